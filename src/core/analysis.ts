@@ -1,0 +1,91 @@
+/**
+ * The parameters of one correlation, as plain data: what a person asks for (`CorrOptions`), and what a
+ * kernel reports back (`CorrSummary`). Used by the command line, the job specification and the addon alike,
+ * so that `xpcs corr` and a job on a site are the same request. Meaning of each field: docs/cli.md.
+ */
+
+export const ANALYSIS_TYPES = ["multitau", "twotime", "both"] as const;
+export type AnalysisType = (typeof ANALYSIS_TYPES)[number];
+
+export const FORMATS = ["imm", "rigaku", "ufxc", "hdf5"] as const;
+export type Format = (typeof FORMATS)[number];
+
+export const LAYOUTS = ["nexus", "exchange"] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+export const PIXEL_ORDERS = ["row-major", "column-major"] as const;
+export type PixelOrder = (typeof PIXEL_ORDERS)[number];
+
+/** Options of one correlation; an absent field takes the job file's setting or the documented default. */
+export interface CorrOptions {
+  readonly type?: AnalysisType;
+  /** First and last frame, 1-based, inclusive, counted in the file. */
+  readonly begin?: number;
+  readonly end?: number;
+  readonly stride?: number;
+  readonly average?: number;
+  /** Delays per level. */
+  readonly dpl?: number;
+  readonly threads?: number;
+  /** Also write G2, IP and IF of every pixel. */
+  readonly g2out?: boolean;
+  readonly layout?: Layout;
+  /** Result group of the exchange layout. */
+  readonly exchange?: string;
+  /** Group of the settings in a job file (default /xpcs). */
+  readonly entry?: string;
+  readonly compat?: "xpcs-eigen";
+  readonly format?: Format;
+  /** IMM counts are unsigned 16-bit instead of signed. */
+  readonly unsigned?: boolean;
+  readonly pixelOrder?: PixelOrder;
+  /** Number that the detector gave to its first frame. */
+  readonly firstFrame?: number;
+  readonly frameTimeS?: number;
+}
+
+/** Files of one correlation: absolute paths. At least one of `qmap` and `job` is present. */
+export interface CorrFiles {
+  /** Raw frames; absent when the job file names them. */
+  readonly input?: string;
+  readonly qmap?: string;
+  readonly job?: string;
+  /** NeXus metadata of the measurement (`*_metadata.hdf`). */
+  readonly metadata?: string;
+}
+
+export interface CorrRequest {
+  readonly files: CorrFiles;
+  readonly options: CorrOptions;
+  /** Result file; written under a temporary name beside it, then renamed. */
+  readonly out: string;
+  readonly overwrite: boolean;
+  /** Extra lines for the provenance group: name to value. */
+  readonly provenance: Readonly<Record<string, string>>;
+}
+
+export interface CorrProgress {
+  readonly stage: "reading" | "correlating" | "writing";
+  /** 0 to 1 within the stage. */
+  readonly fraction: number;
+}
+
+export interface CorrSummary {
+  readonly out: string;
+  readonly format: Format;
+  readonly layout: Layout;
+  readonly type: AnalysisType;
+  readonly framesRead: number;
+  /** Frames of the series after stride and average. */
+  readonly frames: number;
+  readonly events: number;
+  readonly pixels: number;
+  readonly dynamicBins: number;
+  readonly staticBins: number;
+  readonly delays: number;
+  readonly threads: number;
+  readonly kernelPath: string;
+  readonly warnings: readonly string[];
+  readonly timings: { readonly readS: number; readonly correlateS: number; readonly writeS: number; readonly totalS: number };
+  readonly outBytes: number;
+}

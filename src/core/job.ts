@@ -1,0 +1,116 @@
+/**
+ * Vocabulary of jobs: specification, states, leases, and the view that clients see.
+ * No behaviour: the rules live in ledger/decide.ts.
+ */
+import type { CorrOptions } from "./analysis.js";
+import type { ErrorCode } from "./errors.js";
+
+export type JobId = string;
+export type SiteName = string;
+
+export const JOB_STATES = ["awaiting-parents", "ready", "staged-in", "running", "staged-out", "finished", "failed", "canceled"] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+export const FINAL_STATES: readonly JobState[] = ["finished", "failed", "canceled"];
+
+export function isFinal(state: JobState): boolean {
+  return FINAL_STATES.includes(state);
+}
+
+/** A file as central knows it: a path on a file system that its declared sites share (later: other schemes). */
+export interface FileRef {
+  readonly path: string;
+}
+
+/** A correlation: the input and its q-map or job file, and the options of `xpcs corr`. */
+export interface CorrJob {
+  readonly app: "xpcs.corr";
+  readonly input?: FileRef;
+  readonly qmap?: FileRef;
+  readonly job?: FileRef;
+  readonly metadata?: FileRef;
+  /** Result file. */
+  readonly out: FileRef;
+  readonly overwrite: boolean;
+  readonly options: CorrOptions;
+}
+
+/** Does nothing for `durationMs`: measures the runtime itself and tests it. */
+export interface NoopJob {
+  readonly app: "xpcs.noop";
+  readonly durationMs: number;
+}
+
+export type Work = CorrJob | NoopJob;
+
+export interface JobSpec {
+  readonly work: Work;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Attempts before the job fails for good. */
+  readonly attemptsMax: number;
+  /** Pin to one site. */
+  readonly site?: SiteName;
+}
+
+export interface OutputFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Attempt {
+  readonly site: SiteName;
+  readonly epoch: number;
+  readonly startedAt: string;
+  readonly finishedAt?: string;
+  readonly outcome: "running" | "finished" | "failed" | "lost" | "returned" | "canceled";
+  readonly code?: ErrorCode;
+  readonly reason?: string;
+}
+
+/** The right to run one attempt. `epoch` is its fencing number. */
+export interface Lease {
+  readonly job: JobId;
+  readonly epoch: number;
+  readonly work: Work;
+  readonly leaseMs: number;
+}
+
+/** A job as `xpcs jobs --json` prints it (docs/cli.md pins this shape). Times are ISO 8601 UTC. */
+export interface JobView {
+  readonly id: JobId;
+  /** The app, e.g. `xpcs.corr`. */
+  readonly app: string;
+  /** multitau, twotime, both, or the app's last name. */
+  readonly type: string;
+  readonly state: JobState;
+  /** Why it is in this state: what it waits for, or what failed; null when there is nothing to say. */
+  readonly reason: string | null;
+  /** Since when it is in this state. */
+  readonly since: string;
+  readonly site: SiteName | null;
+  /** Why this site. */
+  readonly why: string | null;
+  readonly epoch: number;
+  readonly attempts: readonly Attempt[];
+  readonly inputs: readonly string[];
+  readonly outputs: readonly OutputFile[];
+  readonly tags: Readonly<Record<string, string>>;
+  /** 0 to 1, or null when nothing is known. */
+  readonly progress: number | null;
+  readonly submittedAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+}
+
+export interface SiteView {
+  readonly name: SiteName;
+  readonly state: "up" | "silent" | "draining" | "gone";
+  readonly slots: number;
+  readonly running: number;
+  readonly host: string;
+  readonly lastSeenAt: string;
+  readonly finishedJobs: number;
+  /** Measured mean run time of its finished jobs, s; null before the first. */
+  readonly meanRunS: number | null;
+}

@@ -1,0 +1,35 @@
+/** Every bound of the system: name with its unit, and the reason for the number. */
+
+export const LIMITS = {
+  /** One control frame, before decoding; results and frames of a detector never travel here. */
+  frameBytesMax: 1024 * 1024,
+  /** Nesting of a decoded message; ours need 6. */
+  messageDepthMax: 32,
+  /** Calls in flight per link before OVERLOADED. */
+  inFlightMax: 64,
+  /** Messages waiting in one actor's mailbox before OVERLOADED. */
+  mailboxMax: 4096,
+  /** Deadline of a call that names none. */
+  callDeadlineMs: 15_000,
+  /** Longest that central holds a long poll. */
+  longPollMs: 10_000,
+  /** Ping interval of a link; two missed pongs close it. */
+  heartbeatMs: 3_000,
+  /** A link must authenticate within this time. */
+  authenticateMs: 10_000,
+  /** Lease term. Renewal happens at `renewMs`, so three renewals may be lost. Detects a dead site within 10 s. */
+  leaseMs: 9_000,
+  renewMs: 2_500,
+  /** Attempts of a job unless it says otherwise. */
+  attemptsMax: 3,
+  /** Jobs in one submit call. */
+  submitJobsMax: 1_000,
+  /** Jobs in one page of a listing. */
+  pageJobsMax: 500,
+  /** Messages decided on and committed together. */
+  groupCommitMax: 256,
+  /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */
+  tagCharsMax: 256,
+  pathCharsMax: 4096,
+  reasonCharsMax: 2000,
+} as const;

@@ -1,0 +1,102 @@
+/**
+ * The remote interfaces, and all that actors and sites share. Rules: every method is async, takes one plain-data
+ * argument and returns plain data; no callbacks, no class instances. Under that rule `Comlink.Remote<I>` is
+ * assignable to `I`, so a caller never knows where the actor lives.
+ * Mutating methods say what makes a repeat harmless, because UNAVAILABLE and DEADLINE_EXCEEDED leave the outcome unknown.
+ */
+import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
+import type { ErrorCode } from "./errors.js";
+import type { JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteName, SiteView } from "./job.js";
+
+/** What a link offers before it is authenticated. Success switches the link to the role's interface. */
+export interface Gate {
+  authenticate(request: { token: string; version: string }): Promise<{ role: "operator" | "site"; version: string }>;
+}
+
+export interface JobQuery {
+  readonly states?: readonly JobState[];
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly ids?: readonly JobId[];
+  readonly limit?: number;
+  /** Cursor of the previous page. */
+  readonly after?: string;
+}
+
+/** For people and scripts: submit, look, cancel. */
+export interface ClientApi {
+  /** Idempotent by `key`: the same key and specs answer with the same ids; other specs are KEY_CONFLICT. */
+  submit(request: { key: string; jobs: readonly JobSpec[] }): Promise<{ jobs: JobId[] }>;
+  /** Newest first. */
+  jobs(query: JobQuery): Promise<{ jobs: JobView[]; next: string | null }>;
+  job(request: { id: JobId }): Promise<JobView>;
+  sites(request: Record<string, never>): Promise<{ sites: SiteView[] }>;
+  /** Idempotent: canceling twice answers the same; a final job stays as it is. */
+  cancel(request: { ids: readonly JobId[] }): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
+  /**
+   * Long poll: jobs that changed after `cursor`, at once if there are any, else when there are or after `waitMs`.
+   * The cursor `null` answers with the present cursor and no jobs.
+   */
+  changes(request: { cursor: string | null; waitMs: number }): Promise<{ cursor: string; jobs: JobView[] }>;
+}
+
+export interface LeaseRef {
+  readonly job: JobId;
+  readonly epoch: number;
+}
+
+/** News for a site; rides in every reply. */
+export interface SiteNews {
+  /** Leases that are no longer this site's: stop and discard. */
+  readonly lost: readonly LeaseRef[];
+  /** Leases whose job was canceled: stop, then report `failed` with CANCELED. */
+  readonly cancel: readonly LeaseRef[];
+  readonly drain: boolean;
+}
+
+/** The work source that central is for sites (and, later, a site for its pilots). */
+export interface WorkSource {
+  /** Idempotent. A second live process under one name is REFUSED. `instance` is a random id of the site's process. */
+  join(request: {
+    site: SiteName;
+    instance: string;
+    host: string;
+    slots: number;
+    apps: readonly string[];
+    held: readonly LeaseRef[];
+  }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
+  /** Long poll for at most `slots` leases; answers at once with news. Unanswered grants come back by expiry. */
+  lease(request: { site: SiteName; instance: string; slots: number; waitMs: number }): Promise<{ leases: Lease[]; news: SiteNews }>;
+  /** Extends every held lease; progress 0 to 1 by job. */
+  renew(request: {
+    site: SiteName;
+    instance: string;
+    held: readonly (LeaseRef & { state: "staged-in" | "running" | "staged-out"; progress: number | null })[];
+  }): Promise<{ news: SiteNews }>;
+  /** Idempotent by (job, epoch). STALE_LEASE when the lease is not the latest: discard the output. */
+  complete(request: {
+    site: SiteName;
+    instance: string;
+    lease: LeaseRef;
+    outputs: readonly OutputFile[];
+    summary: Readonly<Record<string, string | number | boolean | null>>;
+    startedAtMs: number;
+    finishedAtMs: number;
+  }): Promise<{ news: SiteNews }>;
+  /** Idempotent by (job, epoch). */
+  fail(request: { site: SiteName; instance: string; lease: LeaseRef; code: ErrorCode; reason: string }): Promise<{ news: SiteNews }>;
+  /** Gives an unstarted or stopped lease back; does not count as an attempt of the job. */
+  giveBack(request: { site: SiteName; instance: string; leases: readonly LeaseRef[]; reason: string }): Promise<{ news: SiteNews }>;
+  /** A clean goodbye; the site holds nothing any more. */
+  leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;
+}
+
+/** One child process that runs one piece of native work at a time. */
+export interface KernelHost {
+  run(request: {
+    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number };
+  }): Promise<{ summary: CorrSummary | null }>;
+  /** Long poll for progress of the running work; also the sign of life. */
+  progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;
+  /** Idempotent. The running `run` rejects with CANCELED. */
+  cancel(request: Record<string, never>): Promise<Record<string, never>>;
+}

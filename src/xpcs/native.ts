@@ -1,0 +1,144 @@
+/**
+ * The only file that loads the native addon. Gives it types, turns its errors into XpcsError, says what to do when it
+ * is missing. No defaults and no file look-ups here: that is corr-request.ts.
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import { toXpcsError, XpcsError } from "../core/errors.js";
+
+/** Maps and scheme of an in-process correlator; arrays are row-major [height, width]. */
+export interface CorrelatorOptions {
+  readonly height: number;
+  readonly width: number;
+  /** int32 [height * width]: dynamic bin of each pixel, 1-based, 0 = masked. */
+  readonly dqmap: Int32Array;
+  /** int32 [height * width]: static bin of each pixel, 1-based, 0 = masked. */
+  readonly sqmap: Int32Array;
+  /** Delays per level, default 4. */
+  readonly dpl?: number;
+  readonly threads?: number;
+}
+
+/** What a correlator knows at the moment of asking. Arrays are row-major with the shapes given. */
+export interface CorrelatorResult {
+  readonly frames: number;
+  readonly delays: number;
+  readonly dynamicBins: number;
+  readonly staticBins: number;
+  /** float64 [delays], in frames. */
+  readonly tauFrames: Float64Array;
+  /** float64 [delays, dynamicBins]; NaN where no pixel of the bin has a photon in the lag's range. */
+  readonly g2: Float64Array;
+  /** float64 [delays, dynamicBins], convention of XPCS-Eigen (spread of the pixels). */
+  readonly g2Err: Float64Array;
+  /** float64 [delays, dynamicBins]: photon pairs counted (sum over pixels of the products, level 0 units). */
+  readonly pairs: Float64Array;
+  /** float64 [staticBins], counts per pixel and frame. */
+  readonly partitionMean: Float64Array;
+  /** float64 [height * width], counts per frame. */
+  readonly pixelMean: Float64Array;
+  /** float64 [frames], counts per pixel of the whole detector. */
+  readonly frameMean: Float64Array;
+}
+
+/** A multi-tau correlation that takes frames in chunks and can be asked at any time. */
+export interface Correlator {
+  /**
+   * Adds events in any order of pixels; frames 0-based. Events of one (frame, pixel) add up.
+   * @param chunk uint32 [n] frame, uint32 [n] row-major pixel, int32 [n] count; the three of one length
+   * @throws INVALID_ARGUMENT lengths differ, pixel outside the detector
+   */
+  push(chunk: { frame: Uint32Array; pixel: Uint32Array; count: Int32Array }): void;
+  /** Declares that the series has at least `frames` frames (trailing empty ones count). */
+  setFrames(frames: number): void;
+  /** The result over all frames so far. */
+  result(): CorrelatorResult;
+}
+
+interface Addon {
+  readonly version: string;
+  machine(): NativeMachine;
+  correlate(request: CorrRequest, progress: (progress: CorrProgress) => void, cancelFlag: Int32Array): Promise<CorrSummary>;
+  Correlator: new (options: CorrelatorOptions) => Correlator;
+}
+
+export interface NativeMachine {
+  readonly kernelPath: string;
+  readonly cpuFeatures: readonly string[];
+  readonly hdf5Version: string;
+  readonly compiler: string;
+  readonly threads: number;
+}
+
+const ADDON_PATH = fileURLToPath(new URL("../../build/Release/xpcs_core.node", import.meta.url));
+let loaded: Addon | undefined;
+
+function addon(): Addon {
+  if (loaded) return loaded;
+  if (!existsSync(ADDON_PATH))
+    throw new XpcsError("UNSUPPORTED", `the native core is not built (${ADDON_PATH} is missing): run \`npm run setup\``);
+  try {
+    loaded = createRequire(import.meta.url)(ADDON_PATH) as Addon;
+  } catch (error) {
+    throw new XpcsError("UNSUPPORTED", `the native core does not load (${(error as Error).message}): run \`npm run setup\``);
+  }
+  return loaded;
+}
+
+/** Version of the native core. */
+export function nativeVersion(): string {
+  return addon().version;
+}
+
+/** What the native core sees of this machine. */
+export function nativeMachine(): NativeMachine {
+  return addon().machine();
+}
+
+/**
+ * Correlates one file and writes the result.
+ * @param onProgress called a few times per second
+ * @param signal aborting it ends the work within about a second; nothing is left at `request.out`
+ * @throws INVALID_ARGUMENT · NOT_FOUND · ALREADY_EXISTS · UNSUPPORTED · CORRUPT_DATA · OUT_OF_MEMORY · IO_FAILED · CANCELED
+ */
+export async function correlateFile(
+  request: CorrRequest,
+  onProgress: (progress: CorrProgress) => void = () => {},
+  signal?: AbortSignal,
+): Promise<CorrSummary> {
+  const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
+  const onAbort = (): void => {
+    Atomics.store(cancelFlag, 0, 1);
+  };
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort);
+  try {
+    return await addon().correlate(request, onProgress, cancelFlag);
+  } catch (error) {
+    throw toXpcsError(error);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * A correlator in this process: chunks of events in, result out.
+ * @throws INVALID_ARGUMENT maps of another size, no valid pixel, a static bin in two dynamic bins
+ */
+export function createCorrelator(options: CorrelatorOptions): Correlator {
+  const guard = <T>(run: () => T): T => {
+    try {
+      return run();
+    } catch (error) {
+      throw toXpcsError(error);
+    }
+  };
+  const native = guard(() => new (addon().Correlator)(options));
+  return {
+    push: (chunk) => guard(() => native.push(chunk)),
+    setFrames: (frames) => guard(() => native.setFrames(frames)),
+    result: () => guard(() => native.result()),
+  };
+}
