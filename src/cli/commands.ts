@@ -1,0 +1,50 @@
+/**
+ * The commands of `xpcs`: name, group, one line for the overview, and the file that implements it.
+ * Files are imported only when their command runs, so that the overview and a usage error cost nothing.
+ */
+import { existsSync } from "node:fs";
+import type { Command } from "commander";
+import type { CliIo } from "./output.js";
+
+/** Adds one command to the program. Options, arguments, description and examples are the file's own. */
+export type RegisterCommand = (program: Command, io: CliIo) => void;
+
+export const COMMAND_GROUPS = ["Analyse here", "Run the service", "Jobs", "This machine"] as const;
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly group: (typeof COMMAND_GROUPS)[number];
+  readonly summary: string;
+}
+
+const TABLE: readonly CommandEntry[] = [
+  { name: "corr", group: "Analyse here", summary: "correlate one detector file: g2, its errors and the mean intensities" },
+  { name: "central", group: "Run the service", summary: "the ledger and the router of all jobs; one per beamline" },
+  { name: "site", group: "Run the service", summary: "work for a central on this machine: lease, analyse, report" },
+  { name: "submit", group: "Jobs", summary: "hand detector files to central; prints the job ids" },
+  { name: "jobs", group: "Jobs", summary: "list jobs by state or tag" },
+  { name: "job", group: "Jobs", summary: "all about one job: attempts, site and why, outputs" },
+  { name: "watch", group: "Jobs", summary: "follow jobs until they end" },
+  { name: "cancel", group: "Jobs", summary: "stop jobs, also running ones" },
+  { name: "sites", group: "Jobs", summary: "list the sites and what they are doing" },
+  { name: "demo", group: "This machine", summary: "a simulated sample through central and two sites, in a minute" },
+  { name: "doctor", group: "This machine", summary: "check this machine and say what to do about each failure" },
+];
+
+function fileOf(entry: CommandEntry): URL {
+  return new URL(`./${entry.name}.js`, import.meta.url);
+}
+
+/** The commands that this build has. */
+export function commandEntries(): readonly CommandEntry[] {
+  return TABLE.filter((entry) => existsSync(fileOf(entry)));
+}
+
+/** The register function of a command's file: `registerCorr` of corr.js. */
+export async function loadCommand(entry: CommandEntry): Promise<RegisterCommand> {
+  const loaded = (await import(fileOf(entry).href)) as Readonly<Record<string, RegisterCommand>>;
+  const name = `register${entry.name.charAt(0).toUpperCase()}${entry.name.slice(1)}`;
+  const register = loaded[name];
+  if (typeof register !== "function") throw new Error(`src/cli/${entry.name}.ts must export ${name}(program, io)`);
+  return register;
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+/** The `xpcs` process: its streams, signals and exit. What a command line does is run.ts. */
+import { createRun, type InterruptName } from "./output.js";
+import { runCommandLine } from "./run.js";
+
+/** Waits until what was written has left the process: pipes are asynchronous. */
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write("", () => resolve());
+  });
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const options = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const run = createRun({ stdout: process.stdout, stderr: process.stderr }, options.includes("--json"));
+  // `xpcs jobs | head` closes our stdout: that is the reader's right and no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies InterruptName[]) {
+    process.on(name, () => {
+      if (!run.interrupt(name)) process.exit(130);
+    });
+  }
+  const exitCode = await runCommandLine(argv, run);
+  await Promise.all([drained(process.stdout), drained(process.stderr)]);
+  process.exit(exitCode);
+}
+
+await main(process.argv.slice(2));

@@ -1,0 +1,63 @@
+/**
+ * One command line from its words to its exit code: finds the command's file, lets commander read the options, runs it.
+ * Knows nothing of what any command does; the process itself (streams, signals, exit) is main.ts.
+ */
+import { Command, CommanderError } from "commander";
+import { XpcsError } from "../core/errors.js";
+import { type CommandEntry, commandEntries, loadCommand } from "./commands.js";
+import { overview } from "./help.js";
+import type { CliRun } from "./output.js";
+import { packageVersion } from "./version.js";
+
+const HELP_CODES = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);
+
+function newProgram(entries: readonly CommandEntry[]): Command {
+  const program = new Command("xpcs")
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput({ writeErr: () => {}, outputError: () => {} })
+    .showSuggestionAfterError(true)
+    .enablePositionalOptions();
+  program.helpInformation = () => overview(packageVersion(), entries);
+  program.helpCommand(false);
+  program.action(() => {
+    program.outputHelp();
+  });
+  program.allowExcessArguments(false);
+  return program;
+}
+
+/** The command that argv names, with the `help NAME` form turned round. */
+function commandWord(argv: readonly string[]): { word: string | undefined; args: readonly string[] } {
+  const first = argv[0];
+  if (first === "help") return argv[1] === undefined ? { word: undefined, args: ["--help"] } : { word: argv[1], args: [argv[1], "--help"] };
+  return { word: first?.startsWith("-") ? undefined : first, args: argv };
+}
+
+function usageError(error: CommanderError): XpcsError {
+  const text = error.message.replace(/^error: /, "").replace(/\n/g, " ");
+  return new XpcsError("INVALID_ARGUMENT", `${text}; see xpcs --help`);
+}
+
+/** Runs one command line and answers with its exit code. */
+export async function runCommandLine(argv: readonly string[], run: CliRun): Promise<number> {
+  try {
+    const { word, args } = commandWord(argv);
+    const entries = commandEntries();
+    const program = newProgram(entries);
+    const entry = entries.find((candidate) => candidate.name === word);
+    if (entry) {
+      const register = await loadCommand(entry);
+      register(program, run.io);
+      for (const command of program.commands) command.option("--json", "print JSON for programs");
+    } else if (word !== undefined) {
+      throw new XpcsError("INVALID_ARGUMENT", `there is no command "${word}"; xpcs --help lists them`);
+    }
+    await program.parseAsync(args, { from: "user" });
+    return run.exitCode();
+  } catch (error) {
+    if (run.io.interrupted === "SIGINT") return run.exitCode();
+    if (error instanceof CommanderError) return HELP_CODES.has(error.code) ? 0 : run.fail(usageError(error));
+    return run.fail(error);
+  }
+}
