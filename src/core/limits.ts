@@ -7,6 +7,8 @@ export const LIMITS = {
   messageDepthMax: 32,
   /** Calls in flight per link before OVERLOADED. */
   inFlightMax: 64,
+  /** Bytes that may wait for a peer that does not read before its link is closed: a full pipeline of large pages. */
+  bufferedBytesMax: 16 * 1024 * 1024,
   /** Messages waiting in one actor's mailbox before OVERLOADED. */
   mailboxMax: 4096,
   /** Deadline of a call that names none. */

@@ -8,10 +8,19 @@ import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
 import type { JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteName, SiteView } from "./job.js";
 
+/** What a token allows: an operator submits, looks and cancels; a site takes work. */
+export type Role = "operator" | "site";
+
+/** The method names of an interface as data: a missing or surplus one is a compile error. Only these can be called over a link. */
+export type MethodTable<I> = Readonly<Record<keyof I & string, true>>;
+
 /** What a link offers before it is authenticated. Success switches the link to the role's interface. */
 export interface Gate {
-  authenticate(request: { token: string; version: string }): Promise<{ role: "operator" | "site"; version: string }>;
+  /** `role` is what the caller wants to be; a token of another role is PERMISSION_DENIED. */
+  authenticate(request: { token: string; version: string; role: Role }): Promise<{ role: Role; version: string }>;
 }
+
+export const GATE_METHODS: MethodTable<Gate> = { authenticate: true };
 
 export interface JobQuery {
   readonly states?: readonly JobState[];
@@ -38,6 +47,8 @@ export interface ClientApi {
    */
   changes(request: { cursor: string | null; waitMs: number }): Promise<{ cursor: string; jobs: JobView[] }>;
 }
+
+export const CLIENT_API_METHODS: MethodTable<ClientApi> = { submit: true, jobs: true, job: true, sites: true, cancel: true, changes: true };
 
 export interface LeaseRef {
   readonly job: JobId;
@@ -90,6 +101,16 @@ export interface WorkSource {
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;
 }
 
+export const WORK_SOURCE_METHODS: MethodTable<WorkSource> = {
+  join: true,
+  lease: true,
+  renew: true,
+  complete: true,
+  fail: true,
+  giveBack: true,
+  leave: true,
+};
+
 /** One child process that runs one piece of native work at a time. */
 export interface KernelHost {
   run(request: {
@@ -100,3 +121,5 @@ export interface KernelHost {
   /** Idempotent. The running `run` rejects with CANCELED. */
   cancel(request: Record<string, never>): Promise<Record<string, never>>;
 }
+
+export const KERNEL_HOST_METHODS: MethodTable<KernelHost> = { run: true, progress: true, cancel: true };

@@ -1,0 +1,88 @@
+/**
+ * Calls a remote actor over a link. `remote` has the actor's own interface: plain promises, whatever the link.
+ * Never reconnects: after `closed` every call rejects with UNAVAILABLE, and the owner opens another link.
+ */
+import { type Remote, wrap } from "comlink";
+import type { Clock } from "../core/clock.js";
+import type { XpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
+import type { Gate, MethodTable } from "../core/protocols.js";
+import { GATE_METHODS } from "../core/protocols.js";
+import { callerEndpoint } from "./endpoint.js";
+import { installErrorHandler } from "./errors.js";
+import type { Link } from "./link.js";
+
+export interface ConnectOptions<I> {
+  readonly clock: Clock;
+  /** Deadline of a call (default `LIMITS.callDeadlineMs`). A long poll, whose request has `waitMs`, gets that much more. */
+  readonly callDeadlineMs?: number;
+  /** Methods that may take as long as they need, such as a kernel's run; they settle at the latest when the link closes. */
+  readonly unlimited?: readonly (keyof I & string)[];
+}
+
+export interface Connection<I> {
+  readonly remote: I;
+  /** Resolves, never rejects, with the reason when the link closes. */
+  readonly closed: Promise<XpcsError>;
+  close(): void;
+}
+
+function waitMsOf(request: unknown): number {
+  const waitMs = (request as { waitMs?: unknown } | null | undefined)?.waitMs;
+  return typeof waitMs === "number" && Number.isFinite(waitMs) && waitMs > 0 ? waitMs : 0;
+}
+
+/** One plain function per declared method. They hold the proxy, so it lives as long as they do; and nothing is `then`-able. */
+function remoteOf<I extends object>(proxy: Remote<I>, methods: MethodTable<I>): I {
+  const remote: Record<string, (request: unknown) => Promise<unknown>> = {};
+  for (const name of Object.keys(methods)) {
+    remote[name] = (request) => (proxy as unknown as Record<string, (request: unknown) => Promise<unknown>>)[name]!(request);
+  }
+  return remote as unknown as I;
+}
+
+/** Connects to the actor that the peer exposes on `link`. */
+export function connect<I extends object>(link: Link, methods: MethodTable<I>, options: ConnectOptions<I>): Connection<I> {
+  installErrorHandler();
+  const callDeadlineMs = options.callDeadlineMs ?? LIMITS.callDeadlineMs;
+  const unlimited = new Set<string>(options.unlimited ?? []);
+  const endpoint = callerEndpoint(link, {
+    clock: options.clock,
+    deadlineMs: (method, request) => (unlimited.has(method) ? null : waitMsOf(request) + callDeadlineMs),
+  });
+  return {
+    remote: remoteOf(wrap<I>(endpoint), methods),
+    closed: new Promise((resolve) => link.onClose(resolve)),
+    close: () => link.close(),
+  };
+}
+
+export interface SessionOptions<I> extends ConnectOptions<I> {
+  readonly token: string;
+  /** Version of this program, for the handshake. */
+  readonly version: string;
+  /** The role that the token must have for `methods`. */
+  readonly role: "operator" | "site";
+}
+
+/**
+ * Authenticates on a fresh link and gives the role's actor. Closes the link when that fails.
+ *
+ * @throws PERMISSION_DENIED unknown token or another role; VERSION_MISMATCH; UNAVAILABLE; DEADLINE_EXCEEDED
+ */
+export async function openSession<I extends object>(
+  link: Link,
+  methods: MethodTable<I>,
+  options: SessionOptions<I>,
+): Promise<Connection<I>> {
+  // The link has one receiver, so the gate and the role's actor share one connection; the peer switches behind it.
+  const both = { ...GATE_METHODS, ...methods } as MethodTable<Gate & I>;
+  const connection = connect<Gate & I>(link, both, options as ConnectOptions<Gate & I>);
+  try {
+    await connection.remote.authenticate({ token: options.token, version: options.version, role: options.role });
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+  return connection;
+}

@@ -1,0 +1,47 @@
+/** A pair of links inside one process: delivers on the next microtask, in order. For tests and for actors that share a process. */
+import { XpcsError } from "../core/errors.js";
+import { type CloseSignal, createCloseSignal, type Link } from "./link.js";
+
+interface Side {
+  receive: ((bytes: Uint8Array) => void) | null;
+  /** Messages that came before there was a receiver. */
+  early: Uint8Array[];
+  readonly signal: CloseSignal;
+}
+
+function createSide(): Side {
+  return { receive: null, early: [], signal: createCloseSignal() };
+}
+
+function linkOf(own: Side, peer: Side): Link {
+  return {
+    send(bytes) {
+      if (own.signal.reason !== null) return;
+      const copy = bytes.slice();
+      queueMicrotask(() => {
+        if (peer.signal.reason !== null) return;
+        if (peer.receive === null) peer.early.push(copy);
+        else peer.receive(copy);
+      });
+    },
+    onBytes(receive) {
+      own.receive = receive;
+      const early = own.early;
+      own.early = [];
+      for (const bytes of early) receive(bytes);
+    },
+    onClose: own.signal.onClose,
+    close(reason) {
+      own.signal.fire(reason ?? new XpcsError("UNAVAILABLE", "the link was closed"));
+      queueMicrotask(() => peer.signal.fire(new XpcsError("UNAVAILABLE", "the peer closed the link")));
+    },
+    buffered: 0,
+  };
+}
+
+/** Two connected ends. */
+export function memoryLinkPair(): [Link, Link] {
+  const a = createSide();
+  const b = createSide();
+  return [linkOf(a, b), linkOf(b, a)];
+}

@@ -1,0 +1,88 @@
+/**
+ * A link over one open websocket, for either side: binary messages, a heartbeat that notices a dead peer (two pongs
+ * missed), no compression. Opening and accepting sockets: websocket-client.ts and websocket-server.ts.
+ */
+import type { RawData, WebSocket } from "ws";
+import type { Clock, Timer } from "../core/clock.js";
+import { XpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
+import { createCloseSignal, type Link } from "./link.js";
+
+/** Close codes that say why; see RFC 6455 section 7.4.1. */
+function reasonOf(code: number, text: string): XpcsError {
+  if (code === 1009) return new XpcsError("UNAVAILABLE", `the link was closed: a message exceeded ${LIMITS.frameBytesMax} bytes`);
+  const why = text === "" ? `code ${code}` : text;
+  return new XpcsError("UNAVAILABLE", `the peer closed the link (${why})`);
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+function startHeartbeat(socket: WebSocket, clock: Clock, onDead: () => void): () => void {
+  let missed = 0;
+  let timer: Timer | null = null;
+  const alive = () => {
+    missed = 0;
+  };
+  const beat = () => {
+    if (missed >= 2) return onDead();
+    missed += 1;
+    if (socket.readyState === socket.OPEN) socket.ping();
+    timer = clock.after(LIMITS.heartbeatMs, beat);
+  };
+  socket.on("pong", alive);
+  socket.on("message", alive);
+  timer = clock.after(LIMITS.heartbeatMs, beat);
+  return () => timer?.cancel();
+}
+
+/** Wraps an open socket. The link owns it from now on. */
+export function websocketLink(socket: WebSocket, clock: Clock): Link {
+  const signal = createCloseSignal();
+  let receive: ((bytes: Uint8Array) => void) | null = null;
+  let early: Uint8Array[] = [];
+  const stopHeartbeat = startHeartbeat(socket, clock, () => {
+    signal.fire(new XpcsError("UNAVAILABLE", `the peer has not answered for ${3 * LIMITS.heartbeatMs} ms`));
+    socket.terminate();
+  });
+  signal.onClose(stopHeartbeat);
+
+  socket.on("message", (data: RawData, isBinary: boolean) => {
+    if (signal.reason !== null) return;
+    if (!isBinary) {
+      socket.close(1003, "binary messages only");
+      return;
+    }
+    if (receive === null) early.push(bytesOf(data));
+    else receive(bytesOf(data));
+  });
+  socket.on("close", (code: number, text: Buffer) => signal.fire(reasonOf(code, text.toString())));
+  // An error is always followed by "close"; the first reason wins.
+  socket.on("error", (error: Error) => signal.fire(new XpcsError("UNAVAILABLE", `the link failed: ${error.message}`)));
+
+  return {
+    send(bytes) {
+      if (signal.reason === null && socket.readyState === socket.OPEN) socket.send(bytes, { binary: true });
+    },
+    onBytes(run) {
+      receive = run;
+      const waiting = early;
+      early = [];
+      for (const bytes of waiting) run(bytes);
+    },
+    onClose: signal.onClose,
+    close(reason) {
+      if (signal.reason !== null) return;
+      signal.fire(reason ?? new XpcsError("UNAVAILABLE", "the link was closed"));
+      socket.close(1000);
+      // A peer that never answers the close handshake must not keep the socket.
+      const timer = clock.after(1_000, () => socket.terminate());
+      socket.once("close", () => timer.cancel());
+    },
+    get buffered() {
+      return socket.bufferedAmount;
+    },
+  };
+}
