@@ -1,0 +1,192 @@
+/**
+ * The plain multi-tau correlation: obvious, slow, dense, double precision. It defines what the native core must compute
+ * and is written independently of it; only tests run it. Symmetric normalisation, averages over the pixels of each static
+ * partition first, then the unweighted mean of the static partitions of a dynamic one (docs/formats.md, Conventions).
+ */
+
+export interface Delay {
+  readonly level: number;
+  /** In frames of the series. */
+  readonly tau: number;
+}
+
+/**
+ * Delays of the multi-tau scheme: level L has steps of 2^L frames, 2*dpl delays at level 0 and dpl at each other.
+ * @param frames length of the series
+ * @param dpl delays per level, at least 1
+ */
+export function delayScheme(frames: number, dpl: number): Delay[] {
+  const maxLevel = frames < 2 * dpl ? 0 : Math.trunc(Math.floor(Math.log2(frames) - Math.log2(1 + 1 / dpl)) - Math.log2(dpl));
+  const delays: Delay[] = [];
+  let tau = 0;
+  for (let level = 0; level <= maxLevel; level++) {
+    const step = 2 ** level;
+    for (let k = 0; k < (level === 0 ? 2 * dpl : dpl); k++) {
+      if (tau + 2 * step > frames) break;
+      tau += step;
+      delays.push({ level, tau });
+    }
+  }
+  return delays;
+}
+
+export interface ReferenceInput {
+  readonly frames: number;
+  readonly pixels: number;
+  /** Value of each pixel in each frame [frames, pixels]; 0 where nothing was counted. */
+  readonly series: Float64Array;
+  /** Dynamic and static partition of each pixel, 1-based; 0 or less = masked. */
+  readonly dqmap: Int32Array;
+  readonly sqmap: Int32Array;
+  readonly dpl: number;
+}
+
+export interface ReferenceResult {
+  readonly delays: readonly Delay[];
+  /** [delays, pixels]; 0 outside the partitions. */
+  readonly G2: Float64Array;
+  readonly IP: Float64Array;
+  readonly IF: Float64Array;
+  readonly dynamicBins: number;
+  readonly staticBins: number;
+  /** [delays, dynamicBins] */
+  readonly g2: Float64Array;
+  readonly stderr: Float64Array;
+  /** [staticBins], counts per pixel and frame. */
+  readonly partitionMean: Float64Array;
+  /** [pixels], counts per frame. */
+  readonly pixelMean: Float64Array;
+  /** [frames], counts per pixel of the whole detector. */
+  readonly frameMean: Float64Array;
+}
+
+/** Correlates a dense series. */
+export function correlateReference(input: ReferenceInput): ReferenceResult {
+  const { frames, pixels, dqmap, sqmap } = input;
+  const delays = delayScheme(frames, input.dpl);
+  const kept = keptPixels(dqmap, sqmap);
+  const G2 = new Float64Array(delays.length * pixels);
+  const IP = new Float64Array(delays.length * pixels);
+  const IF = new Float64Array(delays.length * pixels);
+  for (let p = 0; p < pixels; p++) {
+    if (!kept[p]) continue;
+    let values = Float64Array.from({ length: frames }, (_, i) => input.series[i * pixels + p]!);
+    let level = 0;
+    delays.forEach((delay, d) => {
+      for (; level < delay.level; level++) values = halve(values);
+      const moments = lagMoments(values, delay.tau / 2 ** level);
+      G2[d * pixels + p] = moments.product;
+      IP[d * pixels + p] = moments.past;
+      IF[d * pixels + p] = moments.future;
+    });
+  }
+  const dynamicBins = dqmap.reduce((a, b) => Math.max(a, b), 0);
+  const staticBins = sqmap.reduce((a, b, p) => (dqmap[p]! >= 1 ? Math.max(a, b) : a), 0);
+  const g2 = new Float64Array(delays.length * dynamicBins);
+  const stderr = new Float64Array(delays.length * dynamicBins);
+  for (let d = 0; d < delays.length; d++) {
+    const at = d * pixels;
+    const moments = { G2: G2.subarray(at, at + pixels), IP: IP.subarray(at, at + pixels), IF: IF.subarray(at, at + pixels) };
+    for (let q = 1; q <= dynamicBins; q++) {
+      const inBin = [...kept.keys()].filter((p) => kept[p] === 1 && dqmap[p] === q);
+      g2[d * dynamicBins + q - 1] = normalizedG2(moments, inBin, sqmap);
+      stderr[d * dynamicBins + q - 1] = pixelSpreadError(moments, inBin);
+    }
+  }
+  return { delays, G2, IP, IF, dynamicBins, staticBins, g2, stderr, ...staticOutputs(input, staticBins) };
+}
+
+/** Means of neighbouring pairs; an odd last value is dropped. */
+function halve(values: Float64Array): Float64Array<ArrayBuffer> {
+  return Float64Array.from({ length: Math.floor(values.length / 2) }, (_, i) => (values[2 * i]! + values[2 * i + 1]!) / 2);
+}
+
+function lagMoments(values: Float64Array, lag: number): { product: number; past: number; future: number } {
+  const n = values.length - lag;
+  let product = 0;
+  let past = 0;
+  let future = 0;
+  for (let i = 0; i < n; i++) {
+    product += values[i]! * values[i + lag]!;
+    past += values[i]!;
+    future += values[i + lag]!;
+  }
+  return { product: product / n, past: past / n, future: future / n };
+}
+
+/**
+ * 1 for each pixel that is correlated [pixels]. Of a static bin that lies in several dynamic bins only the pixels of the
+ * dynamic bin that holds most of them are kept (of the lowest at a tie): the rule of XPCS-Eigen.
+ */
+export function keptPixels(dqmap: Int32Array, sqmap: Int32Array): Uint8Array {
+  const members = new Map<number, Map<number, number>>();
+  dqmap.forEach((q, p) => {
+    const s = sqmap[p]!;
+    if (q < 1 || s < 1) return;
+    const counts = members.get(s) ?? new Map<number, number>();
+    counts.set(q, (counts.get(q) ?? 0) + 1);
+    members.set(s, counts);
+  });
+  const home = new Map<number, number>();
+  for (const [s, counts] of members) home.set(s, [...counts].sort(([q1, n1], [q2, n2]) => n2 - n1 || q1 - q2)[0]![0]);
+  return Uint8Array.from(dqmap, (q, p) => (q >= 1 && sqmap[p]! >= 1 && home.get(sqmap[p]!) === q ? 1 : 0));
+}
+
+interface Moments {
+  readonly G2: Float64Array;
+  readonly IP: Float64Array;
+  readonly IF: Float64Array;
+}
+
+/** Mean over the static partitions of <G2> / (<IP> <IF>); partitions without photons are left out; NaN when all are. */
+function normalizedG2(moments: Moments, inBin: readonly number[], sqmap: Int32Array): number {
+  let sum = 0;
+  let used = 0;
+  for (const s of new Set(inBin.map((p) => sqmap[p]!))) {
+    const members = inBin.filter((p) => sqmap[p] === s);
+    const mean = (values: Float64Array): number => members.reduce((total, p) => total + values[p]!, 0) / members.length;
+    const ratio = mean(moments.G2) / (mean(moments.IP) * mean(moments.IF));
+    if (Number.isNaN(ratio)) continue;
+    sum += ratio;
+    used++;
+  }
+  return used === 0 ? Number.NaN : sum / used;
+}
+
+/** Population standard deviation of G2 / (IP IF) over the pixels of a bin / sqrt(pixels); a pixel without photons counts as 0. */
+function pixelSpreadError(moments: Moments, inBin: readonly number[]): number {
+  const ratios = inBin.map((p) => {
+    const ratio = moments.G2[p]! / (moments.IP[p]! * moments.IF[p]!);
+    return Number.isNaN(ratio) ? 0 : ratio;
+  });
+  const mean = ratios.reduce((a, b) => a + b, 0) / ratios.length;
+  const variance = ratios.reduce((a, b) => a + (b - mean) ** 2, 0) / ratios.length;
+  return Math.sqrt(variance / ratios.length);
+}
+
+/** Time and space averages; the partition means are over all valid pixels, also those that are not correlated. */
+function staticOutputs(
+  input: ReferenceInput,
+  staticBins: number,
+): { partitionMean: Float64Array; pixelMean: Float64Array; frameMean: Float64Array } {
+  const { frames, pixels, series, dqmap, sqmap } = input;
+  const pixelMean = new Float64Array(pixels);
+  const frameMean = new Float64Array(frames);
+  for (let i = 0; i < frames; i++) {
+    for (let p = 0; p < pixels; p++) {
+      pixelMean[p]! += series[i * pixels + p]! / frames;
+      frameMean[i]! += series[i * pixels + p]! / pixels;
+    }
+  }
+  const partitionMean = Float64Array.from({ length: staticBins }, (_, s) => {
+    let sum = 0;
+    let members = 0;
+    for (let p = 0; p < pixels; p++) {
+      if (dqmap[p]! < 1 || sqmap[p] !== s + 1) continue;
+      sum += pixelMean[p]!;
+      members++;
+    }
+    return sum / members;
+  });
+  return { partitionMean, pixelMean, frameMean };
+}
