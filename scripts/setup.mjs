@@ -166,7 +166,7 @@ function linkCommand() {
 const advice = nodeAdvice(process.versions.node);
 if (advice !== null) stop(2, advice);
 if (packagesReason() !== null || !nativeIsFresh() || !typescriptIsFresh() || !linkIsFresh()) {
-  withLock(join(ROOT, "build/.setup-lock"), say, () => {
+  withLock(join(ROOT, ".setup-lock"), say, () => {
     installPackages();
     buildNative();
     buildTypescript();
