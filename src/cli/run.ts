@@ -34,15 +34,18 @@ function commandWord(argv: readonly string[]): { word: string | undefined; args:
   return { word: first?.startsWith("-") ? undefined : first, args: argv };
 }
 
-function usageError(error: CommanderError): XpcsError {
-  const text = error.message.replace(/^error: /, "").replace(/\n/g, " ");
-  return new XpcsError("INVALID_ARGUMENT", `${text}; see xpcs --help`);
+function usageError(error: CommanderError, word: string | undefined): XpcsError {
+  const text = error.message
+    .replace(/^error: /, "")
+    .replace(/\n/g, " ")
+    .replace(/\.$/, "");
+  return new XpcsError("INVALID_ARGUMENT", `${text}; see xpcs ${word === undefined ? "" : `${word} `}--help`);
 }
 
 /** Runs one command line and answers with its exit code. */
 export async function runCommandLine(argv: readonly string[], run: CliRun): Promise<number> {
+  const { word, args } = commandWord(argv);
   try {
-    const { word, args } = commandWord(argv);
     const entries = commandEntries();
     const program = newProgram(entries);
     const entry = entries.find((candidate) => candidate.name === word);
@@ -57,7 +60,7 @@ export async function runCommandLine(argv: readonly string[], run: CliRun): Prom
     return run.exitCode();
   } catch (error) {
     if (run.io.interrupted === "SIGINT") return run.exitCode();
-    if (error instanceof CommanderError) return HELP_CODES.has(error.code) ? 0 : run.fail(usageError(error));
+    if (error instanceof CommanderError) return HELP_CODES.has(error.code) ? 0 : run.fail(usageError(error, word));
     return run.fail(error);
   }
 }

@@ -1,0 +1,29 @@
+/** `xpcs doctor`: is this machine able to analyse and to be a site, and what to do where it is not. */
+import type { Command } from "commander";
+import { type Check, checkMachine, hasFailure } from "./doctor-checks.js";
+import { probeMachine } from "./doctor-probe.js";
+import { withExample } from "./help.js";
+import type { CliIo } from "./output.js";
+
+/** Adds `doctor`. Exit 1 when a check fails; a warning is not a failure. */
+export function registerDoctor(program: Command, io: CliIo): void {
+  const command = program
+    .command("doctor")
+    .description("Check this machine: Node, native core and its kernel path, HDF5, memory, disk, scheduler, transfer tools.")
+    .action(async () => {
+      const checks = checkMachine(await probeMachine(process.cwd()));
+      io.result({ checks }, () => formatChecks(checks));
+      if (hasFailure(checks)) io.exitWith(1);
+    });
+  withExample(command, "xpcs doctor", "xpcs doctor --json | jq '.checks[] | select(.status != \"ok\")'");
+}
+
+function formatChecks(checks: readonly Check[]): string {
+  const width = Math.max(...checks.map((check) => check.name.length));
+  return checks
+    .flatMap((check) => {
+      const line = `${check.status.padEnd(4)}  ${check.name.padEnd(width)}  ${check.found}`;
+      return check.advice === null ? [line] : [line, `${" ".repeat(width + 8)}-> ${check.advice}`];
+    })
+    .join("\n");
+}

@@ -1,0 +1,47 @@
+/**
+ * The Logger of the long-running commands, on pino: one line per event on stderr, for people or as JSON.
+ * stdout stays free for results.
+ */
+import { type DestinationStream, pino } from "pino";
+import type { LogFields, Logger } from "../core/log.js";
+
+export interface PinoLoggerOptions {
+  /** One JSON object per line instead of `time level event key=value`. */
+  readonly json: boolean;
+  /** Fields of every line, such as the site's name. */
+  readonly base?: LogFields;
+  readonly stream?: DestinationStream;
+}
+
+/** A logger that writes synchronously, so that the last line before a crash is not lost. */
+export function createPinoLogger(options: PinoLoggerOptions): Logger {
+  const target = options.stream ?? pino.destination({ fd: 2, sync: true });
+  const destination: DestinationStream = options.json ? target : { write: (line) => target.write(humanLine(line)) };
+  const logger = pino(
+    {
+      base: options.base ?? {},
+      messageKey: "event",
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  return {
+    info: (event, fields) => logger.info(fields ?? {}, event),
+    warn: (event, fields) => logger.warn(fields ?? {}, event),
+    error: (event, fields) => logger.error(fields ?? {}, event),
+  };
+}
+
+/** `12:03:04.120 warn  lease.lost  job=j7 epoch=2` from pino's JSON line. */
+function humanLine(json: string): string {
+  const { time, level, event, ...fields } = JSON.parse(json) as Record<string, unknown>;
+  const clock = String(time).slice(11, 23);
+  const pairs = Object.entries(fields).map(([key, value]) => `${key}=${humanValue(value)}`);
+  return `${[`${clock} ${String(level).padEnd(5)} ${String(event)}`, ...pairs].join("  ")}\n`;
+}
+
+function humanValue(value: unknown): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return /[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text;
+}
