@@ -1,0 +1,28 @@
+/** sha256 of a file, read in pieces. */
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { XpcsError } from "../core/errors.js";
+
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * Length and sha256 (hex) of a file.
+ * @throws CANCELED the signal was aborted; errors of the file system pass through
+ */
+export async function digestFile(path: string, signal?: AbortSignal): Promise<{ bytes: number; sha256: string }> {
+  const file = await open(path, "r");
+  try {
+    const hash = createHash("sha256");
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    let bytes = 0;
+    for (;;) {
+      if (signal?.aborted) throw new XpcsError("CANCELED", `reading ${path} was stopped`);
+      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, bytes);
+      if (bytesRead === 0) return { bytes, sha256: hash.digest("hex") };
+      hash.update(piece.subarray(0, bytesRead));
+      bytes += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+}
