@@ -56,7 +56,7 @@ export interface ReferenceResult {
   readonly partitionMean: Float64Array;
   /** [pixels], counts per frame. */
   readonly pixelMean: Float64Array;
-  /** [frames], counts per pixel of the whole detector. */
+  /** [frames], counts of the valid pixels / all pixels. */
   readonly frameMean: Float64Array;
 }
 
@@ -80,7 +80,7 @@ export function correlateReference(input: ReferenceInput): ReferenceResult {
       IF[d * pixels + p] = moments.future;
     });
   }
-  const dynamicBins = dqmap.reduce((a, b) => Math.max(a, b), 0);
+  const dynamicBins = dqmap.reduce((a, b, p) => (sqmap[p]! >= 1 ? Math.max(a, b) : a), 0);
   const staticBins = sqmap.reduce((a, b, p) => (dqmap[p]! >= 1 ? Math.max(a, b) : a), 0);
   const g2 = new Float64Array(delays.length * dynamicBins);
   const stderr = new Float64Array(delays.length * dynamicBins);
@@ -164,7 +164,7 @@ function pixelSpreadError(moments: Moments, inBin: readonly number[]): number {
   return Math.sqrt(variance / ratios.length);
 }
 
-/** Time and space averages; the partition means are over all valid pixels, also those that are not correlated. */
+/** Time and space averages over all valid pixels, also those that are not correlated; masked pixels count as 0. */
 function staticOutputs(
   input: ReferenceInput,
   staticBins: number,
@@ -174,6 +174,7 @@ function staticOutputs(
   const frameMean = new Float64Array(frames);
   for (let i = 0; i < frames; i++) {
     for (let p = 0; p < pixels; p++) {
+      if (dqmap[p]! < 1 || sqmap[p]! < 1) continue;
       pixelMean[p]! += series[i * pixels + p]! / frames;
       frameMean[i]! += series[i * pixels + p]! / pixels;
     }
