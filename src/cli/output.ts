@@ -43,6 +43,7 @@ export interface CliRun {
   readonly fail: (error: unknown) => number;
 }
 
+/** The CliIo of one command line over the given streams. */
 export function createRun(streams: CliStreams, json: boolean): CliRun {
   const controller = new AbortController();
   let listens = false;
@@ -94,6 +95,7 @@ export function errorLine(error: XpcsError): string {
   return `xpcs: ${error.message.replace(/\s*\n\s*/g, " ").trim()} (${error.code})`;
 }
 
+/** `{"error":{"code","message"}}`, the form for programs. */
 export function errorJson(error: XpcsError): string {
   return JSON.stringify({ error: { code: error.code, message: error.message } });
 }

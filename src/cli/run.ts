@@ -4,21 +4,21 @@
  */
 import { Command, CommanderError } from "commander";
 import { XpcsError } from "../core/errors.js";
+import { VERSION } from "../core/version.js";
 import { type CommandEntry, commandEntries, loadCommand } from "./commands.js";
 import { overview } from "./help.js";
 import type { CliRun } from "./output.js";
-import { packageVersion } from "./version.js";
 
 const HELP_CODES = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);
 
 function newProgram(entries: readonly CommandEntry[]): Command {
   const program = new Command("xpcs")
-    .version(packageVersion())
+    .version(VERSION)
     .exitOverride()
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError(true)
     .enablePositionalOptions();
-  program.helpInformation = () => overview(packageVersion(), entries);
+  program.helpInformation = () => overview(VERSION, entries);
   program.helpCommand(false);
   program.action(() => {
     program.outputHelp();

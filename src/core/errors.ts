@@ -62,6 +62,7 @@ export class XpcsError extends Error {
   }
 }
 
+/** True for a code of the table above. */
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(ERROR_CODES, value);
 }

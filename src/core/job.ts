@@ -13,6 +13,7 @@ export type JobState = (typeof JOB_STATES)[number];
 
 export const FINAL_STATES: readonly JobState[] = ["finished", "failed", "canceled"];
 
+/** True for a state that a job never leaves. */
 export function isFinal(state: JobState): boolean {
   return FINAL_STATES.includes(state);
 }

@@ -1,0 +1,113 @@
+/** House rules about who may import whom, and where each third-party package may appear. */
+import { builtinModules } from "node:module";
+import { type Finding, oneFile, type Rule } from "./rule.js";
+import { importsOf, type SourceTree } from "./source-tree.js";
+
+const MECHANISMS = ["ledger", "router", "wire", "xpcs"] as const;
+const ROOTS = ["cli", "demo", "index"] as const;
+
+/** Layer to the layers below that it may import, itself included. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  core: ["core"],
+  ledger: ["ledger", "core"],
+  router: ["router", "core"],
+  wire: ["wire", "core"],
+  xpcs: ["xpcs", "core"],
+  actors: ["actors", ...MECHANISMS, "core"],
+  sites: ["sites", ...MECHANISMS, "core"],
+  // The SDK stands on the mechanisms; the commands and the demo may also use the SDK.
+  index: ["index", "actors", "sites", ...MECHANISMS, "core"],
+  cli: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
+  demo: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
+};
+
+/** Package to the files that may import it, and why only they. */
+const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: string }>> = {
+  comlink: { where: /^src\/wire\//, why: "its defaults are unsafe; src/wire closes them" },
+  ws: { where: /^src\/wire\//, why: "one place owns sockets" },
+  msgpackr: { where: /^src\/wire\//, why: "its default options corrupt typed arrays; one codec is configured" },
+  level: { where: /^src\/ledger\/[^/]*store[^/]*\.ts$/, why: "one file owns the database and its synced commits" },
+  commander: { where: /^src\/cli\//, why: "the command line is one caller among others" },
+  pino: { where: /^src\/cli\/pino-logger\.ts$/, why: "below, a Logger is injected" },
+  zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
+  vega: { where: /^src\/(demo|xpcs)\//, why: "plots are drawn in one place" },
+  h5wasm: { where: /^src\/(demo|xpcs|cli)\//, why: "the runtime leaves HDF5 to the native core" },
+};
+
+/** Layers that do no I/O at all. */
+const PURE_LAYERS = new Set(["core", "router"]);
+
+function layerOf(path: string): string | null {
+  return /^src\/(?:([^/]+)\/|(index)\.ts$)/.exec(path)?.slice(1).find(Boolean) ?? null;
+}
+
+function isBuiltin(specifier: string): boolean {
+  return specifier.startsWith("node:") || builtinModules.includes(specifier);
+}
+
+function packageName(specifier: string): string {
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+function eachImport(
+  tree: SourceTree,
+  judge: (layer: string, path: string, found: ReturnType<typeof importsOf>[number]) => string | null,
+): Finding[] {
+  return [...tree].flatMap(([path, text]) => {
+    const layer = layerOf(path);
+    if (layer === null || !path.endsWith(".ts")) return [];
+    return importsOf(path, text).flatMap((found) => {
+      const what = judge(layer, path, found);
+      return what === null ? [] : [{ path, line: found.line, what }];
+    });
+  });
+}
+
+export const IMPORT_RULES: readonly Rule[] = [
+  {
+    name: "imports point down",
+    reason: "a mechanism that knows nothing above it can be tested, replaced and read alone",
+    find: (tree) =>
+      eachImport(tree, (layer, _path, { target }) => {
+        const below = target === null ? null : layerOf(target);
+        if (below === null) return null;
+        const allowed = MAY_IMPORT[layer];
+        if (allowed === undefined) return `src/${layer} is not a layer; add it to MAY_IMPORT with what it may import`;
+        return allowed.includes(below) ? null : `${layer} must not import ${below}`;
+      }),
+    broken: oneFile("src/actors/a.ts", `import { b } from "../sites/b.js";`),
+  },
+  {
+    name: "packages at home",
+    reason: "a dependency that one folder owns can be replaced",
+    find: (tree) =>
+      eachImport(tree, (_layer, path, { specifier }) => {
+        if (specifier.startsWith(".") || isBuiltin(specifier)) return null;
+        const home = PACKAGES[packageName(specifier)];
+        if (home === undefined) return `"${specifier}" has no home: add it to PACKAGES with a reason, and a page in docs/decisions`;
+        return home.where.test(path) ? null : `"${specifier}" does not belong here: ${home.why}`;
+      }),
+    broken: oneFile("src/actors/a.ts", `import { WebSocket } from "ws";`),
+  },
+  {
+    name: "pure layers do no I/O",
+    reason: "what touches nothing can be simulated and replayed",
+    find: (tree) =>
+      eachImport(tree, (layer, _path, { specifier }) =>
+        PURE_LAYERS.has(layer) && isBuiltin(specifier) ? `${layer} must not import ${specifier}` : null,
+      ),
+    broken: oneFile("src/core/a.ts", `import { readFileSync } from "node:fs";`),
+  },
+  {
+    name: "imports name files",
+    reason: "Node resolves ESM by the whole file name, so a missing .js fails only at run time",
+    find: (tree) =>
+      eachImport(tree, (_layer, _path, { specifier }) =>
+        specifier.startsWith(".") && !/\.(js|json)$/.test(specifier) ? `${specifier} needs .js` : null,
+      ),
+    broken: oneFile("src/core/a.ts", `import { b } from "./b";`),
+  },
+];
