@@ -48,7 +48,13 @@ export function withLock(file, say, work) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_STEP_MS);
     }
   }
-  // At exit, not in a finally: a step that fails ends the process.
-  process.once("exit", () => rmSync(file, { force: true }));
-  work();
+  const release = () => rmSync(file, { force: true });
+  // A step that fails ends the process, which skips the finally.
+  process.once("exit", release);
+  try {
+    work();
+  } finally {
+    release();
+    process.removeListener("exit", release);
+  }
 }

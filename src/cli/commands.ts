@@ -15,6 +15,7 @@ export interface CommandEntry {
   readonly name: string;
   readonly group: (typeof COMMAND_GROUPS)[number];
   readonly summary: string;
+  readonly load?: () => Promise<RegisterCommand>;
 }
 
 const TABLE: readonly CommandEntry[] = [
@@ -28,7 +29,12 @@ const TABLE: readonly CommandEntry[] = [
   { name: "cancel", group: "Jobs", summary: "stop jobs, also running ones" },
   { name: "sites", group: "Jobs", summary: "list the sites and what they are doing" },
   { name: "demo", group: "This machine", summary: "a simulated sample through central and two sites, in a minute" },
-  { name: "doctor", group: "This machine", summary: "check this machine and say what to do about each failure" },
+  {
+    name: "doctor",
+    group: "This machine",
+    summary: "check this machine and say what to do about each failure",
+    load: async () => (await import("./doctor.js")).registerDoctor,
+  },
 ];
 
 function fileOf(entry: CommandEntry): URL {
@@ -37,11 +43,12 @@ function fileOf(entry: CommandEntry): URL {
 
 /** The commands that this build has. */
 export function commandEntries(): readonly CommandEntry[] {
-  return TABLE.filter((entry) => existsSync(fileOf(entry)));
+  return TABLE.filter((entry) => entry.load !== undefined || existsSync(fileOf(entry)));
 }
 
 /** The register function of a command's file: `registerCorr` of corr.js. */
 export async function loadCommand(entry: CommandEntry): Promise<RegisterCommand> {
+  if (entry.load) return entry.load();
   const loaded = (await import(fileOf(entry).href)) as Readonly<Record<string, RegisterCommand>>;
   const name = `register${entry.name.charAt(0).toUpperCase()}${entry.name.slice(1)}`;
   const register = loaded[name];

@@ -1,0 +1,151 @@
+/** The frame of the command line: output, errors and their exit codes, interrupts, option values, the logger. */
+import { describe, expect, it } from "vitest";
+import { collectPairs, integerOption, positiveOption } from "../src/cli/option-values.js";
+import { createRun, formatTable } from "../src/cli/output.js";
+import { createPinoLogger } from "../src/cli/pino-logger.js";
+import { runCommandLine } from "../src/cli/run.js";
+import { ERROR_CODES, type ErrorCode, XpcsError } from "../src/core/errors.js";
+
+function captured(json: boolean, isTTY = false) {
+  const text = { out: "", err: "" };
+  const stdout = {
+    isTTY,
+    write: (part: string) => {
+      text.out += part;
+    },
+  };
+  const stderr = {
+    write: (part: string) => {
+      text.err += part;
+    },
+  };
+  return { text, run: createRun({ stdout, stderr }, json) };
+}
+
+describe("results", () => {
+  it("are text for people", () => {
+    const { text, run } = captured(false);
+    run.io.out("a line");
+    run.io.note("a hint");
+    run.io.result({ a: 1 }, () => "a is 1");
+    expect(text).toEqual({ out: "a line\na is 1\n", err: "a hint\n" });
+  });
+
+  it("are one JSON line for programs, with nothing around it", () => {
+    const { text, run } = captured(true, true);
+    run.io.out("a line");
+    run.io.note("a hint");
+    run.io.result({ a: 1 }, () => "a is 1");
+    expect(text).toEqual({ out: '{"a":1}\n', err: "" });
+    expect(run.io.interactive).toBe(false);
+  });
+
+  it("stand in columns", () => {
+    const table = formatTable(
+      [{ title: "job" }, { title: "frames", align: "right" }],
+      [
+        ["j1", "100"],
+        ["a-long-name", "7"],
+      ],
+    );
+    expect(table).toBe("job          frames\nj1              100\na-long-name       7");
+  });
+});
+
+describe("errors", () => {
+  it.each(Object.keys(ERROR_CODES) as ErrorCode[])("%s ends with the exit code of the table", (code) => {
+    const { text, run } = captured(false);
+    expect(run.fail(new XpcsError(code, "what,\n  where"))).toBe(ERROR_CODES[code].exitCode);
+    expect(text).toEqual({ out: "", err: `xpcs: what, where (${code})\n` });
+  });
+
+  it("are JSON under --json", () => {
+    const { text, run } = captured(true);
+    expect(run.fail(new XpcsError("UNAVAILABLE", "no answer"))).toBe(3);
+    expect(JSON.parse(text.err)).toEqual({ error: { code: "UNAVAILABLE", message: "no answer" } });
+  });
+
+  it("without a code are defects", () => {
+    const { text, run } = captured(false);
+    expect(run.fail(new Error("boom"))).toBe(1);
+    expect(text.err).toBe("xpcs: boom (INTERNAL)\n");
+  });
+});
+
+describe("interrupts", () => {
+  it("reach a command that listens, once", () => {
+    const { run } = captured(false);
+    const { signal } = run.io;
+    expect(run.interrupt("SIGINT")).toBe(true);
+    expect(signal.aborted).toBe(true);
+    expect(run.interrupt("SIGINT")).toBe(false);
+    expect(run.exitCode()).toBe(130);
+  });
+
+  it("end at once a command that does not listen", () => {
+    const { run } = captured(false);
+    expect(run.interrupt("SIGINT")).toBe(false);
+  });
+
+  it("by SIGTERM let a command end cleanly", () => {
+    const { run } = captured(false);
+    expect(run.io.signal.aborted).toBe(false);
+    expect(run.interrupt("SIGTERM")).toBe(true);
+    expect(run.io.interrupted).toBe("SIGTERM");
+    expect(run.exitCode()).toBe(0);
+  });
+});
+
+describe("usage", () => {
+  it.each([
+    [["nonsense"], 'there is no command "nonsense"'],
+    [["--nonsense"], "unknown option '--nonsense'"],
+    [["doctor", "--jsn"], "unknown option '--jsn' (Did you mean --json?); see xpcs doctor --help"],
+    [["doctor", "extra"], "too many arguments for 'doctor'"],
+  ])("%j exits 2 with one line", async (argv, message) => {
+    const { text, run } = captured(false);
+    expect(await runCommandLine(argv, run)).toBe(2);
+    expect(text.err).toContain(message);
+    expect(text.err).toMatch(/^xpcs: [^\n]+ \(INVALID_ARGUMENT\)\n$/);
+    expect(text.out).toBe("");
+  });
+});
+
+describe("option values", () => {
+  it("whole numbers have bounds", () => {
+    expect(integerOption(0, 10)("7")).toBe(7);
+    expect(integerOption(-5)("-5")).toBe(-5);
+    for (const text of ["11", "-1", "1.5", "1e1", "", "x", "0x1"]) expect(() => integerOption(0, 10)(text)).toThrow("whole number");
+  });
+
+  it("lengths and times are above zero", () => {
+    expect(positiveOption("2.5e-5")).toBe(2.5e-5);
+    for (const text of ["0", "-1", "", "NaN", "Infinity", "1s"]) expect(() => positiveOption(text)).toThrow("above zero");
+  });
+
+  it("pairs add up", () => {
+    expect(collectPairs("b=2=3", collectPairs("a=1"))).toEqual({ a: "1", b: "2=3" });
+    expect(() => collectPairs("=1")).toThrow("key=value");
+  });
+});
+
+describe("the logger", () => {
+  function logged(json: boolean): string {
+    let text = "";
+    const stream = {
+      write: (part: string) => {
+        text += part;
+      },
+    };
+    createPinoLogger({ json, base: { site: "polaris 1" }, stream }).warn("lease.lost", { job: "j7", epoch: 2 });
+    return text;
+  }
+
+  it("writes one line per event for people", () => {
+    expect(logged(false)).toMatch(/^\d\d:\d\d:\d\d\.\d{3} warn {2}lease\.lost {2}site="polaris 1" {2}job=j7 {2}epoch=2\n$/);
+  });
+
+  it("writes JSON for programs", () => {
+    expect(JSON.parse(logged(true))).toMatchObject({ level: "warn", event: "lease.lost", site: "polaris 1", job: "j7", epoch: 2 });
+  });
+});
