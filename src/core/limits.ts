@@ -22,8 +22,17 @@ export const LIMITS = {
   /** Lease term. Renewal happens at `renewMs`, so three renewals may be lost. Detects a dead site within 10 s. */
   leaseMs: 9_000,
   renewMs: 2_500,
+  /** A kernel host whose progress poll is this late is hung and is killed. */
+  kernelSilenceMs: 8_000,
+  /** Time for a canceled kernel to stop by itself; a cancel takes 2 s at most in all. */
+  kernelStopMs: 1_200,
   /** Attempts of a job unless it says otherwise. */
   attemptsMax: 3,
+  /** Most attempts that a job may ask for: each one's reason is kept. */
+  attemptsMaxMax: 20,
+  /** Wait before the second attempt after a failure; doubles with each, up to the maximum. A lost lease retries at once. */
+  retryDelayMs: 1_000,
+  retryDelayMaxMs: 60_000,
   /** Jobs in one submit call. */
   submitJobsMax: 1_000,
   /** Jobs in one page of a listing. */

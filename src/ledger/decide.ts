@@ -1,0 +1,235 @@
+/**
+ * The rules of jobs: (state, command, now) to the events that follow, or the error that refuses it. Pure: reads the state, changes nothing,
+ * asks no clock. A command that has been obeyed already gives no events and no error, so that repeats are harmless.
+ * What events do is reduce.ts; which site gets a job is src/router.
+ */
+import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
+import type { JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import type { LeaseRef } from "../core/protocols.js";
+import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
+import { type JobRecord, lastSite, type State } from "./state.js";
+
+export type Command =
+  | { readonly type: "submit"; readonly key: string; readonly digest: string; readonly jobs: readonly { id: JobId; spec: JobSpec }[] }
+  | { readonly type: "grant"; readonly job: JobId; readonly site: SiteName; readonly why: string }
+  | { readonly type: "resume"; readonly lease: LeaseRef; readonly site: SiteName }
+  | { readonly type: "expire"; readonly lease: LeaseRef }
+  | {
+      readonly type: "complete";
+      readonly site: SiteName;
+      readonly lease: LeaseRef;
+      readonly outputs: readonly OutputFile[];
+      readonly summary: Summary;
+      readonly runMs: number;
+    }
+  | { readonly type: "fail"; readonly site: SiteName; readonly lease: LeaseRef; readonly code: ErrorCode; readonly reason: string }
+  | { readonly type: "giveBack"; readonly site: SiteName; readonly leases: readonly LeaseRef[]; readonly reason: string }
+  | { readonly type: "cancel"; readonly ids: readonly JobId[] }
+  | {
+      readonly type: "join";
+      readonly site: SiteName;
+      readonly instance: string;
+      readonly host: string;
+      readonly slots: number;
+      readonly apps: readonly string[];
+      readonly held: readonly LeaseRef[];
+    }
+  | { readonly type: "leave"; readonly site: SiteName };
+
+type Of<T extends Command["type"]> = Extract<Command, { type: T }>;
+export type Decision = readonly LedgerEvent[] | XpcsError;
+
+const unknownJob = (id: JobId) => new XpcsError("NOT_FOUND", `there is no job ${id}`);
+
+function stale(lease: LeaseRef, job: JobRecord): XpcsError {
+  const now = job.state === "leased" ? `epoch ${job.epoch} runs at ${lastSite(job)}` : `the job is ${job.state}`;
+  return new XpcsError("STALE_LEASE", `job ${lease.job} epoch ${lease.epoch}: ${now}; discard this attempt's output`);
+}
+
+/** Delay before the next attempt after `failures` failures, ms: doubling from `retryDelayMs`. */
+export function retryDelayMs(failures: number): number {
+  return Math.min(LIMITS.retryDelayMaxMs, LIMITS.retryDelayMs * 2 ** Math.max(0, failures - 1));
+}
+
+/** True when `site` holds exactly this lease. */
+export function holdsLease(job: JobRecord, site: SiteName, lease: LeaseRef): boolean {
+  return job.state === "leased" && job.epoch === lease.epoch && lastSite(job) === site;
+}
+
+/** True when this lease expired and the job was not granted again: the site may go on with it. */
+export function canResume(job: JobRecord, site: SiteName, lease: LeaseRef): boolean {
+  return job.state === "ready" && job.epoch === lease.epoch && lastSite(job) === site && job.attempts.at(-1)?.outcome === "lost";
+}
+
+type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason">;
+
+/** Ends the running attempt, and decides what becomes of the job. */
+function endAttempt(job: JobRecord, ending: Ending, now: number): AttemptEnded {
+  const base = { type: "attemptEnded", at: now, job: job.id, epoch: job.epoch, ...ending } as const;
+  if (job.cancelRequested) return { ...base, outcome: "canceled", reason: "canceled by its owner", next: "cancel", notBefore: 0 };
+  if (ending.outcome === "returned") return { ...base, next: "retry", notBefore: now };
+  const counted = job.attemptsCounted + 1;
+  const hopeless = ending.code !== null && ERROR_CODES[ending.code].retry === "no";
+  if (hopeless || counted >= job.spec.attemptsMax) {
+    const reason =
+      hopeless || job.spec.attemptsMax === 1 ? ending.reason : `${ending.reason} (attempt ${counted} of ${job.spec.attemptsMax}, the last)`;
+    return { ...base, reason, next: "fail", notBefore: 0 };
+  }
+  return { ...base, next: "retry", notBefore: ending.outcome === "lost" ? now : now + retryDelayMs(counted) };
+}
+
+function submit(state: State, command: Of<"submit">, now: number): Decision {
+  const known = state.keys.get(command.key);
+  if (known !== undefined) {
+    if (known.digest === command.digest) return [];
+    return new XpcsError("KEY_CONFLICT", `the key "${command.key}" was used for another request: use a new key for a new request`);
+  }
+  const { key, digest } = command;
+  return command.jobs.map(({ id, spec }) => ({ type: "submitted", at: now, job: id, spec, key, digest }));
+}
+
+function grant(state: State, command: Of<"grant">, now: number): Decision {
+  const job = state.jobs.get(command.job);
+  if (job === undefined) return unknownJob(command.job);
+  const site = state.sites.get(command.site);
+  if (site?.present !== true) return new XpcsError("REFUSED", `site ${command.site} is not there`);
+  if (job.state !== "ready" || job.notBefore > now) return new XpcsError("REFUSED", `job ${job.id} cannot be granted now`);
+  return [{ type: "leased", at: now, job: job.id, epoch: job.epoch + 1, site: site.name, instance: site.instance, why: command.why }];
+}
+
+function resume(state: State, { lease, site }: Of<"resume">, now: number): Decision {
+  const job = state.jobs.get(lease.job);
+  if (job === undefined) return unknownJob(lease.job);
+  if (holdsLease(job, site, lease)) return [];
+  if (!canResume(job, site, lease)) return stale(lease, job);
+  return [{ type: "resumed", at: now, job: job.id, epoch: job.epoch }];
+}
+
+function expire(state: State, { lease }: Of<"expire">, now: number): Decision {
+  const job = state.jobs.get(lease.job);
+  if (job === undefined) return unknownJob(lease.job);
+  if (job.state !== "leased" || job.epoch !== lease.epoch) return [];
+  return [endAttempt(job, { outcome: "lost", code: null, reason: `site ${lastSite(job)} stopped renewing its lease` }, now)];
+}
+
+function complete(state: State, command: Of<"complete">, now: number): Decision {
+  const { lease, site } = command;
+  const job = state.jobs.get(lease.job);
+  if (job === undefined) return unknownJob(lease.job);
+  if (job.state === "finished" && job.epoch === lease.epoch && lastSite(job) === site) return [];
+  if (!holdsLease(job, site, lease) && !canResume(job, site, lease)) return stale(lease, job);
+  const { outputs, summary, runMs } = command;
+  return [{ type: "completed", at: now, job: job.id, epoch: lease.epoch, outputs, summary, runMs }];
+}
+
+function fail(state: State, { lease, site, code, reason }: Of<"fail">, now: number): Decision {
+  const job = state.jobs.get(lease.job);
+  if (job === undefined) return unknownJob(lease.job);
+  if (holdsLease(job, site, lease)) return [endAttempt(job, { outcome: "failed", code, reason }, now)];
+  // A repeat, or the attempt was counted as lost before: either way there is nothing left to record.
+  const attempt = job.attempts.find(({ epoch }) => epoch === lease.epoch);
+  const ended = attempt?.site === site && (attempt.outcome === "failed" || attempt.outcome === "canceled" || attempt.outcome === "lost");
+  return ended ? [] : stale(lease, job);
+}
+
+function giveBack(state: State, command: Of<"giveBack">, now: number): Decision {
+  const events: LedgerEvent[] = [];
+  for (const lease of command.leases) {
+    const job = state.jobs.get(lease.job);
+    if (job === undefined) return unknownJob(lease.job);
+    // What it does not hold any more it cannot give back; that is where it wants to be.
+    if (holdsLease(job, command.site, lease))
+      events.push(endAttempt(job, { outcome: "returned", code: null, reason: command.reason }, now));
+  }
+  return events;
+}
+
+function cancel(state: State, command: Of<"cancel">, now: number): Decision {
+  const events: LedgerEvent[] = [];
+  for (const id of new Set(command.ids)) {
+    const job = state.jobs.get(id);
+    if (job === undefined) return unknownJob(id);
+    if (job.state === "ready") events.push({ type: "canceled", at: now, job: id });
+    else if (job.state === "leased" && !job.cancelRequested) events.push({ type: "cancelRequested", at: now, job: id });
+  }
+  return events;
+}
+
+function endHeld(state: State, site: SiteName, ending: Ending, now: number, except: readonly LeaseRef[] = []): LedgerEvent[] {
+  const events: LedgerEvent[] = [];
+  for (const id of state.leased.get(site) ?? []) {
+    const job = state.jobs.get(id);
+    if (job === undefined || except.some((lease) => lease.job === id && lease.epoch === job.epoch)) continue;
+    events.push(endAttempt(job, ending, now));
+  }
+  return events;
+}
+
+function join(state: State, command: Of<"join">, now: number): Decision {
+  const { site, instance, host, slots, apps, held } = command;
+  const before = state.sites.get(site);
+  const events: LedgerEvent[] = [];
+  if (before !== undefined && before.instance !== instance) {
+    // A new process has none of the old one's work, so the old leases need not run out first.
+    events.push(...endHeld(state, site, { outcome: "lost", code: null, reason: `site ${site} was restarted` }, now));
+  } else {
+    const reason = `the lease did not reach site ${site}`;
+    events.push(...endHeld(state, site, { outcome: "returned", code: null, reason }, now, held));
+  }
+  const same =
+    before?.present === true &&
+    before.instance === instance &&
+    before.host === host &&
+    before.slots === slots &&
+    before.apps.join("\n") === apps.join("\n");
+  if (!same) events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps });
+  return events;
+}
+
+function leave(state: State, { site }: Of<"leave">, now: number): Decision {
+  if (state.sites.get(site)?.present !== true) return [];
+  const left: LedgerEvent = { type: "siteLeft", at: now, site };
+  return [...endHeld(state, site, { outcome: "returned", code: null, reason: `site ${site} was stopped` }, now), left];
+}
+
+/**
+ * The events that `command` leads to at wall-clock time `now` (ms), or the error that refuses it.
+ * Codes: KEY_CONFLICT, NOT_FOUND, STALE_LEASE, REFUSED.
+ */
+export function decide(state: State, command: Command, now: number): Decision {
+  switch (command.type) {
+    case "submit":
+      return submit(state, command, now);
+    case "grant":
+      return grant(state, command, now);
+    case "resume":
+      return resume(state, command, now);
+    case "expire":
+      return expire(state, command, now);
+    case "complete":
+      return complete(state, command, now);
+    case "fail":
+      return fail(state, command, now);
+    case "giveBack":
+      return giveBack(state, command, now);
+    case "cancel":
+      return cancel(state, command, now);
+    case "join":
+      return join(state, command, now);
+    case "leave":
+      return leave(state, command, now);
+  }
+}
+
+/** Of `ids`, which are final and which are (or will be) canceled: the answer to a cancel, also to a repeated one. */
+export function cancelOutcome(state: State, ids: readonly JobId[]): { canceled: JobId[]; alreadyFinal: JobId[] } {
+  const canceled: JobId[] = [];
+  const alreadyFinal: JobId[] = [];
+  for (const id of new Set(ids)) {
+    const job = state.jobs.get(id);
+    if (job === undefined) continue;
+    (job.state === "finished" || job.state === "failed" ? alreadyFinal : canceled).push(id);
+  }
+  return { canceled, alreadyFinal };
+}

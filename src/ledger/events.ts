@@ -1,0 +1,117 @@
+/**
+ * What can happen, as data in the past tense. The ledger of these events is the truth; everything else follows from it.
+ * A type keeps its meaning for ever: a changed meaning is a new version and a step in upcast.ts.
+ * `at` is wall-clock time in ms since 1970 UTC, for people; order comes from the sequence number alone.
+ */
+import type { ErrorCode } from "../core/errors.js";
+import type { JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
+
+/** Version of the events that this program writes. */
+export const EVENT_VERSION = 1;
+
+export type Summary = Readonly<Record<string, string | number | boolean | null>>;
+
+/** A job was accepted. The jobs of one request share `key` and `digest` and are written together. */
+export interface Submitted {
+  readonly type: "submitted";
+  readonly at: number;
+  readonly job: JobId;
+  readonly spec: JobSpec;
+  readonly key: string;
+  /** Of the whole request: tells a repeat from another request under the same key. */
+  readonly digest: string;
+}
+
+/** A site got the right to run an attempt; `epoch` is one more than the last. */
+export interface Leased {
+  readonly type: "leased";
+  readonly at: number;
+  readonly job: JobId;
+  readonly epoch: number;
+  readonly site: SiteName;
+  readonly instance: string;
+  readonly why: string;
+}
+
+/** A lease that had expired, and was not granted again, went on: its site was cut off, not dead. */
+export interface Resumed {
+  readonly type: "resumed";
+  readonly at: number;
+  readonly job: JobId;
+  readonly epoch: number;
+}
+
+/** An attempt ended without a result. `next` is what was decided: later rules must not change the past. */
+export interface AttemptEnded {
+  readonly type: "attemptEnded";
+  readonly at: number;
+  readonly job: JobId;
+  readonly epoch: number;
+  readonly outcome: "failed" | "lost" | "returned" | "canceled";
+  readonly code: ErrorCode | null;
+  readonly reason: string;
+  readonly next: "retry" | "fail" | "cancel";
+  /** With `retry`: not before this time. */
+  readonly notBefore: number;
+}
+
+/** The one recorded completion of a job. */
+export interface Completed {
+  readonly type: "completed";
+  readonly at: number;
+  readonly job: JobId;
+  readonly epoch: number;
+  readonly outputs: readonly OutputFile[];
+  readonly summary: Summary;
+  /** Duration of the run by the site's own clock, ms. */
+  readonly runMs: number;
+}
+
+/** Somebody canceled a job that a site holds; the site is told, and the job is final when the site answers or is lost. */
+export interface CancelRequested {
+  readonly type: "cancelRequested";
+  readonly at: number;
+  readonly job: JobId;
+}
+
+/** A job that no site held was canceled. */
+export interface Canceled {
+  readonly type: "canceled";
+  readonly at: number;
+  readonly job: JobId;
+}
+
+/** A site's process said hello, or said it again with other slots or apps. */
+export interface SiteJoined {
+  readonly type: "siteJoined";
+  readonly at: number;
+  readonly site: SiteName;
+  readonly instance: string;
+  readonly host: string;
+  readonly slots: number;
+  readonly apps: readonly string[];
+}
+
+/** A site's process said goodbye. */
+export interface SiteLeft {
+  readonly type: "siteLeft";
+  readonly at: number;
+  readonly site: SiteName;
+}
+
+export type LedgerEvent = Submitted | Leased | Resumed | AttemptEnded | Completed | CancelRequested | Canceled | SiteJoined | SiteLeft;
+
+export type EventType = LedgerEvent["type"];
+
+/** All types, exhaustive by its own type: what is not here cannot be read back. */
+export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
+  submitted: true,
+  leased: true,
+  resumed: true,
+  attemptEnded: true,
+  completed: true,
+  cancelRequested: true,
+  canceled: true,
+  siteJoined: true,
+  siteLeft: true,
+};

@@ -1,0 +1,177 @@
+/**
+ * What each event does to the state. Deterministic and total: no clock, no rules, no refusals; those are decide.ts's. Changes `state` in
+ * place, because central holds a hundred thousand jobs, but replaces records instead of changing them.
+ */
+import type { Attempt, JobId } from "../core/job.js";
+import type { AttemptEnded, LedgerEvent, SiteJoined, Submitted } from "./events.js";
+import { ATTEMPTS_KEPT, type Dirty, indexJob, type JobRecord, lastSite, type State } from "./state.js";
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+function updateJob(state: State, id: JobId, change: (job: JobRecord) => Partial<JobRecord>): void {
+  const before = state.jobs.get(id);
+  // Decisions are made on the state, so an event of an unknown job cannot be written; a damaged ledger is found by its checksums.
+  if (before === undefined) return;
+  const after = { ...before, ...change(before), changed: state.sequence };
+  state.jobs.set(id, after);
+  indexJob(state, after);
+}
+
+function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[] {
+  const last = job.attempts.at(-1);
+  if (last === undefined) return job.attempts;
+  // Not the whole of `last`: an attempt that was thought lost, and then completes, has no reason any more.
+  const { site, epoch, startedAt, outcome } = last;
+  return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
+}
+
+function submitted(state: State, event: Submitted): void {
+  const job: JobRecord = {
+    id: event.job,
+    index: state.order.length,
+    spec: event.spec,
+    state: "ready",
+    since: event.at,
+    changed: state.sequence,
+    epoch: 0,
+    attempts: [],
+    attemptsCounted: 0,
+    instance: "",
+    why: null,
+    notBefore: 0,
+    cancelRequested: false,
+    reason: null,
+    outputs: [],
+    summary: null,
+    submittedAt: event.at,
+    finishedAt: null,
+  };
+  state.jobs.set(job.id, job);
+  state.order.push(job.id);
+  const key = state.keys.get(event.key);
+  state.keys.set(event.key, { digest: event.digest, jobs: [...(key?.jobs ?? []), job.id] });
+  indexJob(state, job);
+}
+
+function attemptEnded(job: JobRecord, event: AttemptEnded): Partial<JobRecord> {
+  const attempts = endAttempt(job, {
+    outcome: event.outcome,
+    finishedAt: iso(event.at),
+    reason: event.reason,
+    ...(event.code === null ? {} : { code: event.code }),
+  });
+  const counts = event.outcome === "failed" || event.outcome === "lost";
+  const attemptsCounted = job.attemptsCounted + (counts ? 1 : 0);
+  if (event.next === "retry") {
+    return { state: "ready", since: event.at, attempts, attemptsCounted, notBefore: event.notBefore, reason: event.reason };
+  }
+  const state = event.next === "fail" ? "failed" : "canceled";
+  return { state, since: event.at, attempts, attemptsCounted, reason: event.reason, finishedAt: event.at };
+}
+
+function siteJoined(state: State, event: SiteJoined): void {
+  const before = state.sites.get(event.site);
+  state.sites.set(event.site, {
+    name: event.site,
+    instance: event.instance,
+    host: event.host,
+    slots: event.slots,
+    apps: event.apps,
+    joinedAt: event.at,
+    present: true,
+    granted: before?.granted ?? 0,
+    runs: before?.runs ?? {},
+  });
+}
+
+function countRun(state: State, id: JobId, runMs: number): void {
+  const job = state.jobs.get(id);
+  const site = state.sites.get((job && lastSite(job)) ?? "");
+  if (job === undefined || site === undefined) return;
+  const { app } = job.spec.work;
+  const run = site.runs[app] ?? { count: 0, totalMs: 0 };
+  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: { count: run.count + 1, totalMs: run.totalMs + runMs } } });
+}
+
+function apply(state: State, event: LedgerEvent): void {
+  switch (event.type) {
+    case "submitted":
+      submitted(state, event);
+      break;
+    case "leased": {
+      const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running" };
+      updateJob(state, event.job, (job) => ({
+        state: "leased",
+        since: event.at,
+        epoch: event.epoch,
+        attempts: [...job.attempts, attempt].slice(-ATTEMPTS_KEPT),
+        instance: event.instance,
+        why: event.why,
+        reason: null,
+      }));
+      const site = state.sites.get(event.site);
+      if (site !== undefined) state.sites.set(site.name, { ...site, granted: site.granted + 1 });
+      break;
+    }
+    case "resumed":
+      updateJob(state, event.job, (job) => {
+        const attempts = endAttempt(job, { outcome: "running" });
+        return { state: "leased", since: event.at, attempts, attemptsCounted: job.attemptsCounted - 1, reason: null };
+      });
+      break;
+    case "attemptEnded":
+      updateJob(state, event.job, (job) => attemptEnded(job, event));
+      break;
+    case "completed":
+      updateJob(state, event.job, (job) => ({
+        state: "finished",
+        since: event.at,
+        attempts: endAttempt(job, { outcome: "finished", finishedAt: iso(event.at) }),
+        outputs: event.outputs,
+        summary: event.summary,
+        reason: job.cancelRequested ? "it finished before the cancel reached its site" : null,
+        finishedAt: event.at,
+      }));
+      countRun(state, event.job, event.runMs);
+      break;
+    case "cancelRequested":
+      updateJob(state, event.job, () => ({ cancelRequested: true, reason: "cancel requested; its site is told to stop" }));
+      break;
+    case "canceled":
+      updateJob(state, event.job, () => ({
+        state: "canceled",
+        since: event.at,
+        cancelRequested: true,
+        reason: "canceled by its owner",
+        finishedAt: event.at,
+      }));
+      break;
+    case "siteJoined":
+      siteJoined(state, event);
+      break;
+    case "siteLeft": {
+      const site = state.sites.get(event.site);
+      if (site !== undefined) state.sites.set(site.name, { ...site, present: false });
+      break;
+    }
+  }
+}
+
+/** Marks what the event touched, so that a checkpoint writes only that. */
+function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
+  if ("job" in event) dirty.jobs.add(event.job);
+  if ("key" in event) dirty.keys.add(event.key);
+  if ("site" in event) dirty.sites.add(event.site);
+  else if (event.type === "completed") {
+    const job = state.jobs.get(event.job);
+    const site = job === undefined ? null : lastSite(job);
+    if (site !== null && state.sites.has(site)) dirty.sites.add(site);
+  }
+}
+
+/** Applies the next event, and adds what it touched to `dirty`. */
+export function reduce(state: State, event: LedgerEvent, dirty?: Dirty): void {
+  state.sequence += 1;
+  apply(state, event);
+  if (dirty !== undefined) markDirty(state, event, dirty);
+}

@@ -1,0 +1,157 @@
+/**
+ * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
+ * keep one. Also the state as records for a checkpoint, and back. What is not in the ledger (who is connected, progress, lease
+ * deadlines) is not here but in src/actors.
+ */
+import { XpcsError } from "../core/errors.js";
+import type { Attempt, JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
+import type { Summary } from "./events.js";
+
+/** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
+export type RecordState = "ready" | "leased" | "finished" | "failed" | "canceled";
+
+export interface JobRecord {
+  readonly id: JobId;
+  /** Position in the order of submission, from 0. */
+  readonly index: number;
+  readonly spec: JobSpec;
+  readonly state: RecordState;
+  /** Since when it is in this state. */
+  readonly since: number;
+  /** Sequence number of the last event that changed it. */
+  readonly changed: number;
+  readonly epoch: number;
+  /** Oldest first; the last `ATTEMPTS_KEPT`. */
+  readonly attempts: readonly Attempt[];
+  /** Attempts that count towards `attemptsMax`: failed or lost. */
+  readonly attemptsCounted: number;
+  /** Process that holds the lease or held the last one. */
+  readonly instance: string;
+  readonly why: string | null;
+  readonly notBefore: number;
+  readonly cancelRequested: boolean;
+  readonly reason: string | null;
+  readonly outputs: readonly OutputFile[];
+  readonly summary: Summary | null;
+  readonly submittedAt: number;
+  readonly finishedAt: number | null;
+}
+
+/** A job that is returned again and again must not grow without bound. */
+export const ATTEMPTS_KEPT = 50;
+
+export interface RunStats {
+  readonly count: number;
+  readonly totalMs: number;
+}
+
+export interface SiteRecord {
+  readonly name: SiteName;
+  readonly instance: string;
+  readonly host: string;
+  readonly slots: number;
+  readonly apps: readonly string[];
+  readonly joinedAt: number;
+  /** False after a goodbye. */
+  readonly present: boolean;
+  /** Leases ever granted. */
+  readonly granted: number;
+  readonly runs: Readonly<Record<string, RunStats>>;
+}
+
+export interface KeyRecord {
+  readonly digest: string;
+  readonly jobs: readonly JobId[];
+}
+
+export interface State {
+  /** Sequence number of the last event applied; 0 before the first. */
+  sequence: number;
+  readonly jobs: Map<JobId, JobRecord>;
+  /** Ids in the order of submission. */
+  readonly order: JobId[];
+  readonly keys: Map<string, KeyRecord>;
+  readonly sites: Map<SiteName, SiteRecord>;
+  /** Ready jobs, in the order in which they became ready. */
+  readonly ready: Set<JobId>;
+  /** Leased jobs by site. */
+  readonly leased: Map<SiteName, Set<JobId>>;
+}
+
+export function emptyState(): State {
+  return { sequence: 0, jobs: new Map(), order: [], keys: new Map(), sites: new Map(), ready: new Set(), leased: new Map() };
+}
+
+/** Site of the lease that the job has, or of the last one. */
+export function lastSite(job: JobRecord): SiteName | null {
+  return job.attempts.at(-1)?.site ?? null;
+}
+
+/** Puts a job into the indexes that its state says. */
+export function indexJob(state: State, job: JobRecord): void {
+  if (job.state === "ready") state.ready.add(job.id);
+  else state.ready.delete(job.id);
+  const site = lastSite(job);
+  if (site === null) return;
+  let held = state.leased.get(site);
+  if (held === undefined) {
+    held = new Set();
+    state.leased.set(site, held);
+  }
+  if (job.state === "leased") held.add(job.id);
+  else held.delete(job.id);
+}
+
+/** Name and value of one checkpoint record. */
+export type StateRecord = readonly [name: string, value: unknown];
+
+const jobName = (index: number) => `job/${String(index).padStart(12, "0")}`;
+
+/** What changed since the last checkpoint; reduce.ts fills it. */
+export interface Dirty {
+  readonly jobs: Set<JobId>;
+  readonly keys: Set<string>;
+  readonly sites: Set<SiteName>;
+}
+
+export function noDirty(): Dirty {
+  return { jobs: new Set(), keys: new Set(), sites: new Set() };
+}
+
+/** The records of everything in `dirty`, to be written over those of the last checkpoint. */
+export function dirtyRecords(state: State, dirty: Dirty): StateRecord[] {
+  const records: StateRecord[] = [];
+  for (const id of dirty.jobs) {
+    const job = state.jobs.get(id);
+    if (job !== undefined) records.push([jobName(job.index), job]);
+  }
+  for (const key of dirty.keys) records.push([`key/${key}`, state.keys.get(key)]);
+  for (const name of dirty.sites) records.push([`site/${name}`, state.sites.get(name)]);
+  return records;
+}
+
+/**
+ * Puts one record of a checkpoint back. Records come sorted by name, so jobs come in the order of submission.
+ *
+ * @throws CORRUPT_DATA a job is missing or the record is of no known kind
+ */
+export function restoreRecord(state: State, [name, value]: StateRecord): void {
+  const slash = name.indexOf("/");
+  const kind = name.slice(0, slash);
+  if (kind === "job") {
+    const job = value as JobRecord;
+    if (job.index !== state.order.length) {
+      throw new XpcsError("CORRUPT_DATA", `the ledger's checkpoint lacks job number ${state.order.length}: restore a backup`);
+    }
+    state.jobs.set(job.id, job);
+    state.order.push(job.id);
+    indexJob(state, job);
+  } else if (kind === "key") {
+    state.keys.set(name.slice(slash + 1), value as KeyRecord);
+  } else if (kind === "site") {
+    const site = value as SiteRecord;
+    state.sites.set(site.name, site);
+  } else {
+    throw new XpcsError("CORRUPT_DATA", `the ledger's checkpoint has an unknown record "${name}": restore a backup, or upgrade central`);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Where the job would be answered soonest: the wait for a slot, plus the site's measured mean run time. First cut: no data movement, no
+ * allocations to wait for, means without decay. A site without a measurement is taken to be as fast as the others' mean, so it gets tried.
+ */
+import { busyText, candidates, freeSlots, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
+
+/** Run time to assume while nothing has been measured anywhere, ms: only its being equal for all sites matters. */
+const UNKNOWN_RUN_MS = 10_000;
+
+interface Estimate {
+  readonly site: SiteLoad;
+  readonly measured: number;
+  readonly runMs: number;
+  readonly waitMs: number;
+}
+
+/** Mean over all sites of what was measured for `app`. */
+function commonRunMs(app: string, sites: readonly SiteLoad[]): number {
+  let count = 0;
+  let totalMs = 0;
+  for (const { runs } of sites) {
+    const run = runs[app];
+    if (run === undefined) continue;
+    count += run.count;
+    totalMs += run.count * run.meanMs;
+  }
+  return count === 0 ? UNKNOWN_RUN_MS : totalMs / count;
+}
+
+/**
+ * When a slot is free for this job: the running jobs end first, then those queued ahead take the slots in turn. A queued job is taken
+ * to run as long as this one.
+ */
+function waitForSlotMs(site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
+  const ends = site.running.map(({ app, elapsedMs }) => Math.max(0, (site.runs[app]?.meanMs ?? commonRunMs(app, sites)) - elapsedMs));
+  while (ends.length < site.slots) ends.push(0);
+  ends.sort((a, b) => a - b);
+  for (let ahead = 0; ahead < site.queued; ahead += 1) {
+    ends.push(ends.shift()! + runMs);
+    ends.sort((a, b) => a - b);
+  }
+  return ends[0] ?? Number.POSITIVE_INFINITY;
+}
+
+function estimate(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad[]): Estimate {
+  const run = site.runs[job.app];
+  const runMs = run?.meanMs ?? commonRunMs(job.app, sites);
+  return { site, measured: run?.count ?? 0, runMs, waitMs: waitForSlotMs(site, runMs, sites) };
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
+
+function describe({ site, measured, runMs, waitMs }: Estimate): string {
+  const run = measured === 0 ? "run time not measured yet" : `${seconds(runMs)} mean of ${measured} run${measured === 1 ? "" : "s"}`;
+  const wait = freeSlots(site) > site.queued ? `${freeSlots(site)} of ${site.slots} slots free` : `a slot in ${seconds(waitMs)}`;
+  return `${site.name} (${wait}, ${run})`;
+}
+
+function sooner(a: Estimate, b: Estimate): number {
+  const byTime = a.waitMs + a.runMs - (b.waitMs + b.runMs);
+  if (byTime !== 0) return byTime;
+  const byFree = freeSlots(b.site) - b.site.queued - (freeSlots(a.site) - a.site.queued);
+  if (byFree !== 0) return byFree;
+  return a.site.name < b.site.name ? -1 : 1;
+}
+
+export const soonest: Policy = {
+  name: "soonest",
+  choose(job, sites) {
+    const able = candidates(job, sites);
+    if (typeof able === "string") return { action: "wait", site: null, reason: able };
+    const ranked = able.map((site) => estimate(job, site, sites)).sort(sooner);
+    const best = ranked[0]!;
+    const next = ranked[1];
+    if (freeSlots(best.site) > best.site.queued) {
+      const why = job.site !== null ? `pinned to site ${job.site}` : next === undefined ? `only ${describe(best)} can run it now` : null;
+      return { action: "run", site: best.site.name, why: why ?? `soonest at ${describe(best)}, before ${describe(next!)}` };
+    }
+    const free = ranked.find(({ site }) => freeSlots(site) > site.queued);
+    const reason =
+      free === undefined
+        ? `${busyText(able)}; soonest at ${describe(best)}${best.site.queued > 0 ? `, ${best.site.queued} ahead` : ""}`
+        : `a slot of ${describe(best)} answers sooner than ${describe(free)}`;
+    return { action: "wait", site: best.site.name, reason };
+  },
+};
