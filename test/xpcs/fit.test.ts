@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type CurvePoint, decayShape, fitDecay, lagCorrelation } from "../../src/xpcs/fit.js";
+import { type CurvePoint, decayShape, fitDecay, lagCorrelation, PRODUCTS_MIN } from "../../src/xpcs/fit.js";
 import { delayScheme } from "../../src/xpcs/multitau-reference.js";
 import { Random } from "../../src/xpcs/random.js";
 import { cholesky } from "../../src/xpcs/small-linear.js";
@@ -14,6 +14,7 @@ function curve(truth = TRUTH, noise = 0.02): CurvePoint[] {
     g2: truth.baseline + truth.contrast * decayShape(truth.rate, tau, 2 ** level),
     error: noise / Math.sqrt(2 ** level),
     pairs: 2500 * 2 ** level,
+    products: Math.floor((20_000 - tau) / 2 ** level),
   }));
 }
 
@@ -92,12 +93,15 @@ describe("a fit", () => {
       return point;
     });
     const fit = fitDecay(broken);
-    expect(fit.pointsExcluded).toBe(3);
-    expect(fit.dof).toBe(points.length - 6);
+    const short = points.filter((point) => point.products < PRODUCTS_MIN).length;
+    expect(fit.lagsWithoutPairs).toBe(3);
+    expect(fit.lagsAtTheEnd).toBe(short);
+    expect(short).toBeGreaterThan(0);
+    expect(fit.dof).toBe(points.length - short - 6);
     expect(fit.rate / TRUTH.rate).toBeCloseTo(1, 7);
   });
 
   it("refuses a curve with fewer than 4 usable lags", () => {
-    expect(() => fitDecay(curve().slice(0, 3))).toThrow(/needs 4 lags.* has 3 of 3/);
+    expect(() => fitDecay(curve().slice(0, 3))).toThrow(/needs 4 lags.* has 3$/);
   });
 });
