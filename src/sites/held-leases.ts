@@ -1,0 +1,179 @@
+/**
+ * The leases that this site holds: renews them all in one call, tells each attempt its news, and answers the one
+ * question on which publishing depends: is this lease still ours? Runs nothing itself.
+ */
+import { type Clock, sleep } from "../core/clock.js";
+import { XpcsError } from "../core/errors.js";
+import type { Lease } from "../core/job.js";
+import type { Logger } from "../core/log.js";
+import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
+import type { Reconnecting } from "../wire/reconnecting.js";
+
+/** Why an attempt must stop. */
+export type StopReason = "lost" | "canceled" | "returned";
+
+export interface HeldLease {
+  readonly lease: Lease;
+  state: "staged-in" | "running" | "staged-out";
+  /** 0 to 1, or null when nothing is known. */
+  progress: number | null;
+  readonly signal: AbortSignal;
+  readonly stopReason: StopReason | null;
+  /** The first reason counts. */
+  stop(reason: StopReason): void;
+}
+
+export interface HeldLeases {
+  readonly count: number;
+  refs(): LeaseRef[];
+  all(): readonly HeldLease[];
+  add(lease: Lease): HeldLease;
+  remove(held: HeldLease): void;
+  apply(news: SiteNews): void;
+  /** Reports a changed state soon instead of with the next renewal. */
+  touch(): void;
+  /**
+   * Resolves when central, asked from now on, has said that the lease is current. Waits while central is away.
+   * @throws STALE_LEASE it was granted again · CANCELED the job was canceled or the site is stopping
+   */
+  confirm(held: HeldLease): Promise<void>;
+  /** Renews every `renewMs` until `signal` is aborted; also with nothing held: it is the site's sign of life. */
+  keepRenewed(renewMs: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface HeldLeasesOptions {
+  readonly site: string;
+  readonly instance: string;
+  readonly link: Pick<Reconnecting<WorkSource>, "call">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onDrain: (drain: boolean) => void;
+}
+
+/** Changes within this time are reported together. */
+const TOUCH_MS = 100;
+
+function createHeld(lease: Lease): HeldLease {
+  const controller = new AbortController();
+  let stopReason: StopReason | null = null;
+  return {
+    lease,
+    state: "staged-in",
+    progress: null,
+    signal: controller.signal,
+    get stopReason() {
+      return stopReason;
+    },
+    stop(reason) {
+      stopReason ??= reason;
+      controller.abort();
+    },
+  };
+}
+
+function stopError(held: HeldLease): XpcsError {
+  const { job, epoch } = held.lease;
+  if (held.stopReason === "lost") return new XpcsError("STALE_LEASE", `${job} was granted again after attempt ${epoch}`);
+  return new XpcsError("CANCELED", held.stopReason === "canceled" ? `${job} was canceled` : "the site is stopping");
+}
+
+export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
+  const { site, instance, link, clock, logger } = options;
+  const leases = new Map<string, HeldLease>();
+  const key = ({ job, epoch }: LeaseRef): string => `${job}.${epoch}`;
+  let life: AbortSignal = new AbortController().signal;
+  let current: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+  let touched = new AbortController();
+
+  const apply = ({ lost, cancel, drain }: SiteNews): void => {
+    for (const [refs, reason] of [
+      [lost, "lost"],
+      [cancel, "canceled"],
+    ] as const) {
+      for (const ref of refs) {
+        const held = leases.get(key(ref));
+        if (held === undefined || held.stopReason !== null) continue;
+        logger.info("lease-stopped", { job: ref.job, epoch: ref.epoch, reason });
+        held.stop(reason);
+      }
+    }
+    options.onDrain(drain);
+  };
+  const renew = async (): Promise<void> => {
+    const { news } = await link.call(
+      // Built when it is sent: after an outage the news is about what is held then.
+      (source) =>
+        source.renew({
+          site,
+          instance,
+          held: [...leases.values()].map(({ lease: { job, epoch }, state, progress }) => ({ job, epoch, state, progress })),
+        }),
+      { signal: life },
+    );
+    apply(news);
+  };
+  /** A renewal that is sent after this call; those who ask meanwhile share it. */
+  const renewFresh = (): Promise<void> => {
+    if (current === null) {
+      current = renew().finally(() => {
+        current = null;
+      });
+      return current;
+    }
+    next ??= current
+      .catch(() => {})
+      .then(() => {
+        next = null;
+        return renewFresh();
+      });
+    return next;
+  };
+
+  return {
+    get count() {
+      return leases.size;
+    },
+    refs: () => [...leases.values()].map(({ lease: { job, epoch } }) => ({ job, epoch })),
+    all: () => [...leases.values()],
+    add(lease) {
+      const held = createHeld(lease);
+      leases.set(key(lease), held);
+      return held;
+    },
+    remove(held) {
+      leases.delete(key(held.lease));
+    },
+    apply,
+    touch() {
+      touched.abort();
+      touched = new AbortController();
+    },
+    async confirm(held) {
+      let stopped: () => void = () => {};
+      const aborted = new Promise<void>((resolve) => {
+        stopped = resolve;
+        held.signal.addEventListener("abort", stopped);
+      });
+      try {
+        if (!held.signal.aborted) await Promise.race([renewFresh(), aborted]);
+      } finally {
+        held.signal.removeEventListener("abort", stopped);
+      }
+      if (held.signal.aborted) throw stopError(held);
+    },
+    async keepRenewed(renewMs, signal) {
+      life = signal;
+      signal.addEventListener("abort", () => touched.abort(), { once: true });
+      while (!signal.aborted) {
+        const early = touched.signal;
+        await sleep(clock, renewMs, early);
+        if (early.aborted) await sleep(clock, TOUCH_MS, signal);
+        if (signal.aborted) return;
+        await renewFresh().catch((error: unknown) => {
+          if (!signal.aborted) logger.warn("renew-failed", { reason: (error as Error).message });
+        });
+      }
+    },
+  };
+}

@@ -1,0 +1,16 @@
+/**
+ * The kernel host: a child process that runs native work, so that a native fault ends one attempt and never a site.
+ * Composition root of that process. It ends at once when its parent does; what it was writing is a temporary file.
+ */
+import { silentLogger } from "../core/log.js";
+import { KERNEL_HOST_METHODS } from "../core/protocols.js";
+import { realClock } from "../core/real-clock.js";
+import { parentLink } from "../wire/child-link.js";
+import { expose } from "../wire/expose.js";
+import { correlateFile } from "../xpcs/native.js";
+import { createKernelActor } from "./kernel-actor.js";
+
+const link = parentLink();
+// SIGKILL, not exit: native threads may be at work and must not see the process being taken down around them.
+link.onClose(() => process.kill(process.pid, "SIGKILL"));
+expose(createKernelActor({ clock: realClock, correlate: correlateFile }), KERNEL_HOST_METHODS, link, { logger: silentLogger });

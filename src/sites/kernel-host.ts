@@ -1,0 +1,151 @@
+/**
+ * The site's side of one kernel host: starts the child process, runs work in it, watches for signs of life, and ends the
+ * whole process group. A host that failed in any way but an orderly error is never used again (kernel-pool.ts).
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { CorrProgress, CorrSummary } from "../core/analysis.js";
+import { type Clock, sleep } from "../core/clock.js";
+import { isCode, XpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
+import { KERNEL_HOST_METHODS, type KernelHost } from "../core/protocols.js";
+import { childLink } from "../wire/child-link.js";
+import { connect } from "../wire/connect.js";
+
+const HOST_MAIN = fileURLToPath(new URL("./kernel-host-main.js", import.meta.url));
+/** What is kept of the child's stderr for the error message. */
+const STDERR_TAIL_CHARS = 2000;
+/** The last words may arrive just after the exit. */
+const STDERR_WAIT_MS = 200;
+const PROGRESS_WAIT_MS = 1_000;
+
+export type KernelWork = Parameters<KernelHost["run"]>[0]["work"];
+
+export interface KernelRun {
+  readonly work: KernelWork;
+  readonly onProgress: (progress: CorrProgress) => void;
+  /** Aborting it stops the work: asked first, killed after `LIMITS.kernelStopMs`. */
+  readonly signal: AbortSignal;
+}
+
+export interface HostProcess {
+  readonly pid: number;
+  /** False once the process has ended, crashed, or was ended. */
+  readonly usable: boolean;
+  /** @throws NATIVE_CRASHED the process died or fell silent · CANCELED · what the work throws */
+  run(request: KernelRun): Promise<{ summary: CorrSummary | null }>;
+  /** Kills the process group; resolves when the process is gone. */
+  kill(): Promise<void>;
+}
+
+export interface HostOptions {
+  readonly clock: Clock;
+  /** The child's program; default: the built kernel-host-main.js. */
+  readonly main?: string;
+}
+
+function tail(child: ChildProcess): () => string {
+  let kept = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    kept = (kept + text).slice(-STDERR_TAIL_CHARS);
+  });
+  return () => kept.trim();
+}
+
+/** How a process ended, as a sentence for a person. */
+function endedHow(child: ChildProcess, lastWords: string): string {
+  const { signalCode, exitCode } = child;
+  const how = signalCode ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`;
+  const hint = signalCode === "SIGKILL" ? " (killed by hand, or by the system when memory ran out)" : "";
+  return `the kernel host process ${how}${hint}${lastWords === "" ? "" : `; its last words: ${lastWords}`}`;
+}
+
+/** Starts one kernel host; it is ready when its first call is answered. */
+export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess {
+  const child = fork(main, [], {
+    serialization: "advanced",
+    // Its own process group, so that killing it also ends whatever it started.
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    execArgv: [],
+  });
+  const lastWords = tail(child);
+  const { remote, closed } = connect<KernelHost>(childLink(child), KERNEL_HOST_METHODS, {
+    clock,
+    unlimited: ["run"],
+    callDeadlineMs: LIMITS.kernelSilenceMs,
+  });
+  let silent = false;
+  let spoiled = false;
+  const gone = new Promise<void>((resolve) => {
+    child.once("exit", () => resolve());
+    child.once("error", () => resolve());
+  });
+  const stderrEnd = new Promise<void>((resolve) => {
+    child.once("close", () => resolve());
+  });
+  void closed.then(() => {
+    spoiled = true;
+  });
+
+  const kill = async (): Promise<void> => {
+    spoiled = true;
+    try {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+    await gone;
+  };
+
+  /** Long-polls progress until the run ends; a host that does not answer is killed, which ends the run. */
+  const watch = async (onProgress: KernelRun["onProgress"], done: AbortSignal): Promise<void> => {
+    while (!done.aborted) {
+      try {
+        const { progress } = await remote.progress({ waitMs: PROGRESS_WAIT_MS });
+        if (progress && !done.aborted) onProgress(progress);
+      } catch (error) {
+        if (done.aborted || !isCode(error, "DEADLINE_EXCEEDED")) return;
+        silent = true;
+        return kill();
+      }
+    }
+  };
+  const stop = async (done: AbortSignal): Promise<void> => {
+    remote.cancel({}).catch(() => {});
+    await sleep(clock, LIMITS.kernelStopMs, done);
+    if (!done.aborted) await kill();
+  };
+
+  const failure = async (error: unknown, signal: AbortSignal): Promise<XpcsError> => {
+    if (!isCode(error, "UNAVAILABLE")) return error as XpcsError;
+    await kill();
+    await Promise.race([stderrEnd, sleep(clock, STDERR_WAIT_MS)]);
+    if (signal.aborted) return new XpcsError("CANCELED", "the work was stopped");
+    if (silent) return new XpcsError("NATIVE_CRASHED", `the kernel host process gave no sign of life for ${LIMITS.kernelSilenceMs} ms`);
+    return new XpcsError("NATIVE_CRASHED", endedHow(child, lastWords()));
+  };
+
+  return {
+    pid: child.pid ?? -1,
+    get usable() {
+      return !spoiled;
+    },
+    async run({ work, onProgress, signal }) {
+      if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
+      const done = new AbortController();
+      const onAbort = (): void => void stop(done.signal);
+      signal.addEventListener("abort", onAbort);
+      void watch(onProgress, done.signal);
+      try {
+        return await remote.run({ work });
+      } catch (error) {
+        throw await failure(error, signal);
+      } finally {
+        done.abort();
+        signal.removeEventListener("abort", onAbort);
+      }
+    },
+    kill,
+  };
+}

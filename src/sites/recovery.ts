@@ -1,0 +1,52 @@
+/**
+ * What a site's earlier process left in the work folder: publications that central was not told of, and half-made files.
+ * Runs once after a site has joined, so that no other process of the same name is alive.
+ */
+import { toXpcsError } from "../core/errors.js";
+import type { LeaseRef } from "../core/protocols.js";
+import { type AttemptContext, reportCompletion } from "./attempt.js";
+import { type AttemptRecord, leftFolders, removeFolder } from "./attempt-folder.js";
+import { transferFor } from "./transfers/registry.js";
+
+type RecoveryContext = Pick<AttemptContext, "site" | "instance" | "workDir" | "link" | "abandon" | "logger">;
+
+/** Completes an attempt whose result is at its destination, under its own epoch; nothing else of it can be saved. */
+async function completePublished(context: RecoveryContext, { lease, destination, completion }: AttemptRecord): Promise<void> {
+  const { site, instance, link, abandon, logger } = context;
+  const transfer = transferFor(destination.ref);
+  await transfer.discard({ destination, epoch: lease.epoch });
+  if (completion === undefined) return;
+  const found = await transfer.inspect(destination);
+  if (found.kind !== "published") {
+    await link.call((source) => source.giveBack({ site, instance, leases: [lease], reason: "the site was restarted" }), {
+      signal: abandon,
+    });
+    return;
+  }
+  await reportCompletion(context, lease, { ...completion, outputs: [found.output] });
+  logger.info("publication-recovered", { ...lease, path: destination.ref.path });
+  await transfer.settle(destination);
+}
+
+/** The leases that `recoverAttempts` will complete: the site still holds them when it joins. */
+export async function recoverableLeases(workDir: string): Promise<LeaseRef[]> {
+  const left = await leftFolders(workDir);
+  return left.flatMap(({ record }) => (record?.completion === undefined ? [] : [record.lease]));
+}
+
+/**
+ * Tells central of what was published, and empties the work folder.
+ * A lease that was granted again is not ours to complete: its next attempt finds the publication by itself.
+ */
+export async function recoverAttempts(context: RecoveryContext): Promise<void> {
+  for (const { folder, record } of await leftFolders(context.workDir)) {
+    try {
+      if (record) await completePublished(context, record);
+    } catch (error) {
+      const { code, message } = toXpcsError(error);
+      context.logger.info("attempt-not-recovered", { folder, code, reason: message });
+      if (context.abandon.aborted) return;
+    }
+    await removeFolder(folder);
+  }
+}

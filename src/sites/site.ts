@@ -1,0 +1,220 @@
+/**
+ * A site: dials central, takes leases for its free slots, runs them, keeps them renewed, and obeys news.
+ * The loop only; one attempt is attempt.ts, the leases are held-leases.ts, the link wire/reconnecting.ts.
+ */
+import { type Clock, sleep } from "../core/clock.js";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
+import type { Lease } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import type { Logger } from "../core/log.js";
+import type { WorkSource } from "../core/protocols.js";
+import type { Connection } from "../wire/connect.js";
+import { type Reconnecting, reconnecting } from "../wire/reconnecting.js";
+import { type AttemptContext, runAttempt } from "./attempt.js";
+import { createHeldLeases, type HeldLeases } from "./held-leases.js";
+import type { KernelPool } from "./kernel-pool.js";
+import { recoverAttempts, recoverableLeases } from "./recovery.js";
+
+export interface SiteOptions {
+  readonly name: string;
+  /** Random id of this process. */
+  readonly instance: string;
+  readonly host: string;
+  readonly slots: number;
+  /** Threads of a job that names none. */
+  readonly threadsPerSlot: number;
+  readonly apps: readonly string[];
+  /** This site's own folder; it exists. */
+  readonly workDir: string;
+  /** Opens and authenticates one link to central. */
+  readonly dial: () => Promise<Connection<WorkSource>>;
+  readonly kernels: KernelPool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly rng: () => number;
+}
+
+export interface Site {
+  /** Resolves after the first successful join. */
+  readonly joined: Promise<void>;
+  /** Resolves when the site has ended after `stop`. @throws the error that makes going on pointless, e.g. PERMISSION_DENIED */
+  readonly ended: Promise<void>;
+  /** Takes no more leases, lets running work finish for `graceMs`, gives the rest back, says goodbye. Idempotent. */
+  stop(options: { graceMs: number }): Promise<void>;
+}
+
+/** A predecessor of the same name may look alive to central until its link is given up; after this time another one is. */
+const REFUSED_PATIENCE_MS = LIMITS.leaseMs + 3 * LIMITS.heartbeatMs;
+/** For goodbyes: central may be away, and then learns it by expiry. */
+const GOODBYE_PATIENCE_MS = 2_000;
+
+interface Running {
+  readonly options: SiteOptions;
+  readonly link: Reconnecting<WorkSource>;
+  readonly leases: HeldLeases;
+  readonly context: AttemptContext;
+  /** Aborted when no more leases are wanted. */
+  readonly stopping: AbortSignal;
+  readonly attempts: Set<Promise<void>>;
+  draining: boolean;
+  /** Wakes the lease loop: a slot is free, or draining changed. */
+  wake: () => void;
+}
+
+/** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
+function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
+  const { name: site, instance, host, slots, apps, clock, logger } = options;
+  let refusedSinceMs: number | null = null;
+  let first = true;
+  return async (source: WorkSource): Promise<void> => {
+    const held = first ? await recoverableLeases(options.workDir) : leases().refs();
+    try {
+      const { renewMs, news } = await source.join({ site, instance, host, slots, apps, held });
+      first = false;
+      refusedSinceMs = null;
+      logger.info("site-joined", { site, slots });
+      leases().apply(news);
+      onJoined(renewMs);
+    } catch (error) {
+      if (!isCode(error, "REFUSED")) throw error;
+      refusedSinceMs ??= clock.monotonicMs();
+      if (clock.monotonicMs() - refusedSinceMs > REFUSED_PATIENCE_MS) throw error;
+      throw new XpcsError("UNAVAILABLE", toXpcsError(error).message);
+    }
+  };
+}
+
+function start(running: Running, lease: Lease): void {
+  const held = running.leases.add(lease);
+  running.options.logger.info("lease-granted", { job: lease.job, epoch: lease.epoch, app: lease.work.app });
+  const attempt = runAttempt(running.context, held).finally(() => {
+    running.attempts.delete(attempt);
+    running.wake();
+  });
+  running.attempts.add(attempt);
+}
+
+/** Long-polls for leases while a slot is free. Grants that arrive after `stopping` go back at once. */
+async function takeLeases(running: Running): Promise<void> {
+  const { options, link, stopping, leases } = running;
+  const { name: site, instance, logger } = options;
+  while (!stopping.aborted) {
+    const free = options.slots - leases.count;
+    if (free <= 0 || running.draining) {
+      await new Promise<void>((resolve) => {
+        running.wake = resolve;
+      });
+      continue;
+    }
+    const poll = async (source: WorkSource): Promise<void> => {
+      const { leases: granted, news } = await source.lease({ site, instance, slots: free, waitMs: LIMITS.longPollMs });
+      if (stopping.aborted) {
+        const back = granted.map(({ job, epoch }) => ({ job, epoch }));
+        if (back.length > 0) await source.giveBack({ site, instance, leases: back, reason: "the site is stopping" });
+        return;
+      }
+      leases.apply(news);
+      for (const lease of granted) start(running, lease);
+    };
+    try {
+      await link.call(poll, { signal: stopping });
+    } catch (error) {
+      if (stopping.aborted) return;
+      logger.warn("lease-failed", { reason: toXpcsError(error).message });
+      await sleep(options.clock, LIMITS.renewMs, stopping);
+    }
+  }
+}
+
+/** Starts a site; it runs until `stop`, or until central refuses it for good. */
+export function runSite(options: SiteOptions): Site {
+  const { name: site, instance, clock, logger, kernels } = options;
+  const stopping = new AbortController();
+  const abandon = new AbortController();
+  let renewing: Promise<void> | null = null;
+  let markJoined: () => void = () => {};
+  const joined = new Promise<void>((resolve) => {
+    markJoined = resolve;
+  });
+  const leases = createHeldLeases({
+    site,
+    instance,
+    link: { call: (run, callOptions) => link.call(run, callOptions) },
+    clock,
+    logger,
+    onDrain(drain) {
+      if (running.draining !== drain) logger.info(drain ? "drain-on" : "drain-off", { site });
+      running.draining = drain;
+      if (!drain) running.wake();
+    },
+  });
+  const link: Reconnecting<WorkSource> = reconnecting({
+    ...options,
+    greet: greeting(
+      options,
+      () => leases,
+      (renewMs) => {
+        renewing ??= leases.keepRenewed(renewMs, abandon.signal);
+        markJoined();
+      },
+    ),
+  });
+  const context: AttemptContext = {
+    site,
+    instance,
+    workDir: options.workDir,
+    link,
+    leases,
+    kernels,
+    clock,
+    logger,
+    abandon: abandon.signal,
+  };
+  const running: Running = {
+    options,
+    link,
+    leases,
+    context,
+    stopping: stopping.signal,
+    attempts: new Set(),
+    draining: false,
+    wake: () => {},
+  };
+
+  const work = async (): Promise<void> => {
+    await Promise.race([joined, link.ended]);
+    if (!stopping.signal.aborted) await recoverAttempts(context);
+    await takeLeases(running);
+  };
+  const working = work();
+
+  const goodbye = async (graceMs: number): Promise<void> => {
+    stopping.abort();
+    running.wake();
+    const finished = () => Promise.all(running.attempts);
+    const grace = new AbortController();
+    await Promise.race([finished(), sleep(clock, graceMs, grace.signal)]);
+    for (const held of leases.all()) held.stop("returned");
+    // Kernels stop within kernelStopMs; what central does not hear then, it learns by expiry.
+    await Promise.race([finished(), sleep(clock, LIMITS.kernelStopMs + GOODBYE_PATIENCE_MS, grace.signal)]);
+    grace.abort();
+    if (link.up) await link.call((source) => source.leave({ site, instance }), { patienceMs: GOODBYE_PATIENCE_MS }).catch(() => {});
+    abandon.abort();
+    link.close();
+    await Promise.all([...running.attempts, working, renewing, kernels.close()]);
+    logger.info("site-left", { site });
+  };
+  let stopped: Promise<void> | null = null;
+  const stop = ({ graceMs }: { graceMs: number }): Promise<void> => {
+    stopped ??= goodbye(graceMs);
+    return stopped;
+  };
+
+  const ended = link.ended.then(async (reason) => {
+    const byUs = stopped !== null;
+    await stop({ graceMs: 0 });
+    if (!byUs) throw reason;
+  });
+  return { joined, ended, stop };
+}
