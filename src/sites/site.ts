@@ -160,10 +160,12 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
+  const { workDir, threadsPerSlot } = options;
   const context: AttemptContext = {
     site,
     instance,
-    workDir: options.workDir,
+    workDir,
+    threadsPerSlot,
     link,
     leases,
     kernels,
