@@ -1,6 +1,7 @@
+/** The fit on known curves: exact without noise, honest errors with noise. */
 import { describe, expect, it } from "vitest";
+import { delayScheme } from "../../src/xpcs/delays.js";
 import { type CurvePoint, decayShape, fitDecay, lagCorrelation, PRODUCTS_MIN } from "../../src/xpcs/fit.js";
-import { delayScheme } from "../../src/xpcs/multitau-reference.js";
 import { Random } from "../../src/xpcs/random.js";
 import { cholesky } from "../../src/xpcs/small-linear.js";
 

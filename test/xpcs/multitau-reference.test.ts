@@ -1,5 +1,7 @@
+/** The plain correlation against the results of XPCS-Eigen: it must be right before anything is compared with it. */
 import { afterAll, describe, expect, it } from "vitest";
-import { correlateReference, delayScheme, keptPixels } from "../../src/xpcs/multitau-reference.js";
+import { delayScheme } from "../../src/xpcs/delays.js";
+import { correlateReference, keptPixels } from "../../src/xpcs/multitau-reference.js";
 import { immSeries, readGroup, readNumbers, type StagedCase, stageCase, worstDifference } from "./reference-case.js";
 
 /** XPCS-Eigen adds in single precision. */
