@@ -1,0 +1,73 @@
+/**
+ * Where central is and which token to show: options, then environment, then the person's settings file.
+ * Shared by all commands that talk to a central.
+ */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { z } from "zod";
+import { XpcsError } from "../core/errors.js";
+import { connect, type XpcsClient } from "../index.js";
+
+export interface CentralOptions {
+  readonly central?: string;
+  readonly token?: string;
+}
+
+export interface CentralSettings {
+  readonly central: string;
+  readonly token: string;
+}
+
+const SettingsFile = z.strictObject({ central: z.string().optional(), token: z.string().optional() });
+
+/** Adds --central and --token. */
+export function addCentralOptions(command: Command): Command {
+  return command
+    .option("--central <url>", "address of central, e.g. ws://127.0.0.1:7878 (default: XPCS_CENTRAL, then ~/.config/xpcs/client.json)")
+    .option("--token <token>", "what central gave you (default: XPCS_TOKEN, then ~/.config/xpcs/client.json)");
+}
+
+function settingsFile(): { path: string; settings: CentralOptions } {
+  const base = process.env.XDG_CONFIG_HOME || join(homedir(), ".config");
+  const path = join(base, "xpcs", "client.json");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return { path, settings: {} };
+  }
+  try {
+    const { central, token } = SettingsFile.parse(JSON.parse(text));
+    return { path, settings: { ...(central === undefined ? {} : { central }), ...(token === undefined ? {} : { token }) } };
+  } catch (error) {
+    const why = error instanceof z.ZodError ? error.issues.map((issue) => issue.message).join("; ") : (error as Error).message;
+    throw new XpcsError("INVALID_ARGUMENT", `${path} must hold {"central": URL, "token": TOKEN}: ${why}`);
+  }
+}
+
+/**
+ * The settings of a command.
+ * @throws INVALID_ARGUMENT one of the two is nowhere to be found
+ */
+export function centralSettings(options: CentralOptions): CentralSettings {
+  const fromEnvironment = { central: process.env.XPCS_CENTRAL, token: process.env.XPCS_TOKEN };
+  const { path, settings } = settingsFile();
+  const central = options.central ?? (fromEnvironment.central || settings.central);
+  const token = options.token ?? (fromEnvironment.token || settings.token);
+  if (!central) throw new XpcsError("INVALID_ARGUMENT", `where is central? Give --central URL, set XPCS_CENTRAL, or write it to ${path}`);
+  if (!token) throw new XpcsError("INVALID_ARGUMENT", `which token? Give --token TOKEN, set XPCS_TOKEN, or write it to ${path}`);
+  return { central, token };
+}
+
+/** Runs `work` with a client and closes it, whatever happens. */
+export async function withClient<T>(options: CentralOptions, work: (client: XpcsClient) => Promise<T>): Promise<T> {
+  const { central, token } = centralSettings(options);
+  const client = await connect(central, { token });
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}

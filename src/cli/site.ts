@@ -1,0 +1,102 @@
+/** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
+import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { availableParallelism, hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { toXpcsError, XpcsError } from "../core/errors.js";
+import type { Logger } from "../core/log.js";
+import { WORK_SOURCE_METHODS } from "../core/protocols.js";
+import { realClock } from "../core/real-clock.js";
+import { VERSION } from "../core/version.js";
+import { APPS } from "../sites/apps.js";
+import { startHost } from "../sites/kernel-host.js";
+import { createKernelPool } from "../sites/kernel-pool.js";
+import { runSite } from "../sites/site.js";
+import { openSession } from "../wire/connect.js";
+import { openWebSocket } from "../wire/websocket-client.js";
+import { nativeVersion } from "../xpcs/native.js";
+import { addCentralOptions, type CentralOptions, centralSettings } from "./client-settings.js";
+import { withExample } from "./help.js";
+import { integerOption } from "./option-values.js";
+import type { CliIo } from "./output.js";
+import { createPinoLogger } from "./pino-logger.js";
+
+interface SiteOptions extends CentralOptions {
+  readonly name: string;
+  readonly slots: number;
+  readonly work: string;
+  readonly threads?: number;
+  readonly grace: number;
+}
+
+function nameOption(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text))
+    throw new InvalidArgumentError("It must be letters, digits, dots, dashes and underscores, 64 at most.");
+  return text;
+}
+
+/** The apps that this machine can run: without the native core only `xpcs.noop`. */
+function ableApps(logger: Logger): string[] {
+  try {
+    nativeVersion();
+    return [...APPS];
+  } catch (error) {
+    logger.warn("native-core-missing", { reason: toXpcsError(error).message });
+    return APPS.filter((app) => app !== "xpcs.corr");
+  }
+}
+
+/** Each name has its own folder, so that sites may share --work. */
+function workFolder(work: string, name: string): string {
+  const folder = join(resolve(work), name);
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new XpcsError("INVALID_ARGUMENT", `cannot make the work folder ${folder}: ${(error as Error).message}`);
+  }
+  return folder;
+}
+
+async function run(options: SiteOptions, io: CliIo): Promise<void> {
+  const { central, token } = centralSettings(options);
+  const { name, slots } = options;
+  const logger = createPinoLogger({ json: io.json, base: { site: name } });
+  const workDir = workFolder(options.work, name);
+  const clock = realClock;
+  const site = runSite({
+    name,
+    instance: randomUUID(),
+    host: hostname(),
+    slots,
+    threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
+    apps: ableApps(logger),
+    workDir,
+    dial: async () =>
+      openSession(await openWebSocket(central, { clock }), WORK_SOURCE_METHODS, { clock, token, version: VERSION, role: "site" }),
+    kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
+    clock,
+    logger,
+    rng: Math.random,
+  });
+  void site.joined.then(() => io.result({ site: name, slots, central }, () => `site ${name} has joined ${central} with ${slots} slots`));
+  const stop = (): void => void site.stop({ graceMs: options.grace * 1000 });
+  const { signal } = io;
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  await site.ended;
+}
+
+export function registerSite(program: Command, io: CliIo): void {
+  const command = program
+    .command("site")
+    .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
+  addCentralOptions(command)
+    .requiredOption("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
+    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption, hostname())
+    .option("--slots <n>", "jobs at a time", integerOption(1, 1024), 1)
+    .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, 1024))
+    .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30)
+    .action((options: SiteOptions) => run(options, io));
+  withExample(command, "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work");
+}

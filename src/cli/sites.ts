@@ -1,0 +1,44 @@
+/** `xpcs sites`: the sites that central knows, and what they are doing. */
+import type { Command } from "commander";
+import type { SiteView } from "../core/job.js";
+import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
+import { withExample } from "./help.js";
+import { shortTime } from "./job-text.js";
+import { type CliIo, type Column, formatTable } from "./output.js";
+
+const COLUMNS: readonly Column[] = [
+  { title: "SITE" },
+  { title: "STATE" },
+  { title: "RUNNING", align: "right" },
+  { title: "SLOTS", align: "right" },
+  { title: "FINISHED", align: "right" },
+  { title: "MEAN RUN s", align: "right" },
+  { title: "HOST" },
+  { title: "LAST SEEN" },
+];
+
+function siteTable(sites: readonly SiteView[]): string {
+  if (sites.length === 0) return "no sites: start one with xpcs site";
+  return formatTable(
+    COLUMNS,
+    sites.map((site) => [
+      site.name,
+      site.state,
+      String(site.running),
+      String(site.slots),
+      String(site.finishedJobs),
+      site.meanRunS === null ? "-" : site.meanRunS.toFixed(2),
+      site.host,
+      shortTime(site.lastSeenAt),
+    ]),
+  );
+}
+
+export function registerSites(program: Command, io: CliIo): void {
+  const command = program.command("sites").description("List the sites and what they are doing.");
+  addCentralOptions(command).action(async (options: CentralOptions) => {
+    const sites = await withClient(options, (client) => client.sites());
+    io.result(sites, () => siteTable(sites));
+  });
+  withExample(command, "xpcs sites");
+}

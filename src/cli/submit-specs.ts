@@ -1,0 +1,91 @@
+/**
+ * From the words of `xpcs submit` to job specifications: checks every file before anything is submitted, and names the
+ * results. Talks to no central.
+ */
+import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import type { CorrOptions } from "../core/analysis.js";
+import { XpcsError } from "../core/errors.js";
+import type { CorrJob, FileRef, JobSpec } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+
+export interface SubmitWords {
+  readonly inputs: readonly string[];
+  readonly qmap?: string;
+  readonly job?: string;
+  readonly metadata?: string;
+  /** Folder of the results; default: beside each input. */
+  readonly out?: string;
+  readonly overwrite: boolean;
+  readonly options: CorrOptions;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly attemptsMax: number;
+  readonly site?: string;
+  /** The same request again is harmless with a key, so a result that is there already is no mistake. */
+  readonly repeatable: boolean;
+}
+
+/** An existing, readable file as an absolute path. */
+function fileRef(what: string, path: string): FileRef {
+  const absolute = resolve(path);
+  try {
+    if (statSync(absolute).isDirectory()) throw new XpcsError("INVALID_ARGUMENT", `${what} ${absolute} is a folder: name a file`);
+    accessSync(absolute, constants.R_OK);
+  } catch (error) {
+    if (error instanceof XpcsError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") throw new XpcsError("NOT_FOUND", `${what} ${absolute} does not exist`);
+    throw new XpcsError("IO_FAILED", `${what} ${absolute} cannot be read: ${(error as Error).message}`);
+  }
+  return { path: absolute };
+}
+
+/** `NAME_results.hdf` for the input or, without one, the job file. */
+export function resultName(path: string): string {
+  return `${basename(path, extname(path))}_results.hdf`;
+}
+
+function resultRef(source: string, { out, overwrite, repeatable }: SubmitWords): FileRef {
+  const path = join(out === undefined ? dirname(source) : resolve(out), resultName(source));
+  if (path.length > LIMITS.pathCharsMax) throw new XpcsError("INVALID_ARGUMENT", `the path ${path.slice(0, 80)}... is too long`);
+  if (!overwrite && !repeatable && existsSync(path))
+    throw new XpcsError("ALREADY_EXISTS", `${path} exists: give --overwrite to replace it, or --out another folder`);
+  return { path };
+}
+
+/**
+ * One job per input; makes the --out folder.
+ * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there
+ */
+export function submitSpecs(words: SubmitWords): JobSpec[] {
+  const { inputs, options, overwrite, tags, attemptsMax, site } = words;
+  if (words.qmap === undefined && words.job === undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap QMAP.hdf, or --job META.hdf for a legacy job file");
+  if (inputs.length === 0 && words.job === undefined) throw new XpcsError("INVALID_ARGUMENT", "give at least one INPUT file");
+  const shared = {
+    ...(words.qmap === undefined ? {} : { qmap: fileRef("the q-map", words.qmap) }),
+    ...(words.job === undefined ? {} : { job: fileRef("the job file", words.job) }),
+    ...(words.metadata === undefined ? {} : { metadata: fileRef("the metadata file", words.metadata) }),
+  };
+  const sources = inputs.length > 0 ? inputs.map((input) => fileRef("the input", input)) : [undefined];
+  const works = sources.map(
+    (input): CorrJob => ({
+      app: "xpcs.corr",
+      ...(input === undefined ? {} : { input }),
+      ...shared,
+      out: resultRef((input ?? shared.job!).path, words),
+      overwrite,
+      options,
+    }),
+  );
+  const taken = new Map<string, string>();
+  for (const work of works) {
+    const other = taken.get(work.out.path);
+    const source = (work.input ?? shared.job!).path;
+    if (other !== undefined)
+      throw new XpcsError("INVALID_ARGUMENT", `${other} and ${source} would both write ${work.out.path}: submit them with different --out`);
+    taken.set(work.out.path, source);
+  }
+  if (words.out !== undefined) mkdirSync(resolve(words.out), { recursive: true });
+  return works.map((work) => ({ work, tags, attemptsMax, ...(site === undefined ? {} : { site }) }));
+}

@@ -1,0 +1,66 @@
+/** `xpcs submit INPUT...`: hands files to central, one job per input, and may wait for them. */
+import type { Command } from "commander";
+import { LIMITS } from "../core/limits.js";
+import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
+import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
+import { withExample } from "./help.js";
+import { changeLine } from "./job-text.js";
+import { collectPairs, integerOption } from "./option-values.js";
+import type { CliIo } from "./output.js";
+import { submitSpecs } from "./submit-specs.js";
+import { exitByOutcome } from "./watch.js";
+
+interface SubmitOptions extends CentralOptions, RawCorrOptions {
+  readonly qmap?: string;
+  readonly job?: string;
+  readonly out?: string;
+  readonly overwrite?: true;
+  readonly tag?: Readonly<Record<string, string>>;
+  readonly site?: string;
+  readonly attempts: number;
+  readonly key?: string;
+  readonly wait?: true;
+}
+
+async function submit(inputs: readonly string[], options: SubmitOptions, io: CliIo): Promise<void> {
+  const { qmap, job, metadata, out, site, key } = options;
+  const jobs = submitSpecs({
+    inputs,
+    ...(qmap === undefined ? {} : { qmap }),
+    ...(job === undefined ? {} : { job }),
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(out === undefined ? {} : { out }),
+    ...(site === undefined ? {} : { site }),
+    overwrite: options.overwrite === true,
+    options: parseCorrOptions(options),
+    tags: options.tag ?? {},
+    attemptsMax: options.attempts,
+    repeatable: key !== undefined,
+  });
+  await withClient(options, async (client) => {
+    const submitted = await client.submit({ jobs, ...(key === undefined ? {} : { key }) });
+    io.result({ jobs: submitted.jobs }, () => submitted.jobs.join("\n"));
+    if (options.wait !== true) return;
+    const onChange = (changed: Parameters<typeof changeLine>[0]): void => io.note(changeLine(changed));
+    exitByOutcome(io, await client.wait(submitted.jobs, { signal: io.signal, onChange }));
+  });
+}
+
+export function registerSubmit(program: Command, io: CliIo): void {
+  const command = program
+    .command("submit")
+    .argument("[input...]", "raw detector files; one job each")
+    .description("Hand detector files to central; prints the job ids. The result of NAME.ext is NAME_results.hdf.");
+  command
+    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them)")
+    .option("--job <file>", "legacy job file with maps and settings")
+    .option("--out <folder>", "folder of the results, made if missing (default: beside each input)")
+    .option("--overwrite", "replace results that are there")
+    .option("--tag <key=value>", "label the jobs (repeat for more)", collectPairs)
+    .option("--site <name>", "run at this site only")
+    .option("--attempts <n>", "attempts before a job fails for good", integerOption(1, 100), LIMITS.attemptsMax)
+    .option("--key <text>", "idempotency key: the same request again makes no second job")
+    .option("--wait", "wait until the jobs have ended; exit code 1 when one failed or was canceled");
+  addCentralOptions(addCorrOptions(command)).action((inputs: string[], options: SubmitOptions) => submit(inputs, options, io));
+  withExample(command, "xpcs submit scan_*.bin --qmap qmap.hdf --frame-time 2e-5 --tag sample=latex --wait");
+}
