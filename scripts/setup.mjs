@@ -18,8 +18,8 @@ const NATIVE_STAMP = join(ROOT, "build/.stamp-native");
 const TYPESCRIPT_STAMP = join(ROOT, "dist/.stamp-typescript");
 const NATIVE_INPUTS = ["native", "CMakeLists.txt", "binding.gyp"];
 const TYPESCRIPT_INPUTS = ["src", "tsconfig.json"];
-/** Lines of a failed program that are shown: compilers put the cause near the end. */
-const FAILURE_LINES = 60;
+/** Lines shown of each end of a failed program's output: npm puts the cause first, compilers last. */
+const FAILURE_LINES = 40;
 const NATIVE_PACKAGES = ["cmake-js", "node-addon-api", "node-api-headers"];
 
 /** @param {string} text */
@@ -51,7 +51,10 @@ function runStep(what, command) {
   if (done.status === 0) return;
   const lines = `${done.stdout ?? ""}\n${done.stderr ?? ""}`.trim().split("\n");
   const reason = done.error?.message ?? `exit ${done.status ?? done.signal}`;
-  stop(1, `${what} failed (${reason}): ${command.join(" ")}\n${lines.slice(-FAILURE_LINES).join("\n")}`);
+  stop(
+    1,
+    `${what} failed (${reason}): ${command.join(" ")}\n${(lines.length > 2 * FAILURE_LINES ? [...lines.slice(0, FAILURE_LINES), "...", ...lines.slice(-FAILURE_LINES)] : lines).join("\n")}`,
+  );
 }
 
 /** @param {string} path */

@@ -6,7 +6,12 @@ const CORE = "native/xpcs-core";
 const BUILD_FILE = /(^|\/)(CMakeLists\.txt|binding\.gyp|package\.json)$|\.cmake$/;
 
 interface Lock {
-  readonly packages: Readonly<Record<string, { readonly resolved?: string; readonly version?: string } & Record<string, unknown>>>;
+  readonly packages: Readonly<
+    Record<
+      string,
+      { readonly resolved?: string; readonly version?: string; readonly optionalDependencies?: object } & Record<string, unknown>
+    >
+  >;
 }
 
 function whole(path: string, what: string): Finding {
@@ -22,6 +27,10 @@ function findLockFaults(tree: SourceTree): Finding[] {
   const lock = parse<Lock>(tree, "package-lock.json");
   if (lock === null) return [whole("package-lock.json", "missing")];
   const hosts = Object.entries(lock.packages).filter(([, entry]) => entry.resolved !== undefined);
+  const present = new Set(Object.keys(lock.packages).map((path) => path.replace(/^.*node_modules\//, "")));
+  const absent = Object.values(lock.packages)
+    .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+    .filter((name) => !present.has(name));
   const root = lock.packages[""] ?? {};
   const manifest = parse<Record<string, unknown>>(tree, "package.json") ?? {};
   const different = ["version", "dependencies", "devDependencies"].filter(
@@ -29,6 +38,9 @@ function findLockFaults(tree: SourceTree): Finding[] {
   );
   return [
     ...hosts.map(([name]) => whole("package-lock.json", `${name} names a host: run npm with omit-lockfile-registry-resolved=true`)),
+    ...absent.map((name) =>
+      whole("package-lock.json", `lacks ${name}, so npm ci refuses it: make it where the registry has every platform's packages`),
+    ),
     ...different.map((key) => whole("package-lock.json", `its ${key} differ from package.json: run npm install`)),
   ];
 }
@@ -99,7 +111,8 @@ export const PROJECT_RULES: readonly Rule[] = [
   },
   {
     name: "a lock file for every machine",
-    reason: "a lock file with one company's host cannot be installed elsewhere; one that differs from package.json not at all",
+    reason:
+      "a lock file with one registry's host cannot be installed elsewhere; one that is incomplete or differs from package.json not at all",
     find: findLockFaults,
     broken: new Map([
       ["package.json", "{}"],
