@@ -21,12 +21,12 @@ export const CMAKE_MIN = [3, 20];
 /** What each part is called for a person, and its package in each world. */
 export const SYSTEM_PARTS = {
   compiler: {
-    label: `a C++20 compiler (g++ ${GXX_MAJOR_MIN} or clang ${CLANG_MAJOR_MIN})`,
+    label: `a C++20 compiler (g++ ${GXX_MAJOR_MIN}, clang ${CLANG_MAJOR_MIN} or newer)`,
     apt: "g++",
     dnf: "gcc-c++",
     conda: "cxx-compiler",
   },
-  cmake: { label: `cmake ${CMAKE_MIN.join(".")}`, apt: "cmake", dnf: "cmake", conda: "cmake" },
+  cmake: { label: `cmake ${CMAKE_MIN.join(".")} or newer`, apt: "cmake", dnf: "cmake", conda: "cmake" },
   generator: { label: "make or ninja", apt: "make", dnf: "make", conda: "make" },
   hdf5: { label: "HDF5 headers and library (serial)", apt: "libhdf5-dev", dnf: "hdf5-devel", conda: '"hdf5=*=nompi*"' },
 };
