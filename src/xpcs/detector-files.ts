@@ -30,9 +30,7 @@ export function immBytes(events: EventList, options: ImmOptions): Uint8Array {
   const pixels = options.height * options.width;
   const firstOf = frameStarts(events);
   const bytes = new Uint8Array(
-    options.dense
-      ? events.frames * (IMM_HEADER_BYTES + 2 * pixels)
-      : events.frames * IMM_HEADER_BYTES + events.frame.length * 6,
+    options.dense ? events.frames * (IMM_HEADER_BYTES + 2 * pixels) : events.frames * IMM_HEADER_BYTES + events.frame.length * 6,
   );
   const view = new DataView(bytes.buffer);
   let at = 0;
