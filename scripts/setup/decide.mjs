@@ -16,7 +16,7 @@ export const GXX_MAJOR_MIN = 11;
 export const CLANG_MAJOR_MIN = 14;
 
 /** Oldest cmake that the native core's build file accepts. */
-export const CMAKE_MIN = [3, 20];
+export const CMAKE_MIN = [3, 18];
 
 /** What each part is called for a person, and its package in each world. */
 export const SYSTEM_PARTS = {

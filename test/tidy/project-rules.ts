@@ -53,8 +53,7 @@ function findVersionFaults(tree: SourceTree): Finding[] {
 
 /** Both builds read one list, and the list is the folder. */
 function findSourceListFaults(tree: SourceTree): Finding[] {
-  const list = tree.get(`${CORE}/SOURCES`);
-  if (list === undefined) return [whole(`${CORE}/SOURCES`, "missing")];
+  const list = SOURCE_LISTS.map((path) => tree.get(path) ?? "").join("\n");
   const listed = new Set(
     list
       .split("\n")
