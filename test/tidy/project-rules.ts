@@ -51,7 +51,10 @@ function findVersionFaults(tree: SourceTree): Finding[] {
   return text.includes(`VERSION = "${version}"`) ? [] : [whole("src/core/version.ts", `does not say ${version} as package.json does`)];
 }
 
-/** Both builds read one list, and the list is the folder. */
+/** The library's sources and the addon's: both builds read both. */
+const SOURCE_LISTS = [`${CORE}/SOURCES`, `${CORE}/BINDING_SOURCES`];
+
+/** Both builds read the same lists, and together the lists are the folder. */
 function findSourceListFaults(tree: SourceTree): Finding[] {
   const list = SOURCE_LISTS.map((path) => tree.get(path) ?? "").join("\n");
   const listed = new Set(
@@ -63,13 +66,16 @@ function findSourceListFaults(tree: SourceTree): Finding[] {
   const present = [...tree.keys()]
     .filter((path) => path.startsWith(`${CORE}/src/`) && path.endsWith(".cpp"))
     .map((path) => path.slice(CORE.length + 1));
-  const users = [`${CORE}/CMakeLists.txt`, "binding.gyp"].filter((path) => !(tree.get(path) ?? "").includes("SOURCES"));
+  const users = [`${CORE}/CMakeLists.txt`, "binding.gyp"].filter((path) => {
+    const text = tree.get(path) ?? "";
+    return !/(?<!BINDING_)SOURCES/.test(text) || !text.includes("BINDING_SOURCES");
+  });
   return [
     ...present.filter((path) => !listed.has(path)).map((path) => whole(`${CORE}/SOURCES`, `does not list ${path}`)),
     ...[...listed]
       .filter((path) => !tree.has(`${CORE}/${path}`))
       .map((path) => whole(`${CORE}/SOURCES`, `lists ${path}, which does not exist`)),
-    ...users.map((path) => whole(path, "does not read SOURCES")),
+    ...users.map((path) => whole(path, "does not read SOURCES and BINDING_SOURCES")),
   ];
 }
 
@@ -147,8 +153,8 @@ export const PROJECT_RULES: readonly Rule[] = [
       [`${CORE}/SOURCES`, "src/a.cpp\n"],
       [`${CORE}/src/a.cpp`, "// A."],
       [`${CORE}/src/b.cpp`, "// B."],
-      [`${CORE}/CMakeLists.txt`, "file(STRINGS SOURCES files)"],
-      ["binding.gyp", "node -p SOURCES"],
+      [`${CORE}/CMakeLists.txt`, "file(STRINGS SOURCES a) file(STRINGS BINDING_SOURCES b)"],
+      ["binding.gyp", "SOURCES BINDING_SOURCES"],
     ]),
   },
   {
