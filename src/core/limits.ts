@@ -33,6 +33,15 @@ export const LIMITS = {
   /** Wait before the second attempt after a failure; doubles with each, up to the maximum. A lost lease retries at once. */
   retryDelayMs: 1_000,
   retryDelayMaxMs: 60_000,
+  /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
+  siteSlotsMax: 1_024,
+  heldLeasesMax: 4_096,
+  /** Waiting jobs looked at in one round of dispatch: bounds its time when many wait for sites that are busy. */
+  dispatchScanMax: 2_000,
+  /** How often central looks for expired leases and due retries. */
+  reapMs: 500,
+  /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
+  pageBytesMax: 512 * 1024,
   /** Jobs in one submit call. */
   submitJobsMax: 1_000,
   /** Jobs in one page of a listing. */
@@ -41,6 +50,7 @@ export const LIMITS = {
   groupCommitMax: 256,
   /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */
   tagCharsMax: 256,
+  tagsMax: 32,
   pathCharsMax: 4096,
   reasonCharsMax: 2000,
 } as const;

@@ -64,10 +64,10 @@ export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
 }
 
 function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
-  if (sites.length === 0) return "no site has joined yet";
+  if (sites.length === 0) return "no site is connected to central";
   if (job.site !== null) {
     const pinned = sites.find(({ name }) => name === job.site);
-    return pinned === undefined ? `site ${job.site}, to which it is pinned, has never joined` : (ineligible(job, pinned) ?? "");
+    return pinned === undefined ? `site ${job.site}, to which it is pinned, is not connected to central` : (ineligible(job, pinned) ?? "");
   }
   const offering = sites.filter(({ apps }) => apps.includes(job.app));
   if (offering.length === 0) return `no site offers ${job.app}`;

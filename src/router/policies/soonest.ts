@@ -2,7 +2,7 @@
  * Where the job would be answered soonest: the wait for a slot, plus the site's measured mean run time. First cut: no data movement, no
  * allocations to wait for, means without decay. A site without a measurement is taken to be as fast as the others' mean, so it gets tried.
  */
-import { busyText, candidates, freeSlots, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
+import { busyText, candidates, freeSlots, type Policy, type RoutedJob, type RunningJob, type SiteLoad } from "../policy.js";
 
 /** Run time to assume while nothing has been measured anywhere, ms: only its being equal for all sites matters. */
 const UNKNOWN_RUN_MS = 10_000;
@@ -28,18 +28,16 @@ function commonRunMs(app: string, sites: readonly SiteLoad[]): number {
 }
 
 /**
- * When a slot is free for this job: the running jobs end first, then those queued ahead take the slots in turn. A queued job is taken
- * to run as long as this one.
+ * When a slot is free for this job, ms from now: the running jobs end first, then those queued ahead take the slots in turn. A queued job
+ * is taken to run as long as this one, so whole rounds of them move every slot by the same time.
  */
 function waitForSlotMs(site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
-  const ends = site.running.map(({ app, elapsedMs }) => Math.max(0, (site.runs[app]?.meanMs ?? commonRunMs(app, sites)) - elapsedMs));
+  const endOf = ({ app, elapsedMs }: RunningJob) => Math.max(0, (site.runs[app]?.meanMs ?? commonRunMs(app, sites)) - elapsedMs);
+  const ends = site.running.map(endOf);
   while (ends.length < site.slots) ends.push(0);
   ends.sort((a, b) => a - b);
-  for (let ahead = 0; ahead < site.queued; ahead += 1) {
-    ends.push(ends.shift()! + runMs);
-    ends.sort((a, b) => a - b);
-  }
-  return ends[0] ?? Number.POSITIVE_INFINITY;
+  const rounds = Math.floor(site.queued / site.slots);
+  return ends[site.queued % site.slots]! + rounds * runMs;
 }
 
 function estimate(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad[]): Estimate {

@@ -1,0 +1,180 @@
+/**
+ * The central actor: one mailbox, the ledger, who is there, and the routing policy. Everything that changes or reads the state is a turn of
+ * the mailbox; a turn is answered when its batch is durable. What a peer may do, and with what shape of request, is the sessions' business:
+ * client-session.ts and site-session.ts.
+ */
+import type { Clock, Timer } from "../core/clock.js";
+import type { XpcsError } from "../core/errors.js";
+import type { JobId, JobView, Lease, SiteName, SiteView } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import type { Logger } from "../core/log.js";
+import type { Command } from "../ledger/decide.js";
+import type { LedgerEvent } from "../ledger/events.js";
+import type { Ledger } from "../ledger/ledger.js";
+import type { JobRecord, State } from "../ledger/state.js";
+import type { Policy } from "../router/policy.js";
+import { ChangeFeed } from "./change-feed.js";
+import { planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { LeaseTerms } from "./lease-terms.js";
+import { Mailbox } from "./mailbox.js";
+import { Sites } from "./presence.js";
+import { jobView, siteView } from "./views.js";
+
+export interface CentralOptions {
+  readonly ledger: Ledger;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly newJobId: (nowMs: number) => JobId;
+  /** Differs from run to run. */
+  readonly incarnation: string;
+  /** Called once when the ledger cannot be written: this central is over. */
+  readonly onDead: (error: XpcsError) => void;
+}
+
+export class Central {
+  readonly clock: Clock;
+  readonly newJobId: (nowMs: number) => JobId;
+  readonly sites: Sites;
+  readonly terms: LeaseTerms;
+  readonly feed: ChangeFeed;
+  readonly #ledger: Ledger;
+  readonly #policy: Policy;
+  readonly #logger: Logger;
+  readonly #mailbox: Mailbox;
+  #afterCommit: (() => void)[] = [];
+  #reaper: Timer | null = null;
+
+  constructor(options: CentralOptions) {
+    this.clock = options.clock;
+    this.newJobId = options.newJobId;
+    this.#ledger = options.ledger;
+    this.#policy = options.policy;
+    this.#logger = options.logger;
+    this.sites = new Sites(LIMITS.leaseMs);
+    this.terms = new LeaseTerms(LIMITS.leaseMs);
+    this.feed = new ChangeFeed(this.state, options.incarnation);
+    this.#mailbox = new Mailbox({
+      messagesMax: LIMITS.mailboxMax,
+      batchMax: LIMITS.groupCommitMax,
+      commit: () => this.#commit(),
+      onDead: options.onDead,
+    });
+    // Leases from before a restart: each gets one fresh term.
+    for (const held of this.state.leased.values()) {
+      for (const id of held) this.terms.grant(id, this.state.jobs.get(id)!.epoch, this.clock.monotonicMs());
+    }
+  }
+
+  get state(): State {
+    return this.#ledger.state;
+  }
+
+  /** Runs `turn` alone, and resolves with its result when everything it saw and did is durable. */
+  turn<T>(turn: () => T): Promise<T> {
+    return this.#mailbox.post(turn);
+  }
+
+  /**
+   * Within a turn: obeys the command.
+   *
+   * @throws what the ledger's rules refuse
+   */
+  execute(command: Command): readonly LedgerEvent[] {
+    const events = this.#ledger.execute(command, this.clock.nowMs());
+    for (const event of events) {
+      if ("job" in event) this.#jobChanged(event);
+      this.#logger.info(event.type, {
+        ...("job" in event ? { job: event.job } : {}),
+        ...("site" in event ? { site: event.site } : {}),
+        ...("reason" in event ? { reason: event.reason } : {}),
+      });
+    }
+    return events;
+  }
+
+  #jobChanged(event: Extract<LedgerEvent, { job: JobId }>): void {
+    this.feed.changed(event.job);
+    if (event.type === "leased" || event.type === "resumed") this.terms.grant(event.job, event.epoch, this.clock.monotonicMs());
+    else if (event.type !== "submitted" && event.type !== "cancelRequested") this.terms.drop(event.job);
+  }
+
+  /** Within a turn: runs `run` when the turn is durable. */
+  afterCommit(run: () => void): void {
+    this.#afterCommit.push(run);
+  }
+
+  async #commit(): Promise<void> {
+    this.#dispatch();
+    const after = this.#afterCommit;
+    this.#afterCommit = [];
+    if (this.#ledger.hasUncommitted) await this.#ledger.commit();
+    for (const run of after) run();
+    this.feed.wake();
+  }
+
+  /** Gives ready jobs to the sites that ask for work. */
+  #dispatch(): void {
+    const asked = new Map<SiteName, number>();
+    for (const [name, { waiter, links }] of this.sites.entries()) {
+      if (waiter !== null && waiter.slots > 0 && links > 0) asked.set(name, waiter.slots);
+    }
+    if (asked.size === 0 || this.state.ready.size === 0) return;
+    const now = this.clock.nowMs();
+    const leases = new Map<SiteName, Lease[]>();
+    for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now)) {
+      this.execute({ type: "grant", job, site, why });
+      const { epoch, spec } = this.state.jobs.get(job)!;
+      leases.set(site, [...(leases.get(site) ?? []), { job, epoch, work: spec.work, leaseMs: LIMITS.leaseMs }]);
+    }
+    for (const [site, granted] of leases) {
+      const waiter = this.sites.get(site)?.waiter;
+      waiter?.claim();
+      if (waiter) this.afterCommit(() => waiter.answer(granted));
+    }
+  }
+
+  #loads() {
+    return siteLoads(this.state, this.sites, this.clock.nowMs(), this.clock.monotonicMs());
+  }
+
+  /** Within a turn: how to show jobs as of now. */
+  viewer(): (job: JobRecord) => JobView {
+    const loads = this.#loads();
+    const now = this.clock.nowMs();
+    return (job) => jobView(job, this.terms.get(job.id), (ready) => waitReason(ready, loads, this.#policy, now));
+  }
+
+  /** Within a turn: all sites, sorted by name. */
+  siteViews(): SiteView[] {
+    const mono = this.clock.monotonicMs();
+    const views = [...this.state.sites.values()].map((site) =>
+      siteView(site, {
+        up: this.sites.isUp(site.name, mono),
+        running: this.state.leased.get(site.name)?.size ?? 0,
+        seenAt: this.sites.get(site.name)?.seenAt ?? null,
+      }),
+    );
+    return views.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Starts looking for expired leases and due retries. */
+  start(): void {
+    this.#reaper = this.clock.after(LIMITS.reapMs, () => {
+      // It rejects only when the mailbox is dead or full; the first is told by onDead, the second passes.
+      this.turn(() => this.#reap()).catch(() => {});
+      this.start();
+    });
+  }
+
+  #reap(): void {
+    for (const lease of this.terms.expired(this.clock.monotonicMs())) this.execute({ type: "expire", lease });
+  }
+
+  /** Stops the reaper, waits for the turns that wait, and closes the ledger. */
+  async stop(): Promise<void> {
+    this.#reaper?.cancel();
+    await this.#mailbox.idle();
+    await this.#ledger.close();
+  }
+}

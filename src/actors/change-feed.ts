@@ -1,0 +1,101 @@
+/**
+ * Which jobs changed since a cursor, and waking whoever waits for it. Recent changes, progress included, come from a ring in memory; older
+ * cursors, and those from before a restart of central, are answered from the sequence numbers that jobs carry in the ledger.
+ * A cursor is `<ledger sequence>.<incarnation>.<place in the ring>`.
+ */
+import type { Clock } from "../core/clock.js";
+import { XpcsError } from "../core/errors.js";
+import type { JobId } from "../core/job.js";
+import type { State } from "../ledger/state.js";
+
+const RING = 8_192;
+
+export interface Changes {
+  /** Each once, oldest change first. */
+  readonly jobs: readonly JobId[];
+  /** The cursor after the first n of them. */
+  cursorAfter(n: number): string;
+}
+
+export class ChangeFeed {
+  readonly #state: State;
+  /** Tells this run of central from others: places in the ring mean nothing elsewhere. */
+  readonly #incarnation: string;
+  readonly #ring: { readonly place: number; readonly sequence: number; readonly job: JobId }[] = [];
+  #place = 0;
+  #waiting = new Set<() => void>();
+
+  constructor(state: State, incarnation: string) {
+    this.#state = state;
+    this.#incarnation = incarnation;
+  }
+
+  changed(job: JobId): void {
+    this.#place += 1;
+    this.#ring.push({ place: this.#place, sequence: this.#state.sequence, job });
+    if (this.#ring.length >= 2 * RING) this.#ring.splice(0, RING);
+  }
+
+  /** Tells those who wait. After the commit: nobody may see what could still be lost. */
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    for (const run of waiting) run();
+  }
+
+  /** Resolves at the next wake, or after `waitMs`. */
+  wait(clock: Clock, waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = clock.after(waitMs, done);
+      this.#waiting.add(done);
+    });
+  }
+
+  now(): string {
+    return `${this.#state.sequence}.${this.#incarnation}.${this.#place}`;
+  }
+
+  /** @throws INVALID_ARGUMENT no cursor of this interface */
+  since(cursor: string): Changes {
+    const match = /^(\d{1,15})\.([\w-]{0,32})\.(\d{1,15})$/.exec(cursor);
+    if (match === null) throw new XpcsError("INVALID_ARGUMENT", `"${cursor}" is no cursor: start with null`);
+    const place = Number(match[3]);
+    const oldest = this.#ring[0]?.place ?? this.#place + 1;
+    if (match[2] === this.#incarnation && place >= oldest - 1) return this.#fromRing(place);
+    return this.#fromLedger(Number(match[1]));
+  }
+
+  #fromRing(place: number): Changes {
+    const last = new Map<JobId, { place: number; sequence: number }>();
+    const oldest = this.#ring[0]?.place ?? 0;
+    for (const entry of this.#ring.slice(Math.max(0, place + 1 - oldest))) {
+      last.delete(entry.job);
+      last.set(entry.job, entry);
+    }
+    const entries = [...last];
+    return {
+      jobs: entries.map(([job]) => job),
+      cursorAfter: (n) => {
+        if (n >= entries.length) return this.now();
+        const at = entries[n - 1]?.[1];
+        return at === undefined
+          ? `${this.#state.sequence}.${this.#incarnation}.${place}`
+          : `${at.sequence}.${this.#incarnation}.${at.place}`;
+      },
+    };
+  }
+
+  #fromLedger(sequence: number): Changes {
+    const jobs = [...this.#state.jobs.values()].filter(({ changed }) => changed > sequence).sort((a, b) => a.changed - b.changed);
+    return {
+      jobs: jobs.map(({ id }) => id),
+      // No incarnation: the rest is answered from the ledger again.
+      cursorAfter: (n) => (n >= jobs.length ? this.now() : `${jobs[n - 1]?.changed ?? sequence}..0`),
+    };
+  }
+}

@@ -1,0 +1,125 @@
+/** What an operator's link may do: submit, look, cancel. Checks each request, then turns it into turns of central. */
+import { createHash } from "node:crypto";
+import { type ErrorCode, XpcsError } from "../core/errors.js";
+import type { JobId, JobSpec, JobView } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import type { ClientApi, JobQuery } from "../core/protocols.js";
+import { cancelOutcome } from "../ledger/decide.js";
+import type { JobRecord } from "../ledger/state.js";
+import type { Central } from "./central.js";
+import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
+import { viewState } from "./views.js";
+
+/** JSON with sorted keys, so that the same request has the same digest whoever wrote it. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, field: unknown) =>
+    typeof field === "object" && field !== null && !Array.isArray(field)
+      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : field,
+  );
+}
+
+const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canonical(jobs)).digest("hex");
+
+/** Collects views until the page is full, by number and by bytes; says how many of the records it took. */
+function page(records: Iterable<JobRecord>, view: (job: JobRecord) => JobView, jobsMax: number): JobView[] {
+  const views: JobView[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const next = view(record);
+    bytes += JSON.stringify(next).length;
+    if (views.length > 0 && (views.length >= jobsMax || bytes > LIMITS.pageBytesMax)) break;
+    views.push(next);
+  }
+  return views;
+}
+
+/** The jobs that match, newest first, from the one after the cursor. */
+function* matching(central: Central, query: JobQuery): Generator<JobRecord> {
+  const { order, jobs } = central.state;
+  const from = query.after === undefined ? order.length : jobs.get(query.after)?.index;
+  if (from === undefined) throw new XpcsError("NOT_FOUND", `there is no job ${query.after}, so nothing comes after it`);
+  const ids = query.ids === undefined ? null : new Set(query.ids);
+  const tags = Object.entries(query.tags ?? {});
+  for (let index = from - 1; index >= 0; index -= 1) {
+    const job = jobs.get(order[index]!)!;
+    if (ids !== null && !ids.has(job.id)) continue;
+    if (query.states !== undefined && !query.states.includes(viewState(job, central.terms.get(job.id)))) continue;
+    if (tags.every(([key, value]) => job.spec.tags[key] === value)) yield job;
+  }
+}
+
+/** Tells the sites whose leases were canceled, if they wait for news. */
+function tellSites(central: Central, ids: readonly JobId[]): void {
+  for (const id of ids) {
+    const job = central.state.jobs.get(id);
+    const site = job?.state === "leased" ? job.attempts.at(-1)?.site : undefined;
+    const presence = site === undefined ? undefined : central.sites.get(site);
+    if (job === undefined || presence === undefined || presence.told.has(`${id} ${job.epoch}`)) continue;
+    central.afterCommit(() => presence.waiter?.answer([]));
+  }
+}
+
+/** The operator's interface of `central`. */
+export function clientSession(central: Central): ClientApi {
+  const parse = <M extends keyof ClientApi>(method: M, request: unknown) => parseRequest(CLIENT_REQUESTS[method], method, request);
+  return {
+    async submit(request) {
+      const { key, jobs } = parse("submit", request) as Parameters<ClientApi["submit"]>[0];
+      const digest = digestOf(jobs);
+      return central.turn(() => {
+        const now = central.clock.nowMs();
+        central.execute({ type: "submit", key, digest, jobs: jobs.map((spec) => ({ id: central.newJobId(now), spec })) });
+        return { jobs: [...(central.state.keys.get(key)?.jobs ?? [])] };
+      });
+    },
+    async jobs(request) {
+      const query = parse("jobs", request) as JobQuery;
+      return central.turn(() => {
+        const limit = query.limit ?? LIMITS.pageJobsMax;
+        const views = page(matching(central, query), central.viewer(), limit);
+        const last = views.at(-1);
+        const more = last !== undefined && !matching(central, { ...query, after: last.id }).next().done;
+        return { jobs: views, next: more ? last.id : null };
+      });
+    },
+    async job(request) {
+      const { id } = parse("job", request) as { id: JobId };
+      return central.turn(() => {
+        const job = central.state.jobs.get(id);
+        if (job === undefined) throw new XpcsError("NOT_FOUND" satisfies ErrorCode, `there is no job ${id}`);
+        return central.viewer()(job);
+      });
+    },
+    async sites(request) {
+      parse("sites", request);
+      return central.turn(() => ({ sites: central.siteViews() }));
+    },
+    async cancel(request) {
+      const { ids } = parse("cancel", request) as { ids: JobId[] };
+      return central.turn(() => {
+        central.execute({ type: "cancel", ids });
+        tellSites(central, ids);
+        return cancelOutcome(central.state, ids);
+      });
+    },
+    async changes(request) {
+      const { cursor, waitMs } = parse("changes", request) as { cursor: string | null; waitMs: number };
+      const endMs = central.clock.monotonicMs() + waitMs;
+      const look = () =>
+        central.turn(() => {
+          if (cursor === null) return { cursor: central.feed.now(), jobs: [] as JobView[] };
+          const changes = central.feed.since(cursor);
+          const records = changes.jobs.map((id) => central.state.jobs.get(id)!);
+          const views = page(records, central.viewer(), LIMITS.pageJobsMax);
+          return { cursor: changes.cursorAfter(views.length), jobs: views };
+        });
+      for (;;) {
+        const found = await look();
+        const leftMs = endMs - central.clock.monotonicMs();
+        if (cursor === null || found.jobs.length > 0 || leftMs <= 0) return found;
+        await central.feed.wait(central.clock, leftMs);
+      }
+    },
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * Brings waiting jobs and asking sites together: builds the policy's view, asks it for each job in the order of the queue, and says which job
+ * goes where, and why the others wait. Decides nothing about jobs and grants nothing itself.
+ */
+import type { JobId, SiteName } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import { type JobRecord, lastSite, type State } from "../ledger/state.js";
+import type { Choice, Policy, RoutedJob, SiteLoad } from "../router/policy.js";
+import type { Sites } from "./presence.js";
+
+export interface Grant {
+  readonly job: JobId;
+  readonly site: SiteName;
+  readonly why: string;
+}
+
+function routed(job: JobRecord): RoutedJob {
+  const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
+  return { id: job.id, app: job.spec.work.app, site: job.spec.site ?? null, avoid: [...new Set(avoid)] };
+}
+
+/** The sites that have not said goodbye, sorted by name, as a policy sees them. */
+export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
+  const loads: SiteLoad[] = [];
+  for (const site of state.sites.values()) {
+    if (!site.present) continue;
+    const running = [...(state.leased.get(site.name) ?? [])].map((id) => {
+      const job = state.jobs.get(id)!;
+      return { app: job.spec.work.app, elapsedMs: Math.max(0, nowMs - job.since) };
+    });
+    const runs = Object.fromEntries(
+      Object.entries(site.runs).map(([app, { count, totalMs }]) => [app, { count, meanMs: totalMs / count }]),
+    );
+    const { name, slots, apps, granted } = site;
+    loads.push({ name, up: sites.isUp(name, monotonicMs), slots, apps, running, queued: 0, granted, runs });
+  }
+  return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** What happens when this job takes a slot, or a place in the queue, of `site`. */
+function withJob(loads: readonly SiteLoad[], site: SiteName, job: RoutedJob, choice: Choice): SiteLoad[] {
+  return loads.map((load) => {
+    if (load.name !== site) return load;
+    if (choice.action === "wait") return { ...load, queued: load.queued + 1 };
+    return { ...load, running: [...load.running, { app: job.app, elapsedMs: 0 }], granted: load.granted + 1 };
+  });
+}
+
+/**
+ * The grants to make now.
+ *
+ * @param asked slots that each site asks for at present
+ */
+export function planGrants(
+  state: State,
+  initial: readonly SiteLoad[],
+  policy: Policy,
+  asked: ReadonlyMap<SiteName, number>,
+  nowMs: number,
+): Grant[] {
+  const grants: Grant[] = [];
+  const left = new Map([...asked].filter(([, slots]) => slots > 0));
+  let loads = [...initial];
+  let looked = 0;
+  // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
+  const hopeless = new Set<string>();
+  for (const id of state.ready) {
+    if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
+    const record = state.jobs.get(id)!;
+    if (record.notBefore > nowMs) continue;
+    const job = routed(record);
+    const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")}`;
+    if (hopeless.has(kind)) continue;
+    looked += 1;
+    const choice = policy.choose(job, loads, nowMs);
+    if (choice.site === null) {
+      hopeless.add(kind);
+      continue;
+    }
+    loads = withJob(loads, choice.site, job, choice);
+    const slots = left.get(choice.site);
+    if (choice.action !== "run" || slots === undefined) continue;
+    grants.push({ job: id, site: choice.site, why: choice.why });
+    if (slots === 1) left.delete(choice.site);
+    else left.set(choice.site, slots - 1);
+  }
+  return grants;
+}
+
+/** Why a ready job is not running, in one phrase. */
+export function waitReason(job: JobRecord, loads: readonly SiteLoad[], policy: Policy, nowMs: number): string {
+  if (job.notBefore > nowMs) {
+    const attempt = `attempt ${job.attemptsCounted + 1} of ${job.spec.attemptsMax}`;
+    return `${attempt} is at ${new Date(job.notBefore).toISOString()}; the last at ${lastSite(job)}: ${job.reason}`;
+  }
+  const choice = policy.choose(routed(job), loads, nowMs);
+  return choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;
+}

@@ -1,0 +1,69 @@
+/**
+ * Which sites are there: connected, and heard of lately. In memory; what a site is (slots, apps, history) is in the ledger.
+ * Also holds each site's long poll for leases.
+ */
+import type { Lease, SiteName } from "../core/job.js";
+
+/** A site's request for leases that waits for an answer. */
+export interface Waiter {
+  readonly slots: number;
+  /** Answers it. */
+  readonly answer: (leases: Lease[]) => void;
+  /** Takes it out of the way of its timer and of newer polls, for an answer that must first become durable. */
+  readonly claim: () => void;
+}
+
+export interface Presence {
+  readonly instance: string;
+  /** Links on which this process is connected at present: none while it reconnects. */
+  links: number;
+  seenMs: number;
+  seenAt: number;
+  waiter: Waiter | null;
+  /** Cancels that the waiter need not be woken for again, as `job epoch`. */
+  readonly told: Set<string>;
+}
+
+export class Sites {
+  readonly #termMs: number;
+  readonly #sites = new Map<SiteName, Presence>();
+
+  /** @param termMs a site that was not heard of for so long is silent */
+  constructor(termMs: number) {
+    this.#termMs = termMs;
+  }
+
+  get(site: SiteName): Presence | undefined {
+    return this.#sites.get(site);
+  }
+
+  entries(): IterableIterator<[SiteName, Presence]> {
+    return this.#sites.entries();
+  }
+
+  /** A process that joined takes the name; what another process of that name waited for is answered with nothing. */
+  take(site: SiteName, instance: string, monotonicMs: number, nowMs: number): Presence {
+    const before = this.#sites.get(site);
+    if (before?.instance === instance) {
+      before.seenMs = monotonicMs;
+      before.seenAt = nowMs;
+      before.told.clear();
+      return before;
+    }
+    before?.waiter?.answer([]);
+    const presence: Presence = { instance, links: 0, seenMs: monotonicMs, seenAt: nowMs, waiter: null, told: new Set() };
+    this.#sites.set(site, presence);
+    return presence;
+  }
+
+  remove(site: SiteName): void {
+    this.#sites.get(site)?.waiter?.answer([]);
+    this.#sites.delete(site);
+  }
+
+  /** Connected, and heard of within a term or waiting for our answer: then the link's own heartbeat vouches for it. */
+  isUp(site: SiteName, monotonicMs: number): boolean {
+    const presence = this.#sites.get(site);
+    return presence !== undefined && presence.links > 0 && (presence.waiter !== null || monotonicMs - presence.seenMs < this.#termMs);
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * What a site's link may do: take work and report on it. The link is bound to one site and one process of it by `join`; it cannot speak for
+ * another. A process whose name was taken by a newer one is refused, so that its work cannot be recorded.
+ */
+import { XpcsError } from "../core/errors.js";
+import type { Lease, SiteName } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
+import { canResume, holdsLease } from "../ledger/decide.js";
+import type { Central } from "./central.js";
+import type { Presence } from "./presence.js";
+import { parseRequest, WORK_REQUESTS } from "./requests.js";
+
+type Request<M extends keyof WorkSource> = Parameters<WorkSource[M]>[0];
+interface Process {
+  readonly site: SiteName;
+  readonly instance: string;
+}
+
+export class SiteSession implements WorkSource {
+  readonly #central: Central;
+  #joined: Process | null = null;
+
+  constructor(central: Central) {
+    this.#central = central;
+  }
+
+  #parse<M extends keyof WorkSource>(method: M, request: unknown): Request<M> {
+    return parseRequest(WORK_REQUESTS[method], method, request) as Request<M>;
+  }
+
+  /** Within a turn: the caller's presence; this is also a sign of life. @throws REFUSED */
+  #present({ site, instance }: Process): Presence {
+    if (this.#joined?.site !== site || this.#joined.instance !== instance) {
+      throw new XpcsError("REFUSED", `this link has not joined as site ${site}: join first`);
+    }
+    const presence = this.#central.sites.get(site);
+    if (presence?.instance !== instance) {
+      throw new XpcsError("REFUSED", `another process has joined as site ${site}: stop this one, or give it another name`);
+    }
+    presence.seenMs = this.#central.clock.monotonicMs();
+    presence.seenAt = this.#central.clock.nowMs();
+    return presence;
+  }
+
+  /** Within a turn: what the site must hear. */
+  #news(site: SiteName, lost: readonly LeaseRef[] = []): SiteNews {
+    const cancel: LeaseRef[] = [];
+    const told = this.#central.sites.get(site)?.told;
+    for (const id of this.#central.state.leased.get(site) ?? []) {
+      const job = this.#central.state.jobs.get(id);
+      if (job?.cancelRequested !== true) continue;
+      cancel.push({ job: id, epoch: job.epoch });
+      told?.add(`${id} ${job.epoch}`);
+    }
+    return { lost, cancel, drain: false };
+  }
+
+  /** Within a turn: keeps the leases that are the site's, and tells which are not. */
+  #keep(site: SiteName, held: readonly LeaseRef[], keep: (lease: LeaseRef) => void): LeaseRef[] {
+    const lost: LeaseRef[] = [];
+    for (const lease of held) {
+      const job = this.#central.state.jobs.get(lease.job);
+      if (job !== undefined && canResume(job, site, lease)) this.#central.execute({ type: "resume", lease: { ...lease }, site });
+      const now = this.#central.state.jobs.get(lease.job);
+      if (now !== undefined && holdsLease(now, site, lease)) keep(lease);
+      else lost.push({ job: lease.job, epoch: lease.epoch });
+    }
+    return lost;
+  }
+
+  async join(request: Request<"join">): ReturnType<WorkSource["join"]> {
+    const join = this.#parse("join", request);
+    const { site, instance } = join;
+    return this.#central.turn(() => {
+      if (this.#joined !== null && (this.#joined.site !== site || this.#joined.instance !== instance)) {
+        throw new XpcsError("REFUSED", `this link has joined as site ${this.#joined.site} already`);
+      }
+      const other = this.#central.sites.get(site);
+      if (other !== undefined && other.instance !== instance && other.links > 0) {
+        throw new XpcsError("REFUSED", `a site named ${site} is connected already: give this one another name, or stop that one`);
+      }
+      this.#central.execute({ type: "join", ...join });
+      const { clock } = this.#central;
+      const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
+      if (this.#joined === null) presence.links += 1;
+      this.#joined = { site, instance };
+      const lost = this.#keep(site, join.held, ({ job, epoch }) => {
+        const term = this.#central.terms.get(job);
+        this.#central.terms.renew(job, epoch, term?.phase ?? "staged-in", term?.progress ?? null, clock.monotonicMs());
+      });
+      return { leaseMs: LIMITS.leaseMs, renewMs: LIMITS.renewMs, news: this.#news(site, lost) };
+    });
+  }
+
+  async lease(request: Request<"lease">): ReturnType<WorkSource["lease"]> {
+    const { site, instance, slots, waitMs } = this.#parse("lease", request);
+    const { promise } = await this.#central.turn(() => {
+      const presence = this.#present({ site, instance });
+      const record = this.#central.state.sites.get(site);
+      const held = this.#central.state.leased.get(site)?.size ?? 0;
+      const free = Math.max(0, Math.min(slots, (record?.slots ?? 0) - held));
+      // Wrapped, so that the turn does not end with the poll.
+      return { promise: this.#poll(presence, site, free, waitMs) };
+    });
+    const leases = await promise;
+    return this.#central.turn(() => ({ leases, news: this.#news(site) }));
+  }
+
+  /** Within a turn: waits for leases, news, or `waitMs`. A newer poll of the same site answers the older one with nothing. */
+  #poll(presence: Presence, site: SiteName, slots: number, waitMs: number): Promise<Lease[]> {
+    presence.waiter?.answer([]);
+    return new Promise((resolve) => {
+      const claim = () => {
+        timer.cancel();
+        if (presence.waiter === waiter) presence.waiter = null;
+      };
+      const answer = (leases: Lease[]) => {
+        claim();
+        resolve(leases);
+      };
+      const timer = this.#central.clock.after(waitMs, () => answer([]));
+      const waiter = { slots, answer, claim };
+      presence.waiter = waiter;
+      const isNew = (id: string) => {
+        const job = this.#central.state.jobs.get(id);
+        return job?.cancelRequested === true && !presence.told.has(`${id} ${job.epoch}`);
+      };
+      if ([...(this.#central.state.leased.get(site) ?? [])].some(isNew)) this.#central.afterCommit(() => answer([]));
+    });
+  }
+
+  async renew(request: Request<"renew">): ReturnType<WorkSource["renew"]> {
+    const { site, instance, held } = this.#parse("renew", request);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      const { terms, clock, feed } = this.#central;
+      const told = new Map(held.map((lease) => [lease.job, lease]));
+      const lost = this.#keep(site, held, ({ job, epoch }) => {
+        const { state, progress } = told.get(job)!;
+        if (terms.renew(job, epoch, state, progress, clock.monotonicMs())) feed.changed(job);
+      });
+      return { news: this.#news(site, lost) };
+    });
+  }
+
+  async complete(request: Request<"complete">): ReturnType<WorkSource["complete"]> {
+    const { site, instance, lease, outputs, summary, startedAtMs, finishedAtMs } = this.#parse("complete", request);
+    const runMs = Math.max(0, finishedAtMs - startedAtMs);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      this.#central.execute({ type: "complete", site, lease, outputs, summary, runMs });
+      return { news: this.#news(site) };
+    });
+  }
+
+  async fail(request: Request<"fail">): ReturnType<WorkSource["fail"]> {
+    const { site, instance, lease, code, reason } = this.#parse("fail", request);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      this.#central.execute({ type: "fail", site, lease, code, reason });
+      return { news: this.#news(site) };
+    });
+  }
+
+  async giveBack(request: Request<"giveBack">): ReturnType<WorkSource["giveBack"]> {
+    const { site, instance, leases, reason } = this.#parse("giveBack", request);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      this.#central.execute({ type: "giveBack", site, leases, reason });
+      return { news: this.#news(site) };
+    });
+  }
+
+  async leave(request: Request<"leave">): ReturnType<WorkSource["leave"]> {
+    const { site, instance } = this.#parse("leave", request);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      this.#central.execute({ type: "leave", site });
+      this.#central.sites.remove(site);
+      this.#joined = null;
+      return {};
+    });
+  }
+
+  /** The link has closed. Leases stay until they expire: the site may only be reconnecting. */
+  closed(): void {
+    const joined = this.#joined;
+    this.#joined = null;
+    if (joined === null) return;
+    const presence = this.#central.sites.get(joined.site);
+    if (presence?.instance !== joined.instance) return;
+    presence.links -= 1;
+    if (presence.links === 0) presence.waiter?.answer([]);
+  }
+}

@@ -1,0 +1,114 @@
+/** Puts a central together from its parts and starts it. No globals: the clock, randomness and the log come from the caller. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../core/clock.js";
+import { XpcsError } from "../core/errors.js";
+import type { Logger } from "../core/log.js";
+import { Ledger, loadState } from "../ledger/ledger.js";
+import { openLevelStore } from "../ledger/level-store.js";
+import type { EventStore } from "../ledger/store.js";
+import type { Policy } from "../router/policy.js";
+import { POLICIES } from "../router/registry.js";
+import { listenWebSocket } from "../wire/websocket-server.js";
+import { Central } from "./central.js";
+import { guardLink } from "./gate.js";
+import { createIdSource } from "./ids.js";
+import { loadTokens, roleOf } from "./tokens.js";
+
+export interface StartOptions {
+  /** Folder of the ledger and the tokens; made if it is not there. */
+  readonly dir: string;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly randomBytes: (size: number) => Uint8Array;
+  /** Name of a routing policy (default "soonest"). */
+  readonly policy?: string;
+  /** Allow a plain websocket on an address that is not loopback. */
+  readonly insecure?: boolean;
+}
+
+export interface RunningCentral {
+  readonly url: string;
+  readonly operatorToken: string;
+  readonly siteToken: string;
+  /** Resolves when the ledger cannot be written any more: nothing is accepted from then on, and the process should end. */
+  readonly failed: Promise<XpcsError>;
+  /** Closes all links and the ledger. */
+  stop(): Promise<void>;
+}
+
+function policyOf(name: string): Policy {
+  const policy = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
+  if (policy === undefined)
+    throw new XpcsError("INVALID_ARGUMENT", `there is no policy "${name}": take one of ${Object.keys(POLICIES).join(", ")}`);
+  return policy;
+}
+
+async function openLedger(store: EventStore): Promise<Ledger> {
+  try {
+    return new Ledger(store, await loadState(store));
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/**
+ * Starts central on `dir`, continuing where the last one stopped.
+ *
+ * @throws REFUSED another central has `dir` open, the port is taken, or the address is not loopback; CORRUPT_DATA; VERSION_MISMATCH; IO_FAILED
+ */
+export async function startCentral(options: StartOptions): Promise<RunningCentral> {
+  const { dir, clock, logger, randomBytes } = options;
+  const policy = policyOf(options.policy ?? "soonest");
+  try {
+    await mkdir(dir, { recursive: true });
+  } catch (error) {
+    throw new XpcsError("IO_FAILED", `cannot make the data folder ${dir}: ${(error as Error).message}`);
+  }
+  // The lock of the ledger comes first: two centrals that start together must not both make tokens.
+  const ledger = await openLedger(await openLevelStore(join(dir, "ledger")));
+  let tellFailed: (error: XpcsError) => void = () => {};
+  const failed = new Promise<XpcsError>((resolve) => {
+    tellFailed = resolve;
+  });
+  const central = new Central({
+    ledger,
+    policy,
+    clock,
+    logger,
+    newJobId: createIdSource(randomBytes),
+    incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
+    onDead: (error) => {
+      logger.error("ledger-failed", { code: error.code, reason: error.message });
+      tellFailed(error);
+    },
+  });
+  try {
+    const tokens = await loadTokens(dir, randomBytes);
+    const listener = await listenWebSocket({
+      host: options.host,
+      port: options.port,
+      clock,
+      insecure: options.insecure ?? false,
+      onLink: (link, peer) => guardLink(link, { central, roleOf: (token) => roleOf(tokens, token), clock, logger, peer }),
+    });
+    central.start();
+    logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });
+    return {
+      url: listener.url,
+      ...tokens,
+      failed,
+      async stop() {
+        await listener.close();
+        await central.stop();
+      },
+    };
+  } catch (error) {
+    await central.stop();
+    throw error;
+  }
+}

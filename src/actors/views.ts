@@ -1,0 +1,71 @@
+/** What people see of the state: the shapes of core/job.ts. Reads, decides nothing. */
+import type { Attempt, JobState, JobView, SiteView, Work } from "../core/job.js";
+import { type JobRecord, lastSite, type SiteRecord } from "../ledger/state.js";
+import type { Term } from "./lease-terms.js";
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+/** The state as people see it: what the ledger calls leased is where its site says it is. */
+export function viewState(job: JobRecord, term: Term | undefined): JobState {
+  return job.state === "leased" ? (term?.phase ?? "staged-in") : job.state;
+}
+
+function typeOf(work: Work, job: JobRecord): string {
+  if (work.app === "xpcs.noop") return "noop";
+  // A job file may name the type; then only the finished result can tell.
+  const found = job.summary?.type;
+  return work.options.type ?? (typeof found === "string" ? found : "multitau");
+}
+
+function inputsOf(work: Work): string[] {
+  if (work.app === "xpcs.noop") return [];
+  return [work.input, work.qmap, work.job, work.metadata].flatMap((file) => (file === undefined ? [] : [file.path]));
+}
+
+function startOf(attempts: readonly Attempt[]): string | null {
+  return attempts.at(-1)?.startedAt ?? null;
+}
+
+/**
+ * A job as clients see it.
+ *
+ * @param waitsFor why a ready job is not running; asked only for one
+ */
+export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: JobRecord) => string): JobView {
+  return {
+    id: job.id,
+    app: job.spec.work.app,
+    type: typeOf(job.spec.work, job),
+    state: viewState(job, term),
+    reason: job.state === "ready" ? waitsFor(job) : job.reason,
+    since: iso(job.since),
+    site: job.state === "ready" ? null : lastSite(job),
+    why: job.state === "ready" ? null : job.why,
+    epoch: job.epoch,
+    attempts: job.attempts,
+    inputs: inputsOf(job.spec.work),
+    outputs: job.outputs,
+    tags: job.spec.tags,
+    progress: job.state === "finished" ? 1 : job.state === "leased" ? (term?.progress ?? null) : null,
+    submittedAt: iso(job.submittedAt),
+    startedAt: job.state === "ready" ? null : startOf(job.attempts),
+    finishedAt: job.finishedAt === null ? null : iso(job.finishedAt),
+  };
+}
+
+/** A site as clients see it. */
+export function siteView(site: SiteRecord, live: { up: boolean; running: number; seenAt: number | null }): SiteView {
+  const runs = Object.values(site.runs);
+  const finishedJobs = runs.reduce((sum, { count }) => sum + count, 0);
+  const totalMs = runs.reduce((sum, run) => sum + run.totalMs, 0);
+  return {
+    name: site.name,
+    state: !site.present ? "gone" : live.up ? "up" : "silent",
+    slots: site.slots,
+    running: live.running,
+    host: site.host,
+    lastSeenAt: iso(live.seenAt ?? site.joinedAt),
+    finishedJobs,
+    meanRunS: finishedJobs === 0 ? null : totalMs / finishedJobs / 1000,
+  };
+}
