@@ -1,0 +1,84 @@
+// One correlation from files to a result file: what is asked (Request), what the job file or q-map says (Settings), and
+// what came out (Summary). The same fields as src/core/analysis.ts.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "xpcs/control.hpp"
+#include "xpcs/correlator.hpp"
+#include "xpcs/frame_reader.hpp"
+
+namespace xpcs {
+
+enum class AnalysisType { multitau, twotime, both };
+enum class Layout { nexus, exchange };
+
+struct Request {
+  std::optional<std::string> input, qmap, job, metadata;
+  std::optional<AnalysisType> type;
+  std::optional<std::uint64_t> begin, end;  ///< 1-based, inclusive, counted in the file
+  std::optional<std::uint32_t> stride, average, dpl, threads;
+  bool g2out = false;
+  std::optional<Layout> layout;
+  std::optional<std::string> exchange, entry;
+  bool compatXpcsEigen = false;
+  std::optional<Format> format;
+  bool unsignedCounts = false;
+  std::optional<PixelOrder> pixelOrder;
+  std::optional<std::uint64_t> firstFrame;
+  std::optional<double> frameTimeS;
+  std::string out;
+  bool overwrite = false;
+  std::map<std::string, std::string> provenance;
+};
+
+/// Everything the analysis needs, resolved from the request, the job file and the q-map.
+struct Settings {
+  std::string input;
+  Format format = Format::imm;
+  Layout layout = Layout::nexus;
+  AnalysisType type = AnalysisType::multitau;
+  ReaderOptions reader;
+  std::vector<std::int32_t> dqmap, sqmap;  ///< [height * width] of the data
+  std::uint64_t begin = 1;
+  std::optional<std::uint64_t> end;
+  std::uint32_t stride = 1, average = 1, dpl = 4;
+  std::uint32_t staticWindow = 0;  ///< 0: a tenth of the series
+  std::uint64_t darkFrames = 0;
+  double lld = 0, sigma = 0;
+  std::vector<double> flatfield;  ///< [height * width] or empty
+  bool normalizeByFrameSum = false;
+  SplitBins splitBins = SplitBins::error;
+  float normFactor = 0;
+  std::string resultGroup = "/exchange";
+  std::uint32_t threads = 1;
+  std::vector<std::string> warnings;
+};
+
+/// Counts of one analysis beside the correlation itself.
+struct Measured {
+  std::uint64_t framesRead = 0;             ///< file frames in the range
+  std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read
+  std::vector<double> darkAverage, darkStd;  ///< [n] or empty
+};
+
+struct Summary {
+  std::string out;
+  Settings settings;
+  std::uint64_t framesRead = 0, frames = 0, events = 0, pixels = 0;
+  std::uint32_t dynamicBins = 0, staticBins = 0;
+  std::size_t delays = 0;
+  double readS = 0, correlateS = 0, writeS = 0, totalS = 0;
+  std::uint64_t outBytes = 0;
+};
+
+/// Resolves a request. @throws invalid_argument, not_found, unsupported, corrupt_data
+Settings resolve_settings(const Request& request);
+
+/// Runs it all; nothing is left at request.out when it throws.
+Summary run_analysis(const Request& request, const Control& control);
+
+}  // namespace xpcs

@@ -1,0 +1,82 @@
+// Multi-tau correlation of a series of frames: chunks of events in, result out, ask at any time.
+// Keeps every photon of the valid pixels (8 bytes each; 16 for non-integer values) and correlates when asked; work and
+// memory are proportional to photons, never to pixels x frames. Knows nothing of files.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "xpcs/control.hpp"
+#include "xpcs/delays.hpp"
+#include "xpcs/partition.hpp"
+
+namespace xpcs {
+
+struct CorrelatorOptions {
+  std::uint32_t dpl = 4;
+  /// The caller sums this many file frames into one; results are divided by it.
+  std::uint32_t average = 1;
+  /// double [pixels], multiplied into the counts (flatfield); empty: none.
+  std::vector<double> pixelFactor;
+  /// Divide every frame by its mean over the mean of all frames (after the static outputs).
+  bool normalizeByFrameSum = false;
+  /// Frames per row of partitionMeanPartial; 0: no rows. May be set later: it depends on the length of the series.
+  std::uint32_t staticWindow = 0;
+};
+
+/// Matrices are row-major. D delays, Q dynamic bins, S static bins, n pixels, F frames, W windows.
+struct CorrelationResult {
+  std::uint64_t frames = 0;
+  std::uint64_t events = 0;
+  std::vector<Delay> delays;
+  std::vector<double> g2;                    ///< [D, Q]; NaN where no static bin of q has a value
+  std::vector<double> g2Err;                 ///< [D, Q]; population spread of the pixels' ratios / sqrt(N), empty pixels as 0
+  std::vector<double> pairs;                 ///< [D, Q]; sum of the products of counts
+  std::vector<double> partitionMeanTotal;    ///< [S]; NaN for a label without pixels
+  std::vector<double> partitionMeanPartial;  ///< [W, S]
+  std::vector<double> pixelMean;             ///< [n] counts per frame; 0 where masked
+  std::vector<double> frameMean;             ///< [F] counts per pixel of the whole detector, masked ones in the divisor
+  std::vector<float> perPixelG2;             ///< [D, n] when asked for
+  std::vector<float> perPixelIP;
+  std::vector<float> perPixelIF;
+};
+
+struct ResultOptions {
+  unsigned threads = 1;
+  bool perPixel = false;
+};
+
+class Correlator {
+ public:
+  Correlator(Partition partition, CorrelatorOptions options);
+  ~Correlator();
+  Correlator(Correlator&&) noexcept;
+  Correlator& operator=(Correlator&&) noexcept;
+  Correlator(const Correlator&) = delete;
+  Correlator& operator=(const Correlator&) = delete;
+
+  /// Adds integer events; pixels outside the partition are passed over. Order is free, repeated ones add up.
+  /// @throws invalid_argument a pixel outside the detector, lengths that differ, real values were pushed before
+  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
+  /// Adds non-integer values (dark-subtracted data). One correlator takes either kind.
+  void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value);
+  /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
+  void set_frames(std::uint64_t frames);
+  void set_static_window(std::uint32_t frames);
+  [[nodiscard]] std::uint64_t events() const noexcept;
+  [[nodiscard]] const Partition& partition() const noexcept;
+
+  /// The correlation of all frames so far. Independent of threads and of how the events were chunked.
+  /// @throws canceled, invalid_argument (counts too large to be summed exactly)
+  [[nodiscard]] CorrelationResult result(const ResultOptions& options, const Control& control = {}) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Name of the kernel path that this CPU takes.
+const char* kernel_path() noexcept;
+
+}  // namespace xpcs

@@ -1,0 +1,74 @@
+// What a detector format offers: a stream of frames as events. One file per format in src/formats; a reader knows
+// nothing of q-maps, frame ranges or correlation.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "xpcs/byte_source.hpp"
+
+namespace xpcs {
+
+enum class Format { imm, rigaku, ufxc, hdf5 };
+const char* format_name(Format format) noexcept;
+
+enum class PixelOrder { row_major, column_major };
+
+/// A run of frames. Events are in file order; pixel indices are row-major on the detector.
+struct FrameBatch {
+  std::vector<std::uint32_t> frame;  ///< file frame, 0-based
+  std::vector<std::uint32_t> pixel;
+  std::vector<std::int64_t> count;
+  /// Per frame header values, for formats that have them (frame `headerStart + i`).
+  std::uint64_t headerStart = 0;
+  std::vector<double> clockS;
+  std::vector<double> tick;
+
+  void clear() {
+    frame.clear();
+    pixel.clear();
+    count.clear();
+    clockS.clear();
+    tick.clear();
+  }
+};
+
+struct ReaderOptions {
+  std::uint32_t height = 0;  ///< detector rows
+  std::uint32_t width = 0;   ///< detector columns
+  /// Height and width must be those of the file; otherwise only their product must fit (legacy job files).
+  bool exactShape = false;
+  bool unsignedCounts = false;  ///< IMM
+  PixelOrder pixelOrder = PixelOrder::row_major;
+  std::uint64_t firstFrame = 0;  ///< number that the detector gave to its first frame
+};
+
+class FrameReader {
+ public:
+  virtual ~FrameReader() = default;
+  /// The next few frames (bounded memory); false at the end. Throws corrupt_data with the byte or frame.
+  virtual bool next(FrameBatch& batch) = 0;
+  /// Frames before this one are not wanted; a reader may jump to it.
+  virtual void seek(std::uint64_t /*fileFrame*/) {}
+  /// Frames seen so far, or known from the file: after the last `next`, how many the file holds.
+  [[nodiscard]] virtual std::uint64_t frames() const = 0;
+  /// 0 to 1, for progress.
+  [[nodiscard]] virtual double position() const = 0;
+  /// True where the file stores every pixel of every frame (darks apply only to such data).
+  [[nodiscard]] virtual bool dense() const = 0;
+  /// True where the number of frames is only known from the last event.
+  [[nodiscard]] virtual bool openEnded() const = 0;
+};
+
+/// The format from the first bytes; nothing when no signature fits (UFXC has none).
+std::optional<Format> detect_format(const ByteSource& source);
+
+std::unique_ptr<FrameReader> open_imm(std::unique_ptr<ByteSource> source, const ReaderOptions& options);
+std::unique_ptr<FrameReader> open_rigaku(std::unique_ptr<ByteSource> source, const ReaderOptions& options);
+std::unique_ptr<FrameReader> open_ufxc(std::unique_ptr<ByteSource> source, const ReaderOptions& options);
+/// HDF5's own library opens files by path.
+std::unique_ptr<FrameReader> open_hdf5(const std::string& path, const ReaderOptions& options);
+
+}  // namespace xpcs

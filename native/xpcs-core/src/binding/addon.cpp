@@ -1,0 +1,53 @@
+// The addon's list of exports. Conversions are in convert.cpp, the asynchronous run in correlate.cpp, the in-process
+// correlator in correlator_object.cpp. Nothing here knows of jobs.
+#include <napi.h>
+
+#include <hdf5.h>
+
+#include <thread>
+
+#include "binding.hpp"
+#include "xpcs/correlator.hpp"
+#include "xpcs/version.hpp"
+
+namespace {
+
+Napi::Value machine(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object facts = Napi::Object::New(env);
+  Napi::Array features = Napi::Array::New(env);
+  std::uint32_t n = 0;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("sse4.2")) features.Set(n++, "sse4.2");
+  if (__builtin_cpu_supports("avx2")) features.Set(n++, "avx2");
+  if (__builtin_cpu_supports("fma")) features.Set(n++, "fma");
+  if (__builtin_cpu_supports("avx512f")) features.Set(n++, "avx512f");
+  if (__builtin_cpu_supports("avx512bw")) features.Set(n++, "avx512bw");
+  if (__builtin_cpu_supports("avx512vnni")) features.Set(n++, "avx512vnni");
+#elif defined(__aarch64__)
+  features.Set(n++, "neon");
+#endif
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  H5get_libversion(&major, &minor, &release);
+  facts.Set("kernelPath", xpcs::kernel_path());
+  facts.Set("cpuFeatures", features);
+  facts.Set("hdf5Version", std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release));
+  facts.Set("compiler", __VERSION__);
+  facts.Set("threads", std::max(1U, std::thread::hardware_concurrency()));
+  return facts;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("version", xpcs::kVersion);
+  exports.Set("machine", Napi::Function::New(env, machine));
+  exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
+  exports.Set("Correlator", xpcs::binding::correlator_class(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(xpcs_core, initialize)

@@ -1,0 +1,30 @@
+// Parts of the addon. Objects that cross are plain data: numbers, strings, typed arrays.
+#pragma once
+#include <napi.h>
+
+#include "xpcs/analysis.hpp"
+
+namespace xpcs::binding {
+
+/// A JavaScript error with our code as its `code`.
+Napi::Error js_error(Napi::Env env, Code code, const std::string& message);
+
+/// Calls run and turns what it throws into a JavaScript exception.
+template <class Run>
+auto guarded(Napi::Env env, Run run) {
+  try {
+    return run();
+  } catch (const Error& error) {
+    throw js_error(env, error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    throw js_error(env, Code::out_of_memory, "out of memory");
+  }
+}
+
+Request to_request(const Napi::Object& request);
+Napi::Object to_object(Napi::Env env, const Summary& summary);
+
+Napi::Value correlate(const Napi::CallbackInfo& info);
+Napi::Function correlator_class(Napi::Env env);
+
+}  // namespace xpcs::binding

@@ -1,0 +1,121 @@
+// JavaScript objects to the library's structures and back. The types were checked in TypeScript; what is wrong here is
+// a TypeError.
+#include <array>
+
+#include "binding.hpp"
+
+namespace xpcs::binding {
+namespace {
+
+std::optional<std::string> text(const Napi::Object& from, const char* name) {
+  const Napi::Value value = from.Get(name);
+  if (value.IsUndefined() || value.IsNull()) return std::nullopt;
+  if (!value.IsString()) throw Napi::TypeError::New(from.Env(), std::string(name) + " must be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+template <class T>
+std::optional<T> number(const Napi::Object& from, const char* name) {
+  const Napi::Value value = from.Get(name);
+  if (value.IsUndefined() || value.IsNull()) return std::nullopt;
+  const double raw = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(raw >= 0) || raw > 4294967295.0) throw Napi::TypeError::New(from.Env(), std::string(name) + " must be a number from 0 to 2^32 - 1");
+  return static_cast<T>(raw);
+}
+
+bool flag(const Napi::Object& from, const char* name) {
+  const Napi::Value value = from.Get(name);
+  return value.IsBoolean() && value.As<Napi::Boolean>().Value();
+}
+
+/// The value of a closed set of words.
+template <class T, std::size_t N>
+std::optional<T> word(const Napi::Object& from, const char* name, const std::array<std::pair<const char*, T>, N>& words) {
+  const auto given = text(from, name);
+  if (!given) return std::nullopt;
+  for (const auto& [spelling, value] : words) {
+    if (*given == spelling) return value;
+  }
+  throw Napi::TypeError::New(from.Env(), std::string(name) + " cannot be " + *given);
+}
+
+constexpr std::array kTypes{std::pair("multitau", AnalysisType::multitau), std::pair("twotime", AnalysisType::twotime), std::pair("both", AnalysisType::both)};
+constexpr std::array kLayouts{std::pair("nexus", Layout::nexus), std::pair("exchange", Layout::exchange)};
+constexpr std::array kFormats{std::pair("imm", Format::imm), std::pair("rigaku", Format::rigaku), std::pair("ufxc", Format::ufxc), std::pair("hdf5", Format::hdf5)};
+constexpr std::array kOrders{std::pair("row-major", PixelOrder::row_major), std::pair("column-major", PixelOrder::column_major)};
+constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
+
+}  // namespace
+
+Napi::Error js_error(Napi::Env env, Code code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", code_name(code));
+  return error;
+}
+
+Request to_request(const Napi::Object& from) {
+  const Napi::Object files = from.Get("files").As<Napi::Object>();
+  const Napi::Object options = from.Get("options").As<Napi::Object>();
+  Request request;
+  request.input = text(files, "input");
+  request.qmap = text(files, "qmap");
+  request.job = text(files, "job");
+  request.metadata = text(files, "metadata");
+  request.type = word(options, "type", kTypes);
+  request.begin = number<std::uint64_t>(options, "begin");
+  request.end = number<std::uint64_t>(options, "end");
+  request.stride = number<std::uint32_t>(options, "stride");
+  request.average = number<std::uint32_t>(options, "average");
+  request.dpl = number<std::uint32_t>(options, "dpl");
+  request.threads = number<std::uint32_t>(options, "threads");
+  request.g2out = flag(options, "g2out");
+  request.layout = word(options, "layout", kLayouts);
+  request.exchange = text(options, "exchange");
+  request.entry = text(options, "entry");
+  request.compatXpcsEigen = word(options, "compat", kCompat).value_or(false);
+  request.format = word(options, "format", kFormats);
+  request.unsignedCounts = flag(options, "unsigned");
+  request.pixelOrder = word(options, "pixelOrder", kOrders);
+  request.firstFrame = number<std::uint64_t>(options, "firstFrame");
+  request.frameTimeS = number<double>(options, "frameTimeS");
+  request.out = text(from, "out").value_or("");
+  request.overwrite = flag(from, "overwrite");
+  const Napi::Object provenance = from.Get("provenance").As<Napi::Object>();
+  const Napi::Array names = provenance.GetPropertyNames();
+  for (std::uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).ToString().Utf8Value();
+    request.provenance[name] = provenance.Get(name).ToString().Utf8Value();
+  }
+  return request;
+}
+
+Napi::Object to_object(Napi::Env env, const Summary& summary) {
+  Napi::Object out = Napi::Object::New(env);
+  const auto set = [&](const char* name, double value) { out.Set(name, value); };
+  out.Set("out", summary.out);
+  out.Set("format", format_name(summary.settings.format));
+  out.Set("layout", summary.settings.layout == Layout::nexus ? "nexus" : "exchange");
+  out.Set("type", "multitau");
+  set("framesRead", static_cast<double>(summary.framesRead));
+  set("frames", static_cast<double>(summary.frames));
+  set("events", static_cast<double>(summary.events));
+  set("pixels", static_cast<double>(summary.pixels));
+  set("dynamicBins", summary.dynamicBins);
+  set("staticBins", summary.staticBins);
+  set("delays", static_cast<double>(summary.delays));
+  set("threads", summary.settings.threads);
+  out.Set("kernelPath", kernel_path());
+  Napi::Array warnings = Napi::Array::New(env);
+  for (std::uint32_t i = 0; i < summary.settings.warnings.size(); ++i) warnings.Set(i, summary.settings.warnings[i]);
+  out.Set("warnings", warnings);
+  Napi::Object timings = Napi::Object::New(env);
+  timings.Set("readS", summary.readS);
+  timings.Set("correlateS", summary.correlateS);
+  timings.Set("writeS", summary.writeS);
+  timings.Set("totalS", summary.totalS);
+  out.Set("timings", timings);
+  set("outBytes", static_cast<double>(summary.outBytes));
+  return out;
+}
+
+}  // namespace xpcs::binding

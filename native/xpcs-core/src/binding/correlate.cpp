@@ -1,0 +1,101 @@
+// correlate(request, onProgress, cancelFlag): one analysis on a worker thread. Progress is passed on at most ten times a
+// second; the cancel flag is an Int32Array over shared memory, so that it works while the event loop is busy.
+#include <atomic>
+#include <chrono>
+
+#include "binding.hpp"
+
+namespace xpcs::binding {
+namespace {
+
+struct ProgressNote {
+  Stage stage;
+  double fraction;
+};
+
+const char* stage_name(Stage stage) {
+  switch (stage) {
+    case Stage::reading: return "reading";
+    case Stage::correlating: return "correlating";
+    case Stage::writing: return "writing";
+  }
+  return "";
+}
+
+class CorrelateWorker final : public Napi::AsyncWorker {
+ public:
+  CorrelateWorker(Napi::Env env, Request request, const Napi::Function& onProgress, Napi::Int32Array cancelFlag)
+      : Napi::AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        request_(std::move(request)),
+        progress_(Napi::ThreadSafeFunction::New(env, onProgress, "xpcs progress", 0, 1)),
+        flagHolder_(Napi::Persistent(cancelFlag.As<Napi::Object>())),
+        flag_(cancelFlag.Data()) {}
+
+  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    Control control;
+    control.canceled = [this] { return std::atomic_ref<std::int32_t>(*flag_).load(std::memory_order_relaxed) != 0; };
+    control.progress = [this](Stage stage, double fraction) { note(stage, fraction); };
+    try {
+      summary_ = run_analysis(request_, control);
+    } catch (const Error& error) {
+      code_ = error.code();
+      SetError(error.what());
+    } catch (const std::bad_alloc&) {
+      code_ = Code::out_of_memory;
+      SetError("not enough memory for this file: raise the limit, or shorten the range with --begin and --end");
+    } catch (const std::exception& error) {
+      SetError(error.what());
+    }
+    progress_.Release();
+  }
+
+  void OnOK() override { deferred_.Resolve(to_object(Env(), summary_)); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(js_error(Env(), code_, error.Message()).Value()); }
+
+ private:
+  void note(Stage stage, double fraction) {
+    const auto now = std::chrono::steady_clock::now();
+    if (stage == lastStage_ && now - lastNote_ < std::chrono::milliseconds(100)) return;
+    lastStage_ = stage;
+    lastNote_ = now;
+    auto* note = new (std::nothrow) ProgressNote{stage, fraction};  // the queue takes a bare pointer; freed below
+    if (note == nullptr) return;
+    const auto queued = progress_.NonBlockingCall(note, [](Napi::Env env, Napi::Function callback, ProgressNote* raw) {
+      const std::unique_ptr<ProgressNote> owned(raw);
+      Napi::Object value = Napi::Object::New(env);
+      value.Set("stage", stage_name(owned->stage));
+      value.Set("fraction", owned->fraction);
+      callback.Call({value});
+    });
+    if (queued != napi_ok) delete note;
+  }
+
+  Napi::Promise::Deferred deferred_;
+  Request request_;
+  Napi::ThreadSafeFunction progress_;
+  Napi::ObjectReference flagHolder_;
+  std::int32_t* flag_;
+  Summary summary_;
+  Code code_ = Code::internal;
+  Stage lastStage_ = Stage::writing;
+  std::chrono::steady_clock::time_point lastNote_{};
+};
+
+}  // namespace
+
+Napi::Value correlate(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 3 || !info[0].IsObject() || !info[1].IsFunction() || !info[2].IsTypedArray()) {
+    throw Napi::TypeError::New(env, "correlate(request, onProgress, cancelFlag)");
+  }
+  auto worker = std::make_unique<CorrelateWorker>(env, to_request(info[0].As<Napi::Object>()), info[1].As<Napi::Function>(), info[2].As<Napi::Int32Array>());
+  const Napi::Promise promise = worker->promise();
+  worker.release()->Queue();  // deletes itself when done
+  return promise;
+}
+
+}  // namespace xpcs::binding

@@ -1,0 +1,178 @@
+#include "intake.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace xpcs {
+namespace {
+
+/// Mean and population spread of raw * flatfield over the dark frames. @source XPCS-Eigen (docs/job-file.md, darks)
+class Darks {
+ public:
+  Darks(std::uint64_t frames, std::size_t pixels, const std::vector<double>& flatfield)
+      : frames_(static_cast<double>(frames)), flatfield_(flatfield), average(pixels, 0.0), spread(pixels, 0.0) {}
+
+  void add(std::uint32_t pixel, std::int64_t count) {
+    const double value = static_cast<double>(count) * (flatfield_.empty() ? 1.0 : flatfield_[pixel]);
+    average[pixel] += value;
+    spread[pixel] += value * value;
+  }
+  void finish() {
+    for (std::size_t p = 0; p < average.size(); ++p) {
+      average[p] /= frames_;
+      const double variance = spread[p] / frames_ - average[p] * average[p];
+      spread[p] = std::sqrt(std::max(variance, 0.0));
+    }
+  }
+
+ private:
+  double frames_;
+  const std::vector<double>& flatfield_;
+
+ public:
+  std::vector<double> average, spread;
+};
+
+/// One pass over the file.
+class Intake {
+ public:
+  Intake(FrameReader& reader, Settings& settings, Correlator& correlator)
+      : reader_(reader), settings_(settings), correlator_(correlator), darkFrames_(reader.dense() ? settings.darkFrames : 0),
+        plan_{std::max(darkFrames_, settings.begin - 1), settings.stride, settings.average},
+        darks_(darkFrames_, darkFrames_ > 0 ? settings.dqmap.size() : 0, settings.flatfield) {
+    if (settings.darkFrames > 0 && !reader.dense()) {
+      settings.warnings.emplace_back("the dark frames are not used: they apply to data that store every pixel (uncompressed IMM)");
+    }
+    if (settings.end) fileFrames_ = *settings.end - settings.begin + 1;
+  }
+
+  Measured run(const Control& control) {
+    if (darkFrames_ == 0) reader_.seek(plan_.first);
+    FrameBatch batch;
+    while (!enough() && reader_.next(batch)) {
+      control.check();
+      control.report(Stage::reading, reader_.position());
+      take_headers(batch);
+      take_events(batch);
+    }
+    finish_darks();
+    return measured();
+  }
+
+ private:
+  /// Formats that count their frames can stop after the last one wanted; event streams may be out of order.
+  [[nodiscard]] bool enough() const { return fileFrames_ && !reader_.openEnded() && position_ >= plan_.first + *fileFrames_; }
+
+  void take_headers(const FrameBatch& batch) {
+    for (std::size_t i = 0; i < batch.clockS.size(); ++i) {
+      const std::uint64_t frame = batch.headerStart + i;
+      position_ = frame + 1;
+      if (frame < plan_.first || (fileFrames_ && frame >= plan_.first + *fileFrames_)) continue;
+      clockS_.push_back(batch.clockS[i]);
+      tick_.push_back(batch.tick[i]);
+    }
+    if (batch.clockS.empty() && !reader_.openEnded() && !batch.frame.empty()) position_ = batch.frame.back() + std::uint64_t{1};
+  }
+
+  void take_events(const FrameBatch& batch) {
+    frame_.clear();
+    pixel_.clear();
+    count_.clear();
+    real_.clear();
+    for (std::size_t i = 0; i < batch.frame.size(); ++i) {
+      const std::uint32_t fileFrame = batch.frame[i];
+      if (fileFrame < darkFrames_) {
+        darks_.add(batch.pixel[i], batch.count[i]);
+        continue;
+      }
+      std::uint64_t seriesFrame = 0;
+      if (!plan_.map(fileFrame, seriesFrame) || (fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_))) continue;
+      take_value(static_cast<std::uint32_t>(seriesFrame), batch.pixel[i], batch.count[i]);
+    }
+    if (darkFrames_ > 0) {
+      correlator_.push_real(frame_, pixel_, real_);
+    } else {
+      correlator_.push(frame_, pixel_, count_);
+    }
+  }
+
+  void take_value(std::uint32_t seriesFrame, std::uint32_t pixel, std::int64_t count) {
+    if (darkFrames_ > 0) {
+      finish_darks();
+      const double value = std::max(static_cast<float>(static_cast<double>(count) - darks_.average[pixel]), 0.0F);
+      if (value <= settings_.lld + settings_.sigma * darks_.spread[pixel]) return;
+      real_.push_back(value * (settings_.flatfield.empty() ? 1.0 : settings_.flatfield[pixel]));
+    } else {
+      if (reader_.dense() && count <= 0) return;
+      count_.push_back(count);
+    }
+    frame_.push_back(seriesFrame);
+    pixel_.push_back(pixel);
+  }
+
+  void finish_darks() {
+    if (darkFrames_ == 0 || darksFinished_) return;
+    darks_.finish();
+    darksFinished_ = true;
+  }
+
+  Measured measured() {
+    const std::uint64_t held = reader_.frames();
+    const std::uint64_t begin = plan_.first + 1;
+    const std::string holds = settings_.input + " holds " + std::to_string(held) + " frames";
+    if (!reader_.openEnded() && fileFrames_ && plan_.first + *fileFrames_ > held) {
+      throw Error(Code::invalid_argument, holds + (darkFrames_ > 0 ? " (darks included)" : "") + ", the range " + std::to_string(begin) + " to " +
+                                              std::to_string(plan_.first + *fileFrames_) + " reaches beyond; end at " + std::to_string(held) + " or earlier");
+    }
+    if (held <= plan_.first) throw Error(Code::invalid_argument, holds + ", the range from frame " + std::to_string(begin) + " on is empty");
+    const std::uint64_t range = fileFrames_.value_or(held - plan_.first);
+    const std::uint64_t frames = plan_.series_frames(range);
+    if (frames < 2) {
+      throw Error(Code::invalid_argument, "the range of " + std::to_string(range) + " frames gives " + std::to_string(frames) + " after stride " +
+                                              std::to_string(plan_.stride) + " and average " + std::to_string(plan_.average) + "; a correlation needs at least 2");
+    }
+    correlator_.set_frames(frames);
+    if (settings_.staticWindow == 0) settings_.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
+    Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}};
+    if (measured.clockS.empty()) number_frames(range, measured);
+    // XPCS-Eigen leaves the remainder after the last whole block undefined; NaN says so.
+    measured.clockS.resize(range, std::numeric_limits<double>::quiet_NaN());
+    measured.tick.resize(range, std::numeric_limits<double>::quiet_NaN());
+    for (std::uint64_t i = frames * plan_.block(); i < range; ++i) measured.clockS[i] = measured.tick[i] = std::numeric_limits<double>::quiet_NaN();
+    if (darkFrames_ > 0) {
+      measured.darkAverage = std::move(darks_.average);
+      measured.darkStd = std::move(darks_.spread);
+    }
+    return measured;
+  }
+
+  /// Formats without timestamps give the frame's index in the file.
+  void number_frames(std::uint64_t range, Measured& measured) const {
+    for (std::uint64_t i = 0; i < range; ++i) {
+      measured.clockS.push_back(static_cast<double>(plan_.first + i));
+      measured.tick.push_back(static_cast<double>(plan_.first + i));
+    }
+  }
+
+  FrameReader& reader_;
+  Settings& settings_;
+  Correlator& correlator_;
+  std::uint64_t darkFrames_;
+  FramePlan plan_;
+  Darks darks_;
+  bool darksFinished_ = false;
+  std::optional<std::uint64_t> fileFrames_;
+  std::uint64_t position_ = 0;
+  std::vector<double> clockS_, tick_;
+  std::vector<std::uint32_t> frame_, pixel_;
+  std::vector<std::int64_t> count_;
+  std::vector<double> real_;
+};
+
+}  // namespace
+
+Measured read_series(FrameReader& reader, Settings& settings, Correlator& correlator, const Control& control) {
+  return Intake(reader, settings, correlator).run(control);
+}
+
+}  // namespace xpcs

@@ -1,0 +1,31 @@
+// The two layouts of a result file, and what both share.
+#pragma once
+#include "h5/h5.hpp"
+#include "xpcs/analysis.hpp"
+
+namespace xpcs {
+
+struct Outcome {
+  const Request& request;
+  const Settings& settings;
+  const Partition& partition;
+  const CorrelationResult& result;
+  const Measured& measured;
+};
+
+/// The legacy /exchange group: names and shapes of XPCS-Eigen.
+void write_exchange(h5::File& file, const Outcome& outcome);
+
+/// Checks, before any work, that the NeXus layout can be filled. @throws invalid_argument naming what is missing
+void check_nexus_inputs(const Request& request, const Settings& settings);
+
+/// The layout that pyXpcsViewer opens: /entry and /xpcs.
+void write_nexus(h5::File& file, const Outcome& outcome);
+
+/// /provenance: what was read, with which settings and conventions, by which version, when and where.
+void write_provenance(h5::File& file, const Outcome& outcome);
+
+/// Values as float32, the type of every result dataset.
+std::vector<float> floats(const std::vector<double>& values);
+
+}  // namespace xpcs

@@ -1,0 +1,104 @@
+// Resolves a request against its job file and q-map into one set of settings: the request wins, then the job file,
+// then the defaults of docs/cli.md.
+#include <sys/stat.h>
+
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "job_file.hpp"
+
+namespace xpcs {
+namespace {
+
+Format resolve_format(const Request& request, const std::string& input) {
+  if (request.format) return *request.format;
+  const auto source = open_file(input);
+  if (source->size() == 0) throw Error(Code::corrupt_data, input + " is empty (0 bytes): no frame to read");
+  const auto format = detect_format(*source);
+  if (format) return *format;
+  throw Error(Code::unsupported, input + " (" + std::to_string(source->size()) +
+                                     " bytes) is of no format that its first bytes tell (IMM, Rigaku, HDF5); if it is one of them it is damaged at byte 0, otherwise pass --format");
+}
+
+void refuse_output_in_place(const Request& request, const std::string& input) {
+  struct stat out {};
+  if (::stat(request.out.c_str(), &out) != 0) return;
+  for (const auto& path : {std::optional(input), request.qmap, request.job, request.metadata}) {
+    struct stat in {};
+    if (path && ::stat(path->c_str(), &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+      throw Error(Code::invalid_argument, "the output " + request.out + " is one of the inputs (" + *path + "); inputs are never written to");
+    }
+  }
+  if (S_ISDIR(out.st_mode)) throw Error(Code::invalid_argument, "the output " + request.out + " is a folder; name a file");
+  if (!request.overwrite) throw Error(Code::already_exists, "the output " + request.out + " exists; --overwrite replaces it");
+}
+
+}  // namespace
+
+Settings resolve_settings(const Request& request) {
+  Settings settings;
+  if (!request.qmap && !request.job) throw Error(Code::invalid_argument, "neither a q-map nor a job file was given: pass --qmap or --job");
+  if (request.job) {
+    const h5::File job = h5::File::open(*request.job);
+    read_job_file(job, request.entry.value_or("/xpcs"), request, settings);
+  } else if (request.entry) {
+    throw Error(Code::invalid_argument, "--entry names a group of a job file; it needs --job");
+  }
+  if (request.qmap) {
+    const ReaderOptions ofJob = settings.reader;
+    read_qmap_file(h5::File::open(*request.qmap), settings);
+    if (request.job && (settings.reader.height != ofJob.height || settings.reader.width != ofJob.width)) {
+      throw Error(Code::invalid_argument, "the q-map is " + std::to_string(settings.reader.height) + " x " + std::to_string(settings.reader.width) +
+                                              ", the detector of the job file " + std::to_string(ofJob.height) + " x " + std::to_string(ofJob.width));
+    }
+  }
+  if (request.input) settings.input = *request.input;
+  if (settings.input.empty()) throw Error(Code::invalid_argument, "no input file was given");
+  settings.format = resolve_format(request, settings.input);
+
+  if (request.type) settings.type = *request.type;
+  if (settings.type != AnalysisType::multitau) {
+    throw Error(Code::unsupported, "two-time analysis is not supported yet; --type multitau computes g2");
+  }
+  if (request.begin) settings.begin = *request.begin;
+  if (request.end) settings.end = *request.end;
+  if (request.stride) settings.stride = *request.stride;
+  if (request.average) settings.average = *request.average;
+  if (request.dpl) settings.dpl = *request.dpl;
+  if (settings.begin == 0 || settings.stride == 0 || settings.average == 0 || settings.dpl == 0) {
+    throw Error(Code::invalid_argument, "begin, stride, average and delays per level start at 1");
+  }
+  if (settings.end && *settings.end < settings.begin) {
+    throw Error(Code::invalid_argument, "the frame range " + std::to_string(settings.begin) + " to " + std::to_string(*settings.end) + " is empty");
+  }
+  settings.layout = request.layout.value_or(request.job ? Layout::exchange : Layout::nexus);
+  if (request.exchange) settings.resultGroup = *request.exchange;
+  if (settings.resultGroup.empty() || settings.resultGroup == "/") throw Error(Code::invalid_argument, "the result group must be a name such as /exchange");
+  if (settings.resultGroup[0] != '/') settings.resultGroup = '/' + settings.resultGroup;
+  settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
+  settings.threads = request.threads.value_or(std::max(1U, std::thread::hardware_concurrency()));
+
+  const bool eventWords = settings.format == Format::rigaku || settings.format == Format::ufxc;
+  settings.reader.exactShape = !request.job;
+  settings.reader.unsignedCounts = request.unsignedCounts;
+  if (eventWords && request.job) {
+    settings.reader.pixelOrder = PixelOrder::column_major;
+    settings.reader.firstFrame = settings.format == Format::rigaku ? 1 : 0;
+  }
+  if (!eventWords && (request.pixelOrder || request.firstFrame)) {
+    throw Error(Code::invalid_argument, std::string("--pixel-order and --first-frame apply to Rigaku and UFXC, not to ") + format_name(settings.format));
+  }
+  if (request.unsignedCounts && settings.format != Format::imm) throw Error(Code::invalid_argument, "--unsigned applies to IMM files only");
+  if (settings.format == Format::ufxc && request.firstFrame) throw Error(Code::invalid_argument, "--first-frame does not apply to UFXC: its first word is frame 1");
+  if (request.pixelOrder) settings.reader.pixelOrder = *request.pixelOrder;
+  if (request.firstFrame) settings.reader.firstFrame = *request.firstFrame;
+  if (settings.format == Format::rigaku && !request.job && (settings.reader.height != 512 || settings.reader.width != 1024)) {
+    throw Error(Code::invalid_argument, "a Rigaku 500k frame is 512 x 1024 (rows x columns), the q-map is " + std::to_string(settings.reader.height) + " x " +
+                                            std::to_string(settings.reader.width) + "; use the q-map of this detector");
+  }
+  refuse_output_in_place(request, settings.input);
+  return settings;
+}
+
+}  // namespace xpcs

@@ -1,0 +1,67 @@
+// The exchange layout: every dataset of XPCS-Eigen with its name, shape and unit, also those with zero rows
+// (docs/results.md). A job file's own groups are copied beside it, as in files that XPCS-Eigen wrote into.
+#include <numeric>
+
+#include "result_file.hpp"
+
+namespace xpcs {
+
+std::vector<float> floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
+
+namespace {
+
+/// Row 0 counts from 1, row 1 holds the values.
+template <class Value>
+std::vector<Value> numbered(const std::vector<double>& values) {
+  std::vector<Value> rows(2 * values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    rows[i] = static_cast<Value>(i + 1);
+    rows[values.size() + i] = static_cast<Value>(values[i]);
+  }
+  return rows;
+}
+
+}  // namespace
+
+void write_exchange(h5::File& file, const Outcome& outcome) {
+  const auto& [request, settings, part, result, measured] = outcome;
+  if (request.job) {
+    const h5::File job = h5::File::open(*request.job);
+    for (const std::string& group : {request.entry.value_or("/xpcs"), std::string("/measurement"), std::string("/hdf_metadata_version")}) {
+      if (job.has(group)) file.copy_from(job, group, group);
+    }
+  }
+  const std::string group = settings.resultGroup + "/";
+  const hsize_t D = result.delays.size();
+  const hsize_t Q = part.dynamicBins;
+  const hsize_t S = part.staticBins;
+  const hsize_t F = result.frames;
+  const std::vector<hsize_t> image{part.height, part.width};
+  const auto write = [&](const std::string& name, const std::vector<hsize_t>& shape, const std::vector<double>& values) {
+    file.write(group + name, shape, floats(values));
+  };
+  write("pixelSum", image, result.pixelMean);
+  file.write(group + "frameSum", {2, F}, numbered<float>(result.frameMean));
+  write("partition-mean-total", {1, S}, result.partitionMeanTotal);
+  write("partition-mean-partial", {result.partitionMeanPartial.size() / S, S}, result.partitionMeanPartial);
+  file.write(group + "partition_norm_factor", {1, 1}, std::vector<float>{settings.normFactor});
+  file.write(group + "timestamp_clock", {2, measured.framesRead}, numbered<double>(measured.clockS));
+  file.write(group + "timestamp_tick", {2, measured.framesRead}, numbered<double>(measured.tick));
+  std::vector<float> tau;
+  for (const Delay& delay : result.delays) tau.push_back(static_cast<float>(delay.frames));
+  file.write(group + "tau", {1, D}, tau);
+  write("norm-0-g2", {D, Q}, result.g2);
+  write("norm-0-stderr", {D, Q}, result.g2Err);
+  if (request.g2out) {
+    const hsize_t n = part.pixels();
+    file.write(group + "G2", {D, n}, result.perPixelG2);
+    file.write(group + "IP", {D, n}, result.perPixelIP);
+    file.write(group + "IF", {D, n}, result.perPixelIF);
+  }
+  if (!measured.darkAverage.empty()) {
+    file.write(group + "DarkAvg", image, measured.darkAverage);
+    file.write(group + "DarkStd", image, measured.darkStd);
+  }
+}
+
+}  // namespace xpcs

@@ -1,0 +1,68 @@
+// /provenance: enough to repeat the analysis and to know which conventions its numbers follow.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "result_file.hpp"
+#include "time_text.hpp"
+#include "xpcs/version.hpp"
+
+namespace xpcs {
+namespace {
+
+std::string host_name() {
+  char name[256] = "";
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+std::string conventions(const Settings& settings) {
+  std::string text =
+      "multi-tau: 2*dpl delays at level 0, dpl at each further level; frames averaged in blocks of 2^level from the first, odd last block dropped; "
+      "g2 = <G2>/(<IP><IF>) with symmetric normalisation, averages over each static partition first, then the unweighted mean of the static "
+      "partitions that have a value; standard error: population spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) "
+      "(convention of XPCS-Eigen); sums of integer counts are exact";
+  if (settings.splitBins == SplitBins::drop_minority) text += "; XPCS-Eigen: minority pixels of a split static partition dropped";
+  return text;
+}
+
+}  // namespace
+
+void write_provenance(h5::File& file, const Outcome& outcome) {
+  const auto& [request, settings, part, result, measured] = outcome;
+  const std::string group = "/provenance/";
+  const auto text = [&](const std::string& name, const std::string& value) { file.write_text(group + name, value); };
+  const auto integer = [&](const std::string& name, std::uint64_t value) {
+    file.write(group + name, {}, std::vector<std::int64_t>{static_cast<std::int64_t>(value)});
+  };
+  struct stat facts {};
+  text("program", "xpcs-runtime");
+  text("version", kVersion);
+  text("kernel_path", kernel_path());
+  text("host", host_name());
+  text("written_at", now_text());
+  text("conventions", conventions(settings));
+  text("compat", request.compatXpcsEigen ? "xpcs-eigen" : "none");
+  text("input_path", settings.input);
+  if (::stat(settings.input.c_str(), &facts) == 0) integer("input_bytes", static_cast<std::uint64_t>(facts.st_size));
+  text("input_modified", modified_time_text(settings.input));
+  text("input_format", format_name(settings.format));
+  text("pixel_order", settings.reader.pixelOrder == PixelOrder::row_major ? "row-major" : "column-major");
+  text("imm_counts", settings.reader.unsignedCounts ? "unsigned" : "signed");
+  integer("first_frame", settings.reader.firstFrame);
+  integer("begin", settings.begin);
+  integer("frames_in_range", measured.framesRead);
+  integer("stride", settings.stride);
+  integer("average", settings.average);
+  integer("delays_per_level", settings.dpl);
+  integer("static_window", settings.staticWindow);
+  integer("dark_frames", measured.darkAverage.empty() ? 0 : settings.darkFrames);
+  integer("flatfield", settings.flatfield.empty() ? 0 : 1);
+  integer("normalize_by_framesum", settings.normalizeByFrameSum ? 1 : 0);
+  integer("threads", settings.threads);
+  integer("events", result.events);
+  if (request.qmap) text("qmap_path", *request.qmap);
+  if (request.job) text("job_path", *request.job);
+  if (request.metadata) text("metadata_path", *request.metadata);
+  for (const auto& [name, value] : request.provenance) text(name, value);
+}
+
+}  // namespace xpcs
