@@ -19,16 +19,54 @@ export interface CommandEntry {
 }
 
 const TABLE: readonly CommandEntry[] = [
-  { name: "corr", group: "Analyse here", summary: "correlate one detector file: g2, its errors and the mean intensities" },
-  { name: "central", group: "Run the service", summary: "the ledger and the router of all jobs; one per beamline" },
-  { name: "site", group: "Run the service", summary: "work for a central on this machine: lease, analyse, report" },
-  { name: "submit", group: "Jobs", summary: "hand detector files to central; prints the job ids" },
-  { name: "jobs", group: "Jobs", summary: "list jobs by state or tag" },
-  { name: "job", group: "Jobs", summary: "all about one job: attempts, site and why, outputs" },
-  { name: "watch", group: "Jobs", summary: "follow jobs until they end" },
-  { name: "cancel", group: "Jobs", summary: "stop jobs, also running ones" },
-  { name: "sites", group: "Jobs", summary: "list the sites and what they are doing" },
-  { name: "demo", group: "This machine", summary: "a simulated sample through central and two sites, in a minute" },
+  {
+    name: "corr",
+    group: "Analyse here",
+    summary: "correlate one detector file: g2, its errors and the mean intensities",
+  },
+  {
+    name: "central",
+    group: "Run the service",
+    summary: "the ledger and the router of all jobs; one per beamline",
+    load: async () => (await import("./central.js")).registerCentral,
+  },
+  {
+    name: "site",
+    group: "Run the service",
+    summary: "work for a central on this machine: lease, analyse, report",
+    load: async () => (await import("./site.js")).registerSite,
+  },
+  {
+    name: "submit",
+    group: "Jobs",
+    summary: "hand detector files to central; prints the job ids",
+    load: async () => (await import("./submit.js")).registerSubmit,
+  },
+  { name: "jobs", group: "Jobs", summary: "list jobs by state or tag", load: async () => (await import("./jobs.js")).registerJobs },
+  {
+    name: "job",
+    group: "Jobs",
+    summary: "all about one job: attempts, site and why, outputs",
+    load: async () => (await import("./job.js")).registerJob,
+  },
+  { name: "watch", group: "Jobs", summary: "follow jobs until they end", load: async () => (await import("./watch.js")).registerWatch },
+  {
+    name: "cancel",
+    group: "Jobs",
+    summary: "stop jobs, also running ones",
+    load: async () => (await import("./cancel.js")).registerCancel,
+  },
+  {
+    name: "sites",
+    group: "Jobs",
+    summary: "list the sites and what they are doing",
+    load: async () => (await import("./sites.js")).registerSites,
+  },
+  {
+    name: "demo",
+    group: "This machine",
+    summary: "a simulated sample through central and two sites, in a minute",
+  },
   {
     name: "doctor",
     group: "This machine",
