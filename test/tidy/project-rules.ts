@@ -107,7 +107,21 @@ function findCommandFaults(tree: SourceTree): Finding[] {
   ];
 }
 
+/** Documents, tests and sources that a comment or a document names by their path from the project's root. */
+const NAMED_FILE = /(?<![\w/.-])(?:docs|test|src|scripts|examples|bench|native)\/[\w./-]+\.(?:md|ts|mjs|cpp|hpp)\b/g;
+
+function findDeadReferences(tree: SourceTree): Finding[] {
+  const fromRoot = (path: string): boolean => /\.(ts|mjs|md|cpp|hpp)$/.test(path) && !path.startsWith("test/");
+  return findPattern(tree, fromRoot, (text) => text, NAMED_FILE).filter(({ what }) => !tree.has(what));
+}
+
 export const PROJECT_RULES: readonly Rule[] = [
+  {
+    name: "named files exist",
+    reason: "a comment that sends the reader to a file that has moved is worse than none",
+    find: findDeadReferences,
+    broken: oneFile("src/core/a.ts", "/** The meaning of each field is in docs/gone.md. */"),
+  },
   {
     name: "a licence",
     reason: "without one nobody may use the project",
