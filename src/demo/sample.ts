@@ -91,28 +91,31 @@ export function sparseSample(seed: number): DemoSample {
   });
 }
 
-/** Dense: a small detector read out as whole frames; three rings that decay in 400 to 100 frames. */
+/**
+ * Dense: a small detector read out as whole frames; two rings that decay in 283 and 100 frames. A ring has few independent
+ * speckles, so the rate is kept low: photon counting, not the number of speckles, limits the errors, as the fit assumes.
+ */
 export function denseSample(seed: number): DemoSample {
   return buildSample({
     name: "dense",
     detector: {
-      name: "simulated 64 x 64",
-      height: 64,
-      width: 64,
+      name: "simulated 96 x 96",
+      height: 96,
+      width: 96,
       pixelSizeM: 172e-6,
       distanceM: 4,
       energyKeV: 10,
-      beamX: 31.5,
-      beamY: 31.5,
+      beamX: 47.5,
+      beamY: 47.5,
     },
     frames: 3000,
     frameTimeS: 1e-3,
-    radiiPixels: [12, 18, 24],
-    pixelsPerRing: 640,
-    innerDecayFrames: 400,
+    radiiPixels: [22, 37],
+    pixelsPerRing: 2000,
+    innerDecayFrames: 283,
     contrast: 0.3,
-    meanCounts: 0.05,
-    backgroundCounts: 0.01,
+    meanCounts: 0.02,
+    backgroundCounts: 0.002,
     seed,
   });
 }

@@ -1,0 +1,141 @@
+/**
+ * The demo from start to end: makes the samples, starts central and two sites, submits the analyses, shows what happens,
+ * fits, judges, plots, and stops everything it started. What it prints goes through `say`.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { XpcsError } from "../core/errors.js";
+import { isFinal, type JobState, type JobView } from "../core/job.js";
+import { connect } from "../index.js";
+import { immBytes, rigakuBytes } from "../xpcs/detector-files.js";
+import { simulateEvents } from "../xpcs/simulate.js";
+import { type Analysis, demoAnalyses, jobOf, type SampleOnDisk } from "./analyses.js";
+import { fitAnalysis, type RingFit } from "./curves.js";
+import { demoFigure } from "./figure.js";
+import { type DemoSample, denseSample, photonSource, sparseSample } from "./sample.js";
+import { writeMetadata, writeQmap } from "./sample-files.js";
+import { type Service, startService } from "./service.js";
+import { pairsTable, physicsFailures, rateTable } from "./verdict.js";
+
+/** Fixed, so that every run shows the same photons. */
+const SEED = 20_211_208;
+const SITE_NAMES = ["alpha", "beta"] as const;
+
+export interface DemoOptions {
+  /** Folder for the samples, the results and the plot. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+}
+
+export interface DemoOutcome {
+  readonly jobs: readonly JobView[];
+  readonly fits: readonly RingFit[];
+  /** Why the demo failed, one sentence each; empty when all is well. */
+  readonly failures: readonly string[];
+  readonly results: readonly string[];
+  readonly plot: string;
+  readonly seconds: number;
+}
+
+/**
+ * Runs the demo. Results stay in `options.folder`; everything else is gone afterwards, unless something failed.
+ * @throws UNAVAILABLE central or a site did not start · CANCELED · IO_FAILED
+ */
+export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
+  const startMs = performance.now();
+  const elapsed = (): string => `${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s`;
+  const say = (text: string): void => options.say(`${elapsed()}  ${text}`);
+  mkdirSync(options.folder, { recursive: true });
+  const sparse = await makeSample(sparseSample(SEED), options.folder, say);
+  const dense = await makeSample(denseSample(SEED + 1), options.folder, say);
+  const analyses = demoAnalyses(sparse, dense, options.folder);
+  const jobs = await runJobs(analyses, options, say);
+  const failures = jobs.flatMap((job, at) => (job.state === "finished" ? [] : [`${analyses[at]!.name} ${job.state}: ${job.reason ?? ""}`]));
+  const fits: RingFit[] = [];
+  for (const [at, analysis] of analyses.entries()) if (jobs[at]!.state === "finished") fits.push(...(await fitAnalysis(analysis)));
+  failures.push(...physicsFailures(fits));
+  const shown = fits.filter((fit) => fit.analysis === analyses[0]!.name);
+  const plot = join(options.folder, `${analyses[0]!.name}_g2.svg`);
+  if (shown.length > 0) {
+    const { frames, detector } = sparse.sample;
+    const subtitle = `${analyses[0]!.name}: ${frames} simulated frames of ${detector.height} × ${detector.width}, ${sparse.sample.frameTimeS * 1e6} µs each`;
+    writeFileSync(plot, await demoFigure(shown, "g₂ of the demo's Brownian colloid", subtitle));
+  }
+  options.say(`\nDecay rates, fitted against true:\n${rateTable(fits)}`);
+  options.say("  excluded = lags without photon pairs + last lags, where too few products make the stated error too small");
+  options.say(`\nPhoton pairs per ring and lag, ${analyses[0]!.name}:\n${pairsTable(shown)}`);
+  return { jobs, fits, failures, results: analyses.map((analysis) => analysis.out), plot, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** Draws the photons of a sample and writes the detector file, the q-map and the metadata. */
+async function makeSample(sample: DemoSample, folder: string, say: (text: string) => void): Promise<SampleOnDisk> {
+  const { height, width } = sample.detector;
+  const dense = sample.name === "dense";
+  const events = simulateEvents(photonSource(sample));
+  const bytes = dense ? immBytes(events, { height, width, dense, frameTimeS: sample.frameTimeS }) : rigakuBytes(events);
+  const files: SampleOnDisk = {
+    sample,
+    input: join(folder, `${sample.name}.${dense ? "imm" : "bin"}`),
+    qmap: join(folder, `${sample.name}_qmap.hdf`),
+    metadata: join(folder, `${sample.name}_metadata.hdf`),
+  };
+  writeFileSync(files.input, bytes);
+  await writeQmap(files.qmap, sample);
+  await writeMetadata(files.metadata, sample, new Date().toISOString());
+  const photons = events.count.reduce((a, b) => a + b, 0);
+  say(
+    `made ${files.input}: ${sample.frames} frames of ${height} x ${width}, ${(photons / 1e6).toFixed(2)} million photons, ` +
+      `${dense ? "IMM, dense" : "Rigaku, sparse"}, ${(bytes.length / 1e6).toFixed(0)} MB`,
+  );
+  return files;
+}
+
+/** Runs the analyses through a central and two sites of their own; answers with the final jobs, in order. */
+async function runJobs(analyses: readonly Analysis[], options: DemoOptions, say: (text: string) => void): Promise<JobView[]> {
+  const folder = mkdtempSync(join(tmpdir(), "xpcs-demo-"));
+  let service: Service | undefined;
+  let keepLogs = true;
+  try {
+    service = await startService({ folder, siteNames: SITE_NAMES, signal: options.signal });
+    say(`central at ${service.central.url} and sites ${SITE_NAMES.join(", ")} are up (processes ${service.pids.join(", ")})`);
+    const client = await connect(service.central.url, { token: service.central.operatorToken });
+    try {
+      const { jobs: ids } = await client.submit({ jobs: analyses.map(jobOf) });
+      say(`submitted ${ids.length} jobs`);
+      const nameOf = new Map(ids.map((id, at) => [id, analyses[at]!.name]));
+      const jobs = await client.wait(ids, { onChange: progressPrinter(nameOf, say), signal: options.signal });
+      keepLogs = jobs.some((job) => job.state !== "finished");
+      return jobs;
+    } finally {
+      client.close();
+    }
+  } finally {
+    await service?.stop();
+    if (service) say("stopped the sites and central");
+    if (keepLogs && !options.signal.aborted) options.say(`The logs of central and of the sites are in ${folder}`);
+    else rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** One line per change of state, and per quarter of a running job. */
+function progressPrinter(nameOf: ReadonlyMap<string, string>, say: (text: string) => void): (job: JobView) => void {
+  const width = Math.max(...[...nameOf.values()].map((name) => name.length));
+  const seen = new Map<string, string>();
+  return (job) => {
+    const quarter = job.progress === null ? 0 : Math.floor(job.progress * 4) * 25;
+    const state = `${job.state} ${isFinal(job.state) ? "" : quarter}`;
+    const quiet: readonly JobState[] = ["ready", "staged-in", "staged-out"];
+    if (seen.get(job.id) === state || quiet.includes(job.state)) return;
+    seen.set(job.id, state);
+    const where = job.site === null ? "" : `at ${job.site}`;
+    const what = job.state === "running" ? (quarter > 0 ? `${quarter} %` : (job.why ?? "")) : (job.reason ?? "");
+    say(`${(nameOf.get(job.id) ?? job.id).padEnd(width)}  ${job.state.padEnd(8)}  ${where}${what === "" ? "" : `  (${what})`}`);
+  };
+}
+
+/** The error that ends a demo whose conditions failed. */
+export function demoFailure(failures: readonly string[]): XpcsError {
+  return new XpcsError("INTERNAL", `the demo failed: ${failures.join("; ")}`);
+}
