@@ -31,7 +31,7 @@ function closingText({ results, plot, failures, seconds }: DemoOutcome): string 
     ...results.map((path) => `  ${path}`),
     "Plot of g2 with its fit:",
     `  ${plot}`,
-    "To look at the results: pip install pyxpcsviewer, then",
+    "To look at the results: pip install xpcs-viewer, then",
     `  pyxpcsviewer ${results[0]?.replace(/\/[^/]*$/, "") ?? "."}`,
   ].join("\n");
 }

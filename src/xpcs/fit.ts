@@ -99,8 +99,8 @@ export function hasPairs(point: CurvePoint): boolean {
  * @throws INVALID_ARGUMENT fewer than 4 usable points
  */
 export function fitDecay(points: readonly CurvePoint[]): DecayFit {
-  const withPairs = points.filter(hasPairs);
-  const used = withPairs.filter((point) => point.products >= PRODUCTS_MIN);
+  const longEnough = points.filter((point) => point.products >= PRODUCTS_MIN);
+  const used = longEnough.filter(hasPairs);
   if (used.length < 4) throw new XpcsError("INVALID_ARGUMENT", `a fit needs 4 lags with photon pairs; this curve has ${used.length}`);
   const problem = whitenedProblem(used);
   let parameters = startingPoint(problem, used);
@@ -134,8 +134,8 @@ export function fitDecay(points: readonly CurvePoint[]): DecayFit {
     chi2: state.chi2,
     dof: used.length - 3,
     lagsUsed: used.length,
-    lagsWithoutPairs: points.length - withPairs.length,
-    lagsAtTheEnd: withPairs.length - used.length,
+    lagsWithoutPairs: longEnough.length - used.length,
+    lagsAtTheEnd: points.length - longEnough.length,
     converged,
   };
 }
