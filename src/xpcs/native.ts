@@ -60,6 +60,7 @@ export interface Correlator {
 interface Addon {
   readonly version: string;
   machine(): NativeMachine;
+  resolveInput(request: CorrRequest): string;
   correlate(request: CorrRequest, progress: (progress: CorrProgress) => void, cancelFlag: Int32Array): Promise<CorrSummary>;
   Correlator: new (options: CorrelatorOptions) => Correlator;
 }
@@ -95,6 +96,19 @@ export function nativeVersion(): string {
 /** What the native core sees of this machine. */
 export function nativeMachine(): NativeMachine {
   return addon().machine();
+}
+
+/**
+ * The raw file that a request reads: its input, or the one that its job file names.
+ * Checks what can be told without reading the frames, so that a mistake shows before a long digest.
+ * @throws INVALID_ARGUMENT · NOT_FOUND · ALREADY_EXISTS · UNSUPPORTED · CORRUPT_DATA
+ */
+export function resolveInput(request: CorrRequest): string {
+  try {
+    return addon().resolveInput(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
 }
 
 /**

@@ -40,9 +40,18 @@ Napi::Value machine(const Napi::CallbackInfo& info) {
   return facts;
 }
 
+/// resolveInput(request): the raw file that a request reads, after the same checks that a run begins with.
+Napi::Value resolve_input(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "resolveInput(request)");
+  const xpcs::Request request = xpcs::binding::to_request(info[0].As<Napi::Object>());
+  return Napi::String::New(env, xpcs::binding::guarded(env, [&] { return xpcs::resolve_settings(request).input; }));
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", xpcs::kVersion);
   exports.Set("machine", Napi::Function::New(env, machine));
+  exports.Set("resolveInput", Napi::Function::New(env, resolve_input));
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
   exports.Set("Correlator", xpcs::binding::correlator_class(env));
   return exports;

@@ -1,0 +1,114 @@
+/** `xpcs corr`: correlates one file in this process and writes the result. The process is its own kernel host. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { CorrFiles, CorrOptions, CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import { XpcsError } from "../core/errors.js";
+import { realClock } from "../core/real-clock.js";
+import { digestFile } from "../sites/digest.js";
+import { findMetadata } from "../xpcs/corr-files.js";
+import { correlateFile, resolveInput } from "../xpcs/native.js";
+import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
+import { withExample } from "./help.js";
+import type { CliIo } from "./output.js";
+
+interface CorrCommandOptions extends RawCorrOptions {
+  readonly input?: string;
+  readonly qmap?: string;
+  readonly job?: string;
+  readonly out: string;
+  readonly overwrite?: true;
+  readonly digest?: true;
+}
+
+const PROGRESS_EVERY_MS = 2000;
+
+/** The files of the request; metadata is looked for only where the result needs it. */
+function filesOf(argument: string | undefined, raw: CorrCommandOptions, options: CorrOptions): CorrFiles {
+  if (argument !== undefined && raw.input !== undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "the input was given twice: as argument and with --input");
+  const input = argument ?? raw.input;
+  if (raw.qmap === undefined && raw.job === undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap FILE (NeXus) or --job FILE (legacy job file)");
+  if (input === undefined && raw.job === undefined) throw new XpcsError("INVALID_ARGUMENT", "give the raw file to correlate");
+  const layout = options.layout ?? (raw.job === undefined ? "nexus" : "exchange");
+  const beside = input ?? raw.job;
+  const looked = layout === "nexus" && options.frameTimeS === undefined && beside !== undefined ? findMetadata(resolve(beside)) : null;
+  const metadata = raw.metadata ?? looked ?? undefined;
+  return {
+    ...(input === undefined ? {} : { input: resolve(input) }),
+    ...(raw.qmap === undefined ? {} : { qmap: resolve(raw.qmap) }),
+    ...(raw.job === undefined ? {} : { job: resolve(raw.job) }),
+    ...(metadata === undefined ? {} : { metadata: resolve(metadata) }),
+  };
+}
+
+/** What the result file says about this run beside what the core knows. */
+async function provenanceOf(request: CorrRequest, digest: boolean, signal: AbortSignal): Promise<Record<string, string>> {
+  const input = resolveInput(request);
+  const { qmap, job } = request.files;
+  const provenance: Record<string, string> = {
+    parameters: JSON.stringify(request.options),
+    started_at: new Date(realClock.nowMs()).toISOString(),
+  };
+  for (const [name, path] of Object.entries({ input: digest ? input : undefined, qmap, job })) {
+    if (path !== undefined) provenance[`${name}_sha256`] = (await digestFile(path, signal)).sha256;
+  }
+  return provenance;
+}
+
+function progressNotes(io: CliIo): (progress: CorrProgress) => void {
+  let lastMs = realClock.monotonicMs();
+  return ({ stage, fraction }) => {
+    if (!io.interactive || realClock.monotonicMs() - lastMs < PROGRESS_EVERY_MS) return;
+    lastMs = realClock.monotonicMs();
+    io.note(`${stage} ${Math.round(fraction * 100)} %`);
+  };
+}
+
+function describe(summary: CorrSummary): string {
+  const { timings } = summary;
+  const rate = summary.events / Math.max(timings.readS + timings.correlateS, 1e-9) / 1e6;
+  return [
+    `${summary.out}`,
+    `  ${summary.format}, ${summary.framesRead} frames read, ${summary.frames} correlated, ${summary.events} events on ${summary.pixels} pixels`,
+    `  ${summary.dynamicBins} dynamic and ${summary.staticBins} static bins, ${summary.delays} delays, layout ${summary.layout}`,
+    `  read ${timings.readS.toFixed(2)} s, correlate ${timings.correlateS.toFixed(2)} s, write ${timings.writeS.toFixed(2)} s: ${rate.toFixed(1)} M events/s on ${summary.threads} threads`,
+    ...summary.warnings.map((warning) => `  warning: ${warning}`),
+  ].join("\n");
+}
+
+async function corr(argument: string | undefined, raw: CorrCommandOptions, io: CliIo): Promise<void> {
+  const options = parseCorrOptions(raw);
+  const files = filesOf(argument, raw, options);
+  const request: CorrRequest = {
+    files,
+    options,
+    out: resolve(raw.out),
+    overwrite: raw.overwrite === true,
+    provenance: {},
+  };
+  const provenance = await provenanceOf(request, raw.digest === true, io.signal);
+  const summary = await correlateFile({ ...request, provenance }, progressNotes(io), io.signal);
+  io.result(summary, () => describe(summary));
+}
+
+/** Adds the command to the program. */
+export function registerCorr(program: Command, io: CliIo): void {
+  const command = program
+    .command("corr")
+    .argument("[input]", "raw detector file (IMM, Rigaku .bin, UFXC, HDF5)")
+    .description("Correlate one detector file on this machine: g2 and its errors per q, mean intensities. Never writes into its inputs.");
+  command
+    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them)")
+    .option("--job <file>", "legacy job file with maps and settings; it names the input, or --input does")
+    .option("--input <file>", "raw file, in place of the one that the job file names")
+    .requiredOption("--out <file>", "result file; written under a temporary name, then renamed")
+    .option("--overwrite", "replace the result if it is there")
+    .option("--digest", "record the input's sha256 in the result (reads it once more)");
+  addCorrOptions(command).action((argument: string | undefined, raw: CorrCommandOptions) => corr(argument, raw, io));
+  withExample(
+    command,
+    "xpcs corr scan_0001.bin --qmap qmap.hdf --frame-time 2e-5 --out scan_0001_results.hdf",
+    "xpcs corr --job scan_0001.hdf --out result.hdf",
+  );
+}

@@ -1,0 +1,37 @@
+/**
+ * Which files belong to one correlation: finds the measurement's metadata beside the input. Only looks at names; what
+ * is inside the files is the native core's business.
+ */
+import { readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { XpcsError } from "../core/errors.js";
+
+const METADATA_SUFFIX = "_metadata.hdf";
+
+/** NAME of NAME.bin, NAME.bin.000, NAME.imm, NAME.h5. */
+export function stemOf(input: string): string {
+  return basename(input).replace(/(\.[A-Za-z][A-Za-z0-9]*)?(\.\d{3})?$/, "");
+}
+
+/**
+ * The metadata file of an input: NAME_metadata.hdf beside it, else the only *_metadata.hdf of that folder.
+ * @returns its path; null when there is none
+ * @throws INVALID_ARGUMENT several files are there and none bears the input's name
+ */
+export function findMetadata(input: string): string | null {
+  const folder = dirname(input);
+  let names: string[];
+  try {
+    names = readdirSync(folder).filter((name) => name.endsWith(METADATA_SUFFIX));
+  } catch {
+    return null; // a folder that cannot be listed: the input's own error says why
+  }
+  const own = `${stemOf(input)}${METADATA_SUFFIX}`;
+  if (names.includes(own)) return join(folder, own);
+  if (names.length > 1)
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      `${folder} has ${names.length} metadata files and none is ${own}: choose one with --metadata FILE, or give --frame-time S`,
+    );
+  return names[0] === undefined ? null : join(folder, names[0]);
+}
