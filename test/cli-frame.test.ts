@@ -5,6 +5,7 @@ import { createRun, formatTable } from "../src/cli/output.js";
 import { createPinoLogger } from "../src/cli/pino-logger.js";
 import { runCommandLine } from "../src/cli/run.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../src/core/errors.js";
+import { VERSION } from "../src/core/version.js";
 
 function captured(json: boolean, isTTY = false) {
   const text = { out: "", err: "" };
@@ -108,6 +109,27 @@ describe("usage", () => {
     expect(text.err).toContain(message);
     expect(text.err).toMatch(/^xpcs: [^\n]+ \(INVALID_ARGUMENT\)\n$/);
     expect(text.out).toBe("");
+  });
+});
+
+describe("help", () => {
+  it.each([[[]], [["--help"]], [["help"]], [["--json", "--help"]]])("%j is the overview, on stdout, exit 0", async (argv) => {
+    const { text, run } = captured(argv.includes("--json"));
+    expect(await runCommandLine(argv, run)).toBe(0);
+    expect(text.out).toContain("Usage: xpcs COMMAND");
+    expect(text.err).toBe("");
+  });
+
+  it.each([[["doctor", "--help"]], [["help", "doctor"]]])("%j is the command's own", async (argv) => {
+    const { text, run } = captured(false);
+    expect(await runCommandLine(argv, run)).toBe(0);
+    expect(text.out).toContain("Usage: xpcs doctor [options]");
+  });
+
+  it("the version stands alone", async () => {
+    const { text, run } = captured(false);
+    expect(await runCommandLine(["--version"], run)).toBe(0);
+    expect(text.out).toBe(`${VERSION}\n`);
   });
 });
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { type CommandEntry, commandEntries, loadCommand } from "../src/cli/commands.js";
+import { type CommandEntry, COMMANDS as ENTRIES } from "../src/cli/commands.js";
 import { overview } from "../src/cli/help.js";
 import { createRun } from "../src/cli/output.js";
 import { VERSION } from "../src/core/version.js";
@@ -18,7 +18,7 @@ const DOCUMENTS = [...TREE].filter(([path]) => path.endsWith(".md") && !path.sta
 async function registered(entry: CommandEntry): Promise<Command> {
   const { io } = createRun({ stdout: { write: () => {} }, stderr: { write: () => {} } }, false);
   const program = new Command("xpcs");
-  (await loadCommand(entry))(program, io);
+  (await entry.load())(program, io);
   const [command] = program.commands;
   if (command === undefined) throw new Error(`${entry.name} registers no command`);
   return command.option("--json");
@@ -56,7 +56,6 @@ function faults(line: string, commands: ReadonlyMap<string, Command>): string[] 
   return unknown.map((word) => `${line}: ${name} has no option ${word}`);
 }
 
-const ENTRIES = commandEntries();
 const COMMANDS = new Map(await Promise.all(ENTRIES.map(async (entry) => [entry.name, await registered(entry)] as const)));
 
 describe("README", () => {

@@ -2,7 +2,6 @@
  * The commands of `xpcs`: name, group, one line for the overview, and the file that implements it.
  * Files are imported only when their command runs, so that the overview and a usage error cost nothing.
  */
-import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { CliIo } from "./output.js";
 
@@ -15,14 +14,15 @@ export interface CommandEntry {
   readonly name: string;
   readonly group: (typeof COMMAND_GROUPS)[number];
   readonly summary: string;
-  readonly load?: () => Promise<RegisterCommand>;
+  readonly load: () => Promise<RegisterCommand>;
 }
 
-const TABLE: readonly CommandEntry[] = [
+export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "corr",
     group: "Analyse here",
     summary: "correlate one detector file: g2, its errors and the mean intensities",
+    load: async () => (await import("./corr.js")).registerCorr,
   },
   {
     name: "central",
@@ -66,6 +66,7 @@ const TABLE: readonly CommandEntry[] = [
     name: "demo",
     group: "This machine",
     summary: "a simulated sample through central and two sites, in a minute",
+    load: async () => (await import("./demo.js")).registerDemo,
   },
   {
     name: "doctor",
@@ -74,22 +75,3 @@ const TABLE: readonly CommandEntry[] = [
     load: async () => (await import("./doctor.js")).registerDoctor,
   },
 ];
-
-function fileOf(entry: CommandEntry): URL {
-  return new URL(`./${entry.name}.js`, import.meta.url);
-}
-
-/** The commands that this build has. */
-export function commandEntries(): readonly CommandEntry[] {
-  return TABLE.filter((entry) => entry.load !== undefined || existsSync(fileOf(entry)));
-}
-
-/** The register function of a command's file: `registerCorr` of corr.js. */
-export async function loadCommand(entry: CommandEntry): Promise<RegisterCommand> {
-  if (entry.load) return entry.load();
-  const loaded = (await import(fileOf(entry).href)) as Readonly<Record<string, RegisterCommand>>;
-  const name = `register${entry.name.charAt(0).toUpperCase()}${entry.name.slice(1)}`;
-  const register = loaded[name];
-  if (typeof register !== "function") throw new Error(`src/cli/${entry.name}.ts must export ${name}(program, io)`);
-  return register;
-}

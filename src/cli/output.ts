@@ -37,6 +37,8 @@ export interface CliStreams {
 export interface CliRun {
   readonly io: CliIo;
   readonly exitCode: () => number;
+  /** Writes to stdout whatever the form of the results: help and the version. */
+  readonly print: (text: string) => void;
   /** Tells the command of a signal; answers whether the command will end by itself. */
   readonly interrupt: (name: InterruptName) => boolean;
   /** Prints an error and answers with its exit code. */
@@ -75,6 +77,7 @@ export function createRun(streams: CliStreams, json: boolean): CliRun {
   };
   return {
     io,
+    print: (text) => void streams.stdout.write(text),
     exitCode: () => (interrupted === "SIGINT" ? ERROR_CODES.CANCELED.exitCode : exitCode),
     interrupt(name) {
       if (interrupted !== null) return false;

@@ -5,17 +5,17 @@
 import { Command, CommanderError } from "commander";
 import { XpcsError } from "../core/errors.js";
 import { VERSION } from "../core/version.js";
-import { type CommandEntry, commandEntries, loadCommand } from "./commands.js";
+import { COMMANDS, type CommandEntry } from "./commands.js";
 import { overview } from "./help.js";
 import type { CliRun } from "./output.js";
 
 const HELP_CODES = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);
 
-function newProgram(entries: readonly CommandEntry[]): Command {
+function newProgram(entries: readonly CommandEntry[], run: CliRun): Command {
   const program = new Command("xpcs")
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ writeErr: () => {}, outputError: () => {} })
+    .configureOutput({ writeOut: run.print, writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError(true)
     .enablePositionalOptions();
   program.helpInformation = () => overview(VERSION, entries);
@@ -46,11 +46,10 @@ function usageError(error: CommanderError, word: string | undefined): XpcsError 
 export async function runCommandLine(argv: readonly string[], run: CliRun): Promise<number> {
   const { word, args } = commandWord(argv);
   try {
-    const entries = commandEntries();
-    const program = newProgram(entries);
-    const entry = entries.find((candidate) => candidate.name === word);
+    const program = newProgram(COMMANDS, run);
+    const entry = COMMANDS.find((candidate) => candidate.name === word);
     if (entry) {
-      const register = await loadCommand(entry);
+      const register = await entry.load();
       register(program, run.io);
       for (const command of program.commands) command.option("--json", "print JSON for programs");
     } else if (word !== undefined) {
