@@ -141,6 +141,7 @@ export function worstDifference(actual: ArrayLike<number>, expected: ArrayLike<n
   for (let i = 0; i < expected.length; i++) {
     const a = actual[i]!;
     const b = expected[i]!;
+    if (a === b) continue;
     if (Number.isNaN(a) !== Number.isNaN(b)) return Number.POSITIVE_INFINITY;
     const difference = Math.abs(a - b);
     if (Number.isNaN(b) || difference <= floor) continue;
