@@ -1,0 +1,118 @@
+/**
+ * Central and sites as real processes of the built command, for tests that kill them. Each is started anew on the same
+ * folders; everything is ended and removed by `end`.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { connect, type XpcsClient } from "../../dist/index.js";
+
+const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Facility {
+  readonly folder: string;
+  /** Connected as an operator. */
+  readonly client: XpcsClient;
+  readonly url: string;
+  readonly operatorToken: string;
+  startCentral(): Promise<void>;
+  startSite(name: string, slots?: number): Promise<void>;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(name: string): Promise<void>;
+  /** SIGKILL to the kernel hosts of a site. @returns how many there were */
+  killHosts(site: string): number;
+  end(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Process ids of the children of a process, from /proc. */
+export function childrenOf(pid: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+        return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === pid;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** Runs the command and resolves with the first JSON line on its stdout. */
+export function startCommand(args: readonly string[]): { child: ChildProcess; ready: Promise<Record<string, string>> } {
+  const child = spawn(process.execPath, [CLI, ...args, "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+  const ready = new Promise<Record<string, string>>((resolve, reject) => {
+    let out = "";
+    let err = "";
+    child.stderr?.on("data", (text) => {
+      err = (err + text).slice(-5_000);
+    });
+    child.stdout?.on("data", (text) => {
+      out += text;
+      if (out.includes("\n")) resolve(JSON.parse(out.slice(0, out.indexOf("\n"))));
+    });
+    child.once("exit", (code, signal) => reject(new Error(`xpcs ${args[0]} ended early (${signal ?? code}): ${err}`)));
+  });
+  return { child, ready };
+}
+
+function gone(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => child.once("exit", () => resolve()));
+}
+
+/** Starts a central and connects to it. */
+export async function startFacility(): Promise<Facility> {
+  const folder = mkdtempSync(join(tmpdir(), "xpcs-chaos-"));
+  const port = await freePort();
+  const children = new Map<string, ChildProcess>();
+  const start = async (name: string, args: readonly string[]): Promise<Record<string, string>> => {
+    const { child, ready } = startCommand(args);
+    children.set(name, child);
+    return ready;
+  };
+  const central = () => start("central", ["central", "--data", join(folder, "central"), "--listen", `127.0.0.1:${port}`]);
+  const { url, operatorToken, siteToken } = (await central()) as { url: string; operatorToken: string; siteToken: string };
+  const client = await connect(url, { token: operatorToken });
+  return {
+    folder,
+    client,
+    url,
+    operatorToken,
+    async startCentral() {
+      await central();
+    },
+    async startSite(name, slots = 2) {
+      const where = ["--central", url, "--token", siteToken, "--work", join(folder, "work")];
+      await start(name, ["site", ...where, "--name", name, "--slots", String(slots), "--threads", "1"]);
+    },
+    async kill(name) {
+      const child = children.get(name)!;
+      child.kill("SIGKILL");
+      await gone(child);
+    },
+    killHosts(site) {
+      const hosts = childrenOf(children.get(site)!.pid!);
+      for (const pid of hosts) process.kill(pid, "SIGKILL");
+      return hosts.length;
+    },
+    async end() {
+      client.close();
+      for (const child of children.values()) child.kill("SIGKILL");
+      await Promise.all([...children.values()].map(gone));
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    },
+  };
+}

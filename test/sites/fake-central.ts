@@ -1,0 +1,136 @@
+/**
+ * A fake central for tests of a site: grants what it is told to, keeps epochs, records what the site says. It imitates the
+ * promises of WorkSource that a site relies on (epochs, STALE_LEASE, news), not the ledger; a link can be cut at will.
+ */
+import { XpcsError } from "../../src/core/errors.js";
+import type { Lease, OutputFile, Work } from "../../src/core/job.js";
+import { silentLogger } from "../../src/core/log.js";
+import { type LeaseRef, type SiteNews, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
+import { realClock } from "../../src/core/real-clock.js";
+import { type Connection, connect } from "../../src/wire/connect.js";
+import { expose } from "../../src/wire/expose.js";
+import type { Link } from "../../src/wire/link.js";
+import { memoryLinkPair } from "../../src/wire/memory-link.js";
+
+export interface Said {
+  readonly completed: { readonly lease: LeaseRef; readonly outputs: readonly OutputFile[] }[];
+  readonly failed: { readonly lease: LeaseRef; readonly code: string; readonly reason: string }[];
+  readonly returned: LeaseRef[];
+  readonly states: string[];
+  joins: number;
+  left: boolean;
+}
+
+export interface FakeCentral {
+  readonly said: Said;
+  /** Grants work under the next epoch of its job, at the site's next poll. */
+  grant(job: string, work: Work): LeaseRef;
+  /** As if the lease had expired and been granted to another site. */
+  takeAway(job: string): void;
+  cancel(lease: LeaseRef): void;
+  /** Cuts the link; while `away`, nobody answers the phone. */
+  goAway(): void;
+  comeBack(): void;
+  /** Called before a completion is recorded; may throw to lose the reply. */
+  onComplete: (() => void) | null;
+  readonly dial: () => Promise<Connection<WorkSource>>;
+}
+
+const LEASE_MS = 2_000;
+const RENEW_MS = 100;
+
+export function createFakeCentral(): FakeCentral {
+  const epochs = new Map<string, number>();
+  const finished = new Set<string>();
+  const queue: Lease[] = [];
+  const canceled: LeaseRef[] = [];
+  const links = new Set<Link>();
+  const said: Said = { completed: [], failed: [], returned: [], states: [], joins: 0, left: false };
+  let away = false;
+  /** Counts outages: a poll from before one gets nothing that was granted after it. */
+  let outages = 0;
+  let wake = (): void => {};
+
+  const isCurrent = ({ job, epoch }: LeaseRef): boolean => epochs.get(job) === epoch;
+  const newsFor = (held: readonly LeaseRef[]): SiteNews => ({
+    lost: held.filter((lease) => !isCurrent(lease) || finished.has(lease.job)),
+    cancel: held.filter((lease) => canceled.some(({ job, epoch }) => job === lease.job && epoch === lease.epoch)),
+    drain: false,
+  });
+  const checkCurrent = (lease: LeaseRef): void => {
+    if (!isCurrent(lease)) throw new XpcsError("STALE_LEASE", `${lease.job}.${lease.epoch} was granted again`);
+  };
+
+  const source: WorkSource = {
+    async join({ held }) {
+      said.joins += 1;
+      return { leaseMs: LEASE_MS, renewMs: RENEW_MS, news: newsFor(held) };
+    },
+    async lease({ slots, waitMs }) {
+      const before = outages;
+      if (queue.length === 0)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          realClock.after(waitMs, resolve);
+        });
+      return { leases: before === outages ? queue.splice(0, slots) : [], news: newsFor([]) };
+    },
+    async renew({ held }) {
+      for (const { job, epoch, state } of held) said.states.push(`${job}.${epoch} ${state}`);
+      return { news: newsFor(held) };
+    },
+    async complete({ lease, outputs }) {
+      checkCurrent(lease);
+      fake.onComplete?.();
+      if (!finished.has(lease.job)) said.completed.push({ lease, outputs });
+      finished.add(lease.job);
+      return { news: newsFor([]) };
+    },
+    async fail({ lease, code, reason }) {
+      checkCurrent(lease);
+      said.failed.push({ lease, code, reason });
+      return { news: newsFor([]) };
+    },
+    async giveBack({ leases }) {
+      said.returned.push(...leases);
+      return { news: newsFor([]) };
+    },
+    async leave() {
+      said.left = true;
+      return {};
+    },
+  };
+
+  const fake: FakeCentral = {
+    said,
+    grant(job, work) {
+      const epoch = (epochs.get(job) ?? 0) + 1;
+      epochs.set(job, epoch);
+      queue.push({ job, epoch, work, leaseMs: LEASE_MS });
+      wake();
+      return { job, epoch };
+    },
+    takeAway(job) {
+      epochs.set(job, (epochs.get(job) ?? 0) + 1);
+    },
+    cancel: (lease) => void canceled.push(lease),
+    goAway() {
+      away = true;
+      outages += 1;
+      for (const link of links) link.close();
+      links.clear();
+    },
+    comeBack() {
+      away = false;
+    },
+    onComplete: null,
+    async dial() {
+      if (away) throw new XpcsError("UNAVAILABLE", "central is away");
+      const [near, far] = memoryLinkPair();
+      links.add(far);
+      expose(source, WORK_SOURCE_METHODS, far, { logger: silentLogger });
+      return connect(near, WORK_SOURCE_METHODS, { clock: realClock });
+    },
+  };
+  return fake;
+}

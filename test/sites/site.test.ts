@@ -1,0 +1,254 @@
+/** A site against a fake central: what it reports, and above all what it does not publish. Kernels here write known bytes. */
+import { createHash, randomUUID } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { sleep } from "../../src/core/clock.js";
+import { XpcsError } from "../../src/core/errors.js";
+import type { CorrJob, NoopJob } from "../../src/core/job.js";
+import { silentLogger } from "../../src/core/log.js";
+import { realClock } from "../../src/core/real-clock.js";
+import type { KernelRun } from "../../src/sites/kernel-host.js";
+import type { KernelPool } from "../../src/sites/kernel-pool.js";
+import { runSite, type Site, type SiteOptions } from "../../src/sites/site.js";
+import { createFakeCentral, type FakeCentral } from "./fake-central.js";
+
+let folder: string;
+let central: FakeCentral;
+let site: Site | null;
+let runs: number;
+
+const NOOP: NoopJob = { app: "xpcs.noop", durationMs: 30 };
+const corrJob = (name: string, overwrite = false): CorrJob => ({
+  app: "xpcs.corr",
+  input: { path: join(folder, "in.bin") },
+  qmap: { path: join(folder, "q.hdf") },
+  out: { path: join(folder, "out", `${name}_results.hdf`) },
+  overwrite,
+  options: {},
+});
+const outFiles = (): string[] => readdirSync(join(folder, "out")).sort();
+const published = (name: string): string => readFileSync(join(folder, "out", `${name}_results.hdf`), "utf8");
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** Imitates kernel hosts: waits, then writes the run's number as the result; hears the signal. */
+function fakeKernels(delayMs = 30): KernelPool {
+  return {
+    async run({ work, signal }: KernelRun) {
+      await sleep(realClock, work.app === "xpcs.noop" ? work.durationMs : delayMs, signal);
+      if (signal.aborted) throw new XpcsError("CANCELED", "stopped");
+      runs += 1;
+      if (work.app === "xpcs.corr") writeFileSync(work.request.out, `result ${runs}`);
+      return { summary: null };
+    },
+    async close() {},
+  };
+}
+
+function startSite(overrides: Partial<SiteOptions> = {}): Site {
+  site = runSite({
+    name: "here",
+    instance: randomUUID(),
+    host: "test",
+    slots: 2,
+    threadsPerSlot: 1,
+    apps: ["xpcs.noop", "xpcs.corr"],
+    workDir: join(folder, "work"),
+    dial: central.dial,
+    kernels: fakeKernels(),
+    clock: realClock,
+    logger: silentLogger,
+    rng: Math.random,
+    ...overrides,
+  });
+  return site;
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "xpcs-site-"));
+  for (const name of ["out", "work"]) await mkdir(join(folder, name));
+  for (const name of ["in.bin", "q.hdf"]) writeFileSync(join(folder, name), "bytes");
+  central = createFakeCentral();
+  site = null;
+  runs = 0;
+});
+
+afterEach(async () => {
+  await site?.stop({ graceMs: 0 });
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("a site", () => {
+  it("runs what it is granted and reports it under its epoch", async () => {
+    startSite();
+    const leases = [central.grant("j1", NOOP), central.grant("j2", NOOP), central.grant("j3", NOOP)];
+    await vi.waitFor(() => expect(central.said.completed).toHaveLength(3), { timeout: 5_000 });
+    expect(central.said.completed.map(({ lease }) => lease)).toEqual(expect.arrayContaining(leases));
+  });
+
+  it("publishes a result whole, with its digest, and tidies up", async () => {
+    startSite();
+    central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(central.said.completed).toHaveLength(1));
+    const path = join(folder, "out", "a_results.hdf");
+    expect(central.said.completed[0]?.outputs).toEqual([{ path, bytes: 8, sha256: sha256("result 1") }]);
+    await vi.waitFor(() => expect([...outFiles(), ...readdirSync(join(folder, "work"))]).toEqual(["a_results.hdf"]));
+  });
+
+  it("fails a job whose input is missing, or whose result would replace a stranger's file", async () => {
+    startSite();
+    writeFileSync(join(folder, "out", "b_results.hdf"), "a stranger's");
+    central.grant("j1", { ...corrJob("a"), input: { path: join(folder, "none.bin") } });
+    central.grant("j2", corrJob("b"));
+    await vi.waitFor(() => expect(central.said.failed).toHaveLength(2));
+    const codes = Object.fromEntries(central.said.failed.map(({ lease, code }) => [lease.job, code]));
+    expect(codes).toEqual({ j1: "NOT_FOUND", j2: "ALREADY_EXISTS" });
+    expect(published("b")).toBe("a stranger's");
+    expect(runs).toBe(0);
+  });
+
+  it("replaces a file when the job says so", async () => {
+    startSite();
+    writeFileSync(join(folder, "out", "b_results.hdf"), "a stranger's");
+    central.grant("j2", corrJob("b", true));
+    await vi.waitFor(() => expect(central.said.completed).toHaveLength(1));
+    expect(published("b")).toBe("result 1");
+  });
+
+  it("stops and discards a lost lease: no file, no report", async () => {
+    startSite({ kernels: fakeKernels(60_000) });
+    central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
+    central.takeAway("j1");
+    await vi.waitFor(() => expect(readdirSync(join(folder, "work"))).toEqual([]));
+    expect(outFiles()).toEqual([]);
+    expect([...central.said.completed, ...central.said.failed, ...central.said.returned]).toEqual([]);
+  });
+
+  it("stops a canceled job and says CANCELED", async () => {
+    startSite({ kernels: fakeKernels(60_000) });
+    const lease = central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
+    central.cancel(lease);
+    await vi.waitFor(() => expect(central.said.failed).toEqual([expect.objectContaining({ lease, code: "CANCELED" })]));
+  });
+
+  it("computes on while central is away, publishes nothing, and completes when it answers again", async () => {
+    startSite({ kernels: fakeKernels(300) });
+    const lease = central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
+    central.goAway();
+    await vi.waitFor(() => expect(runs).toBe(1));
+    await sleep(realClock, 200);
+    expect(outFiles().filter((name) => !name.startsWith("."))).toEqual([]);
+    central.comeBack();
+    await vi.waitFor(() => expect(central.said.completed.map((said) => said.lease)).toEqual([lease]), { timeout: 10_000 });
+    expect(published("a")).toBe("result 1");
+    expect(central.said.joins).toBe(2);
+  });
+
+  it("discards what it computed when the lease was granted again meanwhile", async () => {
+    startSite({ kernels: fakeKernels(300) });
+    central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
+    central.goAway();
+    await vi.waitFor(() => expect(runs).toBe(1));
+    central.takeAway("j1");
+    central.comeBack();
+    await vi.waitFor(() => expect(readdirSync(join(folder, "work"))).toEqual([]), { timeout: 10_000 });
+    expect(outFiles()).toEqual([]);
+    expect(central.said.completed).toEqual([]);
+  });
+
+  it("completes once when the reply to the completion is lost", async () => {
+    startSite();
+    central.onComplete = () => {
+      central.onComplete = null;
+      queueMicrotask(() => {
+        central.goAway();
+        central.comeBack();
+      });
+    };
+    const lease = central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(outFiles()).toEqual(["a_results.hdf"]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(readdirSync(join(folder, "work"))).toEqual([]), { timeout: 10_000 });
+    expect(central.said.completed.map((said) => said.lease)).toEqual([lease]);
+    expect(runs).toBe(1);
+  });
+
+  it("gives back what it cannot finish when it is told to stop, and says goodbye", async () => {
+    const running = startSite({ kernels: fakeKernels(60_000) });
+    const lease = central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
+    await running.stop({ graceMs: 50 });
+    expect(central.said.returned).toEqual([lease]);
+    expect(central.said.left).toBe(true);
+    await running.ended;
+  });
+
+  it("finishes running work within the grace period", async () => {
+    const running = startSite({ kernels: fakeKernels(200) });
+    central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
+    await running.stop({ graceMs: 10_000 });
+    expect(central.said.completed).toHaveLength(1);
+    expect(central.said.returned).toEqual([]);
+  });
+
+  it("ends with the error when central refuses its token", async () => {
+    const running = startSite({
+      dial: async () => {
+        throw new XpcsError("PERMISSION_DENIED", "unknown token");
+      },
+    });
+    await expect(running.ended).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+});
+
+describe("a site that died between publishing and completing", () => {
+  /** Runs j1 until its completion is on its way, and stops the site there: published, but not recorded. */
+  async function publishOnly(): Promise<void> {
+    const first = startSite();
+    central.onComplete = () => {
+      central.goAway();
+      throw new XpcsError("UNAVAILABLE", "central has died");
+    };
+    central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect(published("a")).toBe("result 1"));
+    await first.stop({ graceMs: 0 });
+    expect(central.said.completed).toEqual([]);
+    central.onComplete = null;
+    central.comeBack();
+  }
+
+  it("completes under the old epoch when it starts again, without computing again", async () => {
+    await publishOnly();
+    startSite();
+    await vi.waitFor(() => expect(central.said.completed).toHaveLength(1));
+    expect(central.said.completed[0]?.outputs[0]?.sha256).toBe(sha256("result 1"));
+    await vi.waitFor(() => expect([...outFiles(), ...readdirSync(join(folder, "work"))]).toEqual(["a_results.hdf"]));
+    expect(runs).toBe(1);
+  });
+
+  it("leaves it to the next attempt elsewhere, which finds the file and does not call it a conflict", async () => {
+    await publishOnly();
+    const lease = central.grant("j1", corrJob("a"));
+    await mkdir(join(folder, "elsewhere"));
+    startSite({ name: "elsewhere", workDir: join(folder, "elsewhere") });
+    await vi.waitFor(() => expect(central.said.completed).toHaveLength(1));
+    expect(central.said.completed[0]).toMatchObject({ lease, outputs: [{ sha256: sha256("result 1") }] });
+    expect(runs).toBe(1);
+  });
+
+  it("still reports a conflict when somebody has changed the file since", async () => {
+    await publishOnly();
+    writeFileSync(join(folder, "out", "a_results.hdf"), "edited");
+    central.grant("j1", corrJob("a"));
+    await mkdir(join(folder, "elsewhere"));
+    startSite({ name: "elsewhere", workDir: join(folder, "elsewhere") });
+    await vi.waitFor(() => expect(central.said.failed).toEqual([expect.objectContaining({ code: "ALREADY_EXISTS" })]));
+    expect(published("a")).toBe("edited");
+  });
+});
