@@ -66,7 +66,10 @@ export interface SiteNews {
 
 /** The work source that central is for sites (and, later, a site for its pilots). */
 export interface WorkSource {
-  /** Idempotent. A second live process under one name is REFUSED. `instance` is a random id of the site's process. */
+  /**
+   * Idempotent. A second live process under one name is REFUSED. `instance` is a random id of the site's process. `held`: every lease whose
+   * end central has not acknowledged yet, also from before a restart of the site; leases that are not named come back to the queue.
+   */
   join(request: {
     site: SiteName;
     instance: string;

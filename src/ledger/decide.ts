@@ -169,14 +169,12 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
 function join(state: State, command: Of<"join">, now: number): Decision {
   const { site, instance, host, slots, apps, held } = command;
   const before = state.sites.get(site);
-  const events: LedgerEvent[] = [];
-  if (before !== undefined && before.instance !== instance) {
-    // A new process has none of the old one's work, so the old leases need not run out first.
-    events.push(...endHeld(state, site, { outcome: "lost", code: null, reason: `site ${site} was restarted` }, now));
-  } else {
-    const reason = `the lease did not reach site ${site}`;
-    events.push(...endHeld(state, site, { outcome: "returned", code: null, reason }, now, held));
-  }
+  // What a site holds and does not name is over: a grant that did not reach it, or what a process that is gone was running.
+  const restarted = before !== undefined && before.instance !== instance;
+  const ending: Ending = restarted
+    ? { outcome: "lost", code: null, reason: `site ${site} was restarted` }
+    : { outcome: "returned", code: null, reason: `the lease did not reach site ${site}` };
+  const events: LedgerEvent[] = endHeld(state, site, ending, now, held);
   const same =
     before?.present === true &&
     before.instance === instance &&

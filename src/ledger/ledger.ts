@@ -35,6 +35,8 @@ export class Ledger {
   readonly #store: EventStore;
   #dirty: Dirty;
   #uncommitted: LedgerEvent[] = [];
+  /** A write failed: the state may be ahead of the disk, so nothing of it may be written any more. */
+  #broken = false;
 
   constructor(store: EventStore, loaded: { state: State; dirty: Dirty }) {
     this.#store = store;
@@ -64,7 +66,7 @@ export class Ledger {
     const events = this.#uncommitted;
     if (events.length === 0) return;
     this.#uncommitted = [];
-    await this.#store.append(events);
+    await this.#write(() => this.#store.append(events));
     if (this.state.sequence - this.#store.checkpointSequence >= CHECKPOINT_EVENTS) await this.checkpoint();
   }
 
@@ -72,12 +74,23 @@ export class Ledger {
   async checkpoint(): Promise<void> {
     const dirty = this.#dirty;
     this.#dirty = noDirty();
-    await this.#store.checkpoint(this.state.sequence, dirtyRecords(this.state, dirty));
+    await this.#write(() => this.#store.checkpoint(this.state.sequence, dirtyRecords(this.state, dirty)));
+  }
+
+  async #write(run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#broken = true;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
-    await this.commit();
-    await this.checkpoint();
+    if (!this.#broken) {
+      await this.commit();
+      await this.checkpoint();
+    }
     await this.#store.close();
   }
 }

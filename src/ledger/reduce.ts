@@ -36,7 +36,6 @@ function submitted(state: State, event: Submitted): void {
     epoch: 0,
     attempts: [],
     attemptsCounted: 0,
-    instance: "",
     why: null,
     notBefore: 0,
     cancelRequested: false,
@@ -105,7 +104,6 @@ function apply(state: State, event: LedgerEvent): void {
         since: event.at,
         epoch: event.epoch,
         attempts: [...job.attempts, attempt].slice(-ATTEMPTS_KEPT),
-        instance: event.instance,
         why: event.why,
         reason: null,
       }));

@@ -25,8 +25,6 @@ export interface JobRecord {
   readonly attempts: readonly Attempt[];
   /** Attempts that count towards `attemptsMax`: failed or lost. */
   readonly attemptsCounted: number;
-  /** Process that holds the lease or held the last one. */
-  readonly instance: string;
   readonly why: string | null;
   readonly notBefore: number;
   readonly cancelRequested: boolean;

@@ -1,0 +1,258 @@
+import { describe, expect, it } from "vitest";
+import { XpcsError } from "../../src/core/errors.js";
+import { type Command, decide, retryDelayMs } from "../../src/ledger/decide.js";
+import type { LedgerEvent } from "../../src/ledger/events.js";
+import { reduce } from "../../src/ledger/reduce.js";
+import { dirtyRecords, emptyState, noDirty, restoreRecord, type State } from "../../src/ledger/state.js";
+import { Invariants, randomCommand, seeded, spec } from "./world.js";
+
+/** Obeys commands one after the other, and says what came of the last. */
+function history(...commands: Command[]): { state: State; last: readonly LedgerEvent[] | XpcsError } {
+  const state = emptyState();
+  let last: readonly LedgerEvent[] | XpcsError = [];
+  commands.forEach((command, index) => {
+    last = decide(state, command, 1_000 * (index + 1));
+    if (!(last instanceof XpcsError)) for (const event of last) reduce(state, event);
+  });
+  return { state, last };
+}
+
+const submit = (attemptsMax = 3): Command => ({ type: "submit", key: "k", digest: "d", jobs: [{ id: "j", spec: spec(attemptsMax) }] });
+const join = (site: string, instance = "1", held: { job: string; epoch: number }[] = []): Command => ({
+  type: "join",
+  site,
+  instance,
+  host: "h",
+  slots: 1,
+  apps: [],
+  held,
+});
+const grant = (site: string): Command => ({ type: "grant", job: "j", site, why: "w" });
+const lease = (epoch: number) => ({ job: "j", epoch });
+const complete = (site: string, epoch: number): Command => ({
+  type: "complete",
+  site,
+  lease: lease(epoch),
+  outputs: [],
+  summary: {},
+  runMs: 7,
+});
+const expire = (epoch: number): Command => ({ type: "expire", lease: lease(epoch) });
+const fail = (site: string, epoch: number, code: "NATIVE_CRASHED" | "INVALID_ARGUMENT" | "CANCELED" = "NATIVE_CRASHED"): Command => ({
+  type: "fail",
+  site,
+  lease: lease(epoch),
+  code,
+  reason: "it broke",
+});
+const codeOf = (last: readonly LedgerEvent[] | XpcsError) => (last instanceof XpcsError ? last.code : last.map(({ type }) => type));
+
+describe("a completion", () => {
+  it("is recorded once; the repeat is harmless", () => {
+    const { state, last } = history(join("a"), submit(), grant("a"), complete("a", 1), complete("a", 1));
+    expect(last).toEqual([]);
+    expect(state.jobs.get("j")).toMatchObject({ state: "finished", epoch: 1 });
+    expect(state.sites.get("a")?.runs).toEqual({ "xpcs.noop": { count: 1, totalMs: 7 } });
+  });
+
+  it("is stale after the job was granted again", () => {
+    const { state, last } = history(join("a"), join("b"), submit(), grant("a"), expire(1), grant("b"), complete("a", 1));
+    expect(codeOf(last)).toBe("STALE_LEASE");
+    expect(state.jobs.get("j")).toMatchObject({ state: "leased", epoch: 2 });
+  });
+
+  it("counts after an expiry while the job was not granted again, from the same site only", () => {
+    const expired = [join("a"), join("b"), submit(), grant("a"), expire(1)];
+    expect(codeOf(history(...expired, complete("b", 1)).last)).toBe("STALE_LEASE");
+    const { state, last } = history(...expired, complete("a", 1));
+    expect(codeOf(last)).toEqual(["completed"]);
+    expect(state.jobs.get("j")?.attempts).toEqual([
+      { site: "a", epoch: 1, startedAt: expect.any(String), finishedAt: expect.any(String), outcome: "finished" },
+    ]);
+  });
+
+  it("is refused from another site, for a future epoch and for an unknown job", () => {
+    const leased = [join("a"), submit(), grant("a")];
+    expect(codeOf(history(...leased, complete("b", 1)).last)).toBe("STALE_LEASE");
+    expect(codeOf(history(...leased, complete("a", 2)).last)).toBe("STALE_LEASE");
+    expect(codeOf(history(complete("a", 1)).last)).toBe("NOT_FOUND");
+  });
+});
+
+describe("a failure", () => {
+  it("is tried again after a delay that doubles, up to the limit, and then names the last reason", () => {
+    const { state } = history(join("a"), submit(2), grant("a"), fail("a", 1));
+    expect(state.jobs.get("j")).toMatchObject({ state: "ready", attemptsCounted: 1, notBefore: 4_000 + 1_000 });
+    const failed = history(join("a"), submit(2), grant("a"), fail("a", 1), grant("a"), grant("a"), fail("a", 2));
+    expect(failed.state.jobs.get("j")).toMatchObject({ state: "failed", reason: "it broke (attempt 2 of 2, the last)" });
+    expect([1, 2, 3, 20].map(retryDelayMs)).toEqual([1_000, 2_000, 4_000, 60_000]);
+  });
+
+  it("that another attempt cannot mend is final at once", () => {
+    const { state } = history(join("a"), submit(3), grant("a"), fail("a", 1, "INVALID_ARGUMENT"));
+    expect(state.jobs.get("j")).toMatchObject({ state: "failed", reason: "it broke" });
+  });
+
+  it("is not granted before its delay has passed", () => {
+    const { last } = history(join("a"), submit(), grant("a"), fail("a", 1), { ...grant("a") });
+    expect(codeOf(last)).toEqual(["leased"]);
+    const state = history(join("a"), submit(), grant("a"), fail("a", 1)).state;
+    expect(decide(state, grant("a"), 4_999)).toMatchObject({ code: "REFUSED" });
+  });
+
+  it("repeated, or after the lease was lost, changes nothing", () => {
+    expect(history(join("a"), submit(), grant("a"), fail("a", 1), fail("a", 1)).last).toEqual([]);
+    expect(history(join("a"), submit(), grant("a"), expire(1), fail("a", 1)).last).toEqual([]);
+  });
+});
+
+describe("a cancel", () => {
+  it("ends a waiting job at once, and one that runs when its site answers, fails, returns it or is lost", () => {
+    expect(history(submit(), { type: "cancel", ids: ["j"] }).state.jobs.get("j")?.state).toBe("canceled");
+    const requested = [join("a"), submit(), grant("a"), { type: "cancel", ids: ["j"] }] as Command[];
+    expect(history(...requested).state.jobs.get("j")).toMatchObject({ state: "leased", cancelRequested: true });
+    const giveBack: Command = { type: "giveBack", site: "a", leases: [lease(1)], reason: "stopped" };
+    for (const end of [fail("a", 1, "CANCELED"), fail("a", 1), giveBack, expire(1), { type: "leave", site: "a" } as Command]) {
+      expect(history(...requested, end).state.jobs.get("j")?.state, JSON.stringify(end)).toBe("canceled");
+    }
+    expect(history(...requested, { type: "cancel", ids: ["j"] }).last).toEqual([]);
+  });
+
+  it("that came too late leaves the result, and says so", () => {
+    const { state } = history(join("a"), submit(), grant("a"), { type: "cancel", ids: ["j"] }, complete("a", 1));
+    expect(state.jobs.get("j")).toMatchObject({ state: "finished", reason: expect.stringContaining("before the cancel") });
+  });
+
+  it("of an unknown job is NOT_FOUND and cancels none of the others", () => {
+    const { state, last } = history(submit(), { type: "cancel", ids: ["j", "x"] });
+    expect(codeOf(last)).toBe("NOT_FOUND");
+    expect(state.jobs.get("j")?.state).toBe("ready");
+  });
+});
+
+describe("a join", () => {
+  it("of the same process keeps what it names and takes back the rest", () => {
+    const leased = [join("a"), submit(), grant("a")];
+    expect(history(...leased, join("a", "1", [lease(1)])).last).toEqual([]);
+    expect(history(...leased, join("a", "1")).state.jobs.get("j")).toMatchObject({ state: "ready", attemptsCounted: 0 });
+  });
+
+  it("of a new process counts what it does not name as lost", () => {
+    const leased = [join("a"), submit(), grant("a")];
+    expect(history(...leased, join("a", "2")).state.jobs.get("j")).toMatchObject({ state: "ready", attemptsCounted: 1 });
+    expect(history(...leased, join("a", "2", [lease(1)])).state.jobs.get("j")).toMatchObject({ state: "leased", epoch: 1 });
+  });
+});
+
+describe("an expired lease", () => {
+  it("resumes while nobody else has the job", () => {
+    const resume: Command = { type: "resume", lease: lease(1), site: "a" };
+    const { state, last } = history(join("a"), submit(1), grant("a"), expire(1), resume);
+    // With one attempt allowed the loss was final, so there is nothing to resume.
+    expect(codeOf(last)).toBe("STALE_LEASE");
+    expect(state.jobs.get("j")?.state).toBe("failed");
+    const again = history(join("a"), submit(2), grant("a"), expire(1), resume);
+    expect(again.state.jobs.get("j")).toMatchObject({ state: "leased", epoch: 1, attemptsCounted: 0 });
+    expect(codeOf(history(join("a"), join("b"), submit(), grant("a"), expire(1), grant("b"), resume).last)).toBe("STALE_LEASE");
+  });
+});
+
+describe("random histories", () => {
+  it("keep every invariant, and replay to the same state from events and from any checkpoint", () => {
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const rng = seeded(seed);
+      const live = emptyState();
+      const invariants = new Invariants();
+      const log: LedgerEvent[] = [];
+      const dirty = noDirty();
+      const disk = new Map<string, unknown>();
+      const checkpointAt = Math.floor(rng() * 60);
+      let checkpoint = 0;
+      for (let step = 0, now = 1; step < 120; step += 1, now += Math.floor(rng() * 2_000)) {
+        const decision = decide(live, randomCommand(rng, live), now);
+        if (decision instanceof XpcsError) seen.add(decision.code);
+        else {
+          for (const event of decision) {
+            reduce(live, event, dirty);
+            log.push(event);
+            seen.add(event.type);
+          }
+          // Invariants speak of states between commands, so the last event of each job is checked when all are applied.
+          const lastOf = new Map(decision.filter((event) => "job" in event).map((event) => [(event as { job: string }).job, event]));
+          for (const event of lastOf.values()) {
+            try {
+              invariants.check(event, live);
+            } catch (error) {
+              throw new Error(`seed ${seed} step ${step}: ${(error as Error).message}`);
+            }
+          }
+        }
+        if (step === checkpointAt) {
+          checkpoint = log.length;
+          for (const [name, value] of dirtyRecords(live, dirty)) disk.set(name, JSON.parse(JSON.stringify(value)));
+        }
+      }
+      const replayed = emptyState();
+      for (const event of log) reduce(replayed, JSON.parse(JSON.stringify(event)) as LedgerEvent);
+      expect(replayed, `seed ${seed}: replay of all events`).toEqual(live);
+
+      const restored = emptyState();
+      for (const name of [...disk.keys()].sort()) restoreRecord(restored, [name, disk.get(name)]);
+      restored.sequence = checkpoint;
+      for (const event of log.slice(checkpoint)) reduce(restored, event);
+      expect(restored.jobs, `seed ${seed}: checkpoint and the events after it`).toEqual(live.jobs);
+      expect(restored.sites).toEqual(live.sites);
+      expect(restored.keys).toEqual(live.keys);
+      expect(restored.order).toEqual(live.order);
+    }
+    // The histories are only worth something if they reach everything.
+    const all = ["submitted", "leased", "resumed", "attemptEnded", "completed", "cancelRequested", "canceled", "siteJoined", "siteLeft"];
+    for (const kind of [...all, "KEY_CONFLICT", "NOT_FOUND", "STALE_LEASE", "REFUSED"]) expect(seen).toContain(kind);
+  });
+
+  it("include all sequences of five commands on one job and two sites", () => {
+    const commands: Command[] = [
+      grant("a"),
+      grant("b"),
+      expire(1),
+      complete("a", 1),
+      complete("b", 2),
+      fail("a", 1),
+      { type: "resume", lease: lease(1), site: "a" },
+      { type: "cancel", ids: ["j"] },
+      join("a", "2"),
+    ];
+    let ends = 0;
+    const walk = (sequence: readonly Command[], log: readonly LedgerEvent[]) => {
+      const state = emptyState();
+      const invariants = new Invariants();
+      for (const event of log) {
+        reduce(state, event);
+        invariants.check(event, state);
+      }
+      if (sequence.length === 5) {
+        ends += 1;
+        return;
+      }
+      for (const command of commands) {
+        const decision = decide(state, command, 10_000_000 * (sequence.length + 1));
+        // A command that does nothing leads to the same state, which its siblings explore.
+        if (decision instanceof XpcsError || decision.length === 0) continue;
+        walk([...sequence, command], [...log, ...decision]);
+      }
+    };
+    const start = history(join("a"), join("b"), submit());
+    expect(start.last).toHaveLength(1);
+    const log: LedgerEvent[] = [];
+    const state = emptyState();
+    for (const [index, command] of [join("a"), join("b"), submit()].entries()) {
+      for (const event of decide(state, command, index + 1) as LedgerEvent[]) {
+        reduce(state, event);
+        log.push(event);
+      }
+    }
+    walk([], log);
+    expect(ends).toBeGreaterThan(50);
+  });
+});

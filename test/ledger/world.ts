@@ -1,0 +1,103 @@
+/** Random commands against the ledger's rules, as callers who repeat, come late and lie would send them. From a seed, so a failure comes again. */
+import type { JobId, JobSpec } from "../../src/core/job.js";
+import type { Command } from "../../src/ledger/decide.js";
+import type { LedgerEvent } from "../../src/ledger/events.js";
+import type { State } from "../../src/ledger/state.js";
+
+/** mulberry32: small, and good enough to choose commands. */
+export function seeded(seed: number): () => number {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export const SITES = ["a", "b"];
+
+export function spec(attemptsMax = 3): JobSpec {
+  return { work: { app: "xpcs.noop", durationMs: 1 }, tags: {}, attemptsMax };
+}
+
+function pick<T>(rng: () => number, items: readonly T[]): T {
+  return items[Math.floor(rng() * items.length)]!;
+}
+
+/** A command that may or may not make sense in `state`. */
+export function randomCommand(rng: () => number, state: State): Command {
+  const job = rng() < 0.02 || state.order.length === 0 ? "unknown" : pick(rng, state.order);
+  const epochNow = state.jobs.get(job)?.epoch ?? 1;
+  // Mostly the present epoch, sometimes one that was or will be.
+  const lease = { job, epoch: Math.max(1, epochNow + (rng() < 0.8 ? 0 : pick(rng, [-1, 1]))) };
+  const site = pick(rng, SITES);
+  const join = { type: "join", site, host: "h", slots: 2, apps: ["xpcs.noop"] } as const;
+  const commands: (() => Command)[] = [
+    () => {
+      const n = Math.floor(rng() * 6);
+      const ids: JobId[] = n % 2 === 0 ? [`j${n}`] : [`j${n}`, `j${n}x`];
+      return {
+        type: "submit",
+        key: `k${n}`,
+        digest: rng() < 0.1 ? "other" : "d",
+        jobs: ids.map((id) => ({ id, spec: spec(1 + (n % 3)) })),
+      };
+    },
+    () => ({ type: "grant", job, site, why: "test" }),
+    () => ({ type: "grant", job, site, why: "test" }),
+    () => ({ type: "resume", lease, site }),
+    () => ({ type: "expire", lease }),
+    () => ({ type: "complete", site, lease, outputs: [{ path: "/o", bytes: 1, sha256: "0" }], summary: {}, runMs: 5 }),
+    () => ({ type: "fail", site, lease, code: rng() < 0.2 ? "INVALID_ARGUMENT" : "NATIVE_CRASHED", reason: "crash" }),
+    () => ({ type: "giveBack", site, leases: [lease], reason: "stop" }),
+    () => ({ type: "cancel", ids: [job] }),
+    () => ({ ...join, instance: pick(rng, ["1", "2"]), held: rng() < 0.5 ? [lease] : [] }),
+    () => ({ type: "leave", site }),
+  ];
+  return pick(rng, commands)();
+}
+
+/** What must hold after each event of any history; throws naming what does not. */
+export class Invariants {
+  readonly #completions = new Map<JobId, number>();
+  readonly #epochs = new Map<JobId, number>();
+  readonly #final = new Set<JobId>();
+  readonly #keys = new Map<string, string>();
+
+  check(event: LedgerEvent, after: State): void {
+    const demand = (holds: boolean, what: string) => {
+      if (!holds) throw new Error(`${what}: ${JSON.stringify(event)}`);
+    };
+    if (event.type === "submitted") {
+      const known = this.#keys.get(event.key);
+      demand(known === undefined || known === event.digest, "one key made two requests");
+      this.#keys.set(event.key, event.digest);
+      demand(!this.#epochs.has(event.job), "a job was submitted twice");
+      this.#epochs.set(event.job, 0);
+    }
+    if (!("job" in event)) return;
+    demand(!this.#final.has(event.job), "a final job changed");
+    if (event.type === "leased") {
+      demand(event.epoch === this.#epochs.get(event.job)! + 1, "an epoch was reused or skipped");
+      this.#epochs.set(event.job, event.epoch);
+    }
+    if (event.type === "completed") {
+      demand(!this.#completions.has(event.job), "a job completed twice");
+      demand(event.epoch === this.#epochs.get(event.job), "a completion came from an old lease");
+      this.#completions.set(event.job, event.epoch);
+    }
+    const job = after.jobs.get(event.job)!;
+    if (["finished", "failed", "canceled"].includes(job.state)) {
+      this.#final.add(job.id);
+      demand(job.finishedAt !== null, "a final job has no end");
+    }
+    demand(job.attempts.filter(({ outcome }) => outcome === "finished").length <= 1, "two attempts finished");
+    demand(job.attempts.filter(({ outcome }) => outcome === "running").length === (job.state === "leased" ? 1 : 0), "running attempts");
+    demand(job.attemptsCounted <= job.spec.attemptsMax, "more attempts than allowed");
+    demand(after.ready.has(job.id) === (job.state === "ready"), "the ready index differs");
+    const holders = [...after.leased].filter(([, held]) => held.has(job.id)).map(([site]) => site);
+    demand(holders.length === (job.state === "leased" ? 1 : 0), "the lease index differs");
+    demand(holders.length === 0 || holders[0] === job.attempts.at(-1)!.site, "the lease index names another site");
+  }
+}
