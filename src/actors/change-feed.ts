@@ -23,6 +23,8 @@ export class ChangeFeed {
   readonly #incarnation: string;
   readonly #ring: { readonly place: number; readonly sequence: number; readonly job: JobId }[] = [];
   #place = 0;
+  /** The place that those who wait were last told of. */
+  #woken = 0;
   #waiting = new Set<() => void>();
 
   constructor(state: State, incarnation: string) {
@@ -38,6 +40,9 @@ export class ChangeFeed {
 
   /** Tells those who wait. After the commit: nobody may see what could still be lost. */
   wake(): void {
+    // Looking is a turn too: waking without news would make two who wait wake each other for ever.
+    if (this.#woken === this.#place) return;
+    this.#woken = this.#place;
     const waiting = this.#waiting;
     this.#waiting = new Set();
     for (const run of waiting) run();
