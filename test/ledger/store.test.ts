@@ -1,0 +1,230 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Level } from "level";
+import { afterEach, describe, expect, it } from "vitest";
+import type { LedgerEvent } from "../../src/ledger/events.js";
+import { Ledger, loadState } from "../../src/ledger/ledger.js";
+import { openLevelStore } from "../../src/ledger/level-store.js";
+import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
+import type { StateRecord } from "../../src/ledger/state.js";
+import type { EventStore, StoredEvent } from "../../src/ledger/store.js";
+import { spec } from "./world.js";
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "xpcs-store-"));
+  cleanups.push(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** How to make an empty store, and how the next process finds it. */
+interface Kind {
+  open(): Promise<{ store: EventStore; reopen(): Promise<EventStore> }>;
+}
+
+const kinds: Record<string, Kind> = {
+  level: {
+    async open() {
+      const dir = await folder();
+      const store = await openLevelStore(dir);
+      cleanups.push(() => store.close());
+      return {
+        store,
+        async reopen() {
+          await store.close();
+          const next = await openLevelStore(dir);
+          cleanups.push(() => next.close());
+          return next;
+        },
+      };
+    },
+  },
+  memory: {
+    async open() {
+      const store = memoryStore();
+      return { store, reopen: async () => store.crash(0) };
+    },
+  },
+};
+
+const event = (n: number): LedgerEvent => ({ type: "canceled", at: n, job: `j${n}` });
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
+  it("gives back what was appended, in order, from any place, also to the next process", async () => {
+    const { store, reopen } = await kind.open();
+    expect(await collect(store.events(0))).toEqual([]);
+    await store.append([event(1)]);
+    await store.append([event(2), event(3)]);
+    const all: StoredEvent[] = [1, 2, 3].map((n) => ({ sequence: n, event: event(n) }));
+    expect(await collect(store.events(0))).toEqual(all);
+    const next = await reopen();
+    expect(await collect(next.events(1))).toEqual(all.slice(1));
+    await next.append([event(4)]);
+    expect((await collect(next.events(3)))[0]).toEqual({ sequence: 4, event: event(4) });
+  });
+
+  it("keeps the order beyond ten, a hundred and a thousand events", async () => {
+    const { store } = await kind.open();
+    await store.append(Array.from({ length: 1_234 }, (_, index) => event(index + 1)));
+    const sequences = (await collect(store.events(0))).map(({ sequence }) => sequence);
+    expect(sequences).toEqual(Array.from({ length: 1_234 }, (_, index) => index + 1));
+  });
+
+  it("writes checkpoints over each other, sorted by name, and goes on after them", async () => {
+    const { store, reopen } = await kind.open();
+    await store.append([event(1), event(2)]);
+    await store.checkpoint(1, [
+      ["b", { n: 1 }],
+      ["a", [1]],
+    ]);
+    await store.checkpoint(2, [["b", { n: 2 }]]);
+    const next = await reopen();
+    expect(next.checkpointSequence).toBe(2);
+    const records: StateRecord[] = [
+      ["a", [1]],
+      ["b", { n: 2 }],
+    ];
+    expect(await collect(next.records())).toEqual(records);
+    expect(await collect(next.events(2))).toEqual([]);
+  });
+
+  it("carries a ledger over restarts and checkpoints: the next process has the same state", async () => {
+    const { store, reopen } = await kind.open();
+    const ledger = new Ledger(store, await loadState(store));
+    ledger.execute({ type: "join", site: "a", instance: "1", host: "h", slots: 2, apps: ["xpcs.noop"], held: [] }, 1);
+    for (let batch = 0; batch < 30; batch += 1) {
+      const jobs = Array.from({ length: 100 }, (_, index) => ({ id: `j${batch}-${index}`, spec: spec() }));
+      ledger.execute({ type: "submit", key: `k/${batch}`, digest: "d", jobs }, 2 + batch);
+      await ledger.commit();
+    }
+    for (const id of ["j3-7", "j29-99", "j0-0"]) ledger.execute({ type: "grant", job: id, site: "a", why: "test" }, 100);
+    ledger.execute({ type: "giveBack", site: "a", leases: [{ job: "j3-7", epoch: 1 }], reason: "stop" }, 101);
+    await ledger.commit();
+    expect(store.checkpointSequence).toBeGreaterThan(0);
+    const next = await reopen();
+    const { state } = await loadState(next);
+    expect(state.sequence).toBe(ledger.state.sequence);
+    expect(state.jobs).toEqual(ledger.state.jobs);
+    expect([...state.ready]).toEqual([...ledger.state.ready]);
+    expect(state.leased).toEqual(ledger.state.leased);
+    expect(state.keys).toEqual(ledger.state.keys);
+    expect(state.sites).toEqual(ledger.state.sites);
+    // And the whole history without the checkpoint leads there too.
+    const whole: EventStore = { ...next, events: (after) => next.events(after), checkpointSequence: 0, records: async function* () {} };
+    expect((await loadState(whole)).state.jobs).toEqual(ledger.state.jobs);
+  });
+});
+
+describe("a Level store", () => {
+  const damage = async (dir: string, change: (db: Level<string, string>) => Promise<void>) => {
+    const db = new Level<string, string>(dir);
+    await db.open();
+    await change(db);
+    await db.close();
+  };
+  const withEvents = async () => {
+    const dir = await folder();
+    const store = await openLevelStore(dir);
+    await store.append([event(1), event(2), event(3)]);
+    await store.checkpoint(0, [["job/1", { n: 1 }]]);
+    await store.close();
+    return dir;
+  };
+  const reopen = async (dir: string) => {
+    const store = await openLevelStore(dir);
+    cleanups.push(() => store.close());
+    return store;
+  };
+
+  it("is refused to a second process", async () => {
+    const dir = await withEvents();
+    await reopen(dir);
+    await expect(openLevelStore(dir)).rejects.toMatchObject({ code: "REFUSED" });
+  });
+
+  it("names the event that is damaged", async () => {
+    const dir = await withEvents();
+    await damage(dir, async (db) => {
+      const sealed = (await db.get("event/0000000000000002")) as string;
+      await db.put("event/0000000000000002", sealed.replace("j2", "j9"));
+    });
+    const store = await reopen(dir);
+    await expect(collect(store.events(0))).rejects.toMatchObject({ code: "CORRUPT_DATA", message: expect.stringContaining("event 2") });
+  });
+
+  it("names the event that is missing", async () => {
+    const dir = await withEvents();
+    await damage(dir, (db) => db.del("event/0000000000000002"));
+    const store = await reopen(dir);
+    await expect(collect(store.events(0))).rejects.toMatchObject({ code: "CORRUPT_DATA", message: expect.stringContaining("event 2") });
+  });
+
+  it("names the checkpoint record that is damaged", async () => {
+    const dir = await withEvents();
+    await damage(dir, async (db) => db.put("record/job/1", `${(await db.get("record/job/1")) as string} `));
+    const store = await reopen(dir);
+    await expect(collect(store.records())).rejects.toMatchObject({ code: "CORRUPT_DATA", message: expect.stringContaining("job/1") });
+  });
+
+  it("does not read what a newer version wrote", async () => {
+    const dir = await withEvents();
+    const { crc32 } = await import("node:zlib");
+    const json = JSON.stringify([99, event(2)]);
+    const sealed = `${crc32(json).toString(16).padStart(8, "0")} ${json}`;
+    await damage(dir, (db) => db.put("event/0000000000000002", sealed));
+    const store = await reopen(dir);
+    await expect(collect(store.events(0))).rejects.toMatchObject({ code: "VERSION_MISMATCH" });
+  });
+});
+
+describe("a memory store", () => {
+  it("loses its unsynced tail in a crash, but for a prefix, and never what was acknowledged", async () => {
+    let release: () => void = () => {};
+    let slow = false;
+    const sync = () => (slow ? new Promise<void>((resolve) => (release = resolve)) : Promise.resolve());
+    const open = async (): Promise<MemoryStore> => {
+      const store = memoryStore(sync);
+      slow = false;
+      await store.append([event(1)]);
+      slow = true;
+      return store;
+    };
+    for (const keep of [0, 1]) {
+      const store = await open();
+      const lost = store.append([event(2), event(3)]);
+      const next = store.crash(keep);
+      release();
+      await expect(lost).rejects.toThrow("crashed");
+      expect(await collect(next.events(0))).toHaveLength(keep === 0 ? 1 : 3);
+    }
+  });
+});
+
+describe("a ledger whose disk fails", () => {
+  it("writes nothing any more, not even a checkpoint of what was not stored", async () => {
+    const store = memoryStore();
+    const written: string[] = [];
+    const failing: EventStore = {
+      ...store,
+      append: async () => {
+        throw new Error("disk full");
+      },
+      checkpoint: async () => void written.push("checkpoint"),
+    };
+    const ledger = new Ledger(failing, await loadState(store));
+    ledger.execute({ type: "submit", key: "k", digest: "d", jobs: [{ id: "j", spec: spec() }] }, 1);
+    await expect(ledger.commit()).rejects.toThrow("disk full");
+    await ledger.close();
+    expect(written).toEqual([]);
+  });
+});

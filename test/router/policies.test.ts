@@ -1,0 +1,126 @@
+/** One suite over every policy of the registry: a new policy is tested by being listed. */
+import { describe, expect, it } from "vitest";
+import { candidates, freeSlots, ineligible, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
+import { POLICIES } from "../../src/router/registry.js";
+import { seeded } from "../ledger/world.js";
+
+const APPS = ["xpcs.corr", "xpcs.noop"];
+
+function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
+  return { name, up: true, slots: 2, apps: APPS, running: [], queued: 0, granted: 0, runs: {}, ...more };
+}
+function job(more: Partial<RoutedJob> = {}): RoutedJob {
+  return { id: "j", app: "xpcs.corr", site: null, avoid: [], ...more };
+}
+const busy = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0 }));
+const mean = (meanMs: number, count = 5) => ({ "xpcs.corr": { count, meanMs } });
+
+function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[] } {
+  const count = Math.floor(rng() * 5);
+  const names = ["a", "b", "c", "d"].slice(0, count);
+  const sites = names.map((name) => {
+    const slots = 1 + Math.floor(rng() * 4);
+    const running = Array.from({ length: Math.floor(rng() * (slots + 1)) }, () => ({
+      app: rng() < 0.5 ? "xpcs.corr" : "xpcs.noop",
+      elapsedMs: rng() * 9_000,
+    }));
+    return site(name, {
+      up: rng() < 0.7,
+      slots,
+      running,
+      queued: Math.floor(rng() * 6),
+      granted: Math.floor(rng() * 50),
+      apps: rng() < 0.7 ? APPS : ["xpcs.noop"],
+      runs: rng() < 0.5 ? {} : mean(rng() * 20_000, 1 + Math.floor(rng() * 9)),
+    });
+  });
+  const pinned = rng() < 0.2 ? "abcdz"[Math.floor(rng() * 5)]! : null;
+  return { question: job({ site: pinned, avoid: rng() < 0.3 ? ["a"] : [] }), sites };
+}
+
+describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
+  it("has the name that the registry gives it", () => {
+    expect(policy.name).toBe(name);
+  });
+
+  it("never picks a site that cannot run the job or has no free slot, always says why, and always says the same", () => {
+    const rng = seeded(7);
+    const actions = new Set<string>();
+    for (let round = 0; round < 5_000; round += 1) {
+      const { question, sites } = randomWorld(rng);
+      const frozen = JSON.stringify({ question, sites });
+      const choice = policy.choose(question, sites, round);
+      expect(policy.choose(question, sites, round), frozen).toEqual(choice);
+      expect(JSON.stringify({ question, sites })).toBe(frozen);
+      actions.add(`${choice.action} ${choice.site === null ? "nowhere" : "somewhere"}`);
+      expect((choice.action === "run" ? choice.why : choice.reason).length, frozen).toBeGreaterThan(10);
+      const able = sites.filter((load) => ineligible(question, load) === null);
+      expect(choice.site === null, frozen).toBe(able.length === 0);
+      if (choice.site === null) continue;
+      const chosen = sites.find((load) => load.name === choice.site)!;
+      expect(ineligible(question, chosen), frozen).toBeNull();
+      expect(candidates(question, sites)).toContainEqual(chosen);
+      if (choice.action === "run") expect(freeSlots(chosen), frozen).toBeGreaterThan(chosen.queued);
+    }
+    expect([...actions].sort()).toEqual(["run somewhere", "wait nowhere", "wait somewhere"]);
+  });
+
+  it("uses a free slot when all sites are alike", () => {
+    const sites = [site("a", { running: busy(2), granted: 2 }), site("b", { granted: 1 })];
+    expect(policy.choose(job(), sites, 0)).toMatchObject({ action: "run", site: "b" });
+  });
+
+  it("says what a job waits for when no site can run it", () => {
+    const reason = (question: RoutedJob, sites: SiteLoad[]) => {
+      const choice = policy.choose(question, sites, 0);
+      return choice.action === "wait" ? choice.reason : "";
+    };
+    expect(reason(job(), [])).toBe("no site is connected to central");
+    expect(reason(job(), [site("a", { up: false }), site("b", { up: false })])).toBe("no site is up (a, b are silent)");
+    expect(reason(job({ app: "other" }), [site("a")])).toBe("no site offers other");
+    expect(reason(job({ site: "z" }), [site("a")])).toBe("site z, to which it is pinned, is not connected to central");
+    expect(reason(job({ site: "a" }), [site("a", { up: false })])).toBe("site a is silent");
+    expect(reason(job(), [site("a", { running: busy(2) })])).toContain("all 2 slots of site a busy");
+  });
+
+  it("does not send a job back to where it failed while another site can take it", () => {
+    const sites = [site("a"), site("b")];
+    for (const avoid of ["a", "b"]) expect(policy.choose(job({ avoid: [avoid] }), sites, 0).site).not.toBe(avoid);
+    expect(policy.choose(job({ avoid: ["a", "b"] }), sites, 0)).toMatchObject({ action: "run" });
+  });
+});
+
+describe("soonest", () => {
+  const { soonest } = POLICIES;
+  it("prefers the faster of two free sites, and says by how much", () => {
+    const choice = soonest!.choose(job(), [site("a", { runs: mean(9_000) }), site("b", { runs: mean(3_000) })], 0);
+    expect(choice).toEqual({
+      action: "run",
+      site: "b",
+      why: "soonest at b (2 of 2 slots free, 3.0 s mean of 5 runs), before a (2 of 2 slots free, 9.0 s mean of 5 runs)",
+    });
+  });
+
+  it("waits for a fast site rather than start on a slow one, until the queue there is too long", () => {
+    const fast = { running: [{ app: "xpcs.corr", elapsedMs: 900 }], slots: 1, runs: mean(1_000) };
+    const slow = site("slow", { runs: mean(10_000) });
+    expect(soonest!.choose(job(), [site("fast", fast), slow], 0)).toMatchObject({ action: "wait", site: "fast" });
+    expect(soonest!.choose(job(), [site("fast", { ...fast, queued: 20 }), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+  });
+
+  it("tries a site of which nothing is known", () => {
+    const sites = [site("a", { runs: mean(5_000), running: busy(1) }), site("new")];
+    expect(soonest!.choose(job(), sites, 0)).toMatchObject({
+      action: "run",
+      site: "new",
+      why: expect.stringContaining("not measured yet"),
+    });
+  });
+});
+
+describe("round-robin", () => {
+  it("takes the sites in turn, whether free or not", () => {
+    const sites = [site("a", { granted: 4, slots: 10 }), site("b", { granted: 3, slots: 1, running: busy(1) })];
+    expect(POLICIES["round-robin"]!.choose(job(), sites, 0)).toMatchObject({ action: "wait", site: "b" });
+  });
+});
