@@ -1,0 +1,292 @@
+/** Leases, silence and restarts on virtual time: the real actors, codec and comlink over memory links, and a disk that can crash. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { Central } from "../../src/actors/central.js";
+import { guardLink } from "../../src/actors/gate.js";
+import { createIdSource } from "../../src/actors/ids.js";
+import { LIMITS } from "../../src/core/limits.js";
+import { silentLogger } from "../../src/core/log.js";
+import {
+  CLIENT_API_METHODS,
+  type ClientApi,
+  type LeaseRef,
+  type Role,
+  WORK_SOURCE_METHODS,
+  type WorkSource,
+} from "../../src/core/protocols.js";
+import { VERSION } from "../../src/core/version.js";
+import { Ledger, loadState } from "../../src/ledger/ledger.js";
+import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
+import { soonest } from "../../src/router/policies/soonest.js";
+import { type Connection, openSession } from "../../src/wire/connect.js";
+import type { Link } from "../../src/wire/link.js";
+import { memoryLinkPair } from "../../src/wire/memory-link.js";
+import { noop } from "./support.js";
+import { settle, type VirtualClock, virtualClock } from "./virtual-clock.js";
+
+let clock: VirtualClock;
+let store: MemoryStore;
+let central: Central;
+let links: Link[];
+let runs = 0;
+let nextByte = 0;
+
+async function startOn(disk: MemoryStore): Promise<void> {
+  store = disk;
+  links = [];
+  runs += 1;
+  central = new Central({
+    ledger: new Ledger(store, await loadState(store)),
+    policy: soonest,
+    clock,
+    logger: silentLogger,
+    newJobId: createIdSource((size) => Uint8Array.from({ length: size }, () => nextByte++ % 256)),
+    incarnation: `run${runs}`,
+    onDead: () => {},
+  });
+  central.start();
+}
+
+/** The process is gone: links cut, nothing of it runs on, unsynced writes lost but for `keep`. */
+async function crashAndRestart(keep = 0): Promise<void> {
+  for (const link of links) link.close();
+  const disk = store.crash(keep);
+  await startOn(disk);
+}
+
+function dial(role: Role): Link {
+  const [near, far] = memoryLinkPair();
+  guardLink(far, { central, roleOf: () => role, clock, logger: silentLogger, peer: "test" });
+  links.push(far);
+  return near;
+}
+const options = { token: "t", version: VERSION };
+const client = () => openSession<ClientApi>(dial("operator"), CLIENT_API_METHODS, { ...options, clock, role: "operator" });
+const siteLink = () => openSession<WorkSource>(dial("site"), WORK_SOURCE_METHODS, { ...options, clock, role: "site" });
+
+class Site {
+  readonly name: string;
+  readonly instance: string;
+  connection!: Connection<WorkSource>;
+  constructor(name: string, instance = `${name}-1`) {
+    this.name = name;
+    this.instance = instance;
+  }
+  get me() {
+    return { site: this.name, instance: this.instance };
+  }
+  async connect(held: LeaseRef[] = [], slots = 1) {
+    this.connection = await siteLink();
+    return this.connection.remote.join({ ...this.me, host: "h", slots, apps: ["xpcs.noop"], held });
+  }
+  lease(waitMs = 0, slots = 1) {
+    return this.connection.remote.lease({ ...this.me, slots, waitMs });
+  }
+  renew(...held: LeaseRef[]) {
+    return this.connection.remote.renew({ ...this.me, held: held.map((lease) => ({ ...lease, state: "running", progress: null })) });
+  }
+  complete(lease: LeaseRef) {
+    const times = { startedAtMs: 0, finishedAtMs: 10 };
+    return this.connection.remote.complete({ ...this.me, lease, outputs: [], summary: {}, ...times });
+  }
+}
+
+beforeEach(async () => {
+  clock = virtualClock();
+  await startOn(memoryStore());
+});
+
+async function submitOne(): Promise<string> {
+  const people = await client();
+  const { jobs } = await people.remote.submit({ key: `k${nextByte}`, jobs: [noop()] });
+  return jobs[0]!;
+}
+const look = async (id: string) => (await client()).remote.job({ id });
+
+describe("a lease", () => {
+  it("lives while it is renewed, and ends one term after the last renewal; the job then runs elsewhere", async () => {
+    const id = await submitOne();
+    const [a, b] = [new Site("a"), new Site("b")];
+    await a.connect();
+    await a.lease();
+    const lease = { job: id, epoch: 1 };
+    for (let round = 0; round < 5; round += 1) {
+      await clock.advance(LIMITS.leaseMs - 1_000);
+      expect((await a.renew(lease)).news.lost).toEqual([]);
+    }
+    await b.connect();
+    const poll = b.lease(LIMITS.longPollMs);
+    await clock.advance(LIMITS.leaseMs - 100);
+    expect(await look(id)).toMatchObject({ state: "running", site: "a" });
+    await clock.advance(100 + LIMITS.reapMs);
+    expect((await poll).leases).toMatchObject([{ job: id, epoch: 2 }]);
+    expect(await look(id)).toMatchObject({
+      site: "b",
+      attempts: [
+        { site: "a", outcome: "lost" },
+        { site: "b", outcome: "running" },
+      ],
+    });
+    // The first site was only slow. It learns that it lost the lease, and its result does not count.
+    expect((await a.renew(lease)).news.lost).toEqual([lease]);
+    await expect(a.complete(lease)).rejects.toMatchObject({ code: "STALE_LEASE" });
+    await b.complete({ job: id, epoch: 2 });
+    expect(await look(id)).toMatchObject({ state: "finished", site: "b", epoch: 2 });
+  });
+
+  it("that expired goes on, or completes, while nobody else has the job", async () => {
+    const id = await submitOne();
+    const a = new Site("a");
+    await a.connect();
+    await a.lease();
+    a.connection.close();
+    await clock.advance(2 * LIMITS.leaseMs);
+    expect(await look(id)).toMatchObject({ state: "ready", reason: "no site is up (a is silent)" });
+    const lease = { job: id, epoch: 1 };
+    expect((await a.connect([lease])).news.lost).toEqual([]);
+    expect(await look(id)).toMatchObject({ state: "staged-in", epoch: 1, attempts: [{ outcome: "running" }] });
+    await a.complete(lease);
+    expect(await look(id)).toMatchObject({ state: "finished", epoch: 1 });
+  });
+
+  it("whose grant was lost with the link comes back when the site connects again", async () => {
+    const id = await submitOne();
+    const a = new Site("a");
+    await a.connect();
+    await a.lease();
+    a.connection.close();
+    await settle();
+    await a.connect([]);
+    expect((await a.lease()).leases).toMatchObject([{ job: id, epoch: 2 }]);
+    expect(await look(id)).toMatchObject({ attempts: [{ outcome: "returned" }, { outcome: "running" }] });
+  });
+
+  it("gets one full fresh term when central restarts, and is lost after that", async () => {
+    const id = await submitOne();
+    const a = new Site("a");
+    await a.connect();
+    await a.lease();
+    await clock.advance(LIMITS.leaseMs - 1_000);
+    await crashAndRestart();
+    await clock.advance(LIMITS.leaseMs - 1_000);
+    expect(await look(id)).toMatchObject({ state: "staged-in", epoch: 1 });
+    await clock.advance(1_000 + LIMITS.reapMs);
+    expect(await look(id)).toMatchObject({ state: "ready", attempts: [{ outcome: "lost", reason: "site a stopped renewing its lease" }] });
+  });
+
+  it("of a canceled job ends with its site: the cancel is final when the lease expires", async () => {
+    const id = await submitOne();
+    const a = new Site("a");
+    await a.connect();
+    await a.lease();
+    await (await client()).remote.cancel({ ids: [id] });
+    expect((await a.renew({ job: id, epoch: 1 })).news.cancel).toEqual([{ job: id, epoch: 1 }]);
+    a.connection.close();
+    await clock.advance(LIMITS.leaseMs + LIMITS.reapMs);
+    expect(await look(id)).toMatchObject({ state: "canceled", reason: "canceled by its owner" });
+  });
+});
+
+describe("a long poll", () => {
+  it("is answered once when its time is over, and does not tell the same cancel again and again", async () => {
+    const id = await submitOne();
+    const a = new Site("a");
+    await a.connect([], 2);
+    await a.lease();
+    const idle = a.lease(5_000);
+    await (await client()).remote.cancel({ ids: [id] });
+    expect((await idle).news.cancel).toEqual([{ job: id, epoch: 1 }]);
+    let answered = false;
+    const next = a.lease(5_000).then((answer) => {
+      answered = true;
+      return answer;
+    });
+    await clock.advance(4_000);
+    expect(answered).toBe(false);
+    await clock.advance(1_000);
+    expect(await next).toMatchObject({ leases: [], news: { cancel: [{ job: id, epoch: 1 }] } });
+  });
+
+  it("of a site that is full waits; it never gets more than its slots", async () => {
+    const people = await client();
+    await people.remote.submit({ key: "k", jobs: [noop(), noop(), noop()] });
+    const a = new Site("a");
+    await a.connect([], 2);
+    expect((await a.lease(0, 10)).leases).toHaveLength(2);
+    const third = a.lease(1_000, 10);
+    await clock.advance(1_000);
+    expect((await third).leases).toEqual([]);
+    const waiting = (await people.remote.jobs({ states: ["ready"] })).jobs;
+    expect(waiting).toMatchObject([{ reason: expect.stringContaining("all 2 slots of site a busy") }]);
+  });
+});
+
+describe("a retry", () => {
+  it("comes after its delay, and meanwhile the job says what it waits for", async () => {
+    const id = await submitOne();
+    const a = new Site("a");
+    await a.connect();
+    await a.lease();
+    await a.connection.remote.fail({ ...a.me, lease: { job: id, epoch: 1 }, code: "NATIVE_CRASHED", reason: "signal 11" });
+    const poll = a.lease(LIMITS.longPollMs);
+    await settle();
+    expect(await look(id)).toMatchObject({ state: "ready", reason: expect.stringMatching(/^attempt 2 of 3 is at .*signal 11$/) });
+    await clock.advance(LIMITS.retryDelayMs + LIMITS.reapMs);
+    expect((await poll).leases).toMatchObject([{ job: id, epoch: 2 }]);
+  });
+
+  it("ends at the limit, with every attempt's reason", async () => {
+    const id = await submitOne();
+    const a = new Site("a");
+    await a.connect();
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      const poll = a.lease(LIMITS.longPollMs);
+      await clock.advance(2 * LIMITS.retryDelayMs + LIMITS.reapMs);
+      expect((await poll).leases).toMatchObject([{ job: id, epoch: attempt }]);
+      const lease = { job: id, epoch: attempt };
+      await a.connection.remote.fail({ ...a.me, lease, code: "NATIVE_CRASHED", reason: `crash ${attempt}` });
+    }
+    const view = await look(id);
+    expect(view).toMatchObject({ state: "failed", reason: "crash 3 (attempt 3 of 3, the last)" });
+    expect(view.attempts.map(({ reason }) => reason)).toEqual(["crash 1", "crash 2", "crash 3 (attempt 3 of 3, the last)"]);
+  });
+});
+
+describe("a submission", () => {
+  it("that was acknowledged survives a crash; one that was not is made by its repeat, once", async () => {
+    const first = await submitOne();
+    // The disk is slow now: the next submission is on its way to it when central dies.
+    let hold = true;
+    const slow = memoryStore(() => (hold ? new Promise(() => {}) : Promise.resolve()));
+    hold = false;
+    await startOn(slow);
+    const kept = await (await client()).remote.submit({ key: "kept", jobs: [noop()] });
+    hold = true;
+    const people = await client().catch(() => null);
+    const pending = people!.remote.submit({ key: "lost", jobs: [noop()] });
+    const outcome = pending.catch((error: { code: string }) => error.code);
+    await settle();
+    hold = false;
+    await crashAndRestart(0);
+    expect(await outcome).toBe("UNAVAILABLE");
+    const again = await client();
+    expect(await again.remote.submit({ key: "kept", jobs: [noop()] })).toEqual(kept);
+    const repeated = await again.remote.submit({ key: "lost", jobs: [noop()] });
+    expect(await again.remote.submit({ key: "lost", jobs: [noop()] })).toEqual(repeated);
+    expect((await again.remote.jobs({})).jobs).toHaveLength(2);
+    expect(first).toHaveLength(15);
+  });
+});
+
+describe("a link", () => {
+  it("that shows no token in time is closed", async () => {
+    const link = dial("operator");
+    let closed = false;
+    link.onClose(() => {
+      closed = true;
+    });
+    await clock.advance(LIMITS.authenticateMs - 1);
+    expect(closed).toBe(false);
+    await clock.advance(1);
+    expect(closed).toBe(true);
+  });
+});
