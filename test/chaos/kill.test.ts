@@ -1,5 +1,5 @@
 /** kill -9 of a site, of kernel hosts and of central, while jobs run: every job finishes once. Real processes of the built command. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFailed, vi } from "vitest";
 import type { JobId, JobSpec, JobView } from "../../src/core/job.js";
 import { expectFinishedOnce } from "./checkers.js";
 import { type Facility, startFacility } from "./processes.js";
@@ -12,6 +12,8 @@ let last: Map<JobId, string>;
 
 beforeEach(async () => {
   facility = await startFacility();
+  const { log } = facility;
+  onTestFailed(() => console.log(log()));
   following = new AbortController();
   finishes = new Map();
   last = new Map();

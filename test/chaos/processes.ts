@@ -24,6 +24,8 @@ export interface Facility {
   kill(name: string): Promise<void>;
   /** SIGKILL to the kernel hosts of a site. @returns how many there were */
   killHosts(site: string): number;
+  /** What all processes have logged. */
+  log(): string;
   end(): Promise<void>;
 }
 
@@ -50,22 +52,29 @@ export function childrenOf(pid: number): number[] {
     .map(Number);
 }
 
-/** Runs the command and resolves with the first JSON line on its stdout. */
-export function startCommand(args: readonly string[]): { child: ChildProcess; ready: Promise<Record<string, string>> } {
+interface Started {
+  readonly child: ChildProcess;
+  /** The first JSON line on its stdout. */
+  readonly ready: Promise<Record<string, string>>;
+  readonly log: () => string;
+}
+
+/** Runs the command with --json. */
+export function startCommand(args: readonly string[]): Started {
   const child = spawn(process.execPath, [CLI, ...args, "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+  let err = "";
+  child.stderr?.on("data", (text) => {
+    err = (err + text).slice(-20_000);
+  });
   const ready = new Promise<Record<string, string>>((resolve, reject) => {
     let out = "";
-    let err = "";
-    child.stderr?.on("data", (text) => {
-      err = (err + text).slice(-5_000);
-    });
     child.stdout?.on("data", (text) => {
       out += text;
       if (out.includes("\n")) resolve(JSON.parse(out.slice(0, out.indexOf("\n"))));
     });
     child.once("exit", (code, signal) => reject(new Error(`xpcs ${args[0]} ended early (${signal ?? code}): ${err}`)));
   });
-  return { child, ready };
+  return { child, ready, log: () => err };
 }
 
 function gone(child: ChildProcess): Promise<void> {
@@ -78,9 +87,11 @@ export async function startFacility(): Promise<Facility> {
   const folder = mkdtempSync(join(tmpdir(), "xpcs-chaos-"));
   const port = await freePort();
   const children = new Map<string, ChildProcess>();
+  const logs: (() => string)[] = [];
   const start = async (name: string, args: readonly string[]): Promise<Record<string, string>> => {
-    const { child, ready } = startCommand(args);
+    const { child, ready, log } = startCommand(args);
     children.set(name, child);
+    logs.push(() => `--- ${name}, process ${child.pid}\n${log()}`);
     return ready;
   };
   const central = () => start("central", ["central", "--data", join(folder, "central"), "--listen", `127.0.0.1:${port}`]);
@@ -89,6 +100,7 @@ export async function startFacility(): Promise<Facility> {
   return {
     folder,
     client,
+    log: () => logs.map((log) => log()).join("\n"),
     url,
     operatorToken,
     async startCentral() {
