@@ -108,17 +108,19 @@ export function clientSession(central: Central): ClientApi {
       const endMs = central.clock.monotonicMs() + waitMs;
       const look = () =>
         central.turn(() => {
-          if (cursor === null) return { cursor: central.feed.now(), jobs: [] as JobView[] };
+          if (cursor === null) return { answer: { cursor: central.feed.now(), jobs: [] as JobView[] } };
           const changes = central.feed.since(cursor);
           const records = changes.jobs.map((id) => central.state.jobs.get(id)!);
           const views = page(records, central.viewer(), LIMITS.pageJobsMax);
-          return { cursor: changes.cursorAfter(views.length), jobs: views };
+          const leftMs = endMs - central.clock.monotonicMs();
+          if (views.length > 0 || leftMs <= 0) return { answer: { cursor: changes.cursorAfter(views.length), jobs: views } };
+          // Waiting begins within the turn: what the next turn of the same batch changes must wake it.
+          return { answer: null, changed: central.feed.wait(central.clock, leftMs) };
         });
       for (;;) {
-        const found = await look();
-        const leftMs = endMs - central.clock.monotonicMs();
-        if (cursor === null || found.jobs.length > 0 || leftMs <= 0) return found;
-        await central.feed.wait(central.clock, leftMs);
+        const { answer, changed } = await look();
+        if (answer !== null) return answer;
+        await changed;
       }
     },
   };

@@ -76,6 +76,7 @@ export interface State {
   readonly leased: Map<SiteName, Set<JobId>>;
 }
 
+/** The state before the first event. */
 export function emptyState(): State {
   return { sequence: 0, jobs: new Map(), order: [], keys: new Map(), sites: new Map(), ready: new Set(), leased: new Map() };
 }
@@ -112,6 +113,7 @@ export interface Dirty {
   readonly sites: Set<SiteName>;
 }
 
+/** Nothing has changed. */
 export function noDirty(): Dirty {
   return { jobs: new Set(), keys: new Set(), sites: new Set() };
 }

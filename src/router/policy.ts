@@ -51,6 +51,7 @@ export interface Policy {
   choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice;
 }
 
+/** Slots without a job; jobs that are queued for it may be about to take them. */
 export function freeSlots(site: SiteLoad): number {
   return site.slots - site.running.length;
 }

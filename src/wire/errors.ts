@@ -12,6 +12,7 @@ export interface WireError {
   readonly details: ErrorDetails;
 }
 
+/** Any thrown value as it goes on the wire. */
 export function toWireError(error: unknown): WireError {
   const { code, message, details } = toXpcsError(error);
   return { code, message, details: { ...details } };

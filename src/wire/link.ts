@@ -24,6 +24,7 @@ export interface CloseSignal {
   onClose(run: (reason: XpcsError) => void): void;
 }
 
+/** A close signal that has not fired. */
 export function createCloseSignal(): CloseSignal {
   let reason: XpcsError | null = null;
   let waiting: ((reason: XpcsError) => void)[] = [];

@@ -1,3 +1,4 @@
+/** Central as its peers see it: a real ledger on a temporary folder, real websockets on loopback, sites played by the test. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

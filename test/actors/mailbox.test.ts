@@ -1,3 +1,4 @@
+/** The mailbox over a disk that the test slows down and breaks. */
 import { describe, expect, it } from "vitest";
 import { Mailbox } from "../../src/actors/mailbox.js";
 import { settle } from "./virtual-clock.js";

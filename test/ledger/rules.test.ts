@@ -1,3 +1,4 @@
+/** The rules of jobs: each by name, then random histories and all short ones, with what must hold after every event. */
 import { describe, expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
 import { type Command, decide, retryDelayMs } from "../../src/ledger/decide.js";

@@ -1,3 +1,4 @@
+/** One suite over every event store, then what each does that the other cannot: damage, locks, lost tails. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

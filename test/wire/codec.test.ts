@@ -1,3 +1,4 @@
+/** What the codec carries unchanged, and what it refuses. */
 import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/core/limits.js";

@@ -1,3 +1,4 @@
+/** Calls, errors, deadlines and bounds: one suite over every kind of link. */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
