@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { correlateReference, type ReferenceResult } from "../../src/xpcs/multitau-reference.js";
 import { type CorrelatorResult, createCorrelator } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";
+import { simulateEvents } from "../../src/xpcs/simulate.js";
 import { worstDifference } from "./reference-case.js";
 
 /** Both sum integers exactly; they differ in the last divisions only. */
@@ -128,6 +129,24 @@ describe("the native correlator equals the plain one", () => {
   });
 });
 
+/** 40 x 50 pixels, 1000 frames of speckle in 6 dynamic bins of 3 static ones. */
+function speckleProblem(meanCounts: number): Problem {
+  const [height, width, frames] = [40, 50, 1000];
+  const sqmap = Int32Array.from({ length: height * width }, (_, p) => 1 + (p % 18));
+  const dqmap = sqmap.map((s) => 1 + Math.floor((s - 1) / 3));
+  const ring = { meanCounts, decayRate: 0.05, contrast: 0.5 };
+  const events = simulateEvents({
+    height,
+    width,
+    frames,
+    ringOfPixel: new Uint16Array(height * width).fill(1),
+    rings: [ring],
+    backgroundCounts: 0,
+    seed: 11,
+  });
+  return { height, width, frames, dpl: 4, dqmap, sqmap, frame: events.frame, pixel: events.pixel, count: Int32Array.from(events.count) };
+}
+
 function bytes(result: CorrelatorResult): Record<string, string> {
   const arrays = Object.entries(result).filter(([, value]) => ArrayBuffer.isView(value)) as [string, Float64Array][];
   return Object.fromEntries(arrays.map(([name, a]) => [name, Buffer.from(a.buffer, a.byteOffset, a.byteLength).toString("base64")]));
@@ -136,6 +155,16 @@ function bytes(result: CorrelatorResult): Record<string, string> {
 describe("the native correlator gives the same bits", () => {
   it.each(SEEDS.slice(0, 40))("for 1, 2 and 5 threads, problem %i", (seed) => {
     const problem = randomProblem(seed);
+    const one = bytes(native(problem, 1));
+    expect(bytes(native(problem, 2))).toEqual(one);
+    expect(bytes(native(problem, 5))).toEqual(one);
+  });
+
+  it.each([
+    ["few photons", 0.01],
+    ["many photons", 1.5],
+  ])("for 1, 2 and 5 threads, on a larger sample with %s", (_what, meanCounts) => {
+    const problem = speckleProblem(meanCounts);
     const one = bytes(native(problem, 1));
     expect(bytes(native(problem, 2))).toEqual(one);
     expect(bytes(native(problem, 5))).toEqual(one);
