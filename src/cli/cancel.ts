@@ -4,6 +4,7 @@ import { addCentralOptions, type CentralOptions, withClient } from "./client-set
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
 
+/** Adds the command to the program. */
 export function registerCancel(program: Command, io: CliIo): void {
   const command = program
     .command("cancel")

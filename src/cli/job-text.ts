@@ -22,6 +22,7 @@ function note({ state, progress, reason }: JobView): string {
   return reason ?? "";
 }
 
+/** A table of jobs, one line each. */
 export function jobTable(jobs: readonly JobView[]): string {
   if (jobs.length === 0) return "no jobs";
   return formatTable(

@@ -5,6 +5,7 @@ import { withExample } from "./help.js";
 import { jobText } from "./job-text.js";
 import type { CliIo } from "./output.js";
 
+/** Adds the command to the program. */
 export function registerJob(program: Command, io: CliIo): void {
   const command = program
     .command("job")

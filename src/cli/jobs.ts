@@ -32,6 +32,7 @@ async function listJobs(client: XpcsClient, query: JobQuery, limit: number): Pro
   return found;
 }
 
+/** Adds the command to the program. */
 export function registerJobs(program: Command, io: CliIo): void {
   const command = program.command("jobs").description("List jobs, newest first.");
   addCentralOptions(command)

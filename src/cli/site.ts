@@ -87,6 +87,7 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
   await site.ended;
 }
 
+/** Adds the command to the program. */
 export function registerSite(program: Command, io: CliIo): void {
   const command = program
     .command("site")

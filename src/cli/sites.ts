@@ -34,6 +34,7 @@ function siteTable(sites: readonly SiteView[]): string {
   );
 }
 
+/** Adds the command to the program. */
 export function registerSites(program: Command, io: CliIo): void {
   const command = program.command("sites").description("List the sites and what they are doing.");
   addCentralOptions(command).action(async (options: CentralOptions) => {

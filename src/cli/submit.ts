@@ -46,6 +46,7 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
   });
 }
 
+/** Adds the command to the program. */
 export function registerSubmit(program: Command, io: CliIo): void {
   const command = program
     .command("submit")

@@ -17,6 +17,7 @@ export function exitByOutcome(io: CliIo, jobs: readonly JobView[]): void {
   if (jobs.some(({ state }) => state === "failed" || state === "canceled")) io.exitWith(1);
 }
 
+/** Adds the command to the program. */
 export function registerWatch(program: Command, io: CliIo): void {
   const command = program
     .command("watch")

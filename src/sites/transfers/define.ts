@@ -35,7 +35,7 @@ export type DestinationFound =
 export interface StageOut {
   readonly destination: Destination;
   readonly epoch: number;
-  /** The whole result in the attempt's folder, with its digest. */
+  /** The whole result in the attempt's folder, with its digest. Once it is published, the folder's copy is gone. */
   readonly local: OutputFile;
   /** From `inspect`: only that file may be replaced. */
   readonly seen: string | null;

@@ -168,6 +168,8 @@ async function publish(request: StageOut): Promise<OutputFile> {
     try {
       const output = await name(request, partial, before);
       await syncPath(dirname(destination.ref.path));
+      // The published file must not have a second name through which it could be written.
+      await rm(local.path, { force: true });
       return output;
     } catch (error) {
       if (isCode(error, "ALREADY_EXISTS")) await rm(notePath(destination), { force: true });

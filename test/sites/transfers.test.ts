@@ -1,0 +1,184 @@
+/** Every transfer backend against the contract in define.ts. A new backend is tested by adding its rig to RIGS below. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { XpcsError } from "../../src/core/errors.js";
+import type { OutputFile } from "../../src/core/job.js";
+import type { Destination, StageOut } from "../../src/sites/transfers/define.js";
+import { TRANSFERS, transferFor } from "../../src/sites/transfers/registry.js";
+import { killDuringStageOut } from "./kill-stage-out.js";
+
+/** What a backend needs to be tested: an address for a path on this machine. */
+const RIGS: Readonly<Record<string, { readonly ref: (path: string) => { path: string } }>> = {
+  "shared-path": { ref: (path) => ({ path }) },
+};
+
+/** A second file system, when the machine has one: there the bytes must be copied instead of linked. */
+const OTHER = "/dev/shm";
+const HAS_OTHER = existsSync(OTHER) && statSync(OTHER).dev !== statSync(tmpdir()).dev;
+const PLACES = HAS_OTHER ? (["same file system", "another file system"] as const) : (["same file system"] as const);
+
+describe.each(TRANSFERS.flatMap((transfer) => PLACES.map((place) => ({ transfer, place }))))(
+  "$transfer.name, $place",
+  ({ transfer, place }) => {
+    const rig = RIGS[transfer.name]!;
+    let work: string;
+    let there: string;
+    const never = new AbortController().signal;
+
+    beforeEach(() => {
+      work = mkdtempSync(join(place === "same file system" ? tmpdir() : OTHER, "xpcs-work-"));
+      there = mkdtempSync(join(tmpdir(), "xpcs-there-"));
+    });
+    afterEach(() => {
+      for (const folder of [work, there]) rmSync(folder, { recursive: true, force: true });
+    });
+
+    const destination = (overrides: Partial<Destination> = {}): Destination => ({
+      ref: rig.ref(join(there, "a_results.hdf")),
+      job: "j1",
+      overwrite: false,
+      ...overrides,
+    });
+    const result = (text: string): OutputFile => {
+      const path = join(work, "result.partial");
+      writeFileSync(path, text);
+      return { path, bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
+    };
+    const stageOut = (text: string, overrides: Partial<StageOut> = {}) =>
+      transfer.stageOut({
+        destination: destination(),
+        epoch: 1,
+        local: result(text),
+        seen: null,
+        confirm: async () => {},
+        signal: never,
+        ...overrides,
+      });
+    const content = (): string | null => {
+      const path = join(there, "a_results.hdf");
+      return existsSync(path) ? readFileSync(path, "utf8") : null;
+    };
+
+    it("stages files in, readable and in order", async () => {
+      for (const name of ["x", "y"]) writeFileSync(join(there, name), `bytes of ${name}`);
+      const refs = ["x", "y"].map((name) => rig.ref(join(there, name)));
+      const dir = join(work, "attempt");
+      mkdirSync(dir);
+      for (let repeat = 0; repeat < 2; repeat += 1) {
+        const paths = await transfer.stageIn({ refs, dir, signal: never });
+        expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(["bytes of x", "bytes of y"]);
+      }
+    });
+
+    it("says which input is missing", async () => {
+      const missing = transfer.stageIn({ refs: [rig.ref(join(there, "none.bin"))], dir: work, signal: never });
+      await expect(missing).rejects.toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("none.bin") });
+    });
+
+    it("publishes the whole result with its digest", async () => {
+      const local = result("the result");
+      expect(await stageOut("the result")).toEqual({ ...local, path: join(there, "a_results.hdf") });
+      expect(content()).toBe("the result");
+    });
+
+    it("asks for confirmation before anything shows under the final name", async () => {
+      let before: string | null = "not asked";
+      await stageOut("the result", {
+        confirm: async () => {
+          before = content();
+        },
+      });
+      expect(before).toBeNull();
+    });
+
+    it("publishes nothing when the lease was lost, and leaves nothing behind", async () => {
+      const confirm = async (): Promise<void> => {
+        throw new XpcsError("STALE_LEASE", "granted again");
+      };
+      await expect(stageOut("stale", { confirm })).rejects.toMatchObject({ code: "STALE_LEASE" });
+      expect(readdirSync(there)).toEqual([]);
+    });
+
+    it("does not replace a stranger's file", async () => {
+      writeFileSync(join(there, "a_results.hdf"), "a stranger's");
+      await expect(transfer.inspect(destination())).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+      await expect(stageOut("ours")).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+      expect(content()).toBe("a stranger's");
+      expect(readdirSync(there)).toEqual(["a_results.hdf"]);
+    });
+
+    it("replaces the file it saw when told to, and no other", async () => {
+      writeFileSync(join(there, "a_results.hdf"), "old");
+      const overwrite = destination({ overwrite: true });
+      const found = await transfer.inspect(overwrite);
+      const seen = found.kind === "free" ? found.seen : null;
+      expect(await stageOut("new", { destination: overwrite, seen })).toMatchObject({ bytes: 3 });
+      expect(content()).toBe("new");
+      await transfer.settle(overwrite);
+      // What it saw is no longer there: somebody has published since.
+      await expect(stageOut("late", { destination: overwrite, seen })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+      expect(content()).toBe("new");
+    });
+
+    it.each([false, true])("knows the job's own publication until it is settled (overwrite %s)", async (overwrite) => {
+      const own = destination({ overwrite });
+      const output = await stageOut("first", { destination: own });
+      expect(await transfer.inspect(own)).toEqual({ kind: "published", output });
+      // Another attempt that was on its way adopts it.
+      expect(await stageOut("second", { destination: own, epoch: 2 })).toEqual(output);
+      expect(content()).toBe("first");
+      await transfer.settle(own);
+      await transfer.settle(own);
+      expect(readdirSync(there)).toEqual(["a_results.hdf"]);
+      const stranger = transfer.inspect(destination({ job: "j2" }));
+      await expect(stranger).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+    });
+
+    it("refuses an attempt that is older than the one that published", async () => {
+      await stageOut("newer", { epoch: 2 });
+      await expect(stageOut("older", { epoch: 1 })).rejects.toMatchObject({ code: "STALE_LEASE" });
+      expect(content()).toBe("newer");
+    });
+
+    it("discards what an attempt may have left, and nothing else", async () => {
+      await stageOut("first");
+      await transfer.discard({ destination: destination(), epoch: 1 });
+      expect(content()).toBe("first");
+    });
+
+    it("says what to do when the folder of the result is missing", async () => {
+      const ref = rig.ref(join(there, "none", "a_results.hdf"));
+      const failed = stageOut("lost", { destination: destination({ ref }) });
+      await expect(failed).rejects.toMatchObject({ code: "IO_FAILED", message: expect.stringContaining(dirname(ref.path)) });
+    });
+
+    it("never shows a partial file under the final name when it is killed on the way", async () => {
+      const seen = await killDuringStageOut({
+        transfer: transfer.name,
+        work,
+        ref: rig.ref(join(there, "a_results.hdf")),
+        megabytes: 32,
+        kills: 12,
+      });
+      // Whatever was there at any look was the whole file.
+      expect(seen.partial).toEqual([]);
+      expect(seen.looks).toBeGreaterThan(50);
+      expect(seen.killed).toBeGreaterThan(0);
+      // After the last kill an attempt without one succeeds.
+      expect(seen.finalSha256).toBe(seen.expectedSha256);
+    });
+  },
+);
+
+describe("the registry of transfers", () => {
+  it("has a rig for every backend", () => {
+    expect(Object.keys(RIGS).sort()).toEqual(TRANSFERS.map(({ name }) => name).sort());
+  });
+
+  it("refuses what no backend takes", () => {
+    expect(() => transferFor({ path: "relative/path" })).toThrow(/no transfer reaches/);
+  });
+});
