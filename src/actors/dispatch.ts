@@ -73,7 +73,8 @@ export function planGrants(
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);
-    if (choice.site === null) {
+    // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.
+    if (choice.site === null || (choice.action === "wait" && job.site !== null)) {
       hopeless.add(kind);
       continue;
     }

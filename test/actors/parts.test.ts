@@ -1,0 +1,157 @@
+/** Central's smaller parts alone: ids, the change feed, dispatch. */
+import { describe, expect, it } from "vitest";
+import { ChangeFeed } from "../../src/actors/change-feed.js";
+import { planGrants, siteLoads } from "../../src/actors/dispatch.js";
+import { createIdSource } from "../../src/actors/ids.js";
+import { Sites } from "../../src/actors/presence.js";
+import { roleOf } from "../../src/actors/tokens.js";
+import { LIMITS } from "../../src/core/limits.js";
+import { type Command, decide } from "../../src/ledger/decide.js";
+import type { LedgerEvent } from "../../src/ledger/events.js";
+import { reduce } from "../../src/ledger/reduce.js";
+import { emptyState, type State } from "../../src/ledger/state.js";
+import { soonest } from "../../src/router/policies/soonest.js";
+import { spec } from "../ledger/world.js";
+import { settle, virtualClock } from "./virtual-clock.js";
+
+function obey(state: State, command: Command): void {
+  for (const event of decide(state, command, 1) as LedgerEvent[]) reduce(state, event);
+}
+const submit = (state: State, ids: string[], site?: string) =>
+  obey(state, {
+    type: "submit",
+    key: `key of ${ids[0]}`,
+    digest: "d",
+    jobs: ids.map((id) => ({ id, spec: site === undefined ? spec() : { ...spec(), site } })),
+  });
+
+describe("ids", () => {
+  it("sort in the order in which they were made, also when the clock stands still or goes back, and differ", () => {
+    let byte = 0;
+    const next = createIdSource((size) => Uint8Array.from({ length: size }, () => (byte = (byte * 181 + 7) % 256)));
+    const start = Date.UTC(2026, 10, 22);
+    const ids = Array.from({ length: 5_000 }, (_, index) => next(start + (index < 3_000 ? 0 : -1_000_000)));
+    ids.push(next(start + 60_000), next(Date.UTC(2053, 0, 1)));
+    expect([...ids].sort()).toEqual(ids);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-hjkmnp-tv-z]{15}$/);
+  });
+});
+
+describe("a token", () => {
+  it("has its role, and nothing near it has one", () => {
+    const tokens = { operatorToken: "operator-token-1234", siteToken: "site-token-12345678" };
+    expect(roleOf(tokens, tokens.operatorToken)).toBe("operator");
+    expect(roleOf(tokens, tokens.siteToken)).toBe("site");
+    for (const wrong of ["", "operator-token-123", "operator-token-12345", "OPERATOR-TOKEN-1234"]) expect(roleOf(tokens, wrong)).toBeNull();
+  });
+});
+
+describe("the change feed", () => {
+  const world = () => {
+    const state = emptyState();
+    submit(state, ["a", "b", "c"]);
+    const feed = new ChangeFeed(state, "run1");
+    return { state, feed };
+  };
+
+  it("gives each changed job once, and goes on from any place in a page", () => {
+    const { feed } = world();
+    const start = feed.now();
+    for (const job of ["a", "b", "a", "c"]) feed.changed(job);
+    const changes = feed.since(start);
+    expect(changes.jobs).toEqual(["b", "a", "c"]);
+    expect(feed.since(changes.cursorAfter(1)).jobs).toEqual(["a", "c"]);
+    expect(feed.since(changes.cursorAfter(3)).jobs).toEqual([]);
+  });
+
+  it("answers a cursor of another run, or one that fell out of the ring, from the ledger, page by page", () => {
+    const { state, feed } = world();
+    const old = "1.run0.77";
+    expect(feed.since(old).jobs).toEqual(["b", "c"]);
+    const page = feed.since(old).cursorAfter(1);
+    expect(feed.since(page).jobs).toEqual(["c"]);
+    expect(feed.since(feed.since(page).cursorAfter(1)).jobs).toEqual([]);
+    const before = feed.now();
+    obey(state, { type: "cancel", ids: ["b"] });
+    feed.changed("b");
+    for (let n = 0; n < 40_000; n += 1) feed.changed("c");
+    expect(feed.since(before).jobs).toEqual(["b"]);
+  });
+
+  it("refuses what is no cursor", () => {
+    const { feed } = world();
+    for (const cursor of ["", "1", "a.b.c", "1.run1.-1", "1.run 1.2"]) {
+      expect(() => feed.since(cursor)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    }
+  });
+
+  it("wakes those who wait, once, or lets them go when their time is over", async () => {
+    const { feed } = world();
+    const clock = virtualClock();
+    const woken: string[] = [];
+    void feed.wait(clock, 1_000).then(() => woken.push("first"));
+    // Looking makes turns, and turns end in a wake; without news it must wake nobody, or two who wait would wake each other for ever.
+    feed.wake();
+    await settle();
+    expect(woken).toEqual([]);
+    feed.changed("a");
+    feed.wake();
+    await settle();
+    expect(woken).toEqual(["first"]);
+    void feed.wait(clock, 1_000).then(() => woken.push("second"));
+    await clock.advance(999);
+    expect(woken).toEqual(["first"]);
+    await clock.advance(1);
+    expect(woken).toEqual(["first", "second"]);
+  });
+});
+
+describe("dispatch", () => {
+  const world = () => {
+    const state = emptyState();
+    const sites = new Sites(LIMITS.leaseMs);
+    for (const site of ["a", "b"]) {
+      obey(state, { type: "join", site, instance: "1", host: "h", slots: 2, apps: ["xpcs.noop"], held: [] });
+      sites.take(site, "1", 0, 0).links = 1;
+    }
+    const plan = (asked: Record<string, number>) => {
+      const grants = planGrants(state, siteLoads(state, sites, 1, 0), soonest, new Map(Object.entries(asked)), 1);
+      return grants.map(({ job, site }) => `${job} ${site}`);
+    };
+    return { state, plan };
+  };
+
+  it("shares jobs between sites that are alike, in the order of the queue", () => {
+    const { state, plan } = world();
+    submit(state, ["1", "2", "3", "4", "5"]);
+    expect(plan({ a: 2, b: 2 })).toEqual(["1 a", "2 b", "3 a", "4 b"]);
+  });
+
+  it("gives a site no more than it asks for, and nothing to one that does not ask", () => {
+    const { state, plan } = world();
+    submit(state, ["1", "2", "3", "4", "5"]);
+    expect(plan({ a: 1 })).toEqual(["1 a"]);
+    expect(plan({})).toEqual([]);
+  });
+
+  it("is not blocked by any number of jobs that wait for a site that is full, or for none", () => {
+    const { state, plan } = world();
+    const many = LIMITS.dispatchScanMax + 10;
+    submit(
+      state,
+      Array.from({ length: many }, (_, n) => `nowhere${n}`),
+      "z",
+    );
+    submit(
+      state,
+      Array.from({ length: many }, (_, n) => `pinned${n}`),
+      "a",
+    );
+    submit(state, ["free"]);
+    expect(plan({ b: 1 })).toEqual(["free b"]);
+    obey(state, { type: "grant", job: "pinned0", site: "a", why: "" });
+    obey(state, { type: "grant", job: "pinned1", site: "a", why: "" });
+    expect(plan({ b: 1 })).toEqual(["free b"]);
+  });
+});
