@@ -1,0 +1,220 @@
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <random>
+
+#include "pixel_kernel.hpp"
+#include "plain_reference.hpp"
+#include "xpcs/correlator.hpp"
+#include "xpcs/error.hpp"
+
+using namespace xpcs;
+
+namespace {
+
+struct Events {
+  std::vector<std::uint32_t> frame, pixel;
+  std::vector<std::int64_t> count;
+};
+
+Events random_events(std::mt19937& random, std::uint32_t frames, std::uint32_t pixels, std::size_t n, std::int64_t low, std::int64_t high) {
+  Events events;
+  for (std::size_t i = 0; i < n; ++i) {
+    events.frame.push_back(static_cast<std::uint32_t>(random() % frames));
+    events.pixel.push_back(static_cast<std::uint32_t>(random() % pixels));
+    events.count.push_back(low + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(high - low + 1)));
+  }
+  return events;
+}
+
+Partition random_partition(std::mt19937& random, std::uint32_t h, std::uint32_t w) {
+  std::vector<std::int32_t> dq(h * w), sq(h * w);
+  for (std::uint32_t p = 0; p < h * w; ++p) {
+    const auto q = static_cast<std::int32_t>(p < 3 ? p + 1 : random() % 4);  // every dynamic bin exists
+    dq[p] = q;
+    sq[p] = q == 0 ? 0 : q * 4 - static_cast<std::int32_t>(random() % 3);  // static labels with gaps
+  }
+  return make_partition(h, w, dq, sq, SplitBins::error);
+}
+
+bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("pairing photons and walking levels give the same integers") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 400; ++round) {
+    const std::uint64_t frames = 2 + random() % 3000;
+    const auto dpl = static_cast<std::uint32_t>(1 + random() % 9);
+    const Scheme scheme(frames, dpl);
+    std::vector<std::uint32_t> t;
+    std::vector<std::int64_t> v;
+    const std::uint64_t sparseness = 1 + random() % 60;
+    for (std::uint32_t f = 0; f < frames; ++f) {
+      if (random() % sparseness != 0) continue;
+      t.push_back(f);
+      v.push_back(static_cast<std::int64_t>(random() % 9) - 2);
+    }
+    std::vector<std::int64_t> byPairs(scheme.delays.size(), 0);
+    std::vector<std::int64_t> byLevels(scheme.delays.size(), 0);
+    add_pairs<std::int64_t, std::int64_t>(scheme, t, v, byPairs.data());
+    add_levels<std::int64_t, std::int64_t>(scheme, t, v, byLevels.data());
+    REQUIRE(byPairs == byLevels);
+  }
+}
+
+TEST_CASE("the correlator agrees with the plain formulas") {
+  std::mt19937 random(5);
+  for (int round = 0; round < 40; ++round) {
+    const std::uint32_t h = 3 + random() % 5;
+    const std::uint32_t w = 2 + random() % 6;
+    const std::uint32_t frames = 4 + random() % 300;
+    Partition part = random_partition(random, h, w);
+    const Events events = random_events(random, frames, h * w, frames * 8, 0, 3);
+    CorrelatorOptions options;
+    options.dpl = 1 + random() % 6;
+    options.staticWindow = 1 + random() % 50;
+    Correlator correlator(part, options);
+    correlator.push(events.frame, events.pixel, events.count);
+    correlator.set_frames(frames);
+    const auto result = correlator.result({2, true});
+
+    std::vector<std::vector<double>> series(h * w, std::vector<double>(frames, 0.0));
+    for (std::size_t i = 0; i < events.frame.size(); ++i) series[events.pixel[i]][events.frame[i]] += static_cast<double>(events.count[i]);
+    const std::size_t D = result.delays.size();
+    for (std::uint32_t q = 0; q < part.dynamicBins; ++q) {
+      for (std::size_t d = 0; d < D; ++d) {
+        double sum = 0;
+        int averaged = 0;
+        double x1 = 0;
+        double x2 = 0;
+        double n = 0;
+        for (std::uint32_t s = 0; s < part.staticBins; ++s) {
+          if (part.dynamicOfStatic[s] != q) continue;
+          double g2 = 0;
+          double past = 0;
+          double future = 0;
+          double members = 0;
+          for (std::size_t rank = 0; rank < part.pixelOfRank.size(); ++rank) {
+            if (part.staticOfRank[rank] != s) continue;
+            const auto curve = plain::pixel_curve(series[part.pixelOfRank[rank]], result.delays);
+            g2 += curve.g2[d];
+            past += curve.past[d];
+            future += curve.future[d];
+            const double x = curve.g2[d] / (curve.past[d] * curve.future[d]);
+            if (!std::isnan(x)) {
+              x1 += x;
+              x2 += x * x;
+            }
+            ++members;
+          }
+          n += members;
+          const double ratio = (g2 / members) / ((past / members) * (future / members));
+          if (std::isnan(ratio)) continue;
+          sum += ratio;
+          ++averaged;
+        }
+        const std::size_t at = d * part.dynamicBins + q;
+        if (averaged == 0) {
+          CHECK(std::isnan(result.g2[at]));
+        } else {
+          CHECK(result.g2[at] == doctest::Approx(sum / averaged).epsilon(1e-12));
+        }
+        const double variance = std::max(x2 / n - (x1 / n) * (x1 / n), 0.0);
+        CHECK(result.g2Err[at] == doctest::Approx(std::sqrt(variance / n)).epsilon(1e-9));
+      }
+    }
+  }
+}
+
+TEST_CASE("results do not depend on threads, chunks, or the order of events") {
+  std::mt19937 random(3);
+  const std::uint32_t h = 60;
+  const std::uint32_t w = 90;  // several tiles
+  const Partition part = random_partition(random, h, w);
+  const Events events = random_events(random, 500, h * w, 200000, 0, 5);
+  const auto run = [&](unsigned threads, std::size_t chunk, bool flat) {
+    CorrelatorOptions options;
+    if (flat) {
+      options.normalizeByFrameSum = true;
+      for (std::uint32_t p = 0; p < h * w; ++p) options.pixelFactor.push_back(0.9 + 0.001 * (p % 200));
+    }
+    Correlator correlator(part, options);
+    for (std::size_t at = 0; at < events.frame.size(); at += chunk) {
+      const std::size_t n = std::min(chunk, events.frame.size() - at);
+      correlator.push(std::span(events.frame).subspan(at, n), std::span(events.pixel).subspan(at, n), std::span(events.count).subspan(at, n));
+    }
+    return correlator.result({threads, false});
+  };
+  for (const bool flat : {false, true}) {
+    const auto one = run(1, 200000, flat);
+    for (const auto& [threads, chunk] : {std::pair(2U, 777UL), std::pair(5U, 65536UL), std::pair(3U, 1UL << 20)}) {
+      const auto other = run(threads, chunk, flat);
+      CHECK(same_bits(one.g2, other.g2));
+      CHECK(same_bits(one.g2Err, other.g2Err));
+      CHECK(same_bits(one.pixelMean, other.pixelMean));
+      CHECK(same_bits(one.frameMean, other.frameMean));
+    }
+  }
+}
+
+TEST_CASE("counts beyond 32 bits are summed exactly") {
+  const Partition part = make_partition(1, 1, std::vector<std::int32_t>{1}, std::vector<std::int32_t>{1}, SplitBins::error);
+  Correlator correlator(part, {});
+  const std::int64_t big = 4294967295;
+  const std::vector<std::uint32_t> frame{0, 1, 2, 3};
+  const std::vector<std::uint32_t> pixel(4, 0);
+  const std::vector<std::int64_t> count(4, big);
+  correlator.push(frame, pixel, count);
+  const auto result = correlator.result({1, false});
+  for (const double g2 : result.g2) CHECK(g2 == doctest::Approx(1.0).epsilon(1e-15));
+  CHECK(result.pixelMean[0] == 4294967295.0);
+}
+
+TEST_CASE("it can be asked on the way, and the answer is that of the frames so far") {
+  std::mt19937 random(9);
+  const Partition part = random_partition(random, 6, 6);
+  const Events events = random_events(random, 64, 36, 3000, 1, 2);
+  Correlator growing(part, {});
+  for (std::uint32_t until : {16U, 33U, 64U}) {
+    Correlator fresh(part, {});
+    Events some;
+    for (std::size_t i = 0; i < events.frame.size(); ++i) {
+      if (events.frame[i] >= until) continue;
+      some.frame.push_back(events.frame[i]);
+      some.pixel.push_back(events.pixel[i]);
+      some.count.push_back(events.count[i]);
+    }
+    fresh.push(some.frame, some.pixel, some.count);
+    growing = Correlator(part, {});
+    growing.push(events.frame, events.pixel, events.count);
+    growing.set_frames(until);
+    fresh.set_frames(until);
+    CHECK(same_bits(growing.result({1, false}).g2, fresh.result({2, false}).g2));
+  }
+}
+
+TEST_CASE("misuse is an error with its reason") {
+  const Partition part = make_partition(1, 2, std::vector<std::int32_t>{1, 1}, std::vector<std::int32_t>{1, 1}, SplitBins::error);
+  Correlator correlator(part, {});
+  const std::vector<std::uint32_t> one{0};
+  const std::vector<std::uint32_t> outside{2};
+  const std::vector<std::int64_t> count{1};
+  CHECK_THROWS_AS(correlator.push(one, outside, count), Error);
+  CHECK_THROWS_AS(correlator.push(one, {}, count), Error);
+  correlator.push(one, one, count);
+  CHECK_THROWS_AS(correlator.push_real(one, one, std::vector<double>{1.0}), Error);
+  CorrelatorOptions none;
+  none.dpl = 0;
+  CHECK_THROWS_AS(Correlator(part, none), Error);
+}
+
+TEST_CASE("a cancel is obeyed") {
+  const Partition part = make_partition(1, 1, std::vector<std::int32_t>{1}, std::vector<std::int32_t>{1}, SplitBins::error);
+  Correlator correlator(part, {});
+  Control control;
+  control.canceled = [] { return true; };
+  CHECK_THROWS_AS((void)correlator.result({1, false}, control), Error);
+}
