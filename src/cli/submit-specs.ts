@@ -3,11 +3,12 @@
  * results. Talks to no central.
  */
 import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { CorrOptions } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import type { CorrJob, FileRef, JobSpec } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { findMetadata, stemOf } from "../xpcs/corr-files.js";
 
 export interface SubmitWords {
   readonly inputs: readonly string[];
@@ -42,7 +43,7 @@ function fileRef(what: string, path: string): FileRef {
 
 /** `NAME_results.hdf` for the input or, without one, the job file. */
 export function resultName(path: string): string {
-  return `${basename(path, extname(path))}_results.hdf`;
+  return `${stemOf(path)}_results.hdf`;
 }
 
 function resultRef(source: string, { out, overwrite, repeatable }: SubmitWords): FileRef {
@@ -51,6 +52,14 @@ function resultRef(source: string, { out, overwrite, repeatable }: SubmitWords):
   if (!overwrite && !repeatable && existsSync(path))
     throw new XpcsError("ALREADY_EXISTS", `${path} exists: give --overwrite to replace it, or --out another folder`);
   return { path };
+}
+
+/** Metadata of one input: what was given, else what lies beside it, if the layout needs any. Named here, so that it travels with the input. */
+function metadataRef(source: string, { metadata, job, options }: SubmitWords): { metadata?: FileRef } {
+  if (metadata !== undefined) return { metadata: fileRef("the metadata file", metadata) };
+  const layout = options.layout ?? (job === undefined ? "nexus" : "exchange");
+  const found = layout === "nexus" && options.frameTimeS === undefined ? findMetadata(source) : null;
+  return found === null ? {} : { metadata: { path: found } };
 }
 
 /**
@@ -65,7 +74,6 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
   const shared = {
     ...(words.qmap === undefined ? {} : { qmap: fileRef("the q-map", words.qmap) }),
     ...(words.job === undefined ? {} : { job: fileRef("the job file", words.job) }),
-    ...(words.metadata === undefined ? {} : { metadata: fileRef("the metadata file", words.metadata) }),
   };
   const sources = inputs.length > 0 ? inputs.map((input) => fileRef("the input", input)) : [undefined];
   const works = sources.map(
@@ -73,6 +81,7 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
       app: "xpcs.corr",
       ...(input === undefined ? {} : { input }),
       ...shared,
+      ...metadataRef((input ?? shared.job!).path, words),
       out: resultRef((input ?? shared.job!).path, words),
       overwrite,
       options,

@@ -43,7 +43,7 @@ export function planOf({ job, epoch, work }: Lease, { site, threadsPerSlot }: { 
 }
 
 function provenance(job: JobId, epoch: number, site: string): Record<string, string> {
-  return { job, epoch: String(epoch), site };
+  return { job_id: job, epoch: String(epoch), site };
 }
 
 /** What the ledger keeps of a kernel's report: numbers and short words, no paths of this site. */

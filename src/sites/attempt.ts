@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { Clock } from "../core/clock.js";
-import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
+import { isCode, XpcsError } from "../core/errors.js";
 import type { FileRef } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -15,6 +15,7 @@ import { attemptFolder, type Completion, createFolder, removeFolder, writeRecord
 import { digestFile } from "./digest.js";
 import type { HeldLease, HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
+import { fromSystem } from "./system-error.js";
 import type { Destination, DestinationFound } from "./transfers/define.js";
 import { transferFor } from "./transfers/registry.js";
 
@@ -147,12 +148,12 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
         .catch((error) => logUntidy(context, held, error));
   } catch (error) {
     if (context.abandon.aborted) throw error;
-    await reportFailure(context, held, toXpcsError(error));
+    await reportFailure(context, held, fromSystem(error));
   }
 }
 
 function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown): void {
-  logger.warn("attempt-untidy", { job: held.lease.job, epoch: held.lease.epoch, reason: toXpcsError(error).message });
+  logger.warn("attempt-untidy", { job: held.lease.job, epoch: held.lease.epoch, reason: fromSystem(error).message });
 }
 
 /** Runs one attempt to its end; never throws. The lease stays in `leases` until the end. */
@@ -162,7 +163,7 @@ export async function runAttempt(context: AttemptContext, held: HeldLease): Prom
   try {
     await completeOrFail(context, held);
   } catch (error) {
-    const { code, message } = toXpcsError(error);
+    const { code, message } = fromSystem(error);
     if (code === "STALE_LEASE") logger.info("attempt-discarded", { job, epoch });
     else logger.warn("attempt-unreported", { job, epoch, code, reason: message });
     // The next process of this site tells central what this one could not (recovery.ts).

@@ -2,14 +2,23 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { XpcsError } from "../core/errors.js";
+import { fromSystem } from "./system-error.js";
 
 const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Length and sha256 (hex) of a file.
- * @throws CANCELED the signal was aborted; errors of the file system pass through
+ * @throws CANCELED the signal was aborted · NOT_FOUND · IO_FAILED
  */
 export async function digestFile(path: string, signal?: AbortSignal): Promise<{ bytes: number; sha256: string }> {
+  try {
+    return await digest(path, signal);
+  } catch (error) {
+    throw fromSystem(error);
+  }
+}
+
+async function digest(path: string, signal: AbortSignal | undefined): Promise<{ bytes: number; sha256: string }> {
   const file = await open(path, "r");
   try {
     const hash = createHash("sha256");

@@ -7,10 +7,14 @@ import { KERNEL_HOST_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
-import { correlateFile } from "../xpcs/native.js";
+import { correlateRecorded } from "./correlate.js";
 import { createKernelActor } from "./kernel-actor.js";
 
 const link = parentLink();
 // SIGKILL, not exit: native threads may be at work and must not see the process being taken down around them.
 link.onClose(() => process.kill(process.pid, "SIGKILL"));
-expose(createKernelActor({ clock: realClock, correlate: correlateFile }), KERNEL_HOST_METHODS, link, { logger: silentLogger });
+const actor = createKernelActor({
+  clock: realClock,
+  correlate: (request, onProgress, signal) => correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal }),
+});
+expose(actor, KERNEL_HOST_METHODS, link, { logger: silentLogger });

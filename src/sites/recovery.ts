@@ -2,10 +2,10 @@
  * What a site's earlier process left in the work folder: publications that central was not told of, and half-made files.
  * Runs once after a site has joined, so that no other process of the same name is alive.
  */
-import { toXpcsError } from "../core/errors.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type AttemptContext, reportCompletion } from "./attempt.js";
 import { type AttemptRecord, leftFolders, removeFolder } from "./attempt-folder.js";
+import { fromSystem } from "./system-error.js";
 import { transferFor } from "./transfers/registry.js";
 
 type RecoveryContext = Pick<AttemptContext, "site" | "instance" | "workDir" | "link" | "abandon" | "logger">;
@@ -43,7 +43,7 @@ export async function recoverAttempts(context: RecoveryContext): Promise<void> {
     try {
       if (record) await completePublished(context, record);
     } catch (error) {
-      const { code, message } = toXpcsError(error);
+      const { code, message } = fromSystem(error);
       context.logger.info("attempt-not-recovered", { folder, code, reason: message });
       if (context.abandon.aborted) return;
     }

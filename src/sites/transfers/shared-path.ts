@@ -23,6 +23,7 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import { isCode, XpcsError } from "../../core/errors.js";
 import type { OutputFile } from "../../core/job.js";
 import { digestFile } from "../digest.js";
+import { fromSystem, systemCode } from "../system-error.js";
 import type { Destination, DestinationFound, StageIn, StageOut, Transfer } from "./define.js";
 
 /** The note of a publication. */
@@ -31,10 +32,6 @@ interface Note {
   readonly epoch: number;
   readonly bytes: number;
   readonly sha256: string;
-}
-
-function systemCode(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | null)?.code;
 }
 
 function notePath({ ref, job }: Destination): string {
@@ -96,7 +93,7 @@ async function earlierPublication(destination: Destination, note: Note | null): 
     const found = await digestFile(destination.ref.path);
     return found.sha256 === note.sha256 ? { path: destination.ref.path, ...found } : null;
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return null;
+    if (isCode(error, "NOT_FOUND")) return null;
     throw error;
   }
 }
@@ -111,8 +108,8 @@ async function guarded<T>(what: string, path: string, run: () => Promise<T>): Pr
     return await run();
   } catch (error) {
     const code = systemCode(error);
-    if (error instanceof XpcsError || code === undefined) throw error;
-    const why = code === "ENOENT" ? `its folder ${dirname(path)} does not exist` : (error as Error).message;
+    if (code === undefined) throw error;
+    const why = code === "ENOENT" ? `its folder ${dirname(path)} does not exist` : fromSystem(error).message;
     throw new XpcsError("IO_FAILED", `cannot ${what} ${path}: ${why}`);
   }
 }
