@@ -1,7 +1,10 @@
 /** kill -9 of a site, of kernel hosts and of central, while jobs run: every job finishes once. Real processes of the built command. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFailed, vi } from "vitest";
 import type { JobId, JobSpec, JobView } from "../../src/core/job.js";
-import { expectFinishedOnce } from "./checkers.js";
+import { expectFinishedOnce, expectTidy } from "./checkers.js";
+import { corrJobs, writeDetectorRun } from "./detector-run.js";
 import { type Facility, startFacility } from "./processes.js";
 
 let facility: Facility;
@@ -104,6 +107,28 @@ describe("kill -9 while jobs run", { timeout: 60_000 }, () => {
     await facility.startCentral();
     const jobs = await expectAllOnce(ids);
     expect(jobs.map(({ epoch }) => epoch)).toEqual(ids.map(() => 1));
+  });
+
+  it("of everything, one after the other, under correlations: each result is published once and whole", async () => {
+    await Promise.all([facility.startSite("a"), facility.startSite("b")]);
+    const results = join(facility.folder, "results");
+    mkdirSync(results);
+    const run = await writeDetectorRun(facility.folder, { frames: 20_000, photonsPerFrame: 400 });
+    const names = Array.from({ length: 8 }, (_, at) => join(results, `run_${at}_results.hdf`));
+    const { jobs: ids } = await facility.client.submit({ jobs: corrJobs(run, names) });
+    await running(1, "a");
+    facility.killHosts("a");
+    await running(1, "b");
+    await facility.kill("b");
+    await facility.startSite("b");
+    await running(1);
+    await facility.kill("central");
+    await facility.kill("a");
+    await facility.startCentral();
+    await facility.startSite("a");
+    const jobs = await expectAllOnce(ids);
+    expect(jobs.map(({ outputs }) => outputs.map(({ path }) => path))).toEqual(names.map((path) => [path]));
+    await vi.waitFor(() => expectTidy(jobs));
   });
 
   it("of central while jobs are submitted: the same key makes the same jobs once", async () => {
