@@ -43,7 +43,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const children: ChildProcess[] = [];
   const stop = async (): Promise<void> => {
     // Sites first: they say goodbye to central.
-    for (const child of [...children].reverse()) await endProcess(child);
+    const [central, ...sites] = children;
+    await Promise.all(sites.map(endProcess));
+    if (central) await endProcess(central);
   };
   try {
     const central = start("central", ["central", "--data", join(options.folder, "central"), "--listen", "127.0.0.1:0"], {}, options);
@@ -52,7 +54,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const sites = options.siteNames.map((name) =>
       start(
         `site-${name}`,
-        ["site", "--name", name, "--slots", "1", "--threads", "1", "--work", join(options.folder, "work")],
+        ["site", "--name", name, "--slots", "1", "--threads", "1", "--grace", "0", "--work", join(options.folder, "work")],
         { XPCS_CENTRAL: address.url, XPCS_TOKEN: address.siteToken },
         options,
       ),
