@@ -1,7 +1,7 @@
 /**
  * Fit of one g2 curve: baseline + contrast * exp(-2 G t), with the averaging of the multi-tau levels in the model and the
  * correlation of neighbouring lags in the weights. Gauss-Newton with Levenberg-Marquardt damping on three parameters; why
- * not a package: docs/decisions/least-squares.md.
+ * not a package: docs/decisions/0011-least-squares.md.
  */
 import { XpcsError } from "../core/errors.js";
 import { cholesky, forwardSolve, invert3, type Matrix, solve3 } from "./small-linear.js";

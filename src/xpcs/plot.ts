@@ -1,6 +1,6 @@
 /**
  * A figure of g2 curves as SVG text: one panel per curve, logarithmic delay axis, error bars, fitted line, units. Rendered by
- * Vega without a browser (docs/decisions/plotting.md). What is drawn is decided by the caller; nothing is computed here.
+ * Vega without a browser (docs/decisions/0010-plots-vega.md). What is drawn is decided by the caller; nothing is computed here.
  */
 import * as vega from "vega";
 
