@@ -8,7 +8,7 @@ import type { LedgerEvent } from "../../src/ledger/events.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
-import type { StateRecord } from "../../src/ledger/state.js";
+import type { State, StateRecord } from "../../src/ledger/state.js";
 import type { EventStore, StoredEvent } from "../../src/ledger/store.js";
 import { spec } from "./world.js";
 
@@ -112,14 +112,19 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     ledger.execute({ type: "giveBack", site: "a", leases: [{ job: "j3-7", epoch: 1 }], reason: "stop" }, 101);
     await ledger.commit();
     expect(store.checkpointSequence).toBeGreaterThan(0);
+    const same = (state: State) => {
+      expect(state.sequence).toBe(ledger.state.sequence);
+      expect(state.jobs).toEqual(ledger.state.jobs);
+      expect([...state.ready]).toEqual([...ledger.state.ready]);
+      expect(state.leased).toEqual(ledger.state.leased);
+      expect(state.keys).toEqual(ledger.state.keys);
+      expect(state.sites).toEqual(ledger.state.sites);
+    };
+    // From the checkpoint and the events after it, and from a checkpoint alone, which must keep the order of the queue.
+    same((await loadState(store)).state);
+    await ledger.checkpoint();
     const next = await reopen();
-    const { state } = await loadState(next);
-    expect(state.sequence).toBe(ledger.state.sequence);
-    expect(state.jobs).toEqual(ledger.state.jobs);
-    expect([...state.ready]).toEqual([...ledger.state.ready]);
-    expect(state.leased).toEqual(ledger.state.leased);
-    expect(state.keys).toEqual(ledger.state.keys);
-    expect(state.sites).toEqual(ledger.state.sites);
+    same((await loadState(next)).state);
     // And the whole history without the checkpoint leads there too.
     const whole: EventStore = { ...next, events: (after) => next.events(after), checkpointSequence: 0, records: async function* () {} };
     expect((await loadState(whole)).state.jobs).toEqual(ledger.state.jobs);

@@ -125,7 +125,7 @@ const frames: [name: string, bytes: Uint8Array][] = [
   ["APPLY of an inherited name", pack({ id: "x", type: "APPLY", path: ["toString"], argumentList: [] })],
   [
     "an argument with an unknown handler",
-    pack({ id: "x", type: "APPLY", path: ["sites"], argumentList: [{ type: "HANDLER", name: "nonsense", value: 1 }] }),
+    pack({ id: "x", type: "APPLY", path: ["sites"], argumentList: [{ type: "HANDLER", name: "nonsense", value: {} }] }),
   ],
   ["two arguments", pack({ id: "x", type: "APPLY", path: ["sites"], argumentList: [raw({}), raw({})] })],
   ["truncated msgpack", pack({ id: "x", type: "APPLY", path: ["sites"], argumentList: [raw({})] }).slice(0, 20)],
@@ -136,7 +136,7 @@ const frames: [name: string, bytes: Uint8Array][] = [
   ["an array that claims 4 thousand million elements", new Uint8Array([FRAME_VERSION, 0xdd, 255, 255, 255, 255])],
   [
     "an argument with the throw handler",
-    pack({ id: "x", type: "APPLY", path: ["sites"], argumentList: [{ type: "HANDLER", name: "throw" }] }),
+    pack({ id: "x", type: "APPLY", path: ["sites"], argumentList: [{ type: "HANDLER", name: "throw", value: {} }] }),
   ],
   ["no id", pack({ type: "APPLY", path: ["sites"], argumentList: [raw({})] })],
   ["an id of a megabyte", pack({ id: "x".repeat(900_000), type: "APPLY", path: ["sites"], argumentList: [raw({})] })],
