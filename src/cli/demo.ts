@@ -25,13 +25,14 @@ function closingText({ results, plot, failures, seconds }: DemoOutcome): string 
     failures.length === 0 ? "All decay rates agree with the truth." : `FAILED:\n${failures.map((failure) => `  ${failure}`).join("\n")}`;
   return [
     "",
-    `${verdict} The demo took ${seconds.toFixed(0)} s.`,
+    verdict,
+    `The demo took ${seconds.toFixed(0)} s.`,
     "",
     "Results, in the layout that pyXpcsViewer opens:",
     ...results.map((path) => `  ${path}`),
     "Plot of g2 with its fit:",
     `  ${plot}`,
-    "To look at the results: pip install xpcs-viewer, then",
+    "To look at the results in the beamline's viewer: pip install xpcs-viewer, then",
     `  pyxpcsviewer ${results[0]?.replace(/\/[^/]*$/, "") ?? "."}`,
   ].join("\n");
 }

@@ -47,9 +47,11 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const startMs = performance.now();
   const elapsed = (): string => `${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s`;
   const say = (text: string): void => options.say(`${elapsed()}  ${text}`);
-  mkdirSync(options.folder, { recursive: true });
-  const sparse = await makeSample(sparseSample(SEED), options.folder, say);
-  const dense = await makeSample(denseSample(SEED + 1), options.folder, say);
+  // Apart from the results: the viewer lists every HDF5 file of a folder, also those that are no results.
+  const sampleFolder = join(options.folder, "sample");
+  mkdirSync(sampleFolder, { recursive: true });
+  const sparse = await makeSample(sparseSample(SEED), sampleFolder, say);
+  const dense = await makeSample(denseSample(SEED + 1), sampleFolder, say);
   const analyses = demoAnalyses(sparse, dense, options.folder);
   const jobs = await runJobs(analyses, options, say);
   const failures = jobs.flatMap((job, at) => (job.state === "finished" ? [] : [`${analyses[at]!.name} ${job.state}: ${job.reason ?? ""}`]));
