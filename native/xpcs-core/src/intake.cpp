@@ -47,9 +47,10 @@ class Intake {
   }
 
   Measured run(const Control& control) {
-    if (darkFrames_ == 0) reader_.seek(plan_.first);
+    const std::uint64_t last = fileFrames_ ? plan_.first + *fileFrames_ - 1 : std::numeric_limits<std::uint64_t>::max();
+    reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
     FrameBatch batch;
-    while (!enough() && reader_.next(batch)) {
+    while (reader_.next(batch)) {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
@@ -60,18 +61,13 @@ class Intake {
   }
 
  private:
-  /// Formats that count their frames can stop after the last one wanted; event streams may be out of order.
-  [[nodiscard]] bool enough() const { return fileFrames_ && !reader_.openEnded() && position_ >= plan_.first + *fileFrames_; }
-
   void take_headers(const FrameBatch& batch) {
     for (std::size_t i = 0; i < batch.clockS.size(); ++i) {
       const std::uint64_t frame = batch.headerStart + i;
-      position_ = frame + 1;
       if (frame < plan_.first || (fileFrames_ && frame >= plan_.first + *fileFrames_)) continue;
       clockS_.push_back(batch.clockS[i]);
       tick_.push_back(batch.tick[i]);
     }
-    if (batch.clockS.empty() && !reader_.openEnded() && !batch.frame.empty()) position_ = batch.frame.back() + std::uint64_t{1};
   }
 
   void take_events(const FrameBatch& batch) {
@@ -162,7 +158,6 @@ class Intake {
   Darks darks_;
   bool darksFinished_ = false;
   std::optional<std::uint64_t> fileFrames_;
-  std::uint64_t position_ = 0;
   std::vector<double> clockS_, tick_;
   std::vector<std::uint32_t> frame_, pixel_;
   std::vector<std::int64_t> count_;

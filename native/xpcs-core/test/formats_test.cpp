@@ -109,6 +109,17 @@ TEST_CASE("sparse IMM: events in file order, signed counts, empty frames, timest
   CHECK_FALSE(reader->dense());
 }
 
+TEST_CASE("the wanted frames of an IMM file come out although what follows is cut off") {
+  Bytes bytes = sparse_imm();
+  bytes.resize(bytes.size() - 3);
+  const auto reader = imm()(bytes);
+  reader->want(1, 1);
+  const FrameBatch all = read_all(*reader);
+  CHECK(all.frame.empty());
+  CHECK(all.clockS == std::vector<double>{0.6});
+  CHECK(reader->frames() == 2);
+}
+
 TEST_CASE("unsigned IMM counts reach 65535") {
   Bytes bytes;
   append_imm(bytes, true, {1}, {-1}, 0);

@@ -50,9 +50,10 @@ class FrameReader {
   virtual ~FrameReader() = default;
   /// The next few frames (bounded memory); false at the end. Throws corrupt_data with the byte or frame.
   virtual bool next(FrameBatch& batch) = 0;
-  /// Frames before this one are not wanted; a reader may jump to it.
-  virtual void seek(std::uint64_t /*fileFrame*/) {}
-  /// Frames seen so far, or known from the file: after the last `next`, how many the file holds.
+  /// Only the file frames [first, last] are wanted. A reader may pass over the others, and does not look at what lies
+  /// behind the last one, so that the whole part of a damaged file can be used.
+  virtual void want(std::uint64_t /*first*/, std::uint64_t /*last*/) {}
+  /// Frames seen so far, or known from the file. Less than was wanted only where the file ends.
   [[nodiscard]] virtual std::uint64_t frames() const = 0;
   /// 0 to 1, for progress.
   [[nodiscard]] virtual double position() const = 0;

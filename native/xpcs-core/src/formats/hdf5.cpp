@@ -26,6 +26,7 @@ class Hdf5Reader final : public FrameReader {
                                               std::to_string(options.width) + "; use the q-map of this detector");
     }
     frames_ = shape[0];
+    end_ = frames_;
     if (frames_ == 0) throw Error(Code::corrupt_data, std::string(kDataset) + " in " + path + " holds no frame");
     rows_ = shape[1];
     columns_ = shape[2];
@@ -38,12 +39,15 @@ class Hdf5Reader final : public FrameReader {
     check_filters(path);
   }
 
-  void seek(std::uint64_t fileFrame) override { next_ = std::min<std::uint64_t>(fileFrame, frames_); }
+  void want(std::uint64_t first, std::uint64_t last) override {
+    next_ = std::min(first, frames_);
+    end_ = last < frames_ ? last + 1 : frames_;
+  }
 
   bool next(FrameBatch& batch) override {
     batch.clear();
-    if (next_ >= frames_) return false;
-    const std::uint64_t n = std::min(slab_frames(), frames_ - next_);
+    if (next_ >= end_) return false;
+    const std::uint64_t n = std::min(slab_frames(), end_ - next_);
     switch (wordBytes_) {
       case 1: read_slab<std::uint8_t>(batch, n, H5T_NATIVE_UINT8); break;
       case 2: read_slab<std::uint16_t>(batch, n, H5T_NATIVE_UINT16); break;
@@ -115,6 +119,7 @@ class Hdf5Reader final : public FrameReader {
   std::uint64_t pixels_;
   std::uint64_t frames_ = 0;
   std::uint64_t next_ = 0;
+  std::uint64_t end_ = 0;
   hsize_t rows_ = 0;
   hsize_t columns_ = 0;
   std::size_t wordBytes_ = 0;

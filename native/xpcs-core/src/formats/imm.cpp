@@ -2,6 +2,7 @@
 // pixel, then dlen x int16 count. Dense: dlen x int16, value j belongs to pixel j. The first header's compression
 // field decides for the whole file (docs/formats.md; layout from 8-ID's struct definition and XPCS-Eigen's reader).
 #include <cstring>
+#include <limits>
 
 #include "little_endian.hpp"
 #include "xpcs/error.hpp"
@@ -42,10 +43,16 @@ class ImmReader final : public FrameReader {
     check_shape(header);
   }
 
+  void want(std::uint64_t first, std::uint64_t last) override {
+    first_ = first;
+    last_ = last;
+  }
+
   bool next(FrameBatch& batch) override {
     batch.clear();
+    while (cursor_.remaining() > 0 && frame_ < first_) read_frame(batch);
     batch.headerStart = frame_;
-    while (cursor_.remaining() > 0 && batch.frame.size() < kBatchEvents) read_frame(batch);
+    while (cursor_.remaining() > 0 && frame_ <= last_ && batch.frame.size() < kBatchEvents) read_frame(batch);
     return !batch.clockS.empty();
   }
 
@@ -86,6 +93,11 @@ class ImmReader final : public FrameReader {
     }
     if (!sparse_ && header.dlen != pixels_) {
       fail(at, "a dense frame of " + std::to_string(header.dlen) + " values does not fit the q-map of " + std::to_string(pixels_) + " pixels");
+    }
+    if (frame_ < first_) {
+      cursor_.skip(payload);
+      ++frame_;
+      return;
     }
     const auto values = cursor_.take(static_cast<std::size_t>(payload));
     if (values.size() < payload) fail(at, "the file shrank while it was read");
@@ -132,6 +144,8 @@ class ImmReader final : public FrameReader {
   ReaderOptions options_;
   std::uint64_t pixels_;
   std::uint64_t frame_ = 0;
+  std::uint64_t first_ = 0;
+  std::uint64_t last_ = std::numeric_limits<std::uint64_t>::max();
   bool sparse_ = true;
 };
 
