@@ -34,7 +34,12 @@ for (const name of names.length > 0 ? names : ["asan"]) {
     process.exit(2);
   }
   const build = join("build", `native-${name}`);
-  const settings = [`-DCMAKE_BUILD_TYPE=${variant.buildType}`, `-DXPCS_SANITIZE=${variant.sanitize}`, "-DXPCS_TESTS=ON", "-DXPCS_WERROR=ON"];
+  const settings = [
+    `-DCMAKE_BUILD_TYPE=${variant.buildType}`,
+    `-DXPCS_SANITIZE=${variant.sanitize}`,
+    "-DXPCS_TESTS=ON",
+    "-DXPCS_WERROR=ON",
+  ];
   run(["cmake", "-S", "native/xpcs-core", "-B", build, ...settings]);
   run(["cmake", "--build", build, "--parallel", String(Math.min(availableParallelism(), 4))]);
   run(["ctest", "--test-dir", build, "--output-on-failure"]);

@@ -16,7 +16,11 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const ADDON = join(ROOT, "build/Release/xpcs_core.node");
 const NATIVE_STAMP = join(ROOT, "build/.stamp-native");
 const TYPESCRIPT_STAMP = join(ROOT, "dist/.stamp-typescript");
-const NATIVE_INPUTS = ["native", "CMakeLists.txt", "binding.gyp"];
+/** What the addon is made of: not the C++ tests, which have a build of their own. */
+const NATIVE_INPUTS = [
+  "CMakeLists.txt",
+  ...["CMakeLists.txt", "SOURCES", "BINDING_SOURCES", "include", "src"].map((name) => `native/xpcs-core/${name}`),
+];
 const TYPESCRIPT_INPUTS = ["src", "tsconfig.json"];
 /** Lines shown of each end of a failed program's output: npm puts the cause first, compilers last. */
 const FAILURE_LINES = 40;
