@@ -174,6 +174,7 @@ export class Central {
   /** Stops the reaper, waits for the turns that wait, and closes the ledger. */
   async stop(): Promise<void> {
     this.#reaper?.cancel();
+    this.feed.stop();
     await this.#mailbox.idle();
     await this.#ledger.close();
   }

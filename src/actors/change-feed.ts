@@ -26,6 +26,7 @@ export class ChangeFeed {
   /** The place that those who wait were last told of. */
   #woken = 0;
   #waiting = new Set<() => void>();
+  #stopped = false;
 
   constructor(state: State, incarnation: string) {
     this.#state = state;
@@ -59,6 +60,18 @@ export class ChangeFeed {
       const timer = clock.after(waitMs, done);
       this.#waiting.add(done);
     });
+  }
+
+  /** Lets those who wait go; from now on nobody should. */
+  stop(): void {
+    this.#stopped = true;
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    for (const run of waiting) run();
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   now(): string {

@@ -1,6 +1,6 @@
 /** What an operator's link may do: submit, look, cancel. Checks each request, then turns it into turns of central. */
 import { createHash } from "node:crypto";
-import { type ErrorCode, XpcsError } from "../core/errors.js";
+import { XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, JobQuery } from "../core/protocols.js";
@@ -87,7 +87,7 @@ export function clientSession(central: Central): ClientApi {
       const { id } = parse("job", request) as { id: JobId };
       return central.turn(() => {
         const job = central.state.jobs.get(id);
-        if (job === undefined) throw new XpcsError("NOT_FOUND" satisfies ErrorCode, `there is no job ${id}`);
+        if (job === undefined) throw new XpcsError("NOT_FOUND", `there is no job ${id}`);
         return central.viewer()(job);
       });
     },
@@ -114,6 +114,7 @@ export function clientSession(central: Central): ClientApi {
           const views = page(records, central.viewer(), LIMITS.pageJobsMax);
           const leftMs = endMs - central.clock.monotonicMs();
           if (views.length > 0 || leftMs <= 0) return { answer: { cursor: changes.cursorAfter(views.length), jobs: views } };
+          if (central.feed.stopped) throw new XpcsError("UNAVAILABLE", "central is stopping");
           // Waiting begins within the turn: what the next turn of the same batch changes must wake it.
           return { answer: null, changed: central.feed.wait(central.clock, leftMs) };
         });

@@ -102,7 +102,10 @@ export const GATE_REQUESTS: Requests<Gate> = {
 };
 
 export const CLIENT_REQUESTS: Requests<ClientApi> = {
-  submit: z.strictObject({ key: z.string().min(1).max(128), jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax) }),
+  submit: z.strictObject({
+    key: z.string().regex(/^[ -~]{1,128}$/, "must be 1 to 128 printable ASCII characters"),
+    jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax),
+  }),
   jobs: z
     .strictObject({
       states: z.array(z.enum(JOB_STATES)).max(JOB_STATES.length).optional(),

@@ -47,6 +47,7 @@ export class SiteSession implements WorkSource {
   #news(site: SiteName, lost: readonly LeaseRef[] = []): SiteNews {
     const cancel: LeaseRef[] = [];
     const told = this.#central.sites.get(site)?.told;
+    told?.clear();
     for (const id of this.#central.state.leased.get(site) ?? []) {
       const job = this.#central.state.jobs.get(id);
       if (job?.cancelRequested !== true) continue;

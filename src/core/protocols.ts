@@ -11,6 +11,9 @@ import type { JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteName, Si
 /** What a token allows: an operator submits, looks and cancels; a site takes work. */
 export type Role = "operator" | "site";
 
+/** What can be called over a link: every method takes one plain argument and answers later. */
+export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
+
 /** The method names of an interface as data: a missing or surplus one is a compile error. Only these can be called over a link. */
 export type MethodTable<I> = Readonly<Record<keyof I & string, true>>;
 

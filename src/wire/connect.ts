@@ -6,7 +6,7 @@ import { type Remote, wrap } from "comlink";
 import type { Clock } from "../core/clock.js";
 import type { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
-import type { Gate, MethodTable } from "../core/protocols.js";
+import type { Actor, Gate, MethodTable } from "../core/protocols.js";
 import { GATE_METHODS } from "../core/protocols.js";
 import { callerEndpoint } from "./endpoint.js";
 import { installErrorHandler } from "./errors.js";
@@ -33,7 +33,7 @@ function waitMsOf(request: unknown): number {
 }
 
 /** One plain function per declared method. They hold the proxy, so it lives as long as they do; and nothing is `then`-able. */
-function remoteOf<I extends object>(proxy: Remote<I>, methods: MethodTable<I>): I {
+function remoteOf<I extends Actor<I>>(proxy: Remote<I>, methods: MethodTable<I>): I {
   const remote: Record<string, (request: unknown) => Promise<unknown>> = {};
   for (const name of Object.keys(methods)) {
     remote[name] = (request) => (proxy as unknown as Record<string, (request: unknown) => Promise<unknown>>)[name]!(request);
@@ -42,7 +42,7 @@ function remoteOf<I extends object>(proxy: Remote<I>, methods: MethodTable<I>): 
 }
 
 /** Connects to the actor that the peer exposes on `link`. */
-export function connect<I extends object>(link: Link, methods: MethodTable<I>, options: ConnectOptions<I>): Connection<I> {
+export function connect<I extends Actor<I>>(link: Link, methods: MethodTable<I>, options: ConnectOptions<I>): Connection<I> {
   installErrorHandler();
   const callDeadlineMs = options.callDeadlineMs ?? LIMITS.callDeadlineMs;
   const unlimited = new Set<string>(options.unlimited ?? []);
@@ -70,7 +70,7 @@ export interface SessionOptions<I> extends ConnectOptions<I> {
  *
  * @throws PERMISSION_DENIED unknown token or another role; VERSION_MISMATCH; UNAVAILABLE; DEADLINE_EXCEEDED
  */
-export async function openSession<I extends object>(
+export async function openSession<I extends Actor<I>>(
   link: Link,
   methods: MethodTable<I>,
   options: SessionOptions<I>,

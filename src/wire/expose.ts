@@ -2,7 +2,7 @@
 import { expose as comlinkExpose } from "comlink";
 import { isErrorCode, toXpcsError } from "../core/errors.js";
 import type { Logger } from "../core/log.js";
-import type { MethodTable } from "../core/protocols.js";
+import type { Actor, MethodTable } from "../core/protocols.js";
 import { calleeEndpoint } from "./endpoint.js";
 import { installErrorHandler } from "./errors.js";
 import type { Link } from "./link.js";
@@ -14,12 +14,12 @@ export interface ExposeOptions {
 
 export interface Exposed {
   /** Replaces the actor: calls from now on go to `actor`. This is how a link changes after it is authenticated. */
-  become<I extends object>(actor: I, methods: MethodTable<I>): void;
+  become<I extends Actor<I>>(actor: I, methods: MethodTable<I>): void;
 }
 
 type Handler = (request: unknown) => Promise<unknown>;
 
-function handlersOf<I extends object>(actor: I, methods: MethodTable<I>, logger: Logger): Map<string, Handler> {
+function handlersOf<I extends Actor<I>>(actor: I, methods: MethodTable<I>, logger: Logger): Map<string, Handler> {
   const handlers = new Map<string, Handler>();
   for (const name of Object.keys(methods)) {
     const method: unknown = Reflect.get(actor, name);
@@ -44,12 +44,12 @@ function handlersOf<I extends object>(actor: I, methods: MethodTable<I>, logger:
  *
  * @param methods the methods that may be called; a table beside the interface, so that none can be forgotten
  */
-export function expose<I extends object>(actor: I, methods: MethodTable<I>, link: Link, options: ExposeOptions): Exposed {
+export function expose<I extends Actor<I>>(actor: I, methods: MethodTable<I>, link: Link, options: ExposeOptions): Exposed {
   installErrorHandler();
   const callee = calleeEndpoint(link, options);
   // No prototype: a name that is not declared finds nothing, whatever it is.
   const target: Record<string, Handler> = Object.create(null) as Record<string, Handler>;
-  const become = <J extends object>(next: J, table: MethodTable<J>) => {
+  const become = <J extends Actor<J>>(next: J, table: MethodTable<J>) => {
     const handlers = handlersOf(next, table, options.logger);
     for (const name of Object.keys(target)) delete target[name];
     for (const [name, handler] of handlers) target[name] = handler;

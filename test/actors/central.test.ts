@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { RunningCentral } from "../../src/actors/start-central.js";
+import type { Clock } from "../../src/core/clock.js";
 import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
@@ -161,6 +162,43 @@ describe("a restart of central", () => {
     expect(await client.remote.job({ id: job })).toMatchObject({ state: "finished", epoch: 1 });
     client.close();
     site.close();
+  });
+
+  it("leaves no timer behind that would keep the old process alive, though somebody waits for news", async () => {
+    const live = new Set<symbol>();
+    const counting: Clock = {
+      ...realClock,
+      after(delayMs, run) {
+        const id = Symbol();
+        live.add(id);
+        const timer = realClock.after(delayMs, () => {
+          live.delete(id);
+          run();
+        });
+        return {
+          cancel() {
+            live.delete(id);
+            timer.cancel();
+          },
+        };
+      },
+    };
+    await central.stop();
+    central = await start(folder.dir, { clock: counting });
+    const client = await openClient(central);
+    const site = await openSite(central);
+    await site.remote.join(joinAs("a"));
+    const { cursor } = await client.remote.changes({ cursor: null, waitMs: 0 });
+    const polls = [
+      client.remote.changes({ cursor, waitMs: 10_000 }),
+      site.remote.lease({ site: "a", instance: "a-1", slots: 1, waitMs: 10_000 }),
+    ];
+    const outcomes = Promise.allSettled(polls);
+    await client.remote.sites({});
+    await central.stop();
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "UNAVAILABLE" } });
+    await expect.poll(() => live.size).toBe(0);
+    central = await start(folder.dir);
   });
 
   it("keeps the tokens, which only the owner can read", async () => {
