@@ -30,6 +30,21 @@ std::unique_ptr<FrameReader> open_reader(const Settings& settings) {
   throw Error(Code::internal, "no reader for this format");
 }
 
+/// Runs one step; an error that does not name the file that it is about gets its name, and a damaged file the way out.
+template <class Step>
+auto about_file(const std::string& path, Step step) {
+  try {
+    return step();
+  } catch (const Error& error) {
+    std::string message = error.what();
+    if (message.find(path) == std::string::npos && error.code() != Code::canceled) message = path + ": " + message;
+    if (error.code() == Code::corrupt_data && message.find("copy") == std::string::npos) {
+      message += "; copy the file again, or leave the damaged part out with --begin and --end";
+    }
+    throw Error(error.code(), message);
+  }
+}
+
 /// A file under a temporary name beside its final one; gone unless published.
 class PartialFile {
  public:
@@ -87,12 +102,14 @@ Summary run_analysis(const Request& request, const Control& control) {
   options.average = settings.average;
   options.normalizeByFrameSum = settings.normalizeByFrameSum;
 
-  auto reader = open_reader(settings);
+  auto reader = about_file(settings.input, [&] { return open_reader(settings); });
   const bool darks = reader->dense() && settings.darkFrames > 0;
   if (!darks) options.pixelFactor = settings.flatfield;  // with darks the values are flat-fielded after the threshold
-  Partition partition = make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
+  Partition partition = about_file(request.qmap ? *request.qmap : *request.job, [&] {
+    return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
+  });
   Correlator correlator(std::move(partition), options);
-  const Measured measured = read_series(*reader, settings, correlator, control);
+  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, correlator, control); });
   reader.reset();
   correlator.set_static_window(settings.staticWindow);
   summary.readS = seconds_since(start);
