@@ -29,18 +29,20 @@ export function addCentralOptions(command: Command): Command {
     .option("--token <token>", "what central gave you (default: XPCS_TOKEN, then ~/.config/xpcs/client.json)");
 }
 
-function settingsFile(): { path: string; settings: CentralOptions } {
-  const base = process.env.XDG_CONFIG_HOME || join(homedir(), ".config");
-  const path = join(base, "xpcs", "client.json");
+function settingsPath(): string {
+  return join(process.env.XDG_CONFIG_HOME || join(homedir(), ".config"), "xpcs", "client.json");
+}
+
+function readSettings(path: string): CentralOptions {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch {
-    return { path, settings: {} };
+    return {};
   }
   try {
     const { central, token } = SettingsFile.parse(JSON.parse(text));
-    return { path, settings: { ...(central === undefined ? {} : { central }), ...(token === undefined ? {} : { token }) } };
+    return { ...(central === undefined ? {} : { central }), ...(token === undefined ? {} : { token }) };
   } catch (error) {
     const why = error instanceof z.ZodError ? error.issues.map((issue) => issue.message).join("; ") : (error as Error).message;
     throw new XpcsError("INVALID_ARGUMENT", `${path} must hold {"central": URL, "token": TOKEN}: ${why}`);
@@ -48,14 +50,15 @@ function settingsFile(): { path: string; settings: CentralOptions } {
 }
 
 /**
- * The settings of a command.
- * @throws INVALID_ARGUMENT one of the two is nowhere to be found
+ * The settings of a command; the file is read only for what options and environment leave open.
+ * @throws INVALID_ARGUMENT one of the two is nowhere to be found, or the file is damaged
  */
 export function centralSettings(options: CentralOptions): CentralSettings {
-  const fromEnvironment = { central: process.env.XPCS_CENTRAL, token: process.env.XPCS_TOKEN };
-  const { path, settings } = settingsFile();
-  const central = options.central ?? (fromEnvironment.central || settings.central);
-  const token = options.token ?? (fromEnvironment.token || settings.token);
+  const given = { central: options.central || process.env.XPCS_CENTRAL, token: options.token || process.env.XPCS_TOKEN };
+  const path = settingsPath();
+  const settings = given.central && given.token ? {} : readSettings(path);
+  const central = given.central || settings.central;
+  const token = given.token || settings.token;
   if (!central) throw new XpcsError("INVALID_ARGUMENT", `where is central? Give --central URL, set XPCS_CENTRAL, or write it to ${path}`);
   if (!token) throw new XpcsError("INVALID_ARGUMENT", `which token? Give --token TOKEN, set XPCS_TOKEN, or write it to ${path}`);
   return { central, token };

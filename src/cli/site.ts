@@ -23,7 +23,7 @@ import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
 
 interface SiteOptions extends CentralOptions {
-  readonly name: string;
+  readonly name?: string;
   readonly slots: number;
   readonly work: string;
   readonly threads?: number;
@@ -60,7 +60,7 @@ function workFolder(work: string, name: string): string {
 
 async function run(options: SiteOptions, io: CliIo): Promise<void> {
   const { central, token } = centralSettings(options);
-  const { name, slots } = options;
+  const { name = nameOption(hostname()), slots } = options;
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = workFolder(options.work, name);
   const clock = realClock;
@@ -94,7 +94,7 @@ export function registerSite(program: Command, io: CliIo): void {
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
     .requiredOption("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
-    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption, hostname())
+    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
     .option("--slots <n>", "jobs at a time", integerOption(1, 1024), 1)
     .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, 1024))
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30)

@@ -12,6 +12,11 @@ import { connect, type XpcsClient } from "../../dist/index.js";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
+export interface StartedSite {
+  /** Sends a signal; resolves with the exit code. */
+  stop(signal: NodeJS.Signals): Promise<number | null>;
+}
+
 export interface Facility {
   readonly folder: string;
   /** Connected as an operator. */
@@ -19,7 +24,9 @@ export interface Facility {
   readonly url: string;
   readonly operatorToken: string;
   startCentral(): Promise<void>;
-  startSite(name: string, slots?: number): Promise<void>;
+  startSite(name: string, slots?: number, more?: readonly string[]): Promise<StartedSite>;
+  /** What each process printed when it was ready. */
+  readonly ready: Readonly<Record<string, Record<string, string>>>;
   /** SIGKILL; resolves when the process is gone. */
   kill(name: string): Promise<void>;
   /** SIGKILL to the kernel hosts of a site. @returns how many there were */
@@ -88,11 +95,13 @@ export async function startFacility(): Promise<Facility> {
   const port = await freePort();
   const children = new Map<string, ChildProcess>();
   const logs: (() => string)[] = [];
+  const printed: Record<string, Record<string, string>> = {};
   const start = async (name: string, args: readonly string[]): Promise<Record<string, string>> => {
     const { child, ready, log } = startCommand(args);
     children.set(name, child);
     logs.push(() => `--- ${name}, process ${child.pid}\n${log()}`);
-    return ready;
+    printed[name] = await ready;
+    return printed[name];
   };
   const central = () => start("central", ["central", "--data", join(folder, "central"), "--listen", `127.0.0.1:${port}`]);
   const { url, operatorToken, siteToken } = (await central()) as { url: string; operatorToken: string; siteToken: string };
@@ -103,12 +112,21 @@ export async function startFacility(): Promise<Facility> {
     log: () => logs.map((log) => log()).join("\n"),
     url,
     operatorToken,
+    ready: printed,
     async startCentral() {
       await central();
     },
-    async startSite(name, slots = 2) {
+    async startSite(name, slots = 2, more = []) {
       const where = ["--central", url, "--token", siteToken, "--work", join(folder, "work")];
-      await start(name, ["site", ...where, "--name", name, "--slots", String(slots), "--threads", "1"]);
+      await start(name, ["site", ...where, "--name", name, "--slots", String(slots), "--threads", "1", ...more]);
+      const child = children.get(name)!;
+      return {
+        async stop(signal) {
+          child.kill(signal);
+          await gone(child);
+          return child.exitCode;
+        },
+      };
     },
     async kill(name) {
       const child = children.get(name)!;

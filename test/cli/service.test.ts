@@ -1,0 +1,285 @@
+/** The commands against a real central and a real site: what they print, do, and exit with. Processes of the built command. */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as h5wasm from "h5wasm/node";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { run as runExample } from "../../examples/01-submit.js";
+import type { JobView, SiteView } from "../../src/core/job.js";
+import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
+import { type Facility, startFacility } from "../chaos/processes.js";
+import { DOCUMENTED_SHAPES, documentedJson, shapeFaults } from "./cli-docs.js";
+
+const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+let facility: Facility;
+let run: DetectorRun;
+const compared = new Set<string>();
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Xpcs {
+  readonly result: Promise<Result>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  /** What it has printed so far. */
+  readonly printed: () => string;
+}
+
+function startXpcs(args: readonly string[], env: Readonly<Record<string, string>> = {}): Xpcs {
+  const { XPCS_CENTRAL: _central, XPCS_TOKEN: _token, ...clean } = process.env;
+  const home = { HOME: facility.folder, XDG_CONFIG_HOME: join(facility.folder, "config") };
+  const given = { XPCS_CENTRAL: facility.url, XPCS_TOKEN: facility.operatorToken };
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: { ...clean, ...home, ...given, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const result = new Promise<Result>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
+  return { result, kill: (signal) => void child.kill(signal), printed: () => stdout };
+}
+
+const xpcs = (...args: string[]): Promise<Result> => startXpcs(args).result;
+
+/** Runs a command that must succeed, and compares its JSON with the documented shape. */
+async function json<T>(shape: string, ...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await xpcs(...args, "--json");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const value = JSON.parse(stdout) as T;
+  expectShape(shape, value);
+  return value;
+}
+
+function expectShape(shape: string, value: unknown): void {
+  compared.add(shape === "jobs" ? "job" : shape);
+  expect(shapeFaults(shape === "jobs" ? [documentedJson("job")] : documentedJson(shape), value)).toEqual([]);
+}
+
+function expectError({ code, stdout, stderr }: Result, exitCode: number, errorCode: string): string {
+  expect({ code, stdout }, stderr).toEqual({ code: exitCode, stdout: "" });
+  const value = JSON.parse(stderr) as { error: { code: string; message: string } };
+  expectShape("error", value);
+  expect(value.error.code).toBe(errorCode);
+  return value.error.message;
+}
+
+/** Values of a dataset, through an HDF5 reader that is not ours. */
+async function readDataset(path: string, name: string): Promise<ArrayLike<number>> {
+  await h5wasm.ready;
+  const file = new h5wasm.File(path, "r");
+  try {
+    const dataset = file.get(name);
+    if (!(dataset instanceof h5wasm.Dataset)) throw new Error(`${path} has no dataset ${name}`);
+    return dataset.value as Float32Array;
+  } finally {
+    file.close();
+  }
+}
+
+const submitArgs = (out: string, ...more: string[]): string[] => {
+  const maps = ["--qmap", run.qmap, "--frame-time", String(run.frameTimeS)];
+  return ["submit", run.input, ...maps, "--out", join(facility.folder, out), ...more];
+};
+
+async function noop(durationMs: number): Promise<string> {
+  const { jobs } = await facility.client.submit({ jobs: [{ work: { app: "xpcs.noop", durationMs }, tags: {}, attemptsMax: 1 }] });
+  return jobs[0]!;
+}
+
+beforeAll(async () => {
+  facility = await startFacility();
+  expectShape("central", facility.ready.central);
+  await facility.startSite("here");
+  expectShape("site", facility.ready.here);
+  run = await writeDetectorRun(facility.folder, { frames: 500, photonsPerFrame: 200 });
+});
+afterAll(() => facility.end());
+
+describe("a file through central and a site", () => {
+  it("is submitted, analysed, waited for and listed", async () => {
+    const { jobs } = await json<{ jobs: string[] }>("submit", ...submitArgs("first", "--tag", "sample=latex", "--wait"));
+    const job = await json<JobView>("job", "job", jobs[0]!);
+    const path = join(facility.folder, "first", "run_0001_results.hdf");
+    const bytes = readFileSync(path);
+    expect(job).toMatchObject({ id: jobs[0], app: "xpcs.corr", type: "multitau", state: "finished", site: "here", epoch: 1 });
+    expect(job.inputs).toEqual([run.input, run.qmap]);
+    expect(job.outputs).toEqual([{ path, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }]);
+    const listed = await json<JobView[]>("jobs", "jobs", "--state", "finished", "--tag", "sample=latex");
+    expect(listed).toEqual([job]);
+    expect(await json<JobView[]>("jobs", "jobs", "--tag", "sample=other")).toEqual([]);
+    const sites = await json<SiteView[]>("sites", "sites");
+    expect(sites).toMatchObject([{ name: "here", state: "up", slots: 2 }]);
+  });
+
+  it("gives the same g2 as xpcs corr", async () => {
+    const out = join(facility.folder, "alone.hdf");
+    const args = [run.input, "--qmap", run.qmap, "--frame-time", String(run.frameTimeS), "--threads", "2", "--out", out];
+    const summary = await json<{ out: string; frames: number }>("corr", "corr", ...args);
+    expect(summary).toMatchObject({ out, frames: 500 });
+    const g2 = await readDataset(out, "xpcs/multitau/normalized_g2");
+    expect(g2.length).toBeGreaterThan(20);
+    expect(await readDataset(join(facility.folder, "first", "run_0001_results.hdf"), "xpcs/multitau/normalized_g2")).toEqual(g2);
+  });
+
+  it("makes no second job for the same key", async () => {
+    const once = await json<{ jobs: string[] }>("submit", ...submitArgs("keyed", "--key", "k1", "--wait"));
+    expect(await json<{ jobs: string[] }>("submit", ...submitArgs("keyed", "--key", "k1"))).toEqual(once);
+    expectError(await xpcs(...submitArgs("keyed", "--key", "k1", "--average", "2", "--json")), 4, "KEY_CONFLICT");
+  });
+
+  it("does not replace a result unless told to", async () => {
+    await json("submit", ...submitArgs("twice", "--wait"));
+    expect(expectError(await xpcs(...submitArgs("twice", "--json")), 2, "ALREADY_EXISTS")).toContain("--overwrite");
+    await json("submit", ...submitArgs("twice", "--overwrite", "--wait"));
+  });
+
+  it("that cannot be analysed fails with the reason, and --wait exits 1", async () => {
+    const input = join(facility.folder, "broken.bin");
+    writeFileSync(input, "this is no detector file");
+    const args = [
+      "submit",
+      input,
+      "--qmap",
+      run.qmap,
+      "--frame-time",
+      "1e-5",
+      "--out",
+      join(facility.folder, "broken"),
+      "--wait",
+      "--json",
+    ];
+    const { code, stdout } = await xpcs(...args);
+    expect(code).toBe(1);
+    const [id] = (JSON.parse(stdout) as { jobs: string[] }).jobs;
+    const job = await facility.client.job(id!);
+    expect(job).toMatchObject({ state: "failed", outputs: [] });
+    expect(job.reason).toContain("broken.bin");
+    expect(job.attempts).toHaveLength(1);
+    expect(existsSync(join(facility.folder, "broken", "broken_results.hdf"))).toBe(false);
+  });
+
+  it("goes through the example", async () => {
+    const lines: string[] = [];
+    const out = join(facility.folder, "example_results.hdf");
+    const wish = { central: facility.url, token: facility.operatorToken, input: run.input, qmap: run.qmap, out };
+    const job = await runExample(wish, (line) => lines.push(line));
+    expect(job.outputs[0]?.path).toBe(out);
+    expect(lines.at(-1)).toContain("sha256");
+    // The key makes a second run harmless.
+    expect((await runExample(wish, () => {})).id).toBe(job.id);
+  });
+});
+
+describe("bad input exits 2 before anything is submitted", () => {
+  it.each([
+    ["a missing input", ["submit", "none.bin", "--qmap", "none.hdf"], "NOT_FOUND"],
+    ["no maps", ["submit", "a.bin"], "INVALID_ARGUMENT"],
+    ["no input", ["submit", "--qmap", "q.hdf"], "INVALID_ARGUMENT"],
+    ["a bad number", ["submit", "a.bin", "--begin", "zero"], "INVALID_ARGUMENT"],
+    ["an unknown job", ["job", "nope"], "NOT_FOUND"],
+    ["an unknown job to wait for", ["watch", "nope"], "NOT_FOUND"],
+    ["an unknown option", ["jobs", "--colour"], "INVALID_ARGUMENT"],
+    ["an address that is none", ["jobs", "--central", "here"], "INVALID_ARGUMENT"],
+  ])("%s", async (_what, args, errorCode) => {
+    expectError(await xpcs(...args, "--json"), 2, errorCode);
+  });
+
+  it("two inputs with one result", async () => {
+    const folders = ["x", "y"].map((name) => join(facility.folder, name));
+    for (const folder of folders) {
+      mkdirSync(folder);
+      writeFileSync(join(folder, "same.bin"), "x");
+    }
+    const inputs = folders.map((folder) => join(folder, "same.bin"));
+    const result = await xpcs("submit", ...inputs, "--qmap", run.qmap, "--frame-time", "1", "--out", facility.folder, "--json");
+    expect(expectError(result, 2, "INVALID_ARGUMENT")).toContain("same_results.hdf");
+  });
+});
+
+describe("central that is not there or says no", () => {
+  it("exits 3 when nobody answers", async () => {
+    expectError(await xpcs("jobs", "--central", "ws://127.0.0.1:1", "--json"), 3, "UNAVAILABLE");
+  });
+
+  it("exits 4 for a wrong token, and for a site that shows an operator's", async () => {
+    expectError(await xpcs("jobs", "--token", "wrong", "--json"), 4, "PERMISSION_DENIED");
+    const { code, stderr } = await xpcs("site", "--work", join(facility.folder, "w"), "--name", "thief", "--json");
+    expect(code).toBe(4);
+    expect(stderr.trim().split("\n").at(-1)).toContain("PERMISSION_DENIED");
+  });
+
+  it("takes address and token from the settings file, the environment, and the options, the last first", async () => {
+    const none = { XPCS_CENTRAL: "", XPCS_TOKEN: "" };
+    expectError(await startXpcs(["jobs", "--json"], none).result, 2, "INVALID_ARGUMENT");
+    const config = join(facility.folder, "config", "xpcs");
+    mkdirSync(config, { recursive: true });
+    writeFileSync(join(config, "client.json"), JSON.stringify({ central: facility.url, token: facility.operatorToken }));
+    expect((await startXpcs(["jobs", "--json"], none).result).code).toBe(0);
+    expect((await startXpcs(["jobs", "--json"], { XPCS_CENTRAL: "ws://127.0.0.1:1" }).result).code).toBe(3);
+    expect((await startXpcs(["jobs", "--central", facility.url, "--json"], { XPCS_CENTRAL: "ws://127.0.0.1:1" }).result).code).toBe(0);
+    writeFileSync(join(config, "client.json"), "{ no json");
+    expectError(await startXpcs(["jobs", "--json"], none).result, 2, "INVALID_ARGUMENT");
+  });
+});
+
+describe("watch and cancel", () => {
+  it("a running job is canceled, and its watcher sees it and exits 1", async () => {
+    const id = await noop(60_000);
+    const watcher = startXpcs(["watch", id, "--json"]);
+    await vi.waitFor(() => expect(watcher.printed()).toContain('"state":"running"'), { timeout: 10_000 });
+    expect(await json("cancel", "cancel", id)).toEqual({ canceled: [id], alreadyFinal: [] });
+    const { code, stdout } = await watcher.result;
+    expect(code).toBe(1);
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as JobView);
+    expect(lines.at(-1)).toMatchObject({ id, state: "canceled" });
+  });
+
+  it("watch without ids follows everything until it is interrupted", async () => {
+    const watcher = startXpcs(["watch", "--json"]);
+    // A change may come before the watcher listens: make some until it has seen one.
+    await vi.waitFor(
+      async () => {
+        await noop(10);
+        expect(watcher.printed()).toContain("xpcs.noop");
+      },
+      { timeout: 10_000, interval: 200 },
+    );
+    watcher.kill("SIGINT");
+    const { code, stdout } = await watcher.result;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout.split("\n")[0]!)).toMatchObject({ app: "xpcs.noop" });
+  });
+});
+
+describe("a site that is told to stop", () => {
+  it("gives its job back, leaves, and exits 0", async () => {
+    const started = await facility.startSite("leaver", 1, ["--grace", "0"]);
+    const { jobs } = await facility.client.submit({
+      jobs: [{ work: { app: "xpcs.noop", durationMs: 60_000 }, tags: {}, attemptsMax: 1, site: "leaver" }],
+    });
+    await vi.waitFor(async () => expect((await facility.client.job(jobs[0]!)).state).toBe("running"), { timeout: 5_000 });
+    expect(await started.stop("SIGTERM")).toBe(0);
+    const job = await facility.client.job(jobs[0]!);
+    expect(job).toMatchObject({ state: "ready", attempts: [{ outcome: "returned" }] });
+    expect((await facility.client.sites()).find(({ name }) => name === "leaver")?.state).toBe("gone");
+    await facility.client.cancel(jobs);
+  });
+});
+
+it("every documented JSON shape was compared with a real one", () => {
+  expect([...compared].sort()).toEqual([...DOCUMENTED_SHAPES].sort());
+});
