@@ -127,6 +127,23 @@ async function takeLeases(running: Running): Promise<void> {
   }
 }
 
+/** Lets work finish, gives the rest back, leaves. The lease loop has been told to stop before. */
+async function goodbye({ options, link, leases, attempts, wake }: Running, abandon: AbortController, graceMs: number): Promise<void> {
+  const { name: site, instance, clock } = options;
+  wake();
+  const grace = new AbortController();
+  const finished = () => Promise.all(attempts);
+  await Promise.race([finished(), sleep(clock, graceMs, grace.signal)]);
+  for (const held of leases.all()) held.stop("returned");
+  // Kernels stop within kernelStopMs; what central does not hear then, it learns by expiry.
+  await Promise.race([finished(), sleep(clock, LIMITS.kernelStopMs + GOODBYE_PATIENCE_MS, grace.signal)]);
+  grace.abort();
+  if (link.up) await link.call((source) => source.leave({ site, instance }), { patienceMs: GOODBYE_PATIENCE_MS }).catch(() => {});
+  abandon.abort();
+  link.close();
+  await finished();
+}
+
 /** Starts a site; it runs until `stop`, or until central refuses it for good. */
 export function runSite(options: SiteOptions): Site {
   const { name: site, instance, clock, logger, kernels } = options;
@@ -188,30 +205,19 @@ export function runSite(options: SiteOptions): Site {
 
   const work = async (): Promise<void> => {
     await Promise.race([joined, link.ended]);
-    if (!stopping.signal.aborted) await recoverAttempts(context);
+    if (!stopping.signal.aborted)
+      await recoverAttempts(context).catch((error) => logger.warn("recovery-failed", { reason: toXpcsError(error).message }));
     await takeLeases(running);
   };
   const working = work();
 
-  const goodbye = async (graceMs: number): Promise<void> => {
-    stopping.abort();
-    running.wake();
-    const finished = () => Promise.all(running.attempts);
-    const grace = new AbortController();
-    await Promise.race([finished(), sleep(clock, graceMs, grace.signal)]);
-    for (const held of leases.all()) held.stop("returned");
-    // Kernels stop within kernelStopMs; what central does not hear then, it learns by expiry.
-    await Promise.race([finished(), sleep(clock, LIMITS.kernelStopMs + GOODBYE_PATIENCE_MS, grace.signal)]);
-    grace.abort();
-    if (link.up) await link.call((source) => source.leave({ site, instance }), { patienceMs: GOODBYE_PATIENCE_MS }).catch(() => {});
-    abandon.abort();
-    link.close();
-    await Promise.all([...running.attempts, working, renewing, kernels.close()]);
-    logger.info("site-left", { site });
-  };
   let stopped: Promise<void> | null = null;
   const stop = ({ graceMs }: { graceMs: number }): Promise<void> => {
-    stopped ??= goodbye(graceMs);
+    stopping.abort();
+    stopped ??= goodbye(running, abandon, graceMs).then(async () => {
+      await Promise.all([working, renewing, kernels.close()]);
+      logger.info("site-left", { site });
+    });
     return stopped;
   };
 
