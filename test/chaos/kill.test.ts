@@ -146,7 +146,7 @@ describe("kill -9 while jobs run:", { timeout: 60_000 }, () => {
     await vi.waitFor(async () => expect(await facility.client.sites()).toMatchObject([{ state: "up" }, { state: "up" }]), {
       timeout: 10_000,
     });
-    expect(facility.log()).toContain("attempt-discarded");
+    await vi.waitFor(() => expect(facility.log()).toContain("attempt-discarded"), { timeout: 10_000 });
     expectFinishedOnce(ids, await facility.client.wait(ids));
     await vi.waitFor(() => expectTidy(jobs));
   });
