@@ -117,9 +117,10 @@ class ImmReader final : public FrameReader {
     batch.frame.resize(from + n, static_cast<std::uint32_t>(frame_));
     batch.pixel.resize(from + n);
     batch.count.resize(from + n);
+    if (n == 0) return;
     std::memcpy(batch.pixel.data() + from, bytes.data(), std::size_t{4} * n);
     const auto largest = std::max_element(batch.pixel.begin() + static_cast<std::ptrdiff_t>(from), batch.pixel.end());
-    if (n > 0 && *largest >= pixels_) {
+    if (*largest >= pixels_) {
       const std::uint64_t offset = at + kHeaderBytes + 4 * static_cast<std::uint64_t>(largest - batch.pixel.begin() - static_cast<std::ptrdiff_t>(from));
       fail(offset, "pixel index " + std::to_string(static_cast<std::int32_t>(*largest)) + " is outside the detector of " + std::to_string(pixels_) + " pixels");
     }
