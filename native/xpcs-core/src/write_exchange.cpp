@@ -51,7 +51,7 @@ void write_exchange(h5::File& file, const Outcome& outcome) {
   for (const Delay& delay : result.delays) tau.push_back(static_cast<float>(delay.frames));
   file.write(group + "tau", {1, D}, tau);
   write("norm-0-g2", {D, Q}, result.g2);
-  write("norm-0-stderr", {D, Q}, result.g2Err);
+  write("norm-0-stderr", {D, Q}, result.g2SpreadErr);
   if (request.g2out) {
     const hsize_t n = part.pixels();
     file.write(group + "G2", {D, n}, result.perPixelG2);

@@ -101,7 +101,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   const std::string group = "/xpcs/multitau/";
   file.write(group + "delay_list", {D}, delays);
   file.write(group + "normalized_g2", {D, Q}, finite_floats(result.g2));
-  file.write(group + "normalized_g2_err", {D, Q}, finite_floats(result.g2Err));
+  file.write(group + "normalized_g2_err", {D, Q}, finite_floats(result.g2SpreadErr));
   file.write(group + "pairs", {D, Q}, result.pairs);
   const auto integer = [&](const std::string& name, std::uint64_t value) {
     file.write(group + "config/" + name, {}, std::vector<std::int64_t>{static_cast<std::int64_t>(value)});
