@@ -11,7 +11,7 @@
 namespace xpcs::bench {
 namespace {
 
-constexpr int kChains = 10;
+constexpr int kChains = 8;
 constexpr std::uint64_t kSteps = 20'000'000;
 /// Keeps the compiler from seeing what the chains hold, or that nobody needs it.
 volatile int sink = 1;
@@ -23,34 +23,46 @@ struct Kernel {
 };
 
 #if defined(__x86_64__)
-#define XPCS_BENCH_CHAINS(STEP)                          \
-  for (std::uint64_t i = 0; i < steps; ++i) {            \
-    for (int k = 0; k < kChains; ++k) STEP;              \
-    asm volatile("" ::: "memory");                       \
-  }
-
 __attribute__((target("avx512f,avx512bw,avx512vnni"))) void run_avx512(std::uint64_t steps) {
   const __m512i a = _mm512_set1_epi8(static_cast<char>(sink));
-  __m512i c[kChains];
-  for (auto& chain : c) chain = a;
-#pragma GCC unroll 10
-  XPCS_BENCH_CHAINS(c[k] = _mm512_dpbusd_epi32(c[k], a, a))
-  int total = 0;
-  for (auto& chain : c) total += _mm512_cvtsi512_si32(chain);
-  sink = total;
+  // Eight variables, not an array: an array would go through memory at every step.
+  __m512i c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a;
+  for (std::uint64_t i = 0; i < steps; ++i) {
+    c0 = _mm512_dpbusd_epi32(c0, a, a);
+    c1 = _mm512_dpbusd_epi32(c1, a, a);
+    c2 = _mm512_dpbusd_epi32(c2, a, a);
+    c3 = _mm512_dpbusd_epi32(c3, a, a);
+    c4 = _mm512_dpbusd_epi32(c4, a, a);
+    c5 = _mm512_dpbusd_epi32(c5, a, a);
+    c6 = _mm512_dpbusd_epi32(c6, a, a);
+    c7 = _mm512_dpbusd_epi32(c7, a, a);
+    // The chains stay opaque, so that eight equal ones are not made one.
+    asm volatile("" : "+v"(c0), "+v"(c1), "+v"(c2), "+v"(c3), "+v"(c4), "+v"(c5), "+v"(c6), "+v"(c7));
+  }
+  sink = _mm512_cvtsi512_si32(_mm512_add_epi32(_mm512_add_epi32(_mm512_add_epi32(c0, c1), _mm512_add_epi32(c2, c3)),
+                                               _mm512_add_epi32(_mm512_add_epi32(c4, c5), _mm512_add_epi32(c6, c7))));
+}
+
+__attribute__((target("avx2"))) inline __m256i multiply_add_avx2(__m256i sum, __m256i a, __m256i one) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, a), one));
 }
 
 __attribute__((target("avx2"))) void run_avx2(std::uint64_t steps) {
   const __m256i one = _mm256_set1_epi16(1);
-  __m256i c[kChains];
-  __m256i a[kChains];
-  for (int k = 0; k < kChains; ++k) a[k] = c[k] = _mm256_set1_epi8(static_cast<char>(sink + k));
-  XPCS_BENCH_CHAINS(c[k] = _mm256_add_epi32(c[k], _mm256_madd_epi16(_mm256_maddubs_epi16(a[k], c[k]), one)))
-  int total = 0;
-  for (auto& chain : c) total += _mm256_cvtsi256_si32(_mm256_castsi256_si256(chain));
-  sink = total;
+  __m256i a0 = _mm256_set1_epi8(static_cast<char>(sink)), a1 = a0, a2 = a0, a3 = a0;
+  __m256i c0 = one, c1 = one, c2 = one, c3 = one;
+  for (std::uint64_t i = 0; i < steps; i += 2) {
+    for (int half = 0; half < 4; ++half) {
+      // The factors stay opaque, so that their product is made anew at every step.
+      asm volatile("" : "+x"(a0), "+x"(a1), "+x"(a2), "+x"(a3));
+      c0 = multiply_add_avx2(c0, a0, one);
+      c1 = multiply_add_avx2(c1, a1, one);
+      c2 = multiply_add_avx2(c2, a2, one);
+      c3 = multiply_add_avx2(c3, a3, one);
+    }
+  }
+  sink = _mm_cvtsi128_si32(_mm256_castsi256_si128(_mm256_add_epi32(_mm256_add_epi32(c0, c1), _mm256_add_epi32(c2, c3))));
 }
-#undef XPCS_BENCH_CHAINS
 #endif
 
 /// Whatever the compiler makes of it for the baseline instruction set.
