@@ -30,6 +30,7 @@ function columns(hasContender: boolean): Column<KernelRow>[] {
     { head: "xpcs, s", cell: (row) => (row.ours === null ? "not supported" : seconds(row.ours)) },
     { head: "XPCS-Eigen, s", cell: (row) => (hasContender ? seconds(row.contender) : "XPCS_EIGEN not set") },
     { head: "ratio", cell: (row) => (row.ratio === null ? NONE : row.ratio.toFixed(1)) },
+    { head: "CPU s", cell: (row) => [row.ours, row.contender].map((n) => (n === null ? NONE : n.cpuS.median.toFixed(2))).join(" / ") },
     { head: "read+correlate+write, s", cell: ours((n) => [n.readS, n.correlateS, n.writeS].map((s) => s.toFixed(2)).join(" + ")) },
     { head: "frames/s", cell: ours((n) => engineering(n.framesPerS)) },
     { head: "events/s", cell: ours((n) => engineering(n.eventsPerS)) },

@@ -22,6 +22,8 @@ export interface KernelSettings {
 
 export interface ProgramNumbers {
   readonly wallS: Spread;
+  /** User and system time of all threads: other programs on the machine change it less than the wall time. */
+  readonly cpuS: Spread;
   readonly maxRssBytes: number;
 }
 
@@ -83,7 +85,11 @@ function alternate(which: KernelCase, job: string, settings: KernelSettings): Ru
 const median = (values: readonly number[]): number => spreadOf(values).median;
 
 function numbersOf(runs: readonly ChildReport[]): ProgramNumbers {
-  return { wallS: spreadOf(runs.map((run) => run.wallS)), maxRssBytes: median(runs.map((run) => run.maxRssBytes)) };
+  return {
+    wallS: spreadOf(runs.map((run) => run.wallS)),
+    cpuS: spreadOf(runs.map((run) => run.userS + run.systemS)),
+    maxRssBytes: median(runs.map((run) => run.maxRssBytes)),
+  };
 }
 
 function ourNumbers(which: KernelCase, input: MadeInput, runs: readonly OurRun[], bound: Bound): OurNumbers {

@@ -24,7 +24,7 @@ const USAGE = `npm run bench -- kernels|detectors [options]
   --scale X      a fraction of the frames: to try the bench, not to judge
   --data DIR     folder of the inputs (build/bench-data)
   --json FILE    also write the report
-  --record       keep it: kernels adds a line to bench/results/kernels.jsonl, detectors writes docs/detectors.md
+  --record       keep it: kernels adds a line to bench/results/kernels.jsonl; both write their page in docs
   --check        exit 1 when a row is short of its goal`;
 
 interface Options {
@@ -76,6 +76,13 @@ function selected<T extends { readonly name: string }>(all: readonly T[], names:
   return names.length === 0 ? all : all.filter((one) => names.includes(one.name));
 }
 
+/** Puts a table into its document, and makes the folder of the numbers. */
+function writeMeasured(document: string, text: string): void {
+  const page = join(ROOT, document);
+  writeFileSync(page, replaceMeasured(readFileSync(page, "utf8"), text));
+  mkdirSync(join(ROOT, "bench/results"), { recursive: true });
+}
+
 const say = (text: string): void => console.error(text);
 
 async function kernels(options: Options, place: Workplace, at: string): Promise<Outcome> {
@@ -90,12 +97,13 @@ async function kernels(options: Options, place: Workplace, at: string): Promise<
   const facts = `${machineLine(machine, at)}; medians of ${options.runs}${options.scale === 1 ? "" : `; ${options.scale} of the frames`}`;
   const bound = `Integer multiply-adds: ${(peak.perSecond / 1e9).toFixed(0)} G/s on one thread (${peak.path}).`;
   const report = { at, machine, runs: options.runs, scale: options.scale, multiplyAdd: peak, rows };
+  const text = `${facts}\n${bound}\n\n${kernelTable(rows, contender !== null)}`;
   return {
     report,
-    text: `${facts}\n${bound}\n\n${kernelTable(rows, contender !== null)}`,
+    text,
     shortfalls: rows.flatMap((row) => row.verdicts.map((verdict) => shortfall(row.name, verdict)).filter((line) => line !== null)),
     record: () => {
-      mkdirSync(join(ROOT, "bench/results"), { recursive: true });
+      writeMeasured("docs/benchmarks.md", text);
       appendFileSync(join(ROOT, "bench/results/kernels.jsonl"), `${JSON.stringify(report)}\n`);
     },
   };
@@ -113,9 +121,7 @@ async function detectors(options: Options, place: Workplace, at: string): Promis
     text,
     shortfalls: rows.map(detectorShortfall).filter((line) => line !== null),
     record: () => {
-      const page = join(ROOT, "docs/detectors.md");
-      writeFileSync(page, replaceMeasured(readFileSync(page, "utf8"), text));
-      mkdirSync(join(ROOT, "bench/results"), { recursive: true });
+      writeMeasured("docs/detectors.md", text);
       writeFileSync(join(ROOT, "bench/results/detectors.json"), `${JSON.stringify(report, null, 1)}\n`);
     },
   };
