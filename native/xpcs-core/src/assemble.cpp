@@ -141,7 +141,8 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
   out.delays = scheme.delays;
   const std::size_t D = scheme.delays.size();
   const std::size_t tileCount = (part.pixelOfRank.size() + kTilePixels - 1) / kTilePixels;
-  const TileTask task{part, options, scheme, weights, out.frames, how.perPixel ? &out : nullptr};
+  const EdgeTable edges(scheme);
+  const TileTask task{part, options, scheme, edges, weights, out.frames, how.perPixel ? &out : nullptr};
   out.pixelMean.assign(part.pixels(), 0.0);
   if (how.perPixel) {
     for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(D * part.pixels(), 0.0F);

@@ -1,5 +1,6 @@
 #include "event_store.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace xpcs {
@@ -14,28 +15,33 @@ std::vector<std::uint32_t> starts(const std::vector<std::uint32_t>& sizes) {
 
 }  // namespace
 
-IntegerBatch::IntegerBatch(std::uint32_t base, std::span<const Event> events, std::size_t tiles) : base_(base), words_(events.size()) {
-  const auto small = [](std::int64_t count) { return count >= 0 && count < kEscape; };
-  std::vector<std::uint32_t> sizes(tiles, 0);
+IntegerBatch::IntegerBatch(std::uint32_t base, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> rank,
+                           std::span<const std::int64_t> count, std::size_t tiles)
+    : base_(base), words_(frame.size()) {
+  const auto large = [](std::int64_t value) { return value < 0 || value >= kEscape; };
+  // One tile more takes what has no rank: no branch in the loops, and its words are cut off at the end.
+  const auto tile_of = [&](std::uint32_t r) { return std::min<std::size_t>(r >> kTileBits, tiles); };
+  std::vector<std::uint32_t> sizes(tiles + 1, 0);
   std::size_t larges = 0;
-  for (const Event& event : events) {
-    ++sizes[event.rank >> kTileBits];
-    larges += small(event.count) ? 0 : 1;
+  for (std::size_t i = 0; i < rank.size(); ++i) {
+    ++sizes[tile_of(rank[i])];
+    larges += large(count[i]) ? 1 : 0;
   }
   start_ = starts(sizes);
   std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
-  for (const Event& event : events) {
-    const std::uint32_t count = small(event.count) ? static_cast<std::uint32_t>(event.count) : kEscape;
-    words_[next[event.rank >> kTileBits]++] = (event.frame - base) << 16 | (event.rank & (kTilePixels - 1)) << 5 | count;
+  for (std::size_t i = 0; i < rank.size(); ++i) {
+    const std::uint32_t packed = large(count[i]) ? kEscape : static_cast<std::uint32_t>(count[i]);
+    words_[next[tile_of(rank[i])]++] = (frame[i] - base) << 16 | (rank[i] & (kTilePixels - 1)) << 5 | packed;
   }
+  words_.resize(start_[tiles]);
   if (larges == 0) return;
-  std::vector<std::uint32_t> largeSizes(tiles, 0);
-  for (const Event& event : events) largeSizes[event.rank >> kTileBits] += small(event.count) ? 0U : 1U;
+  std::vector<std::uint32_t> largeSizes(tiles + 1, 0);
+  for (std::size_t i = 0; i < rank.size(); ++i) largeSizes[tile_of(rank[i])] += large(count[i]) ? 1U : 0U;
   largeStart_ = starts(largeSizes);
   large_.resize(larges);
   std::vector<std::uint32_t> nextLarge(largeStart_.begin(), largeStart_.end() - 1);
-  for (const Event& event : events) {
-    if (!small(event.count)) large_[nextLarge[event.rank >> kTileBits]++] = event.count;
+  for (std::size_t i = 0; i < rank.size(); ++i) {
+    if (large(count[i])) large_[nextLarge[tile_of(rank[i])]++] = count[i];
   }
 }
 

@@ -12,6 +12,7 @@ namespace xpcs {
 
 constexpr std::uint32_t kTileBits = 11;
 constexpr std::uint32_t kTilePixels = 1u << kTileBits;
+constexpr std::uint32_t kNoRank = 0xFFFFFFFF;
 
 /// Photons of up to 65536 consecutive frames, packed: frame - base (16 bits), rank within the tile (11), count (5).
 /// Counts outside 0..30 are kept aside per tile, in order of arrival.
@@ -20,12 +21,9 @@ class IntegerBatch {
   using Value = std::int64_t;
   static constexpr std::uint32_t kFrames = 1u << 16;
 
-  struct Event {
-    std::uint32_t frame, rank;
-    std::int64_t count;
-  };
-  /// @param events of frames base .. base + 65535; tiles: number of tiles
-  IntegerBatch(std::uint32_t base, std::span<const Event> events, std::size_t tiles);
+  /// @param frame, rank, count of one length; frames base .. base + 65535; a rank of kNoRank is passed over
+  IntegerBatch(std::uint32_t base, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> rank, std::span<const std::int64_t> count,
+               std::size_t tiles);
 
   [[nodiscard]] std::size_t size(std::size_t tile) const noexcept { return start_[tile + 1] - start_[tile]; }
 

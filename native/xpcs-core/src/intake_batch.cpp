@@ -1,6 +1,7 @@
 #include "intake_batch.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace xpcs {
 namespace {
@@ -9,30 +10,52 @@ constexpr std::uint64_t kGainedFramesMax = std::uint64_t{1} << 22;
 
 std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
 
-/// Valid events by rank, and what each frame gained. With a flatfield the gains are real: they are listed one by one, so
-/// that their sum runs in the order of arrival whatever the chunks were.
+/// The rank of every event, kNoRank where its pixel does not count, and what each frame gained. With a flatfield the gains are
+/// real: they are listed one by one, so that their sum runs in the order of arrival whatever the chunks were.
 template <class Batch, class Count>
-std::vector<typename Batch::Event> rank_events(const RawChunk<Count>& chunk, const Partition& partition, const std::vector<double>& pixelFactor,
-                                               PreparedChunk<Batch>& out) {
-  std::vector<typename Batch::Event> events(chunk.size());
+std::vector<std::uint32_t> rank_events(const RawChunk<Count>& chunk, const Partition& partition, const std::vector<double>& pixelFactor,
+                                       PreparedChunk<Batch>& out) {
+  static_assert(kNoRank == Partition::kMasked);
+  const std::size_t n = chunk.size();
+  std::vector<std::uint32_t> rank(n);
+  for (std::size_t i = 0; i < n; ++i) rank[i] = partition.rankOfPixel[chunk.pixel[i]];
   const auto [low, high] = std::minmax_element(chunk.frame.begin(), chunk.frame.end());
-  const bool exact = std::is_integral_v<Count> && pixelFactor.empty() && *high - *low < kGainedFramesMax;
-  if (exact) {
+  if (std::is_integral_v<Count> && pixelFactor.empty() && *high - *low < kGainedFramesMax) {
     out.frameStart = *low;
     out.gained.assign(std::size_t{*high - *low} + 1, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (rank[i] == kNoRank) continue;
+      out.gained[chunk.frame[i] - *low] += static_cast<double>(chunk.count[i]);
+      ++out.events;
+    }
+    return rank;
   }
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < chunk.size(); ++i) {
-    const std::uint32_t rank = partition.rankOfPixel[chunk.pixel[i]];
-    if (rank == Partition::kMasked) continue;
-    events[n++] = {chunk.frame[i], rank, chunk.count[i]};
+  for (std::size_t i = 0; i < n; ++i) {
+    if (rank[i] == kNoRank) continue;
     const auto value = static_cast<double>(chunk.count[i]);
-    if (exact) out.gained[chunk.frame[i] - *low] += value;
-    else out.gains.emplace_back(chunk.frame[i], pixelFactor.empty() ? value : value * pixelFactor[chunk.pixel[i]]);
+    out.gains.emplace_back(chunk.frame[i], pixelFactor.empty() ? value : value * pixelFactor[chunk.pixel[i]]);
+    ++out.events;
   }
-  events.resize(n);
-  out.events = n;
-  return events;
+  return rank;
+}
+
+/// Events of frames too far apart for one batch: ordered by epoch of 65536 frames, one batch each.
+void split_by_epoch(const RawChunk<std::int64_t>& chunk, const std::vector<std::uint32_t>& rank, std::size_t tiles, std::vector<IntegerBatch>& batches) {
+  std::vector<std::uint32_t> order(chunk.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const auto epoch = [&](std::uint32_t i) { return chunk.frame[i] / IntegerBatch::kFrames; };
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return epoch(a) < epoch(b); });
+  for (std::size_t from = 0; from < order.size();) {
+    const std::uint32_t current = epoch(order[from]);
+    std::vector<std::uint32_t> frame, ranks;
+    std::vector<std::int64_t> count;
+    for (; from < order.size() && epoch(order[from]) == current; ++from) {
+      frame.push_back(chunk.frame[order[from]]);
+      ranks.push_back(rank[order[from]]);
+      count.push_back(chunk.count[order[from]]);
+    }
+    batches.emplace_back(current * IntegerBatch::kFrames, frame, ranks, count, tiles);
+  }
 }
 
 }  // namespace
@@ -40,16 +63,12 @@ std::vector<typename Batch::Event> rank_events(const RawChunk<Count>& chunk, con
 PreparedChunk<IntegerBatch> prepare(const RawChunk<std::int64_t>& chunk, const Partition& partition, const std::vector<double>& pixelFactor) {
   PreparedChunk<IntegerBatch> out;
   if (chunk.size() == 0) return out;
-  auto events = rank_events(chunk, partition, pixelFactor, out);
-  const auto epoch = [](const IntegerBatch::Event& event) { return event.frame / IntegerBatch::kFrames; };
-  const auto later = [&](const auto& a, const auto& b) { return epoch(a) < epoch(b); };
-  if (!std::is_sorted(events.begin(), events.end(), later)) std::stable_sort(events.begin(), events.end(), later);
-  for (std::size_t from = 0; from < events.size();) {
-    const std::uint32_t current = epoch(events[from]);
-    const auto end = std::partition_point(events.begin() + static_cast<std::ptrdiff_t>(from), events.end(), [&](const auto& event) { return epoch(event) == current; });
-    const auto to = static_cast<std::size_t>(end - events.begin());
-    out.batches.emplace_back(current * IntegerBatch::kFrames, std::span(events).subspan(from, to - from), tile_count(partition));
-    from = to;
+  const std::vector<std::uint32_t> rank = rank_events(chunk, partition, pixelFactor, out);
+  const auto [low, high] = std::minmax_element(chunk.frame.begin(), chunk.frame.end());
+  if (*high - *low < IntegerBatch::kFrames) {
+    out.batches.emplace_back(*low, chunk.frame, rank, chunk.count, tile_count(partition));
+  } else {
+    split_by_epoch(chunk, rank, tile_count(partition), out.batches);
   }
   return out;
 }
@@ -57,7 +76,12 @@ PreparedChunk<IntegerBatch> prepare(const RawChunk<std::int64_t>& chunk, const P
 PreparedChunk<RealBatch> prepare(const RawChunk<double>& chunk, const Partition& partition, const std::vector<double>& pixelFactor) {
   PreparedChunk<RealBatch> out;
   if (chunk.size() == 0) return out;
-  const auto events = rank_events(chunk, partition, pixelFactor, out);
+  const std::vector<std::uint32_t> rank = rank_events(chunk, partition, pixelFactor, out);
+  std::vector<RealBatch::Event> events;
+  events.reserve(out.events);
+  for (std::size_t i = 0; i < chunk.size(); ++i) {
+    if (rank[i] != kNoRank) events.push_back({chunk.frame[i], rank[i], chunk.count[i]});
+  }
   out.batches.emplace_back(events, tile_count(partition));
   return out;
 }

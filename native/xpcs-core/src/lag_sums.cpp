@@ -22,7 +22,24 @@ void portable(const Element* a, std::size_t n, std::size_t first, std::size_t la
   }
 }
 
-constexpr LagSums kPortable{"portable", portable<std::uint8_t>, portable<std::int16_t>};
+template <class From, class To>
+std::int32_t halve_portable(const From* a, To* out, std::size_t n) {
+  std::int32_t most = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int32_t sum = std::int32_t{a[2 * i]} + std::int32_t{a[2 * i + 1]};
+    out[i] = static_cast<To>(sum);
+    most = most > sum ? most : sum;
+    most = most > -sum ? most : -sum;
+  }
+  return most;
+}
+
+constexpr LagSums kPortable{"portable",
+                            portable<std::uint8_t>,
+                            portable<std::int16_t>,
+                            halve_portable<std::uint8_t, std::uint8_t>,
+                            halve_portable<std::uint8_t, std::int16_t>,
+                            halve_portable<std::int16_t, std::int16_t>};
 
 #if defined(__x86_64__)
 
@@ -64,6 +81,50 @@ __attribute__((target("avx2"))) void words_avx2(const std::int16_t* a, std::size
     }
     out[j] += reduce256(sum);
   }
+}
+
+__attribute__((target("avx2"))) std::int32_t largest256(__m256i most) {
+  alignas(32) std::int16_t lanes[16];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), most);
+  std::int32_t largest = 0;
+  for (const std::int16_t lane : lanes) largest = largest > lane ? largest : lane;
+  return largest;
+}
+
+__attribute__((target("avx2"))) std::int32_t halve_bytes_avx2(const std::uint8_t* a, std::uint8_t* out, std::size_t n) {
+  const __m256i ones = _mm256_set1_epi8(1);
+  __m256i most = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __m256i sum = _mm256_maddubs_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + 2 * i)), ones);
+    most = _mm256_max_epi16(most, sum);
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi16(sum, sum), 0x08);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm256_castsi256_si128(packed));
+  }
+  return largest256(most);
+}
+
+__attribute__((target("avx2"))) std::int32_t halve_to_words_avx2(const std::uint8_t* a, std::int16_t* out, std::size_t n) {
+  const __m256i ones = _mm256_set1_epi8(1);
+  __m256i most = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __m256i sum = _mm256_maddubs_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + 2 * i)), ones);
+    most = _mm256_max_epi16(most, sum);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), sum);
+  }
+  return largest256(most);
+}
+
+__attribute__((target("avx2"))) std::int32_t halve_words_avx2(const std::int16_t* a, std::int16_t* out, std::size_t n) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i most = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __m256i low = _mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + 2 * i)), ones);
+    const __m256i high = _mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + 2 * i + 16)), ones);
+    const __m256i sum = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
+    most = _mm256_max_epi16(most, _mm256_abs_epi16(sum));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), sum);
+  }
+  return largest256(most);
 }
 
 #define XPCS_AVX512 __attribute__((target("avx2,avx512f,avx512bw,avx512vnni")))
@@ -116,8 +177,9 @@ XPCS_AVX512 void words_avx512(const std::int16_t* a, std::size_t n, std::size_t 
   }
 }
 
-constexpr LagSums kAvx2{"avx2", bytes_avx2, words_avx2};
-constexpr LagSums kAvx512{"avx512", bytes_avx512, words_avx512};
+constexpr LagSums kAvx2{"avx2", bytes_avx2, words_avx2, halve_bytes_avx2, halve_to_words_avx2, halve_words_avx2};
+// Halving moves as many bytes as it adds: wider registers gain nothing.
+constexpr LagSums kAvx512{"avx512", bytes_avx512, words_avx512, halve_bytes_avx2, halve_to_words_avx2, halve_words_avx2};
 
 #endif
 

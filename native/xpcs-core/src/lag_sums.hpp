@@ -15,6 +15,11 @@ struct LagSums {
   void (*bytes)(const std::uint8_t* a, std::size_t n, std::size_t first, std::size_t lags, std::int64_t* out);
   /// The same for elements of -32767..32767 whose largest magnitude m satisfies m * m * n < 2^34.
   void (*words)(const std::int16_t* a, std::size_t n, std::size_t first, std::size_t lags, std::int64_t* out);
+  /// out[i] = a[2i] + a[2i+1], i < n, and up to 63 elements of zeros behind; returns the largest magnitude. The caller has made
+  /// sure that the sums fit. out may be a. a is followed by 128 zeros.
+  std::int32_t (*halve_bytes)(const std::uint8_t* a, std::uint8_t* out, std::size_t n);
+  std::int32_t (*halve_to_words)(const std::uint8_t* a, std::int16_t* out, std::size_t n);
+  std::int32_t (*halve_words)(const std::int16_t* a, std::int16_t* out, std::size_t n);
 };
 
 /// The fastest set for this CPU.

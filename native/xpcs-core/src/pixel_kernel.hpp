@@ -1,6 +1,6 @@
-// The correlation of one pixel: from its sorted photons to the sums of products at every delay, and the sums that
-// normalise them. Three ways to the same integers: few photons are paired directly; more are walked level by level while
-// blocks are mostly empty, and as a contiguous series (series_kernel.hpp) once they are not.
+// The correlation of one pixel: from its sorted photons to the sums of products at every delay. Three ways to the same
+// integers: few photons are paired directly; more are walked level by level while blocks are mostly empty, and as a
+// contiguous series (series_kernel.hpp) once they are not.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -82,28 +82,6 @@ std::pair<std::uint32_t, std::size_t> add_levels(const Scheme& scheme, std::span
     n = merge_halves(t.first(n), v.first(n));
   }
   return {level, n};
-}
-
-/// Sums of the values over the frames that IP and IF of each delay cover, as differences of one running sum.
-/// @param past, future [D]; running is scratch
-template <class Value, class Sum>
-void edge_sums(const Scheme& scheme, std::span<const std::uint32_t> t, std::span<const Value> v, std::vector<Sum>& running, Sum* past,
-               Sum* future) {
-  if (running.size() < t.size() + 1) running.resize(t.size() + 1);
-  running[0] = Sum{0};
-  for (std::size_t i = 0; i < t.size(); ++i) running[i + 1] = running[i] + static_cast<Sum>(v[i]);
-  // pastEnd and futureEnd fall, the first frame of IF rises from delay to delay: three pointers suffice.
-  std::size_t iPast = t.size();
-  std::size_t iFuture = t.size();
-  std::size_t iStart = 0;
-  for (std::size_t d = 0; d < scheme.delays.size(); ++d) {
-    const Delay& delay = scheme.delays[d];
-    while (iPast > 0 && t[iPast - 1] >= delay.pastEnd) --iPast;
-    while (iFuture > 0 && t[iFuture - 1] >= delay.futureEnd) --iFuture;
-    while (iStart < t.size() && t[iStart] < delay.frames) ++iStart;
-    past[d] = running[iPast];
-    future[d] = running[std::max(iFuture, iStart)] - running[iStart];
-  }
 }
 
 }  // namespace xpcs

@@ -36,19 +36,20 @@ class SeriesKernel {
     if (form == Form::bytes) fill(bytes_);
     if (form == Form::words) fill(words_);
     if (form == Form::wide) fill(wide_);
-    walk(scheme, level, form, negative, acc);
+    walk(scheme, level, form, largest, negative, acc);
   }
 
   /// Correlates a whole series of counts 0..127 from level 0 on; `series` has its padding of zeros and is destroyed.
   void add_bytes(const Scheme& scheme, std::vector<std::uint8_t>& series, std::int64_t* acc) {
     bytes_.swap(series);
-    walk(scheme, 0, Form::bytes, false, acc);
+    walk(scheme, 0, Form::bytes, 127, false, acc);
     bytes_.swap(series);
   }
 
  private:
   enum class Form { bytes, words, wide };
 
+  /// The narrowest form that holds elements up to `largest` and keeps the sums of n products within their lanes.
   static Form form_for(std::int64_t largest, bool negative, std::size_t n) {
     if (largest <= 127 && !negative) return Form::bytes;
     const bool fits = largest <= 32767 && static_cast<double>(largest) * static_cast<double>(largest) * static_cast<double>(n) < 17179869184.0;
@@ -61,7 +62,7 @@ class SeriesKernel {
     std::fill(series.begin(), series.begin() + static_cast<std::ptrdiff_t>(n), Element{0});
   }
 
-  void walk(const Scheme& scheme, std::uint32_t level, Form form, bool negative, std::int64_t* acc) {
+  void walk(const Scheme& scheme, std::uint32_t level, Form form, std::int64_t largest, bool negative, std::int64_t* acc) {
     for (;; ++level) {
       const std::size_t n = scheme.blocks(level);
       const std::size_t at = scheme.first_delay(level);
@@ -73,7 +74,7 @@ class SeriesKernel {
         if (form == Form::wide) wide_sums(n, first, lags, acc + at);
       }
       if (level + 1 >= scheme.levels) return;
-      form = halve(form, negative, scheme.blocks(level + 1), n + lag_padding(scheme.lag_max()));
+      form = halve(form, largest, negative, scheme.blocks(level + 1), n + lag_padding(scheme.lag_max()));
     }
   }
 
@@ -83,40 +84,38 @@ class SeriesKernel {
     }
   }
 
-  /// Adds neighbours into the next level's n blocks; what is behind them becomes zero. Returns the form it needs.
-  Form halve(Form form, bool negative, std::size_t n, std::size_t used) {
-    const auto in_place = [&](auto& series) {
+  /// Adds neighbours into the next level's n blocks; what is behind them, up to `used`, becomes zero. Updates the largest
+  /// magnitude and returns the form, chosen before the sums are known: from twice the largest.
+  Form halve(Form form, std::int64_t& largest, bool negative, std::size_t n, std::size_t used) {
+    const Form next = std::max(form, form_for(2 * largest, negative, n));
+    const auto zero_tail = [&](auto& series) {
       using Element = std::remove_reference_t<decltype(series[0])>;
-      for (std::size_t i = 0; i < n; ++i) series[i] = static_cast<Element>(series[2 * i] + series[2 * i + 1]);
       std::fill(series.begin() + static_cast<std::ptrdiff_t>(n), series.begin() + static_cast<std::ptrdiff_t>(used), Element{0});
     };
-    const auto widened = [&](const auto& from, auto& to) {
-      using Element = std::remove_reference_t<decltype(to[0])>;
-      clear(to, used);
-      for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<Element>(Element{from[2 * i]} + Element{from[2 * i + 1]});
+    const auto widen = [&](const auto& from) {
+      clear(wide_, used);
+      for (std::size_t i = 0; i < n; ++i) wide_[i] = std::int64_t{from[2 * i]} + std::int64_t{from[2 * i + 1]};
+      largest *= 2;
     };
-    if (form == Form::wide) {
-      in_place(wide_);
-      return form;
+    if (next == Form::bytes) {
+      largest = sums_->halve_bytes(bytes_.data(), bytes_.data(), n);
+      zero_tail(bytes_);
+    } else if (form == Form::bytes && next == Form::words) {
+      if (words_.size() < used) words_.resize(used);
+      largest = sums_->halve_to_words(bytes_.data(), words_.data(), n);
+      zero_tail(words_);
+    } else if (next == Form::words) {
+      largest = sums_->halve_words(words_.data(), words_.data(), n);
+      zero_tail(words_);
+    } else if (form == Form::bytes) {
+      widen(bytes_);
+    } else if (form == Form::words) {
+      widen(words_);
+    } else {
+      for (std::size_t i = 0; i < n; ++i) wide_[i] = wide_[2 * i] + wide_[2 * i + 1];
+      zero_tail(wide_);
     }
-    std::int64_t largest = 0;
-    const auto scan = [&](const auto& series) {
-      std::int32_t most = 0;
-      for (std::size_t i = 0; i < n; ++i) {
-        const std::int32_t sum = std::int32_t{series[2 * i]} + std::int32_t{series[2 * i + 1]};
-        most = std::max(most, sum < 0 ? -sum : sum);
-      }
-      largest = most;
-    };
-    if (form == Form::bytes) scan(bytes_);
-    if (form == Form::words) scan(words_);
-    const Form next = form_for(largest, negative, n);
-    if (form == Form::bytes && next == Form::bytes) in_place(bytes_);
-    else if (form == Form::bytes && next == Form::words) widened(bytes_, words_);
-    else if (form == Form::bytes) widened(bytes_, wide_);
-    else if (next == Form::wide) widened(words_, wide_);
-    else in_place(words_);
-    return form == Form::words && next == Form::bytes ? Form::words : next;
+    return next;
   }
 
   const LagSums* sums_;

@@ -8,6 +8,7 @@
 #include "event_store.hpp"
 #include "pixel_kernel.hpp"
 #include "series_kernel.hpp"
+#include "spread.hpp"
 #include "xpcs/correlator.hpp"
 #include "xpcs/moments.hpp"
 
@@ -17,9 +18,42 @@ struct TileTask {
   const Partition& part;
   const CorrelatorOptions& options;
   const Scheme& scheme;
+  const EdgeTable& edges;
   const std::vector<double>* weights;  ///< per frame, or none
   std::uint64_t frames;
   CorrelationResult* perPixel;  ///< where per-pixel curves go, or none
+};
+
+/// 64-bit sums of the pixels of a run, moved into its 128-bit sums before they could overflow: adding 128 bits for every
+/// pixel and delay would cost as much as correlating a dark pixel.
+struct Pending {
+  std::vector<std::int64_t> g2, past, future;
+  double bound = 0;  // no element's magnitude exceeds it
+
+  template <class Run>
+  void flush(Run& run) {
+    for (std::size_t d = 0; d < g2.size(); ++d) {
+      run.g2[d] += g2[d];
+      run.past[d] += past[d];
+      run.future[d] += future[d];
+    }
+    for (auto* sums : {&g2, &past, &future}) std::fill(sums->begin(), sums->end(), std::int64_t{0});
+    bound = 0;
+  }
+
+  /// @param products null: only the edges. magnitude: of the pixel's counts; its products stay within its square
+  template <class Run>
+  void add(std::size_t delays, const std::int64_t* products, const std::int64_t* pastSums, const std::int64_t* futureSums, double magnitude, Run& run) {
+    if (g2.size() != delays) {
+      for (auto* sums : {&g2, &past, &future}) sums->assign(delays, 0);
+    }
+    const double grows = products != nullptr ? magnitude * std::max(magnitude, 1.0) : magnitude;
+    if (bound + grows > 4.0e18) flush(run);
+    bound += grows;
+    for (std::size_t d = 0; d < delays; ++d) past[d] += pastSums[d];
+    for (std::size_t d = 0; d < delays; ++d) future[d] += futureSums[d];
+    for (std::size_t d = 0; d < delays && products != nullptr; ++d) g2[d] += products[d];
+  }
 };
 
 /// Sums over the pixels of one (dynamic, static) bin inside one tile. Sum: Int128 for integers, double otherwise.
@@ -33,16 +67,7 @@ struct RunSums {
   std::vector<Sum> past{}, future{};
   std::vector<double> pairs{}, ratio{}, ratio2{};
   std::vector<double> spread{};  // [6, D]: gg gp gf pp pf ff
-};
-
-/// Form of the values of a pixel while it is correlated, and of its sums.
-template <class Sum>
-struct PixelTypes {
-  using Acc = std::int64_t;
-};
-template <>
-struct PixelTypes<double> {
-  using Acc = double;
+  Pending pending{};             // integers only
 };
 
 /// What one worker reuses from tile to tile. Value: int32 where a tile's counts prove that it suffices, int64, or double.
@@ -57,9 +82,10 @@ struct TileScratch {
 /// Per-delay arrays of one pixel. Edge: int64 for integers, double otherwise; Acc: of the products.
 template <class Edge>
 struct CurveScratch {
-  std::vector<Edge> running, past, future, narrow;
-  std::vector<Int128> wide;
-  std::vector<double> g, p, f;
+  std::vector<Edge> past, future;     // [D + 1]
+  std::vector<std::int64_t> narrow;   // [D] exact sums of products, where 64 bits hold them
+  std::vector<Int128> wide;           // [D] the same where they do not
+  std::vector<double> g, p, f;        // [D] products, past and future sums as numbers
   SeriesKernel series;
 };
 
@@ -167,34 +193,19 @@ double add_static(const TileTask& task, std::span<const std::uint32_t> t, std::s
   return total * factor;
 }
 
-/// Adds one pixel's curve (g, p, f in the scratch, of the units of the counts) to the spread of its run.
+/// Adds one pixel's curve (g, p, f, of the units of the counts) to the spread of its run.
 template <class Sum, class Edge>
-void add_spread(const Scheme& scheme, const CurveScratch<Edge>& curve, double factor, RunSums<Sum>& run) {
+void add_spread(const Scheme& scheme, CurveScratch<Edge>& curve, double factor, RunSums<Sum>& run) {
   const std::size_t D = scheme.delays.size();
-  double* s = run.spread.data();
-  const double* g = curve.g.data();
-  const double* p = curve.p.data();
-  const double* f = curve.f.data();
-  const double f2 = factor * factor;
   for (std::size_t d = 0; d < D; ++d) {
-    const double gd = g[d] * f2;
-    const double pd = p[d] * factor;
-    const double fd = f[d] * factor;
-    s[d] += gd * gd;
-    s[D + d] += gd * pd;
-    s[2 * D + d] += gd * fd;
-    s[3 * D + d] += pd * pd;
-    s[4 * D + d] += pd * fd;
-    s[5 * D + d] += fd * fd;
-  }
-  for (std::size_t d = 0; d < D; ++d) {
-    if (g[d] == 0) continue;
-    run.pairs[d] += g[d];
-    const double x = static_cast<double>(scheme.delays[d].terms) * g[d] / (p[d] * f[d]);
+    if (curve.g[d] == 0) continue;
+    run.pairs[d] += curve.g[d];
+    const double x = static_cast<double>(scheme.delays[d].terms) * curve.g[d] / (curve.p[d] * curve.f[d]);
     if (std::isnan(x)) continue;
     run.ratio[d] += x;
     run.ratio2[d] += x * x;
   }
+  spread_sums(curve.g.data(), curve.p.data(), curve.f.data(), D, factor, run.spread.data());
 }
 
 template <class Edge>
@@ -218,11 +229,11 @@ void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value
   if (task.weights != nullptr) {
     for (std::size_t i = 0; i < t.size(); ++i) v[i] = static_cast<Value>(static_cast<double>(v[i]) * (*task.weights)[t[i]]);
   }
-  curve.past.resize(D);
-  curve.future.resize(D);
+  curve.past.resize(D + 1);
+  curve.future.resize(D + 1);
   curve.p.resize(D);
   curve.f.resize(D);
-  edge_sums<Value, Edge>(task.scheme, t, v, curve.running, curve.past.data(), curve.future.data());
+  task.edges.sums<Value, Edge>(t, v, curve.past.data(), curve.future.data());
   const bool narrow = products<Value, Edge>(task.scheme, t, v, magnitude, curve);
   for (std::size_t d = 0; d < D; ++d) {
     curve.p[d] = static_cast<double>(curve.past[d]);
@@ -235,10 +246,9 @@ void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value
       run.future[d] += curve.f[d] * factor;
     }
   } else {
-    for (std::size_t d = 0; d < D; ++d) {
-      run.g2[d] += narrow ? Int128{curve.narrow[d]} : curve.wide[d];
-      run.past[d] += curve.past[d];
-      run.future[d] += curve.future[d];
+    run.pending.add(D, narrow ? curve.narrow.data() : nullptr, curve.past.data(), curve.future.data(), magnitude, run);
+    if (!narrow) {
+      for (std::size_t d = 0; d < D; ++d) run.g2[d] += curve.wide[d];
     }
   }
   add_spread(task.scheme, curve, factor, run);
@@ -257,6 +267,12 @@ RunSums<Sum> new_run(const TileTask& task, std::uint32_t dynamicBin, std::uint32
   return run;
 }
 
+template <class Sum>
+void close_run(RunSums<Sum>& run) {
+  if constexpr (std::is_same_v<Sum, Int128>) run.pending.flush(run);
+  run.pending = {};
+}
+
 /// All pixels of one tile. `pixelMean` gets the tile's pixels (no other tile writes them).
 template <class Sum, class Value, class Edge, class Batches>
 std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile, const Batches& batches, TileScratch<Value>& scratch,
@@ -271,7 +287,10 @@ std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile,
     const std::uint32_t rank = first + local;
     const std::uint32_t q = part.dynamicOfRank[rank];
     const std::uint32_t s = part.staticOfRank[rank];
-    if (runs.empty() || runs.back().dynamicBin != q || runs.back().staticBin != s) runs.push_back(new_run<Sum>(task, q, s, part.correlated[rank] != 0));
+    if (runs.empty() || runs.back().dynamicBin != q || runs.back().staticBin != s) {
+      if (!runs.empty()) close_run(runs.back());
+      runs.push_back(new_run<Sum>(task, q, s, part.correlated[rank] != 0));
+    }
     const std::size_t from = scratch.start[local];
     const std::size_t arrived = scratch.start[local + 1] - from;
     if (arrived == 0) continue;
@@ -287,6 +306,7 @@ std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile,
     for (const Value value : v) magnitude += std::abs(static_cast<double>(value));
     add_pixel<Value>(task, t, v, pixel, factor, magnitude, curve, runs.back());
   }
+  if (!runs.empty()) close_run(runs.back());
   return runs;
 }
 
