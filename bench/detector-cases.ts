@@ -20,9 +20,9 @@ export interface Detector {
 }
 
 const BSLZ4 = "uncompressed; decoding bitshuffle/LZ4 is not in it";
-const CANVAS = "whole detector as sparse IMM; joining the six module files is not in it";
+const MODULES = "six modules side by side as sparse IMM; joining their files is not in it";
 
-const RIGAKU_3M = { rows: 1676, columns: 2100, format: "imm-sparse", stage: CANVAS, maps: "job" } as const;
+const RIGAKU_3M = { rows: 1536, columns: 2048, format: "imm-sparse", stage: MODULES, maps: "job" } as const;
 const LAMBDA_750K = { rows: 516, columns: 1556, stage: BSLZ4, maps: "qmap" } as const;
 const EIGER_4M = { rows: 2162, columns: 2068, stage: BSLZ4, maps: "qmap" } as const;
 

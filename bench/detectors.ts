@@ -45,10 +45,10 @@ export interface DetectorRow {
 
 /** A node of today: at the typical occupancy a detector should not need more. */
 export const CORES_MAX = 64;
-const EVENTS_WANTED = 10e6;
-const BYTES_MAX = 600e6;
+const EVENTS_WANTED = 30e6;
+const BYTES_MAX = 1500e6;
 const FRAMES_MAX = 100_000;
-const FRAMES_MIN = 32;
+const FRAMES_MIN = 64;
 
 /** A series long enough to measure and short enough to make. */
 export function seriesOf(detector: Detector, mean: number, scale: number): SeriesShape {
@@ -113,5 +113,5 @@ export function measureDetector(detector: Detector, level: Level, settings: Dete
 /** One line about a detector that a node does not keep up with at the typical occupancy, or null. */
 export function detectorShortfall(row: DetectorRow): string | null {
   if (row.level !== "typical" || row.cores <= CORES_MAX) return null;
-  return `${row.detector}: needs ${row.cores} cores at ${row.mean} photons per pixel and frame, the goal is at most ${CORES_MAX}`;
+  return `${row.detector}: needs ${row.cores} cores at ${row.mean.toExponential(1)} photons per pixel and frame, the goal is at most ${CORES_MAX}`;
 }

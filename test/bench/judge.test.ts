@@ -106,8 +106,8 @@ describe("detectors", () => {
   it.each(DETECTORS)("$name: series are short enough to make", (detector) => {
     for (const mean of detector.means) {
       const shape = seriesOf(detector, mean, 1);
-      expect(shape.frames).toBeGreaterThanOrEqual(32);
-      expect(expectedBytes(shape)).toBeLessThan(2e9);
+      expect(shape.frames).toBeGreaterThanOrEqual(64);
+      expect(expectedBytes(shape)).toBeLessThan(3e9);
     }
   });
 
