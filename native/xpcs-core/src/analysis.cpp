@@ -109,7 +109,9 @@ Summary run_analysis(const Request& request, const Control& control) {
     return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
   });
   Correlator correlator(std::move(partition), options);
-  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, correlator, control); });
+  std::vector<std::unique_ptr<FrameSink>> sinks;
+  sinks.push_back(std::make_unique<CorrelatorSink>(correlator));
+  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, sinks, control); });
   reader.reset();
   correlator.set_static_window(settings.staticWindow);
   summary.readS = seconds_since(start);

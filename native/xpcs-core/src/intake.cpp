@@ -36,8 +36,8 @@ class Darks {
 /// One pass over the file.
 class Intake {
  public:
-  Intake(FrameReader& reader, Settings& settings, Correlator& correlator)
-      : reader_(reader), settings_(settings), correlator_(correlator), darkFrames_(reader.dense() ? settings.darkFrames : 0),
+  Intake(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks)
+      : reader_(reader), settings_(settings), sinks_(sinks), darkFrames_(reader.dense() ? settings.darkFrames : 0),
         plan_{std::max(darkFrames_, settings.begin - 1), settings.stride, settings.average},
         darks_(darkFrames_, darkFrames_ > 0 ? settings.dqmap.size() : 0, settings.flatfield) {
     if (settings.darkFrames > 0 && !reader.dense()) {
@@ -85,10 +85,12 @@ class Intake {
       if (!plan_.map(fileFrame, seriesFrame) || (fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_))) continue;
       take_value(static_cast<std::uint32_t>(seriesFrame), batch.pixel[i], batch.count[i]);
     }
-    if (darkFrames_ > 0) {
-      correlator_.push_real(frame_, pixel_, real_);
-    } else {
-      correlator_.push(frame_, pixel_, count_);
+    for (const auto& sink : sinks_) {
+      if (darkFrames_ > 0) {
+        sink->push_real(frame_, pixel_, real_);
+      } else {
+        sink->push(frame_, pixel_, count_);
+      }
     }
   }
 
@@ -127,7 +129,7 @@ class Intake {
       throw Error(Code::invalid_argument, "the range of " + std::to_string(range) + " frames gives " + std::to_string(frames) + " after stride " +
                                               std::to_string(plan_.stride) + " and average " + std::to_string(plan_.average) + "; a correlation needs at least 2");
     }
-    correlator_.set_frames(frames);
+    for (const auto& sink : sinks_) sink->set_frames(frames);
     if (settings_.staticWindow == 0) settings_.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
     Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}};
     if (measured.clockS.empty()) number_frames(range, measured);
@@ -152,7 +154,7 @@ class Intake {
 
   FrameReader& reader_;
   Settings& settings_;
-  Correlator& correlator_;
+  std::span<const std::unique_ptr<FrameSink>> sinks_;
   std::uint64_t darkFrames_;
   FramePlan plan_;
   Darks darks_;
@@ -166,8 +168,8 @@ class Intake {
 
 }  // namespace
 
-Measured read_series(FrameReader& reader, Settings& settings, Correlator& correlator, const Control& control) {
-  return Intake(reader, settings, correlator).run(control);
+Measured read_series(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks, const Control& control) {
+  return Intake(reader, settings, sinks).run(control);
 }
 
 }  // namespace xpcs
