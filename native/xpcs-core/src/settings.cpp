@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "job_file.hpp"
+#include "two_time_settings.hpp"
 
 namespace xpcs {
 namespace {
@@ -58,9 +59,6 @@ Settings resolve_settings(const Request& request) {
   settings.format = resolve_format(request, settings.input);
 
   if (request.type) settings.type = *request.type;
-  if (settings.type != AnalysisType::multitau) {
-    throw Error(Code::unsupported, "two-time analysis is not supported yet; --type multitau computes g2");
-  }
   if (request.begin) settings.begin = *request.begin;
   if (request.end) settings.end = *request.end;
   if (request.stride) settings.stride = *request.stride;
@@ -97,6 +95,7 @@ Settings resolve_settings(const Request& request) {
     throw Error(Code::invalid_argument, "a Rigaku 500k frame is 512 x 1024 (rows x columns), the q-map is " + std::to_string(settings.reader.height) + " x " +
                                             std::to_string(settings.reader.width) + "; use the q-map of this detector");
   }
+  if (settings.type != AnalysisType::multitau) resolve_two_time(request, settings);
   refuse_output_in_place(request, settings.input);
   return settings;
 }

@@ -170,6 +170,12 @@ void TwoTime::set_frames(std::uint64_t frames) {
   state_->framesFixed = true;
 }
 
+std::vector<std::uint32_t> TwoTime::bins() const {
+  std::vector<std::uint32_t> labels;
+  for (const Bin& bin : state_->bins) labels.push_back(bin.label);
+  return labels;
+}
+
 std::uint64_t TwoTime::bytes_held() const { return state_->held(); }
 
 namespace {

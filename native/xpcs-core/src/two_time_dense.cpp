@@ -7,6 +7,11 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define XPCS_X86 1
 #include <immintrin.h>
+#if !defined(__clang__)
+// GCC 12 warns of its own header: _mm512_undefined_epi32 is meant to be that.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #endif
 
 namespace xpcs::twotime {
@@ -19,7 +24,6 @@ static_assert(kBytePanel * 127 * 127 < (1ull << 31));
 bool left_out(const TileTask& task, std::size_t i, std::size_t j) { return task.diagonal && j + 4 <= i; }
 
 /// One inner product of bytes.
-template <std::size_t kUnroll>
 [[gnu::always_inline]] inline std::int32_t dot_bytes(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
   std::int32_t sum = 0;
   for (std::size_t k = 0; k < n; ++k) sum += static_cast<std::int16_t>(a[k]) * static_cast<std::int16_t>(b[k]);
@@ -31,7 +35,7 @@ template <std::size_t kUnroll>
     const std::size_t n = std::min(kBytePanel, task.to - k);
     for (std::size_t i = 0; i < task.na; ++i) {
       for (std::size_t j = 0; j < task.nb; ++j) {
-        if (!left_out(task, i, j)) out[i * kTile + j] += dot_bytes<1>(a[i] + k, b[j] + k, n);
+        if (!left_out(task, i, j)) out[i * kTile + j] += dot_bytes(a[i] + k, b[j] + k, n);
       }
     }
   }
@@ -96,18 +100,18 @@ __attribute__((target("avx512f,avx512dq"))) void real_tile_avx512(const double* 
   real_tile_loop(a, b, task, out);
 }
 
+#define XPCS_VNNI __attribute__((target("avx512f,avx512bw,avx512vnni")))
+
+XPCS_VNNI inline __m256i half_sums(const __m512i& v) { return _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1)); }
+
 /// The sums of four vectors of 16.
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) inline __m128i four_sums(__m512i a, __m512i b, __m512i c, __m512i d) {
-  const auto half = [](__m512i v) __attribute__((target("avx512f,avx512bw,avx512vnni"))) {
-    return _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
-  };
-  const __m256i sums = _mm256_hadd_epi32(_mm256_hadd_epi32(half(a), half(b)), _mm256_hadd_epi32(half(c), half(d)));
+XPCS_VNNI inline __m128i four_sums(const __m512i* v) {
+  const __m256i sums = _mm256_hadd_epi32(_mm256_hadd_epi32(half_sums(v[0]), half_sums(v[1])), _mm256_hadd_epi32(half_sums(v[2]), half_sums(v[3])));
   return _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
 }
 
 /// Four rows against four, n a multiple of 64 except for the masked rest.
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) void byte_block_vnni(const std::uint8_t* const* a, const std::uint8_t* const* b, std::size_t k,
-                                                                            std::size_t n, double* out) {
+XPCS_VNNI void byte_block_vnni(const std::uint8_t* const* a, const std::uint8_t* const* b, std::size_t k, std::size_t n, double* out) {
   __m512i s[4][4];
   for (auto& row : s) {
     for (auto& sum : row) sum = _mm512_setzero_si512();
@@ -123,7 +127,7 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) void byte_block_vnni(cons
   }
   for (std::size_t i = 0; i < 4; ++i) {
     alignas(16) std::int32_t sums[4];
-    _mm_store_si128(reinterpret_cast<__m128i*>(sums), four_sums(s[i][0], s[i][1], s[i][2], s[i][3]));
+    _mm_store_si128(reinterpret_cast<__m128i*>(sums), four_sums(s[i]));
     for (std::size_t j = 0; j < 4; ++j) out[i * kTile + j] += sums[j];
   }
 }

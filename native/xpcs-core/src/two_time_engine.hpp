@@ -13,7 +13,7 @@
 
 namespace xpcs::twotime {
 
-using Int128 = __int128;
+__extension__ using Int128 = __int128;
 
 /// Sums of photons [G, F] of every group and frame.
 template <class V>

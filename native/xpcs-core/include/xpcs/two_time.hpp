@@ -80,7 +80,9 @@ class TwoTime final : public FrameSink {
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override;
   void set_frames(std::uint64_t frames) override;
 
-  /// Bytes that `run` will use at most beside what is held now, for a series of `frames` frames.
+  /// Labels of the bins that will be correlated: the selected ones that have pixels.
+  [[nodiscard]] std::vector<std::uint32_t> bins() const;
+  /// Bytes that `run` will take, what is held now included.
   [[nodiscard]] std::uint64_t bytes_to_run(unsigned threads, std::uint64_t bandRows) const;
   [[nodiscard]] std::uint64_t bytes_held() const;
 

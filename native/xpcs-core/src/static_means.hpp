@@ -1,0 +1,35 @@
+// The static outputs alone: mean intensities by pixel, partition and frame, for an analysis that correlates no pixel with
+// itself in time (two-time without multi-tau). Memory grows with pixels, and with frames x partitions until the window is known.
+#pragma once
+#include "xpcs/frame_sink.hpp"
+
+namespace xpcs {
+
+class StaticMeans final : public FrameSink {
+ public:
+  /// @param options average, pixelFactor and staticWindow count
+  StaticMeans(const Partition& partition, CorrelatorOptions options);
+  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) override;
+  void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override;
+  void set_frames(std::uint64_t frames) override { frames_ = frames; }
+
+  /// frames, events, partitionMeanTotal, partitionMeanPartial, pixelMean and frameMean of a result; the rest is empty.
+  /// @param window frames of one row of partitionMeanPartial; 0: no rows
+  [[nodiscard]] CorrelationResult result(std::uint32_t window) const;
+
+ private:
+  template <class Value>
+  void add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value);
+
+  const Partition& partition_;
+  CorrelatorOptions options_;
+  std::vector<std::uint32_t> staticOfPixel_;  // kMasked where the pixel does not count
+  std::vector<std::int64_t> counts_;          // [pixels] integer sums
+  std::vector<double> reals_;                 // [pixels] sums of real values
+  std::vector<double> partial_;               // [frames, S], or [windows, S] where the window was known
+  std::vector<double> frameSum_;              // [frames]
+  std::uint64_t frames_ = 0;
+  std::uint64_t events_ = 0;
+};
+
+}  // namespace xpcs
