@@ -4,7 +4,16 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { ANALYSIS_TYPES, COMPRESSIONS, type CorrOptions, FORMATS, LAYOUTS, PIXEL_ORDERS, SMOOTHING_FILTERS, SMOOTHINGS } from "../core/analysis.js";
+import {
+  ANALYSIS_TYPES,
+  COMPRESSIONS,
+  type CorrOptions,
+  FORMATS,
+  LAYOUTS,
+  PIXEL_ORDERS,
+  SMOOTHING_FILTERS,
+  SMOOTHINGS,
+} from "../core/analysis.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES, type JobSpec, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";

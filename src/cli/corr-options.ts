@@ -3,7 +3,16 @@
  * gathered into CorrOptions. Looks at no file.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ANALYSIS_TYPES, COMPRESSIONS, type CorrOptions, FORMATS, LAYOUTS, PIXEL_ORDERS, SMOOTHING_FILTERS, SMOOTHINGS } from "../core/analysis.js";
+import {
+  ANALYSIS_TYPES,
+  COMPRESSIONS,
+  type CorrOptions,
+  FORMATS,
+  LAYOUTS,
+  PIXEL_ORDERS,
+  SMOOTHING_FILTERS,
+  SMOOTHINGS,
+} from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { integerOption, positiveOption } from "./option-values.js";
 

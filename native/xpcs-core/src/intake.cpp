@@ -75,14 +75,21 @@ class Intake {
     pixel_.clear();
     count_.clear();
     real_.clear();
+    // Photons of one frame come together: where it goes is worked out once.
+    std::uint64_t knownFrame = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t seriesFrame = 0;
+    bool counts = false;
     for (std::size_t i = 0; i < batch.frame.size(); ++i) {
       const std::uint32_t fileFrame = batch.frame[i];
       if (fileFrame < darkFrames_) {
         darks_.add(batch.pixel[i], batch.count[i]);
         continue;
       }
-      std::uint64_t seriesFrame = 0;
-      if (!plan_.map(fileFrame, seriesFrame) || (fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_))) continue;
+      if (fileFrame != knownFrame) {
+        knownFrame = fileFrame;
+        counts = plan_.map(fileFrame, seriesFrame) && !(fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_));
+      }
+      if (!counts) continue;
       take_value(static_cast<std::uint32_t>(seriesFrame), batch.pixel[i], batch.count[i]);
     }
     for (const auto& sink : sinks_) {

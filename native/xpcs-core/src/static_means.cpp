@@ -1,41 +1,66 @@
 #include "static_means.hpp"
 
+#include <algorithm>
+
 namespace xpcs {
 
 StaticMeans::StaticMeans(const Partition& partition, CorrelatorOptions options)
-    : partition_(partition), options_(std::move(options)), staticOfPixel_(partition.pixels(), Partition::kMasked), counts_(partition.pixels(), 0) {
+    : partition_(partition), options_(std::move(options)), staticOfPixel_(partition.pixels(), Partition::kMasked) {
   for (std::size_t rank = 0; rank < partition.pixelOfRank.size(); ++rank) staticOfPixel_[partition.pixelOfRank[rank]] = partition.staticOfRank[rank];
 }
 
+void StaticMeans::check_pixels(std::span<const std::uint32_t> pixel) const {
+  std::uint32_t largest = 0;
+  for (const std::uint32_t p : pixel) largest = std::max(largest, p);
+  if (largest < staticOfPixel_.size()) return;
+  throw Error(Code::invalid_argument, "pixel " + std::to_string(largest) + " is outside the detector of " + std::to_string(staticOfPixel_.size()) + " pixels");
+}
+
+/// One frame's photons. Sums of counts run in integers over the frame: exact in double up to 2^53.
 template <class Value>
-void StaticMeans::add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value) {
+void StaticMeans::add_frame(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel) {
   const std::uint32_t S = partition_.staticBins;
-  const std::uint32_t rowFrames = options_.staticWindow > 0 ? options_.staticWindow : 1;
+  const std::size_t row = frame / (options_.staticWindow > 0 ? options_.staticWindow : 1);
+  if (frame >= frameSum_.size()) frameSum_.resize(std::size_t{frame} + 1, 0.0);
+  if ((row + 1) * S > partial_.size()) partial_.resize((row + 1) * S, 0.0);
+  double* partial = partial_.data() + row * S;
+  const std::uint32_t* staticOf = staticOfPixel_.data();
   const double* factor = options_.pixelFactor.empty() ? nullptr : options_.pixelFactor.data();
-  if (std::is_same_v<Value, double> && reals_.empty()) reals_.assign(partition_.pixels(), 0.0);
-  for (std::size_t i = 0; i < frame.size(); ++i) {
-    if (pixel[i] >= staticOfPixel_.size()) {
-      throw Error(Code::invalid_argument, "pixel " + std::to_string(pixel[i]) + " is outside the detector of " + std::to_string(staticOfPixel_.size()) + " pixels");
-    }
-    const std::uint32_t s = staticOfPixel_[pixel[i]];
+  Value total{0};
+  double scaledTotal = 0;
+  std::uint64_t events = 0;
+  for (std::size_t i = 0; i < pixel.size(); ++i) {
+    const std::uint32_t p = pixel[i];
+    const std::uint32_t s = staticOf[p];
     if (s == Partition::kMasked) continue;
-    const std::size_t row = frame[i] / rowFrames;
-    if (frame[i] >= frameSum_.size()) frameSum_.resize(std::size_t{frame[i]} + 1, 0.0);
-    if ((row + 1) * S > partial_.size()) partial_.resize((row + 1) * S, 0.0);
-    const double scaled = static_cast<double>(value[i]) * (factor != nullptr ? factor[pixel[i]] : 1.0);
-    frameSum_[frame[i]] += scaled;
-    partial_[row * S + s] += scaled;
-    if constexpr (std::is_same_v<Value, double>) {
-      reals_[pixel[i]] += scaled;
+    byPixel[p] += value[i];
+    ++events;
+    if (factor != nullptr) {
+      partial[s] += static_cast<double>(value[i]) * factor[p];
+      scaledTotal += static_cast<double>(value[i]) * factor[p];
     } else {
-      counts_[pixel[i]] += value[i];
+      partial[s] += static_cast<double>(value[i]);
+      total += value[i];
     }
-    ++events_;
+  }
+  frameSum_[frame] += factor != nullptr ? scaledTotal : static_cast<double>(total);
+  events_ += events;
+}
+
+template <class Value>
+void StaticMeans::add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel) {
+  check_pixels(pixel);
+  if (byPixel.empty()) byPixel.assign(partition_.pixels(), Value{0});
+  for (std::size_t i = 0; i < frame.size();) {
+    std::size_t end = i + 1;
+    while (end < frame.size() && frame[end] == frame[i]) ++end;
+    add_frame(frame[i], pixel.subspan(i, end - i), value.subspan(i, end - i), byPixel);
+    i = end;
   }
 }
 
-void StaticMeans::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) { add(frame, pixel, count); }
-void StaticMeans::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) { add(frame, pixel, value); }
+void StaticMeans::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) { add(frame, pixel, count, counts_); }
+void StaticMeans::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) { add(frame, pixel, value, reals_); }
 
 CorrelationResult StaticMeans::result(std::uint32_t window) const {
   CorrelationResult out;
@@ -45,8 +70,8 @@ CorrelationResult StaticMeans::result(std::uint32_t window) const {
   out.events = events_;
   out.pixelMean.resize(partition_.pixels());
   for (std::size_t p = 0; p < out.pixelMean.size(); ++p) {
-    const double sum = reals_.empty() ? static_cast<double>(counts_[p]) * (options_.pixelFactor.empty() ? 1.0 : options_.pixelFactor[p]) : reals_[p];
-    out.pixelMean[p] = sum / frames;
+    const double sum = reals_.empty() ? (counts_.empty() ? 0.0 : static_cast<double>(counts_[p])) : reals_[p];
+    out.pixelMean[p] = sum * (options_.pixelFactor.empty() ? 1.0 : options_.pixelFactor[p]) / frames;
   }
   out.frameMean.assign(frames_, 0.0);
   for (std::size_t t = 0; t < frames_ && t < frameSum_.size(); ++t) out.frameMean[t] = frameSum_[t] / (static_cast<double>(partition_.pixels()) * options_.average);

@@ -18,8 +18,11 @@ class StaticMeans final : public FrameSink {
   [[nodiscard]] CorrelationResult result(std::uint32_t window) const;
 
  private:
+  void check_pixels(std::span<const std::uint32_t> pixel) const;
   template <class Value>
-  void add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value);
+  void add_frame(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel);
+  template <class Value>
+  void add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel);
 
   const Partition& partition_;
   CorrelatorOptions options_;

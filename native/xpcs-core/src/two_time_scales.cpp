@@ -21,6 +21,7 @@ std::string number(double value) {
 /// Frames of the window of the unsmoothed convention, odd.
 std::uint64_t window_frames(double photonsPerFrame, std::uint64_t frames) {
   if (photonsPerFrame >= kPhotonsLow) return 1;
+  if (!(photonsPerFrame > 0)) return 2 * frames + 1;
   const double wanted = kPhotonsOfWindow / photonsPerFrame;
   if (!(wanted < static_cast<double>(frames))) return 2 * frames + 1;
   return static_cast<std::uint64_t>(wanted) | 1;
