@@ -145,7 +145,7 @@ Summary run_analysis(const Request& request, const Control& control) {
     correlator.emplace(partition, options);
     sinks.push_back(std::make_unique<CorrelatorSink>(*correlator));
   } else {
-    sinks.push_back(std::make_unique<StaticMeans>(partition, options));
+    sinks.push_back(std::make_unique<StaticMeans>(partition, options, !settings.end && settings.stride * settings.average > 1));
   }
   TwoTime* twoTime = nullptr;
   if (settings.type != AnalysisType::multitau) {

@@ -4,8 +4,8 @@
 
 namespace xpcs {
 
-StaticMeans::StaticMeans(const Partition& partition, CorrelatorOptions options)
-    : partition_(partition), options_(std::move(options)), staticOfPixel_(partition.pixels(), Partition::kMasked) {
+StaticMeans::StaticMeans(const Partition& partition, CorrelatorOptions options, bool lastMayBeCut)
+    : partition_(partition), options_(std::move(options)), staticOfPixel_(partition.pixels(), Partition::kMasked), lastMayBeCut_(lastMayBeCut) {
   for (std::size_t rank = 0; rank < partition.pixelOfRank.size(); ++rank) staticOfPixel_[partition.pixelOfRank[rank]] = partition.staticOfRank[rank];
 }
 
@@ -48,19 +48,55 @@ void StaticMeans::add_frame(std::uint32_t frame, std::span<const std::uint32_t> 
 }
 
 template <class Value>
-void StaticMeans::add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel) {
+void StaticMeans::keep_back(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel, std::vector<Value>& back) {
+  if (frame < newest_) {
+    add_frame<Value>(frame, pixel, value, byPixel);
+    return;
+  }
+  if (frame > newest_) {
+    if (!backPixel_.empty()) add_frame<Value>(newest_, backPixel_, back, byPixel);
+    backPixel_.clear();
+    back.clear();
+    newest_ = frame;
+  }
+  backPixel_.insert(backPixel_.end(), pixel.begin(), pixel.end());
+  back.insert(back.end(), value.begin(), value.end());
+}
+
+void StaticMeans::set_frames(std::uint64_t frames) {
+  frames_ = frames;
+  if (newest_ >= frames || backPixel_.empty()) return;
+  if (backReal_.empty()) {
+    add_frame<std::int64_t>(newest_, backPixel_, backCount_, counts_);
+  } else {
+    add_frame<double>(newest_, backPixel_, backReal_, reals_);
+  }
+  backPixel_.clear();
+}
+
+template <class Value>
+void StaticMeans::add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel,
+                      std::vector<Value>& back) {
   check_pixels(pixel);
   if (byPixel.empty()) byPixel.assign(partition_.pixels(), Value{0});
   for (std::size_t i = 0; i < frame.size();) {
     std::size_t end = i + 1;
     while (end < frame.size() && frame[end] == frame[i]) ++end;
-    add_frame(frame[i], pixel.subspan(i, end - i), value.subspan(i, end - i), byPixel);
+    if (lastMayBeCut_) {
+      keep_back<Value>(frame[i], pixel.subspan(i, end - i), value.subspan(i, end - i), byPixel, back);
+    } else {
+      add_frame<Value>(frame[i], pixel.subspan(i, end - i), value.subspan(i, end - i), byPixel);
+    }
     i = end;
   }
 }
 
-void StaticMeans::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) { add(frame, pixel, count, counts_); }
-void StaticMeans::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) { add(frame, pixel, value, reals_); }
+void StaticMeans::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
+  add(frame, pixel, count, counts_, backCount_);
+}
+void StaticMeans::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) {
+  add(frame, pixel, value, reals_, backReal_);
+}
 
 CorrelationResult StaticMeans::result(std::uint32_t window) const {
   CorrelationResult out;

@@ -8,10 +8,11 @@ namespace xpcs {
 class StaticMeans final : public FrameSink {
  public:
   /// @param options average, pixelFactor and staticWindow count
-  StaticMeans(const Partition& partition, CorrelatorOptions options);
+  /// @param lastMayBeCut the last frame may turn out not to belong to the series (an incomplete block of file frames)
+  StaticMeans(const Partition& partition, CorrelatorOptions options, bool lastMayBeCut);
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) override;
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override;
-  void set_frames(std::uint64_t frames) override { frames_ = frames; }
+  void set_frames(std::uint64_t frames) override;
 
   /// frames, events, partitionMeanTotal, partitionMeanPartial, pixelMean and frameMean of a result; the rest is empty.
   /// @param window frames of one row of partitionMeanPartial; 0: no rows
@@ -22,7 +23,9 @@ class StaticMeans final : public FrameSink {
   template <class Value>
   void add_frame(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel);
   template <class Value>
-  void add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel);
+  void keep_back(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel, std::vector<Value>& back);
+  template <class Value>
+  void add(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel, std::vector<Value>& back);
 
   const Partition& partition_;
   CorrelatorOptions options_;
@@ -31,6 +34,12 @@ class StaticMeans final : public FrameSink {
   std::vector<double> reals_;                 // [pixels] sums of real values
   std::vector<double> partial_;               // [frames, S], or [windows, S] where the window was known
   std::vector<double> frameSum_;              // [frames]
+  bool lastMayBeCut_;
+  /// Photons of the newest frame, kept back until a newer one or the number of frames is known.
+  std::uint32_t newest_ = 0;
+  std::vector<std::uint32_t> backPixel_;
+  std::vector<std::int64_t> backCount_;
+  std::vector<double> backReal_;
   std::uint64_t frames_ = 0;
   std::uint64_t events_ = 0;
 };
