@@ -7,6 +7,7 @@ import {
   ANALYSIS_TYPES,
   COMPRESSIONS,
   type CorrOptions,
+  ERROR_CONVENTIONS,
   FORMATS,
   LAYOUTS,
   PIXEL_ORDERS,
@@ -58,6 +59,11 @@ export function addCorrOptions(command: Command): Command {
     .option("--exchange <group>", "result group of the exchange layout", groupOption)
     .option("--entry <group>", "group of the settings in the job file (default: /xpcs)", groupOption)
     .addOption(new Option("--compat <rules>", "follow the rules of another program").choices(["xpcs-eigen"]))
+    .addOption(
+      new Option("--errors <convention>", "standard error of g2 (default: influence; exchange layout: xpcs-eigen)").choices(
+        ERROR_CONVENTIONS,
+      ),
+    )
     .addOption(new Option("--format <format>", "format of the raw file (default: from its bytes; UFXC has no signature)").choices(FORMATS))
     .option("--unsigned", "IMM counts are unsigned")
     .addOption(new Option("--pixel-order <order>", "order of the pixel index in the file").choices(PIXEL_ORDERS))
@@ -87,6 +93,7 @@ const FIELDS = [
   "exchange",
   "entry",
   "compat",
+  "errors",
   "format",
   "unsigned",
   "pixelOrder",

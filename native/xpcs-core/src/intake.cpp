@@ -1,5 +1,6 @@
 #include "intake.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -70,7 +71,17 @@ class Intake {
     }
   }
 
+  /// Every event counts as it is: the frames of the file are those of the series.
+  [[nodiscard]] bool direct(const FrameBatch& batch) const {
+    if (plan_.first > 0 || plan_.block() > 1 || darkFrames_ > 0 || reader_.dense()) return false;
+    return !fileFrames_ || batch.frame.empty() || *std::max_element(batch.frame.begin(), batch.frame.end()) < *fileFrames_;
+  }
+
   void take_events(const FrameBatch& batch) {
+    if (direct(batch)) {
+      for (const auto& sink : sinks_) sink->push(batch.frame, batch.pixel, batch.count);
+      return;
+    }
     frame_.clear();
     pixel_.clear();
     count_.clear();

@@ -17,6 +17,9 @@ namespace xpcs {
 enum class AnalysisType { multitau, twotime, both };
 enum class Layout { nexus, exchange };
 enum class Compression { none, gzip };
+/// Convention of the standard error of g2 (docs/multitau.md).
+enum class Errors { influence, xpcs_eigen, boost_corr };
+const char* errors_name(Errors errors) noexcept;
 
 struct Request {
   std::optional<std::string> input, qmap, job, metadata;
@@ -27,6 +30,7 @@ struct Request {
   std::optional<Layout> layout;
   std::optional<std::string> exchange, entry;
   bool compatXpcsEigen = false;
+  std::optional<Errors> errors;
   std::optional<Format> format;
   bool unsignedCounts = false;
   std::optional<PixelOrder> pixelOrder;
@@ -70,6 +74,7 @@ struct Settings {
   std::vector<double> flatfield;  ///< [height * width] or empty
   bool normalizeByFrameSum = false;
   SplitBins splitBins = SplitBins::error;
+  Errors errors = Errors::influence;
   float normFactor = 0;
   std::string resultGroup = "/exchange";
   TwoTimeSettings twoTime;

@@ -1,5 +1,5 @@
 // Multi-tau correlation of a series of frames: chunks of events in, result out, ask at any time.
-// Keeps every photon of the valid pixels (8 bytes each; 16 for non-integer values) and correlates when asked; work and
+// Keeps every photon of the valid pixels (4 bytes each; 16 for non-integer values) and correlates when asked; work and
 // memory are proportional to photons, never to pixels x frames. Knows nothing of files.
 #pragma once
 #include <cstdint>
@@ -17,6 +17,8 @@ struct CorrelatorOptions {
   std::uint32_t dpl = 4;
   /// The caller sums this many file frames into one; results are divided by it.
   std::uint32_t average = 1;
+  /// Workers that take chunks of events in while the caller goes on; 1: none.
+  unsigned threads = 1;
   /// double [pixels], multiplied into the counts (flatfield); empty: none.
   std::vector<double> pixelFactor;
   /// Divide every frame by its mean over the mean of all frames (after the static outputs).
@@ -25,13 +27,17 @@ struct CorrelatorOptions {
   std::uint32_t staticWindow = 0;
 };
 
+/// Photon pairs that a lag needs for its error to be stated.
+constexpr double kPairsForError = 20;
+
 /// Matrices are row-major. D delays, Q dynamic bins, S static bins, n pixels, F frames, W windows.
 struct CorrelationResult {
   std::uint64_t frames = 0;
   std::uint64_t events = 0;
   std::vector<Delay> delays;
   std::vector<double> g2;                    ///< [D, Q]; NaN where no static bin of q has a value
-  std::vector<double> g2Err;                 ///< [D, Q]; population spread of the pixels' ratios / sqrt(N), empty pixels as 0
+  std::vector<double> g2Err;                 ///< [D, Q]; from the pixels' influence on g2; NaN below kPairsForError pairs
+  std::vector<double> g2SpreadErr;           ///< [D, Q]; XPCS-Eigen's: spread of the pixels' ratios / sqrt(N), empty pixels as 0
   std::vector<double> pairs;                 ///< [D, Q]; sum of the products of counts
   std::vector<double> partitionMeanTotal;    ///< [S]; NaN for a label without pixels
   std::vector<double> partitionMeanPartial;  ///< [W, S]
@@ -64,7 +70,6 @@ class Correlator {
   /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
   void set_frames(std::uint64_t frames);
   void set_static_window(std::uint32_t frames);
-  [[nodiscard]] std::uint64_t events() const noexcept;
   [[nodiscard]] const Partition& partition() const noexcept;
 
   /// The correlation of all frames so far. Independent of threads and of how the events were chunked.

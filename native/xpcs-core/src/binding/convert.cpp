@@ -63,6 +63,7 @@ constexpr std::array kSmoothings{std::pair("none", Smoothing::none), std::pair("
                                  std::pair("sqmap", Smoothing::sqmap), std::pair("dqmap", Smoothing::dqmap)};
 constexpr std::array kFilters{std::pair("none", SmoothingFilter::none), std::pair("average", SmoothingFilter::average)};
 constexpr std::array kCompressions{std::pair("none", Compression::none), std::pair("gzip", Compression::gzip)};
+constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
 constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
 
 }  // namespace
@@ -93,6 +94,7 @@ Request to_request(const Napi::Object& from) {
   request.exchange = text(options, "exchange");
   request.entry = text(options, "entry");
   request.compatXpcsEigen = word(options, "compat", kCompat).value_or(false);
+  request.errors = word(options, "errors", kErrors);
   request.format = word(options, "format", kFormats);
   request.unsignedCounts = flag(options, "unsigned");
   request.pixelOrder = word(options, "pixelOrder", kOrders);
