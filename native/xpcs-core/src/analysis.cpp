@@ -13,6 +13,7 @@
 #include "intake.hpp"
 #include "result_file.hpp"
 #include "static_means.hpp"
+#include "threaded_sink.hpp"
 #include "two_time_settings.hpp"
 
 namespace xpcs {
@@ -95,6 +96,34 @@ std::unique_ptr<TwoTime> open_two_time(Settings& settings, const Partition& part
   return std::make_unique<TwoTime>(partition, std::move(two));
 }
 
+/// Where one pass goes. Exactly one of correlator and means is there.
+struct Sinks {
+  std::optional<Correlator> correlator;
+  StaticMeans* means = nullptr;
+  TwoTime* twoTime = nullptr;
+  std::vector<std::unique_ptr<FrameSink>> list;
+
+  /// Beside the reader's thread as far as there are threads.
+  void add(std::unique_ptr<FrameSink> sink, bool ownThread) {
+    list.push_back(ownThread ? std::make_unique<ThreadedSink>(std::move(sink)) : std::move(sink));
+  }
+};
+
+void open_sinks(Settings& settings, const Partition& partition, const CorrelatorOptions& options, Sinks& sinks) {
+  if (settings.type != AnalysisType::twotime) {
+    sinks.correlator.emplace(partition, options);
+    sinks.add(std::make_unique<CorrelatorSink>(*sinks.correlator), false);
+  } else {
+    auto means = std::make_unique<StaticMeans>(partition, options, !settings.end && settings.stride * settings.average > 1);
+    sinks.means = means.get();
+    sinks.add(std::move(means), settings.threads > 1);
+  }
+  if (settings.type == AnalysisType::multitau) return;
+  auto twoTime = open_two_time(settings, partition, options);
+  sinks.twoTime = twoTime.get();
+  sinks.add(std::move(twoTime), settings.threads > 2);
+}
+
 /// Frames of the series as far as they are known before reading; 0: not known.
 std::uint64_t frames_ahead(const Settings& settings, const FrameReader& reader) {
   std::uint64_t end = reader.openEnded() ? 0 : reader.frames();
@@ -139,36 +168,23 @@ Summary run_analysis(const Request& request, const Control& control) {
     return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
   });
   options.staticWindow = settings.staticWindow;
-  const bool multitau = settings.type != AnalysisType::twotime;
-  std::optional<Correlator> correlator;
-  std::vector<std::unique_ptr<FrameSink>> sinks;
-  if (multitau) {
-    correlator.emplace(partition, options);
-    sinks.push_back(std::make_unique<CorrelatorSink>(*correlator));
-  } else {
-    sinks.push_back(std::make_unique<StaticMeans>(partition, options, !settings.end && settings.stride * settings.average > 1));
-  }
-  TwoTime* twoTime = nullptr;
   if (settings.type != AnalysisType::multitau) {
-    if (settings.twoTime.bins.empty()) {
-      for (std::uint32_t q = 1; q <= partition.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
-    }
+    const bool all = settings.twoTime.bins.empty();
+    for (std::uint32_t q = 1; all && q <= partition.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
     summary.twoTimeBytes = check_two_time_memory(settings, partition, frames_ahead(settings, *reader), reader->dense(), control);
-    auto sink = open_two_time(settings, partition, options);
-    twoTime = sink.get();
-    sinks.push_back(std::move(sink));
   }
-  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, sinks, control); });
+  Sinks sinks;
+  open_sinks(settings, partition, options, sinks);
+  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, sinks.list, control); });
   reader.reset();
   summary.readS = seconds_since(start);
 
   const auto correlating = std::chrono::steady_clock::now();
-  if (correlator) correlator->set_static_window(settings.staticWindow);
-  const CorrelationResult result = correlator ? correlator->result({settings.threads, request.g2out}, control)
-                                              : static_cast<const StaticMeans&>(*sinks.front()).result(settings.staticWindow);
-  if (!twoTime) sinks.clear();
+  if (sinks.correlator) sinks.correlator->set_static_window(settings.staticWindow);
+  const CorrelationResult result =
+      sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
   summary.correlateS = seconds_since(correlating);
-  if (twoTime != nullptr && summary.twoTimeBytes == 0) {
+  if (sinks.twoTime != nullptr && summary.twoTimeBytes == 0) {
     summary.twoTimeBytes = check_two_time_memory(settings, partition, result.frames, false, control);
   }
 
@@ -178,7 +194,7 @@ Summary run_analysis(const Request& request, const Control& control) {
   PartialFile partial(request.out);
   summary.settings = settings;
   const double correlatedS = summary.correlateS;
-  write_result({request, settings, partition, result, measured}, partial.path(), twoTime, control, summary);
+  write_result({request, settings, partition, result, measured}, partial.path(), sinks.twoTime, control, summary);
   control.check();
   struct stat facts {};
   if (::stat(partial.path().c_str(), &facts) == 0) summary.outBytes = static_cast<std::uint64_t>(facts.st_size);
