@@ -4,6 +4,7 @@
 #include <limits>
 #include <mutex>
 
+#include "dense_tile.hpp"
 #include "threads.hpp"
 #include "tile_kernel.hpp"
 
@@ -124,6 +125,7 @@ struct Worker {
   TileScratch<std::int32_t> narrow;
   TileScratch<Edge> wide;
   CurveScratch<Edge> curve;
+  DenseScratch dense;
 };
 
 /// Counts of one tile fit 32 bits, sums of one frame and of a level's block included.
@@ -133,10 +135,30 @@ bool fits_32_bits(const std::vector<IntegerBatch>& batches, std::size_t tile) {
   return magnitude < 2147483647.0;
 }
 
+/// One tile of events of integers, of real values, or of dense frames.
+template <class Sum, class Edge>
+std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<IntegerBatch>& batches, Worker<Edge>& own, Worker<double>& real,
+                                   std::vector<double>& pixelMean) {
+  if constexpr (std::is_same_v<Sum, double>) {
+    if (task.weights != nullptr) return correlate_tile<Sum>(task, tile, batches, real.wide, real.curve, pixelMean);
+  }
+  return fits_32_bits(batches, tile) ? correlate_tile<Sum>(task, tile, batches, own.narrow, own.curve, pixelMean)
+                                     : correlate_tile<Sum>(task, tile, batches, own.wide, own.curve, pixelMean);
+}
+template <class Sum, class Edge>
+std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<RealBatch>& batches, Worker<Edge>&, Worker<double>& real,
+                                   std::vector<double>& pixelMean) {
+  return correlate_tile<Sum>(task, tile, batches, real.wide, real.curve, pixelMean);
+}
+template <class Sum, class Edge>
+std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<DenseBatch>& batches, Worker<Edge>& own, Worker<double>& real,
+                                   std::vector<double>& pixelMean) {
+  return correlate_dense_tile<Sum>(task, tile, batches, own.dense, own.curve, real.curve, pixelMean);
+}
+
 template <class Sum, class Batch>
 void correlate(const Partition& part, const CorrelatorOptions& options, const std::vector<Batch>& batches, const std::vector<double>* weights,
                const ResultOptions& how, const Control& control, CorrelationResult& out) {
-  using Edge = std::conditional_t<std::is_same_v<Batch, RealBatch>, double, std::int64_t>;
   const Scheme scheme(out.frames, options.dpl);
   out.delays = scheme.delays;
   const std::size_t D = scheme.delays.size();
@@ -150,24 +172,12 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
   std::vector<std::vector<RunSums<Sum>>> done(tileCount);
   std::atomic<std::size_t> finished{0};
   std::mutex reporting;
-  std::vector<Worker<Edge>> workers(std::max(1U, how.threads));
-  std::vector<Worker<double>> weighted(weights != nullptr ? workers.size() : 0);
-  parallel_for(tileCount, static_cast<unsigned>(workers.size()), [&](std::size_t tile, unsigned worker) {
+  const unsigned threads = std::max(1U, how.threads);
+  std::vector<Worker<std::int64_t>> workers(threads);
+  std::vector<Worker<double>> real(threads);
+  parallel_for(tileCount, threads, [&](std::size_t tile, unsigned worker) {
     control.check();
-    if constexpr (std::is_same_v<Sum, double>) {
-      if (weights != nullptr) {
-        done[tile] = correlate_tile<Sum>(task, tile, batches, weighted[worker].wide, weighted[worker].curve, out.pixelMean);
-      }
-    }
-    if (weights == nullptr) {
-      Worker<Edge>& own = workers[worker];
-      if constexpr (std::is_integral_v<Edge>) {
-        done[tile] = fits_32_bits(batches, tile) ? correlate_tile<Sum>(task, tile, batches, own.narrow, own.curve, out.pixelMean)
-                                                 : correlate_tile<Sum>(task, tile, batches, own.wide, own.curve, out.pixelMean);
-      } else {
-        done[tile] = correlate_tile<Sum>(task, tile, batches, own.wide, own.curve, out.pixelMean);
-      }
-    }
+    done[tile] = run_tile<Sum>(task, tile, batches, workers[worker], real[worker], out.pixelMean);
     const std::size_t n = ++finished;
     const std::scoped_lock lock(reporting);
     control.report(Stage::correlating, static_cast<double>(n) / static_cast<double>(tileCount));
@@ -186,22 +196,33 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
 
 }  // namespace
 
-void assemble(const Partition& part, const CorrelatorOptions& options, const std::vector<IntegerBatch>& batches, const ResultOptions& how,
-              const Control& control, CorrelationResult& out) {
+namespace {
+
+/// Real sums where values are not integers: frames with weights, a flatfield, real values.
+template <class Batch>
+void choose_sums(const Partition& part, const CorrelatorOptions& options, const std::vector<Batch>& batches, const ResultOptions& how, const Control& control,
+                 CorrelationResult& out) {
   const bool weighted = options.normalizeByFrameSum && out.frames > 0;
   const std::vector<double> weights = weighted ? frame_weights(out.frameMean) : std::vector<double>{};
-  if (weighted || !options.pixelFactor.empty()) {
-    correlate<double>(part, options, batches, weighted ? &weights : nullptr, how, control, out);
-  } else {
-    correlate<Int128>(part, options, batches, nullptr, how, control, out);
+  if constexpr (!std::is_same_v<Batch, RealBatch>) {
+    if (!weighted && options.pixelFactor.empty()) return correlate<Int128>(part, options, batches, nullptr, how, control, out);
   }
+  correlate<double>(part, options, batches, weighted ? &weights : nullptr, how, control, out);
 }
 
+}  // namespace
+
+void assemble(const Partition& part, const CorrelatorOptions& options, const std::vector<IntegerBatch>& batches, const ResultOptions& how,
+              const Control& control, CorrelationResult& out) {
+  choose_sums(part, options, batches, how, control, out);
+}
 void assemble(const Partition& part, const CorrelatorOptions& options, const std::vector<RealBatch>& batches, const ResultOptions& how,
               const Control& control, CorrelationResult& out) {
-  const bool weighted = options.normalizeByFrameSum && out.frames > 0;
-  const std::vector<double> weights = weighted ? frame_weights(out.frameMean) : std::vector<double>{};
-  correlate<double>(part, options, batches, weighted ? &weights : nullptr, how, control, out);
+  choose_sums(part, options, batches, how, control, out);
+}
+void assemble(const Partition& part, const CorrelatorOptions& options, const std::vector<DenseBatch>& batches, const ResultOptions& how,
+              const Control& control, CorrelationResult& out) {
+  choose_sums(part, options, batches, how, control, out);
 }
 
 }  // namespace xpcs

@@ -15,6 +15,7 @@
 namespace xpcs {
 namespace {
 
+constexpr std::uint64_t kDenseFramesMax = std::uint64_t{1} << 25;
 constexpr std::size_t kChunkEvents = std::size_t{1} << 18;
 
 /// The kept batches of one kind of value, the chunk that is filling, and the chunks under way.
@@ -27,6 +28,16 @@ struct Lane {
   std::deque<std::future<PreparedChunk<Batch>>> underWay;
 };
 
+/// Whole frames; a chunk is 64 of them.
+struct DenseLane {
+  using Batch = DenseBatch;
+  std::vector<DenseBatch> batches;
+  std::vector<std::uint16_t> filling;  // [frames, pixels]
+  std::uint64_t frames = 0;            // before the filling ones
+  bool signedCounts = false;
+  std::deque<std::future<DenseBatch>> underWay;
+};
+
 using IntegerLane = Lane<IntegerBatch, std::int64_t>;
 using RealLane = Lane<RealBatch, double>;
 
@@ -35,12 +46,13 @@ using RealLane = Lane<RealBatch, double>;
 struct Correlator::State {
   Partition partition;
   CorrelatorOptions options;
-  std::variant<IntegerLane, RealLane> lane;
+  std::variant<IntegerLane, RealLane, DenseLane> lane;
   std::vector<double> frameSum;  // per frame, before division
   std::uint64_t frames = 0;
   bool framesFixed = false;
   bool began = false;
   std::uint64_t events = 0;
+  double denseCounts = 0;  // sum of the counts of dense frames, which have no events
 
   template <class Batch>
   void keep(PreparedChunk<Batch> chunk, std::vector<Batch>& batches) {
@@ -80,14 +92,9 @@ struct Correlator::State {
       throw Error(Code::invalid_argument, "frame, pixel and count must have one length");
     }
     if (frame.empty()) return;
-    if (!std::holds_alternative<LaneType>(lane)) {
-      if (began) throw Error(Code::invalid_argument, "one correlator takes either integer counts or real values, not both");
-      lane.template emplace<LaneType>();
-    }
     check_pixels(pixel);
-    began = true;
+    auto& lane_ = lane_for_push<LaneType>();
     if (!framesFixed) frames = std::max<std::uint64_t>(frames, std::uint64_t{*std::max_element(frame.begin(), frame.end())} + 1);
-    auto& lane_ = std::get<LaneType>(lane);
     for (std::size_t from = 0; from < frame.size();) {
       const std::size_t n = std::min(kChunkEvents - lane_.filling.size(), frame.size() - from);
       const auto append = [&](auto& to, const auto& source) {
@@ -100,6 +107,59 @@ struct Correlator::State {
       from += n;
       if (lane_.filling.size() == kChunkEvents) send(lane_);
     }
+  }
+
+  template <class LaneType>
+  LaneType& lane_for_push() {
+    if (!std::holds_alternative<LaneType>(lane)) {
+      if (began) throw Error(Code::invalid_argument, "one correlator takes one kind of data: integer events, real values, or dense frames");
+      lane.template emplace<LaneType>();
+    }
+    began = true;
+    return std::get<LaneType>(lane);
+  }
+
+  void keep(DenseBatch batch, std::vector<DenseBatch>& batches) {
+    const std::size_t end = std::min<std::uint64_t>(std::uint64_t{batch.base()} + DenseBatch::kFrames, std::get<DenseLane>(lane).frames);
+    if (frameSum.size() < end) frameSum.resize(end, 0.0);
+    for (std::size_t i = batch.base(); i < end; ++i) {
+      frameSum[i] += batch.frame_sums()[i - batch.base()];
+      denseCounts += batch.frame_sums()[i - batch.base()];
+    }
+    batches.push_back(std::move(batch));
+  }
+
+  /// Sends the filling frames to a worker.
+  void send(DenseLane& dense) {
+    const auto count = static_cast<std::uint32_t>(dense.filling.size() / partition.pixels());
+    const auto base = static_cast<std::uint32_t>(dense.frames);
+    dense.frames += count;
+    auto make = [this, base, count, signedCounts = dense.signedCounts, rows = std::exchange(dense.filling, {})] {
+      return DenseBatch(base, rows, count, partition, signedCounts);
+    };
+    if (options.threads <= 1) {
+      keep(make(), dense.batches);
+      return;
+    }
+    if (dense.underWay.size() >= options.threads) take_oldest(dense);
+    dense.underWay.push_back(std::async(std::launch::async, std::move(make)));
+  }
+
+  void push_dense(std::span<const std::uint16_t> rows, bool signedCounts) {
+    const std::size_t pixels = partition.pixels();
+    if (rows.size() % pixels != 0) throw Error(Code::invalid_argument, "dense frames must have " + std::to_string(pixels) + " counts each");
+    if (!options.pixelFactor.empty()) throw Error(Code::invalid_argument, "dense frames cannot be taken with a flatfield: push them as events");
+    auto& dense = lane_for_push<DenseLane>();
+    dense.signedCounts = signedCounts;
+    if (dense.frames + rows.size() / pixels > kDenseFramesMax) throw Error(Code::invalid_argument, "more than 2^25 dense frames: push them as events");
+    for (std::size_t from = 0; from < rows.size();) {
+      if (dense.filling.capacity() == 0) dense.filling.reserve(DenseBatch::kFrames * pixels);
+      const std::size_t n = std::min(DenseBatch::kFrames * pixels - dense.filling.size(), rows.size() - from);
+      dense.filling.insert(dense.filling.end(), rows.begin() + static_cast<std::ptrdiff_t>(from), rows.begin() + static_cast<std::ptrdiff_t>(from + n));
+      from += n;
+      if (dense.filling.size() == DenseBatch::kFrames * pixels) send(dense);
+    }
+    if (!framesFixed) frames = dense.frames + dense.filling.size() / pixels;
   }
 
   void check_pixels(std::span<const std::uint32_t> pixel) const {
@@ -115,8 +175,14 @@ struct Correlator::State {
         [&](auto& lane_) {
           while (!lane_.underWay.empty()) take_oldest(lane_);
           if (lane_.filling.size() == 0) return;
+          if constexpr (std::is_same_v<std::decay_t<decltype(lane_)>, DenseLane>) {
+            send(lane_);
+            while (!lane_.underWay.empty()) take_oldest(lane_);
+            return;
+          } else {
           keep(prepare(lane_.filling, partition, options.pixelFactor), lane_.batches);
           lane_.filling = {};
+          }
         },
         lane);
   }
@@ -144,6 +210,8 @@ void Correlator::push_real(std::span<const std::uint32_t> frame, std::span<const
   state_->push<RealLane>(frame, pixel, value);
 }
 
+void Correlator::push_dense(std::span<const std::uint16_t> rows, bool signedCounts) { state_->push_dense(rows, signedCounts); }
+
 void Correlator::set_frames(std::uint64_t frames) {
   if (frames > std::numeric_limits<std::uint32_t>::max()) throw Error(Code::invalid_argument, "a series may have at most 2^32 - 1 frames");
   state_->frames = frames;
@@ -159,7 +227,7 @@ CorrelationResult Correlator::result(const ResultOptions& how, const Control& co
   state.settle();
   CorrelationResult out;
   out.frames = state.frames;
-  out.events = state.events;
+  out.events = state.events + static_cast<std::uint64_t>(state.denseCounts);
   out.frameMean.assign(state.frames, 0.0);
   const double perFrame = 1.0 / (static_cast<double>(state.partition.pixels()) * state.options.average);
   for (std::size_t i = 0; i < out.frameMean.size() && i < state.frameSum.size(); ++i) out.frameMean[i] = state.frameSum[i] * perFrame;

@@ -51,7 +51,14 @@ class Intake {
     const std::uint64_t last = fileFrames_ ? plan_.first + *fileFrames_ - 1 : std::numeric_limits<std::uint64_t>::max();
     reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
     FrameBatch batch;
-    while (reader_.next(batch)) {
+    std::vector<std::uint16_t> rows;
+    while (whole_frames() && reader_.next_dense(batch, rows)) {
+      control.check();
+      control.report(Stage::reading, reader_.position());
+      take_headers(batch);
+      correlator_.push_dense(rows, !settings_.reader.unsignedCounts);
+    }
+    while (!whole_frames() && reader_.next(batch)) {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
@@ -70,6 +77,9 @@ class Intake {
       tick_.push_back(batch.tick[i]);
     }
   }
+
+  /// Frames that store every pixel are kept whole where each frame of the file is one of the series, as it is.
+  [[nodiscard]] bool whole_frames() const { return reader_.dense() && plan_.block() == 1 && darkFrames_ == 0 && settings_.flatfield.empty(); }
 
   /// Every event counts as it is: the frames of the file are those of the series.
   [[nodiscard]] bool direct(const FrameBatch& batch) const {

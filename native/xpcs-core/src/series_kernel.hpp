@@ -42,7 +42,8 @@ class SeriesKernel {
   /// Correlates a whole series of counts 0..127 from level 0 on; `series` has its padding of zeros and is destroyed.
   void add_bytes(const Scheme& scheme, std::vector<std::uint8_t>& series, std::int64_t* acc) {
     bytes_.swap(series);
-    walk(scheme, 0, Form::bytes, 127, false, acc);
+    const auto largest = *std::max_element(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(scheme.frames));
+    walk(scheme, 0, Form::bytes, largest, false, acc);
     bytes_.swap(series);
   }
 

@@ -221,20 +221,12 @@ void write_pixel(const TileTask& task, std::uint32_t pixel, double factor, const
   }
 }
 
-/// Correlates one pixel and adds it to its run. Changes t and v.
-template <class Value, class Sum, class Edge>
-void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value> v, std::uint32_t pixel, double factor, double magnitude,
-               CurveScratch<Edge>& curve, RunSums<Sum>& run) {
+/// Adds a pixel's curve, of which past, future and the products are known, to its run.
+template <class Sum, class Edge>
+void finish_pixel(const TileTask& task, std::uint32_t pixel, double factor, double magnitude, bool narrow, CurveScratch<Edge>& curve, RunSums<Sum>& run) {
   const std::size_t D = task.scheme.delays.size();
-  if (task.weights != nullptr) {
-    for (std::size_t i = 0; i < t.size(); ++i) v[i] = static_cast<Value>(static_cast<double>(v[i]) * (*task.weights)[t[i]]);
-  }
-  curve.past.resize(D + 1);
-  curve.future.resize(D + 1);
   curve.p.resize(D);
   curve.f.resize(D);
-  task.edges.sums<Value, Edge>(t, v, curve.past.data(), curve.future.data());
-  const bool narrow = products<Value, Edge>(task.scheme, t, v, magnitude, curve);
   for (std::size_t d = 0; d < D; ++d) {
     curve.p[d] = static_cast<double>(curve.past[d]);
     curve.f[d] = static_cast<double>(curve.future[d]);
@@ -255,6 +247,21 @@ void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value
   if (task.perPixel != nullptr) write_pixel(task, pixel, factor, curve);
 }
 
+/// Correlates one pixel and adds it to its run. Changes t and v.
+template <class Value, class Sum, class Edge>
+void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value> v, std::uint32_t pixel, double factor, double magnitude,
+               CurveScratch<Edge>& curve, RunSums<Sum>& run) {
+  const std::size_t D = task.scheme.delays.size();
+  if (task.weights != nullptr) {
+    for (std::size_t i = 0; i < t.size(); ++i) v[i] = static_cast<Value>(static_cast<double>(v[i]) * (*task.weights)[t[i]]);
+  }
+  curve.past.resize(D + 1);
+  curve.future.resize(D + 1);
+  task.edges.sums<Value, Edge>(t, v, curve.past.data(), curve.future.data());
+  const bool narrow = products<Value, Edge>(task.scheme, t, v, magnitude, curve);
+  finish_pixel(task, pixel, factor, magnitude, narrow, curve, run);
+}
+
 template <class Sum>
 RunSums<Sum> new_run(const TileTask& task, std::uint32_t dynamicBin, std::uint32_t staticBin, bool correlated) {
   const std::size_t D = task.scheme.delays.size();
@@ -267,10 +274,23 @@ RunSums<Sum> new_run(const TileTask& task, std::uint32_t dynamicBin, std::uint32
   return run;
 }
 
+/// Ends a run: its sums are complete.
 template <class Sum>
 void close_run(RunSums<Sum>& run) {
   if constexpr (std::is_same_v<Sum, Int128>) run.pending.flush(run);
   run.pending = {};
+}
+
+/// The run that a pixel belongs to: the last one, or a new one where its bins differ.
+template <class Sum>
+RunSums<Sum>& run_of(const TileTask& task, std::uint32_t rank, std::vector<RunSums<Sum>>& runs) {
+  const std::uint32_t q = task.part.dynamicOfRank[rank];
+  const std::uint32_t s = task.part.staticOfRank[rank];
+  if (runs.empty() || runs.back().dynamicBin != q || runs.back().staticBin != s) {
+    if (!runs.empty()) close_run(runs.back());
+    runs.push_back(new_run<Sum>(task, q, s, task.part.correlated[rank] != 0));
+  }
+  return runs.back();
 }
 
 /// All pixels of one tile. `pixelMean` gets the tile's pixels (no other tile writes them).
@@ -285,12 +305,7 @@ std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile,
   std::vector<RunSums<Sum>> runs;
   for (std::uint32_t local = 0; local < pixels; ++local) {
     const std::uint32_t rank = first + local;
-    const std::uint32_t q = part.dynamicOfRank[rank];
-    const std::uint32_t s = part.staticOfRank[rank];
-    if (runs.empty() || runs.back().dynamicBin != q || runs.back().staticBin != s) {
-      if (!runs.empty()) close_run(runs.back());
-      runs.push_back(new_run<Sum>(task, q, s, part.correlated[rank] != 0));
-    }
+    RunSums<Sum>& run = run_of(task, rank, runs);
     const std::size_t from = scratch.start[local];
     const std::size_t arrived = scratch.start[local + 1] - from;
     if (arrived == 0) continue;
@@ -299,12 +314,12 @@ std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile,
     const std::span<Value> v(scratch.value.data() + from, n);
     const std::uint32_t pixel = part.pixelOfRank[rank];
     const double factor = task.options.pixelFactor.empty() ? 1.0 : task.options.pixelFactor[pixel];
-    const double total = add_static<Value>(task, t, v, factor, runs.back());
+    const double total = add_static<Value>(task, t, v, factor, run);
     pixelMean[pixel] = total / (static_cast<double>(task.frames) * task.options.average);
     if (part.correlated[rank] == 0) continue;
     double magnitude = 0;
     for (const Value value : v) magnitude += std::abs(static_cast<double>(value));
-    add_pixel<Value>(task, t, v, pixel, factor, magnitude, curve, runs.back());
+    add_pixel<Value>(task, t, v, pixel, factor, magnitude, curve, run);
   }
   if (!runs.empty()) close_run(runs.back());
   return runs;

@@ -67,6 +67,10 @@ class Correlator {
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
   /// Adds non-integer values (dark-subtracted data). One correlator takes either kind.
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value);
+  /// Adds the next whole frames, one byte per pixel and frame kept: for data of which most pixels count.
+  /// @param rows uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0
+  /// @throws invalid_argument a length that is no multiple of the detector, a flatfield, other kinds pushed before
+  void push_dense(std::span<const std::uint16_t> rows, bool signedCounts);
   /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
   void set_frames(std::uint64_t frames);
   void set_static_window(std::uint32_t frames);

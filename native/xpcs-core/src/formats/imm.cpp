@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 1024;
 constexpr std::size_t kBatchEvents = std::size_t{1} << 18;
+constexpr std::size_t kDenseRows = std::size_t{1} << 23;  // counts in one batch of whole frames
 
 struct Header {
   std::int32_t compression;
@@ -55,6 +56,17 @@ class ImmReader final : public FrameReader {
     batch.headerStart = frame_;
     while (cursor_.remaining() > 0 && frame_ <= last_ && batch.frame.size() < kBatchEvents) read_frame(batch);
     return !batch.clockS.empty();
+  }
+
+  bool next_dense(FrameBatch& headers, std::vector<std::uint16_t>& rows) override {
+    headers.clear();
+    rows.clear();
+    rows_ = &rows;
+    while (cursor_.remaining() > 0 && frame_ < first_) read_frame(headers);
+    headers.headerStart = frame_;
+    while (cursor_.remaining() > 0 && frame_ <= last_ && (rows.empty() || rows.size() + pixels_ <= kDenseRows)) read_frame(headers);
+    rows_ = nullptr;
+    return !headers.clockS.empty();
   }
 
   [[nodiscard]] std::uint64_t frames() const override { return frame_; }
@@ -102,7 +114,10 @@ class ImmReader final : public FrameReader {
     }
     const auto values = cursor_.take(static_cast<std::size_t>(payload));
     if (values.size() < payload) fail(at, "the file shrank while it was read");
-    if (sparse_) {
+    if (rows_ != nullptr) {
+      const auto* counts = reinterpret_cast<const std::uint16_t*>(values.data());
+      rows_->insert(rows_->end(), counts, counts + pixels_);
+    } else if (sparse_) {
       add_sparse(batch, values, header.dlen, at);
     } else {
       add_dense(batch, values);
@@ -156,6 +171,7 @@ class ImmReader final : public FrameReader {
   std::uint64_t first_ = 0;
   std::uint64_t last_ = std::numeric_limits<std::uint64_t>::max();
   bool sparse_ = true;
+  std::vector<std::uint16_t>* rows_ = nullptr;  // where whole frames go, while they are asked for
 };
 
 }  // namespace
