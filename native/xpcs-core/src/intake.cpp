@@ -56,7 +56,9 @@ class Intake {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
-      correlator_.push_dense(rows, !settings_.reader.unsignedCounts);
+      const std::uint64_t first = batch.headerStart - plan_.first;
+      const std::size_t pixels = settings_.dqmap.size();
+      for (const auto& sink : sinks_) sink->push_dense(static_cast<std::uint32_t>(first), rows, pixels, !settings_.reader.unsignedCounts);
     }
     while (!whole_frames() && reader_.next(batch)) {
       control.check();

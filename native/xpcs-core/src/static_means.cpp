@@ -63,8 +63,54 @@ void StaticMeans::keep_back(std::uint32_t frame, std::span<const std::uint32_t> 
   back.insert(back.end(), value.begin(), value.end());
 }
 
+void StaticMeans::push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, std::size_t pixels, bool signedCounts) {
+  if (pixels != staticOfPixel_.size()) throw Error(Code::invalid_argument, "dense frames must have " + std::to_string(staticOfPixel_.size()) + " counts each");
+  if (lastMayBeCut_ || !options_.pixelFactor.empty()) {
+    FrameSink::push_dense(first, rows, pixels, signedCounts);
+    return;
+  }
+  if (valid_.empty()) {
+    for (const std::uint32_t s : staticOfPixel_) valid_.push_back(s == Partition::kMasked ? 0 : 0xFFFF);
+    denseSum_.assign(pixels, 0);
+  }
+  for (std::size_t at = 0; at < rows.size(); at += pixels) {
+    const std::uint32_t frame = first + static_cast<std::uint32_t>(at / pixels);
+    const std::size_t row = frame / (options_.staticWindow > 0 ? options_.staticWindow : 1);
+    if (row != denseRow_ || denseFrames_ == 65536) fold_dense();
+    denseRow_ = row;
+    ++denseFrames_;
+    std::uint64_t total = 0;
+    std::uint32_t lit = 0;
+    for (std::size_t p = 0; p < pixels; ++p) {
+      const std::uint16_t raw = rows[at + p] & valid_[p];
+      const std::uint32_t value = signedCounts && raw >= 0x8000 ? 0 : raw;
+      denseSum_[p] += value;
+      total += value;
+      lit += value != 0 ? 1 : 0;
+    }
+    if (frame >= frameSum_.size()) frameSum_.resize(std::size_t{frame} + 1, 0.0);
+    frameSum_[frame] += static_cast<double>(total);
+    events_ += lit;
+  }
+}
+
+void StaticMeans::fold_dense() {
+  if (denseFrames_ == 0) return;
+  const std::uint32_t S = partition_.staticBins;
+  if (counts_.empty()) counts_.assign(denseSum_.size(), 0);
+  if ((denseRow_ + 1) * S > partial_.size()) partial_.resize((denseRow_ + 1) * S, 0.0);
+  for (std::size_t p = 0; p < denseSum_.size(); ++p) {
+    if (valid_[p] == 0) continue;
+    counts_[p] += denseSum_[p];
+    partial_[denseRow_ * S + staticOfPixel_[p]] += denseSum_[p];
+    denseSum_[p] = 0;
+  }
+  denseFrames_ = 0;
+}
+
 void StaticMeans::set_frames(std::uint64_t frames) {
   frames_ = frames;
+  fold_dense();
   if (newest_ >= frames || backPixel_.empty()) return;
   if (backReal_.empty()) {
     add_frame<std::int64_t>(newest_, backPixel_, backCount_, counts_);

@@ -12,6 +12,7 @@ class StaticMeans final : public FrameSink {
   StaticMeans(const Partition& partition, CorrelatorOptions options, bool lastMayBeCut);
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) override;
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override;
+  void push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, std::size_t pixels, bool signedCounts) override;
   void set_frames(std::uint64_t frames) override;
 
   /// frames, events, partitionMeanTotal, partitionMeanPartial, pixelMean and frameMean of a result; the rest is empty.
@@ -29,6 +30,13 @@ class StaticMeans final : public FrameSink {
 
   const Partition& partition_;
   CorrelatorOptions options_;
+  /// Adds the sums of whole frames, by pixel, to those of their row of partial_.
+  void fold_dense();
+
+  std::vector<std::uint16_t> valid_;     // [pixels] all bits set where the pixel counts; whole frames only
+  std::vector<std::uint32_t> denseSum_;  // [pixels] of the frames since the last fold
+  std::size_t denseRow_ = 0;
+  std::uint32_t denseFrames_ = 0;
   std::vector<std::uint32_t> staticOfPixel_;  // kMasked where the pixel does not count
   std::vector<std::int64_t> counts_;          // [pixels] integer sums
   std::vector<double> reals_;                 // [pixels] sums of real values

@@ -26,6 +26,14 @@ class ThreadedSink final : public FrameSink {
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override {
     if (!frame.empty()) queue({{frame.begin(), frame.end()}, {pixel.begin(), pixel.end()}, {}, {value.begin(), value.end()}});
   }
+  void push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, std::size_t pixels, bool signedCounts) override {
+    Chunk chunk;
+    chunk.rows.assign(rows.begin(), rows.end());
+    chunk.first = first;
+    chunk.pixels = pixels;
+    chunk.signedCounts = signedCounts;
+    queue(std::move(chunk));
+  }
   /// Waits for everything that was pushed.
   void set_frames(std::uint64_t frames) override {
     stop();
@@ -38,6 +46,10 @@ class ThreadedSink final : public FrameSink {
     std::vector<std::uint32_t> frame, pixel;
     std::vector<std::int64_t> count;
     std::vector<double> real;
+    std::vector<std::uint16_t> rows = {};  ///< whole frames in place of events
+    std::uint32_t first = 0;
+    std::size_t pixels = 0;
+    bool signedCounts = true;
   };
   static constexpr std::size_t kChunksMax = 4;
 
@@ -60,7 +72,9 @@ class ThreadedSink final : public FrameSink {
       lock.unlock();
       std::exception_ptr failure;
       try {
-        if (chunk.real.empty()) {
+        if (!chunk.rows.empty()) {
+          inner_->push_dense(chunk.first, chunk.rows, chunk.pixels, chunk.signedCounts);
+        } else if (chunk.real.empty()) {
           inner_->push(chunk.frame, chunk.pixel, chunk.count);
         } else {
           inner_->push_real(chunk.frame, chunk.pixel, chunk.real);

@@ -30,6 +30,7 @@ const char* smoothing_name(Smoothing smoothing) noexcept {
 
 struct TwoTime::State {
   TwoTimeOptions options;
+  std::vector<std::uint32_t> pixelOfRank;  // of the selected ranks
   std::vector<std::uint32_t> rankOfPixel;  // selected rank; kMasked where the pixel is of no selected bin
   std::vector<Group> groups;
   std::vector<Bin> bins;
@@ -123,6 +124,7 @@ void TwoTime::State::select(const Partition& partition) {
         groups.push_back({ranks, ranks, static_cast<std::uint32_t>(bins.size()), perStatic ? s + 1 : 0});
       }
       lastStatic = s;
+      pixelOfRank.push_back(partition.pixelOfRank[rank]);
       rankOfPixel[partition.pixelOfRank[rank]] = ranks++;
       groups.back().end = ranks;
     }
@@ -162,6 +164,23 @@ void TwoTime::push(std::span<const std::uint32_t> frame, std::span<const std::ui
 
 void TwoTime::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) {
   state_->push<double>(frame, pixel, value);
+}
+
+/// A frame whose selected counts fit bytes is kept as it is; any other goes the way of events.
+void TwoTime::push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, std::size_t pixels, bool signedCounts) {
+  State& state = *state_;
+  const bool counts = state.options.pixelFactor.empty() && !std::holds_alternative<FrameStore<std::int64_t>>(state.store);
+  if (pixels != state.rankOfPixel.size()) throw Error(Code::invalid_argument, "dense frames must have " + std::to_string(state.rankOfPixel.size()) + " counts each");
+  for (std::size_t at = 0; at < rows.size(); at += pixels) {
+    const std::uint16_t* row = rows.data() + at;
+    const auto frame = first + static_cast<std::uint32_t>(at / pixels);
+    const bool kept = counts && frame < kFramesMax && state.store_of<std::int32_t>().add_row(frame, [&](std::uint32_t rank) {
+      const std::uint16_t value = row[state.pixelOfRank[rank]];
+      return signedCounts && value >= 0x8000 ? std::uint16_t{0} : value;
+    });
+    if (!kept) FrameSink::push_dense(frame, rows.subspan(at, pixels), pixels, signedCounts);
+  }
+  state.check_bytes();
 }
 
 void TwoTime::set_frames(std::uint64_t frames) {

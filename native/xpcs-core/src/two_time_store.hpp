@@ -58,6 +58,29 @@ class FrameStore {
     staged_.push_back({rank, value});
   }
 
+  /// A whole frame of counts: value(rank). False, and nothing is kept, where the frame has photons already, a count is too
+  /// large for a byte, or a list would take less room.
+  template <class Value>
+  bool add_row(std::uint32_t frame, Value value) {
+    flush();
+    if (frame >= frames_.size()) frames_.resize(std::size_t{frame} + 1);
+    if (frames_[frame].n > 0) return false;
+    Cell* row = row_room();
+    std::uint32_t largest = 0;
+    std::uint32_t lit = 0;
+    for (std::uint32_t r = 0; r < ranks_; ++r) {
+      const std::uint32_t count = value(r);
+      largest |= count;
+      lit += count != 0 ? 1 : 0;
+      row[r] = static_cast<Cell>(count);
+    }
+    if (largest > kByteCountMax || lit <= ranks_ / 8) return false;
+    frames_[frame] = {nullptr, row, lit};
+    spareRow_ = nullptr;
+    bytes_ += ranks_ * sizeof(Cell);
+    return true;
+  }
+
   /// Puts everything in its place; no `add` afterwards.
   void finish(std::uint64_t frames) {
     flush();

@@ -78,6 +78,7 @@ class TwoTime final : public FrameSink {
 
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) override;
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override;
+  void push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, std::size_t pixels, bool signedCounts) override;
   void set_frames(std::uint64_t frames) override;
 
   /// Labels of the bins that will be correlated: the selected ones that have pixels.
