@@ -4,7 +4,7 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { ANALYSIS_TYPES, type CorrOptions, FORMATS, LAYOUTS, PIXEL_ORDERS } from "../core/analysis.js";
+import { ANALYSIS_TYPES, type CorrOptions, FORMATS, LAYOUTS, NORMALIZATIONS, PIXEL_ORDERS } from "../core/analysis.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES, type JobSpec, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -54,6 +54,8 @@ const corrOptions = z.strictObject({
   pixelOrder: z.enum(PIXEL_ORDERS).optional(),
   firstFrame: count.optional(),
   frameTimeS: z.number().positive().optional(),
+  badFrames: plainText(LIMITS.badFramesCharsMax).optional(),
+  normalize: z.enum(NORMALIZATIONS).optional(),
 } satisfies Record<keyof CorrOptions, z.ZodType>);
 
 const corrJob = z

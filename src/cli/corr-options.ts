@@ -3,7 +3,7 @@
  * gathered into CorrOptions. Looks at no file.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ANALYSIS_TYPES, type CorrOptions, FORMATS, LAYOUTS, PIXEL_ORDERS } from "../core/analysis.js";
+import { ANALYSIS_TYPES, type CorrOptions, FORMATS, LAYOUTS, NORMALIZATIONS, PIXEL_ORDERS } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { integerOption, positiveOption } from "./option-values.js";
 
@@ -19,6 +19,12 @@ const count = integerOption(1, INTEGER_MAX);
 
 function groupOption(text: string): string {
   if (!/^\/?[^/\s]+(\/[^/\s]+)*$/.test(text)) throw new InvalidArgumentError("It must be the name of an HDF5 group such as /exchange.");
+  return text;
+}
+
+function frameListOption(text: string): string {
+  if (!/^[1-9]\d*(-[1-9]\d*)?(,[1-9]\d*(-[1-9]\d*)?)*$/.test(text))
+    throw new InvalidArgumentError("It must be a list of frames such as 1,5-9.");
   return text;
 }
 
@@ -42,6 +48,8 @@ export function addCorrOptions(command: Command): Command {
     .addOption(new Option("--pixel-order <order>", "order of the pixel index in the file").choices(PIXEL_ORDERS))
     .option("--first-frame <number>", "number that the detector gave to its first frame", integerOption(0, INTEGER_MAX))
     .option("--frame-time <s>", "time between frames, s (needed for the NeXus layout without metadata)", positiveOption)
+    .option("--bad-frames <list>", "frames that do not count, such as 1,5-9", frameListOption)
+    .addOption(new Option("--normalize <by>", "divide every frame by its mean (default: the job file's, else none)").choices(NORMALIZATIONS))
     .option("--metadata <file>", "NeXus metadata of the measurement (default: *_metadata.hdf beside the input)");
 }
 
@@ -62,6 +70,8 @@ const FIELDS = [
   "unsigned",
   "pixelOrder",
   "firstFrame",
+  "badFrames",
+  "normalize",
 ] as const satisfies readonly (keyof CorrOptions)[];
 
 /**

@@ -16,6 +16,9 @@ export type Layout = (typeof LAYOUTS)[number];
 export const PIXEL_ORDERS = ["row-major", "column-major"] as const;
 export type PixelOrder = (typeof PIXEL_ORDERS)[number];
 
+export const NORMALIZATIONS = ["framesum", "none"] as const;
+export type Normalization = (typeof NORMALIZATIONS)[number];
+
 /** Options of one correlation; an absent field takes the job file's setting or the documented default. */
 export interface CorrOptions {
   readonly type?: AnalysisType;
@@ -42,6 +45,10 @@ export interface CorrOptions {
   /** Number that the detector gave to its first frame. */
   readonly firstFrame?: number;
   readonly frameTimeS?: number;
+  /** Frames that do not count, such as "1,5-9": 1-based, counted in the file. */
+  readonly badFrames?: string;
+  /** Divide every frame by its mean, or not whatever the job file says. */
+  readonly normalize?: Normalization;
 }
 
 /** Files of one correlation: absolute paths. At least one of `qmap` and `job` is present. */
@@ -52,6 +59,8 @@ export interface CorrFiles {
   readonly job?: string;
   /** NeXus metadata of the measurement (`*_metadata.hdf`). */
   readonly metadata?: string;
+  /** One number per frame by which the frames are normalised: a text file, or FILE:/dataset in HDF5. */
+  readonly monitor?: string;
 }
 
 export interface CorrRequest {

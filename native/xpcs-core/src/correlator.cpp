@@ -23,6 +23,7 @@ struct Correlator::State {
   std::vector<double> frameSum;  // per frame, before division
   std::uint64_t frames = 0;
   bool framesFixed = false;
+  std::vector<double> weights;  // per frame, or empty
   std::uint64_t events = 0;
 
   [[nodiscard]] std::size_t tile_count() const { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
@@ -87,6 +88,8 @@ void Correlator::set_frames(std::uint64_t frames) {
 }
 
 void Correlator::set_static_window(std::uint32_t frames) { state_->options.staticWindow = frames; }
+
+void Correlator::set_frame_weights(std::vector<double> weights) { state_->weights = std::move(weights); }
 
 std::uint64_t Correlator::events() const noexcept { return state_->events; }
 const Partition& Correlator::partition() const noexcept { return state_->partition; }
@@ -223,8 +226,10 @@ CorrelationResult Correlator::result(const ResultOptions& how, const Control& co
   out.frameMean.assign(state.frames, 0.0);
   const double perFrame = 1.0 / (static_cast<double>(state.partition.pixels()) * state.options.average);
   for (std::size_t i = 0; i < out.frameMean.size() && i < state.frameSum.size(); ++i) out.frameMean[i] = state.frameSum[i] * perFrame;
-  const bool weighted = state.options.normalizeByFrameSum && state.frames > 0;
-  const std::vector<double> weights = weighted ? frame_weights(out.frameMean) : std::vector<double>{};
+  const bool weighted = (state.options.normalizeByFrameSum || !state.weights.empty()) && state.frames > 0;
+  std::vector<double> weights = state.weights;
+  if (weighted && weights.empty()) weights = frame_weights(out.frameMean);
+  if (weighted) weights.resize(state.frames, 1.0);
   const IntegerTiles none(state.tile_count());
   if (const auto* real = std::get_if<RealTiles>(&state.tiles)) {
     correlate<double>(state.partition, state.options, *real, weighted ? &weights : nullptr, how, control, out);

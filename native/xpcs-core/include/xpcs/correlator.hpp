@@ -64,6 +64,9 @@ class Correlator {
   /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
   void set_frames(std::uint64_t frames);
   void set_static_window(std::uint32_t frames);
+  /// Factor of each frame of the series in the correlation (not in the static outputs), e.g. from a monitor; it takes the
+  /// place of normalizeByFrameSum. Frames beyond have factor 1.
+  void set_frame_weights(std::vector<double> weights);
   [[nodiscard]] std::uint64_t events() const noexcept;
   [[nodiscard]] const Partition& partition() const noexcept;
 

@@ -43,6 +43,7 @@ constexpr std::array kTypes{std::pair("multitau", AnalysisType::multitau), std::
 constexpr std::array kLayouts{std::pair("nexus", Layout::nexus), std::pair("exchange", Layout::exchange)};
 constexpr std::array kFormats{std::pair("imm", Format::imm), std::pair("rigaku", Format::rigaku), std::pair("ufxc", Format::ufxc), std::pair("hdf5", Format::hdf5)};
 constexpr std::array kOrders{std::pair("row-major", PixelOrder::row_major), std::pair("column-major", PixelOrder::column_major)};
+constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", false)};
 constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
 
 }  // namespace
@@ -78,6 +79,9 @@ Request to_request(const Napi::Object& from) {
   request.pixelOrder = word(options, "pixelOrder", kOrders);
   request.firstFrame = number<std::uint64_t>(options, "firstFrame");
   request.frameTimeS = number<double>(options, "frameTimeS");
+  request.badFrames = text(options, "badFrames");
+  request.monitor = text(files, "monitor");
+  request.normalizeByFrameSum = word(options, "normalize", kNormalize);
   request.out = text(from, "out").value_or("");
   request.overwrite = flag(from, "overwrite");
   const Napi::Object provenance = from.Get("provenance").As<Napi::Object>();
