@@ -33,7 +33,10 @@ function findClang() {
     const run = spawnSync(`clang++${version}`, ["-print-file-name=libclang_rt.fuzzer-x86_64.a"], { encoding: "utf8" });
     if (run.status === 0) return { c: `clang${version}`, cxx: `clang++${version}` };
   }
-  return stop(2, "clang is missing; install it: sudo apt-get install -y clang-19 libclang-rt-19-dev (Fedora: clang compiler-rt; conda: clangxx compiler-rt)");
+  return stop(
+    2,
+    "clang is missing; install it: sudo apt-get install -y clang-19 libclang-rt-19-dev (Fedora: clang compiler-rt; conda: clangxx compiler-rt)",
+  );
 }
 
 /** @param {readonly string[]} command */

@@ -49,7 +49,9 @@ export function addCorrOptions(command: Command): Command {
     .option("--first-frame <number>", "number that the detector gave to its first frame", integerOption(0, INTEGER_MAX))
     .option("--frame-time <s>", "time between frames, s (needed for the NeXus layout without metadata)", positiveOption)
     .option("--bad-frames <list>", "frames that do not count, such as 1,5-9", frameListOption)
-    .addOption(new Option("--normalize <by>", "divide every frame by its mean (default: the job file's, else none)").choices(NORMALIZATIONS))
+    .addOption(
+      new Option("--normalize <by>", "divide every frame by its mean (default: the job file's, else none)").choices(NORMALIZATIONS),
+    )
     .option("--metadata <file>", "NeXus metadata of the measurement (default: *_metadata.hdf beside the input)");
 }
 

@@ -1,3 +1,4 @@
+// Bad frames and monitors: lists, means over good frames only, weights. Reads frames from a fake reader in memory.
 #include <doctest/doctest.h>
 
 #include <cmath>

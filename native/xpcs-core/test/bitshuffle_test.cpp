@@ -1,3 +1,4 @@
+// LZ4 and bitshuffle chunks against the plain encoders of sample_files.
 #include <doctest/doctest.h>
 
 #include <random>

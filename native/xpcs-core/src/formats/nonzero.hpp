@@ -1,6 +1,7 @@
 // Frames of plain words to events: zeros are dropped, and so is the largest value of the type, by which detectors mark
 // pixels that gave no reading.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -32,11 +33,22 @@ void append_nonzero(const Word* words, std::uint32_t pixels, std::uint32_t frame
     }
     if (any == 0) continue;
     room(kBlock);
-    for (std::uint32_t i = 0; i < n; ++i) {  // always written, kept where it counts: no branch to mispredict
-      out.frame[at] = frame;
-      out.pixel[at] = p + i;
-      out.count[at] = static_cast<std::int64_t>(block[i]);
-      at += block[i] != 0 && block[i] != kMarker ? 1 : 0;
+    std::uint32_t filled = 0;
+    for (std::uint32_t i = 0; i < n; ++i) filled += block[i] != 0 ? 1 : 0;
+    if (filled <= kBlock / 8) {
+      for (std::uint32_t i = 0; i < n; ++i) {
+        if (block[i] == 0 || block[i] == kMarker) continue;
+        out.frame[at] = frame;
+        out.pixel[at] = p + i;
+        out.count[at++] = static_cast<std::int64_t>(block[i]);
+      }
+    } else {
+      for (std::uint32_t i = 0; i < n; ++i) {  // always written, kept where it counts: no branch to mispredict
+        out.frame[at] = frame;
+        out.pixel[at] = p + i;
+        out.count[at] = static_cast<std::int64_t>(block[i]);
+        at += block[i] != 0 && block[i] != kMarker ? 1 : 0;
+      }
     }
     if (largest != kMarker) continue;
     for (std::uint32_t i = 0; i < n; ++i) {
