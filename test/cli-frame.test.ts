@@ -5,6 +5,7 @@ import { createRun, formatTable } from "../src/cli/output.js";
 import { createPinoLogger } from "../src/cli/pino-logger.js";
 import { runCommandLine } from "../src/cli/run.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../src/core/errors.js";
+import type { LogFields } from "../src/core/log.js";
 import { VERSION } from "../src/core/version.js";
 
 function captured(json: boolean, isTTY = false) {
@@ -152,19 +153,23 @@ describe("option values", () => {
 });
 
 describe("the logger", () => {
-  function logged(json: boolean): string {
+  function logged(json: boolean, more: LogFields = {}): string {
     let text = "";
     const stream = {
       write: (part: string) => {
         text += part;
       },
     };
-    createPinoLogger({ json, base: { site: "polaris 1" }, stream }).warn("lease.lost", { job: "j7", epoch: 2 });
+    createPinoLogger({ json, base: { site: "polaris 1" }, stream }).warn("lease.lost", { job: "j7", epoch: 2, ...more });
     return text;
   }
 
   it("writes one line per event for people", () => {
     expect(logged(false)).toMatch(/^\d\d:\d\d:\d\d\.\d{3} warn {2}lease\.lost {2}site="polaris 1" {2}job=j7 {2}epoch=2\n$/);
+  });
+
+  it("writes a field once, also one of every line", () => {
+    expect(logged(true, { site: "other" }).match(/"site"/g)).toHaveLength(1);
   });
 
   it("writes JSON for programs", () => {

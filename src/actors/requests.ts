@@ -4,7 +4,7 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { ANALYSIS_TYPES, type CorrOptions, FORMATS, LAYOUTS, NORMALIZATIONS, PIXEL_ORDERS } from "../core/analysis.js";
+import { ANALYSIS_TYPES, type CorrOptions, ERROR_CONVENTIONS, FORMATS, LAYOUTS, NORMALIZATIONS, PIXEL_ORDERS } from "../core/analysis.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES, type JobSpec, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -49,6 +49,7 @@ const corrOptions = z.strictObject({
   exchange: plainText(LIMITS.tagCharsMax).optional(),
   entry: plainText(LIMITS.tagCharsMax).optional(),
   compat: z.literal("xpcs-eigen").optional(),
+  errors: z.enum(ERROR_CONVENTIONS).optional(),
   format: z.enum(FORMATS).optional(),
   unsigned: z.boolean().optional(),
   pixelOrder: z.enum(PIXEL_ORDERS).optional(),

@@ -3,7 +3,7 @@
  * gathered into CorrOptions. Looks at no file.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ANALYSIS_TYPES, type CorrOptions, FORMATS, LAYOUTS, NORMALIZATIONS, PIXEL_ORDERS } from "../core/analysis.js";
+import { ANALYSIS_TYPES, type CorrOptions, ERROR_CONVENTIONS, FORMATS, LAYOUTS, NORMALIZATIONS, PIXEL_ORDERS } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { integerOption, positiveOption } from "./option-values.js";
 
@@ -43,6 +43,11 @@ export function addCorrOptions(command: Command): Command {
     .option("--exchange <group>", "result group of the exchange layout", groupOption)
     .option("--entry <group>", "group of the settings in the job file (default: /xpcs)", groupOption)
     .addOption(new Option("--compat <rules>", "follow the rules of another program").choices(["xpcs-eigen"]))
+    .addOption(
+      new Option("--errors <convention>", "standard error of g2 (default: influence; exchange layout: xpcs-eigen)").choices(
+        ERROR_CONVENTIONS,
+      ),
+    )
     .addOption(new Option("--format <format>", "format of the raw file (default: from its bytes; UFXC has no signature)").choices(FORMATS))
     .option("--unsigned", "IMM counts are unsigned")
     .addOption(new Option("--pixel-order <order>", "order of the pixel index in the file").choices(PIXEL_ORDERS))
@@ -68,6 +73,7 @@ const FIELDS = [
   "exchange",
   "entry",
   "compat",
+  "errors",
   "format",
   "unsigned",
   "pixelOrder",

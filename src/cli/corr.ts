@@ -4,9 +4,8 @@ import type { Command } from "commander";
 import type { CorrFiles, CorrOptions, CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
-import { digestFile } from "../sites/digest.js";
+import { correlateRecorded } from "../sites/correlate.js";
 import { findMetadata } from "../xpcs/corr-files.js";
-import { correlateFile, resolveInput } from "../xpcs/native.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
@@ -44,20 +43,6 @@ function filesOf(argument: string | undefined, raw: CorrCommandOptions, options:
   };
 }
 
-/** What the result file says about this run beside what the core knows. */
-async function provenanceOf(request: CorrRequest, digest: boolean, signal: AbortSignal): Promise<Record<string, string>> {
-  const input = resolveInput(request);
-  const { qmap, job } = request.files;
-  const provenance: Record<string, string> = {
-    parameters: JSON.stringify(request.options),
-    started_at: new Date(realClock.nowMs()).toISOString(),
-  };
-  for (const [name, path] of Object.entries({ input: digest ? input : undefined, qmap, job })) {
-    if (path !== undefined) provenance[`${name}_sha256`] = (await digestFile(path, signal)).sha256;
-  }
-  return provenance;
-}
-
 function progressNotes(io: CliIo): (progress: CorrProgress) => void {
   let lastMs = realClock.monotonicMs();
   return ({ stage, fraction }) => {
@@ -89,8 +74,13 @@ async function corr(argument: string | undefined, raw: CorrCommandOptions, io: C
     overwrite: raw.overwrite === true,
     provenance: {},
   };
-  const provenance = await provenanceOf(request, raw.digest === true, io.signal);
-  const summary = await correlateFile({ ...request, provenance }, progressNotes(io), io.signal);
+  const summary = await correlateRecorded({
+    request,
+    digest: raw.digest === true,
+    clock: realClock,
+    onProgress: progressNotes(io),
+    signal: io.signal,
+  });
   io.result(summary, () => describe(summary));
 }
 

@@ -19,17 +19,19 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger {
   const destination: DestinationStream = options.json ? target : { write: (line) => target.write(humanLine(line)) };
   const logger = pino(
     {
-      base: options.base ?? {},
+      base: null,
       messageKey: "event",
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     destination,
   );
+  // Merged here: pino would write a field that is also in its base twice.
+  const merged = (fields?: LogFields): LogFields => ({ ...options.base, ...fields });
   return {
-    info: (event, fields) => logger.info(fields ?? {}, event),
-    warn: (event, fields) => logger.warn(fields ?? {}, event),
-    error: (event, fields) => logger.error(fields ?? {}, event),
+    info: (event, fields) => logger.info(merged(fields), event),
+    warn: (event, fields) => logger.warn(merged(fields), event),
+    error: (event, fields) => logger.error(merged(fields), event),
   };
 }
 

@@ -13,6 +13,10 @@ export type Format = (typeof FORMATS)[number];
 export const LAYOUTS = ["nexus", "exchange"] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
+/** Conventions of the standard error of g2: docs/multitau.md. */
+export const ERROR_CONVENTIONS = ["influence", "xpcs-eigen", "boost-corr"] as const;
+export type ErrorConvention = (typeof ERROR_CONVENTIONS)[number];
+
 export const PIXEL_ORDERS = ["row-major", "column-major"] as const;
 export type PixelOrder = (typeof PIXEL_ORDERS)[number];
 
@@ -38,6 +42,7 @@ export interface CorrOptions {
   /** Group of the settings in a job file (default /xpcs). */
   readonly entry?: string;
   readonly compat?: "xpcs-eigen";
+  readonly errors?: ErrorConvention;
   readonly format?: Format;
   /** IMM counts are unsigned 16-bit instead of signed. */
   readonly unsigned?: boolean;

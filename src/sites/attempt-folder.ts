@@ -57,6 +57,7 @@ export async function writeRecord(folder: string, record: AttemptRecord): Promis
   await rename(temporary, join(folder, RECORD));
 }
 
+/** Removes the folder with all that is in it; harmless when it is gone. */
 export async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }

@@ -77,6 +77,7 @@ function stopError(held: HeldLease): XpcsError {
   return new XpcsError("CANCELED", held.stopReason === "canceled" ? `${job} was canceled` : "the site is stopping");
 }
 
+/** Starts with none held; the renewing begins with `keepRenewed`. */
 export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   const { site, instance, link, clock, logger } = options;
   const leases = new Map<string, HeldLease>();

@@ -10,6 +10,7 @@ export interface KernelActorOptions {
   readonly correlate: (request: CorrRequest, onProgress: (progress: CorrProgress) => void, signal: AbortSignal) => Promise<CorrSummary>;
 }
 
+/** A second `run` while one runs is OVERLOADED. */
 export function createKernelActor({ clock, correlate }: KernelActorOptions): KernelHost {
   let running: AbortController | null = null;
   let progress: CorrProgress | null = null;

@@ -18,6 +18,8 @@ const STDERR_TAIL_CHARS = 2000;
 /** The last words may arrive just after the exit. */
 const STDERR_WAIT_MS = 200;
 const PROGRESS_WAIT_MS = 1_000;
+/** Unanswered polls in a row before a host is given up: one may be this process's own fault, if it was suspended. */
+const SILENT_POLLS = 2;
 
 export type KernelWork = Parameters<KernelHost["run"]>[0]["work"];
 
@@ -73,7 +75,7 @@ export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess
   const { remote, closed } = connect<KernelHost>(childLink(child), KERNEL_HOST_METHODS, {
     clock,
     unlimited: ["run"],
-    callDeadlineMs: LIMITS.kernelSilenceMs,
+    callDeadlineMs: LIMITS.kernelSilenceMs / SILENT_POLLS,
   });
   let silent = false;
   let spoiled = false;
@@ -100,16 +102,19 @@ export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess
 
   /** Long-polls progress until the run ends; a host that does not answer is killed, which ends the run. */
   const watch = async (onProgress: KernelRun["onProgress"], done: AbortSignal): Promise<void> => {
-    while (!done.aborted) {
+    for (let unanswered = 0; !done.aborted && unanswered < SILENT_POLLS; ) {
       try {
         const { progress } = await remote.progress({ waitMs: PROGRESS_WAIT_MS });
+        unanswered = 0;
         if (progress && !done.aborted) onProgress(progress);
       } catch (error) {
-        if (done.aborted || !isCode(error, "DEADLINE_EXCEEDED")) return;
-        silent = true;
-        return kill();
+        if (!isCode(error, "DEADLINE_EXCEEDED")) return;
+        unanswered += 1;
       }
     }
+    if (done.aborted) return;
+    silent = true;
+    await kill();
   };
   const stop = async (done: AbortSignal): Promise<void> => {
     remote.cancel({}).catch(() => {});

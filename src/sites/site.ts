@@ -58,8 +58,9 @@ interface Running {
   readonly stopping: AbortSignal;
   readonly attempts: Set<Promise<void>>;
   draining: boolean;
-  /** Wakes the lease loop: a slot is free, or draining changed. */
+  /** Makes the lease loop look again: a slot is free, or draining changed. */
   wake: () => void;
+  readonly start: (lease: Lease) => void;
 }
 
 /** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
@@ -85,7 +86,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
   };
 }
 
-function start(running: Running, lease: Lease): void {
+function startAttempt(running: Running, lease: Lease): void {
   const held = running.leases.add(lease);
   running.options.logger.info("lease-granted", { job: lease.job, epoch: lease.epoch, app: lease.work.app });
   const attempt = runAttempt(running.context, held).finally(() => {
@@ -95,36 +96,52 @@ function start(running: Running, lease: Lease): void {
   running.attempts.add(attempt);
 }
 
-/** Long-polls for leases while a slot is free. Grants that arrive after `stopping` go back at once. */
+/** One long poll. Grants that arrive after `stopping` go back at once; those of a poll that was given up are taken all the same. */
+async function pollOnce({ options, stopping, leases, ...running }: Running, source: WorkSource, slots: number): Promise<void> {
+  const { name: site, instance } = options;
+  const { leases: granted, news } = await source.lease({ site, instance, slots, waitMs: LIMITS.longPollMs });
+  if (stopping.aborted) {
+    const back = granted.map(({ job, epoch }) => ({ job, epoch }));
+    if (back.length > 0) await source.giveBack({ site, instance, leases: back, reason: "the site is stopping" });
+    return;
+  }
+  leases.apply(news);
+  for (const lease of granted) running.start(lease);
+}
+
+/** Keeps one long poll open, for the slots that are free; with none free it is open for news, so that a cancel is heard at once. */
 async function takeLeases(running: Running): Promise<void> {
   const { options, link, stopping, leases } = running;
-  const { name: site, instance, logger } = options;
   while (!stopping.aborted) {
-    const free = options.slots - leases.count;
-    if (free <= 0 || running.draining) {
-      await new Promise<void>((resolve) => {
-        running.wake = resolve;
-      });
-      continue;
-    }
-    const poll = async (source: WorkSource): Promise<void> => {
-      const { leases: granted, news } = await source.lease({ site, instance, slots: free, waitMs: LIMITS.longPollMs });
-      if (stopping.aborted) {
-        const back = granted.map(({ job, epoch }) => ({ job, epoch }));
-        if (back.length > 0) await source.giveBack({ site, instance, leases: back, reason: "the site is stopping" });
-        return;
-      }
-      leases.apply(news);
-      for (const lease of granted) start(running, lease);
-    };
+    // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
+    const renewed = new AbortController();
+    running.wake = () => renewed.abort();
+    const slots = running.draining ? 0 : Math.max(0, options.slots - leases.count);
     try {
-      await link.call(poll, { signal: stopping });
+      await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
     } catch (error) {
-      if (stopping.aborted) return;
-      logger.warn("lease-failed", { reason: toXpcsError(error).message });
+      if (renewed.signal.aborted) continue;
+      options.logger.warn("lease-failed", { reason: toXpcsError(error).message });
       await sleep(options.clock, LIMITS.renewMs, stopping);
     }
   }
+}
+
+/** Lets work finish, gives the rest back, leaves. The lease loop has been told to stop before. */
+async function goodbye({ options, link, leases, attempts, wake }: Running, abandon: AbortController, graceMs: number): Promise<void> {
+  const { name: site, instance, clock } = options;
+  wake();
+  const grace = new AbortController();
+  const finished = () => Promise.all(attempts);
+  await Promise.race([finished(), sleep(clock, graceMs, grace.signal)]);
+  for (const held of leases.all()) held.stop("returned");
+  // Kernels stop within kernelStopMs; what central does not hear then, it learns by expiry.
+  await Promise.race([finished(), sleep(clock, LIMITS.kernelStopMs + GOODBYE_PATIENCE_MS, grace.signal)]);
+  grace.abort();
+  if (link.up) await link.call((source) => source.leave({ site, instance }), { patienceMs: GOODBYE_PATIENCE_MS }).catch(() => {});
+  abandon.abort();
+  link.close();
+  await finished();
 }
 
 /** Starts a site; it runs until `stop`, or until central refuses it for good. */
@@ -144,9 +161,10 @@ export function runSite(options: SiteOptions): Site {
     clock,
     logger,
     onDrain(drain) {
-      if (running.draining !== drain) logger.info(drain ? "drain-on" : "drain-off", { site });
+      if (running.draining === drain) return;
+      logger.info(drain ? "drain-on" : "drain-off", { site });
       running.draining = drain;
-      if (!drain) running.wake();
+      running.wake();
     },
   });
   const link: Reconnecting<WorkSource> = reconnecting({
@@ -182,34 +200,24 @@ export function runSite(options: SiteOptions): Site {
     attempts: new Set(),
     draining: false,
     wake: () => {},
+    start: (lease) => startAttempt(running, lease),
   };
 
   const work = async (): Promise<void> => {
     await Promise.race([joined, link.ended]);
-    if (!stopping.signal.aborted) await recoverAttempts(context);
+    if (!stopping.signal.aborted)
+      await recoverAttempts(context).catch((error) => logger.warn("recovery-failed", { reason: toXpcsError(error).message }));
     await takeLeases(running);
   };
   const working = work();
 
-  const goodbye = async (graceMs: number): Promise<void> => {
-    stopping.abort();
-    running.wake();
-    const finished = () => Promise.all(running.attempts);
-    const grace = new AbortController();
-    await Promise.race([finished(), sleep(clock, graceMs, grace.signal)]);
-    for (const held of leases.all()) held.stop("returned");
-    // Kernels stop within kernelStopMs; what central does not hear then, it learns by expiry.
-    await Promise.race([finished(), sleep(clock, LIMITS.kernelStopMs + GOODBYE_PATIENCE_MS, grace.signal)]);
-    grace.abort();
-    if (link.up) await link.call((source) => source.leave({ site, instance }), { patienceMs: GOODBYE_PATIENCE_MS }).catch(() => {});
-    abandon.abort();
-    link.close();
-    await Promise.all([...running.attempts, working, renewing, kernels.close()]);
-    logger.info("site-left", { site });
-  };
   let stopped: Promise<void> | null = null;
   const stop = ({ graceMs }: { graceMs: number }): Promise<void> => {
-    stopped ??= goodbye(graceMs);
+    stopping.abort();
+    stopped ??= goodbye(running, abandon, graceMs).then(async () => {
+      await Promise.all([working, renewing, kernels.close()]);
+      logger.info("site-left", { site });
+    });
     return stopped;
   };
 

@@ -49,101 +49,57 @@ function repeatable(error: XpcsError): boolean {
 }
 
 /** Half to all of an exponentially growing delay. */
-function backoffMs(attempt: number, rng: () => number): number {
-  return Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 10), BACKOFF_MAX_MS) * (0.5 + 0.5 * rng());
+function backoffMs(failures: number, rng: () => number): number {
+  return Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10), BACKOFF_MAX_MS) * (0.5 + 0.5 * rng());
 }
 
-/** Starts dialling at once. */
-export function reconnecting<I>(options: ReconnectingOptions<I>): Reconnecting<I> {
-  const { clock, logger, rng } = options;
-  const life = new AbortController();
-  let current: Connection<I> | null = null;
-  let lastReason = new XpcsError("UNAVAILABLE", "no connection yet");
-  let end: XpcsError | null = null;
-  let wake: (() => void)[] = [];
-  let settleEnded: (reason: XpcsError) => void = () => {};
-  const ended = new Promise<XpcsError>((resolve) => {
-    settleEnded = resolve;
+const canceled = (): XpcsError => new XpcsError("CANCELED", "stopped while waiting for central");
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(canceled());
+    signal.addEventListener("abort", stop);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
+}
 
-  const notify = (): void => {
-    const waiting = wake;
-    wake = [];
-    for (const run of waiting) run();
-  };
-  const finish = (reason: XpcsError): void => {
-    if (end !== null) return;
-    end = reason;
-    life.abort();
-    current?.close();
-    current = null;
-    notify();
-    settleEnded(reason);
-  };
+class ReconnectingLink<I> implements Reconnecting<I> {
+  readonly ended: Promise<XpcsError>;
+  readonly #options: ReconnectingOptions<I>;
+  readonly #life = new AbortController();
+  #current: Connection<I> | null = null;
+  #lastReason = new XpcsError("UNAVAILABLE", "no connection yet");
+  #end: XpcsError | null = null;
+  #settleEnded: (reason: XpcsError) => void = () => {};
+  #waiting: (() => void)[] = [];
 
-  const open = async (): Promise<Connection<I>> => {
-    const connection = await options.dial();
-    try {
-      await options.greet?.(connection.remote);
-      if (end !== null) throw end;
-      return connection;
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
-  };
-
-  const keepUp = async (): Promise<void> => {
-    let failures = 0;
-    while (end === null) {
-      try {
-        const connection = await open();
-        failures = 0;
-        current = connection;
-        notify();
-        lastReason = await connection.closed;
-        current = null;
-        if (end === null) logger.warn("link-lost", { reason: lastReason.message });
-      } catch (error) {
-        lastReason = toXpcsError(error);
-        if (!repeatable(lastReason)) return finish(lastReason);
-        if (failures === 0) logger.warn("link-down", { code: lastReason.code, reason: lastReason.message });
-        failures += 1;
-      }
-      await sleep(clock, backoffMs(failures, rng), life.signal);
-    }
-  };
-  void keepUp();
-
-  /** Resolves when something may have changed: link up, ended, `signal` aborted, or time is over. */
-  const change = (limitMs: number, signal: AbortSignal | undefined): Promise<void> =>
-    new Promise((resolve) => {
-      const done = (): void => {
-        timer?.cancel();
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = Number.isFinite(limitMs) ? clock.after(limitMs, done) : null;
-      signal?.addEventListener("abort", done);
-      wake.push(done);
+  constructor(options: ReconnectingOptions<I>) {
+    this.#options = options;
+    this.ended = new Promise((resolve) => {
+      this.#settleEnded = resolve;
     });
+    void this.#keepUp();
+  }
 
-  const call = async <T>(
-    run: (remote: I) => Promise<T>,
-    { signal, patienceMs = Number.POSITIVE_INFINITY }: CallOptions = {},
-  ): Promise<T> => {
+  get up(): boolean {
+    return this.#current !== null;
+  }
+
+  async call<T>(run: (remote: I) => Promise<T>, { signal, patienceMs = Number.POSITIVE_INFINITY }: CallOptions = {}): Promise<T> {
+    const { clock, rng } = this.#options;
     const startedMs = clock.monotonicMs();
     for (let failures = 0; ; ) {
-      if (signal?.aborted) throw new XpcsError("CANCELED", "stopped while waiting for central");
-      if (end !== null) throw end;
+      if (signal?.aborted) throw canceled();
+      if (this.#end !== null) throw this.#end;
       const leftMs = patienceMs - (clock.monotonicMs() - startedMs);
-      if (current === null) {
-        if (leftMs <= 0) throw new XpcsError("UNAVAILABLE", lastReason.message);
-        await change(leftMs, signal);
+      if (this.#current === null) {
+        if (leftMs <= 0) throw new XpcsError("UNAVAILABLE", this.#lastReason.message);
+        await this.#change(leftMs, signal);
         continue;
       }
       try {
-        return await unlessAborted(run(current.remote), signal);
+        return await unlessAborted(run(this.#current.remote), signal);
       } catch (error) {
         const reason = toXpcsError(error);
         if (signal?.aborted || !repeatable(reason) || leftMs <= 0) throw reason;
@@ -151,23 +107,78 @@ export function reconnecting<I>(options: ReconnectingOptions<I>): Reconnecting<I
         await sleep(clock, Math.min(backoffMs(failures, rng), leftMs), signal);
       }
     }
-  };
+  }
 
-  return {
-    get up() {
-      return current !== null;
-    },
-    call,
-    ended,
-    close: () => finish(new XpcsError("UNAVAILABLE", "the link was closed")),
-  };
+  close(): void {
+    this.#finish(new XpcsError("UNAVAILABLE", "the link was closed"));
+  }
+
+  async #keepUp(): Promise<void> {
+    const { clock, logger, rng } = this.#options;
+    let failures = 0;
+    while (this.#end === null) {
+      try {
+        const connection = await this.#open();
+        failures = 0;
+        this.#current = connection;
+        this.#notify();
+        this.#lastReason = await connection.closed;
+        this.#current = null;
+        if (this.#end === null) logger.warn("link-lost", { reason: this.#lastReason.message });
+      } catch (error) {
+        this.#lastReason = toXpcsError(error);
+        if (!repeatable(this.#lastReason)) return this.#finish(this.#lastReason);
+        if (failures === 0) logger.warn("link-down", { code: this.#lastReason.code, reason: this.#lastReason.message });
+        failures += 1;
+      }
+      await sleep(clock, backoffMs(failures, rng), this.#life.signal);
+    }
+  }
+
+  async #open(): Promise<Connection<I>> {
+    const connection = await this.#options.dial();
+    try {
+      await this.#options.greet?.(connection.remote);
+      if (this.#end !== null) throw this.#end;
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  #finish(reason: XpcsError): void {
+    if (this.#end !== null) return;
+    this.#end = reason;
+    this.#life.abort();
+    this.#current?.close();
+    this.#current = null;
+    this.#notify();
+    this.#settleEnded(reason);
+  }
+
+  #notify(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const run of waiting) run();
+  }
+
+  /** Resolves when something may have changed: link up, ended, `signal` aborted, or time is over. */
+  #change(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer?.cancel();
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = Number.isFinite(limitMs) ? this.#options.clock.after(limitMs, done) : null;
+      signal?.addEventListener("abort", done);
+      this.#waiting.push(done);
+    });
+  }
 }
 
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(new XpcsError("CANCELED", "stopped while waiting for central"));
-    signal.addEventListener("abort", stop);
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
+/** Starts dialling at once. */
+export function reconnecting<I>(options: ReconnectingOptions<I>): Reconnecting<I> {
+  return new ReconnectingLink(options);
 }

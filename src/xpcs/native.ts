@@ -31,8 +31,10 @@ export interface CorrelatorResult {
   readonly tauFrames: Float64Array;
   /** float64 [delays, dynamicBins]; NaN where no pixel of the bin has a photon in the lag's range. */
   readonly g2: Float64Array;
-  /** float64 [delays, dynamicBins], convention of XPCS-Eigen (spread of the pixels). */
+  /** float64 [delays, dynamicBins]: standard error from the pixels' influence on g2; NaN below 20 pairs. docs/multitau.md */
   readonly g2Err: Float64Array;
+  /** float64 [delays, dynamicBins]: standard error in the convention of XPCS-Eigen (spread of the pixels' ratios). */
+  readonly g2SpreadErr: Float64Array;
   /** float64 [delays, dynamicBins]: photon pairs counted (sum over pixels of the products, level 0 units). */
   readonly pairs: Float64Array;
   /** float64 [staticBins], counts per pixel and frame. */

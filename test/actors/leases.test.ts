@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Central } from "../../src/actors/central.js";
 import { guardLink } from "../../src/actors/gate.js";
 import { createIdSource } from "../../src/actors/ids.js";
+import { sleep } from "../../src/core/clock.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { silentLogger } from "../../src/core/log.js";
 import {
@@ -204,6 +205,20 @@ describe("a long poll", () => {
     expect(answered).toBe(false);
     await clock.advance(1_000);
     expect(await next).toMatchObject({ leases: [], news: { cancel: [{ job: id, epoch: 1 }] } });
+  });
+
+  it("whose time is over while its leases go to the disk still brings them", async () => {
+    await startOn(memoryStore(() => sleep(clock, 10)));
+    const a = new Site("a");
+    const connected = a.connect();
+    await clock.advance(50);
+    await connected;
+    const poll = a.lease(100);
+    await clock.advance(95);
+    const people = await client();
+    const submitted = people.remote.submit({ key: "k", jobs: [noop()] });
+    await clock.advance(50);
+    expect((await poll).leases).toMatchObject([{ job: (await submitted).jobs[0], epoch: 1 }]);
   });
 
   it("of a site that is full waits; it never gets more than its slots", async () => {

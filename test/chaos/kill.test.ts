@@ -60,7 +60,7 @@ async function expectAllOnce(ids: readonly JobId[]): Promise<JobView[]> {
   return jobs;
 }
 
-describe("kill -9 while jobs run", { timeout: 60_000 }, () => {
+describe("kill -9 while jobs run:", { timeout: 60_000 }, () => {
   it("of a site: its jobs finish elsewhere", async () => {
     await Promise.all([facility.startSite("a"), facility.startSite("b")]);
     const ids = await submit(6, 1_500);
@@ -128,6 +128,26 @@ describe("kill -9 while jobs run", { timeout: 60_000 }, () => {
     await facility.startSite("a");
     const jobs = await expectAllOnce(ids);
     expect(jobs.map(({ outputs }) => outputs.map(({ path }) => path))).toEqual(names.map((path) => [path]));
+    await vi.waitFor(() => expectTidy(jobs));
+  });
+
+  it("a site that was paused beyond its lease discards what it computed, and works on", async () => {
+    await Promise.all([facility.startSite("a", 1), facility.startSite("b", 1)]);
+    const results = join(facility.folder, "results");
+    mkdirSync(results);
+    const run = await writeDetectorRun(facility.folder, { frames: 20_000, photonsPerFrame: 400 });
+    const names = Array.from({ length: 3 }, (_, at) => join(results, `run_${at}_results.hdf`));
+    const { jobs: ids } = await facility.client.submit({ jobs: corrJobs(run, names) });
+    await running(1, "a");
+    facility.signal("a", "SIGSTOP");
+    const jobs = await expectAllOnce(ids);
+    expect(jobs.some(({ attempts }) => attempts[0]?.site === "a" && attempts[0].outcome === "lost")).toBe(true);
+    facility.signal("a", "SIGCONT");
+    await vi.waitFor(async () => expect(await facility.client.sites()).toMatchObject([{ state: "up" }, { state: "up" }]), {
+      timeout: 10_000,
+    });
+    await vi.waitFor(() => expect(facility.log()).toContain("attempt-discarded"), { timeout: 10_000 });
+    expectFinishedOnce(ids, await facility.client.wait(ids));
     await vi.waitFor(() => expectTidy(jobs));
   });
 

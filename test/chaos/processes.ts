@@ -27,6 +27,8 @@ export interface Facility {
   startSite(name: string, slots?: number, more?: readonly string[]): Promise<StartedSite>;
   /** What each process printed when it was ready. */
   readonly ready: Readonly<Record<string, Record<string, string>>>;
+  /** SIGSTOP or SIGCONT to the process alone; its kernel hosts go on. */
+  signal(name: string, signal: "SIGSTOP" | "SIGCONT"): void;
   /** SIGKILL; resolves when the process is gone. */
   kill(name: string): Promise<void>;
   /** SIGKILL to the kernel hosts of a site. @returns how many there were */
@@ -128,6 +130,7 @@ export async function startFacility(): Promise<Facility> {
         },
       };
     },
+    signal: (name, signal) => void children.get(name)!.kill(signal),
     async kill(name) {
       const child = children.get(name)!;
       child.kill("SIGKILL");

@@ -37,9 +37,9 @@ export interface FakeCentral {
 }
 
 const LEASE_MS = 2_000;
-const RENEW_MS = 100;
 
-export function createFakeCentral(): FakeCentral {
+/** A central without jobs; its sites renew every `renewMs`. */
+export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
   const epochs = new Map<string, number>();
   const finished = new Set<string>();
   const queue: Lease[] = [];
@@ -49,6 +49,8 @@ export function createFakeCentral(): FakeCentral {
   let away = false;
   /** Counts outages: a poll from before one gets nothing that was granted after it. */
   let outages = 0;
+  /** A newer poll answers the older one with nothing. */
+  let polls = 0;
   let wake = (): void => {};
 
   const isCurrent = ({ job, epoch }: LeaseRef): boolean => epochs.get(job) === epoch;
@@ -64,16 +66,20 @@ export function createFakeCentral(): FakeCentral {
   const source: WorkSource = {
     async join({ held }) {
       said.joins += 1;
-      return { leaseMs: LEASE_MS, renewMs: RENEW_MS, news: newsFor(held) };
+      return { leaseMs: LEASE_MS, renewMs, news: newsFor(held) };
     },
     async lease({ slots, waitMs }) {
       const before = outages;
-      if (queue.length === 0)
+      wake();
+      polls += 1;
+      const mine = polls;
+      if (queue.length === 0 || slots === 0)
         await new Promise<void>((resolve) => {
           wake = resolve;
           realClock.after(waitMs, resolve);
         });
-      return { leases: before === outages ? queue.splice(0, slots) : [], news: newsFor([]) };
+      const current = before === outages && mine === polls;
+      return { leases: current ? queue.splice(0, slots) : [], news: { ...newsFor([]), cancel: canceled } };
     },
     async renew({ held }) {
       for (const { job, epoch, state } of held) said.states.push(`${job}.${epoch} ${state}`);
@@ -113,7 +119,10 @@ export function createFakeCentral(): FakeCentral {
     takeAway(job) {
       epochs.set(job, (epochs.get(job) ?? 0) + 1);
     },
-    cancel: (lease) => void canceled.push(lease),
+    cancel(lease) {
+      canceled.push(lease);
+      wake();
+    },
     goAway() {
       away = true;
       outages += 1;

@@ -135,6 +135,16 @@ describe("a site", () => {
     await vi.waitFor(() => expect(central.said.failed).toEqual([expect.objectContaining({ lease, code: "CANCELED" })]));
   });
 
+  it("hears of a cancel at once, also with every slot busy and long before the next renewal", async () => {
+    central = createFakeCentral({ renewMs: 3_600_000 });
+    startSite({ slots: 1, kernels: fakeKernels(60_000) });
+    const lease = central.grant("j1", corrJob("a"));
+    // The change of state is reported early; the next renewal is an hour away.
+    await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
+    central.cancel(lease);
+    await vi.waitFor(() => expect(central.said.failed).toEqual([expect.objectContaining({ lease, code: "CANCELED" })]));
+  });
+
   it("computes on while central is away, publishes nothing, and completes when it answers again", async () => {
     startSite({ kernels: fakeKernels(300) });
     const lease = central.grant("j1", corrJob("a"));

@@ -30,8 +30,8 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   commander: { where: /^src\/cli\//, why: "the command line is one caller among others" },
   pino: { where: /^src\/cli\/pino-logger\.ts$/, why: "below, a Logger is injected" },
   zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
-  vega: { where: /^src\/(demo|xpcs)\//, why: "plots are drawn in one place" },
-  h5wasm: { where: /^src\/(demo|xpcs|cli)\//, why: "the runtime leaves HDF5 to the native core" },
+  vega: { where: /^src\/xpcs\/plot\.ts$/, why: "plots are drawn in one place" },
+  h5wasm: { where: /^src\/demo\//, why: "the runtime leaves HDF5 to the native core" },
 };
 
 /** Layers that do no I/O at all. */

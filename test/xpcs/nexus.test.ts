@@ -118,7 +118,7 @@ describe("a NeXus result", () => {
     out = join(staged.folder, "nexus_results.hdf");
     await correlateFile({
       files: { input: staged.input, qmap: LZF_QMAP },
-      options: { frameTimeS: 0.001, g2out: true },
+      options: { frameTimeS: 0.001, g2out: true, errors: "xpcs-eigen" },
       out,
       overwrite: false,
       provenance: { purpose: "test" },

@@ -119,7 +119,7 @@ describe("the native correlator equals the plain one", () => {
     expect([actual.dynamicBins, actual.staticBins]).toEqual([expected.dynamicBins, expected.staticBins]);
     const differences = {
       g2: worstDifference(actual.g2, expected.g2),
-      g2Err: worstDifference(actual.g2Err, expected.stderr, 1e-9),
+      g2SpreadErr: worstDifference(actual.g2SpreadErr, expected.stderr, 1e-9),
       pairs: worstDifference(actual.pairs, plainPairs(problem, expected), 1e-6),
       partitionMean: worstDifference(actual.partitionMean, expected.partitionMean, 1e-12),
       pixelMean: worstDifference(actual.pixelMean, expected.pixelMean, 1e-12),

@@ -110,6 +110,7 @@ Summary run_analysis(const Request& request, const Control& control) {
   options.dpl = settings.dpl;
   options.average = settings.average;
   options.normalizeByFrameSum = settings.normalizeByFrameSum;
+  options.threads = settings.threads;
 
   auto reader = about_file(settings.input, [&] { return open_reader(settings); });
   const bool darks = reader->dense() && settings.darkFrames > 0;

@@ -85,6 +85,7 @@ void correct_for_bad_frames(const std::vector<std::uint8_t>& bad, std::uint32_t 
     for (std::size_t q = 0; q < Q; ++q) {
       result.g2[d * Q + q] *= factor;
       result.g2Err[d * Q + q] *= factor;
+      result.g2SpreadErr[d * Q + q] *= factor;
     }
     divide(result.perPixelG2, d, result.pixelMean.size(), shares.pairs);
     divide(result.perPixelIP, d, result.pixelMean.size(), shares.past);

@@ -57,7 +57,14 @@ class Intake {
     const std::uint64_t last = fileFrames_ ? plan_.first + *fileFrames_ - 1 : std::numeric_limits<std::uint64_t>::max();
     reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
     FrameBatch batch;
-    while (reader_.next(batch)) {
+    std::vector<std::uint16_t> rows;
+    while (whole_frames() && reader_.next_dense(batch, rows)) {
+      control.check();
+      control.report(Stage::reading, reader_.position());
+      take_headers(batch);
+      for (const auto& sink : sinks_) sink->push_dense(rows, !settings_.reader.unsignedCounts);
+    }
+    while (!whole_frames() && reader_.next(batch)) {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
@@ -79,7 +86,23 @@ class Intake {
     }
   }
 
+  /// Frames that store every pixel are kept whole where each frame of the file is one of the series, as it is.
+  [[nodiscard]] bool whole_frames() const { return reader_.dense() && plan_.block() == 1 && darkFrames_ == 0 && settings_.flatfield.empty() && bad_.empty() && dense_sinks(); }
+  [[nodiscard]] bool dense_sinks() const {
+    return std::all_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->takes_dense(); });
+  }
+
+  /// Every event counts as it is: the frames of the file are those of the series.
+  [[nodiscard]] bool direct(const FrameBatch& batch) const {
+    if (plan_.first > 0 || plan_.block() > 1 || darkFrames_ > 0 || reader_.dense() || !bad_.empty()) return false;
+    return !fileFrames_ || batch.frame.empty() || *std::max_element(batch.frame.begin(), batch.frame.end()) < *fileFrames_;
+  }
+
   void take_events(const FrameBatch& batch) {
+    if (direct(batch)) {
+      for (const auto& sink : sinks_) sink->push(batch.frame, batch.pixel, batch.count);
+      return;
+    }
     frame_.clear();
     pixel_.clear();
     count_.clear();

@@ -1,5 +1,6 @@
-// The correlation of one pixel: from its sorted photons to the sums of products at every delay, and the two sums that
-// normalise them. Two ways to the same integers: few photons are paired directly, many are walked level by level.
+// The correlation of one pixel: from its sorted photons to the sums of products at every delay. Three ways to the same
+// integers: few photons are paired directly; more are walked level by level while blocks are mostly empty, and as a
+// contiguous series (series_kernel.hpp) once they are not.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -7,37 +8,16 @@
 #include <span>
 #include <vector>
 
-#include "xpcs/delays.hpp"
+#include "scheme.hpp"
 
 namespace xpcs {
-
-/// The delays as the kernels use them.
-struct Scheme {
-  std::vector<Delay> delays;
-  std::uint32_t dpl = 0;
-  std::uint32_t levels = 0;               ///< levels that hold a delay
-  std::vector<std::uint64_t> levelEnd;    ///< frames covered by whole blocks of each level
-  std::uint64_t reach = 0;                ///< photons further apart than this are never paired
-
-  Scheme(std::uint64_t frames, std::uint32_t delaysPerLevel) : delays(multitau_delays(frames, delaysPerLevel)), dpl(delaysPerLevel) {
-    levels = delays.empty() ? 0 : delays.back().level + 1;
-    for (std::uint32_t level = 0; level < levels; ++level) levelEnd.push_back(frames >> level << level);
-    if (levels > 0) reach = (std::uint64_t{2} * dpl + 1) << (levels - 1);
-  }
-
-  /// Index of lag k at a level, or delays.size() or more where the scheme has no such delay.
-  [[nodiscard]] std::size_t index(std::uint32_t level, std::uint64_t k) const noexcept {
-    if (level == 0) return static_cast<std::size_t>(k - 1);
-    return std::size_t{2} * dpl + std::size_t{level - 1} * dpl + static_cast<std::size_t>(k - dpl - 1);
-  }
-};
 
 /// Adds every product of two photons to the delays they belong to: a pair d frames apart belongs to the levels where
 /// its blocks lie dpl+1 to 2 dpl apart (1 to 2 dpl at level 0). Cost: pairs within reach.
 /// @param t frames, ascending, distinct; v values; acc [D]
 template <class Value, class Acc>
 void add_pairs(const Scheme& scheme, std::span<const std::uint32_t> t, std::span<const Value> v, Acc* acc) {
-  const std::uint64_t lagMax = std::uint64_t{2} * scheme.dpl;
+  const std::uint64_t lagMax = scheme.lag_max();
   const int lagBits = static_cast<int>(std::bit_width(lagMax));
   const std::size_t count = scheme.delays.size();
   for (std::size_t b = 1; b < t.size(); ++b) {
@@ -58,16 +38,37 @@ void add_pairs(const Scheme& scheme, std::span<const std::uint32_t> t, std::span
   }
 }
 
-/// The same sums by halving: at each level every entry meets its neighbours within the lag window, then entries of one
-/// block of the next level are added. Destroys t and v. Cost: entries x 2 dpl per level.
+/// Adds entries of one block of the next level. Returns how many entries are left.
+template <class Value>
+std::size_t merge_halves(std::span<std::uint32_t> t, std::span<Value> v) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < t.size(); ++i) {
+    const std::uint32_t half = t[i] >> 1;
+    if (kept > 0 && t[kept - 1] == half) {
+      v[kept - 1] += v[i];
+    } else {
+      t[kept] = half;
+      v[kept] = v[i];
+      ++kept;
+    }
+  }
+  return kept;
+}
+
+/// Walks the levels from 0: every entry meets its neighbours within the lag window, then entries of one block are merged.
+/// Stops before the first level that has at most `blocksPerEntry` blocks per entry (0: never).
+/// Changes t and v. @returns the level that is next, with the entries that are left
 template <class Value, class Acc>
-void add_levels(const Scheme& scheme, std::span<std::uint32_t> t, std::span<Value> v, Acc* acc) {
-  const std::uint32_t lagMax = 2 * scheme.dpl;
+std::pair<std::uint32_t, std::size_t> add_levels(const Scheme& scheme, std::span<std::uint32_t> t, std::span<Value> v, Acc* acc,
+                                                 std::size_t blocksPerEntry = 0) {
+  const auto lagMax = static_cast<std::uint32_t>(scheme.lag_max());
   const std::size_t count = scheme.delays.size();
   std::size_t n = t.size();
-  for (std::uint32_t level = 0; level < scheme.levels; ++level) {
-    const auto blocks = static_cast<std::uint32_t>(scheme.levelEnd[level] >> level);
+  std::uint32_t level = 0;
+  for (; level < scheme.levels; ++level) {
+    const auto blocks = static_cast<std::uint32_t>(scheme.blocks(level));
     while (n > 0 && t[n - 1] >= blocks) --n;  // an odd last block has no partner at this level
+    if (blocks <= n * blocksPerEntry) break;
     const std::uint32_t lagMin = level == 0 ? 1 : scheme.dpl + 1;
     for (std::size_t b = 1; b < n; ++b) {
       for (std::size_t a = b; a-- > 0;) {
@@ -78,40 +79,9 @@ void add_levels(const Scheme& scheme, std::span<std::uint32_t> t, std::span<Valu
         if (at < count) acc[at] += static_cast<Acc>(v[a]) * static_cast<Acc>(v[b]);
       }
     }
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::uint32_t half = t[i] >> 1;
-      if (kept > 0 && t[kept - 1] == half) {
-        v[kept - 1] += v[i];
-      } else {
-        t[kept] = half;
-        v[kept] = v[i];
-        ++kept;
-      }
-    }
-    n = kept;
+    n = merge_halves(t.first(n), v.first(n));
   }
-}
-
-/// Sums of the values over the frames that IP and IF of each delay cover, as differences of one running sum.
-/// @param past, future [D]; running is scratch
-template <class Value, class Sum>
-void edge_sums(const Scheme& scheme, std::span<const std::uint32_t> t, std::span<const Value> v, std::vector<Sum>& running, Sum* past,
-               Sum* future) {
-  running.assign(t.size() + 1, Sum{0});
-  for (std::size_t i = 0; i < t.size(); ++i) running[i + 1] = running[i] + static_cast<Sum>(v[i]);
-  // pastEnd and futureEnd fall, the first frame of IF rises from delay to delay: three pointers suffice.
-  std::size_t iPast = t.size();
-  std::size_t iFuture = t.size();
-  std::size_t iStart = 0;
-  for (std::size_t d = 0; d < scheme.delays.size(); ++d) {
-    const Delay& delay = scheme.delays[d];
-    while (iPast > 0 && t[iPast - 1] >= delay.pastEnd) --iPast;
-    while (iFuture > 0 && t[iFuture - 1] >= delay.futureEnd) --iFuture;
-    while (iStart < t.size() && t[iStart] < delay.frames) ++iStart;
-    past[d] = running[iPast];
-    future[d] = running[std::max(iFuture, iStart)] - running[iStart];
-  }
+  return {level, n};
 }
 
 }  // namespace xpcs

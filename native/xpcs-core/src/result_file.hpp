@@ -25,6 +25,9 @@ void write_nexus(h5::File& file, const Outcome& outcome);
 /// /provenance: what was read, with which settings and conventions, by which version, when and where.
 void write_provenance(h5::File& file, const Outcome& outcome);
 
+/// The standard error of g2 [D, Q] in the convention that the settings name.
+std::vector<double> standard_errors(const Outcome& outcome);
+
 /// Values as float32, the type of every result dataset.
 std::vector<float> floats(const std::vector<double>& values);
 

@@ -71,6 +71,15 @@ void refuse_output_in_place(const Request& request, const std::string& input) {
 
 }  // namespace
 
+const char* errors_name(Errors errors) noexcept {
+  switch (errors) {
+    case Errors::influence: return "influence";
+    case Errors::xpcs_eigen: return "xpcs-eigen";
+    case Errors::boost_corr: return "boost-corr";
+  }
+  return "?";
+}
+
 Settings resolve_settings(const Request& request) {
   Settings settings;
   if (!request.qmap && !request.job) throw Error(Code::invalid_argument, "neither a q-map nor a job file was given: pass --qmap or --job");
@@ -111,6 +120,8 @@ Settings resolve_settings(const Request& request) {
   if (request.exchange) settings.resultGroup = *request.exchange;
   if (settings.resultGroup.empty() || settings.resultGroup == "/") throw Error(Code::invalid_argument, "the result group must be a name such as /exchange");
   if (settings.resultGroup[0] != '/') settings.resultGroup = '/' + settings.resultGroup;
+  // The exchange layout's column is by definition XPCS-Eigen's.
+  settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
   settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
   settings.threads = request.threads.value_or(std::max(1U, std::thread::hardware_concurrency()));
 

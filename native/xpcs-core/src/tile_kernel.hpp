@@ -3,123 +3,121 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
 #include "event_store.hpp"
 #include "pixel_kernel.hpp"
+#include "series_kernel.hpp"
+#include "spread.hpp"
 #include "xpcs/correlator.hpp"
+#include "xpcs/moments.hpp"
 
 namespace xpcs {
-
-__extension__ using Int128 = __int128;
-
-/// The frame axis cut at every frame where some IP or IF begins or ends: a photon adds to one section, and every IP and
-/// IF of its bin is a sum of sections.
-class FrameAxis {
- public:
-  FrameAxis(std::uint64_t frames, const Scheme& scheme) {
-    std::vector<std::uint64_t> cuts{0};
-    for (const Delay& d : scheme.delays) cuts.insert(cuts.end(), {d.frames, d.pastEnd, d.futureEnd});
-    std::sort(cuts.begin(), cuts.end());
-    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-    sections_ = cuts.size();
-    const auto section_at = [&](std::uint64_t frame) {
-      return static_cast<std::uint16_t>(std::lower_bound(cuts.begin(), cuts.end(), frame) - cuts.begin());
-    };
-    for (const Delay& d : scheme.delays) ranges_.push_back({section_at(d.pastEnd), section_at(d.frames), section_at(d.futureEnd)});
-    sectionOfFrame_.resize(frames);
-    std::size_t section = 0;
-    for (std::uint64_t frame = 0; frame < frames; ++frame) {
-      while (section + 1 < cuts.size() && cuts[section + 1] <= frame) ++section;
-      sectionOfFrame_[frame] = static_cast<std::uint16_t>(section);
-    }
-  }
-
-  [[nodiscard]] std::size_t sections() const noexcept { return sections_; }
-  [[nodiscard]] std::uint16_t section(std::uint32_t frame) const noexcept { return sectionOfFrame_[frame]; }
-
-  template <class Sum>
-  [[nodiscard]] double past(const Sum* bins, std::size_t d) const {
-    return static_cast<double>(std::accumulate(bins, bins + ranges_[d].pastEnd, Sum{0}));
-  }
-  template <class Sum>
-  [[nodiscard]] double future(const Sum* bins, std::size_t d) const {
-    return static_cast<double>(std::accumulate(bins + ranges_[d].start, bins + ranges_[d].futureEnd, Sum{0}));
-  }
-
- private:
-  struct Range {
-    std::uint16_t pastEnd, start, futureEnd;
-  };
-  std::size_t sections_ = 0;
-  std::vector<Range> ranges_;
-  std::vector<std::uint16_t> sectionOfFrame_;
-};
 
 struct TileTask {
   const Partition& part;
   const CorrelatorOptions& options;
   const Scheme& scheme;
-  const FrameAxis& axis;
+  const EdgeTable& edges;
   const std::vector<double>* weights;  ///< per frame, or none
   std::uint64_t frames;
   CorrelationResult* perPixel;  ///< where per-pixel curves go, or none
 };
 
-/// Sums over the pixels of one (dynamic, static) bin inside one tile.
+/// 64-bit sums of the pixels of a run, moved into its 128-bit sums before they could overflow: adding 128 bits for every
+/// pixel and delay would cost as much as correlating a dark pixel.
+struct Pending {
+  std::vector<std::int64_t> g2, past, future;
+  double bound = 0;  // no element's magnitude exceeds it
+
+  template <class Run>
+  void flush(Run& run) {
+    for (std::size_t d = 0; d < g2.size(); ++d) {
+      run.g2[d] += g2[d];
+      run.past[d] += past[d];
+      run.future[d] += future[d];
+    }
+    for (auto* sums : {&g2, &past, &future}) std::fill(sums->begin(), sums->end(), std::int64_t{0});
+    bound = 0;
+  }
+
+  /// @param products null: only the edges. magnitude: of the pixel's counts; its products stay within its square
+  template <class Run>
+  void add(std::size_t delays, const std::int64_t* products, const std::int64_t* pastSums, const std::int64_t* futureSums, double magnitude, Run& run) {
+    if (g2.size() != delays) {
+      for (auto* sums : {&g2, &past, &future}) sums->assign(delays, 0);
+    }
+    const double grows = products != nullptr ? magnitude * std::max(magnitude, 1.0) : magnitude;
+    if (bound + grows > 4.0e18) flush(run);
+    bound += grows;
+    for (std::size_t d = 0; d < delays; ++d) past[d] += pastSums[d];
+    for (std::size_t d = 0; d < delays; ++d) future[d] += futureSums[d];
+    for (std::size_t d = 0; d < delays && products != nullptr; ++d) g2[d] += products[d];
+  }
+};
+
+/// Sums over the pixels of one (dynamic, static) bin inside one tile. Sum: Int128 for integers, double otherwise.
 template <class Sum>
 struct RunSums {
   std::uint32_t dynamicBin = 0;
   std::uint32_t staticBin = 0;
   double total = 0;
   std::vector<double> windows{};
-  std::vector<Sum> g2{};  // empty where the run is not correlated
-  std::vector<Sum> intensity{};
+  std::vector<Sum> g2{};  // [D]; this and all below empty where the run is not correlated
+  std::vector<Sum> past{}, future{};
   std::vector<double> pairs{}, ratio{}, ratio2{};
+  std::vector<double> spread{};  // [6, D]: gg gp gf pp pf ff
+  Pending pending{};             // integers only
 };
 
-template <class Sum>
-struct TileSums {
-  std::vector<RunSums<Sum>> runs;
-};
-
-/// What one worker reuses from tile to tile.
-template <class Sum>
+/// What one worker reuses from tile to tile. Value: int32 where a tile's counts prove that it suffices, int64, or double.
+template <class Value>
 struct TileScratch {
-  using Value = std::conditional_t<std::is_same_v<Sum, double>, double, std::int64_t>;
-  std::vector<std::size_t> start;
+  std::vector<std::uint32_t> start;
   std::vector<std::uint32_t> frame;
   std::vector<Value> value;
   std::vector<std::pair<std::uint32_t, Value>> sorting;
-  std::vector<Sum> running, past, future, acc;
-  std::vector<std::int64_t> narrow;
 };
 
-/// Photons above which a pixel is walked level by level instead of pair by pair (both give the same integers).
-constexpr std::size_t kPairsMax = 40;
+/// Per-delay arrays of one pixel. Edge: int64 for integers, double otherwise; Acc: of the products.
+template <class Edge>
+struct CurveScratch {
+  std::vector<Edge> past, future;     // [D + 1]
+  std::vector<std::int64_t> narrow;   // [D] exact sums of products, where 64 bits hold them
+  std::vector<Int128> wide;           // [D] the same where they do not
+  std::vector<double> g, p, f;        // [D] products, past and future sums as numbers
+  SeriesKernel series;
+};
+
+/// Photons up to which a pixel is correlated pair by pair, and blocks per entry below which a level is contiguous.
+constexpr std::size_t kPairsMax = 12;
+constexpr std::size_t kBlocksPerEntry = 40;
 
 /// Counting sort of the tile's photons by pixel; frames keep their order of arrival.
-template <class Sum, class Tile>
-void sort_by_pixel(const TileTask& task, const Tile& tile, std::uint32_t pixels, TileScratch<Sum>& scratch) {
+template <class Value, class Batches>
+void sort_by_pixel(const TileTask& task, const Batches& batches, std::size_t tile, std::uint32_t pixels, TileScratch<Value>& scratch) {
   scratch.start.assign(pixels + 2, 0);
-  tile.for_each([&](std::uint32_t frame, std::uint32_t local, auto) {
-    if (frame < task.frames) ++scratch.start[local + 2];
-  });
+  for (const auto& batch : batches) {
+    batch.for_each_place(tile, [&](std::uint32_t frame, std::uint32_t local) { scratch.start[local + 2] += frame < task.frames ? 1U : 0U; });
+  }
   for (std::uint32_t i = 2; i < pixels + 2; ++i) scratch.start[i] += scratch.start[i - 1];
-  scratch.frame.resize(scratch.start[pixels + 1]);
-  scratch.value.resize(scratch.start[pixels + 1]);
-  tile.for_each([&](std::uint32_t frame, std::uint32_t local, auto count) {
-    if (frame >= task.frames) return;
-    const std::size_t at = scratch.start[local + 1]++;
-    scratch.frame[at] = frame;
-    scratch.value[at] = static_cast<typename TileScratch<Sum>::Value>(count);
-  });
+  if (scratch.frame.size() < scratch.start[pixels + 1]) {
+    scratch.frame.resize(scratch.start[pixels + 1]);
+    scratch.value.resize(scratch.start[pixels + 1]);
+  }
+  for (const auto& batch : batches) {
+    batch.for_each(tile, [&](std::uint32_t frame, std::uint32_t local, auto count) {
+      if (frame >= task.frames) return;
+      const std::uint32_t at = scratch.start[local + 1]++;
+      scratch.frame[at] = frame;
+      scratch.value[at] = static_cast<Value>(count);
+    });
+  }
 }
 
 /// Orders one pixel's photons by frame and adds up those of one frame. Returns how many entries are left.
-template <class Sum>
-std::size_t merge_frames(TileScratch<Sum>& scratch, std::size_t from, std::size_t n) {
+template <class Value>
+std::size_t merge_frames(TileScratch<Value>& scratch, std::size_t from, std::size_t n) {
   auto* t = scratch.frame.data() + from;
   auto* v = scratch.value.data() + from;
   bool ascending = true;
@@ -141,140 +139,190 @@ std::size_t merge_frames(TileScratch<Sum>& scratch, std::size_t from, std::size_
   return kept;
 }
 
-/// Sums of products of one pixel at every delay, exact for integers: 64 bits where the pixel's total proves they
-/// suffice (|sum of products| <= total^2), else 128.
-template <class Sum>
-void products(const Scheme& scheme, std::span<std::uint32_t> t, std::span<typename TileScratch<Sum>::Value> v, TileScratch<Sum>& scratch) {
-  using Value = typename TileScratch<Sum>::Value;
-  const auto run = [&](auto* sums) {
-    using Acc = std::remove_pointer_t<decltype(sums)>;
-    if (t.size() <= kPairsMax) {
-      add_pairs<Value, Acc>(scheme, t, v, sums);
-    } else {
-      add_levels<Value, Acc>(scheme, t, v, sums);
-    }
-  };
+/// Sums of products of one pixel at every delay into curve.g, and exactly into `exact` for integers: 64 bits where the
+/// pixel's total proves that they suffice (|sum of products| <= total^2), else 128. Changes t and v.
+template <class Value, class Edge>
+bool products(const Scheme& scheme, std::span<std::uint32_t> t, std::span<Value> v, double magnitude, CurveScratch<Edge>& curve) {
   const std::size_t D = scheme.delays.size();
-  scratch.acc.assign(D, Sum{0});
-  if constexpr (std::is_same_v<Sum, double>) {
-    run(scratch.acc.data());
+  curve.g.assign(D, 0.0);
+  if constexpr (std::is_same_v<Value, double>) {
+    if (t.size() <= kPairsMax) add_pairs<Value, double>(scheme, t, v, curve.g.data());
+    else add_levels<Value, double>(scheme, t, v, curve.g.data());
+    return true;
   } else {
-    double total = 0;
-    for (const Value value : v) total += std::abs(static_cast<double>(value));
-    if (total >= 9.0e18) throw Error(Code::invalid_argument, "one pixel counts more than 9e18 photons: the sums would overflow");
-    if (total < 3.0e9) {
-      scratch.narrow.assign(D, 0);
-      run(scratch.narrow.data());
-      std::copy(scratch.narrow.begin(), scratch.narrow.end(), scratch.acc.begin());
-    } else {
-      run(scratch.acc.data());
+    if (magnitude >= 9.0e18) throw Error(Code::invalid_argument, "one pixel counts more than 9e18 photons: the sums would overflow");
+    if (magnitude >= 3.0e9) {
+      curve.wide.assign(D, Int128{0});
+      add_levels<Value, Int128>(scheme, t, v, curve.wide.data());
+      for (std::size_t d = 0; d < D; ++d) curve.g[d] = static_cast<double>(curve.wide[d]);
+      return false;
     }
+    curve.narrow.assign(D, 0);
+    if (t.size() <= kPairsMax) {
+      add_pairs<Value, std::int64_t>(scheme, t, v, curve.narrow.data());
+    } else if (magnitude < 2.0e9) {
+      const auto [level, left] = add_levels<Value, std::int64_t>(scheme, t, v, curve.narrow.data(), kBlocksPerEntry);
+      if (level < scheme.levels) curve.series.template add<Value>(scheme, level, t.first(left), v.first(left), curve.narrow.data());
+    } else {
+      add_levels<Value, std::int64_t>(scheme, t, v, curve.narrow.data());
+    }
+    for (std::size_t d = 0; d < D; ++d) curve.g[d] = static_cast<double>(curve.narrow[d]);
+    return true;
   }
 }
 
 /// Static sums of one pixel; returns its total with the flatfield.
-template <class Sum>
-double add_static(const TileTask& task, std::span<const std::uint32_t> t, std::span<const typename TileScratch<Sum>::Value> v, double factor,
-                  RunSums<Sum>& run) {
+template <class Value, class Sum>
+double add_static(const TileTask& task, std::span<const std::uint32_t> t, std::span<const Value> v, double factor, RunSums<Sum>& run) {
   double total = 0;
   for (const auto value : v) total += static_cast<double>(value);
-  const std::uint32_t window = task.options.staticWindow;
-  std::size_t w = 0;
-  for (std::size_t i = 0; i < t.size() && !run.windows.empty(); ++i) {
-    w = std::max<std::size_t>(w, t[i] / window);
-    if (w >= run.windows.size()) break;
-    run.windows[w] += static_cast<double>(v[i]) * factor;
+  if (!run.windows.empty()) {
+    const std::uint32_t window = task.options.staticWindow;
+    std::size_t w = 0;
+    std::uint64_t end = window;
+    for (std::size_t i = 0; i < t.size(); ++i) {
+      if (t[i] >= end) {
+        w = t[i] / window;
+        end = (std::uint64_t{w} + 1) * window;
+        if (w >= run.windows.size()) break;
+      }
+      run.windows[w] += static_cast<double>(v[i]) * factor;
+    }
   }
   run.total += total * factor;
   return total * factor;
 }
 
-/// Correlates one pixel and adds it to its run.
-template <class Sum>
-void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<typename TileScratch<Sum>::Value> v, std::uint32_t pixel, double factor,
-               TileScratch<Sum>& scratch, RunSums<Sum>& run) {
-  using Value = typename TileScratch<Sum>::Value;
+/// Adds one pixel's curve (g, p, f, of the units of the counts) to the spread of its run.
+template <class Sum, class Edge>
+void add_spread(const Scheme& scheme, CurveScratch<Edge>& curve, double factor, RunSums<Sum>& run) {
+  const std::size_t D = scheme.delays.size();
+  for (std::size_t d = 0; d < D; ++d) {
+    if (curve.g[d] == 0) continue;
+    run.pairs[d] += curve.g[d];
+    const double x = static_cast<double>(scheme.delays[d].terms) * curve.g[d] / (curve.p[d] * curve.f[d]);
+    if (std::isnan(x)) continue;
+    run.ratio[d] += x;
+    run.ratio2[d] += x * x;
+  }
+  spread_sums(curve.g.data(), curve.p.data(), curve.f.data(), D, factor, run.spread.data());
+}
+
+template <class Edge>
+void write_pixel(const TileTask& task, std::uint32_t pixel, double factor, const CurveScratch<Edge>& curve) {
+  for (std::size_t d = 0; d < task.scheme.delays.size(); ++d) {
+    const Delay& delay = task.scheme.delays[d];
+    const auto terms = static_cast<double>(delay.terms);
+    const double block = std::ldexp(static_cast<double>(task.options.average), static_cast<int>(delay.level));
+    const std::size_t at = d * task.part.pixels() + pixel;
+    task.perPixel->perPixelG2[at] = static_cast<float>(curve.g[d] * factor * factor / (block * block * terms));
+    task.perPixel->perPixelIP[at] = static_cast<float>(curve.p[d] * factor / (block * terms));
+    task.perPixel->perPixelIF[at] = static_cast<float>(curve.f[d] * factor / (block * terms));
+  }
+}
+
+/// Adds a pixel's curve, of which past, future and the products are known, to its run.
+template <class Sum, class Edge>
+void finish_pixel(const TileTask& task, std::uint32_t pixel, double factor, double magnitude, bool narrow, CurveScratch<Edge>& curve, RunSums<Sum>& run) {
+  const std::size_t D = task.scheme.delays.size();
+  curve.p.resize(D);
+  curve.f.resize(D);
+  for (std::size_t d = 0; d < D; ++d) {
+    curve.p[d] = static_cast<double>(curve.past[d]);
+    curve.f[d] = static_cast<double>(curve.future[d]);
+  }
+  if constexpr (std::is_same_v<Sum, double>) {
+    for (std::size_t d = 0; d < D; ++d) {
+      run.g2[d] += curve.g[d] * (factor * factor);
+      run.past[d] += curve.p[d] * factor;
+      run.future[d] += curve.f[d] * factor;
+    }
+  } else {
+    run.pending.add(D, narrow ? curve.narrow.data() : nullptr, curve.past.data(), curve.future.data(), magnitude, run);
+    if (!narrow) {
+      for (std::size_t d = 0; d < D; ++d) run.g2[d] += curve.wide[d];
+    }
+  }
+  add_spread(task.scheme, curve, factor, run);
+  if (task.perPixel != nullptr) write_pixel(task, pixel, factor, curve);
+}
+
+/// Correlates one pixel and adds it to its run. Changes t and v.
+template <class Value, class Sum, class Edge>
+void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value> v, std::uint32_t pixel, double factor, double magnitude,
+               CurveScratch<Edge>& curve, RunSums<Sum>& run) {
   const std::size_t D = task.scheme.delays.size();
   if (task.weights != nullptr) {
     for (std::size_t i = 0; i < t.size(); ++i) v[i] = static_cast<Value>(static_cast<double>(v[i]) * (*task.weights)[t[i]]);
   }
-  const auto scaled = [&](Sum sum, double by) {
-    if constexpr (std::is_same_v<Sum, double>) return sum * by;
-    return sum;
-  };
-  for (std::size_t i = 0; i < t.size(); ++i) run.intensity[task.axis.section(t[i])] += scaled(static_cast<Sum>(v[i]), factor);
-  if (t.size() < 2 && task.perPixel == nullptr) return;
+  curve.past.resize(D + 1);
+  curve.future.resize(D + 1);
+  task.edges.sums<Value, Edge>(t, v, curve.past.data(), curve.future.data());
+  const bool narrow = products<Value, Edge>(task.scheme, t, v, magnitude, curve);
+  finish_pixel(task, pixel, factor, magnitude, narrow, curve, run);
+}
 
-  scratch.past.resize(D);
-  scratch.future.resize(D);
-  edge_sums<Value, Sum>(task.scheme, t, v, scratch.running, scratch.past.data(), scratch.future.data());
-  products<Sum>(task.scheme, t, v, scratch);
-  for (std::size_t d = 0; d < D; ++d) {
-    const Delay& delay = task.scheme.delays[d];
-    const auto g2 = static_cast<double>(scratch.acc[d]);
-    const auto past = static_cast<double>(scratch.past[d]);
-    const auto future = static_cast<double>(scratch.future[d]);
-    const auto terms = static_cast<double>(delay.terms);
-    if (g2 != 0) {
-      run.g2[d] += scaled(scratch.acc[d], factor * factor);
-      run.pairs[d] += g2;
-      const double x = terms * g2 / (past * future);
-      if (!std::isnan(x)) {
-        run.ratio[d] += x;
-        run.ratio2[d] += x * x;
-      }
-    }
-    if (task.perPixel != nullptr) {
-      const double block = std::ldexp(static_cast<double>(task.options.average), static_cast<int>(delay.level));
-      const std::size_t at = d * task.part.pixels() + pixel;
-      task.perPixel->perPixelG2[at] = static_cast<float>(g2 * factor * factor / (block * block * terms));
-      task.perPixel->perPixelIP[at] = static_cast<float>(past * factor / (block * terms));
-      task.perPixel->perPixelIF[at] = static_cast<float>(future * factor / (block * terms));
-    }
+template <class Sum>
+RunSums<Sum> new_run(const TileTask& task, std::uint32_t dynamicBin, std::uint32_t staticBin, bool correlated) {
+  const std::size_t D = task.scheme.delays.size();
+  const std::size_t W = task.options.staticWindow > 0 ? task.frames / task.options.staticWindow : 0;
+  RunSums<Sum> run{.dynamicBin = dynamicBin, .staticBin = staticBin, .windows = std::vector<double>(W, 0.0)};
+  if (!correlated) return run;
+  for (auto* sums : {&run.g2, &run.past, &run.future}) sums->assign(D, Sum{0});
+  for (auto* sums : {&run.pairs, &run.ratio, &run.ratio2}) sums->assign(D, 0.0);
+  run.spread.assign(6 * D, 0.0);
+  return run;
+}
+
+/// Ends a run: its sums are complete.
+template <class Sum>
+void close_run(RunSums<Sum>& run) {
+  if constexpr (std::is_same_v<Sum, Int128>) run.pending.flush(run);
+  run.pending = {};
+}
+
+/// The run that a pixel belongs to: the last one, or a new one where its bins differ.
+template <class Sum>
+RunSums<Sum>& run_of(const TileTask& task, std::uint32_t rank, std::vector<RunSums<Sum>>& runs) {
+  const std::uint32_t q = task.part.dynamicOfRank[rank];
+  const std::uint32_t s = task.part.staticOfRank[rank];
+  if (runs.empty() || runs.back().dynamicBin != q || runs.back().staticBin != s) {
+    if (!runs.empty()) close_run(runs.back());
+    runs.push_back(new_run<Sum>(task, q, s, task.part.correlated[rank] != 0));
   }
+  return runs.back();
 }
 
 /// All pixels of one tile. `pixelMean` gets the tile's pixels (no other tile writes them).
-template <class Sum, class Tile>
-TileSums<Sum> correlate_tile(const TileTask& task, std::size_t tileIndex, const Tile& tile, TileScratch<Sum>& scratch,
-                             std::vector<double>& pixelMean) {
+template <class Sum, class Value, class Edge, class Batches>
+std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile, const Batches& batches, TileScratch<Value>& scratch,
+                                         CurveScratch<Edge>& curve, std::vector<double>& pixelMean) {
   const Partition& part = task.part;
-  const auto first = static_cast<std::uint32_t>(tileIndex * kTilePixels);
+  const auto first = static_cast<std::uint32_t>(tile * kTilePixels);
   const auto pixels = static_cast<std::uint32_t>(std::min<std::size_t>(kTilePixels, part.pixelOfRank.size() - first));
-  const std::size_t D = task.scheme.delays.size();
-  const std::size_t W = task.options.staticWindow > 0 ? task.frames / task.options.staticWindow : 0;
-  sort_by_pixel(task, tile, pixels, scratch);
+  sort_by_pixel<Value>(task, batches, tile, pixels, scratch);
 
-  TileSums<Sum> sums;
+  std::vector<RunSums<Sum>> runs;
   for (std::uint32_t local = 0; local < pixels; ++local) {
     const std::uint32_t rank = first + local;
-    const std::uint32_t q = part.dynamicOfRank[rank];
-    const std::uint32_t s = part.staticOfRank[rank];
-    if (sums.runs.empty() || sums.runs.back().dynamicBin != q || sums.runs.back().staticBin != s) {
-      RunSums<Sum> run{.dynamicBin = q, .staticBin = s, .windows = std::vector<double>(W, 0.0)};
-      if (part.correlated[rank] != 0) {
-        run.g2.assign(D, Sum{0});
-        run.intensity.assign(task.axis.sections(), Sum{0});
-        run.pairs.assign(D, 0.0);
-        run.ratio.assign(D, 0.0);
-        run.ratio2.assign(D, 0.0);
-      }
-      sums.runs.push_back(std::move(run));
-    }
+    RunSums<Sum>& run = run_of(task, rank, runs);
     const std::size_t from = scratch.start[local];
     const std::size_t arrived = scratch.start[local + 1] - from;
     if (arrived == 0) continue;
     const std::size_t n = merge_frames(scratch, from, arrived);
-    const std::span t(scratch.frame.data() + from, n);
-    const std::span v(scratch.value.data() + from, n);
+    const std::span<std::uint32_t> t(scratch.frame.data() + from, n);
+    const std::span<Value> v(scratch.value.data() + from, n);
     const std::uint32_t pixel = part.pixelOfRank[rank];
     const double factor = task.options.pixelFactor.empty() ? 1.0 : task.options.pixelFactor[pixel];
-    RunSums<Sum>& run = sums.runs.back();
-    const double total = add_static<Sum>(task, t, v, factor, run);
+    const double total = add_static<Value>(task, t, v, factor, run);
     pixelMean[pixel] = total / (static_cast<double>(task.frames) * task.options.average);
-    if (part.correlated[rank] != 0) add_pixel<Sum>(task, t, v, pixel, factor, scratch, run);
+    if (part.correlated[rank] == 0) continue;
+    double magnitude = 0;
+    for (const Value value : v) magnitude += std::abs(static_cast<double>(value));
+    add_pixel<Value>(task, t, v, pixel, factor, magnitude, curve, run);
   }
-  return sums;
+  if (!runs.empty()) close_run(runs.back());
+  return runs;
 }
 
 }  // namespace xpcs

@@ -1,5 +1,6 @@
 // The exchange layout: every dataset of XPCS-Eigen with its name, shape and unit, also those with zero rows
 // (docs/results.md). A job file's own groups are copied beside it, as in files that XPCS-Eigen wrote into.
+#include <cmath>
 #include <numeric>
 
 #include "result_file.hpp"
@@ -7,6 +8,19 @@
 namespace xpcs {
 
 std::vector<float> floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
+
+std::vector<double> standard_errors(const Outcome& outcome) {
+  const auto& [request, settings, part, result, measured] = outcome;
+  if (settings.errors == Errors::influence) return result.g2Err;
+  std::vector<double> errors = result.g2SpreadErr;
+  if (settings.errors == Errors::xpcs_eigen) return errors;
+  // boost_corr: the same spread with one degree of freedom less.
+  for (std::size_t at = 0; at < errors.size(); ++at) {
+    const double n = part.pixelsOfDynamic[at % part.dynamicBins];
+    errors[at] *= std::sqrt(n / (n - 1));
+  }
+  return errors;
+}
 
 namespace {
 
@@ -51,7 +65,7 @@ void write_exchange(h5::File& file, const Outcome& outcome) {
   for (const Delay& delay : result.delays) tau.push_back(static_cast<float>(delay.frames));
   file.write(group + "tau", {1, D}, tau);
   write("norm-0-g2", {D, Q}, result.g2);
-  write("norm-0-stderr", {D, Q}, result.g2Err);
+  write("norm-0-stderr", {D, Q}, standard_errors(outcome));
   if (request.g2out) {
     const hsize_t n = part.pixels();
     file.write(group + "G2", {D, n}, result.perPixelG2);

@@ -101,7 +101,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   const std::string group = "/xpcs/multitau/";
   file.write(group + "delay_list", {D}, delays);
   file.write(group + "normalized_g2", {D, Q}, finite_floats(result.g2));
-  file.write(group + "normalized_g2_err", {D, Q}, finite_floats(result.g2Err));
+  file.write(group + "normalized_g2_err", {D, Q}, finite_floats(standard_errors(outcome)));
   file.write(group + "pairs", {D, Q}, result.pairs);
   const auto integer = [&](const std::string& name, std::uint64_t value) {
     file.write(group + "config/" + name, {}, std::vector<std::int64_t>{static_cast<std::int64_t>(value)});
@@ -112,6 +112,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   integer("end_frame", settings.begin + measured.framesRead - 1);
   integer("delays_per_level", settings.dpl);
   file.write_text(group + "config/analysis_type", "Multitau");
+  file.write_text(group + "config/errors", errors_name(settings.errors));
   if (!request.g2out) return;
   // Interleaved (delay, 3, row, column); each matrix is one chunk.
   const std::size_t n = part.pixels();

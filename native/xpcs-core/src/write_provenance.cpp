@@ -18,8 +18,12 @@ std::string conventions(const Settings& settings) {
   std::string text =
       "multi-tau: 2*dpl delays at level 0, dpl at each further level; frames averaged in blocks of 2^level from the first, odd last block dropped; "
       "g2 = <G2>/(<IP><IF>) with symmetric normalisation, averages over each static partition first, then the unweighted mean of the static "
-      "partitions that have a value; standard error: population spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) "
-      "(convention of XPCS-Eigen); sums of integer counts are exact";
+      "partitions that have a value; sums of integer counts are exact; standard error: ";
+  switch (settings.errors) {
+    case Errors::influence: text += "from the spread of the pixels' influence on g2, none below 20 photon pairs"; break;
+    case Errors::xpcs_eigen: text += "population spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (XPCS-Eigen)"; break;
+    case Errors::boost_corr: text += "sample spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (boost_corr)"; break;
+  }
   if (settings.splitBins == SplitBins::drop_minority) text += "; XPCS-Eigen: minority pixels of a split static partition dropped";
   return text;
 }

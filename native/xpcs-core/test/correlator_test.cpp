@@ -1,9 +1,12 @@
+// The correlator: against the plain formulas, between its kernels, and under misuse.
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <random>
 
+#include "lag_sums.hpp"
 #include "pixel_kernel.hpp"
+#include "series_kernel.hpp"
 #include "plain_reference.hpp"
 #include "xpcs/correlator.hpp"
 #include "xpcs/error.hpp"
@@ -43,7 +46,7 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
 
 }  // namespace
 
-TEST_CASE("pairing photons and walking levels give the same integers") {
+TEST_CASE("pairing photons, walking levels and contiguous series give the same integers, on every instruction set") {
   std::mt19937 random(11);
   for (int round = 0; round < 400; ++round) {
     const std::uint64_t frames = 2 + random() % 3000;
@@ -52,16 +55,33 @@ TEST_CASE("pairing photons and walking levels give the same integers") {
     std::vector<std::uint32_t> t;
     std::vector<std::int64_t> v;
     const std::uint64_t sparseness = 1 + random() % 60;
+    const std::uint64_t largest = std::uint64_t{9} << random() % 14;
+    const std::int64_t lowest = random() % 2 == 0 ? 0 : 2;
     for (std::uint32_t f = 0; f < frames; ++f) {
       if (random() % sparseness != 0) continue;
       t.push_back(f);
-      v.push_back(static_cast<std::int64_t>(random() % 9) - 2);
+      v.push_back(static_cast<std::int64_t>(random() % largest) - lowest);
     }
+    const auto times = t;
+    const auto values = v;
     std::vector<std::int64_t> byPairs(scheme.delays.size(), 0);
     std::vector<std::int64_t> byLevels(scheme.delays.size(), 0);
     add_pairs<std::int64_t, std::int64_t>(scheme, t, v, byPairs.data());
     add_levels<std::int64_t, std::int64_t>(scheme, t, v, byLevels.data());
     REQUIRE(byPairs == byLevels);
+    for (const char* name : {"portable", "avx2", "avx512"}) {
+      const LagSums* sums = lag_sums_named(name);
+      if (sums == nullptr) continue;
+      SeriesKernel kernel(*sums);
+      for (const std::size_t blocksPerEntry : {1UL << 40, 3UL, 40UL}) {
+        auto t2 = times;
+        auto v2 = values;
+        std::vector<std::int64_t> mixed(scheme.delays.size(), 0);
+        const auto [level, left] = add_levels<std::int64_t, std::int64_t>(scheme, t2, v2, mixed.data(), blocksPerEntry);
+        if (level < scheme.levels) kernel.add<std::int64_t>(scheme, level, std::span(t2).first(left), std::span(v2).first(left), mixed.data());
+        REQUIRE(byPairs == mixed);
+      }
+    }
   }
 }
 
@@ -123,7 +143,7 @@ TEST_CASE("the correlator agrees with the plain formulas") {
           CHECK(result.g2[at] == doctest::Approx(sum / averaged).epsilon(1e-12));
         }
         const double variance = std::max(x2 / n - (x1 / n) * (x1 / n), 0.0);
-        CHECK(result.g2Err[at] == doctest::Approx(std::sqrt(variance / n)).epsilon(1e-9));
+        CHECK(result.g2SpreadErr[at] == doctest::Approx(std::sqrt(variance / n)).epsilon(1e-9));
       }
     }
   }
@@ -153,7 +173,8 @@ TEST_CASE("results do not depend on threads, chunks, or the order of events") {
     for (const auto& [threads, chunk] : {std::pair(2U, 777UL), std::pair(5U, 65536UL), std::pair(3U, 1UL << 20)}) {
       const auto other = run(threads, chunk, flat);
       CHECK(same_bits(one.g2, other.g2));
-      CHECK(same_bits(one.g2Err, other.g2Err));
+      CHECK(same_bits(one.g2SpreadErr, other.g2SpreadErr));
+      CHECK(same_bits(one.pairs, other.pairs));
       CHECK(same_bits(one.pixelMean, other.pixelMean));
       CHECK(same_bits(one.frameMean, other.frameMean));
     }
@@ -217,4 +238,52 @@ TEST_CASE("a cancel is obeyed") {
   Control control;
   control.canceled = [] { return true; };
   CHECK_THROWS_AS((void)correlator.result({1, false}, control), Error);
+}
+
+TEST_CASE("whole frames give what their events give, bit for bit") {
+  std::mt19937 random(17);
+  for (int round = 0; round < 12; ++round) {
+    const std::uint32_t h = 8;
+    const std::uint32_t w = 40;  // runs of neighbouring pixels, and none
+    std::vector<std::int32_t> dq(h * w);
+    for (std::uint32_t p = 0; p < h * w; ++p) dq[p] = round % 2 == 0 ? 1 + static_cast<std::int32_t>(p / 90) : static_cast<std::int32_t>(1 + p % 3);
+    if (round % 3 == 0) dq[5] = 0;
+    const Partition part = make_partition(h, w, dq, dq, SplitBins::error);
+    const std::uint32_t frames = 2 + random() % 300;
+    const std::uint32_t largest = round % 4 == 0 ? 70000 : 9;
+    std::vector<std::uint16_t> rows(std::size_t{frames} * h * w);
+    for (auto& count : rows) count = static_cast<std::uint16_t>(random() % 5 == 0 ? random() % largest : random() % 9);
+    CorrelatorOptions options;
+    options.staticWindow = 1 + random() % 40;
+    options.normalizeByFrameSum = round % 5 == 1;
+    options.threads = 1 + static_cast<unsigned>(round % 3);
+    Correlator dense(part, options);
+    Correlator events(part, options);
+    const std::size_t cut = std::size_t{random() % (frames + 1)} * h * w;
+    dense.push_dense(std::span(rows).first(cut), true);
+    dense.push_dense(std::span(rows).subspan(cut), true);
+    Events list;
+    for (std::uint32_t i = 0; i < rows.size(); ++i) {
+      if (rows[i] == 0 || rows[i] >= 0x8000) continue;
+      list.frame.push_back(i / (h * w));
+      list.pixel.push_back(i % (h * w));
+      list.count.push_back(rows[i]);
+    }
+    events.push(list.frame, list.pixel, list.count);
+    events.set_frames(frames);
+    const auto a = dense.result({2, true});
+    const auto b = events.result({1, true});
+    CHECK(a.frames == b.frames);
+    CHECK(same_bits(a.g2, b.g2));
+    CHECK(same_bits(a.g2Err, b.g2Err));
+    CHECK(same_bits(a.g2SpreadErr, b.g2SpreadErr));
+    CHECK(same_bits(a.frameMean, b.frameMean));
+    CHECK(same_bits(a.pixelMean, b.pixelMean));
+    CHECK(same_bits(a.partitionMeanPartial, b.partitionMeanPartial));
+    CHECK(a.perPixelIF == b.perPixelIF);
+    const std::uint32_t shorter = frames / 2 + 1;
+    dense.set_frames(shorter);
+    events.set_frames(shorter);
+    CHECK(same_bits(dense.result({3, false}).g2, events.result({1, false}).g2));
+  }
 }

@@ -1,3 +1,4 @@
+// The delay scheme.
 #include <doctest/doctest.h>
 
 #include "xpcs/delays.hpp"

@@ -1,3 +1,4 @@
+// Readers of event and frame files: content, truncation, absurd headers, flipped bits.
 #include <doctest/doctest.h>
 
 #include <algorithm>

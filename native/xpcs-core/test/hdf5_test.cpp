@@ -1,3 +1,4 @@
+// Frames in HDF5: types, chunks, truncation.
 #include <doctest/doctest.h>
 
 #include <unistd.h>

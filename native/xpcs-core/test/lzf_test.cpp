@@ -1,3 +1,4 @@
+// The LZF decoder, on good and damaged blocks.
 #include <doctest/doctest.h>
 
 #include <random>

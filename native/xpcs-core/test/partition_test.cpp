@@ -1,3 +1,4 @@
+// Partitions: order, split bins, bad maps.
 #include <doctest/doctest.h>
 
 #include "xpcs/error.hpp"

@@ -15,6 +15,9 @@ namespace xpcs {
 
 enum class AnalysisType { multitau, twotime, both };
 enum class Layout { nexus, exchange };
+/// Convention of the standard error of g2 (docs/multitau.md).
+enum class Errors { influence, xpcs_eigen, boost_corr };
+const char* errors_name(Errors errors) noexcept;
 
 struct Request {
   std::optional<std::string> input, qmap, job, metadata;
@@ -25,6 +28,7 @@ struct Request {
   std::optional<Layout> layout;
   std::optional<std::string> exchange, entry;
   bool compatXpcsEigen = false;
+  std::optional<Errors> errors;
   std::optional<Format> format;
   bool unsignedCounts = false;
   std::optional<PixelOrder> pixelOrder;
@@ -58,6 +62,7 @@ struct Settings {
   std::string badFrames;         ///< "1,5-9" or empty
   std::vector<double> monitor;   ///< one value per file frame, or empty
   SplitBins splitBins = SplitBins::error;
+  Errors errors = Errors::influence;
   float normFactor = 0;
   std::string resultGroup = "/exchange";
   std::uint32_t threads = 1;

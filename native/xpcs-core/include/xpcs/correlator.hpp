@@ -1,5 +1,5 @@
 // Multi-tau correlation of a series of frames: chunks of events in, result out, ask at any time.
-// Keeps every photon of the valid pixels (8 bytes each; 16 for non-integer values) and correlates when asked; work and
+// Keeps every photon of the valid pixels (4 bytes each; 16 for non-integer values) and correlates when asked; work and
 // memory are proportional to photons, never to pixels x frames. Knows nothing of files.
 #pragma once
 #include <cstdint>
@@ -17,13 +17,21 @@ struct CorrelatorOptions {
   std::uint32_t dpl = 4;
   /// The caller sums this many file frames into one; results are divided by it.
   std::uint32_t average = 1;
+  /// Workers that take chunks of events in while the caller goes on; 1: none.
+  unsigned threads = 1;
   /// double [pixels], multiplied into the counts (flatfield); empty: none.
   std::vector<double> pixelFactor;
   /// Divide every frame by its mean over the mean of all frames (after the static outputs).
   bool normalizeByFrameSum = false;
+  /// Factor of each frame of the series in the correlation (not in the static outputs), in place of normalizeByFrameSum; empty:
+  /// none. May be set later.
+  std::vector<double> frameWeights;
   /// Frames per row of partitionMeanPartial; 0: no rows. May be set later: it depends on the length of the series.
   std::uint32_t staticWindow = 0;
 };
+
+/// Photon pairs that a lag needs for its error to be stated.
+constexpr double kPairsForError = 20;
 
 /// Matrices are row-major. D delays, Q dynamic bins, S static bins, n pixels, F frames, W windows.
 struct CorrelationResult {
@@ -31,7 +39,8 @@ struct CorrelationResult {
   std::uint64_t events = 0;
   std::vector<Delay> delays;
   std::vector<double> g2;                    ///< [D, Q]; NaN where no static bin of q has a value
-  std::vector<double> g2Err;                 ///< [D, Q]; population spread of the pixels' ratios / sqrt(N), empty pixels as 0
+  std::vector<double> g2Err;                 ///< [D, Q]; from the pixels' influence on g2; NaN below kPairsForError pairs
+  std::vector<double> g2SpreadErr;           ///< [D, Q]; XPCS-Eigen's: spread of the pixels' ratios / sqrt(N), empty pixels as 0
   std::vector<double> pairs;                 ///< [D, Q]; sum of the products of counts
   std::vector<double> partitionMeanTotal;    ///< [S]; NaN for a label without pixels
   std::vector<double> partitionMeanPartial;  ///< [W, S]
@@ -61,13 +70,15 @@ class Correlator {
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
   /// Adds non-integer values (dark-subtracted data). One correlator takes either kind.
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value);
+  /// Adds the next whole frames, one byte per pixel and frame kept: for data of which most pixels count.
+  /// @param rows uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0
+  /// @throws invalid_argument a length that is no multiple of the detector, a flatfield, other kinds pushed before
+  void push_dense(std::span<const std::uint16_t> rows, bool signedCounts);
   /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
   void set_frames(std::uint64_t frames);
   void set_static_window(std::uint32_t frames);
-  /// Factor of each frame of the series in the correlation (not in the static outputs), e.g. from a monitor; it takes the
-  /// place of normalizeByFrameSum. Frames beyond have factor 1.
+  /// See CorrelatorOptions; frames beyond have factor 1.
   void set_frame_weights(std::vector<double> weights);
-  [[nodiscard]] std::uint64_t events() const noexcept;
   [[nodiscard]] const Partition& partition() const noexcept;
 
   /// The correlation of all frames so far. Independent of threads and of how the events were chunked.

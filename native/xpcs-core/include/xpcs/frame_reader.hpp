@@ -59,6 +59,8 @@ class FrameReader {
   /// Only the file frames [first, last] are wanted. A reader may pass over the others, and does not look at what lies
   /// behind the last one, so that the whole part of a damaged file can be used.
   virtual void want(std::uint64_t /*first*/, std::uint64_t /*last*/) {}
+  /// The next whole frames as they are stored, uint16 [frames, pixels], for readers that are dense; false at the end.
+  virtual bool next_dense(FrameBatch& /*headers*/, std::vector<std::uint16_t>& /*rows*/) { return false; }
   /// Frames seen so far, or known from the file. Less than was wanted only where the file ends.
   [[nodiscard]] virtual std::uint64_t frames() const = 0;
   /// 0 to 1, for progress.

@@ -16,6 +16,10 @@ class FrameSink {
   virtual void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) = 0;
   /// The same with real values (dark-subtracted data). One pass gives a sink either kind.
   virtual void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) = 0;
+  /// True where whole frames may come through push_dense instead. They do only when every sink of the pass takes them.
+  [[nodiscard]] virtual bool takes_dense() const { return false; }
+  /// The next whole frames of the series: uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0.
+  virtual void push_dense(std::span<const std::uint16_t> /*rows*/, bool /*signedCounts*/) {}
   /// Once, after the last event: the series has exactly this many frames; events beyond do not count.
   virtual void set_frames(std::uint64_t frames) = 0;
 };
@@ -30,6 +34,8 @@ class CorrelatorSink final : public FrameSink {
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override {
     correlator_.push_real(frame, pixel, value);
   }
+  [[nodiscard]] bool takes_dense() const override { return true; }
+  void push_dense(std::span<const std::uint16_t> rows, bool signedCounts) override { correlator_.push_dense(rows, signedCounts); }
   void set_frames(std::uint64_t frames) override { correlator_.set_frames(frames); }
 
  private:

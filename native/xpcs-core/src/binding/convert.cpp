@@ -44,6 +44,7 @@ constexpr std::array kLayouts{std::pair("nexus", Layout::nexus), std::pair("exch
 constexpr std::array kFormats{std::pair("imm", Format::imm), std::pair("rigaku", Format::rigaku), std::pair("ufxc", Format::ufxc), std::pair("hdf5", Format::hdf5)};
 constexpr std::array kOrders{std::pair("row-major", PixelOrder::row_major), std::pair("column-major", PixelOrder::column_major)};
 constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", false)};
+constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
 constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
 
 }  // namespace
@@ -74,6 +75,7 @@ Request to_request(const Napi::Object& from) {
   request.exchange = text(options, "exchange");
   request.entry = text(options, "entry");
   request.compatXpcsEigen = word(options, "compat", kCompat).value_or(false);
+  request.errors = word(options, "errors", kErrors);
   request.format = word(options, "format", kFormats);
   request.unsignedCounts = flag(options, "unsigned");
   request.pixelOrder = word(options, "pixelOrder", kOrders);

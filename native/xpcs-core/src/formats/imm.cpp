@@ -1,6 +1,7 @@
 // IMM: frames back to back, each a 1024-byte header and its payload, little-endian. Sparse: dlen x int32 row-major
 // pixel, then dlen x int16 count. Dense: dlen x int16, value j belongs to pixel j. The first header's compression
 // field decides for the whole file (docs/formats.md; layout from 8-ID's struct definition and XPCS-Eigen's reader).
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 1024;
 constexpr std::size_t kBatchEvents = std::size_t{1} << 18;
+constexpr std::size_t kDenseRows = std::size_t{1} << 23;  // counts in one batch of whole frames
 
 struct Header {
   std::int32_t compression;
@@ -54,6 +56,17 @@ class ImmReader final : public FrameReader {
     batch.headerStart = frame_;
     while (cursor_.remaining() > 0 && frame_ <= last_ && batch.frame.size() < kBatchEvents) read_frame(batch);
     return !batch.clockS.empty();
+  }
+
+  bool next_dense(FrameBatch& headers, std::vector<std::uint16_t>& rows) override {
+    headers.clear();
+    rows.clear();
+    rows_ = &rows;
+    while (cursor_.remaining() > 0 && frame_ < first_) read_frame(headers);
+    headers.headerStart = frame_;
+    while (cursor_.remaining() > 0 && frame_ <= last_ && (rows.empty() || rows.size() + pixels_ <= kDenseRows)) read_frame(headers);
+    rows_ = nullptr;
+    return !headers.clockS.empty();
   }
 
   [[nodiscard]] std::uint64_t frames() const override { return frame_; }
@@ -101,7 +114,10 @@ class ImmReader final : public FrameReader {
     }
     const auto values = cursor_.take(static_cast<std::size_t>(payload));
     if (values.size() < payload) fail(at, "the file shrank while it was read");
-    if (sparse_) {
+    if (rows_ != nullptr) {
+      const auto* counts = reinterpret_cast<const std::uint16_t*>(values.data());
+      rows_->insert(rows_->end(), counts, counts + pixels_);
+    } else if (sparse_) {
       add_sparse(batch, values, header.dlen, at);
     } else {
       add_dense(batch, values);
@@ -111,32 +127,40 @@ class ImmReader final : public FrameReader {
     ++frame_;
   }
 
-  [[nodiscard]] std::int64_t count_at(std::span<const std::byte> bytes, std::size_t offset) const {
-    const auto raw = load<std::uint16_t>(bytes, offset);
-    return options_.unsignedCounts ? std::int64_t{raw} : std::int64_t{static_cast<std::int16_t>(raw)};
-  }
-
   void add_sparse(FrameBatch& batch, std::span<const std::byte> bytes, std::uint32_t n, std::uint64_t at) {
-    for (std::uint32_t j = 0; j < n; ++j) {
-      const auto pixel = load<std::uint32_t>(bytes, std::size_t{4} * j);
-      if (pixel >= pixels_) {
-        fail(at + kHeaderBytes + std::uint64_t{4} * j, "pixel index " + std::to_string(static_cast<std::int32_t>(pixel)) +
-                                                           " is outside the detector of " + std::to_string(pixels_) + " pixels");
-      }
-      batch.frame.push_back(static_cast<std::uint32_t>(frame_));
-      batch.pixel.push_back(pixel);
-      batch.count.push_back(count_at(bytes, std::size_t{4} * n + std::size_t{2} * j));
+    const std::size_t from = batch.frame.size();
+    batch.frame.resize(from + n, static_cast<std::uint32_t>(frame_));
+    batch.pixel.resize(from + n);
+    batch.count.resize(from + n);
+    if (n == 0) return;
+    std::memcpy(batch.pixel.data() + from, bytes.data(), std::size_t{4} * n);
+    const auto largest = std::max_element(batch.pixel.begin() + static_cast<std::ptrdiff_t>(from), batch.pixel.end());
+    if (*largest >= pixels_) {
+      const std::uint64_t offset = at + kHeaderBytes + 4 * static_cast<std::uint64_t>(largest - batch.pixel.begin() - static_cast<std::ptrdiff_t>(from));
+      fail(offset, "pixel index " + std::to_string(static_cast<std::int32_t>(*largest)) + " is outside the detector of " + std::to_string(pixels_) + " pixels");
+    }
+    const std::span<const std::byte> values = bytes.subspan(std::size_t{4} * n);
+    if (options_.unsignedCounts) {
+      for (std::size_t j = 0; j < n; ++j) batch.count[from + j] = load<std::uint16_t>(values, 2 * j);
+    } else {
+      for (std::size_t j = 0; j < n; ++j) batch.count[from + j] = load<std::int16_t>(values, 2 * j);
     }
   }
 
   void add_dense(FrameBatch& batch, std::span<const std::byte> bytes) {
+    const std::size_t from = batch.frame.size();
+    batch.pixel.resize(from + pixels_);
+    batch.count.resize(from + pixels_);
+    std::size_t n = from;
     for (std::uint32_t p = 0; p < pixels_; ++p) {
-      const std::int64_t count = count_at(bytes, std::size_t{2} * p);
-      if (count == 0) continue;
-      batch.frame.push_back(static_cast<std::uint32_t>(frame_));
-      batch.pixel.push_back(p);
-      batch.count.push_back(count);
+      const auto raw = load<std::int16_t>(bytes, std::size_t{2} * p);
+      batch.pixel[n] = p;
+      batch.count[n] = options_.unsignedCounts ? static_cast<std::uint16_t>(raw) : raw;
+      n += raw != 0 ? 1 : 0;
     }
+    batch.pixel.resize(n);
+    batch.count.resize(n);
+    batch.frame.resize(n, static_cast<std::uint32_t>(frame_));
   }
 
   std::unique_ptr<ByteSource> source_;
@@ -147,6 +171,7 @@ class ImmReader final : public FrameReader {
   std::uint64_t first_ = 0;
   std::uint64_t last_ = std::numeric_limits<std::uint64_t>::max();
   bool sparse_ = true;
+  std::vector<std::uint16_t>* rows_ = nullptr;  // where whole frames go, while they are asked for
 };
 
 }  // namespace

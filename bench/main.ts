@@ -1,0 +1,153 @@
+/** `npm run bench -- kernels|detectors`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md. */
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { KERNEL_CASES, scaled } from "./cases.js";
+import { DETECTORS } from "./detector-cases.js";
+import { detectorTable } from "./detector-table.js";
+import { detectorShortfall, LEVELS, measureDetector } from "./detectors.js";
+import { shortfall } from "./judge.js";
+import { kernelTable } from "./kernel-table.js";
+import { measureKernel } from "./kernels.js";
+import { machineLine, thisMachine } from "./machine.js";
+import { nativeTool } from "./native-tool.js";
+import { findContender, type Workplace } from "./programs.js";
+import { replaceMeasured } from "./table.js";
+
+/** From build/bench/bench, where this runs. */
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
+
+const USAGE = `npm run bench -- kernels|detectors [options]
+  --case NAME    only this case or detector; repeat for more
+  --runs N       runs of each program (3)
+  --scale X      a fraction of the frames: to try the bench, not to judge
+  --data DIR     folder of the inputs (build/bench-data)
+  --json FILE    also write the report
+  --record       keep it: kernels adds a line to bench/results/kernels.jsonl; both write their page in docs
+  --check        exit 1 when a row is short of its goal`;
+
+interface Options {
+  readonly cases: readonly string[];
+  readonly runs: number;
+  readonly scale: number;
+  readonly data: string;
+  readonly json: string | undefined;
+  readonly record: boolean;
+  readonly check: boolean;
+}
+
+/** What a question answers with. */
+interface Outcome {
+  readonly report: object;
+  readonly text: string;
+  readonly shortfalls: readonly string[];
+  readonly record: () => void;
+}
+
+class UsageError extends Error {}
+
+function parse(argv: readonly string[]): { readonly question: string; readonly options: Options } {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      case: { type: "string", multiple: true, default: [] },
+      runs: { type: "string", default: "3" },
+      scale: { type: "string", default: "1" },
+      data: { type: "string", default: join(ROOT, "build/bench-data") },
+      json: { type: "string" },
+      record: { type: "boolean", default: false },
+      check: { type: "boolean", default: false },
+    },
+  });
+  const [runs, scale] = [Number(values.runs), Number(values.scale)];
+  if (!Number.isInteger(runs) || runs < 1) throw new UsageError("--runs must be a whole number from 1");
+  if (!(scale > 0 && scale <= 1)) throw new UsageError("--scale must be above 0 and at most 1");
+  const whole = scale === 1 && values.case.length === 0;
+  if (values.record && !whole) throw new UsageError("--record keeps whole tables only: leave out --case and --scale");
+  const { json, record, check } = values;
+  return { question: positionals.join(" "), options: { cases: values.case, runs, scale, data: resolve(values.data), json, record, check } };
+}
+
+function selected<T extends { readonly name: string }>(all: readonly T[], names: readonly string[]): readonly T[] {
+  const unknown = names.find((name) => !all.some((one) => one.name === name));
+  if (unknown !== undefined) throw new UsageError(`there is no case "${unknown}"; cases: ${all.map((one) => one.name).join(", ")}`);
+  return names.length === 0 ? all : all.filter((one) => names.includes(one.name));
+}
+
+/** Puts a table into its document, and makes the folder of the numbers. */
+function writeMeasured(document: string, text: string): void {
+  const page = join(ROOT, document);
+  writeFileSync(page, replaceMeasured(readFileSync(page, "utf8"), text));
+  mkdirSync(join(ROOT, "bench/results"), { recursive: true });
+}
+
+const say = (text: string): void => console.error(text);
+
+async function kernels(options: Options, place: Workplace, at: string): Promise<Outcome> {
+  const cases = selected(KERNEL_CASES, options.cases).map((which) => scaled(which, options.scale));
+  const machine = thisMachine(ROOT);
+  const contender = findContender();
+  const peak = place.tool.multiplyAdd();
+  const rows = [];
+  for (const which of cases) {
+    rows.push(await measureKernel(which, { place, dataFolder: options.data, contender, runs: options.runs, say }, peak.perSecond));
+  }
+  const facts = `${machineLine(machine, at)}; medians of ${options.runs}${options.scale === 1 ? "" : `; ${options.scale} of the frames`}`;
+  const bound = `Integer multiply-adds: ${(peak.perSecond / 1e9).toFixed(0)} G/s on one thread (${peak.path}).`;
+  const report = { at, machine, runs: options.runs, scale: options.scale, multiplyAdd: peak, rows };
+  const text = `${facts}\n${bound}\n\n${kernelTable(rows, contender !== null)}`;
+  return {
+    report,
+    text,
+    shortfalls: rows.flatMap((row) => row.verdicts.map((verdict) => shortfall(row.name, verdict)).filter((line) => line !== null)),
+    record: () => {
+      writeMeasured("docs/benchmarks.md", text);
+      appendFileSync(join(ROOT, "bench/results/kernels.jsonl"), `${JSON.stringify(report)}\n`);
+    },
+  };
+}
+
+async function detectors(options: Options, place: Workplace, at: string): Promise<Outcome> {
+  const chosen = selected(DETECTORS, options.cases);
+  const machine = thisMachine(ROOT);
+  const settings = { place, dataFolder: options.data, runs: options.runs, scale: options.scale, say };
+  const rows = chosen.flatMap((detector) => LEVELS.map((level) => measureDetector(detector, level, settings)));
+  const report = { at, machine, runs: options.runs, scale: options.scale, rows };
+  const text = `${machineLine(machine, at)}; medians of ${options.runs}\n\n${detectorTable(rows)}`;
+  return {
+    report,
+    text,
+    shortfalls: rows.map(detectorShortfall).filter((line) => line !== null),
+    record: () => {
+      writeMeasured("docs/detectors.md", text);
+      writeFileSync(join(ROOT, "bench/results/detectors.json"), `${JSON.stringify(report, null, 1)}\n`);
+    },
+  };
+}
+
+const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors };
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { question, options } = parse(argv);
+  const ask = QUESTIONS[question];
+  if (ask === undefined) throw new UsageError(question === "" ? "name a question" : `there is no question "${question}"`);
+  mkdirSync(options.data, { recursive: true });
+  const tool = nativeTool(join(ROOT, "build/bench-native/bench/xpcs_bench"));
+  const outcome = await ask(options, { tool, root: ROOT, scratch: join(options.data, "scratch") }, new Date().toISOString().slice(0, 16));
+  console.log(outcome.text);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(outcome.report, null, 1)}\n`);
+  if (options.record) outcome.record();
+  if (!options.check) return 0;
+  for (const line of outcome.shortfalls) console.error(`short of its goal: ${line}`);
+  return outcome.shortfalls.length > 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const usage = error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}${usage ? `\n${USAGE}` : ""}`);
+  process.exitCode = usage ? 2 : 1;
+}

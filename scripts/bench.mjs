@@ -1,0 +1,33 @@
+/**
+ * Builds and runs the speed measurements: `npm run bench -- kernels|detectors [options]` (docs/benchmarks.md).
+ * Takes `dist` and the addon as they are: `npm run bench` brings them up to date first.
+ */
+import { spawnSync } from "node:child_process";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const NATIVE = join("build", "bench-native");
+
+/**
+ * @param {readonly string[]} command
+ * @param {"inherit" | "ignore"} stdout
+ */
+function run(command, stdout) {
+  const [program, ...args] = command;
+  const done = spawnSync(/** @type {string} */ (program), args, { cwd: ROOT, stdio: ["ignore", stdout, "inherit"] });
+  if (done.error !== undefined) console.error(`bench: ${done.error.message}: ${command.join(" ")}`);
+  return done.status ?? 1;
+}
+
+const steps = [
+  ["cmake", "-S", "native/xpcs-core", "-B", NATIVE, "-DXPCS_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],
+  ["cmake", "--build", NATIVE, "--target", "xpcs_bench"],
+  [process.execPath, "node_modules/typescript/bin/tsc", "-p", "bench/tsconfig.json"],
+];
+for (const step of steps) {
+  if (run(step, "ignore") === 0) continue;
+  console.error(`bench: failed: ${step.join(" ")}`);
+  process.exit(1);
+}
+process.exit(run([process.execPath, join("build", "bench", "bench", "main.js"), ...process.argv.slice(2)], "inherit"));
