@@ -25,6 +25,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./corr.js")).registerCorr,
   },
   {
+    name: "merge",
+    group: "Analyse here",
+    summary: "add repeats of one measurement up, from their results",
+    load: async () => (await import("./merge.js")).registerMerge,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",

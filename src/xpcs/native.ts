@@ -59,10 +59,29 @@ export interface Correlator {
   result(): CorrelatorResult;
 }
 
+/** Repeats of one measurement to add up. */
+export interface MergeRequest {
+  /** NeXus results of this program with one q-map, length and delay scheme: absolute paths. */
+  readonly inputs: readonly string[];
+  readonly out: string;
+  readonly overwrite: boolean;
+  /** per-repeat: sum of G2 over sum of IP x IF, the product per repeat. pooled: over (sum of IP) x (sum of IF). */
+  readonly pooling: "per-repeat" | "pooled";
+  readonly provenance: Readonly<Record<string, string>>;
+}
+
+export interface MergeSummary {
+  readonly out: string;
+  readonly repeats: number;
+  readonly delays: number;
+  readonly dynamicBins: number;
+}
+
 interface Addon {
   readonly version: string;
   machine(): NativeMachine;
   resolveInput(request: CorrRequest): string;
+  merge(request: MergeRequest): MergeSummary;
   correlate(request: CorrRequest, progress: (progress: CorrProgress) => void, cancelFlag: Int32Array): Promise<CorrSummary>;
   Correlator: new (options: CorrelatorOptions) => Correlator;
 }
@@ -108,6 +127,18 @@ export function nativeMachine(): NativeMachine {
 export function resolveInput(request: CorrRequest): string {
   try {
     return addon().resolveInput(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * Adds repeats up by their moments: no pair of photons crosses from one repeat to the next. Blocks while it works.
+ * @throws INVALID_ARGUMENT results that do not belong together · NOT_FOUND · ALREADY_EXISTS · CORRUPT_DATA · IO_FAILED
+ */
+export function mergeResults(request: MergeRequest): MergeSummary {
+  try {
+    return addon().merge(request);
   } catch (error) {
     throw toXpcsError(error);
   }

@@ -48,10 +48,25 @@ Napi::Value resolve_input(const Napi::CallbackInfo& info) {
   return Napi::String::New(env, xpcs::binding::guarded(env, [&] { return xpcs::resolve_settings(request).input; }));
 }
 
+/// merge({inputs, out, overwrite, pooling, provenance}): adds repeats up; quick, so it runs at once.
+Napi::Value merge(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "merge(request)");
+  const xpcs::MergeRequest request = xpcs::binding::to_merge_request(info[0].As<Napi::Object>());
+  const xpcs::MergeSummary summary = xpcs::binding::guarded(env, [&] { return xpcs::merge_results(request); });
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("out", request.out);
+  out.Set("repeats", static_cast<double>(summary.repeats));
+  out.Set("delays", static_cast<double>(summary.delays));
+  out.Set("dynamicBins", summary.dynamicBins);
+  return out;
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", xpcs::kVersion);
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("resolveInput", Napi::Function::New(env, resolve_input));
+  exports.Set("merge", Napi::Function::New(env, merge));
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
   exports.Set("Correlator", xpcs::binding::correlator_class(env));
   return exports;

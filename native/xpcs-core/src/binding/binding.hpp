@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "xpcs/analysis.hpp"
+#include "xpcs/merge.hpp"
 
 namespace xpcs::binding {
 
@@ -21,6 +22,7 @@ auto guarded(Napi::Env env, Run run) {
   }
 }
 
+MergeRequest to_merge_request(const Napi::Object& request);
 Request to_request(const Napi::Object& request);
 Napi::Object to_object(Napi::Env env, const Summary& summary);
 

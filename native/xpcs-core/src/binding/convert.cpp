@@ -39,6 +39,16 @@ std::optional<std::vector<std::uint32_t>> numbers(const Napi::Object& from, cons
   return out;
 }
 
+std::map<std::string, std::string> text_map(const Napi::Object& from) {
+  std::map<std::string, std::string> out;
+  const Napi::Array names = from.GetPropertyNames();
+  for (std::uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).ToString().Utf8Value();
+    out[name] = from.Get(name).ToString().Utf8Value();
+  }
+  return out;
+}
+
 bool flag(const Napi::Object& from, const char* name) {
   const Napi::Value value = from.Get(name);
   return value.IsBoolean() && value.As<Napi::Boolean>().Value();
@@ -65,6 +75,7 @@ constexpr std::array kFilters{std::pair("none", SmoothingFilter::none), std::pai
 constexpr std::array kCompressions{std::pair("none", Compression::none), std::pair("gzip", Compression::gzip)};
 constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", false)};
 constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
+constexpr std::array kPoolings{std::pair("per-repeat", Pooling::per_repeat), std::pair("pooled", Pooling::pooled)};
 constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
 
 }  // namespace
@@ -73,6 +84,17 @@ Napi::Error js_error(Napi::Env env, Code code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
   error.Set("code", code_name(code));
   return error;
+}
+
+MergeRequest to_merge_request(const Napi::Object& from) {
+  MergeRequest request;
+  const Napi::Array inputs = from.Get("inputs").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < inputs.Length(); ++i) request.inputs.push_back(inputs.Get(i).ToString().Utf8Value());
+  request.out = text(from, "out").value_or("");
+  request.overwrite = flag(from, "overwrite");
+  request.pooling = word(from, "pooling", kPoolings).value_or(Pooling::per_repeat);
+  request.provenance = text_map(from.Get("provenance").As<Napi::Object>());
+  return request;
 }
 
 Request to_request(const Napi::Object& from) {
@@ -112,12 +134,7 @@ Request to_request(const Napi::Object& from) {
   request.normalizeByFrameSum = word(options, "normalize", kNormalize);
   request.out = text(from, "out").value_or("");
   request.overwrite = flag(from, "overwrite");
-  const Napi::Object provenance = from.Get("provenance").As<Napi::Object>();
-  const Napi::Array names = provenance.GetPropertyNames();
-  for (std::uint32_t i = 0; i < names.Length(); ++i) {
-    const std::string name = names.Get(i).ToString().Utf8Value();
-    request.provenance[name] = provenance.Get(name).ToString().Utf8Value();
-  }
+  request.provenance = text_map(from.Get("provenance").As<Napi::Object>());
   return request;
 }
 
