@@ -37,8 +37,8 @@ class Darks {
 /// One pass over the file.
 class Intake {
  public:
-  Intake(FrameReader& reader, Settings& settings, Correlator& correlator)
-      : reader_(reader), settings_(settings), correlator_(correlator), darkFrames_(reader.dense() ? settings.darkFrames : 0),
+  Intake(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks)
+      : reader_(reader), settings_(settings), sinks_(sinks), darkFrames_(reader.dense() ? settings.darkFrames : 0),
         plan_{std::max(darkFrames_, settings.begin - 1), settings.stride, settings.average},
         darks_(darkFrames_, darkFrames_ > 0 ? settings.dqmap.size() : 0, settings.flatfield) {
     if (settings.darkFrames > 0 && !reader.dense()) {
@@ -52,13 +52,19 @@ class Intake {
     reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
     FrameBatch batch;
     std::vector<std::uint16_t> rows;
-    while (whole_frames() && reader_.next_dense(batch, rows)) {
+    while ((whole_frames() || darkFrames_ > 0) && reader_.next_dense(batch, rows)) {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
-      correlator_.push_dense(rows, !settings_.reader.unsignedCounts);
+      if (darkFrames_ > 0) {
+        take_dark_rows(batch, rows);
+        continue;
+      }
+      const std::uint64_t first = batch.headerStart - plan_.first;
+      const std::size_t pixels = settings_.dqmap.size();
+      for (const auto& sink : sinks_) sink->push_dense(static_cast<std::uint32_t>(first), rows, pixels, !settings_.reader.unsignedCounts);
     }
-    while (!whole_frames() && reader_.next(batch)) {
+    while (!whole_frames() && darkFrames_ == 0 && reader_.next(batch)) {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
@@ -89,42 +95,62 @@ class Intake {
 
   void take_events(const FrameBatch& batch) {
     if (direct(batch)) {
-      correlator_.push(batch.frame, batch.pixel, batch.count);
+      for (const auto& sink : sinks_) sink->push(batch.frame, batch.pixel, batch.count);
       return;
     }
     frame_.clear();
     pixel_.clear();
     count_.clear();
     real_.clear();
+    // Photons of one frame come together: where it goes is worked out once.
+    std::uint64_t knownFrame = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t seriesFrame = 0;
+    bool counts = false;
     for (std::size_t i = 0; i < batch.frame.size(); ++i) {
-      const std::uint32_t fileFrame = batch.frame[i];
-      if (fileFrame < darkFrames_) {
-        darks_.add(batch.pixel[i], batch.count[i]);
-        continue;
+      if (batch.frame[i] != knownFrame) {
+        knownFrame = batch.frame[i];
+        counts = plan_.map(batch.frame[i], seriesFrame) && !beyond(seriesFrame);
       }
-      std::uint64_t seriesFrame = 0;
-      if (!plan_.map(fileFrame, seriesFrame) || (fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_))) continue;
-      take_value(static_cast<std::uint32_t>(seriesFrame), batch.pixel[i], batch.count[i]);
+      if (!counts || (reader_.dense() && batch.count[i] <= 0)) continue;
+      frame_.push_back(static_cast<std::uint32_t>(seriesFrame));
+      pixel_.push_back(batch.pixel[i]);
+      count_.push_back(batch.count[i]);
     }
-    if (darkFrames_ > 0) {
-      correlator_.push_real(frame_, pixel_, real_);
-    } else {
-      correlator_.push(frame_, pixel_, count_);
-    }
+    for (const auto& sink : sinks_) sink->push(frame_, pixel_, count_);
   }
 
-  void take_value(std::uint32_t seriesFrame, std::uint32_t pixel, std::int64_t count) {
-    if (darkFrames_ > 0) {
-      finish_darks();
-      const double value = std::max(static_cast<float>(static_cast<double>(count) - darks_.average[pixel]), 0.0F);
-      if (value <= settings_.lld + settings_.sigma * darks_.spread[pixel]) return;
-      real_.push_back(value * (settings_.flatfield.empty() ? 1.0 : settings_.flatfield[pixel]));
-    } else {
-      if (reader_.dense() && count <= 0) return;
-      count_.push_back(count);
+  [[nodiscard]] bool beyond(std::uint64_t seriesFrame) const { return fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_); }
+
+  /// Frames with darks: the first ones of the file are the darks, the others count above the threshold. Zeros take part: above a
+  /// negative dark they count.
+  void take_dark_rows(const FrameBatch& headers, const std::vector<std::uint16_t>& rows) {
+    const std::size_t pixels = settings_.dqmap.size();
+    frame_.clear();
+    pixel_.clear();
+    real_.clear();
+    for (std::size_t k = 0; k < rows.size() / pixels; ++k) {
+      const std::uint64_t fileFrame = headers.headerStart + k;
+      std::uint64_t seriesFrame = 0;
+      const bool dark = fileFrame < darkFrames_;
+      if (!dark && (!plan_.map(fileFrame, seriesFrame) || beyond(seriesFrame))) continue;
+      if (!dark) finish_darks();
+      for (std::uint32_t pixel = 0; pixel < pixels; ++pixel) {
+        const std::uint16_t raw = rows[k * pixels + pixel];
+        const std::int64_t count = settings_.reader.unsignedCounts ? std::int64_t{raw} : std::int64_t{static_cast<std::int16_t>(raw)};
+        if (dark) darks_.add(pixel, count);
+        else take_above_dark(static_cast<std::uint32_t>(seriesFrame), pixel, count);
+      }
     }
+    for (const auto& sink : sinks_) sink->push_real(frame_, pixel_, real_);
+  }
+
+  /// One raw count under darks, compared in single precision as XPCS-Eigen does.
+  void take_above_dark(std::uint32_t seriesFrame, std::uint32_t pixel, std::int64_t count) {
+    const float value = std::max(static_cast<float>(static_cast<double>(count) - darks_.average[pixel]), 0.0F);
+    if (value <= static_cast<float>(settings_.lld + settings_.sigma * darks_.spread[pixel])) return;
     frame_.push_back(seriesFrame);
     pixel_.push_back(pixel);
+    real_.push_back(value * (settings_.flatfield.empty() ? 1.0 : settings_.flatfield[pixel]));
   }
 
   void finish_darks() {
@@ -133,13 +159,17 @@ class Intake {
     darksFinished_ = true;
   }
 
+  /// Frames by which the range moved because it began inside the darks.
+  [[nodiscard]] std::uint64_t shift() const { return plan_.first - (settings_.begin - 1); }
+  [[nodiscard]] bool shifted() const { return shift() > 0; }
+
   Measured measured() {
     const std::uint64_t held = reader_.frames();
     const std::uint64_t begin = plan_.first + 1;
     const std::string holds = settings_.input + " holds " + std::to_string(held) + " frames";
     if (!reader_.openEnded() && fileFrames_ && plan_.first + *fileFrames_ > held) {
       throw Error(Code::invalid_argument, holds + (darkFrames_ > 0 ? " (darks included)" : "") + ", the range " + std::to_string(begin) + " to " +
-                                              std::to_string(plan_.first + *fileFrames_) + " reaches beyond; end at " + std::to_string(held) + " or earlier");
+                                              std::to_string(plan_.first + *fileFrames_) + " reaches beyond" + (shifted() ? " (it begins after the darks)" : std::string()) + "; end at " + std::to_string(held - shift()) + " or earlier");
     }
     if (held <= plan_.first) throw Error(Code::invalid_argument, holds + ", the range from frame " + std::to_string(begin) + " on is empty");
     const std::uint64_t range = fileFrames_.value_or(held - plan_.first);
@@ -148,7 +178,7 @@ class Intake {
       throw Error(Code::invalid_argument, "the range of " + std::to_string(range) + " frames gives " + std::to_string(frames) + " after stride " +
                                               std::to_string(plan_.stride) + " and average " + std::to_string(plan_.average) + "; a correlation needs at least 2");
     }
-    correlator_.set_frames(frames);
+    for (const auto& sink : sinks_) sink->set_frames(frames);
     if (settings_.staticWindow == 0) settings_.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
     Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}};
     if (measured.clockS.empty()) number_frames(range, measured);
@@ -173,7 +203,7 @@ class Intake {
 
   FrameReader& reader_;
   Settings& settings_;
-  Correlator& correlator_;
+  std::span<const std::unique_ptr<FrameSink>> sinks_;
   std::uint64_t darkFrames_;
   FramePlan plan_;
   Darks darks_;
@@ -187,8 +217,8 @@ class Intake {
 
 }  // namespace
 
-Measured read_series(FrameReader& reader, Settings& settings, Correlator& correlator, const Control& control) {
-  return Intake(reader, settings, correlator).run(control);
+Measured read_series(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks, const Control& control) {
+  return Intake(reader, settings, sinks).run(control);
 }
 
 }  // namespace xpcs

@@ -1,12 +1,15 @@
 // Resolves a request against its job file and q-map into one set of settings: the request wins, then the job file,
 // then the defaults of docs/cli.md.
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <thread>
 
 #include "job_file.hpp"
+#include "two_time_settings.hpp"
 
 namespace xpcs {
 namespace {
@@ -22,6 +25,10 @@ Format resolve_format(const Request& request, const std::string& input) {
 }
 
 void refuse_output_in_place(const Request& request, const std::string& input) {
+  const std::filesystem::path folder = std::filesystem::path(request.out).parent_path();
+  if (!folder.empty() && ::access(folder.c_str(), W_OK) != 0) {
+    throw Error(Code::invalid_argument, "the output's folder " + folder.string() + " " + (errno == ENOENT ? "does not exist: make it first" : "cannot be written to: " + std::string(std::strerror(errno))));
+  }
   struct stat out {};
   if (::stat(request.out.c_str(), &out) != 0) return;
   for (const auto& path : {std::optional(input), request.qmap, request.job, request.metadata}) {
@@ -31,6 +38,7 @@ void refuse_output_in_place(const Request& request, const std::string& input) {
     }
   }
   if (S_ISDIR(out.st_mode)) throw Error(Code::invalid_argument, "the output " + request.out + " is a folder; name a file");
+  if (!S_ISREG(out.st_mode)) throw Error(Code::invalid_argument, "the output " + request.out + " is not a regular file; name a new one");
   if (!request.overwrite) throw Error(Code::already_exists, "the output " + request.out + " exists; --overwrite replaces it");
 }
 
@@ -67,9 +75,6 @@ Settings resolve_settings(const Request& request) {
   settings.format = resolve_format(request, settings.input);
 
   if (request.type) settings.type = *request.type;
-  if (settings.type != AnalysisType::multitau) {
-    throw Error(Code::unsupported, "two-time analysis is not supported yet; --type multitau computes g2");
-  }
   if (request.begin) settings.begin = *request.begin;
   if (request.end) settings.end = *request.end;
   if (request.stride) settings.stride = *request.stride;
@@ -82,9 +87,18 @@ Settings resolve_settings(const Request& request) {
     throw Error(Code::invalid_argument, "the frame range " + std::to_string(settings.begin) + " to " + std::to_string(*settings.end) + " is empty");
   }
   settings.layout = request.layout.value_or(request.job ? Layout::exchange : Layout::nexus);
+  if (settings.layout == Layout::nexus && request.exchange) settings.warnings.emplace_back("--exchange has no effect: it names the group of the exchange layout");
+  if (settings.layout == Layout::exchange && (request.metadata || request.frameTimeS)) {
+    settings.warnings.emplace_back("--metadata and --frame-time have no effect: the exchange layout has no place for them");
+  }
   if (request.exchange) settings.resultGroup = *request.exchange;
   if (settings.resultGroup.empty() || settings.resultGroup == "/") throw Error(Code::invalid_argument, "the result group must be a name such as /exchange");
   if (settings.resultGroup[0] != '/') settings.resultGroup = '/' + settings.resultGroup;
+  for (const char* taken : {"/xpcs", "/measurement", "/provenance", "/hdf_metadata_version"}) {
+    if (settings.resultGroup == taken || settings.resultGroup.rfind(std::string(taken) + "/", 0) == 0) {
+      throw Error(Code::invalid_argument, "the result group " + settings.resultGroup + " lies inside " + taken + ", which the file needs; name another");
+    }
+  }
   // The exchange layout's column is by definition XPCS-Eigen's.
   settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
   settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
@@ -108,6 +122,7 @@ Settings resolve_settings(const Request& request) {
     throw Error(Code::invalid_argument, "a Rigaku 500k frame is 512 x 1024 (rows x columns), the q-map is " + std::to_string(settings.reader.height) + " x " +
                                             std::to_string(settings.reader.width) + "; use the q-map of this detector");
   }
+  if (settings.type != AnalysisType::multitau) resolve_two_time(request, settings);
   refuse_output_in_place(request, settings.input);
   return settings;
 }
