@@ -2,6 +2,8 @@
  * What `xpcs corr` would refuse before it reads a frame is refused at submission: a mistake must not wait for a site to tell it.
  * Needs the native core; a machine without one submits what it cannot check, and the site tells.
  */
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { CorrFiles } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import type { CorrJob, FileRef } from "../core/job.js";
@@ -22,6 +24,14 @@ function checkFrameTime({ job, metadata, options, input }: CorrJob): void {
   );
 }
 
+/** The result, or a stand-in while its folder is still to be made: then nothing is there that it could replace. */
+function resultToCheck(path: string): string {
+  let folder = dirname(path);
+  if (existsSync(folder)) return path;
+  while (!existsSync(folder)) folder = dirname(folder);
+  return join(folder, `${basename(path)}.not-made-yet`);
+}
+
 /**
  * The job with its raw file named, also when only the job file does, so that its record has all files that it reads.
  *
@@ -31,6 +41,12 @@ function checkFrameTime({ job, metadata, options, input }: CorrJob): void {
 export function checkedWork(work: CorrJob, { mayExist }: { mayExist: boolean }): CorrJob {
   checkFrameTime(work);
   if (!nativeIsBuilt()) return work;
-  const request = { files: filesOf(work), options: work.options, out: work.out.path, overwrite: mayExist, provenance: {} };
+  const request = {
+    files: filesOf(work),
+    options: work.options,
+    out: resultToCheck(work.out.path),
+    overwrite: mayExist,
+    provenance: {},
+  };
   return { ...work, input: { path: resolveInput(request) } };
 }
