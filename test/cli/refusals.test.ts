@@ -82,11 +82,12 @@ describe("the folder of the results", () => {
 });
 
 describe("a folder that cannot be used", () => {
-  it("as --data or --work is exit 2, at once", async () => {
+  it("as --data, --work or the demo's --out is exit 2, at once", async () => {
     const token = ["--token", "some-token"];
     for (const folder of ["/proc/xpcs-nowhere", run.qmap]) {
       expect(await refusal(2, "INVALID_ARGUMENT", "central", "--data", folder, "--listen", "127.0.0.1:0")).toContain(folder);
       expect(await refusal(2, "INVALID_ARGUMENT", "site", "--work", folder, "--name", "n", ...token)).toContain("--work");
+      expect(await refusal(2, "INVALID_ARGUMENT", "demo", "--out", folder)).toContain("--out");
     }
   });
 });
