@@ -17,6 +17,7 @@ import { ChangeFeed } from "./change-feed.js";
 import { planGrants, siteLoads, waitReason } from "./dispatch.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
+import { Newcomers } from "./newcomers.js";
 import { Sites } from "./presence.js";
 import { jobView, siteView } from "./views.js";
 
@@ -32,9 +33,15 @@ export interface CentralOptions {
   readonly onDead: (error: XpcsError) => void;
 }
 
+/** "siteLeft" as the log writes names: "site-left". */
+function logName(type: LedgerEvent["type"]): string {
+  return type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 export class Central {
   readonly clock: Clock;
   readonly newJobId: (nowMs: number) => JobId;
+  readonly newcomers = new Newcomers(LIMITS.unauthenticatedLinksMax);
   readonly sites: Sites;
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
@@ -84,7 +91,7 @@ export class Central {
     const events = this.#ledger.execute(command, this.clock.nowMs());
     for (const event of events) {
       if ("job" in event) this.#jobChanged(event);
-      this.#logger.info(event.type, {
+      this.#logger.info(logName(event.type), {
         ...("job" in event ? { job: event.job } : {}),
         ...("site" in event ? { site: event.site } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),

@@ -37,6 +37,7 @@ function enter(role: Role, link: Link, exposed: Exposed, central: Central): void
 /** Guards a fresh link until its peer has shown a token. */
 export function guardLink(link: Link, { central, roleOf, clock, logger, peer }: GateOptions): void {
   let failures = 0;
+  central.newcomers.admit(link);
   const late = () => link.close(new XpcsError("PERMISSION_DENIED", `no token within ${LIMITS.authenticateMs} ms`));
   const timer = clock.after(LIMITS.authenticateMs, late);
   link.onClose(() => timer.cancel());
@@ -56,6 +57,7 @@ export function guardLink(link: Link, { central, roleOf, clock, logger, peer }: 
         throw new XpcsError("PERMISSION_DENIED", `central does not accept this token: ${wants} is in tokens.json of central's data folder`);
       }
       timer.cancel();
+      central.newcomers.release(link);
       logger.info("link-authenticated", { peer, role });
       enter(role, link, exposed, central);
       return { role, version: VERSION };

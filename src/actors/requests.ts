@@ -54,7 +54,7 @@ const corrOptions = z.strictObject({
   stride: positive.optional(),
   average: positive.optional(),
   dpl: positive.optional(),
-  threads: positive.optional(),
+  threads: positive.max(LIMITS.threadsMax).optional(),
   g2out: z.boolean().optional(),
   layout: z.enum(LAYOUTS).optional(),
   exchange: plainText(LIMITS.tagCharsMax).optional(),

@@ -1,15 +1,16 @@
 /** Puts a central together from its parts and starts it. No globals: the clock, randomness and the log come from the caller. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import type { Logger } from "../core/log.js";
 import { Ledger, loadState } from "../ledger/ledger.js";
 import { openLevelStore } from "../ledger/level-store.js";
+import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
 import type { Policy } from "../router/policy.js";
 import { POLICIES } from "../router/registry.js";
-import { listenWebSocket } from "../wire/websocket-server.js";
+import type { Link } from "../wire/link.js";
+import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
 import { Central } from "./central.js";
 import { guardLink } from "./gate.js";
 import { createIdSource } from "./ids.js";
@@ -59,17 +60,37 @@ async function openLedger(store: EventStore): Promise<Ledger> {
 /**
  * Starts central on `dir`, continuing where the last one stopped.
  *
- * @throws REFUSED another central has `dir` open, the port is taken, or the address is not loopback; CORRUPT_DATA; VERSION_MISMATCH; IO_FAILED
+ * @throws REFUSED another central has `dir` open, the port is taken, or the address is not loopback; INVALID_ARGUMENT the folder or the address
+ *   cannot be used; CORRUPT_DATA; VERSION_MISMATCH; IO_FAILED
  */
 export async function startCentral(options: StartOptions): Promise<RunningCentral> {
-  const { dir, clock, logger, randomBytes } = options;
-  const policy = policyOf(options.policy ?? "soonest");
+  const { host, port, clock } = options;
+  policyOf(options.policy ?? "soonest");
+  let accept: OnLink = (link) => link.close(new XpcsError("UNAVAILABLE", "central is starting"));
+  // The address comes first: when it is refused, no folder has been made.
+  const listener = await listenWebSocket({
+    host,
+    port,
+    clock,
+    insecure: options.insecure ?? false,
+    onLink: (link, peer) => accept(link, peer),
+  });
   try {
-    await mkdir(dir, { recursive: true });
+    return await startOn(listener, options, (onLink) => {
+      accept = onLink;
+    });
   } catch (error) {
-    throw new XpcsError("IO_FAILED", `cannot make the data folder ${dir}: ${(error as Error).message}`);
+    await listener.close();
+    throw error;
   }
-  // The lock of the ledger comes first: two centrals that start together must not both make tokens.
+}
+
+type OnLink = (link: Link, peer: string) => void;
+
+async function startOn(listener: Listener, options: StartOptions, serve: (onLink: OnLink) => void): Promise<RunningCentral> {
+  const { dir, clock, logger, randomBytes } = options;
+  await makeFolder(dir, "the data folder");
+  // The lock of the ledger comes before the tokens: two centrals that start together must not both make some.
   const ledger = await openLedger(await openLevelStore(join(dir, "ledger")));
   let tellFailed: (error: XpcsError) => void = () => {};
   const failed = new Promise<XpcsError>((resolve) => {
@@ -77,7 +98,7 @@ export async function startCentral(options: StartOptions): Promise<RunningCentra
   });
   const central = new Central({
     ledger,
-    policy,
+    policy: policyOf(options.policy ?? "soonest"),
     clock,
     logger,
     newJobId: createIdSource(randomBytes),
@@ -88,14 +109,8 @@ export async function startCentral(options: StartOptions): Promise<RunningCentra
     },
   });
   try {
-    const tokens = await loadTokens(dir, randomBytes);
-    const listener = await listenWebSocket({
-      host: options.host,
-      port: options.port,
-      clock,
-      insecure: options.insecure ?? false,
-      onLink: (link, peer) => guardLink(link, { central, roleOf: (token) => roleOf(tokens, token), clock, logger, peer }),
-    });
+    const tokens = await loadTokens(dir, randomBytes, logger);
+    serve((link, peer) => guardLink(link, { central, roleOf: (token) => roleOf(tokens, token), clock, logger, peer }));
     central.start();
     logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });
     return {

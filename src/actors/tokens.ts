@@ -3,10 +3,11 @@
  * tokens per person and experiment come as more entries behind `roleOf`.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { XpcsError } from "../core/errors.js";
+import type { Logger } from "../core/log.js";
 import type { Role } from "../core/protocols.js";
 
 export interface Tokens {
@@ -24,15 +25,26 @@ function parseTokens(text: string, path: string): Tokens {
   }
 }
 
+/** Takes the file from everybody but its owner, and says so: who could read it may have its tokens. */
+async function keepPrivate(path: string, logger: Logger): Promise<void> {
+  const mode = (await stat(path)).mode & 0o777;
+  if ((mode & 0o077) === 0) return;
+  await chmod(path, mode & 0o700);
+  const reason = "others could read or write it, and may know the tokens: to get new ones, stop central and remove the file";
+  logger.warn("tokens-were-open", { path, mode: mode.toString(8).padStart(4, "0"), reason });
+}
+
 /**
- * The tokens in `dir`; makes them at the first start, mode 0600.
+ * The tokens in `dir`; makes them at the first start, mode 0600, and takes other rights from a file that has them.
  *
  * @throws CORRUPT_DATA the file is damaged; IO_FAILED
  */
-export async function loadTokens(dir: string, randomBytes: (size: number) => Uint8Array): Promise<Tokens> {
+export async function loadTokens(dir: string, randomBytes: (size: number) => Uint8Array, logger: Logger): Promise<Tokens> {
   const path = join(dir, "tokens.json");
   try {
-    return parseTokens(await readFile(path, "utf8"), path);
+    const tokens = parseTokens(await readFile(path, "utf8"), path);
+    await keepPrivate(path, logger);
+    return tokens;
   } catch (error) {
     if (error instanceof XpcsError) throw error;
     if ((error as { code?: string }).code !== "ENOENT")

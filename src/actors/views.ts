@@ -64,7 +64,7 @@ export function siteView(site: SiteRecord, live: { up: boolean; running: number;
     slots: site.slots,
     running: live.running,
     host: site.host,
-    lastSeenAt: iso(live.seenAt ?? site.joinedAt),
+    lastSeenAt: iso(live.seenAt ?? site.leftAt ?? site.joinedAt),
     finishedJobs,
     meanRunS: finishedJobs === 0 ? null : totalMs / finishedJobs / 1000,
   };

@@ -16,6 +16,7 @@ import {
   SMOOTHINGS,
 } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
 import { integerOption, positiveOption } from "./option-values.js";
 
 /** What commander hands over: CorrOptions, with `frameTime` for `frameTimeS`, and the metadata file. */
@@ -60,7 +61,7 @@ export function addCorrOptions(command: Command): Command {
     .option("--stride <n>", "use every n-th frame", count)
     .option("--average <n>", "average n consecutive frames into one", count)
     .option("--dpl <n>", "delays per level of the multi-tau scheme", count)
-    .option("--threads <n>", "threads of the correlator", count)
+    .option("--threads <n>", "threads of the correlator", integerOption(1, LIMITS.threadsMax))
     .option("--g2out", "also write G2, IP and IF of every pixel")
     .addOption(new Option("--layout <layout>", "result layout (default: nexus with --qmap, exchange with --job)").choices(LAYOUTS))
     .option("--exchange <group>", "result group of the exchange layout", groupOption)

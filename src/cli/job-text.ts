@@ -1,8 +1,9 @@
 /** Jobs as text for people: one line of a table, a line of live progress, all about one job. */
-import type { Attempt, JobView } from "../core/job.js";
+import type { Clock } from "../core/clock.js";
+import { type Attempt, isFinal, type JobId, type JobView } from "../core/job.js";
 import { type Column, formatTable } from "./output.js";
 
-const JOB_COLUMNS: readonly Column[] = ["JOB", "TYPE", "STATE", "SITE", "INPUT", "SUBMITTED", "NOTE"].map((title) => ({ title }));
+const JOB_COLUMNS: readonly Column[] = ["JOB", "TYPE", "STATE", "SITE", "INPUT", "SUBMITTED UTC", "NOTE"].map((title) => ({ title }));
 
 function fileName(path: string | undefined): string {
   return path?.split("/").at(-1) ?? "-";
@@ -12,7 +13,7 @@ function percent(progress: number | null): string {
   return progress === null ? "" : `${Math.round(progress * 100)} %`;
 }
 
-/** `2026-11-22 10:15:02` in UTC. */
+/** `2026-11-22 10:15:02`, in UTC: say so beside it. */
 export function shortTime(iso: string | null): string {
   return iso === null ? "-" : iso.slice(0, 19).replace("T", " ");
 }
@@ -39,17 +40,30 @@ export function jobTable(jobs: readonly JobView[]): string {
   );
 }
 
-/** One line per change, for `watch` and `submit --wait`. */
-export function changeLine(job: JobView): string {
+function changeLine(job: JobView, at: string): string {
   const where = job.site === null ? "" : ` at ${job.site}`;
   const what = note(job);
-  return `${job.since.slice(11, 19)}  ${job.id}  ${job.state}${where}  ${fileName(job.inputs[0])}${what === "" ? "" : `  (${what})`}`;
+  return `${at.slice(11, 19)} UTC  ${job.id}  ${job.state}${where}  ${fileName(job.inputs[0])}${what === "" ? "" : `  (${what})`}`;
 }
 
+/** Writes one line per change, for `watch` and `submit --wait`, with the time since when it is so. */
+export function changeLines(clock: Clock): (job: JobView) => string {
+  const told = new Map<JobId, string>();
+  return (job) => {
+    // Told of this state before: it is the progress or the reason that changed, and that just now.
+    const isNews = told.get(job.id) !== job.since;
+    if (isFinal(job.state)) told.delete(job.id);
+    else told.set(job.id, job.since);
+    return changeLine(job, isNews ? job.since : new Date(clock.nowMs()).toISOString());
+  };
+}
+
+const utc = (iso: string) => `${shortTime(iso)} UTC`;
+
 function attemptLine({ epoch, site, outcome, startedAt, finishedAt, code, reason }: Attempt): string {
-  const until = finishedAt === undefined ? "" : ` to ${shortTime(finishedAt)}`;
+  const until = finishedAt === undefined ? "" : ` to ${utc(finishedAt)}`;
   const why = code === undefined && !reason ? "" : `: ${[code, reason].filter(Boolean).join(" ")}`;
-  return `  ${epoch}  ${outcome} at ${site}, ${shortTime(startedAt)}${until}${why}`;
+  return `  ${epoch}  ${outcome} at ${site}, ${utc(startedAt)}${until}${why}`;
 }
 
 /** Everything about one job. */
@@ -58,14 +72,14 @@ export function jobText(job: JobView): string {
   const lines: readonly (readonly [string, string | null])[] = [
     ["job", job.id],
     ["app", `${job.app} (${job.type})`],
-    ["state", `${job.state} since ${shortTime(job.since)} UTC${job.progress === null ? "" : `, ${percent(job.progress)}`}`],
+    ["state", `${job.state} since ${utc(job.since)}${job.progress === null ? "" : `, ${percent(job.progress)}`}`],
     ["reason", job.reason],
     ["site", job.site],
     ["why", job.why],
     ["tags", tags.length === 0 ? null : tags.join(" ")],
-    ["submitted", shortTime(job.submittedAt)],
-    ["started", job.startedAt && shortTime(job.startedAt)],
-    ["finished", job.finishedAt && shortTime(job.finishedAt)],
+    ["submitted", utc(job.submittedAt)],
+    ["started", job.startedAt && utc(job.startedAt)],
+    ["finished", job.finishedAt && utc(job.finishedAt)],
     ...job.inputs.map((path) => ["input", path] as const),
     ...job.outputs.map(({ path, bytes, sha256 }) => ["output", `${path} (${bytes} bytes, sha256 ${sha256})`] as const),
   ];

@@ -1,14 +1,15 @@
 /** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
 import { randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { toXpcsError, XpcsError } from "../core/errors.js";
+import { toXpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import { WORK_SOURCE_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { VERSION } from "../core/version.js";
+import { makeFolder } from "../ledger/make-folder.js";
 import { APPS } from "../sites/apps.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
@@ -48,13 +49,9 @@ function ableApps(logger: Logger): string[] {
 }
 
 /** Each name has its own folder, so that sites may share --work. */
-function workFolder(work: string, name: string): string {
+async function workFolder(work: string, name: string): Promise<string> {
   const folder = join(resolve(work), name);
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw new XpcsError("INVALID_ARGUMENT", `cannot make the work folder ${folder}: ${(error as Error).message}`);
-  }
+  await makeFolder(folder, "the work folder (--work)");
   return folder;
 }
 
@@ -62,7 +59,7 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
   const { central, token } = centralSettings(options);
   const { name = nameOption(hostname()), slots } = options;
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
-  const workDir = workFolder(options.work, name);
+  const workDir = await workFolder(options.work, name);
   const clock = realClock;
   const site = runSite({
     name,
@@ -78,6 +75,7 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
     clock,
     logger,
     rng: Math.random,
+    onRefused: (reason, patienceMs) => io.note(`xpcs: ${reason}; trying for ${patienceMs / 1000} s, as that one may have died just now`),
   });
   void site.joined.then(() => io.result({ site: name, slots, central }, () => `site ${name} has joined ${central} with ${slots} slots`));
   const stop = (): void => void site.stop({ graceMs: options.grace * 1000 });
@@ -95,8 +93,8 @@ export function registerSite(program: Command, io: CliIo): void {
   addCentralOptions(command)
     .requiredOption("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
     .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
-    .option("--slots <n>", "jobs at a time", integerOption(1, 1024), 1)
-    .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, 1024))
+    .option("--slots <n>", "jobs at a time", integerOption(1, LIMITS.siteSlotsMax), 1)
+    .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, LIMITS.threadsMax))
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30)
     .action((options: SiteOptions) => run(options, io));
   withExample(command, "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work");

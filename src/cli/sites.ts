@@ -14,7 +14,7 @@ const COLUMNS: readonly Column[] = [
   { title: "FINISHED", align: "right" },
   { title: "MEAN RUN s", align: "right" },
   { title: "HOST" },
-  { title: "LAST SEEN" },
+  { title: "LAST SEEN UTC" },
 ];
 
 function siteTable(sites: readonly SiteView[]): string {

@@ -1,14 +1,15 @@
 /**
  * From the words of `xpcs submit` to job specifications: checks every file before anything is submitted, and names the
- * results. Talks to no central.
+ * results. Talks to no central and makes nothing.
  */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { CorrOptions } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import type { CorrJob, FileRef, JobSpec } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { findMetadata, stemOf } from "../xpcs/corr-files.js";
+import { checkedWork } from "./submit-check.js";
 
 export interface SubmitWords {
   readonly inputs: readonly string[];
@@ -63,8 +64,8 @@ function metadataRef(source: string, { metadata, job, options }: SubmitWords): {
 }
 
 /**
- * One job per input; makes the --out folder.
- * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there
+ * One job per input.
+ * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there · what `xpcs corr` refuses without reading frames
  */
 export function submitSpecs(words: SubmitWords): JobSpec[] {
   const { inputs, options, overwrite, tags, attemptsMax, site } = words;
@@ -95,6 +96,11 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
       throw new XpcsError("INVALID_ARGUMENT", `${other} and ${source} would both write ${work.out.path}: submit them with different --out`);
     taken.set(work.out.path, source);
   }
-  if (words.out !== undefined) mkdirSync(resolve(words.out), { recursive: true });
-  return works.map((work) => ({ work, tags, attemptsMax, ...(site === undefined ? {} : { site }) }));
+  const mayExist = overwrite || words.repeatable;
+  return works.map((work) => ({
+    work: checkedWork(work, { mayExist }),
+    tags,
+    attemptsMax,
+    ...(site === undefined ? {} : { site }),
+  }));
 }

@@ -1,10 +1,13 @@
 /** `xpcs submit INPUT...`: hands files to central, one job per input, and may wait for them. */
 import type { Command } from "commander";
+import type { JobId } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { realClock } from "../core/real-clock.js";
+import { checkFolder, makeFolder } from "../ledger/make-folder.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { withExample } from "./help.js";
-import { changeLine } from "./job-text.js";
+import { changeLines } from "./job-text.js";
 import { collectPairs, integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { submitSpecs } from "./submit-specs.js";
@@ -22,8 +25,21 @@ interface SubmitOptions extends CentralOptions, RawCorrOptions {
   readonly wait?: true;
 }
 
+/** Ctrl-C ends the waiting alone, which whoever pressed it may not know. */
+function stillGoing(error: unknown, jobs: readonly JobId[], io: CliIo): never {
+  if (io.interrupted !== null) {
+    const [them, ids] = jobs.length === 1 ? ["the job goes on", jobs[0]!] : [`the ${jobs.length} jobs go on`, "ID..."];
+    io.note(`stopped waiting; ${them}: xpcs watch ${ids} follows, xpcs cancel ${ids} stops`);
+  }
+  throw error;
+}
+
+/** How errors name --out. */
+const RESULTS_FOLDER = "the folder of the results (--out)";
+
 async function submit(inputs: readonly string[], options: SubmitOptions, io: CliIo): Promise<void> {
   const { qmap, job, metadata, out, site, key } = options;
+  if (out !== undefined) await checkFolder(out, RESULTS_FOLDER);
   const jobs = submitSpecs({
     inputs,
     ...(qmap === undefined ? {} : { qmap }),
@@ -38,11 +54,14 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
     repeatable: key !== undefined,
   });
   await withClient(options, async (client) => {
+    // Only now: a central that cannot be reached must not leave an empty folder behind.
+    if (out !== undefined) await makeFolder(out, RESULTS_FOLDER);
     const submitted = await client.submit({ jobs, ...(key === undefined ? {} : { key }) });
     io.result({ jobs: submitted.jobs }, () => submitted.jobs.join("\n"));
     if (options.wait !== true) return;
-    const onChange = (changed: Parameters<typeof changeLine>[0]): void => io.note(changeLine(changed));
-    exitByOutcome(io, await client.wait(submitted.jobs, { signal: io.signal, onChange }));
+    const line = changeLines(realClock);
+    const waiting = client.wait(submitted.jobs, { signal: io.signal, onChange: (changed) => io.note(line(changed)) });
+    exitByOutcome(io, await waiting.catch((error: unknown) => stillGoing(error, submitted.jobs, io)));
   });
 }
 

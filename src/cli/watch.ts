@@ -2,14 +2,16 @@
 import type { Command } from "commander";
 import { isCode } from "../core/errors.js";
 import type { JobView } from "../core/job.js";
+import { realClock } from "../core/real-clock.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
-import { changeLine } from "./job-text.js";
+import { changeLines } from "./job-text.js";
 import type { CliIo } from "./output.js";
 
 /** Prints each change of a job: a line for a person, a JSON object per line for a program. */
 export function changePrinter(io: CliIo): (job: JobView) => void {
-  return (job) => io.result(job, () => changeLine(job));
+  const line = changeLines(realClock);
+  return (job) => io.result(job, () => line(job));
 }
 
 /** Exit code 1 when a job did not finish. */

@@ -21,6 +21,8 @@ export const LIMITS = {
   heartbeatMs: 3_000,
   /** A link must authenticate within this time. */
   authenticateMs: 10_000,
+  /** Links that have not authenticated, at a time; the oldest makes room. All sites come back together when central was restarted, but need ms. */
+  unauthenticatedLinksMax: 256,
   /** Lease term. Renewal happens at `renewMs`, so three renewals may be lost. Detects a dead site within 10 s. */
   leaseMs: 9_000,
   renewMs: 2_500,
@@ -37,6 +39,8 @@ export const LIMITS = {
   retryDelayMaxMs: 60_000,
   /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
   siteSlotsMax: 1_024,
+  /** Threads of one correlation: more than any machine has cores. */
+  threadsMax: 1_024,
   heldLeasesMax: 4_096,
   /** Waiting jobs looked at in one round of dispatch: bounds its time when many wait for sites that are busy. */
   dispatchScanMax: 2_000,

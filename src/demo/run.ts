@@ -2,12 +2,13 @@
  * The demo from start to end: makes the samples, starts central and two sites, submits the analyses, shows what happens,
  * fits, judges, plots, and stops everything it started. What it prints goes through `say`.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { XpcsError } from "../core/errors.js";
 import { isFinal, type JobState, type JobView } from "../core/job.js";
 import { connect } from "../index.js";
+import { makeFolder } from "../ledger/make-folder.js";
 import { immBytes, rigakuBytes } from "../xpcs/detector-files.js";
 import { simulateEvents } from "../xpcs/simulate.js";
 import { type Analysis, demoAnalyses, jobOf, type SampleOnDisk } from "./analyses.js";
@@ -41,7 +42,7 @@ export interface DemoOutcome {
 
 /**
  * Runs the demo. Results stay in `options.folder`; everything else is gone afterwards, unless something failed.
- * @throws UNAVAILABLE central or a site did not start · CANCELED · IO_FAILED
+ * @throws INVALID_ARGUMENT the folder cannot be used · UNAVAILABLE central or a site did not start · CANCELED · IO_FAILED
  */
 export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const startMs = performance.now();
@@ -49,7 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const say = (text: string): void => options.say(`${elapsed()}  ${text}`);
   // Apart from the results: the viewer lists every HDF5 file of a folder, also those that are no results.
   const sampleFolder = join(options.folder, "sample");
-  mkdirSync(sampleFolder, { recursive: true });
+  await makeFolder(sampleFolder, "the folder of the demo (--out)");
   const sparse = await makeSample(sparseSample(SEED), sampleFolder, say);
   const dense = await makeSample(denseSample(SEED + 1), sampleFolder, say);
   const analyses = demoAnalyses(sparse, dense, options.folder);

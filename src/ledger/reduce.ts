@@ -149,7 +149,7 @@ function apply(state: State, event: LedgerEvent): void {
       break;
     case "siteLeft": {
       const site = state.sites.get(event.site);
-      if (site !== undefined) state.sites.set(site.name, { ...site, present: false });
+      if (site !== undefined) state.sites.set(site.name, { ...site, present: false, leftAt: event.at });
       break;
     }
   }

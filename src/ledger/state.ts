@@ -50,6 +50,8 @@ export interface SiteRecord {
   readonly slots: number;
   readonly apps: readonly string[];
   readonly joinedAt: number;
+  /** When it said goodbye; absent while it is there, and in checkpoints from before this field. */
+  readonly leftAt?: number;
   /** False after a goodbye. */
   readonly present: boolean;
   /** Leases ever granted. */

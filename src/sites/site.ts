@@ -33,6 +33,8 @@ export interface SiteOptions {
   readonly logger: Logger;
   /** Uniform in [0, 1). */
   readonly rng: () => number;
+  /** Called when central first refuses the name, which is tried for `patienceMs` more. */
+  readonly onRefused: (reason: string, patienceMs: number) => void;
 }
 
 export interface Site {
@@ -79,6 +81,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
       onJoined(renewMs);
     } catch (error) {
       if (!isCode(error, "REFUSED")) throw error;
+      if (refusedSinceMs === null) options.onRefused(toXpcsError(error).message, REFUSED_PATIENCE_MS);
       refusedSinceMs ??= clock.monotonicMs();
       if (clock.monotonicMs() - refusedSinceMs > REFUSED_PATIENCE_MS) throw error;
       throw new XpcsError("UNAVAILABLE", toXpcsError(error).message);
@@ -127,8 +130,12 @@ async function takeLeases(running: Running): Promise<void> {
   }
 }
 
-/** Lets work finish, gives the rest back, leaves. The lease loop has been told to stop before. */
-async function goodbye({ options, link, leases, attempts, wake }: Running, abandon: AbortController, graceMs: number): Promise<void> {
+/**
+ * Lets work finish, gives the rest back, leaves. The lease loop has been told to stop before.
+ *
+ * @returns whether central has heard the goodbye
+ */
+async function goodbye({ options, link, leases, attempts, wake }: Running, abandon: AbortController, graceMs: number): Promise<boolean> {
   const { name: site, instance, clock } = options;
   wake();
   const grace = new AbortController();
@@ -138,10 +145,17 @@ async function goodbye({ options, link, leases, attempts, wake }: Running, aband
   // Kernels stop within kernelStopMs; what central does not hear then, it learns by expiry.
   await Promise.race([finished(), sleep(clock, LIMITS.kernelStopMs + GOODBYE_PATIENCE_MS, grace.signal)]);
   grace.abort();
-  if (link.up) await link.call((source) => source.leave({ site, instance }), { patienceMs: GOODBYE_PATIENCE_MS }).catch(() => {});
+  const leave = () => link.call((source) => source.leave({ site, instance }), { patienceMs: GOODBYE_PATIENCE_MS });
+  const left =
+    link.up &&
+    (await leave().then(
+      () => true,
+      () => false,
+    ));
   abandon.abort();
   link.close();
   await finished();
+  return left;
 }
 
 /** Starts a site; it runs until `stop`, or until central refuses it for good. */
@@ -214,9 +228,10 @@ export function runSite(options: SiteOptions): Site {
   let stopped: Promise<void> | null = null;
   const stop = ({ graceMs }: { graceMs: number }): Promise<void> => {
     stopping.abort();
-    stopped ??= goodbye(running, abandon, graceMs).then(async () => {
+    stopped ??= goodbye(running, abandon, graceMs).then(async (left) => {
       await Promise.all([working, renewing, kernels.close()]);
-      logger.info("site-left", { site });
+      // Without a goodbye central takes the leases back when they expire; a site that never joined had none.
+      logger.info(left ? "site-left" : "site-stopped", { site });
     });
     return stopped;
   };

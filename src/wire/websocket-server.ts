@@ -51,7 +51,7 @@ export async function listenWebSocket(options: ListenOptions): Promise<Listener>
     throw new XpcsError(
       "REFUSED",
       `${options.host} is not a loopback address, and a plain websocket would show the tokens to the network: ` +
-        "listen on 127.0.0.1 and reach it through an ssh tunnel, or allow it explicitly",
+        "listen on 127.0.0.1 and reach it through an ssh tunnel, or allow it with --insecure (insecure: true)",
     );
   }
   const http = createServer((_request, response) => {

@@ -97,9 +97,14 @@ export interface NativeMachine {
 const ADDON_PATH = fileURLToPath(new URL("../../build/Release/xpcs_core.node", import.meta.url));
 let loaded: Addon | undefined;
 
+/** Whether this checkout has the native core. */
+export function nativeIsBuilt(): boolean {
+  return existsSync(ADDON_PATH);
+}
+
 function addon(): Addon {
   if (loaded) return loaded;
-  if (!existsSync(ADDON_PATH))
+  if (!nativeIsBuilt())
     throw new XpcsError("UNSUPPORTED", `the native core is not built (${ADDON_PATH} is missing): run \`npm run setup\``);
   try {
     loaded = createRequire(import.meta.url)(ADDON_PATH) as Addon;

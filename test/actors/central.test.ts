@@ -1,9 +1,10 @@
 /** Central as its peers see it: a real ledger on a temporary folder, real websockets on loopback, sites played by the test. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RunningCentral } from "../../src/actors/start-central.js";
-import type { Clock } from "../../src/core/clock.js";
+import { type Clock, sleep } from "../../src/core/clock.js";
+import { LIMITS } from "../../src/core/limits.js";
 import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
@@ -24,6 +25,63 @@ afterEach(async () => {
 
 const joinAs = (site: string, instance = `${site}-1`, slots = 2) => ({ site, instance, host: "h", slots, apps: ["xpcs.noop"], held: [] });
 const done = { outputs: [], summary: {}, startedAtMs: 0, finishedAtMs: 1_500 };
+
+describe("a site that left", () => {
+  it("was seen last when it left, also after a restart of central", async () => {
+    const site = await openSite(central);
+    await site.remote.join(joinAs("a"));
+    const joined = Date.now();
+    await sleep(realClock, 50);
+    await site.remote.leave({ site: "a", instance: "a-1" });
+    const seen = async () => {
+      const client = await openClient(central);
+      const { sites } = await client.remote.sites({});
+      client.close();
+      expect(sites).toMatchObject([{ name: "a", state: "gone" }]);
+      return sites[0]!.lastSeenAt;
+    };
+    const lastSeenAt = await seen();
+    expect(Date.parse(lastSeenAt)).toBeGreaterThan(joined);
+    site.close();
+    await central.stop();
+    central = await start(folder.dir);
+    expect(await seen()).toBe(lastSeenAt);
+  });
+});
+
+describe("the log", () => {
+  it("names all that happens in one style", async () => {
+    const names: string[] = [];
+    const note = (event: string) => void names.push(event);
+    await central.stop();
+    central = await start(folder.dir, { logger: { info: note, warn: note, error: note } });
+    const site = await openSite(central);
+    await site.remote.join(joinAs("a"));
+    await site.remote.leave({ site: "a", instance: "a-1" });
+    site.close();
+    expect(names).toEqual(["central-started", "link-authenticated", "site-joined", "site-left"]);
+  });
+});
+
+describe("links without a token", () => {
+  it("are bounded: the oldest makes room, and whoever has a token gets in", async () => {
+    const before = await openClient(central);
+    const closed: number[] = [];
+    const links = [];
+    for (let n = 0; n < LIMITS.unauthenticatedLinksMax + 3; n += 1) {
+      const link = await openWebSocket(central.url, { clock: realClock });
+      link.onClose(() => closed.push(n));
+      links.push(link);
+    }
+    await vi.waitFor(() => expect(closed).toEqual([0, 1, 2]), { timeout: 5_000 });
+    const after = await openClient(central);
+    expect((await after.remote.jobs({})).jobs).toEqual([]);
+    expect((await before.remote.jobs({})).jobs).toEqual([]);
+    for (const link of links) link.close();
+    before.close();
+    after.close();
+  });
+});
 
 describe("a job", () => {
   it("goes from submission to its result, and says where it ran and why there", async () => {

@@ -115,8 +115,8 @@ describe("dispatch", () => {
       obey(state, { type: "join", site, instance: "1", host: "h", slots: 2, apps: ["xpcs.noop"], held: [] });
       sites.take(site, "1", 0, 0).links = 1;
     }
-    const plan = (asked: Record<string, number>) => {
-      const grants = planGrants(state, siteLoads(state, sites, 1, 0), soonest, new Map(Object.entries(asked)), 1);
+    const plan = (asked: Record<string, number>, nowMs = 1) => {
+      const grants = planGrants(state, siteLoads(state, sites, nowMs, 0), soonest, new Map(Object.entries(asked)), nowMs);
       return grants.map(({ job, site }) => `${job} ${site}`);
     };
     return { state, plan };
@@ -133,6 +133,22 @@ describe("dispatch", () => {
     submit(state, ["1", "2", "3", "4", "5"]);
     expect(plan({ a: 1 })).toEqual(["1 a"]);
     expect(plan({})).toEqual([]);
+  });
+
+  it("gives the jobs that came after a long one to the free site, in the order of the queue", () => {
+    const { state, plan } = world();
+    for (let n = 0; n < 60; n += 1) {
+      submit(state, [`short${n}`]);
+      const site = n % 2 === 0 ? "a" : "b";
+      obey(state, { type: "grant", job: `short${n}`, site, why: "" });
+      const lease = { job: `short${n}`, epoch: 1 };
+      // a is measured to be the faster one.
+      obey(state, { type: "complete", site, lease, outputs: [], summary: {}, runMs: site === "a" ? 10 : 14 });
+    }
+    submit(state, ["long1", "long2"]);
+    for (const job of ["long1", "long2"]) obey(state, { type: "grant", job, site: "a", why: "" });
+    submit(state, ["next", "after"]);
+    for (const nowMs of [1, 5, 12, 2_000, 10_000]) expect(plan({ b: 2 }, nowMs), `${nowMs} ms later`).toEqual(["next b", "after b"]);
   });
 
   it("is not blocked by any number of jobs that wait for a site that is full, or for none", () => {

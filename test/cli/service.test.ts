@@ -1,9 +1,7 @@
 /** The commands against a real central and a real site: what they print, do, and exit with. Processes of the built command. */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import * as h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { run as runExample } from "../../examples/01-submit.js";
@@ -11,43 +9,15 @@ import type { JobView, SiteView } from "../../src/core/job.js";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
 import { DOCUMENTED_SHAPES, documentedJson, shapeFaults } from "./cli-docs.js";
+import { type Result, startXpcs as startProcess, type Xpcs } from "./xpcs-process.js";
 
-const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 let facility: Facility;
 let run: DetectorRun;
 const compared = new Set<string>();
 
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Xpcs {
-  readonly result: Promise<Result>;
-  readonly kill: (signal: NodeJS.Signals) => void;
-  /** What it has printed so far. */
-  readonly printed: () => string;
-}
-
 function startXpcs(args: readonly string[], env: Readonly<Record<string, string>> = {}): Xpcs {
-  const { XPCS_CENTRAL: _central, XPCS_TOKEN: _token, ...clean } = process.env;
   const home = { HOME: facility.folder, XDG_CONFIG_HOME: join(facility.folder, "config") };
-  const given = { XPCS_CENTRAL: facility.url, XPCS_TOKEN: facility.operatorToken };
-  const child = spawn(process.execPath, [CLI, ...args], {
-    env: { ...clean, ...home, ...given, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.on("data", (text) => {
-    stderr += text;
-  });
-  const result = new Promise<Result>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
-  return { result, kill: (signal) => void child.kill(signal), printed: () => stdout };
+  return startProcess(args, { ...home, XPCS_CENTRAL: facility.url, XPCS_TOKEN: facility.operatorToken, ...env });
 }
 
 const xpcs = (...args: string[]): Promise<Result> => startXpcs(args).result;
@@ -146,7 +116,8 @@ describe("a file through central and a site", () => {
 
   it("that cannot be analysed fails with the reason, and --wait exits 1", async () => {
     const input = join(facility.folder, "broken.bin");
-    writeFileSync(input, "this is no detector file");
+    // Cut within an event: only reading it can tell.
+    writeFileSync(input, readFileSync(run.input).subarray(0, -3));
     const args = [
       "submit",
       input,

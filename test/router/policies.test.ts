@@ -108,6 +108,58 @@ describe("soonest", () => {
     expect(soonest!.choose(job(), [site("fast", { ...fast, queued: 20 }), slow], 0)).toMatchObject({ action: "run", site: "slow" });
   });
 
+  it("leaves a free slot idle only for a gain that it states, and that is worth it", () => {
+    const rng = seeded(11);
+    let waited = 0;
+    let insteadOfWaiting = 0;
+    for (let round = 0; round < 5_000; round += 1) {
+      const { question, sites } = randomWorld(rng);
+      const choice = soonest!.choose(question, sites, round);
+      const able = candidates(question, sites);
+      if (typeof able === "string") continue;
+      const free = able.filter((load) => freeSlots(load) > load.queued);
+      if (choice.action === "run") {
+        expect(free.map(({ name }) => name)).toContain(choice.site);
+        if (choice.why.includes("would not gain enough")) insteadOfWaiting += 1;
+      } else if (free.length > 0) {
+        waited += 1;
+        const gainS = Number(/ answers (\S+) s sooner than /.exec(choice.reason)?.[1]);
+        // What the free slots would take at best, known where their own mean is.
+        expect(gainS, choice.reason).toBeGreaterThanOrEqual(1);
+        const means = free.map(({ runs }) => runs[question.app]?.meanMs);
+        const known = means.filter((meanMs) => meanMs !== undefined);
+        if (known.length === means.length) expect(gainS * 1000, choice.reason).toBeGreaterThanOrEqual(0.24 * Math.min(...known));
+      }
+    }
+    expect(waited).toBeGreaterThan(10);
+    expect(insteadOfWaiting).toBeGreaterThan(10);
+  });
+
+  it("does not wait for a job that has outlasted the mean: the longer it has run, the longer it is taken to go on", () => {
+    const after = (elapsedMs: number) => [
+      site("alpha", { slots: 1, runs: mean(10, 60), running: [{ app: "xpcs.corr", elapsedMs }] }),
+      site("beta", { slots: 1, runs: mean(14, 60) }),
+    ];
+    for (const elapsedMs of [0, 9, 11, 500, 2_000, 60_000]) {
+      expect(soonest!.choose(job(), after(elapsedMs), 0), `after ${elapsedMs} ms`).toMatchObject({ action: "run", site: "beta" });
+    }
+    const slow = (elapsedMs: number) => [
+      site("fast", { slots: 1, runs: mean(3_000), running: [{ app: "xpcs.corr", elapsedMs }] }),
+      site("slow", { slots: 1, runs: mean(10_000) }),
+    ];
+    expect(soonest!.choose(job(), slow(2_900), 0)).toEqual({
+      action: "wait",
+      site: "fast",
+      reason:
+        "a slot of fast (a slot in 0.10 s, 3.0 s mean of 5 runs) answers 6.9 s sooner than slow (1 of 1 slots free, 10 s mean of 5 runs)",
+    });
+    expect(soonest!.choose(job(), slow(6_500), 0)).toEqual({
+      action: "run",
+      site: "slow",
+      why: "a free slot at slow (1 of 1 slots free, 10 s mean of 5 runs): waiting for fast (a slot in 6.5 s, 3.0 s mean of 5 runs) would not gain enough",
+    });
+  });
+
   it("tries a site of which nothing is known", () => {
     const sites = [site("a", { runs: mean(5_000), running: busy(1) }), site("new")];
     expect(soonest!.choose(job(), sites, 0)).toMatchObject({

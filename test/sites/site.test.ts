@@ -61,6 +61,7 @@ function startSite(overrides: Partial<SiteOptions> = {}): Site {
     clock: realClock,
     logger: silentLogger,
     rng: Math.random,
+    onRefused: () => {},
     ...overrides,
   });
   return site;

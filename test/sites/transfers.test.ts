@@ -173,6 +173,22 @@ describe.each(TRANSFERS.flatMap((transfer) => PLACES.map((place) => ({ transfer,
   },
 );
 
+describe("the shared path", () => {
+  it("discards the half of a result and of a note that a killed attempt left, and those of no other attempt", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "xpcs-discard-"));
+    try {
+      const ref = { path: join(folder, "a_results.hdf") };
+      const left = [".a_results.hdf.j1.1.partial", ".a_results.hdf.j1.published.1"];
+      const others = [".a_results.hdf.j1.2.partial", ".a_results.hdf.j1.published.2"];
+      for (const name of [...left, ...others]) writeFileSync(join(folder, name), "x");
+      await transferFor(ref).discard({ destination: { ref, job: "j1", overwrite: false }, epoch: 1 });
+      expect(readdirSync(folder).sort()).toEqual(others);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("the registry of transfers", () => {
   it("has a rig for every backend", () => {
     expect(Object.keys(RIGS).sort()).toEqual(TRANSFERS.map(({ name }) => name).sort());

@@ -1,11 +1,16 @@
 /**
  * Where the job would be answered soonest: the wait for a slot, plus the site's measured mean run time. First cut: no data movement, no
  * allocations to wait for, means without decay. A site without a measurement is taken to be as fast as the others' mean, so it gets tried.
+ * A free slot is left idle only where waiting for a busy site gains more than the estimates can be wrong.
  */
 import { busyText, candidates, freeSlots, type Policy, type RoutedJob, type RunningJob, type SiteLoad } from "../policy.js";
 
 /** Run time to assume while nothing has been measured anywhere, ms: only its being equal for all sites matters. */
 const UNKNOWN_RUN_MS = 10_000;
+
+/** Waiting while a slot is free must gain this share of the answer from the free slot, and at least so long: means are no promises. */
+const WAIT_GAIN_SHARE = 0.25;
+const WAIT_GAIN_MIN_MS = 1_000;
 
 interface Estimate {
   readonly site: SiteLoad;
@@ -27,12 +32,17 @@ function commonRunMs(app: string, sites: readonly SiteLoad[]): number {
   return count === 0 ? UNKNOWN_RUN_MS : totalMs / count;
 }
 
+/** A job that has outlasted the mean is none of the usual ones: expect it to need as long again as it has run. */
+function remainingMs(meanMs: number, elapsedMs: number): number {
+  return elapsedMs < meanMs ? meanMs - elapsedMs : elapsedMs;
+}
+
 /**
  * When a slot is free for this job, ms from now: the running jobs end first, then those queued ahead take the slots in turn. A queued job
  * is taken to run as long as this one, so whole rounds of them move every slot by the same time.
  */
 function waitForSlotMs(site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
-  const endOf = ({ app, elapsedMs }: RunningJob) => Math.max(0, (site.runs[app]?.meanMs ?? commonRunMs(app, sites)) - elapsedMs);
+  const endOf = ({ app, elapsedMs }: RunningJob) => remainingMs(site.runs[app]?.meanMs ?? commonRunMs(app, sites), elapsedMs);
   const ends = site.running.map(endOf);
   while (ends.length < site.slots) ends.push(0);
   ends.sort((a, b) => a - b);
@@ -62,6 +72,17 @@ function sooner(a: Estimate, b: Estimate): number {
   return a.site.name < b.site.name ? -1 : 1;
 }
 
+const isFree = ({ site }: Estimate) => freeSlots(site) > site.queued;
+const answerMs = ({ waitMs, runMs }: Estimate) => waitMs + runMs;
+
+function whyHere(job: RoutedJob, chosen: Estimate, ranked: readonly Estimate[]): string {
+  if (job.site !== null) return `pinned to site ${job.site}`;
+  const best = ranked[0]!;
+  if (best !== chosen) return `a free slot at ${describe(chosen)}: waiting for ${describe(best)} would not gain enough`;
+  const next = ranked[1];
+  return next === undefined ? `only ${describe(best)} can run it now` : `soonest at ${describe(best)}, before ${describe(next)}`;
+}
+
 export const soonest: Policy = {
   name: "soonest",
   choose(job, sites) {
@@ -69,16 +90,16 @@ export const soonest: Policy = {
     if (typeof able === "string") return { action: "wait", site: null, reason: able };
     const ranked = able.map((site) => estimate(job, site, sites)).sort(sooner);
     const best = ranked[0]!;
-    const next = ranked[1];
-    if (freeSlots(best.site) > best.site.queued) {
-      const why = job.site !== null ? `pinned to site ${job.site}` : next === undefined ? `only ${describe(best)} can run it now` : null;
-      return { action: "run", site: best.site.name, why: why ?? `soonest at ${describe(best)}, before ${describe(next!)}` };
+    const free = ranked.find(isFree);
+    if (free === undefined) {
+      const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
+      return { action: "wait", site: best.site.name, reason: `${busyText(able)}; soonest at ${describe(best)}${ahead}` };
     }
-    const free = ranked.find(({ site }) => freeSlots(site) > site.queued);
-    const reason =
-      free === undefined
-        ? `${busyText(able)}; soonest at ${describe(best)}${best.site.queued > 0 ? `, ${best.site.queued} ahead` : ""}`
-        : `a slot of ${describe(best)} answers sooner than ${describe(free)}`;
-    return { action: "wait", site: best.site.name, reason };
+    const gainMs = answerMs(free) - answerMs(best);
+    if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * answerMs(free))) {
+      const reason = `a slot of ${describe(best)} answers ${seconds(gainMs)} sooner than ${describe(free)}`;
+      return { action: "wait", site: best.site.name, reason };
+    }
+    return { action: "run", site: free.site.name, why: whyHere(job, free, ranked) };
   },
 };

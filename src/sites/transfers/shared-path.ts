@@ -72,9 +72,14 @@ async function readNote(destination: Destination): Promise<Note | null> {
   }
 }
 
+/** The note before it has its name. */
+function unfinishedNotePath(destination: Destination, epoch: number): string {
+  return `${notePath(destination)}.${epoch}`;
+}
+
 async function writeNote(destination: Destination, note: Note): Promise<void> {
   const path = notePath(destination);
-  const temporary = `${path}.${note.epoch}`;
+  const temporary = unfinishedNotePath(destination, note.epoch);
   const handle = await open(temporary, "w", 0o600);
   try {
     await handle.writeFile(JSON.stringify(note));
@@ -211,5 +216,7 @@ export const sharedPath: Transfer = {
     guarded("tidy beside", destination.ref.path, () => rm(notePath(destination), { force: true })),
 
   discard: ({ destination, epoch }): Promise<void> =>
-    guarded("tidy beside", destination.ref.path, () => rm(partialPath(destination, epoch), { force: true })),
+    guarded("tidy beside", destination.ref.path, async () => {
+      for (const path of [partialPath(destination, epoch), unfinishedNotePath(destination, epoch)]) await rm(path, { force: true });
+    }),
 };
