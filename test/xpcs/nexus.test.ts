@@ -224,4 +224,15 @@ describe("a NeXus result with the measurement's metadata", () => {
       expect(Number(value("/xpcs/multitau/config/avg_frame"))).toBe(2);
     });
   });
+
+  it("takes a frame time of the request over the metadata's", async () => {
+    const { sample, input } = nexusSample(folder);
+    const [qmap, metadata, out] = ["q2.hdf", "run2_metadata.hdf", "out2.hdf"].map((name) => join(folder, name)) as [string, string, string];
+    await writeQmap(qmap, sample);
+    await writeMetadata(metadata, sample, "2026-11-22T10:00:00Z");
+    await correlateFile({ files: { input, qmap, metadata }, options: { frameTimeS: 0.25 }, out, overwrite: false, provenance: {} });
+    await withFile(out, (file) => {
+      expect((file.get("/entry/instrument/detector_1/frame_time") as Dataset).value).toBe(0.25);
+    });
+  });
 });

@@ -125,7 +125,6 @@ Summary run_analysis(const Request& request, const Control& control) {
   const auto start = std::chrono::steady_clock::now();
   Summary summary;
   Settings settings = resolve_settings(request);
-  if (settings.layout == Layout::nexus) check_nexus_inputs(request, settings);
   CorrelatorOptions options;
   options.dpl = settings.dpl;
   options.average = settings.average;

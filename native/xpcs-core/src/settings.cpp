@@ -13,6 +13,7 @@
 #include "job_file.hpp"
 #include "two_time_settings.hpp"
 #include "monitor.hpp"
+#include "result_file.hpp"
 
 namespace xpcs {
 namespace {
@@ -167,6 +168,7 @@ Settings resolve_settings(const Request& request) {
     throw Error(Code::unsupported, "bad frames and a monitor are not supported for two-time analysis yet; --type multitau takes them");
   }
   refuse_output_in_place(request, settings.input);
+  if (settings.layout == Layout::nexus) check_nexus_inputs(request, settings);
   return settings;
 }
 
