@@ -25,6 +25,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./corr.js")).registerCorr,
   },
   {
+    name: "eigen-corr",
+    group: "Analyse here",
+    summary: "in place of XPCS-Eigen's corr: its flags, results in META.hdf",
+    load: async () => (await import("./eigen-corr.js")).registerEigenCorr,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",

@@ -17,7 +17,8 @@ export interface RawCorrOptions extends Omit<CorrOptions, "frameTimeS"> {
 const INTEGER_MAX = 2 ** 31 - 1;
 const count = integerOption(1, INTEGER_MAX);
 
-function groupOption(text: string): string {
+/** The name of an HDF5 group. */
+export function groupOption(text: string): string {
   if (!/^\/?[^/\s]+(\/[^/\s]+)*$/.test(text)) throw new InvalidArgumentError("It must be the name of an HDF5 group such as /exchange.");
   return text;
 }

@@ -1,12 +1,13 @@
 /** `xpcs corr`: correlates one file in this process and writes the result. The process is its own kernel host. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { CorrFiles, CorrOptions, CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import type { CorrFiles, CorrOptions, CorrRequest } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { correlateRecorded } from "../sites/correlate.js";
 import { findMetadata } from "../xpcs/corr-files.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
+import { describeCorr, progressNotes } from "./corr-text.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
 
@@ -18,8 +19,6 @@ interface CorrCommandOptions extends RawCorrOptions {
   readonly overwrite?: true;
   readonly digest?: true;
 }
-
-const PROGRESS_EVERY_MS = 2000;
 
 /** The files of the request; metadata is looked for only where the result needs it. */
 function filesOf(argument: string | undefined, raw: CorrCommandOptions, options: CorrOptions): CorrFiles {
@@ -41,27 +40,6 @@ function filesOf(argument: string | undefined, raw: CorrCommandOptions, options:
   };
 }
 
-function progressNotes(io: CliIo): (progress: CorrProgress) => void {
-  let lastMs = realClock.monotonicMs();
-  return ({ stage, fraction }) => {
-    if (!io.interactive || realClock.monotonicMs() - lastMs < PROGRESS_EVERY_MS) return;
-    lastMs = realClock.monotonicMs();
-    io.note(`${stage} ${Math.round(fraction * 100)} %`);
-  };
-}
-
-function describe(summary: CorrSummary): string {
-  const { timings } = summary;
-  const rate = summary.events / Math.max(timings.readS + timings.correlateS, 1e-9) / 1e6;
-  return [
-    `${summary.out}`,
-    `  ${summary.format}, ${summary.framesRead} frames read, ${summary.frames} correlated, ${summary.events} events on ${summary.pixels} pixels`,
-    `  ${summary.dynamicBins} dynamic and ${summary.staticBins} static bins, ${summary.delays} delays, layout ${summary.layout}`,
-    `  read ${timings.readS.toFixed(2)} s, correlate ${timings.correlateS.toFixed(2)} s, write ${timings.writeS.toFixed(2)} s: ${rate.toFixed(1)} M events/s on ${summary.threads} threads`,
-    ...summary.warnings.map((warning) => `  warning: ${warning}`),
-  ].join("\n");
-}
-
 async function corr(argument: string | undefined, raw: CorrCommandOptions, io: CliIo): Promise<void> {
   const options = parseCorrOptions(raw);
   const files = filesOf(argument, raw, options);
@@ -79,7 +57,7 @@ async function corr(argument: string | undefined, raw: CorrCommandOptions, io: C
     onProgress: progressNotes(io),
     signal: io.signal,
   });
-  io.result(summary, () => describe(summary));
+  io.result(summary, () => describeCorr(summary));
 }
 
 /** Adds the command to the program. */

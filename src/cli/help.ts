@@ -7,10 +7,11 @@ export function overview(version: string, entries: readonly CommandEntry[]): str
   const width = Math.max(...entries.map((entry) => entry.name.length)) + 2;
   const groups = COMMAND_GROUPS.map((group) => ({ group, members: entries.filter((entry) => entry.group === group) }))
     .filter(({ members }) => members.length > 0)
-    .flatMap(({ group, members }) => ["", group, ...members.map((entry) => `  ${entry.name.padEnd(width)}${entry.summary}`)]);
+    .flatMap(({ group, members }) => [group, ...members.map((entry) => `  ${entry.name.padEnd(width)}${entry.summary}`)]);
   return [
     `xpcs ${version}: X-ray photon correlation spectroscopy, on this machine or across facilities`,
     "Usage: xpcs COMMAND [options]      options and an example: xpcs COMMAND --help",
+    "",
     ...groups,
     "",
     "Every command takes --json. Exit codes: 0 done, 1 the work failed, 2 bad input or usage,",
