@@ -31,6 +31,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./eigen-corr.js")).registerEigenCorr,
   },
   {
+    name: "boost-corr",
+    group: "Analyse here",
+    summary: "in place of boost_corr: its options and result names",
+    load: async () => (await import("./boost-corr.js")).registerBoostCorr,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",
