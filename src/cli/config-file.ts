@@ -16,6 +16,11 @@ export interface ConfigRules {
 /** Options that say how to run, not what: they are no settings. */
 const NOT_SETTINGS = new Set(["--config", "--json", "--help", "--version"]);
 
+/** Declares `--config`. */
+export function addConfigOption(command: Command): Command {
+  return command.option("--config <file>", "settings from a JSON file, keys as the long option names; the command line wins");
+}
+
 /** Makes a command read its `--config` file, which it must declare. */
 export function readsConfig(command: Command, rules: ConfigRules = {}): Command {
   const parse = command.parseOptions.bind(command);

@@ -6,6 +6,7 @@ import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { correlateRecorded } from "../sites/correlate.js";
 import { findMetadata } from "../xpcs/corr-files.js";
+import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { describeCorr, progressNotes } from "./corr-text.js";
 import { withExample } from "./help.js";
@@ -73,10 +74,13 @@ export function registerCorr(program: Command, io: CliIo): void {
     .requiredOption("--out <file>", "result file; written under a temporary name, then renamed")
     .option("--overwrite", "replace the result if it is there")
     .option("--digest", "record the input's sha256 in the result (reads it once more)");
-  addCorrOptions(command).action((argument: string | undefined, raw: CorrCommandOptions) => corr(argument, raw, io));
+  readsConfig(addConfigOption(addCorrOptions(command))).action((argument: string | undefined, raw: CorrCommandOptions) =>
+    corr(argument, raw, io),
+  );
   withExample(
     command,
     "xpcs corr scan_0001.bin --qmap qmap.hdf --frame-time 2e-5 --out scan_0001_results.hdf",
     "xpcs corr --job scan_0001.hdf --out result.hdf",
+    "xpcs corr scan_0001.bin --config settings.json --out scan_0001_results.hdf",
   );
 }
