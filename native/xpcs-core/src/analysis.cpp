@@ -1,16 +1,12 @@
 // One correlation from end to end: settings, reading, correlating, writing under a temporary name, publishing.
 #include "xpcs/analysis.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstring>
 
 #include "intake.hpp"
+#include "partial_file.hpp"
 #include "result_file.hpp"
 
 namespace xpcs {
@@ -44,40 +40,6 @@ auto about_file(const std::string& path, Step step) {
     throw Error(error.code(), message);
   }
 }
-
-/// A file under a temporary name beside its final one; gone unless published.
-class PartialFile {
- public:
-  explicit PartialFile(const std::string& finalPath) : final_(finalPath), path_(finalPath + ".partial-" + std::to_string(::getpid())) {}
-  ~PartialFile() {
-    if (!published_) std::remove(path_.c_str());
-  }
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-  /// Whole on the disk first, then one rename (or, without overwrite, one link that fails when the name is taken).
-  void publish(bool overwrite) {
-    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-      ::fsync(fd);
-      ::close(fd);
-    }
-    if (!overwrite) {
-      if (::link(path_.c_str(), final_.c_str()) == 0) return;  // the destructor removes the temporary name
-      if (errno == EEXIST) throw Error(Code::already_exists, "the output " + final_ + " appeared meanwhile; --overwrite replaces it");
-      // Some file systems have no links; there the rename must do.
-    }
-    if (::rename(path_.c_str(), final_.c_str()) != 0) throw Error(Code::io_failed, "cannot rename " + path_ + " to " + final_ + ": " + std::strerror(errno));
-    published_ = true;
-  }
-
- private:
-  std::string final_;
-  std::string path_;
-  bool published_ = false;
-};
 
 void write_result(const Outcome& outcome, const std::string& path) {
   h5::File file = h5::File::create(path);

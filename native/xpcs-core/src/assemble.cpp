@@ -53,57 +53,74 @@ void collect(const std::vector<std::vector<RunSums<Sum>>>& tiles, std::size_t st
   }
 }
 
-/// g2 of one dynamic bin at one delay: plain mean over its static bins that have a value, with the error of that mean.
-struct BinMean {
-  double sum = 0, sum2 = 0, variance = 0, n = 0;
-
-  void add(const BinRatio& ratio) {
-    if (std::isnan(ratio.g2)) return;
-    sum += ratio.g2;
-    sum2 += ratio.g2 * ratio.g2;
-    variance += ratio.variance;
-    n += 1;
-  }
-  [[nodiscard]] double mean() const { return n > 0 ? sum / n : std::numeric_limits<double>::quiet_NaN(); }
-  /// From the pixels' spread inside the static bins; where a bin of one pixel has none, from the spread of the bins.
-  [[nodiscard]] double error() const {
-    if (!std::isnan(variance)) return n > 0 ? std::sqrt(variance) / n : variance;
-    if (n < 2) return std::numeric_limits<double>::quiet_NaN();
-    return std::sqrt(std::max(sum2 / n - mean() * mean(), 0.0) / (n - 1));
-  }
-};
-
-/// Divides and averages. The powers of 2^level and of the average cancel between numerator and denominator.
 template <class Sum>
-void normalize(const Partition& part, const BinSums<Sum>& sums, CorrelationResult& out) {
-  const std::size_t D = out.delays.size();
-  const std::size_t Q = part.dynamicBins;
-  std::vector<BinMean> means(D * Q);
-  for (std::uint32_t s = 0; s < part.staticBins; ++s) {
-    if (part.correlatedPixels[s] == 0) continue;
-    const std::size_t q = part.dynamicOfStatic[s];
-    const double* spread = sums.spread.data() + std::size_t{s} * 6 * D;
+Number number_of(Sum sum) {
+  if constexpr (std::is_same_v<Sum, double>) return {0, sum};
+  else return {sum, 0};
+}
+
+/// Product of two sums; exact while it fits 128 bits, which every detector's counts do.
+template <class Sum>
+Number product_of(Sum a, Sum b) {
+  if constexpr (std::is_same_v<Sum, double>) {
+    return {0, a * b};
+  } else {
+    const double size = std::abs(static_cast<double>(a)) * std::abs(static_cast<double>(b));
+    if (size > 1.6e38) throw Error(Code::invalid_argument, "one static bin counts more than 1e19 photons: the sums would overflow");
+    return {a * b, 0};
+  }
+}
+
+template <class Sum>
+Moments moments_of(const Partition& part, const BinSums<Sum>& sums, const std::vector<Delay>& delays) {
+  Moments out;
+  out.exact = !std::is_same_v<Sum, double>;
+  out.staticBins = part.staticBins;
+  out.dynamicBins = part.dynamicBins;
+  out.dynamicOfStatic = part.dynamicOfStatic;
+  out.pixels = part.correlatedPixels;
+  const std::size_t D = delays.size();
+  for (const Delay& delay : delays) {
+    out.terms.push_back(delay.terms);
+    out.delayFrames.push_back(delay.frames);
+  }
+  out.moment.resize(out.staticBins * D);
+  for (std::size_t s = 0; s < out.staticBins; ++s) {
+    const double* spread = sums.spread.data() + s * 6 * D;
     for (std::size_t d = 0; d < D; ++d) {
       const std::size_t at = s * D + d;
-      const SpreadSums spreadHere{spread[d], spread[D + d], spread[2 * D + d], spread[3 * D + d], spread[4 * D + d], spread[5 * D + d]};
-      means[d * Q + q].add(bin_ratio(part.correlatedPixels[s], static_cast<double>(out.delays[d].terms), static_cast<double>(sums.g2[at]),
-                                     static_cast<double>(sums.past[at]), static_cast<double>(sums.future[at]), spreadHere));
+      Moment& moment = out.moment[at];
+      moment.products = number_of(sums.g2[at]);
+      moment.past = number_of(sums.past[at]);
+      moment.future = number_of(sums.future[at]);
+      moment.pastFuture = product_of(sums.past[at], sums.future[at]);
+      if (out.pixels[s] == 0) continue;
+      set_influence(moment, out.pixels[s], static_cast<double>(delays[d].terms), out.exact,
+                    {spread[d], spread[D + d], spread[2 * D + d], spread[3 * D + d], spread[4 * D + d], spread[5 * D + d]});
     }
   }
-  for (auto* matrix : {&out.g2, &out.g2Err, &out.g2SpreadErr, &out.pairs}) matrix->assign(D * Q, 0.0);
+  out.pairs.resize(D * out.dynamicBins);
+  for (std::size_t q = 0; q < out.dynamicBins; ++q) {
+    for (std::size_t d = 0; d < D; ++d) out.pairs[d * out.dynamicBins + q] = sums.pairs[q * D + d];
+  }
+  return out;
+}
+
+/// XPCS-Eigen's error: population spread over all pixels of q of G2/(IP IF), pixels without a value as 0, over sqrt(N).
+template <class Sum>
+std::vector<double> spread_errors(const Partition& part, const BinSums<Sum>& sums, std::size_t D) {
+  const std::size_t Q = part.dynamicBins;
+  std::vector<double> errors(D * Q);
   for (std::size_t q = 0; q < Q; ++q) {
     const double n = part.pixelsOfDynamic[q];
     for (std::size_t d = 0; d < D; ++d) {
-      const std::size_t at = d * Q + q;
-      out.g2[at] = means[at].mean();
-      out.pairs[at] = sums.pairs[q * D + d];
-      out.g2Err[at] = out.pairs[at] >= kPairsForError ? means[at].error() : std::numeric_limits<double>::quiet_NaN();
       const double mean = sums.ratio[q * D + d] / n;
       const double variance = sums.ratio2[q * D + d] / n - mean * mean;
       // Rounding can leave a tiny negative variance where all pixels agree; NaN and infinity must stay visible.
-      out.g2SpreadErr[at] = std::sqrt(variance < 0 ? 0 : variance) / std::sqrt(n);
+      errors[d * Q + q] = std::sqrt(variance < 0 ? 0 : variance) / std::sqrt(n);
     }
   }
+  return errors;
 }
 
 /// Per static bin: mean counts per pixel and frame, over the series and per window.
@@ -190,7 +207,11 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
                     std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0), std::vector<double>(S, 0.0),
                     std::vector<double>(W * S, 0.0)};
   collect(done, S, sums);
-  normalize(part, sums, out);
+  out.moments = moments_of(part, sums, out.delays);
+  MomentCurves curves = curves_of(out.moments, Pooling::per_repeat);
+  out.g2 = std::move(curves.g2);
+  out.g2Err = std::move(curves.g2Err);
+  out.g2SpreadErr = spread_errors(part, sums, D);
   static_means(part, options, sums.total, sums.windows, out);
 }
 

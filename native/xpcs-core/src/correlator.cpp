@@ -52,7 +52,6 @@ struct Correlator::State {
   bool framesFixed = false;
   bool began = false;
   std::uint64_t events = 0;
-  double denseCounts = 0;  // sum of the counts of dense frames, which have no events
 
   template <class Batch>
   void keep(PreparedChunk<Batch> chunk, std::vector<Batch>& batches) {
@@ -124,8 +123,8 @@ struct Correlator::State {
     if (frameSum.size() < end) frameSum.resize(end, 0.0);
     for (std::size_t i = batch.base(); i < end; ++i) {
       frameSum[i] += batch.frame_sums()[i - batch.base()];
-      denseCounts += batch.frame_sums()[i - batch.base()];
     }
+    events += batch.events();
     batches.push_back(std::move(batch));
   }
 
@@ -227,7 +226,7 @@ CorrelationResult Correlator::result(const ResultOptions& how, const Control& co
   state.settle();
   CorrelationResult out;
   out.frames = state.frames;
-  out.events = state.events + static_cast<std::uint64_t>(state.denseCounts);
+  out.events = state.events;
   out.frameMean.assign(state.frames, 0.0);
   const double perFrame = 1.0 / (static_cast<double>(state.partition.pixels()) * state.options.average);
   for (std::size_t i = 0; i < out.frameMean.size() && i < state.frameSum.size(); ++i) out.frameMean[i] = state.frameSum[i] * perFrame;

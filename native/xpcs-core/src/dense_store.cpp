@@ -64,13 +64,17 @@ DenseBatch::DenseBatch(std::uint32_t base, std::span<const std::uint16_t> rows, 
     const std::uint32_t n = run ? kRun : 1;
     if (!run) take_pixel(rank, pixel, rows, pixels, frames, signedCounts);
     std::array<std::uint16_t, kFrames> few{};
+    std::array<std::uint8_t, kFrames> counted{};
     for (std::uint32_t i = 0; i < n; ++i) {
       const std::uint8_t* at = line(rank + i);
       for (std::uint32_t f = 0; f < kFrames; ++f) few[f] = static_cast<std::uint16_t>(few[f] + at[f]);
+      for (std::uint32_t f = 0; f < kFrames; ++f) counted[f] = static_cast<std::uint8_t>(counted[f] + (at[f] != 0 ? 1 : 0));
     }
+    for (const std::uint8_t number : counted) events_ += number;
     for (std::uint32_t f = 0; f < kFrames; ++f) sums[f] += few[f];
     rank += n;
   }
+  events_ += escapes_.size();
   for (std::uint32_t f = 0; f < kFrames; ++f) frameSums_[f] = static_cast<double>(sums[f]);
   for (const Escape& escape : escapes_) {
     ++escapeStart_[(escape.rank >> kTileBits) + 1];

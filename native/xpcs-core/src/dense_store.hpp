@@ -32,6 +32,8 @@ class DenseBatch {
   [[nodiscard]] std::span<const Escape> escapes(std::size_t tile) const noexcept {
     return std::span(escapes_).subspan(escapeStart_[tile], escapeStart_[tile + 1] - escapeStart_[tile]);
   }
+  /// Pixels of all its frames that have a count.
+  [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
   /// Sum of the counts of each frame over the valid pixels.
   [[nodiscard]] const std::array<double, kFrames>& frame_sums() const noexcept { return frameSums_; }
 
@@ -43,6 +45,7 @@ class DenseBatch {
   std::vector<Escape> escapes_;
   std::vector<std::size_t> escapeStart_;
   std::array<double, kFrames> frameSums_{};
+  std::uint64_t events_ = 0;
 };
 
 }  // namespace xpcs

@@ -52,13 +52,14 @@ class Intake {
     reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
     FrameBatch batch;
     std::vector<std::uint16_t> rows;
-    while (whole_frames() && reader_.next_dense(batch, rows)) {
+    while ((whole_frames() || darkFrames_ > 0) && reader_.next_dense(batch, rows)) {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
-      correlator_.push_dense(rows, !settings_.reader.unsignedCounts);
+      if (darkFrames_ > 0) take_dark_rows(batch, rows);
+      else correlator_.push_dense(rows, !settings_.reader.unsignedCounts);
     }
-    while (!whole_frames() && reader_.next(batch)) {
+    while (!whole_frames() && darkFrames_ == 0 && reader_.next(batch)) {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
@@ -97,34 +98,47 @@ class Intake {
     count_.clear();
     real_.clear();
     for (std::size_t i = 0; i < batch.frame.size(); ++i) {
-      const std::uint32_t fileFrame = batch.frame[i];
-      if (fileFrame < darkFrames_) {
-        darks_.add(batch.pixel[i], batch.count[i]);
-        continue;
-      }
       std::uint64_t seriesFrame = 0;
-      if (!plan_.map(fileFrame, seriesFrame) || (fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_))) continue;
-      take_value(static_cast<std::uint32_t>(seriesFrame), batch.pixel[i], batch.count[i]);
+      if (!plan_.map(batch.frame[i], seriesFrame) || beyond(seriesFrame) || (reader_.dense() && batch.count[i] <= 0)) continue;
+      frame_.push_back(static_cast<std::uint32_t>(seriesFrame));
+      pixel_.push_back(batch.pixel[i]);
+      count_.push_back(batch.count[i]);
     }
-    if (darkFrames_ > 0) {
-      correlator_.push_real(frame_, pixel_, real_);
-    } else {
-      correlator_.push(frame_, pixel_, count_);
-    }
+    correlator_.push(frame_, pixel_, count_);
   }
 
-  void take_value(std::uint32_t seriesFrame, std::uint32_t pixel, std::int64_t count) {
-    if (darkFrames_ > 0) {
-      finish_darks();
-      const double value = std::max(static_cast<float>(static_cast<double>(count) - darks_.average[pixel]), 0.0F);
-      if (value <= settings_.lld + settings_.sigma * darks_.spread[pixel]) return;
-      real_.push_back(value * (settings_.flatfield.empty() ? 1.0 : settings_.flatfield[pixel]));
-    } else {
-      if (reader_.dense() && count <= 0) return;
-      count_.push_back(count);
+  [[nodiscard]] bool beyond(std::uint64_t seriesFrame) const { return fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_); }
+
+  /// Frames with darks: the first ones of the file are the darks, the others count above the threshold. Zeros take part: above a
+  /// negative dark they count.
+  void take_dark_rows(const FrameBatch& headers, const std::vector<std::uint16_t>& rows) {
+    const std::size_t pixels = settings_.dqmap.size();
+    frame_.clear();
+    pixel_.clear();
+    real_.clear();
+    for (std::size_t k = 0; k < rows.size() / pixels; ++k) {
+      const std::uint64_t fileFrame = headers.headerStart + k;
+      std::uint64_t seriesFrame = 0;
+      const bool dark = fileFrame < darkFrames_;
+      if (!dark && (!plan_.map(fileFrame, seriesFrame) || beyond(seriesFrame))) continue;
+      if (!dark) finish_darks();
+      for (std::uint32_t pixel = 0; pixel < pixels; ++pixel) {
+        const std::uint16_t raw = rows[k * pixels + pixel];
+        const std::int64_t count = settings_.reader.unsignedCounts ? std::int64_t{raw} : std::int64_t{static_cast<std::int16_t>(raw)};
+        if (dark) darks_.add(pixel, count);
+        else take_above_dark(static_cast<std::uint32_t>(seriesFrame), pixel, count);
+      }
     }
+    correlator_.push_real(frame_, pixel_, real_);
+  }
+
+  /// One raw count under darks, compared in single precision as XPCS-Eigen does.
+  void take_above_dark(std::uint32_t seriesFrame, std::uint32_t pixel, std::int64_t count) {
+    const float value = std::max(static_cast<float>(static_cast<double>(count) - darks_.average[pixel]), 0.0F);
+    if (value <= static_cast<float>(settings_.lld + settings_.sigma * darks_.spread[pixel])) return;
     frame_.push_back(seriesFrame);
     pixel_.push_back(pixel);
+    real_.push_back(value * (settings_.flatfield.empty() ? 1.0 : settings_.flatfield[pixel]));
   }
 
   void finish_darks() {
@@ -133,13 +147,17 @@ class Intake {
     darksFinished_ = true;
   }
 
+  /// Frames by which the range moved because it began inside the darks.
+  [[nodiscard]] std::uint64_t shift() const { return plan_.first - (settings_.begin - 1); }
+  [[nodiscard]] bool shifted() const { return shift() > 0; }
+
   Measured measured() {
     const std::uint64_t held = reader_.frames();
     const std::uint64_t begin = plan_.first + 1;
     const std::string holds = settings_.input + " holds " + std::to_string(held) + " frames";
     if (!reader_.openEnded() && fileFrames_ && plan_.first + *fileFrames_ > held) {
       throw Error(Code::invalid_argument, holds + (darkFrames_ > 0 ? " (darks included)" : "") + ", the range " + std::to_string(begin) + " to " +
-                                              std::to_string(plan_.first + *fileFrames_) + " reaches beyond; end at " + std::to_string(held) + " or earlier");
+                                              std::to_string(plan_.first + *fileFrames_) + " reaches beyond" + (shifted() ? " (it begins after the darks)" : std::string()) + "; end at " + std::to_string(held - shift()) + " or earlier");
     }
     if (held <= plan_.first) throw Error(Code::invalid_argument, holds + ", the range from frame " + std::to_string(begin) + " on is empty");
     const std::uint64_t range = fileFrames_.value_or(held - plan_.first);

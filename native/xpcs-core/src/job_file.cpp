@@ -114,9 +114,12 @@ float norm_factor(const h5::File& job) {
 
 void read_flatfield(const h5::File& job, Settings& settings) {
   settings.flatfield = job.doubles(kDetector + "flatfield");
-  if (settings.flatfield.size() != settings.dqmap.size()) {
-    throw Error(Code::invalid_argument, kDetector + "flatfield in " + job.path() + " has " + std::to_string(settings.flatfield.size()) + " values, the detector " +
-                                            std::to_string(settings.dqmap.size()) + " pixels");
+  const auto shape = job.shape(kDetector + "flatfield");
+  const std::vector<hsize_t> own{settings.reader.height, settings.reader.width};
+  const std::vector<hsize_t> exchanged{settings.reader.width, settings.reader.height};  // of transposed maps
+  if (shape != own && shape != exchanged) {
+    throw Error(Code::invalid_argument, kDetector + "flatfield in " + job.path() + " has " + std::to_string(settings.flatfield.size()) + " values in another shape than the detector's " +
+                                            std::to_string(settings.reader.height) + " x " + std::to_string(settings.reader.width));
   }
   for (const double factor : settings.flatfield) {
     if (!std::isfinite(factor)) throw Error(Code::invalid_argument, kDetector + "flatfield in " + job.path() + " holds a value that is not finite; mask that pixel");
@@ -166,6 +169,7 @@ void read_job_file(const h5::File& job, const std::string& entry, const Request&
     settings.darkFrames = darkEnd - darkBegin + 1;
     settings.lld = static_cast<float>(job.number(reader.path("lld")).value_or(0));
     settings.sigma = static_cast<float>(job.number(reader.path("sigma")).value_or(0));
+    if (!std::isfinite(settings.lld) || !std::isfinite(settings.sigma)) throw Error(Code::invalid_argument, reader.path("lld") + " and " + reader.path("sigma") + " in " + job.path() + " must be finite");
   }
   if (reader.enabled(reader.path("flatfield_enabled"))) read_flatfield(job, settings);
   read_further_settings(job, reader, request.compatXpcsEigen, settings);

@@ -1,7 +1,9 @@
 // Resolves a request against its job file and q-map into one set of settings: the request wins, then the job file,
 // then the defaults of docs/cli.md.
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -22,6 +24,10 @@ Format resolve_format(const Request& request, const std::string& input) {
 }
 
 void refuse_output_in_place(const Request& request, const std::string& input) {
+  const std::filesystem::path folder = std::filesystem::path(request.out).parent_path();
+  if (!folder.empty() && ::access(folder.c_str(), W_OK) != 0) {
+    throw Error(Code::invalid_argument, "the output's folder " + folder.string() + " " + (errno == ENOENT ? "does not exist: make it first" : "cannot be written to: " + std::string(std::strerror(errno))));
+  }
   struct stat out {};
   if (::stat(request.out.c_str(), &out) != 0) return;
   for (const auto& path : {std::optional(input), request.qmap, request.job, request.metadata}) {
@@ -31,6 +37,7 @@ void refuse_output_in_place(const Request& request, const std::string& input) {
     }
   }
   if (S_ISDIR(out.st_mode)) throw Error(Code::invalid_argument, "the output " + request.out + " is a folder; name a file");
+  if (!S_ISREG(out.st_mode)) throw Error(Code::invalid_argument, "the output " + request.out + " is not a regular file; name a new one");
   if (!request.overwrite) throw Error(Code::already_exists, "the output " + request.out + " exists; --overwrite replaces it");
 }
 
@@ -82,9 +89,18 @@ Settings resolve_settings(const Request& request) {
     throw Error(Code::invalid_argument, "the frame range " + std::to_string(settings.begin) + " to " + std::to_string(*settings.end) + " is empty");
   }
   settings.layout = request.layout.value_or(request.job ? Layout::exchange : Layout::nexus);
+  if (settings.layout == Layout::nexus && request.exchange) throw Error(Code::invalid_argument, "--exchange names the group of the exchange layout; it does not apply to the NeXus layout");
+  if (settings.layout == Layout::exchange && (request.metadata || request.frameTimeS)) {
+    throw Error(Code::invalid_argument, "--metadata and --frame-time belong to the NeXus layout; the exchange layout has no place for them");
+  }
   if (request.exchange) settings.resultGroup = *request.exchange;
   if (settings.resultGroup.empty() || settings.resultGroup == "/") throw Error(Code::invalid_argument, "the result group must be a name such as /exchange");
   if (settings.resultGroup[0] != '/') settings.resultGroup = '/' + settings.resultGroup;
+  for (const char* taken : {"/xpcs", "/measurement", "/provenance", "/hdf_metadata_version"}) {
+    if (settings.resultGroup == taken || settings.resultGroup.rfind(std::string(taken) + "/", 0) == 0) {
+      throw Error(Code::invalid_argument, "the result group " + settings.resultGroup + " lies inside " + taken + ", which the file needs; name another");
+    }
+  }
   // The exchange layout's column is by definition XPCS-Eigen's.
   settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
   settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;

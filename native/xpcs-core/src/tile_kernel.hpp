@@ -200,6 +200,7 @@ void add_spread(const Scheme& scheme, CurveScratch<Edge>& curve, double factor, 
   for (std::size_t d = 0; d < D; ++d) {
     if (curve.g[d] == 0) continue;
     run.pairs[d] += curve.g[d];
+    if (factor == 0) continue;  // a dead pixel: 0/0, which counts as 0
     const double x = static_cast<double>(scheme.delays[d].terms) * curve.g[d] / (curve.p[d] * curve.f[d]);
     if (std::isnan(x)) continue;
     run.ratio[d] += x;

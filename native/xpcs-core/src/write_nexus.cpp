@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "legacy_geometry.hpp"
+#include "moments_file.hpp"
 #include "result_file.hpp"
 #include "time_text.hpp"
 
@@ -48,17 +49,14 @@ EntryFacts entry_facts(const Request& request) {
 void write_entry(h5::File& file, const Outcome& outcome) {
   if (outcome.request.metadata) file.copy_from(h5::File::open(*outcome.request.metadata), "/entry", "/entry");
   const EntryFacts facts = entry_facts(outcome.request);
-  const auto put = [&](const std::string& name, double value, bool replace) {
-    if (file.has(name)) {
-      if (!replace) return;
-      H5Ldelete(file.id(), name.c_str(), H5P_DEFAULT);
-    }
-    file.write(name, {}, std::vector<double>{value});
+  const auto put = [&](const std::string& name, double value) {
+    if (!file.has(name)) file.write(name, {}, std::vector<double>{value});
+    else if (file.number(name) != value) file.overwrite_number(name, value);
   };
-  put(kIncidentEnergy, facts.energyKeV.value(), false);
-  put(kFrameTime, facts.frameTimeS.value(), outcome.request.frameTimeS.has_value());
+  put(kIncidentEnergy, facts.energyKeV.value());
+  put(kFrameTime, facts.frameTimeS.value());
   // Detectors of this kind count through the whole frame; a metadata file that says otherwise has been taken above.
-  put(kCountTime, facts.countTimeS.value_or(*facts.frameTimeS), false);
+  put(kCountTime, facts.countTimeS.value_or(*facts.frameTimeS));
   if (!file.has(kStartTime)) file.write_text(kStartTime, facts.startTime.value_or(modified_time_text(outcome.settings.input)));
 }
 
@@ -102,7 +100,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   file.write(group + "delay_list", {D}, delays);
   file.write(group + "normalized_g2", {D, Q}, finite_floats(result.g2));
   file.write(group + "normalized_g2_err", {D, Q}, finite_floats(standard_errors(outcome)));
-  file.write(group + "pairs", {D, Q}, result.pairs);
+  file.write(group + "pairs", {D, Q}, result.moments.pairs);
   const auto integer = [&](const std::string& name, std::uint64_t value) {
     file.write(group + "config/" + name, {}, std::vector<std::int64_t>{static_cast<std::int64_t>(value)});
   };
@@ -172,6 +170,7 @@ void write_nexus(h5::File& file, const Outcome& outcome) {
   write_qmap(file, outcome);
   write_multitau(file, outcome);
   write_static(file, outcome);
+  write_moments(file, outcome.result.moments);
 }
 
 }  // namespace xpcs

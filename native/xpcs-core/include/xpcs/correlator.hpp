@@ -9,6 +9,7 @@
 
 #include "xpcs/control.hpp"
 #include "xpcs/delays.hpp"
+#include "xpcs/moments.hpp"
 #include "xpcs/partition.hpp"
 
 namespace xpcs {
@@ -27,9 +28,6 @@ struct CorrelatorOptions {
   std::uint32_t staticWindow = 0;
 };
 
-/// Photon pairs that a lag needs for its error to be stated.
-constexpr double kPairsForError = 20;
-
 /// Matrices are row-major. D delays, Q dynamic bins, S static bins, n pixels, F frames, W windows.
 struct CorrelationResult {
   std::uint64_t frames = 0;
@@ -38,7 +36,7 @@ struct CorrelationResult {
   std::vector<double> g2;                    ///< [D, Q]; NaN where no static bin of q has a value
   std::vector<double> g2Err;                 ///< [D, Q]; from the pixels' influence on g2; NaN below kPairsForError pairs
   std::vector<double> g2SpreadErr;           ///< [D, Q]; XPCS-Eigen's: spread of the pixels' ratios / sqrt(N), empty pixels as 0
-  std::vector<double> pairs;                 ///< [D, Q]; sum of the products of counts
+  Moments moments;                           ///< all that g2 and its error come from, for merging
   std::vector<double> partitionMeanTotal;    ///< [S]; NaN for a label without pixels
   std::vector<double> partitionMeanPartial;  ///< [W, S]
   std::vector<double> pixelMean;             ///< [n] counts per frame; 0 where masked

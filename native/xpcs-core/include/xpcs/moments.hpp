@@ -3,24 +3,74 @@
 #include <cstdint>
 #include <vector>
 
+#include "xpcs/partition.hpp"
+
 namespace xpcs {
 
 __extension__ using Int128 = __int128;
 
-/// Sums over the pixels of one static bin at one delay. With G, P, F a pixel's sums of products, past and future counts
-/// (not yet divided by the number of terms): the second moments give the spread of any ratio of the first.
+/// Sums over the pixels of one static bin at one delay of the second moments of the pixels' curves: G products, P past and F
+/// future counts, not divided by the number of terms.
 struct SpreadSums {
   double gg = 0, gp = 0, gf = 0, pp = 0, pf = 0, ff = 0;
 };
 
-/// g2 of one static bin and the variance of that ratio over its pixels, by linearisation: with u = G/<G>, v = P/<P>,
-/// w = F/<F> the influence of a pixel is g2 (u - v - w + 1); its mean square over pixels, over (n - 1), is the variance.
-/// @param n pixels; terms N of the delay; g, p, f sums over the pixels
-/// @source delta method for a ratio of means (Cochran, Sampling Techniques, 3rd ed., 6.19), for <G>/(<P><F>)
-struct BinRatio {
-  double g2 = 0;
-  double variance = 0;
+/// Number of a sum: exact where counts are integers. Adding exact numbers gives the same bits in any order and grouping.
+struct Number {
+  Int128 whole = 0;
+  double real = 0;
+
+  [[nodiscard]] double value(bool exact) const { return exact ? static_cast<double>(whole) : real; }
+  void add(const Number& other) {
+    whole += other.whole;
+    real += other.real;
+  }
 };
-BinRatio bin_ratio(double n, double terms, double g, double p, double f, const SpreadSums& spread);
+
+/// One static bin at one delay, over one series or several repeats.
+/// g2 = n N sum(products) / sum(past * future), the product taken per repeat (n pixels, N terms).
+struct Moment {
+  Number products, past, future, pastFuture;
+  /// Centred second moments over the pixels, summed over repeats: of the products (a), of products and expected products (b),
+  /// of expected products (c), where a pixel's expected products are (P F_bin + P_bin F) / (n N).
+  double a = 0, b = 0, c = 0;
+
+  void add(const Moment& other);
+};
+
+/// The moments of a correlation. Rows: static bins; columns: delays.
+struct Moments {
+  bool exact = true;
+  std::uint32_t staticBins = 0, dynamicBins = 0;
+  std::vector<std::uint32_t> dynamicOfStatic;  ///< [S] 0-based; Partition::kMasked for a gap
+  std::vector<std::uint32_t> pixels;           ///< [S] correlated pixels
+  std::vector<std::uint64_t> terms;            ///< [D]
+  std::vector<std::uint64_t> delayFrames;      ///< [D]
+  std::uint64_t repeats = 1;
+  std::vector<Moment> moment;  ///< [S, D]
+  std::vector<double> pairs;   ///< [D, Q] sum of the products of counts
+
+  [[nodiscard]] const Moment& at(std::size_t s, std::size_t d) const { return moment[s * terms.size() + d]; }
+};
+
+/// Sets the centred second moments of one series.
+void set_influence(Moment& moment, double pixels, double terms, bool exact, const SpreadSums& spread);
+
+enum class Pooling {
+  per_repeat,  ///< sum of G2 over sum of IP x IF, the product per repeat: right where the intensity varies between repeats
+  pooled,      ///< sum of G2 over (sum of IP) x (sum of IF) / repeats
+};
+
+/// g2 and its standard error [D, Q]: plain mean over the static bins of a dynamic bin that have a value.
+/// The error is the delta method for a ratio of means over pixels (Cochran, Sampling Techniques, 3rd ed., 6.19), repeats
+/// and static bins being independent; where a static bin has one pixel, the spread of the static bins takes its place.
+/// NaN below kPairsForError pairs.
+struct MomentCurves {
+  std::vector<double> g2, g2Err;
+};
+MomentCurves curves_of(const Moments& moments, Pooling pooling);
+
+/// Photon pairs that a lag needs for its error to be stated.
+constexpr double kPairsForError = 20;
 
 }  // namespace xpcs

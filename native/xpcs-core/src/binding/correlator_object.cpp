@@ -82,7 +82,7 @@ class CorrelatorObject final : public Napi::ObjectWrap<CorrelatorObject> {
     out.Set("g2", to_array(env, result.g2));
     out.Set("g2Err", to_array(env, result.g2Err));
     out.Set("g2SpreadErr", to_array(env, result.g2SpreadErr));
-    out.Set("pairs", to_array(env, result.pairs));
+    out.Set("pairs", to_array(env, result.moments.pairs));
     out.Set("partitionMean", to_array(env, result.partitionMeanTotal));
     out.Set("pixelMean", to_array(env, result.pixelMean));
     out.Set("frameMean", to_array(env, result.frameMean));

@@ -19,14 +19,12 @@ bool looks_like_imm(std::span<const std::byte> head) {
   const auto rows = load<std::int32_t>(head, 108);
   const auto cols = load<std::int32_t>(head, 112);
   const auto bytes = load<std::int32_t>(head, 116);
-  const auto dlen = load<std::uint32_t>(head, 152);
   const auto version = load<std::int32_t>(head, 616);
   const bool small = mode >= 0 && mode < 64 && compression >= 0 && compression < 64 && bytes >= 0 && bytes <= 8;
   const bool shape = rows >= 0 && cols >= 0 && rows < 65536 && cols < 65536;
-  const bool area = rows == 0 || cols == 0 || dlen <= std::uint64_t(rows) * std::uint64_t(cols);
   // The tail of the header is zero from byte 632 to 1011 in what the detectors write.
   const bool quietTail = std::all_of(head.begin() + 640, head.begin() + 1000, [](std::byte b) { return b == std::byte{0}; });
-  return small && shape && area && quietTail && version > 0 && version < 256;
+  return small && shape && quietTail && version > 0 && version < 256;
 }
 
 bool looks_like_rigaku(std::span<const std::byte> head, std::uint64_t size) {

@@ -88,6 +88,10 @@ std::vector<std::int32_t> File::integers(const std::string& name) const {
   return read_all<std::int32_t>(dataset(name), H5T_NATIVE_INT32, name, path_);
 }
 
+std::vector<std::int64_t> File::wholes(const std::string& name) const {
+  return read_all<std::int64_t>(dataset(name), H5T_NATIVE_INT64, name, path_);
+}
+
 std::optional<double> File::number(const std::string& name) const {
   if (!has(name)) return std::nullopt;
   const std::vector<double> values = doubles(name);

@@ -67,6 +67,7 @@ class File {
   /// A whole numeric dataset, converted. @throws not_found, corrupt_data
   [[nodiscard]] std::vector<double> doubles(const std::string& dataset) const;
   [[nodiscard]] std::vector<std::int32_t> integers(const std::string& dataset) const;
+  [[nodiscard]] std::vector<std::int64_t> wholes(const std::string& dataset) const;
   /// The one number of a scalar or one-element dataset; nothing when the dataset is absent.
   [[nodiscard]] std::optional<double> number(const std::string& dataset) const;
   /// A scalar or one-element string; nothing when absent.
@@ -83,6 +84,8 @@ class File {
   void write_text(const std::string& dataset, const std::string& value);
   void write_texts(const std::string& dataset, const std::vector<std::string>& values);
   void write_attribute(const std::string& object, const std::string& name, const std::string& value);
+  /// Replaces the value of a floating-point dataset of one element.
+  void overwrite_number(const std::string& dataset, double value);
   void make_group(const std::string& group);
   /// Unlinks an object; its space is free for what is written before the file is closed. @throws io_failed
   void remove(const std::string& object);

@@ -1,7 +1,6 @@
 // Writing side of h5.hpp.
 #include <algorithm>
 #include <cstring>
-#include <set>
 
 #include "h5.hpp"
 
@@ -104,6 +103,16 @@ void File::write_attribute(const std::string& object, const std::string& name, c
   }
 }
 
+void File::overwrite_number(const std::string& name, double value) {
+  const Handle data = dataset(name);
+  const Handle space(H5Dget_space(data.id()), H5Sclose);
+  const Handle type(H5Dget_type(data.id()), H5Tclose);
+  if (H5Sget_simple_extent_npoints(space.id()) != 1 || H5Tget_class(type.id()) != H5T_FLOAT) {
+    throw Error(Code::invalid_argument, name + " in the metadata file is not one floating-point number, so it cannot be replaced");
+  }
+  if (H5Dwrite(data.id(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value) < 0) throw Error(Code::io_failed, "cannot write " + name + " into " + path_);
+}
+
 void File::make_group(const std::string& group) {
   if (has(group)) return;
   const Handle links = link_creation();
@@ -115,65 +124,91 @@ namespace {
 
 constexpr H5Z_filter_t kLzf = 32000;
 
-/// Paths, relative to the copied object, of datasets that LZF compresses.
-std::set<std::string> lzf_datasets(hid_t object) {
-  std::set<std::string> found;
-  H5Ovisit2(
-      object, H5_INDEX_NAME, H5_ITER_NATIVE,
-      [](hid_t root, const char* name, const H5O_info_t* facts, void* into) -> herr_t {
-        if (facts->type != H5O_TYPE_DATASET) return 0;
-        const Handle data(H5Dopen2(root, name, H5P_DEFAULT), H5Dclose);
-        const Handle creation(H5Dget_create_plist(data.id()), H5Pclose);
-        for (int i = 0; i < H5Pget_nfilters(creation.id()); ++i) {
-          unsigned flags = 0;
-          std::size_t parameters = 0;
-          if (H5Pget_filter2(creation.id(), static_cast<unsigned>(i), &flags, &parameters, nullptr, 0, nullptr, nullptr) == kLzf) {
-            static_cast<std::set<std::string>*>(into)->insert(name);
-          }
-        }
-        return 0;
-      },
-      &found, H5O_INFO_BASIC);
-  return found;
+bool is_lzf(hid_t dataset) {
+  const Handle creation(H5Dget_create_plist(dataset), H5Pclose);
+  for (int i = 0; i < H5Pget_nfilters(creation.id()); ++i) {
+    unsigned flags = 0;
+    std::size_t parameters = 0;
+    if (H5Pget_filter2(creation.id(), static_cast<unsigned>(i), &flags, &parameters, nullptr, 0, nullptr, nullptr) == kLzf) return true;
+  }
+  return false;
 }
 
-/// Replaces a copied dataset by the same values compressed with gzip.
-void recompress(hid_t file, const std::string& name, const std::string& path) {
-  const auto fail = [&] { throw Error(Code::corrupt_data, "cannot rewrite " + name + " in " + path); };
-  const std::string old = name + ".lzf";
-  if (H5Lmove(file, name.c_str(), file, old.c_str(), H5P_DEFAULT, H5P_DEFAULT) < 0) fail();
-  {
-    const Handle from(H5Dopen2(file, old.c_str(), H5P_DEFAULT), H5Dclose);
-    const Handle type(H5Dget_type(from.id()), H5Tclose);
-    const Handle space(H5Dget_space(from.id()), H5Sclose);
-    const int rank = H5Sget_simple_extent_ndims(space.id());
-    std::vector<hsize_t> shape(static_cast<std::size_t>(std::max(rank, 0)));
-    H5Sget_simple_extent_dims(space.id(), shape.data(), nullptr);
-    std::vector<unsigned char> raw(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.id())) * H5Tget_size(type.id()));
-    if (H5Dread(from.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()) < 0) fail();
-    const Handle creation = dataset_creation(shape, true);
-    const Handle to(H5Dcreate2(file, name.c_str(), type.id(), space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), H5Dclose);
-    if (!to.ok() || H5Dwrite(to.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()) < 0) fail();
-  }
-  if (H5Ldelete(file, old.c_str(), H5P_DEFAULT) < 0) fail();
+/// The same attribute on another object.
+void copy_attribute(hid_t from, hid_t to, const char* name) {
+  const Handle source(H5Aopen(from, name, H5P_DEFAULT), H5Aclose);
+  const Handle type(H5Aget_type(source.id()), H5Tclose);
+  const Handle space(H5Aget_space(source.id()), H5Sclose);
+  const Handle target(H5Acreate2(to, name, type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  std::vector<unsigned char> raw(static_cast<std::size_t>(std::max<hssize_t>(H5Sget_simple_extent_npoints(space.id()), 1)) * H5Tget_size(type.id()));
+  if (H5Aread(source.id(), type.id(), raw.data()) < 0) return;
+  H5Awrite(target.id(), type.id(), raw.data());
+  H5Dvlen_reclaim(type.id(), space.id(), H5P_DEFAULT, raw.data());  // frees what reading strings allocated; does nothing otherwise
+}
+
+void copy_attributes(hid_t from, hid_t to) {
+  H5Aiterate2(
+      from, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr,
+      [](hid_t object, const char* name, const H5A_info_t*, void* target) -> herr_t {
+        copy_attribute(object, *static_cast<hid_t*>(target), name);
+        return 0;
+      },
+      &to);
+}
+
+/// A dataset's values under gzip.
+void copy_recompressed(hid_t from, hid_t file, const std::string& name, const std::string& path) {
+  const auto fail = [&] { throw Error(Code::corrupt_data, "cannot copy " + name + " into " + path + ": its LZF chunks are damaged"); };
+  const Handle type(H5Dget_type(from), H5Tclose);
+  const Handle space(H5Dget_space(from), H5Sclose);
+  const int rank = H5Sget_simple_extent_ndims(space.id());
+  std::vector<hsize_t> shape(static_cast<std::size_t>(std::max(rank, 0)));
+  H5Sget_simple_extent_dims(space.id(), shape.data(), nullptr);
+  std::vector<unsigned char> raw(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.id())) * H5Tget_size(type.id()));
+  if (H5Dread(from, type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()) < 0) fail();
+  const Handle creation = dataset_creation(shape, true);
+  const Handle links = link_creation();
+  const Handle to(H5Dcreate2(file, name.c_str(), type.id(), space.id(), links.id(), creation.id(), H5P_DEFAULT), H5Dclose);
+  if (!to.ok() || H5Dwrite(to.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()) < 0) fail();
+  copy_attributes(from, to.id());
+}
+
+std::vector<std::string> members(hid_t group) {
+  std::vector<std::string> names;
+  H5Literate(
+      group, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr,
+      [](hid_t, const char* name, const H5L_info_t*, void* into) -> herr_t {
+        static_cast<std::vector<std::string>*>(into)->emplace_back(name);
+        return 0;
+      },
+      &names);
+  return names;
 }
 
 }  // namespace
 
+// Nothing is ever deleted from a file that is being written: HDF5 1.10 has crashed on a deletion after a copy.
 void File::copy_from(const File& source, const std::string& from, const std::string& to) {
   if (!source.has(from)) throw Error(Code::not_found, source.path() + " has no " + from);
+  const Handle object(H5Oopen(source.id(), from.c_str(), H5P_DEFAULT), H5Oclose);
+  const H5I_type_t kind = H5Iget_type(object.id());
+  if (kind == H5I_GROUP) {
+    make_group(to);
+    const Handle target(H5Oopen(id(), to.c_str(), H5P_DEFAULT), H5Oclose);
+    copy_attributes(object.id(), target.id());
+    for (const std::string& name : members(object.id())) {
+      if (source.has(from + "/" + name)) copy_from(source, from + "/" + name, to + "/" + name);  // a dangling link is left out
+    }
+    return;
+  }
+  if (kind == H5I_DATASET && is_lzf(object.id())) {
+    copy_recompressed(object.id(), id(), to, path_);
+    return;
+  }
   const Handle links = link_creation();
-  const Handle copy(H5Pcreate(H5P_OBJECT_COPY), H5Pclose);
-  H5Pset_copy_object(copy.id(), H5O_COPY_EXPAND_SOFT_LINK_FLAG | H5O_COPY_EXPAND_EXT_LINK_FLAG);
-  if (H5Ocopy(source.id(), from.c_str(), id(), to.c_str(), copy.id(), links.id()) < 0) {
+  if (H5Ocopy(source.id(), from.c_str(), id(), to.c_str(), H5P_DEFAULT, links.id()) < 0) {
     throw Error(Code::corrupt_data, "cannot copy " + from + " from " + source.path());
   }
-  std::set<std::string> names;
-  {
-    const Handle object(H5Oopen(id(), to.c_str(), H5P_DEFAULT), H5Oclose);
-    names = lzf_datasets(object.id());
-  }
-  for (const std::string& name : names) recompress(id(), name == "." ? to : to + "/" + name, path_);
 }
 
 void File::remove(const std::string& object) {

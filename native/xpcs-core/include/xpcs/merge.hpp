@@ -1,0 +1,29 @@
+// Repeats of one measurement added up: their moments, never their frames. No pair of photons crosses from one repeat to the
+// next.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "xpcs/moments.hpp"
+
+namespace xpcs {
+
+struct MergeRequest {
+  std::vector<std::string> inputs;  ///< NeXus results of this program, of one q-map, length and delay scheme
+  std::string out;
+  bool overwrite = false;
+  Pooling pooling = Pooling::per_repeat;
+  std::map<std::string, std::string> provenance;
+};
+
+struct MergeSummary {
+  std::uint64_t repeats = 0;
+  std::size_t delays = 0;
+  std::uint32_t dynamicBins = 0;
+};
+
+/// @throws invalid_argument fewer than two inputs, results that do not belong together (which, and in what they differ)
+MergeSummary merge_results(const MergeRequest& request);
+
+}  // namespace xpcs
