@@ -37,6 +37,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./boost-corr.js")).registerBoostCorr,
   },
   {
+    name: "view",
+    group: "Analyse here",
+    summary: "what is in a result: summary, fits per q, plots",
+    load: async () => (await import("./view.js")).registerView,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",
