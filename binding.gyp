@@ -18,7 +18,7 @@
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags_cc": ["-std=c++20", "-O3", "-ffp-contract=off", "<@(hdf5_cflags)"],
-      "libraries": ["<@(hdf5_libs)"]
+      "libraries": ["<@(hdf5_libs)", "-lz"]
     }
   ]
 }

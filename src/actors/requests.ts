@@ -4,7 +4,17 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { ANALYSIS_TYPES, type CorrOptions, ERROR_CONVENTIONS, FORMATS, LAYOUTS, PIXEL_ORDERS } from "../core/analysis.js";
+import {
+  ANALYSIS_TYPES,
+  COMPRESSIONS,
+  type CorrOptions,
+  ERROR_CONVENTIONS,
+  FORMATS,
+  LAYOUTS,
+  PIXEL_ORDERS,
+  SMOOTHING_FILTERS,
+  SMOOTHINGS,
+} from "../core/analysis.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES, type JobSpec, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -55,6 +65,12 @@ const corrOptions = z.strictObject({
   pixelOrder: z.enum(PIXEL_ORDERS).optional(),
   firstFrame: count.optional(),
   frameTimeS: z.number().positive().optional(),
+  qBins: z.array(positive).min(1).max(LIMITS.qBinsMax).optional(),
+  smoothing: z.enum(SMOOTHINGS).optional(),
+  smoothingFilter: z.enum(SMOOTHING_FILTERS).optional(),
+  window: positive.optional(),
+  compression: z.enum(COMPRESSIONS).optional(),
+  memoryGb: z.number().positive().optional(),
 } satisfies Record<keyof CorrOptions, z.ZodType>);
 
 const corrJob = z

@@ -3,7 +3,7 @@
  * asked it refuses; what has no meaning here it accepts and says so.
  */
 import { existsSync, mkdirSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { CorrOptions, CorrRequest } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
@@ -30,7 +30,6 @@ function unsupported(message: string): never {
  * @throws UNSUPPORTED
  */
 function refuseMissing(options: BoostOptions): void {
-  if (options.type !== "Multitau") unsupported(`--type ${options.type}: only Multitau is supported here yet`);
   if (options.normalizeFrame === "1")
     unsupported("dividing every frame by its mean (-nf 1, boost_corr's default) is not supported yet: give -nf 0 to correlate the counts");
   if (options.numPartialG2 > 0) unsupported("--num-partial-g2: partial g2 is not supported; leave it out");
@@ -48,13 +47,25 @@ function remarks(options: BoostOptions): string[] {
     said.push("--crop-ratio-threshold has no meaning: only the valid pixels are kept in any case");
   if (options.binTimeS !== undefined || options.runConfigPath !== undefined)
     said.push("--bin-time-s and --run-config-path have no effect: they are for Timepix4 data");
-  if (options.maxMemory !== undefined) said.push("--max-memory has no effect on a multi-tau analysis: it needs little beside the events");
+  if (options.maxMemory !== undefined && options.type === "Multitau")
+    said.push("--max-memory has no effect on a multi-tau analysis: it needs little beside the events");
   return said;
+}
+
+const TYPES = { Multitau: "multitau", Twotime: "twotime", Both: "both" } as const;
+
+function twoTimeOptions({ smooth, dqSelection, maxMemory }: BoostOptions): CorrOptions {
+  return {
+    smoothing: smooth,
+    ...(dqSelection === undefined ? {} : { qBins: dqSelection }),
+    ...(maxMemory === undefined ? {} : { memoryGb: maxMemory }),
+  };
 }
 
 function correlationOptions(options: BoostOptions): CorrOptions {
   return {
-    type: "multitau",
+    type: TYPES[options.type],
+    ...(options.type === "Multitau" ? {} : twoTimeOptions(options)),
     layout: "nexus",
     errors: "boost-corr",
     ...(options.beginFrame > 0 ? { begin: options.beginFrame + 1 } : {}),
@@ -88,6 +99,12 @@ function metadataOf(raw: string, options: BoostOptions): string {
   throw new XpcsError("NOT_FOUND", `there is no ${stemOf(raw)}_metadata.hdf beside ${raw}: name the metadata with --meta-fname FILE`);
 }
 
+/** The checks that a run begins with; a folder of results that is not there yet is no fault, and is not made by a check. */
+function checkBefore(request: CorrRequest, raw: string): void {
+  const made = existsSync(dirname(request.out));
+  resolveInput(made ? request : { ...request, out: join(dirname(raw), basename(request.out)), overwrite: true });
+}
+
 async function boostCorr(options: BoostOptions, io: CliIo): Promise<void> {
   refuseMissing(options);
   const raw = resolve(options.raw[0]!);
@@ -102,7 +119,7 @@ async function boostCorr(options: BoostOptions, io: CliIo): Promise<void> {
     provenance: { boost_corr_options: JSON.stringify(options) },
   };
   for (const remark of remarks(options)) io.note(remark);
-  resolveInput(request);
+  checkBefore(request, raw);
   if (options.dryRun === true) {
     io.result({ ...options, out: request.out }, () => `${JSON.stringify(options, null, 4)}\n${request.out}`);
     return;

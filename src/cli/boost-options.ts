@@ -4,13 +4,14 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { XpcsError } from "../core/errors.js";
+import { binsOption } from "./corr-options.js";
 import { integerOption, positiveOption } from "./option-values.js";
 
 export interface BoostOptions {
   readonly raw: readonly string[];
   readonly qmap?: string;
   readonly output: string;
-  readonly smooth: string;
+  readonly smooth: "sqmap" | "dqmap";
   readonly gpuId: number;
   readonly normalizeFrame: "0" | "1";
   readonly beginFrame: number;
@@ -18,7 +19,8 @@ export interface BoostOptions {
   readonly strideFrame: number;
   readonly avgFrame: number;
   readonly type: "Multitau" | "Twotime" | "Both";
-  readonly dqSelection: string;
+  /** Absent: all. */
+  readonly dqSelection?: readonly number[];
   readonly verbose?: true;
   readonly saveG2?: true;
   readonly dryRun?: true;
@@ -47,6 +49,10 @@ function namePart(text: string): string {
   return text;
 }
 
+function selection(text: string): number[] | undefined {
+  return text === "all" ? undefined : binsOption(text);
+}
+
 function ratio(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value >= 0 && value <= 1)) throw new InvalidArgumentError("It must be a number from 0 to 1.");
@@ -59,7 +65,7 @@ export function addBoostOptions(command: Command): Command {
     .requiredOption("-r, --raw <file...>", "raw detector file; one per run")
     .option("-q, --qmap <file>", "partition maps (NeXus)")
     .option("-o, --output <folder>", "folder of the results, made if missing", "cluster_results")
-    .option("-s, --smooth <method>", "smoothing of a two-time analysis", "sqmap")
+    .addOption(new Option("-s, --smooth <method>", "smoothing of a two-time analysis").choices(["sqmap", "dqmap"]).default("sqmap"))
     .option("-i, --gpu-id <id>", "accepted: no GPU is used", whole, -1)
     .addOption(new Option("--normalize-frame <flag>", "also -nf: divide every frame by its mean").choices(["0", "1"]).default("1"))
     .option("-b, --begin-frame <frame>", "first frame, 0-based", whole, 0)
@@ -67,7 +73,7 @@ export function addBoostOptions(command: Command): Command {
     .option("-f, --stride-frame <n>", "use every n-th frame", count, 1)
     .option("-a, --avg-frame <n>", "average n frames into one", count, 1)
     .addOption(new Option("-t, --type <type>", "analysis").choices(["Multitau", "Twotime", "Both"]).default("Multitau"))
-    .option("-d, --dq-selection <list>", "q bins of a two-time analysis: all, or such as 1,2,5-7", "all")
+    .option("-d, --dq-selection <list>", "q bins of a two-time analysis: all, or such as 1,2,5-7", selection)
     .option("-v, --verbose", "also print a summary")
     .option("-G, --save-G2", "also write G2, IP and IF of every pixel")
     .option("-n, --dry-run", "check everything and print the settings and the result's name; correlate nothing")
@@ -77,7 +83,7 @@ export function addBoostOptions(command: Command): Command {
     .option("-u, --suffix <text>", "put after the result's name", namePart)
     .option("--bin-time-s <s>", "accepted, without effect: Timepix4 only", positiveOption)
     .option("--run-config-path <file>", "accepted, without effect: Timepix4 only")
-    .option("--max-memory <gb>", "accepted, without effect on a multi-tau analysis", positiveOption)
+    .option("--max-memory <gb>", "memory that a two-time analysis may take; a multi-tau analysis needs no limit", positiveOption)
     .option("--num-segments <n>", "only 1 is supported", count, 1)
     .option("--meta-fname <file>", "metadata of the measurement (default: *_metadata.hdf beside the raw file)")
     .option("-w, --overwrite", "replace a result of this name (default: number the new one)")

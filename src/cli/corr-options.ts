@@ -3,7 +3,17 @@
  * gathered into CorrOptions. Looks at no file.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ANALYSIS_TYPES, type CorrOptions, ERROR_CONVENTIONS, FORMATS, LAYOUTS, PIXEL_ORDERS } from "../core/analysis.js";
+import {
+  ANALYSIS_TYPES,
+  COMPRESSIONS,
+  type CorrOptions,
+  ERROR_CONVENTIONS,
+  FORMATS,
+  LAYOUTS,
+  PIXEL_ORDERS,
+  SMOOTHING_FILTERS,
+  SMOOTHINGS,
+} from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { integerOption, positiveOption } from "./option-values.js";
 
@@ -21,6 +31,18 @@ const count = integerOption(1, INTEGER_MAX);
 export function groupOption(text: string): string {
   if (!/^\/?[^/\s]+(\/[^/\s]+)*$/.test(text)) throw new InvalidArgumentError("It must be the name of an HDF5 group such as /exchange.");
   return text;
+}
+
+/** "1,2,5-7" as numbers, each once, ascending. */
+export function binsOption(text: string): number[] {
+  const bins = new Set<number>();
+  for (const part of text.split(",")) {
+    const [, first, last] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part) ?? [];
+    const [from, to] = [Number(first), Number(last ?? first)];
+    if (!(from >= 1 && to >= from)) throw new InvalidArgumentError("It must be a list of bin numbers such as 1,2,5-7.");
+    for (let bin = from; bin <= to; bin++) bins.add(bin);
+  }
+  return [...bins].sort((a, b) => a - b);
 }
 
 /** Adds the analysis options to a command; gather them with `parseCorrOptions(command.opts())`. */
@@ -48,6 +70,14 @@ export function addCorrOptions(command: Command): Command {
     .addOption(new Option("--pixel-order <order>", "order of the pixel index in the file").choices(PIXEL_ORDERS))
     .option("--first-frame <number>", "number that the detector gave to its first frame", integerOption(0, INTEGER_MAX))
     .option("--frame-time <s>", "time between frames, s (needed for the NeXus layout without metadata)", positiveOption)
+    .option("--q-bins <list>", "q bins of the two-time analysis, such as 1,2,5-7 (default: the job file's, else all)", binsOption)
+    .addOption(new Option("--smoothing <name>", "what two-time divides frames by (default: the job file's, else none)").choices(SMOOTHINGS))
+    .addOption(
+      new Option("--smoothing-filter <filter>", "average: two-time divides by the mean over time instead").choices(SMOOTHING_FILTERS),
+    )
+    .option("--window <frames>", "frames of one row of g2partials (default: the job file's, else 1)", count)
+    .addOption(new Option("--compression <kind>", "of the C2 matrices (default: none)").choices(COMPRESSIONS))
+    .option("--memory-gb <gb>", "memory that a two-time analysis may take (default: 80 % of what is available)", positiveOption)
     .option("--metadata <file>", "NeXus metadata of the measurement (default: *_metadata.hdf beside the input)");
 }
 
@@ -69,6 +99,12 @@ const FIELDS = [
   "unsigned",
   "pixelOrder",
   "firstFrame",
+  "qBins",
+  "smoothing",
+  "smoothingFilter",
+  "window",
+  "compression",
+  "memoryGb",
 ] as const satisfies readonly (keyof CorrOptions)[];
 
 /**

@@ -11,7 +11,8 @@ export function plusMinus({ value, error }: Measured): string {
   const digits = 1 - Math.floor(Math.log10(error));
   const [small, large] = [Math.abs(value) < 1e-3, Math.max(Math.abs(value), error) >= 1e6];
   if (small || large) {
-    const precision = Math.min(10, Math.max(1, Math.ceil(Math.log10(Math.abs(value) / error || 1)) + 2));
+    const digitsMore = Math.floor(Math.log10(Math.abs(value))) - Math.floor(Math.log10(error));
+    const precision = Math.min(10, Math.max(1, value === 0 ? 1 : digitsMore + 2));
     return `${value.toExponential(precision - 1)} ± ${error.toExponential(1)}`;
   }
   const decimals = Math.min(12, Math.max(0, digits));

@@ -20,6 +20,16 @@ export type ErrorConvention = (typeof ERROR_CONVENTIONS)[number];
 export const PIXEL_ORDERS = ["row-major", "column-major"] as const;
 export type PixelOrder = (typeof PIXEL_ORDERS)[number];
 
+/** What the frames of a two-time correlation are divided by (docs/twotime.md). */
+export const SMOOTHINGS = ["none", "symmetric", "staticmap", "sqmap", "dqmap"] as const;
+export type Smoothing = (typeof SMOOTHINGS)[number];
+
+export const SMOOTHING_FILTERS = ["none", "average"] as const;
+export type SmoothingFilter = (typeof SMOOTHING_FILTERS)[number];
+
+export const COMPRESSIONS = ["none", "gzip"] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
 /** Options of one correlation; an absent field takes the job file's setting or the documented default. */
 export interface CorrOptions {
   readonly type?: AnalysisType;
@@ -47,6 +57,16 @@ export interface CorrOptions {
   /** Number that the detector gave to its first frame. */
   readonly firstFrame?: number;
   readonly frameTimeS?: number;
+  /** Dynamic bins of the two-time analysis, 1-based. */
+  readonly qBins?: readonly number[];
+  readonly smoothing?: Smoothing;
+  readonly smoothingFilter?: SmoothingFilter;
+  /** Frames of one row of g2partials. */
+  readonly window?: number;
+  /** Of the C2 matrices. */
+  readonly compression?: Compression;
+  /** Memory that a two-time analysis may take, GB of 10^9 bytes. */
+  readonly memoryGb?: number;
 }
 
 /** Files of one correlation: absolute paths. At least one of `qmap` and `job` is present. */
@@ -73,6 +93,8 @@ export interface CorrProgress {
   readonly stage: "reading" | "correlating" | "writing";
   /** 0 to 1 within the stage. */
   readonly fraction: number;
+  /** A sentence worth showing before the work goes on, such as what memory it will need. */
+  readonly note?: string;
 }
 
 export interface CorrSummary {
@@ -88,6 +110,10 @@ export interface CorrSummary {
   readonly dynamicBins: number;
   readonly staticBins: number;
   readonly delays: number;
+  /** q bins of the two-time analysis; 0 when there was none. */
+  readonly twoTimeBins: number;
+  /** Memory that the two-time analysis was said to need at most. */
+  readonly twoTimeMemoryBytes: number;
   readonly threads: number;
   readonly kernelPath: string;
   readonly warnings: readonly string[];

@@ -3,6 +3,8 @@
 export const LIMITS = {
   /** One control frame, before decoding; results and frames of a detector never travel here. */
   frameBytesMax: 1024 * 1024,
+  /** q bins that one request may list: more than any map has, and a list fits a frame. */
+  qBinsMax: 65_536,
   /** Nesting of a decoded message; ours need 6. */
   messageDepthMax: 32,
   /** Calls in flight per link before OVERLOADED. */

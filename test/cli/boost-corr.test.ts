@@ -73,6 +73,19 @@ describe("the result", () => {
     expect((await readNumbers(lastLine, "/xpcs/multitau/unnormalized_G2")) !== null).toBe(options.g2out === true);
   });
 
+  it.each(["Twotime", "Both"] as const)("of type %s has C2 with the smoothing and the bins asked for", async (type) => {
+    const { code, stderr, lastLine } = await boost(...usual(), "-t", type, "-s", "dqmap", "-d", "2");
+    expect(code, stderr).toBe(0);
+    const out = join(folder, `core-${outputs++}.hdf`);
+    const options = { type: type === "Both" ? "both" : "twotime", smoothing: "dqmap", qBins: [2] } as const;
+    await correlateFile({ files: { input, qmap, metadata }, options, out, overwrite: false, provenance: {} });
+    for (const name of ["/xpcs/twotime/correlation_map/c2_00001", "/xpcs/twotime/processed_bins"]) {
+      const [ours, theirs] = [await readNumbers(lastLine, name), await readNumbers(out, name)];
+      expect(worstDifference(ours!.values, theirs!.values), name).toBe(0);
+    }
+    expect((await readNumbers(lastLine, G2)) !== null).toBe(type === "Both");
+  });
+
   it("has prefix and suffix in its name, and a number when the name is taken", async () => {
     const words = [...usual(), "-p", "run7", "-u", "b"];
     const paths = [await boost(...words), await boost(...words), await boost(...words)].map(({ lastLine }) => lastLine);
@@ -96,7 +109,9 @@ describe("refused, with a way out", () => {
   it.each<[string[], RegExp]>([
     [["-nf", "1"], /give -nf 0/],
     [["-np", "4"], /partial g2/],
-    [["-t", "Twotime"], /--type Twotime/],
+    [["-s", "nonsense"], /Allowed choices/],
+    [["-d", "1,x"], /list of bin numbers/],
+    [["-t", "Twotime", "-d", "7"], /bin 7|7/],
     [["-t", "nonsense"], /Allowed choices/],
     [["-b", "-5"], /--begin-frame below 0/],
     [["-i", "-3"], /batch system/],

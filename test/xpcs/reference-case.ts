@@ -6,11 +6,17 @@ import { gunzipSync } from "node:zlib";
 import h5wasm from "h5wasm/node";
 
 const FOLDER = join(import.meta.dirname, "../fixtures/reference");
+const TWO_TIME_FOLDER = join(import.meta.dirname, "../fixtures/reference-twotime");
 
-export const CASES: readonly string[] = readdirSync(FOLDER, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map((entry) => entry.name)
-  .sort();
+const casesIn = (folder: string): readonly string[] =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+
+/** Multi-tau and two-time cases. */
+export const CASES = casesIn(FOLDER);
+export const TWO_TIME_CASES = casesIn(TWO_TIME_FOLDER);
 
 export interface StagedCase {
   readonly folder: string;
@@ -24,8 +30,9 @@ export interface StagedCase {
 export function stageCase(name: string): StagedCase {
   const folder = mkdtempSync(join(tmpdir(), `xpcs-${name}-`));
   let input = "";
-  for (const file of readdirSync(join(FOLDER, name))) {
-    const from = join(FOLDER, name, file);
+  const source = join(TWO_TIME_CASES.includes(name) ? TWO_TIME_FOLDER : FOLDER, name);
+  for (const file of readdirSync(source)) {
+    const from = join(source, file);
     const to = join(folder, file.replace(/\.gz$/, ""));
     if (file.endsWith(".gz")) writeFileSync(to, gunzipSync(readFileSync(from)));
     else copyFileSync(from, to);

@@ -8,6 +8,9 @@
 #include "intake.hpp"
 #include "partial_file.hpp"
 #include "result_file.hpp"
+#include "static_means.hpp"
+#include "threaded_sink.hpp"
+#include "two_time_settings.hpp"
 
 namespace xpcs {
 namespace {
@@ -41,7 +44,57 @@ auto about_file(const std::string& path, Step step) {
   }
 }
 
-void write_result(const Outcome& outcome, const std::string& path) {
+/// The two-time analysis as one more sink of the pass.
+std::unique_ptr<TwoTime> open_two_time(Settings& settings, const Partition& partition, const CorrelatorOptions& options) {
+  TwoTimeOptions two;
+  two.bins = settings.twoTime.bins;
+  two.smoothing = settings.twoTime.smoothing;
+  two.filter = settings.twoTime.filter;
+  two.window = settings.twoTime.window;
+  two.average = settings.average;
+  two.pixelFactor = options.pixelFactor;
+  two.normalizeByFrameSum = settings.normalizeByFrameSum;
+  two.bytesMax = settings.twoTime.memoryBytes;
+  return std::make_unique<TwoTime>(partition, std::move(two));
+}
+
+/// Where one pass goes. Exactly one of correlator and means is there.
+struct Sinks {
+  std::optional<Correlator> correlator;
+  StaticMeans* means = nullptr;
+  TwoTime* twoTime = nullptr;
+  std::vector<std::unique_ptr<FrameSink>> list;
+
+  /// Beside the reader's thread as far as there are threads.
+  void add(std::unique_ptr<FrameSink> sink, bool ownThread) {
+    list.push_back(ownThread ? std::make_unique<ThreadedSink>(std::move(sink)) : std::move(sink));
+  }
+};
+
+void open_sinks(Settings& settings, const Partition& partition, const CorrelatorOptions& options, Sinks& sinks) {
+  if (settings.type != AnalysisType::twotime) {
+    sinks.correlator.emplace(partition, options);
+    sinks.add(std::make_unique<CorrelatorSink>(*sinks.correlator), false);
+  } else {
+    auto means = std::make_unique<StaticMeans>(partition, options, !settings.end && settings.stride * settings.average > 1);
+    sinks.means = means.get();
+    sinks.add(std::move(means), settings.threads > 1);
+  }
+  if (settings.type == AnalysisType::multitau) return;
+  auto twoTime = open_two_time(settings, partition, options);
+  sinks.twoTime = twoTime.get();
+  sinks.add(std::move(twoTime), settings.threads > 2);
+}
+
+/// Frames of the series as far as they are known before reading; 0: not known.
+std::uint64_t frames_ahead(const Settings& settings, const FrameReader& reader) {
+  std::uint64_t end = reader.openEnded() ? 0 : reader.frames();
+  if (settings.end) end = end > 0 ? std::min(end, *settings.end) : *settings.end;
+  if (end < settings.begin) return 0;
+  return (end - settings.begin + 1) / (std::uint64_t{settings.stride} * settings.average);
+}
+
+void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoTime, const Control& control, Summary& summary) {
   h5::File file = h5::File::create(path);
   if (outcome.settings.layout == Layout::nexus) {
     write_nexus(file, outcome);
@@ -49,6 +102,11 @@ void write_result(const Outcome& outcome, const std::string& path) {
     write_exchange(file, outcome);
   }
   write_provenance(file, outcome);
+  if (twoTime != nullptr) {
+    const TwoTimeTimes times = write_two_time(file, outcome, *twoTime, control, summary.settings.warnings);
+    summary.correlateS += times.correlateS;
+    summary.twoTimeBins = twoTime->bins().size();
+  }
   file.flush();
 }
 
@@ -71,37 +129,49 @@ Summary run_analysis(const Request& request, const Control& control) {
   Partition partition = about_file(request.qmap ? *request.qmap : *request.job, [&] {
     return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
   });
-  Correlator correlator(std::move(partition), options);
-  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, correlator, control); });
+  options.staticWindow = settings.staticWindow;
+  if (settings.type != AnalysisType::multitau) {
+    const bool all = settings.twoTime.bins.empty();
+    for (std::uint32_t q = 1; all && q <= partition.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
+    summary.twoTimeBytes = check_two_time_memory(settings, partition, frames_ahead(settings, *reader), reader->dense(), control);
+  }
+  Sinks sinks;
+  open_sinks(settings, partition, options, sinks);
+  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, sinks.list, control); });
   reader.reset();
-  correlator.set_static_window(settings.staticWindow);
   summary.readS = seconds_since(start);
 
   const auto correlating = std::chrono::steady_clock::now();
-  const CorrelationResult result = correlator.result({settings.threads, request.g2out}, control);
+  if (sinks.correlator) sinks.correlator->set_static_window(settings.staticWindow);
+  const CorrelationResult result =
+      sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
   summary.correlateS = seconds_since(correlating);
+  if (sinks.twoTime != nullptr && summary.twoTimeBytes == 0) {
+    summary.twoTimeBytes = check_two_time_memory(settings, partition, result.frames, false, control);
+  }
 
   control.check();
   control.report(Stage::writing, 0);
   const auto writing = std::chrono::steady_clock::now();
   PartialFile partial(request.out);
-  write_result({request, settings, correlator.partition(), result, measured}, partial.path());
+  summary.settings = settings;
+  const double correlatedS = summary.correlateS;
+  write_result({request, settings, partition, result, measured}, partial.path(), sinks.twoTime, control, summary);
   control.check();
   struct stat facts {};
   if (::stat(partial.path().c_str(), &facts) == 0) summary.outBytes = static_cast<std::uint64_t>(facts.st_size);
   partial.publish(request.overwrite);
-  summary.writeS = seconds_since(writing);
+  summary.writeS = seconds_since(writing) - (summary.correlateS - correlatedS);
   control.report(Stage::writing, 1);
 
   summary.out = request.out;
   summary.framesRead = measured.framesRead;
   summary.frames = result.frames;
   summary.events = result.events;
-  summary.pixels = correlator.partition().pixelOfRank.size();
-  summary.dynamicBins = correlator.partition().dynamicBins;
-  summary.staticBins = correlator.partition().staticBins;
+  summary.pixels = partition.pixelOfRank.size();
+  summary.dynamicBins = partition.dynamicBins;
+  summary.staticBins = partition.staticBins;
   summary.delays = result.delays.size();
-  summary.settings = std::move(settings);
   summary.totalS = seconds_since(start);
   return summary;
 }

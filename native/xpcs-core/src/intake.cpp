@@ -37,8 +37,8 @@ class Darks {
 /// One pass over the file.
 class Intake {
  public:
-  Intake(FrameReader& reader, Settings& settings, Correlator& correlator)
-      : reader_(reader), settings_(settings), correlator_(correlator), darkFrames_(reader.dense() ? settings.darkFrames : 0),
+  Intake(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks)
+      : reader_(reader), settings_(settings), sinks_(sinks), darkFrames_(reader.dense() ? settings.darkFrames : 0),
         plan_{std::max(darkFrames_, settings.begin - 1), settings.stride, settings.average},
         darks_(darkFrames_, darkFrames_ > 0 ? settings.dqmap.size() : 0, settings.flatfield) {
     if (settings.darkFrames > 0 && !reader.dense()) {
@@ -56,8 +56,13 @@ class Intake {
       control.check();
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
-      if (darkFrames_ > 0) take_dark_rows(batch, rows);
-      else correlator_.push_dense(rows, !settings_.reader.unsignedCounts);
+      if (darkFrames_ > 0) {
+        take_dark_rows(batch, rows);
+        continue;
+      }
+      const std::uint64_t first = batch.headerStart - plan_.first;
+      const std::size_t pixels = settings_.dqmap.size();
+      for (const auto& sink : sinks_) sink->push_dense(static_cast<std::uint32_t>(first), rows, pixels, !settings_.reader.unsignedCounts);
     }
     while (!whole_frames() && darkFrames_ == 0 && reader_.next(batch)) {
       control.check();
@@ -90,21 +95,28 @@ class Intake {
 
   void take_events(const FrameBatch& batch) {
     if (direct(batch)) {
-      correlator_.push(batch.frame, batch.pixel, batch.count);
+      for (const auto& sink : sinks_) sink->push(batch.frame, batch.pixel, batch.count);
       return;
     }
     frame_.clear();
     pixel_.clear();
     count_.clear();
     real_.clear();
+    // Photons of one frame come together: where it goes is worked out once.
+    std::uint64_t knownFrame = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t seriesFrame = 0;
+    bool counts = false;
     for (std::size_t i = 0; i < batch.frame.size(); ++i) {
-      std::uint64_t seriesFrame = 0;
-      if (!plan_.map(batch.frame[i], seriesFrame) || beyond(seriesFrame) || (reader_.dense() && batch.count[i] <= 0)) continue;
+      if (batch.frame[i] != knownFrame) {
+        knownFrame = batch.frame[i];
+        counts = plan_.map(batch.frame[i], seriesFrame) && !beyond(seriesFrame);
+      }
+      if (!counts || (reader_.dense() && batch.count[i] <= 0)) continue;
       frame_.push_back(static_cast<std::uint32_t>(seriesFrame));
       pixel_.push_back(batch.pixel[i]);
       count_.push_back(batch.count[i]);
     }
-    correlator_.push(frame_, pixel_, count_);
+    for (const auto& sink : sinks_) sink->push(frame_, pixel_, count_);
   }
 
   [[nodiscard]] bool beyond(std::uint64_t seriesFrame) const { return fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_); }
@@ -129,7 +141,7 @@ class Intake {
         else take_above_dark(static_cast<std::uint32_t>(seriesFrame), pixel, count);
       }
     }
-    correlator_.push_real(frame_, pixel_, real_);
+    for (const auto& sink : sinks_) sink->push_real(frame_, pixel_, real_);
   }
 
   /// One raw count under darks, compared in single precision as XPCS-Eigen does.
@@ -166,7 +178,7 @@ class Intake {
       throw Error(Code::invalid_argument, "the range of " + std::to_string(range) + " frames gives " + std::to_string(frames) + " after stride " +
                                               std::to_string(plan_.stride) + " and average " + std::to_string(plan_.average) + "; a correlation needs at least 2");
     }
-    correlator_.set_frames(frames);
+    for (const auto& sink : sinks_) sink->set_frames(frames);
     if (settings_.staticWindow == 0) settings_.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
     Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}};
     if (measured.clockS.empty()) number_frames(range, measured);
@@ -191,7 +203,7 @@ class Intake {
 
   FrameReader& reader_;
   Settings& settings_;
-  Correlator& correlator_;
+  std::span<const std::unique_ptr<FrameSink>> sinks_;
   std::uint64_t darkFrames_;
   FramePlan plan_;
   Darks darks_;
@@ -205,8 +217,8 @@ class Intake {
 
 }  // namespace
 
-Measured read_series(FrameReader& reader, Settings& settings, Correlator& correlator, const Control& control) {
-  return Intake(reader, settings, correlator).run(control);
+Measured read_series(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks, const Control& control) {
+  return Intake(reader, settings, sinks).run(control);
 }
 
 }  // namespace xpcs

@@ -1,6 +1,10 @@
-// From file frames to the frames of the series: range, stride, average, darks, thresholds. Feeds a correlator.
+// From file frames to the frames of the series: range, stride, average, darks, thresholds. Feeds one sink or several.
 #pragma once
+#include <memory>
+#include <span>
+
 #include "xpcs/analysis.hpp"
+#include "xpcs/frame_sink.hpp"
 
 namespace xpcs {
 
@@ -23,8 +27,8 @@ struct FramePlan {
   }
 };
 
-/// Reads the whole range into the correlator and fixes its number of frames.
+/// Reads the whole range into every sink and fixes their number of frames.
 /// @throws corrupt_data, invalid_argument (range outside the file, empty)
-Measured read_series(FrameReader& reader, Settings& settings, Correlator& correlator, const Control& control);
+Measured read_series(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks, const Control& control);
 
 }  // namespace xpcs

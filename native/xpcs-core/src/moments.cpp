@@ -16,8 +16,10 @@ Ratio ratio_of(const Moments& all, std::size_t s, std::size_t d, Pooling pooling
   const Moment& moment = all.at(s, d);
   const double n = all.pixels[s];
   const double repeats = static_cast<double>(all.repeats);
-  const double product = pooling == Pooling::per_repeat ? moment.pastFuture.value(all.exact)
-                                                        : moment.past.value(all.exact) * moment.future.value(all.exact) / repeats;
+  const double pooled = moment.past.value(all.exact) * moment.future.value(all.exact) / repeats;
+  // An exact 0 has no sign; the plain product keeps the one that decides between the two infinities (negative counts).
+  const double perRepeat = moment.pastFuture.value(all.exact);
+  const double product = pooling == Pooling::per_repeat && perRepeat != 0 ? perRepeat : pooled;
   const double expected = product / (n * static_cast<double>(all.terms[d]));
   const double g2 = moment.products.value(all.exact) / expected;
   if (n < 2) return {g2, kNaN};

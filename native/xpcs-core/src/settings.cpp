@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "job_file.hpp"
+#include "two_time_settings.hpp"
 
 namespace xpcs {
 namespace {
@@ -74,9 +75,6 @@ Settings resolve_settings(const Request& request) {
   settings.format = resolve_format(request, settings.input);
 
   if (request.type) settings.type = *request.type;
-  if (settings.type != AnalysisType::multitau) {
-    throw Error(Code::unsupported, "two-time analysis is not supported yet; --type multitau computes g2");
-  }
   if (request.begin) settings.begin = *request.begin;
   if (request.end) settings.end = *request.end;
   if (request.stride) settings.stride = *request.stride;
@@ -89,9 +87,9 @@ Settings resolve_settings(const Request& request) {
     throw Error(Code::invalid_argument, "the frame range " + std::to_string(settings.begin) + " to " + std::to_string(*settings.end) + " is empty");
   }
   settings.layout = request.layout.value_or(request.job ? Layout::exchange : Layout::nexus);
-  if (settings.layout == Layout::nexus && request.exchange) throw Error(Code::invalid_argument, "--exchange names the group of the exchange layout; it does not apply to the NeXus layout");
+  if (settings.layout == Layout::nexus && request.exchange) settings.warnings.emplace_back("--exchange has no effect: it names the group of the exchange layout");
   if (settings.layout == Layout::exchange && (request.metadata || request.frameTimeS)) {
-    throw Error(Code::invalid_argument, "--metadata and --frame-time belong to the NeXus layout; the exchange layout has no place for them");
+    settings.warnings.emplace_back("--metadata and --frame-time have no effect: the exchange layout has no place for them");
   }
   if (request.exchange) settings.resultGroup = *request.exchange;
   if (settings.resultGroup.empty() || settings.resultGroup == "/") throw Error(Code::invalid_argument, "the result group must be a name such as /exchange");
@@ -124,6 +122,7 @@ Settings resolve_settings(const Request& request) {
     throw Error(Code::invalid_argument, "a Rigaku 500k frame is 512 x 1024 (rows x columns), the q-map is " + std::to_string(settings.reader.height) + " x " +
                                             std::to_string(settings.reader.width) + "; use the q-map of this detector");
   }
+  if (settings.type != AnalysisType::multitau) resolve_two_time(request, settings);
   refuse_output_in_place(request, settings.input);
   return settings;
 }

@@ -35,6 +35,23 @@ std::vector<Value> numbered(const std::vector<double>& values) {
   return rows;
 }
 
+void write_multitau(h5::File& file, const Outcome& outcome) {
+  const CorrelationResult& result = outcome.result;
+  const std::string group = outcome.settings.resultGroup + "/";
+  const hsize_t D = result.delays.size();
+  const hsize_t Q = outcome.partition.dynamicBins;
+  std::vector<float> tau;
+  for (const Delay& delay : result.delays) tau.push_back(static_cast<float>(delay.frames));
+  file.write(group + "tau", {1, D}, tau);
+  file.write(group + "norm-0-g2", {D, Q}, floats(result.g2));
+  file.write(group + "norm-0-stderr", {D, Q}, floats(standard_errors(outcome)));
+  if (!outcome.request.g2out) return;
+  const hsize_t n = outcome.partition.pixels();
+  file.write(group + "G2", {D, n}, result.perPixelG2);
+  file.write(group + "IP", {D, n}, result.perPixelIP);
+  file.write(group + "IF", {D, n}, result.perPixelIF);
+}
+
 }  // namespace
 
 void write_exchange(h5::File& file, const Outcome& outcome) {
@@ -46,8 +63,6 @@ void write_exchange(h5::File& file, const Outcome& outcome) {
     }
   }
   const std::string group = settings.resultGroup + "/";
-  const hsize_t D = result.delays.size();
-  const hsize_t Q = part.dynamicBins;
   const hsize_t S = part.staticBins;
   const hsize_t F = result.frames;
   const std::vector<hsize_t> image{part.height, part.width};
@@ -61,17 +76,7 @@ void write_exchange(h5::File& file, const Outcome& outcome) {
   file.write(group + "partition_norm_factor", {1, 1}, std::vector<float>{settings.normFactor});
   file.write(group + "timestamp_clock", {2, measured.framesRead}, numbered<double>(measured.clockS));
   file.write(group + "timestamp_tick", {2, measured.framesRead}, numbered<double>(measured.tick));
-  std::vector<float> tau;
-  for (const Delay& delay : result.delays) tau.push_back(static_cast<float>(delay.frames));
-  file.write(group + "tau", {1, D}, tau);
-  write("norm-0-g2", {D, Q}, result.g2);
-  write("norm-0-stderr", {D, Q}, standard_errors(outcome));
-  if (request.g2out) {
-    const hsize_t n = part.pixels();
-    file.write(group + "G2", {D, n}, result.perPixelG2);
-    file.write(group + "IP", {D, n}, result.perPixelIP);
-    file.write(group + "IF", {D, n}, result.perPixelIF);
-  }
+  if (settings.type != AnalysisType::twotime) write_multitau(file, outcome);
   if (!measured.darkAverage.empty()) {
     file.write(group + "DarkAvg", image, measured.darkAverage);
     file.write(group + "DarkStd", image, measured.darkStd);

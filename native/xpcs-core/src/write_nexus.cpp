@@ -168,7 +168,7 @@ void check_nexus_inputs(const Request& request, const Settings& settings) {
 void write_nexus(h5::File& file, const Outcome& outcome) {
   write_entry(file, outcome);
   write_qmap(file, outcome);
-  write_multitau(file, outcome);
+  if (outcome.settings.type != AnalysisType::twotime) write_multitau(file, outcome);
   write_static(file, outcome);
   write_moments(file, outcome.result.moments);
 }

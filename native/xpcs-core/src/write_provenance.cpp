@@ -24,6 +24,10 @@ std::string conventions(const Settings& settings) {
     case Errors::xpcs_eigen: text += "population spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (XPCS-Eigen)"; break;
     case Errors::boost_corr: text += "sample spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (boost_corr)"; break;
   }
+  if (settings.type != AnalysisType::multitau) {
+    text += std::string("; two-time: C2(t1,t2) = mean over the pixels of the q bin of X(t1) X(t2), X = counts / normaliser; smoothing ") +
+            smoothing_name(settings.twoTime.smoothing) + (settings.twoTime.filter == SmoothingFilter::average ? ", averaged over time" : "") + " (docs/twotime.md)";
+  }
   if (settings.splitBins == SplitBins::drop_minority) text += "; XPCS-Eigen: minority pixels of a split static partition dropped";
   return text;
 }

@@ -10,11 +10,13 @@
 #include "xpcs/control.hpp"
 #include "xpcs/correlator.hpp"
 #include "xpcs/frame_reader.hpp"
+#include "xpcs/two_time.hpp"
 
 namespace xpcs {
 
 enum class AnalysisType { multitau, twotime, both };
 enum class Layout { nexus, exchange };
+enum class Compression { none, gzip };
 /// Convention of the standard error of g2 (docs/multitau.md).
 enum class Errors { influence, xpcs_eigen, boost_corr };
 const char* errors_name(Errors errors) noexcept;
@@ -34,9 +36,25 @@ struct Request {
   std::optional<PixelOrder> pixelOrder;
   std::optional<std::uint64_t> firstFrame;
   std::optional<double> frameTimeS;
+  std::optional<std::vector<std::uint32_t>> qBins;  ///< dynamic labels of the two-time analysis
+  std::optional<Smoothing> smoothing;
+  std::optional<SmoothingFilter> smoothingFilter;
+  std::optional<std::uint32_t> window;  ///< frames of one row of g2partials
+  std::optional<Compression> compression;
+  std::optional<double> memoryGb;
   std::string out;
   bool overwrite = false;
   std::map<std::string, std::string> provenance;
+};
+
+/// Settings of a two-time analysis.
+struct TwoTimeSettings {
+  std::vector<std::uint32_t> bins;  ///< dynamic labels, ascending; empty: all
+  Smoothing smoothing = Smoothing::none;
+  SmoothingFilter filter = SmoothingFilter::none;
+  std::uint32_t window = 1;
+  Compression compression = Compression::none;
+  std::uint64_t memoryBytes = 0;  ///< limit of the run
 };
 
 /// Everything the analysis needs, resolved from the request, the job file and the q-map.
@@ -59,6 +77,7 @@ struct Settings {
   Errors errors = Errors::influence;
   float normFactor = 0;
   std::string resultGroup = "/exchange";
+  TwoTimeSettings twoTime;
   std::uint32_t threads = 1;
   std::vector<std::string> warnings;
 };
@@ -76,6 +95,8 @@ struct Summary {
   std::uint64_t framesRead = 0, frames = 0, events = 0, pixels = 0;
   std::uint32_t dynamicBins = 0, staticBins = 0;
   std::size_t delays = 0;
+  std::size_t twoTimeBins = 0;  ///< 0: no two-time analysis
+  std::uint64_t twoTimeBytes = 0;  ///< memory that it was said to need before it started
   double readS = 0, correlateS = 0, writeS = 0, totalS = 0;
   std::uint64_t outBytes = 0;
 };

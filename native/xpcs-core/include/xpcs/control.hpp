@@ -1,6 +1,7 @@
 // How a caller watches and stops long work: a progress callback and a cancel question, both may be empty.
 #pragma once
 #include <functional>
+#include <string>
 
 #include "xpcs/error.hpp"
 
@@ -10,10 +11,14 @@ enum class Stage { reading, correlating, writing };
 
 struct Control {
   std::function<void(Stage, double)> progress;  ///< may be called from any thread, one call at a time
+  std::function<void(const std::string&)> note;    ///< something worth knowing before the work goes on, a few times at most
   std::function<bool()> canceled;               ///< may be asked from any thread at once
 
   void report(Stage stage, double fraction) const {
     if (progress) progress(stage, fraction);
+  }
+  void tell(const std::string& text) const {
+    if (note) note(text);
   }
   /// Throws canceled when the caller asked for it.
   void check() const {

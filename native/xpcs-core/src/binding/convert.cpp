@@ -23,6 +23,22 @@ std::optional<T> number(const Napi::Object& from, const char* name) {
   return static_cast<T>(raw);
 }
 
+/// Bin numbers: an array of numbers.
+std::optional<std::vector<std::uint32_t>> numbers(const Napi::Object& from, const char* name) {
+  const Napi::Value value = from.Get(name);
+  if (value.IsUndefined() || value.IsNull()) return std::nullopt;
+  if (!value.IsArray()) throw Napi::TypeError::New(from.Env(), std::string(name) + " must be an array of numbers");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<std::uint32_t> out;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value item = array.Get(i);
+    const double raw = item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : -1;
+    if (!(raw >= 0) || raw > 4294967295.0) throw Napi::TypeError::New(from.Env(), std::string(name) + " must hold numbers from 0 to 2^32 - 1");
+    out.push_back(static_cast<std::uint32_t>(raw));
+  }
+  return out;
+}
+
 bool flag(const Napi::Object& from, const char* name) {
   const Napi::Value value = from.Get(name);
   return value.IsBoolean() && value.As<Napi::Boolean>().Value();
@@ -43,6 +59,10 @@ constexpr std::array kTypes{std::pair("multitau", AnalysisType::multitau), std::
 constexpr std::array kLayouts{std::pair("nexus", Layout::nexus), std::pair("exchange", Layout::exchange)};
 constexpr std::array kFormats{std::pair("imm", Format::imm), std::pair("rigaku", Format::rigaku), std::pair("ufxc", Format::ufxc), std::pair("hdf5", Format::hdf5)};
 constexpr std::array kOrders{std::pair("row-major", PixelOrder::row_major), std::pair("column-major", PixelOrder::column_major)};
+constexpr std::array kSmoothings{std::pair("none", Smoothing::none), std::pair("symmetric", Smoothing::symmetric), std::pair("staticmap", Smoothing::static_map),
+                                 std::pair("sqmap", Smoothing::sqmap), std::pair("dqmap", Smoothing::dqmap)};
+constexpr std::array kFilters{std::pair("none", SmoothingFilter::none), std::pair("average", SmoothingFilter::average)};
+constexpr std::array kCompressions{std::pair("none", Compression::none), std::pair("gzip", Compression::gzip)};
 constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
 constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
 
@@ -80,6 +100,12 @@ Request to_request(const Napi::Object& from) {
   request.pixelOrder = word(options, "pixelOrder", kOrders);
   request.firstFrame = number<std::uint64_t>(options, "firstFrame");
   request.frameTimeS = number<double>(options, "frameTimeS");
+  request.qBins = numbers(options, "qBins");
+  request.smoothing = word(options, "smoothing", kSmoothings);
+  request.smoothingFilter = word(options, "smoothingFilter", kFilters);
+  request.window = number<std::uint32_t>(options, "window");
+  request.compression = word(options, "compression", kCompressions);
+  request.memoryGb = number<double>(options, "memoryGb");
   request.out = text(from, "out").value_or("");
   request.overwrite = flag(from, "overwrite");
   const Napi::Object provenance = from.Get("provenance").As<Napi::Object>();
@@ -97,7 +123,9 @@ Napi::Object to_object(Napi::Env env, const Summary& summary) {
   out.Set("out", summary.out);
   out.Set("format", format_name(summary.settings.format));
   out.Set("layout", summary.settings.layout == Layout::nexus ? "nexus" : "exchange");
-  out.Set("type", "multitau");
+  for (const auto& [name, type] : kTypes) {
+    if (type == summary.settings.type) out.Set("type", name);
+  }
   set("framesRead", static_cast<double>(summary.framesRead));
   set("frames", static_cast<double>(summary.frames));
   set("events", static_cast<double>(summary.events));
@@ -105,6 +133,8 @@ Napi::Object to_object(Napi::Env env, const Summary& summary) {
   set("dynamicBins", summary.dynamicBins);
   set("staticBins", summary.staticBins);
   set("delays", static_cast<double>(summary.delays));
+  set("twoTimeBins", static_cast<double>(summary.twoTimeBins));
+  set("twoTimeMemoryBytes", static_cast<double>(summary.twoTimeBytes));
   set("threads", summary.settings.threads);
   out.Set("kernelPath", kernel_path());
   Napi::Array warnings = Napi::Array::New(env);

@@ -11,6 +11,7 @@ namespace {
 struct ProgressNote {
   Stage stage;
   double fraction;
+  std::string text;
 };
 
 const char* stage_name(Stage stage) {
@@ -38,6 +39,7 @@ class CorrelateWorker final : public Napi::AsyncWorker {
   void Execute() override {
     Control control;
     control.canceled = [this] { return std::atomic_ref<std::int32_t>(*flag_).load(std::memory_order_relaxed) != 0; };
+    control.note = [this](const std::string& text) { send(lastStage_ == Stage::writing ? Stage::reading : lastStage_, 0, text); };
     control.progress = [this](Stage stage, double fraction) { note(stage, fraction); };
     try {
       summary_ = run_analysis(request_, control);
@@ -62,13 +64,18 @@ class CorrelateWorker final : public Napi::AsyncWorker {
     if (stage == lastStage_ && now - lastNote_ < std::chrono::milliseconds(100)) return;
     lastStage_ = stage;
     lastNote_ = now;
-    auto* note = new (std::nothrow) ProgressNote{stage, fraction};  // the queue takes a bare pointer; freed below
+    send(stage, fraction, {});
+  }
+
+  void send(Stage stage, double fraction, const std::string& text) {
+    auto* note = new (std::nothrow) ProgressNote{stage, fraction, text};  // the queue takes a bare pointer; freed below
     if (note == nullptr) return;
     const auto queued = progress_.NonBlockingCall(note, [](Napi::Env env, Napi::Function callback, ProgressNote* raw) {
       const std::unique_ptr<ProgressNote> owned(raw);
       Napi::Object value = Napi::Object::New(env);
       value.Set("stage", stage_name(owned->stage));
       value.Set("fraction", owned->fraction);
+      if (!owned->text.empty()) value.Set("note", owned->text);
       callback.Call({value});
     });
     if (queued != napi_ok) delete note;

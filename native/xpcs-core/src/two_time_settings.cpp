@@ -1,0 +1,147 @@
+#include "two_time_settings.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+
+#include "c2_writer.hpp"
+
+namespace xpcs {
+namespace {
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+/// XPCS-Eigen knows two names, in any case.
+Smoothing job_smoothing(const std::string& name, const std::string& where) {
+  if (lower(name) == "symmetric") return Smoothing::symmetric;
+  if (lower(name) == "staticmap") return Smoothing::static_map;
+  throw Error(Code::invalid_argument, where + " is \"" + name + "\"; XPCS-Eigen's names are symmetric and StaticMap, --smoothing has all that there are");
+}
+
+std::vector<std::uint32_t> job_bins(const h5::File& job, const std::string& dataset, Settings& settings) {
+  std::vector<std::uint32_t> bins;
+  const std::int32_t largest = *std::max_element(settings.dqmap.begin(), settings.dqmap.end());
+  std::string unknown;
+  for (const std::int32_t label : job.integers(dataset)) {
+    if (label >= 1 && label <= largest) {
+      bins.push_back(static_cast<std::uint32_t>(label));
+    } else {
+      unknown += (unknown.empty() ? "" : ", ") + std::to_string(label);
+    }
+  }
+  if (!unknown.empty()) settings.warnings.push_back(dataset + " names q bins that the map does not have; they are passed over: " + unknown);
+  if (bins.empty()) throw Error(Code::invalid_argument, dataset + " in " + job.path() + " names no q bin of the map; --q-bins does");
+  return bins;
+}
+
+void read_job(const Request& request, Settings& settings) {
+  const h5::File job = h5::File::open(*request.job);
+  const std::string entry = request.entry.value_or("/xpcs") + "/";
+  TwoTimeSettings& set = settings.twoTime;
+  if (!request.smoothing) {
+    const auto name = job.text(entry + "smoothing_method");
+    if (!name) throw Error(Code::invalid_argument, "the job file " + job.path() + " lacks " + entry + "smoothing_method; pass --smoothing");
+    set.smoothing = job_smoothing(*name, entry + "smoothing_method");
+  }
+  // The filter belongs to the method that the job file names.
+  if (!request.smoothing && lower(job.text(entry + "smoothing_filter").value_or("")) == "average") set.filter = SmoothingFilter::average;
+  if (!request.qBins && job.has(entry + "qphi_bin_to_process")) set.bins = job_bins(job, entry + "qphi_bin_to_process", settings);
+  const double window = job.number(entry + "twotime2onetime_window_size").value_or(1);
+  if (!request.window && !(window >= 1 && window <= 4294967295.0 && window == std::floor(window))) {
+    throw Error(Code::invalid_argument, entry + "twotime2onetime_window_size in " + job.path() + " must be a whole number from 1 on; --window overrides it");
+  }
+  if (!request.window) set.window = static_cast<std::uint32_t>(window);
+}
+
+std::uint64_t first_number(const char* path) {
+  std::ifstream file(path);
+  std::uint64_t value = 0;
+  return file >> value ? value : 0;
+}
+
+std::string gigabytes(double bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, bytes < 1e9 ? "%.0f MB" : "%.1f GB", bytes < 1e9 ? std::ceil(bytes / 1e6) : bytes / 1e9);
+  return text;
+}
+
+/// Photons that the file can hold at most, from its size; 0 where the size does not tell (compressed HDF5).
+std::uint64_t photons_at_most(const Settings& settings) {
+  struct stat facts {};
+  if (::stat(settings.input.c_str(), &facts) != 0) return 0;
+  const auto bytes = static_cast<std::uint64_t>(facts.st_size);
+  switch (settings.format) {
+    case Format::imm: return bytes / 6;
+    case Format::rigaku: return bytes / 8;
+    case Format::ufxc: return bytes / 4;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+std::uint64_t memory_available() {
+  std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
+  std::ifstream file("/proc/meminfo");
+  std::string name;
+  std::uint64_t value = 0;
+  std::string unit;
+  while (file >> name >> value) {
+    std::getline(file, unit);
+    if (name == "MemAvailable:") available = value * 1024;
+  }
+  const std::uint64_t most = first_number("/sys/fs/cgroup/memory.max");
+  const std::uint64_t used = first_number("/sys/fs/cgroup/memory.current");
+  if (most > used) available = std::min(available, most - used);
+  return available;
+}
+
+void resolve_two_time(const Request& request, Settings& settings) {
+  TwoTimeSettings& set = settings.twoTime;
+  if (request.job) read_job(request, settings);
+  if (request.smoothing) set.smoothing = *request.smoothing;
+  if (request.smoothingFilter) set.filter = *request.smoothingFilter;
+  if (request.window) set.window = *request.window;
+  if (request.compression) set.compression = *request.compression;
+  if (request.qBins) set.bins = *request.qBins;
+  if (set.window == 0) throw Error(Code::invalid_argument, "--window starts at 1 frame");
+  std::sort(set.bins.begin(), set.bins.end());
+  set.bins.erase(std::unique(set.bins.begin(), set.bins.end()), set.bins.end());
+  set.memoryBytes = request.memoryGb ? static_cast<std::uint64_t>(*request.memoryGb * 1e9) : memory_available() / 5 * 4;
+}
+
+std::uint64_t check_two_time_memory(const Settings& settings, const Partition& partition, std::uint64_t frames, bool dense, const Control& control) {
+  if (frames == 0) return 0;
+  const TwoTimeSettings& set = settings.twoTime;
+  std::uint64_t pixels = 0;
+  for (const std::uint32_t label : set.bins) pixels += label <= partition.dynamicBins && label > 0 ? partition.pixelsOfDynamic[label - 1] : 0;
+  const std::uint64_t cells = frames * pixels;
+  const double share = static_cast<double>(pixels) / partition.pixels();
+  const std::uint64_t most = dense ? cells : std::min(cells, static_cast<std::uint64_t>(static_cast<double>(photons_at_most(settings)) * share));
+  // Frames that store every pixel are kept as bytes; lists of photons take 16 bytes each.
+  std::uint64_t bytes = two_time_bytes(frames, dense ? most / 8 : most, pixels, set.bins.size(), settings.threads, C2Writer::kChunk);
+  bytes += 16ull * partition.pixels();
+  if (settings.type == AnalysisType::both) {
+    bytes += dense ? 8 * frames * partition.pixelOfRank.size() : 8 * photons_at_most(settings);
+  } else {
+    bytes += settings.staticWindow == 0 ? 8ull * frames * partition.staticBins : 0;
+  }
+  const double file = 2.0 * static_cast<double>(frames) * static_cast<double>(frames) * static_cast<double>(set.bins.size());
+  const std::string needs = "two-time of " + std::to_string(frames) + " frames, " + std::to_string(set.bins.size()) + " q bins with " + std::to_string(pixels) +
+                            " pixels: needs up to " + gigabytes(static_cast<double>(bytes)) + " of memory, C2 takes " + gigabytes(file) + " of the file";
+  if (bytes > set.memoryBytes) {
+    throw Error(Code::out_of_memory, needs + ", the limit is " + gigabytes(static_cast<double>(set.memoryBytes)) +
+                                         "; choose fewer q bins (--q-bins), fewer frames (--average, --begin, --end), or raise --memory-gb");
+  }
+  control.tell(needs);
+  return bytes;
+}
+
+}  // namespace xpcs
