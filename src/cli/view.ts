@@ -30,7 +30,7 @@ async function view(path: string, options: ViewOptions, io: CliIo): Promise<void
     fit: options.fit,
     bins: fits.map(({ bin, quality, parameters, failure }) => ({
       ...bin,
-      parameters,
+      parameters: Object.entries(parameters).map(([name, { value, error }]) => ({ name, value, error })),
       chi2: quality?.chi2 ?? null,
       dof: quality?.dof ?? null,
       lagsUsed: quality?.lagsUsed ?? 0,

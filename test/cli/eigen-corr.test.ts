@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { chmodSync, chownSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import h5wasm from "h5wasm/node";
+import h5wasm, { type Group } from "h5wasm/node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fromGflags } from "../../src/cli/gflags.js";
 import { jobFileState, putResults } from "../../src/xpcs/job-file-results.js";
@@ -96,7 +96,7 @@ describe("the results in META.hdf", () => {
     expect((await readGroup(staged.job, "/notes")).get("temperature")?.values).toEqual(Float64Array.of(293.5, 294.5));
     await edit(staged.job, "r", (file) => {
       expect(file.attrs.made_by?.value).toBe("the beamline");
-      expect(file.get("/notes")?.attrs.sample?.value).toBe("latex");
+      expect((file.get("/notes") as Group).attrs.sample?.value).toBe("latex");
       expect([...file.keys()].sort()).toEqual(["exchange", "measurement", "notes", "xpcs"]);
     });
     const names = (await readGroup(staged.job, "/exchange")).keys();

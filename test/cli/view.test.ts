@@ -105,7 +105,9 @@ interface ViewJson {
 async function viewJson(...words: readonly string[]): Promise<ViewJson> {
   const { code, out, err } = await view(...words, "--json");
   expect(code, err).toBe(0);
-  return JSON.parse(out) as ViewJson;
+  const value = JSON.parse(out) as { bins: { parameters: { name: string }[] }[] };
+  const bins = value.bins.map((bin) => ({ ...bin, parameters: Object.fromEntries(bin.parameters.map((each) => [each.name, each])) }));
+  return { ...value, bins } as unknown as ViewJson;
 }
 
 describe("a result of known decays", () => {
