@@ -57,6 +57,7 @@ const TYPES = { Multitau: "multitau", Twotime: "twotime", Both: "both" } as cons
 function twoTimeOptions({ smooth, dqSelection, maxMemory }: BoostOptions): CorrOptions {
   return {
     smoothing: smooth,
+    compression: "gzip",
     ...(dqSelection === undefined ? {} : { qBins: dqSelection }),
     ...(maxMemory === undefined ? {} : { memoryGb: maxMemory }),
   };

@@ -91,6 +91,7 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
     layout: "exchange",
     compat: "xpcs-eigen",
     format: formatOf(raw),
+    compression: "gzip",
     ...(raw.g2out === true ? { g2out: true } : {}),
     ...(raw.entry === undefined ? {} : { entry: raw.entry }),
     ...(raw.exchange === undefined ? {} : { exchange: raw.exchange }),
@@ -102,7 +103,7 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
   const request: CorrRequest = { ...base, files: { job, input: inputOf(target.input, raw, job) } };
   for (const remark of remarks(raw)) io.note(remark);
   try {
-    const summary = await correlated(request, raw, io);
+    const summary = await correlated(request, io);
     const owned = await putResults(state, result, target.group, copy, io.signal);
     const warnings = owned ? summary.warnings : [...summary.warnings, `${job} now belongs to the user who ran this command`];
     const shown: CorrSummary = { ...summary, out: job, warnings };
@@ -112,12 +113,12 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
   }
 }
 
-async function correlated(request: CorrRequest, raw: EigenOptions, io: CliIo): Promise<CorrSummary> {
+async function correlated(request: CorrRequest, io: CliIo): Promise<CorrSummary> {
   try {
     return await correlateRecorded({ request, digest: false, clock: realClock, onProgress: progressNotes(io), signal: io.signal });
   } catch (error) {
     const { code, message } = error as XpcsError;
-    if (request.options.format !== "imm" || raw.imm !== undefined || code !== "CORRUPT_DATA") throw error;
+    if (request.options.format !== "imm" || code !== "CORRUPT_DATA") throw error;
     throw new XpcsError(code, `${message}; without --rigaku, --hdf5 or --ufxc the input is read as IMM`);
   }
 }

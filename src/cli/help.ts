@@ -14,8 +14,7 @@ export function overview(version: string, entries: readonly CommandEntry[]): str
     "",
     ...groups,
     "",
-    "Every command takes --json. Exit codes: 0 done, 1 the work failed, 2 bad input or usage,",
-    "3 central unreachable, 4 refused, 130 interrupted.",
+    "All take --json. Exit: 0 done, 1 failed, 2 bad input, 3 no central, 4 refused, 130 interrupted.",
     "",
   ].join("\n");
 }

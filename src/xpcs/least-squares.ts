@@ -18,6 +18,7 @@ export interface Solution {
   /** Standard errors; NaN where the curve does not determine a parameter. */
   readonly errors: readonly number[];
   readonly chi2: number;
+  /** At a minimum that determines every parameter. */
   readonly converged: boolean;
 }
 
@@ -75,7 +76,8 @@ function descend(evaluate: (parameters: readonly number[]) => State, start: read
   }
   // A step of no length that cannot go lower is an arrival too.
   if (damping >= DAMPING_MAX) converged = true;
-  return { parameters, errors: standardErrors(state.normal), chi2: state.chi2, converged };
+  const errors = standardErrors(state.normal);
+  return { parameters, errors, chi2: state.chi2, converged: converged && errors.every(Number.isFinite) };
 }
 
 /** The damped normal equations, scaled to a unit diagonal; null when they have no solution. */

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fromGflags } from "../../src/cli/gflags.js";
 import { jobFileState, putResults } from "../../src/xpcs/job-file-results.js";
 import { correlateFile } from "../../src/xpcs/native.js";
-import { readGroup, type StagedCase, stageCase, worstDifference } from "../xpcs/reference-case.js";
+import { readGroup, readNumbers, type StagedCase, stageCase, worstDifference } from "../xpcs/reference-case.js";
 
 const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
 
@@ -63,6 +63,20 @@ describe("the results in META.hdf", () => {
         expect(worstDifference(actual.get(dataset)!.values, expected.get(dataset)!.values), dataset).toBeLessThan(2e-5);
       if (name === "mt-dark-flat") expect(actual.has("DarkAvg")).toBe(true);
       expect(readdirSync(files.folder).sort()).toEqual(["expected.hdf", "meta.hdf", files.input.split("/").at(-1)].sort());
+    } finally {
+      files.remove();
+    }
+  });
+
+  it("of a two-time job are XPCS-Eigen's to 2e-5, also with the flag for another loop order", async () => {
+    const files = stageCase("tt-frame-threading");
+    try {
+      const { code, stderr } = await eigenCorr(files.folder, "meta.hdf", "--frame_threading");
+      expect(code, stderr).toBe(0);
+      const [actual, expected] = [await readGroup(files.job, "/exchange"), await readGroup(files.expected, null)];
+      for (const dataset of ["g2full", "g2partials", "sg", "partition-mean-total", "pixelSum"])
+        expect(worstDifference(actual.get(dataset)!.values, expected.get(dataset)!.values), dataset).toBeLessThan(2e-5);
+      expect((await readNumbers(files.job, "/exchange/C2T_all/g2_00001"))?.shape.length).toBe(2);
     } finally {
       files.remove();
     }

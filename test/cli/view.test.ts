@@ -200,6 +200,9 @@ describe("what is no result", () => {
     expect(await view(join(folder, "none.hdf"))).toMatchObject({ code: 2, err: expect.stringMatching(/does not exist \(NOT_FOUND\)/) });
     expect(await view(text)).toMatchObject({ code: 2, err: expect.stringMatching(/does not open as HDF5/) });
     expect(await view(join(folder, "qmap.hdf"))).toMatchObject({ code: 2, err: expect.stringMatching(/no multi-tau g2/) });
+    const twoTime = stageCase("tt-symmetric");
+    expect(await view(twoTime.expected)).toMatchObject({ code: 2, err: expect.stringMatching(/two-time analysis only/) });
+    twoTime.remove();
     expect(await view(known, "--fit", "triple")).toMatchObject({ code: 2 });
     expect(existsSync(join(folder, "plots-none"))).toBe(false);
   });
