@@ -35,7 +35,7 @@ export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: F
   const without = fits.reduce((sum, { quality }) => sum + (quality?.lagsWithoutPairs ?? 0), 0);
   if (without > 0) said.push(`${without} values without photon pairs or without an error are left out of the fits`);
   const failed = fits.filter(({ quality }) => quality === null || !quality.converged);
-  if (failed.length > 0) said.push(`no fit in bins ${bins(failed)}`);
+  if (failed.length > 0) said.push(`no certain fit in bins ${bins(failed)}`);
   const poor = fits.filter(({ quality }) => quality?.converged && quality.chi2 > 3 * quality.dof);
   if (poor.length > 0) said.push(`a ${FIT_MODELS[model]} does not describe bins ${bins(poor)} (χ²/dof above 3): try another --fit`);
   return said;

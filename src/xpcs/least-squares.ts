@@ -25,6 +25,8 @@ export interface Solution {
 const ITERATIONS_MAX = 200;
 const TOLERANCE = 1e-9;
 const DAMPING_MAX = 1e12;
+/** Variance of a parameter over what it would be with all others known, above which it counts as undetermined. */
+const INFLATION_MAX = 1e10;
 
 interface State {
   readonly chi2: number;
@@ -99,9 +101,11 @@ function dampedStep({ normal, gradient }: State, damping: number): number[] | nu
   }
 }
 
+/** From the inverse of the normal equations; NaN where parameters can stand in for each other. */
 function standardErrors(normal: number[][]): number[] {
   try {
-    return invertPositive(normal).map((row, i) => Math.sqrt(row[i]!));
+    const covariance = invertPositive(normal);
+    return covariance.map((row, i) => (row[i]! * normal[i]![i]! > INFLATION_MAX ? Number.NaN : Math.sqrt(row[i]!)));
   } catch {
     return normal.map(() => Number.NaN);
   }
