@@ -1,7 +1,7 @@
 {
   "variables": {
-    "hdf5_cflags": "<!(pkg-config --cflags-only-I hdf5-serial 2>/dev/null || pkg-config --cflags-only-I hdf5)",
-    "hdf5_libs": "<!(pkg-config --libs hdf5-serial 2>/dev/null || pkg-config --libs hdf5)"
+    "hdf5_cflags": "<!(pkg-config --cflags-only-I hdf5-serial 2>/dev/null || pkg-config --cflags-only-I hdf5) <!(pkg-config --cflags-only-I liblz4 zlib)",
+    "hdf5_libs": "<!(pkg-config --libs hdf5-serial 2>/dev/null || pkg-config --libs hdf5) <!(pkg-config --libs liblz4 zlib)"
   },
   "targets": [
     {

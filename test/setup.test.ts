@@ -22,6 +22,8 @@ const COMPLETE = {
   cmake: "cmake version 3.25.1",
   generator: true,
   hdf5: "/usr/include",
+  lz4: "/usr/include",
+  zlib: "/usr/include",
 };
 
 describe("versions", () => {
@@ -66,16 +68,18 @@ describe("missing system parts", () => {
     [{ cmake: "cmake version 3.16.3" }, "cmake"],
     [{ generator: false }, "generator"],
     [{ hdf5: null }, "hdf5"],
+    [{ lz4: null }, "lz4"],
+    [{ zlib: null }, "zlib"],
   ])("%j lacks %s", (change, part) => {
     expect(missingParts({ ...COMPLETE, ...change })).toEqual([part]);
   });
 
   it("names the package of each manager", () => {
-    const commands = installHints(["compiler", "hdf5"]).map((hint) => hint.command);
+    const commands = installHints(["compiler", "hdf5", "lz4", "zlib"]).map((hint) => hint.command);
     expect(commands).toEqual([
-      "sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ libhdf5-dev",
-      "sudo dnf install -y gcc-c++ hdf5-devel",
-      'conda install -y -c conda-forge cxx-compiler "hdf5=*=nompi*"',
+      "sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ libhdf5-dev liblz4-dev zlib1g-dev",
+      "sudo dnf install -y gcc-c++ hdf5-devel lz4-devel zlib-devel",
+      'conda install -y -c conda-forge cxx-compiler "hdf5=*=nompi*" lz4-c zlib',
     ]);
   });
 

@@ -3,7 +3,7 @@
  * them, do the installed packages match the lock file, which build outputs have lost their source. No I/O here.
  */
 
-/** @typedef {"compiler" | "cmake" | "generator" | "hdf5"} SystemPart */
+/** @typedef {"compiler" | "cmake" | "generator" | "hdf5" | "lz4" | "zlib"} SystemPart */
 /** @typedef {{ name: string, command: string }} InstallHint */
 
 /** Oldest Node that the packages support (cmake-js 8 and vitest 4 set it). */
@@ -29,6 +29,8 @@ export const SYSTEM_PARTS = {
   cmake: { label: `cmake ${CMAKE_MIN.join(".")} or newer`, apt: "cmake", dnf: "cmake", conda: "cmake" },
   generator: { label: "make or ninja", apt: "make", dnf: "make", conda: "make" },
   hdf5: { label: "HDF5 headers and library (serial)", apt: "libhdf5-dev", dnf: "hdf5-devel", conda: '"hdf5=*=nompi*"' },
+  lz4: { label: "LZ4 headers and library", apt: "liblz4-dev", dnf: "lz4-devel", conda: "lz4-c" },
+  zlib: { label: "zlib headers and library", apt: "zlib1g-dev", dnf: "zlib-devel", conda: "zlib" },
 };
 
 /**
@@ -85,7 +87,7 @@ export function compilerSuffices(compiler) {
 }
 
 /**
- * @param {{ compiler: { family: "gcc" | "clang", version: string } | null, cmake: string | null, generator: boolean, hdf5: string | null }} found
+ * @param {{ compiler: { family: "gcc" | "clang", version: string } | null, cmake: string | null, generator: boolean, hdf5: string | null, lz4: string | null, zlib: string | null }} found
  * @returns {SystemPart[]}
  */
 export function missingParts(found) {
@@ -95,6 +97,8 @@ export function missingParts(found) {
   if (found.cmake === null || !atLeast(versionNumbers(found.cmake), CMAKE_MIN)) missing.push("cmake");
   if (!found.generator) missing.push("generator");
   if (found.hdf5 === null) missing.push("hdf5");
+  if (found.lz4 === null) missing.push("lz4");
+  if (found.zlib === null) missing.push("zlib");
   return missing;
 }
 

@@ -1,4 +1,4 @@
-/** Looks at the machine for the set-up: compiler, cmake, make, HDF5, and what may be installed. Changes nothing. */
+/** Looks at the machine for the set-up: compiler, cmake, make, libraries, and what may be installed. Changes nothing. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -60,12 +60,31 @@ export function findHdf5() {
   return null;
 }
 
+/**
+ * Folder of a library's header, or null.
+ * @param {string} header
+ * @param {string} pkgConfigName
+ */
+function findHeader(header, pkgConfigName) {
+  const { CONDA_PREFIX } = process.env;
+  const folders = [
+    CONDA_PREFIX && join(CONDA_PREFIX, "include"),
+    "/usr/include",
+    "/usr/local/include",
+    "/opt/homebrew/include",
+    output("pkg-config", ["--variable=includedir", pkgConfigName]),
+  ];
+  return folders.find((folder) => folder && existsSync(join(folder, header))) ?? null;
+}
+
 export function findParts() {
   return {
     compiler: findCompiler(),
     cmake: output("cmake", ["--version"]),
     generator: onPath("make") || onPath("ninja"),
     hdf5: findHdf5(),
+    lz4: findHeader("lz4.h", "liblz4"),
+    zlib: findHeader("zlib.h", "zlib"),
   };
 }
 

@@ -11,6 +11,7 @@ import {
   ERROR_CONVENTIONS,
   FORMATS,
   LAYOUTS,
+  NORMALIZATIONS,
   PIXEL_ORDERS,
   SMOOTHING_FILTERS,
   SMOOTHINGS,
@@ -71,6 +72,8 @@ const corrOptions = z.strictObject({
   window: positive.optional(),
   compression: z.enum(COMPRESSIONS).optional(),
   memoryGb: z.number().positive().optional(),
+  badFrames: plainText(LIMITS.badFramesCharsMax).optional(),
+  normalize: z.enum(NORMALIZATIONS).optional(),
 } satisfies Record<keyof CorrOptions, z.ZodType>);
 
 const corrJob = z

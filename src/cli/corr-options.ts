@@ -10,6 +10,7 @@ import {
   ERROR_CONVENTIONS,
   FORMATS,
   LAYOUTS,
+  NORMALIZATIONS,
   PIXEL_ORDERS,
   SMOOTHING_FILTERS,
   SMOOTHINGS,
@@ -45,6 +46,12 @@ export function binsOption(text: string): number[] {
   return [...bins].sort((a, b) => a - b);
 }
 
+function frameListOption(text: string): string {
+  if (!/^[1-9]\d*(-[1-9]\d*)?(,[1-9]\d*(-[1-9]\d*)?)*$/.test(text))
+    throw new InvalidArgumentError("It must be a list of frames such as 1,5-9.");
+  return text;
+}
+
 /** Adds the analysis options to a command; gather them with `parseCorrOptions(command.opts())`. */
 export function addCorrOptions(command: Command): Command {
   return command
@@ -78,6 +85,10 @@ export function addCorrOptions(command: Command): Command {
     .option("--window <frames>", "frames of one row of g2partials (default: the job file's, else 1)", count)
     .addOption(new Option("--compression <kind>", "of the C2 matrices (default: none)").choices(COMPRESSIONS))
     .option("--memory-gb <gb>", "memory that a two-time analysis may take (default: 80 % of what is available)", positiveOption)
+    .option("--bad-frames <list>", "frames that do not count, such as 1,5-9", frameListOption)
+    .addOption(
+      new Option("--normalize <by>", "divide every frame by its mean (default: the job file's, else none)").choices(NORMALIZATIONS),
+    )
     .option("--metadata <file>", "NeXus metadata of the measurement (default: *_metadata.hdf beside the input)");
 }
 
@@ -105,6 +116,8 @@ const FIELDS = [
   "window",
   "compression",
   "memoryGb",
+  "badFrames",
+  "normalize",
 ] as const satisfies readonly (keyof CorrOptions)[];
 
 /**

@@ -17,6 +17,7 @@ interface CorrCommandOptions extends RawCorrOptions {
   readonly qmap?: string;
   readonly job?: string;
   readonly out: string;
+  readonly monitor?: string;
   readonly overwrite?: true;
   readonly digest?: true;
 }
@@ -38,6 +39,7 @@ function filesOf(argument: string | undefined, raw: CorrCommandOptions, options:
     ...(raw.qmap === undefined ? {} : { qmap: resolve(raw.qmap) }),
     ...(raw.job === undefined ? {} : { job: resolve(raw.job) }),
     ...(metadata === undefined ? {} : { metadata: resolve(metadata) }),
+    ...(raw.monitor === undefined ? {} : { monitor: resolve(raw.monitor) }),
   };
 }
 
@@ -71,6 +73,7 @@ export function registerCorr(program: Command, io: CliIo): void {
     .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them)")
     .option("--job <file>", "legacy job file with maps and settings; it names the input, or --input does")
     .option("--input <file>", "raw file, in place of the one that the job file names")
+    .option("--monitor <file>", "normalise the frames by this: a text file of one number per frame, or FILE:/dataset in HDF5")
     .requiredOption("--out <file>", "result file; written under a temporary name, then renamed")
     .option("--overwrite", "replace the result if it is there")
     .option("--digest", "record the input's sha256 in the result (reads it once more)");

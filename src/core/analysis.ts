@@ -29,6 +29,8 @@ export type SmoothingFilter = (typeof SMOOTHING_FILTERS)[number];
 
 export const COMPRESSIONS = ["none", "gzip"] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
+export const NORMALIZATIONS = ["framesum", "none"] as const;
+export type Normalization = (typeof NORMALIZATIONS)[number];
 
 /** Options of one correlation; an absent field takes the job file's setting or the documented default. */
 export interface CorrOptions {
@@ -67,6 +69,10 @@ export interface CorrOptions {
   readonly compression?: Compression;
   /** Memory that a two-time analysis may take, GB of 10^9 bytes. */
   readonly memoryGb?: number;
+  /** Frames that do not count, such as "1,5-9": 1-based, counted in the file. */
+  readonly badFrames?: string;
+  /** Divide every frame by its mean, or not whatever the job file says. */
+  readonly normalize?: Normalization;
 }
 
 /** Files of one correlation: absolute paths. At least one of `qmap` and `job` is present. */
@@ -77,6 +83,8 @@ export interface CorrFiles {
   readonly job?: string;
   /** NeXus metadata of the measurement (`*_metadata.hdf`). */
   readonly metadata?: string;
+  /** One number per frame by which the frames are normalised: a text file, or FILE:/dataset in HDF5. */
+  readonly monitor?: string;
 }
 
 export interface CorrRequest {

@@ -53,6 +53,8 @@ export const LIMITS = {
   /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */
   tagCharsMax: 256,
   tagsMax: 32,
+  /** Length of a job's list of bad frames: some thousand of them. */
+  badFramesCharsMax: 16_384,
   pathCharsMax: 4096,
   reasonCharsMax: 2000,
 } as const;

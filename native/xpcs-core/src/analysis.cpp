@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "bad_frames.hpp"
 #include "intake.hpp"
 #include "partial_file.hpp"
 #include "result_file.hpp"
@@ -19,10 +20,18 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+std::vector<NamedSource> open_modules(const std::vector<std::string>& paths) {
+  std::vector<NamedSource> sources;
+  for (const std::string& path : paths) sources.push_back({path, open_file(path)});
+  return sources;
+}
+
 std::unique_ptr<FrameReader> open_reader(const Settings& settings) {
   switch (settings.format) {
     case Format::imm: return open_imm(open_file(settings.input), settings.reader);
-    case Format::rigaku: return open_rigaku(open_file(settings.input), settings.reader);
+    case Format::rigaku:
+      if (!settings.modules.empty()) return open_rigaku_modules(open_modules(settings.modules), settings.reader);
+      return open_rigaku(open_file(settings.input), settings.reader);
     case Format::ufxc: return open_ufxc(open_file(settings.input), settings.reader);
     case Format::hdf5: return open_hdf5(settings.input, settings.reader);
   }
@@ -142,9 +151,12 @@ Summary run_analysis(const Request& request, const Control& control) {
   summary.readS = seconds_since(start);
 
   const auto correlating = std::chrono::steady_clock::now();
-  if (sinks.correlator) sinks.correlator->set_static_window(settings.staticWindow);
-  const CorrelationResult result =
-      sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
+  if (sinks.correlator) {
+    sinks.correlator->set_static_window(settings.staticWindow);
+    if (!measured.frameWeights.empty()) sinks.correlator->set_frame_weights(measured.frameWeights);
+  }
+  CorrelationResult result = sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
+  if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings.staticWindow, result);
   summary.correlateS = seconds_since(correlating);
   if (sinks.twoTime != nullptr && summary.twoTimeBytes == 0) {
     summary.twoTimeBytes = check_two_time_memory(settings, partition, result.frames, false, control);

@@ -223,8 +223,10 @@ namespace {
 template <class Batch>
 void choose_sums(const Partition& part, const CorrelatorOptions& options, const std::vector<Batch>& batches, const ResultOptions& how, const Control& control,
                  CorrelationResult& out) {
-  const bool weighted = options.normalizeByFrameSum && out.frames > 0;
-  const std::vector<double> weights = weighted ? frame_weights(out.frameMean) : std::vector<double>{};
+  const bool weighted = (options.normalizeByFrameSum || !options.frameWeights.empty()) && out.frames > 0;
+  std::vector<double> weights = options.frameWeights;
+  if (weighted && weights.empty()) weights = frame_weights(out.frameMean);
+  if (weighted) weights.resize(out.frames, 1.0);
   if constexpr (!std::is_same_v<Batch, RealBatch>) {
     if (!weighted && options.pixelFactor.empty()) return correlate<Int128>(part, options, batches, nullptr, how, control, out);
   }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "bad_frames.hpp"
+
 namespace xpcs {
 namespace {
 
@@ -44,6 +46,10 @@ class Intake {
     if (settings.darkFrames > 0 && !reader.dense()) {
       settings.warnings.emplace_back("the dark frames are not used: they apply to data that store every pixel (uncompressed IMM)");
     }
+    bad_ = FrameList::parse(settings.badFrames);
+    if (!bad_.empty() && bad_.first() <= darkFrames_) {
+      throw Error(Code::invalid_argument, "bad frame " + std::to_string(bad_.first()) + " is one of the " + std::to_string(darkFrames_) + " dark frames; leave it out of the list");
+    }
     if (settings.end) fileFrames_ = *settings.end - settings.begin + 1;
   }
 
@@ -69,7 +75,9 @@ class Intake {
       control.report(Stage::reading, reader_.position());
       take_headers(batch);
       take_events(batch);
+      count_marked(batch);
     }
+    warn();
     finish_darks();
     return measured();
   }
@@ -85,11 +93,11 @@ class Intake {
   }
 
   /// Frames that store every pixel are kept whole where each frame of the file is one of the series, as it is.
-  [[nodiscard]] bool whole_frames() const { return reader_.dense() && plan_.block() == 1 && darkFrames_ == 0 && settings_.flatfield.empty(); }
+  [[nodiscard]] bool whole_frames() const { return reader_.dense() && plan_.block() == 1 && darkFrames_ == 0 && settings_.flatfield.empty() && bad_.empty(); }
 
   /// Every event counts as it is: the frames of the file are those of the series.
   [[nodiscard]] bool direct(const FrameBatch& batch) const {
-    if (plan_.first > 0 || plan_.block() > 1 || darkFrames_ > 0 || reader_.dense()) return false;
+    if (plan_.first > 0 || plan_.block() > 1 || darkFrames_ > 0 || reader_.dense() || !bad_.empty()) return false;
     return !fileFrames_ || batch.frame.empty() || *std::max_element(batch.frame.begin(), batch.frame.end()) < *fileFrames_;
   }
 
@@ -109,7 +117,7 @@ class Intake {
     for (std::size_t i = 0; i < batch.frame.size(); ++i) {
       if (batch.frame[i] != knownFrame) {
         knownFrame = batch.frame[i];
-        counts = plan_.map(batch.frame[i], seriesFrame) && !beyond(seriesFrame);
+        counts = plan_.map(batch.frame[i], seriesFrame) && !beyond(seriesFrame) && !is_bad(seriesFrame);
       }
       if (!counts || (reader_.dense() && batch.count[i] <= 0)) continue;
       frame_.push_back(static_cast<std::uint32_t>(seriesFrame));
@@ -117,6 +125,64 @@ class Intake {
       count_.push_back(batch.count[i]);
     }
     for (const auto& sink : sinks_) sink->push(frame_, pixel_, count_);
+  }
+
+  /// True where one of the file frames that make the frame is bad. Events come by frame: the last answer mostly holds.
+  bool is_bad(std::uint64_t seriesFrame) {
+    if (bad_.empty() || seriesFrame == askedFrame_) return askedBad_;
+    askedFrame_ = seriesFrame;
+    askedBad_ = false;
+    for (std::uint64_t k = 0; k < plan_.average && !askedBad_; ++k) askedBad_ = bad_.contains(plan_.first + seriesFrame * plan_.block() + k * plan_.stride + 1);
+    return askedBad_;
+  }
+
+  /// Mean of the monitor over that of each frame; bad frames do not matter.
+  [[nodiscard]] std::vector<double> monitor_weights(std::uint64_t frames, const std::vector<std::uint8_t>& bad) const {
+    const std::vector<double>& monitor = settings_.monitor;
+    if (monitor.empty()) return {};
+    const std::uint64_t needed = plan_.first + frames * plan_.block();
+    if (monitor.size() < needed) {
+      throw Error(Code::invalid_argument, "the monitor has " + std::to_string(monitor.size()) + " values, the range reaches to frame " + std::to_string(needed) +
+                                              "; it needs one for every frame of the file, from the first");
+    }
+    std::vector<double> weights(frames, 1.0);
+    double mean = 0;
+    for (std::uint64_t i = 0; i < frames; ++i) {
+      if (!bad.empty() && bad[i] != 0) continue;
+      weights[i] = 0;
+      for (std::uint64_t k = 0; k < plan_.average; ++k) {
+        const std::uint64_t frame = plan_.first + i * plan_.block() + k * plan_.stride;
+        if (!(monitor[frame] > 0) || !std::isfinite(monitor[frame])) {
+          throw Error(Code::invalid_argument, "the monitor is " + std::to_string(monitor[frame]) + " at frame " + std::to_string(frame + 1) +
+                                                  "; it must be above 0, or the frame one of --bad-frames");
+        }
+        weights[i] += monitor[frame];
+      }
+      mean += weights[i] / static_cast<double>(frames);
+    }
+    for (std::uint64_t i = 0; i < frames; ++i) {
+      if (bad.empty() || bad[i] == 0) weights[i] = mean / weights[i];
+    }
+    return weights;
+  }
+
+  /// Pixels of the map that gave no reading in a frame of the series.
+  void count_marked(const FrameBatch& batch) {
+    for (std::size_t i = 0; i < batch.markedFrame.size(); ++i) {
+      std::uint64_t seriesFrame = 0;
+      const std::uint32_t pixel = batch.markedPixel[i];
+      if (settings_.dqmap[pixel] <= 0 || settings_.sqmap[pixel] <= 0 || !plan_.map(batch.markedFrame[i], seriesFrame)) continue;
+      if (marked_.empty()) marked_.assign(settings_.dqmap.size(), false);
+      marked_[pixel] = true;
+      ++markedReadings_;
+    }
+  }
+
+  void warn() {
+    for (std::string& warning : reader_.warnings()) settings_.warnings.push_back(std::move(warning));
+    if (markedReadings_ == 0) return;
+    settings_.warnings.push_back(std::to_string(std::count(marked_.begin(), marked_.end(), true)) + " pixels of the map hold the detector's marker for no reading, " +
+                                 std::to_string(markedReadings_) + " times in all; they count as 0 there: mask these pixels");
   }
 
   [[nodiscard]] bool beyond(std::uint64_t seriesFrame) const { return fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_); }
@@ -132,7 +198,7 @@ class Intake {
       const std::uint64_t fileFrame = headers.headerStart + k;
       std::uint64_t seriesFrame = 0;
       const bool dark = fileFrame < darkFrames_;
-      if (!dark && (!plan_.map(fileFrame, seriesFrame) || beyond(seriesFrame))) continue;
+      if (!dark && (!plan_.map(fileFrame, seriesFrame) || beyond(seriesFrame) || is_bad(seriesFrame))) continue;
       if (!dark) finish_darks();
       for (std::uint32_t pixel = 0; pixel < pixels; ++pixel) {
         const std::uint16_t raw = rows[k * pixels + pixel];
@@ -180,7 +246,11 @@ class Intake {
     }
     for (const auto& sink : sinks_) sink->set_frames(frames);
     if (settings_.staticWindow == 0) settings_.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
-    Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}};
+    Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}, {}, {}, markedReadings_};
+    if (!bad_.empty()) {
+      for (std::uint64_t i = 0; i < frames; ++i) measured.bad.push_back(is_bad(i) ? 1 : 0);
+    }
+    measured.frameWeights = monitor_weights(frames, measured.bad);
     if (measured.clockS.empty()) number_frames(range, measured);
     // XPCS-Eigen leaves the remainder after the last whole block undefined; NaN says so.
     measured.clockS.resize(range, std::numeric_limits<double>::quiet_NaN());
@@ -209,6 +279,11 @@ class Intake {
   Darks darks_;
   bool darksFinished_ = false;
   std::optional<std::uint64_t> fileFrames_;
+  FrameList bad_;
+  std::uint64_t askedFrame_ = std::numeric_limits<std::uint64_t>::max();
+  bool askedBad_ = false;
+  std::vector<bool> marked_;  // [n] pixels with a marker, or empty
+  std::uint64_t markedReadings_ = 0;
   std::vector<double> clockS_, tick_;
   std::vector<std::uint32_t> frame_, pixel_;
   std::vector<std::int64_t> count_;

@@ -8,8 +8,11 @@
 #include <filesystem>
 #include <thread>
 
+#include "bad_frames.hpp"
+#include "formats/rigaku_modules.hpp"
 #include "job_file.hpp"
 #include "two_time_settings.hpp"
+#include "monitor.hpp"
 
 namespace xpcs {
 namespace {
@@ -22,6 +25,38 @@ Format resolve_format(const Request& request, const std::string& input) {
   if (format) return *format;
   throw Error(Code::unsupported, input + " (" + std::to_string(source->size()) +
                                      " bytes) is of no format that its first bytes tell (IMM, Rigaku, HDF5); if it is one of them it is damaged at byte 0, otherwise pass --format");
+}
+
+/// NAME.000 and its five siblings for a Rigaku 3M; nothing for any other name.
+std::vector<std::string> module_files(const std::string& input) {
+  const std::string extension = std::filesystem::path(input).extension().string();
+  if (extension.size() != 4 || extension.compare(1, 2, "00") != 0 || extension[3] < '0' || extension[3] > '5') return {};
+  const std::string stem = input.substr(0, input.size() - 1);
+  if (extension != ".000") {
+    throw Error(Code::invalid_argument, input + " is one of the six files of a Rigaku 3M; give the first, " + stem + "0: the others are found beside it");
+  }
+  std::vector<std::string> files;
+  for (char module = '0'; module <= '5'; ++module) {
+    files.push_back(stem + module);
+    if (!std::filesystem::exists(files.back())) {
+      throw Error(Code::not_found, files.back() + " is missing: a Rigaku 3M has six files, .000 to .005; wait until all are there, or copy it");
+    }
+  }
+  return files;
+}
+
+void resolve_rigaku(const Request& request, Settings& settings) {
+  settings.modules = module_files(settings.input);
+  const bool fits = settings.reader.height == (settings.modules.empty() ? 512U : kCanvasRows) && settings.reader.width == (settings.modules.empty() ? 1024U : kCanvasColumns);
+  if (!settings.modules.empty()) {
+    if (request.pixelOrder) throw Error(Code::invalid_argument, "--pixel-order does not apply to a Rigaku 3M: its modules have fixed places");
+    settings.reader.pixelOrder = PixelOrder::row_major;
+    settings.reader.firstFrame = request.firstFrame.value_or(0);
+  }
+  if (fits || (request.job && settings.modules.empty())) return;
+  throw Error(Code::invalid_argument, std::string("a Rigaku ") + (settings.modules.empty() ? "500k frame is 512 x 1024" : "3M frame is 1676 x 2100") +
+                                          " (rows x columns), the q-map is " + std::to_string(settings.reader.height) + " x " +
+                                          std::to_string(settings.reader.width) + "; use the q-map of this detector");
 }
 
 void refuse_output_in_place(const Request& request, const std::string& input) {
@@ -118,11 +153,19 @@ Settings resolve_settings(const Request& request) {
   if (settings.format == Format::ufxc && request.firstFrame) throw Error(Code::invalid_argument, "--first-frame does not apply to UFXC: its first word is frame 1");
   if (request.pixelOrder) settings.reader.pixelOrder = *request.pixelOrder;
   if (request.firstFrame) settings.reader.firstFrame = *request.firstFrame;
-  if (settings.format == Format::rigaku && !request.job && (settings.reader.height != 512 || settings.reader.width != 1024)) {
-    throw Error(Code::invalid_argument, "a Rigaku 500k frame is 512 x 1024 (rows x columns), the q-map is " + std::to_string(settings.reader.height) + " x " +
-                                            std::to_string(settings.reader.width) + "; use the q-map of this detector");
+  if (settings.format == Format::rigaku) resolve_rigaku(request, settings);
+  settings.reader.threads = settings.threads;
+  if (request.normalizeByFrameSum) settings.normalizeByFrameSum = *request.normalizeByFrameSum;
+  if (request.monitor) {
+    if (settings.normalizeByFrameSum) throw Error(Code::invalid_argument, "a monitor and the frame sum cannot both normalise; pass --normalize none with --monitor");
+    settings.monitor = read_monitor(*request.monitor);
   }
   if (settings.type != AnalysisType::multitau) resolve_two_time(request, settings);
+  settings.badFrames = request.badFrames.value_or("");
+  (void)FrameList::parse(settings.badFrames);
+  if (settings.type != AnalysisType::multitau && (!settings.badFrames.empty() || request.monitor)) {
+    throw Error(Code::unsupported, "bad frames and a monitor are not supported for two-time analysis yet; --type multitau takes them");
+  }
   refuse_output_in_place(request, settings.input);
   return settings;
 }

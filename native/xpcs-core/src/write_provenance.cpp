@@ -65,8 +65,12 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   integer("dark_frames", measured.darkAverage.empty() ? 0 : settings.darkFrames);
   integer("flatfield", settings.flatfield.empty() ? 0 : 1);
   integer("normalize_by_framesum", settings.normalizeByFrameSum ? 1 : 0);
+  text("bad_frames", settings.badFrames);
+  text("monitor", request.monitor.value_or(""));
   integer("threads", settings.threads);
   integer("events", result.events);
+  integer("marked_readings", measured.markedReadings);
+  for (std::size_t i = 0; i < settings.modules.size(); ++i) text("input_path_" + std::to_string(i), settings.modules[i]);
   if (request.qmap) text("qmap_path", *request.qmap);
   if (request.job) text("job_path", *request.job);
   if (request.metadata) text("metadata_path", *request.metadata);

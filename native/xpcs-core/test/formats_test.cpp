@@ -1,48 +1,20 @@
 // Readers of event and frame files: content, truncation, absurd headers, flipped bits.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <random>
 
+#include "sample_files.hpp"
 #include "xpcs/error.hpp"
 #include "xpcs/frame_reader.hpp"
 
 using namespace xpcs;
+using namespace xpcs::samples;
 
 namespace {
-
-using Bytes = std::vector<std::byte>;
-
-template <class T>
-void put(Bytes& bytes, std::size_t at, T value) {
-  std::memcpy(bytes.data() + at, &value, sizeof value);
-}
-
-template <class T>
-void append(Bytes& bytes, T value) {
-  bytes.resize(bytes.size() + sizeof value);
-  put(bytes, bytes.size() - sizeof value, value);
-}
-
-/// An IMM frame of a 4 x 5 detector.
-void append_imm(Bytes& bytes, bool sparse, const std::vector<std::uint32_t>& pixels, const std::vector<std::int16_t>& counts, double elapsedS) {
-  Bytes header(1024);
-  put<std::int32_t>(header, 0, sparse ? 6 : 2);
-  put<std::int32_t>(header, 4, sparse ? 6 : 0);
-  put<std::int32_t>(header, 108, 4);
-  put<std::int32_t>(header, 112, 5);
-  put<std::int32_t>(header, 116, 2);
-  put<double>(header, 128, elapsedS);
-  put<std::uint32_t>(header, 152, static_cast<std::uint32_t>(counts.size()));
-  put<std::int32_t>(header, 616, 12);
-  put<std::int32_t>(header, 620, 77);
-  bytes.insert(bytes.end(), header.begin(), header.end());
-  if (sparse) {
-    for (const auto p : pixels) append(bytes, p);
-  }
-  for (const auto c : counts) append(bytes, c);
-}
 
 ReaderOptions small_detector() {
   ReaderOptions options;
@@ -86,16 +58,6 @@ Opener rigaku(ReaderOptions options = small_detector()) {
 Opener ufxc(ReaderOptions options = small_detector()) {
   return [options](Bytes bytes) { return open_ufxc(std::make_unique<MemorySource>(std::move(bytes)), options); };
 }
-
-Bytes sparse_imm() {
-  Bytes bytes;
-  append_imm(bytes, true, {7, 3, 7}, {1, -2, 4}, 0.5);
-  append_imm(bytes, true, {}, {}, 0.6);
-  append_imm(bytes, true, {19}, {9}, 0.7);
-  return bytes;
-}
-
-std::uint64_t rigaku_word(std::uint64_t frame, std::uint64_t pixel, std::uint64_t count) { return frame << 40 | pixel << 16 | count; }
 
 }  // namespace
 
@@ -202,6 +164,87 @@ TEST_CASE("Rigaku mistakes are refused with the byte") {
   CHECK(refuses(rigaku(), bytes, &message));
   CHECK(message.find("byte 8 has 5 of 8 bytes") != std::string::npos);
   CHECK(refuses(rigaku(), {}));
+}
+
+TEST_CASE("the Rigaku frame counter unwraps at 2^24, words a little out of order included") {
+  Bytes bytes;
+  for (const std::uint64_t counter : {0U, 9000000U, 16777215U, 0U, 16777214U, 1U}) append(bytes, rigaku_word(counter, 3, 1));
+  CHECK(read_all(*rigaku()(bytes)).frame == std::vector<std::uint32_t>{0, 9000000, 16777215, 16777216, 16777214, 16777217});
+}
+
+namespace {
+
+struct CanvasEvent {
+  std::uint32_t frame, row, column;
+  std::int64_t count;
+  auto operator<=>(const CanvasEvent&) const = default;
+};
+
+/// Six streams of random events, and what they must give. `moduleAt` says in words of its own where a module lies.
+std::pair<std::vector<Bytes>, std::vector<CanvasEvent>> rigaku_3m(std::uint64_t frames, unsigned perFrame) {
+  const std::map<std::uint32_t, std::pair<std::uint32_t, std::uint32_t>> moduleAt{{5, {0, 0}},        {0, {0, 1076}}, {4, {582, 0}},
+                                                                                   {1, {582, 1076}}, {3, {1164, 0}}, {2, {1164, 1076}}};
+  std::mt19937 random(3);
+  std::vector<Bytes> files(6);
+  std::vector<CanvasEvent> events;
+  for (std::uint32_t file = 0; file < 6; ++file) {
+    for (std::uint64_t frame = 0; frame < frames; ++frame) {
+      if (file == 2 && frame > frames / 2) break;  // one module ends early
+      for (unsigned i = 0; i < random() % (perFrame + file * 20); ++i) {
+        const std::uint32_t k = random() % (512 * 1024);
+        const std::int64_t count = 1 + random() % 5;
+        append(files[file], rigaku_word(frame, k + (file == 4 ? 1048576 : 0), static_cast<std::uint64_t>(count)));
+        const auto [row, column] = moduleAt.at(file);
+        events.push_back({static_cast<std::uint32_t>(frame), row + k / 1024, column + k % 1024, count});
+      }
+    }
+  }
+  std::sort(events.begin(), events.end());
+  return {files, events};
+}
+
+std::unique_ptr<FrameReader> open_3m(const std::vector<Bytes>& files) {
+  std::vector<NamedSource> sources;
+  for (std::size_t i = 0; i < files.size(); ++i) sources.push_back({"m.bin.00" + std::to_string(i), std::make_unique<MemorySource>(files[i])});
+  ReaderOptions options;
+  options.height = 1676;
+  options.width = 2100;
+  return open_rigaku_modules(std::move(sources), options);
+}
+
+}  // namespace
+
+TEST_CASE("Rigaku 3M: six streams merge in frame order, every module in its place") {
+  const auto [files, expected] = rigaku_3m(9000, 60);
+  const auto reader = open_3m(files);
+  std::vector<CanvasEvent> got;
+  FrameBatch batch;
+  std::uint32_t before = 0;
+  int batches = 0;
+  while (reader->next(batch)) {
+    ++batches;
+    if (batch.frame.empty()) continue;
+    // Frames of a batch may interleave by file, but no batch goes back behind the one before.
+    CHECK(*std::min_element(batch.frame.begin(), batch.frame.end()) >= before);
+    before = *std::max_element(batch.frame.begin(), batch.frame.end());
+    for (std::size_t i = 0; i < batch.frame.size(); ++i) got.push_back({batch.frame[i], batch.pixel[i] / 2100, batch.pixel[i] % 2100, batch.count[i]});
+  }
+  std::sort(got.begin(), got.end());
+  CHECK(got == expected);
+  CHECK(batches >= 2);
+  CHECK(reader->frames() == 9000);
+}
+
+TEST_CASE("a damaged module of a Rigaku 3M is named") {
+  auto [files, expected] = rigaku_3m(3, 5);
+  append(files[3], rigaku_word(2, 600000, 1));
+  try {
+    const auto reader = open_3m(files);
+    read_all(*reader);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find("of m.bin.003: pixel 600000") != std::string::npos);
+  }
 }
 
 TEST_CASE("UFXC frame counters unwrap across 2048, with words out of order") {

@@ -42,6 +42,9 @@ struct Request {
   std::optional<std::uint32_t> window;  ///< frames of one row of g2partials
   std::optional<Compression> compression;
   std::optional<double> memoryGb;
+  std::optional<std::string> badFrames;     ///< "1,5-9", counted in the file
+  std::optional<std::string> monitor;       ///< text file, or FILE:/dataset
+  std::optional<bool> normalizeByFrameSum;  ///< given: wins over the job file
   std::string out;
   bool overwrite = false;
   std::map<std::string, std::string> provenance;
@@ -60,6 +63,7 @@ struct TwoTimeSettings {
 /// Everything the analysis needs, resolved from the request, the job file and the q-map.
 struct Settings {
   std::string input;
+  std::vector<std::string> modules;  ///< the six files of a Rigaku 3M, or none
   Format format = Format::imm;
   Layout layout = Layout::nexus;
   AnalysisType type = AnalysisType::multitau;
@@ -73,6 +77,8 @@ struct Settings {
   double lld = 0, sigma = 0;
   std::vector<double> flatfield;  ///< [height * width] or empty
   bool normalizeByFrameSum = false;
+  std::string badFrames;         ///< "1,5-9" or empty
+  std::vector<double> monitor;   ///< one value per file frame, or empty
   SplitBins splitBins = SplitBins::error;
   Errors errors = Errors::influence;
   float normFactor = 0;
@@ -87,6 +93,9 @@ struct Measured {
   std::uint64_t framesRead = 0;             ///< file frames in the range
   std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read
   std::vector<double> darkAverage, darkStd;  ///< [n] or empty
+  std::vector<std::uint8_t> bad;            ///< [frames of the series] 1: does not count; empty: all count
+  std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
+  std::uint64_t markedReadings = 0;         ///< values that say "no reading", on pixels of the map
 };
 
 struct Summary {

@@ -24,6 +24,9 @@ struct CorrelatorOptions {
   std::vector<double> pixelFactor;
   /// Divide every frame by its mean over the mean of all frames (after the static outputs).
   bool normalizeByFrameSum = false;
+  /// Factor of each frame of the series in the correlation (not in the static outputs), in place of normalizeByFrameSum; empty:
+  /// none. May be set later.
+  std::vector<double> frameWeights;
   /// Frames per row of partitionMeanPartial; 0: no rows. May be set later: it depends on the length of the series.
   std::uint32_t staticWindow = 0;
 };
@@ -72,6 +75,8 @@ class Correlator {
   /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
   void set_frames(std::uint64_t frames);
   void set_static_window(std::uint32_t frames);
+  /// See CorrelatorOptions; frames beyond have factor 1.
+  void set_frame_weights(std::vector<double> weights);
   [[nodiscard]] const Partition& partition() const noexcept;
 
   /// The correlation of all frames so far. Independent of threads and of how the events were chunked.

@@ -21,6 +21,9 @@ struct FrameBatch {
   std::vector<std::uint32_t> frame;  ///< file frame, 0-based
   std::vector<std::uint32_t> pixel;
   std::vector<std::int64_t> count;
+  /// Pixels whose value says "no reading" (the largest value of the stored type): they are not among the events.
+  std::vector<std::uint32_t> markedFrame;
+  std::vector<std::uint32_t> markedPixel;
   /// Per frame header values, for formats that have them (frame `headerStart + i`).
   std::uint64_t headerStart = 0;
   std::vector<double> clockS;
@@ -30,6 +33,8 @@ struct FrameBatch {
     frame.clear();
     pixel.clear();
     count.clear();
+    markedFrame.clear();
+    markedPixel.clear();
     clockS.clear();
     tick.clear();
   }
@@ -43,6 +48,7 @@ struct ReaderOptions {
   bool unsignedCounts = false;  ///< IMM
   PixelOrder pixelOrder = PixelOrder::row_major;
   std::uint64_t firstFrame = 0;  ///< number that the detector gave to its first frame
+  unsigned threads = 1;          ///< that decode compressed data
 };
 
 class FrameReader {
@@ -63,6 +69,8 @@ class FrameReader {
   [[nodiscard]] virtual bool dense() const = 0;
   /// True where the number of frames is only known from the last event.
   [[nodiscard]] virtual bool openEnded() const = 0;
+  /// What a person should know about the frames read so far.
+  [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 /// The format from the first bytes; nothing when no signature fits (UFXC has none).
@@ -70,6 +78,13 @@ std::optional<Format> detect_format(const ByteSource& source);
 
 std::unique_ptr<FrameReader> open_imm(std::unique_ptr<ByteSource> source, const ReaderOptions& options);
 std::unique_ptr<FrameReader> open_rigaku(std::unique_ptr<ByteSource> source, const ReaderOptions& options);
+
+struct NamedSource {
+  std::string name;  ///< for messages
+  std::unique_ptr<ByteSource> source;
+};
+/// Rigaku 3M: the six module files in the order of their suffixes, as one detector of 1676 x 2100 pixels.
+std::unique_ptr<FrameReader> open_rigaku_modules(std::vector<NamedSource> sources, const ReaderOptions& options);
 std::unique_ptr<FrameReader> open_ufxc(std::unique_ptr<ByteSource> source, const ReaderOptions& options);
 /// HDF5's own library opens files by path.
 std::unique_ptr<FrameReader> open_hdf5(const std::string& path, const ReaderOptions& options);

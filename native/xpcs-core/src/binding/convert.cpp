@@ -63,6 +63,7 @@ constexpr std::array kSmoothings{std::pair("none", Smoothing::none), std::pair("
                                  std::pair("sqmap", Smoothing::sqmap), std::pair("dqmap", Smoothing::dqmap)};
 constexpr std::array kFilters{std::pair("none", SmoothingFilter::none), std::pair("average", SmoothingFilter::average)};
 constexpr std::array kCompressions{std::pair("none", Compression::none), std::pair("gzip", Compression::gzip)};
+constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", false)};
 constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
 constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
 
@@ -106,6 +107,9 @@ Request to_request(const Napi::Object& from) {
   request.window = number<std::uint32_t>(options, "window");
   request.compression = word(options, "compression", kCompressions);
   request.memoryGb = number<double>(options, "memoryGb");
+  request.badFrames = text(options, "badFrames");
+  request.monitor = text(files, "monitor");
+  request.normalizeByFrameSum = word(options, "normalize", kNormalize);
   request.out = text(from, "out").value_or("");
   request.overwrite = flag(from, "overwrite");
   const Napi::Object provenance = from.Get("provenance").As<Napi::Object>();

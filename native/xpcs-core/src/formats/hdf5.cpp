@@ -1,42 +1,48 @@
-// Frames in HDF5: /entry/data/data (frames, rows, columns), uint8/16/32, plain or with the filters that the installed
-// library has (gzip, shuffle). Read in slabs of whole chunks; the zeros are dropped, so frames become events.
+// Frames in HDF5: /entry/data/data (frames, rows, columns), or the data files of an Eiger master. Stored chunks are read in
+// order on the caller's thread and decoded by several, outside HDF5's lock; frames come out in order.
 #include <algorithm>
-#include <array>
 
-#include "../h5/h5.hpp"
+#include "../ordered_pool.hpp"
+#include "hdf5_dataset.hpp"
+#include "hdf5_parts.hpp"
+#include "nonzero.hpp"
 #include "xpcs/frame_reader.hpp"
 
 namespace xpcs {
 namespace {
 
-constexpr const char* kDataset = "/entry/data/data";
-constexpr std::uint64_t kSlabBytes = std::uint64_t{32} << 20;
+/// Words that wait for the correlator; their events take up to eight times as much.
+constexpr std::uint64_t kWaitingBytes = std::uint64_t{64} << 20;
+
+struct Task {
+  Hdf5Frames frames;
+  std::shared_ptr<const Hdf5Dataset> dataset;  // kept until its last chunk is decoded
+  std::uint64_t firstFrame = 0;                // of the series
+  FrameBatch events;
+  bool outOfMemory = false;
+};
 
 class Hdf5Reader final : public FrameReader {
  public:
   Hdf5Reader(const std::string& path, const ReaderOptions& options)
-      : file_(h5::File::open(path)), data_(H5I_INVALID_HID, H5Dclose), pixels_(std::uint64_t{options.height} * options.width) {
-    if (!file_.has(kDataset)) throw Error(Code::unsupported, path + " has no dataset " + kDataset + ", where the frames are expected");
-    const auto shape = file_.shape(kDataset);
-    if (shape.size() != 3) throw Error(Code::unsupported, std::string(kDataset) + " in " + path + " has " + std::to_string(shape.size()) + " dimensions, not 3 (frame, row, column)");
-    const bool same = options.exactShape ? shape[1] == options.height && shape[2] == options.width : shape[1] * shape[2] == pixels_;
-    if (!same) {
-      throw Error(Code::invalid_argument, std::string("the frames of ") + path + " are " + std::to_string(shape[1]) + " x " + std::to_string(shape[2]) +
-                                              " (rows x columns), the q-map is " + std::to_string(options.height) + " x " +
-                                              std::to_string(options.width) + "; use the q-map of this detector");
+      : path_(path), threads_(std::max(options.threads, 1U)), scratch_(threads_), parts_(find_hdf5_parts(h5::File::open(path))) {
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const auto part = open_part(i);
+      if (i == 0) check_shape(*part, options);
+      if (part->rows() * part->columns() != pixels_ || part->word_bytes() != wordBytes_) {
+        throw Error(Code::corrupt_data, part->name() + " has another frame size or number type than " + parts_[0].dataset);
+      }
+      if (parts_[i].frames == 0) parts_[i].frames = part->frames();
+      if (parts_[i].sourceFirst + parts_[i].frames > part->frames()) {
+        throw Error(Code::corrupt_data, part->name() + " holds " + std::to_string(part->frames()) + " frames, " + path + " expects " +
+                                            std::to_string(parts_[i].sourceFirst + parts_[i].frames));
+      }
+      starts_.push_back(frames_);
+      frames_ += parts_[i].frames;
     }
-    frames_ = shape[0];
+    if (frames_ == 0) throw Error(Code::corrupt_data, parts_[0].dataset + " in " + path + " holds no frame");
     end_ = frames_;
-    if (frames_ == 0) throw Error(Code::corrupt_data, std::string(kDataset) + " in " + path + " holds no frame");
-    rows_ = shape[1];
-    columns_ = shape[2];
-    data_ = h5::Handle(H5Dopen2(file_.id(), kDataset, H5P_DEFAULT), H5Dclose);
-    const h5::Handle type(H5Dget_type(data_.id()), H5Tclose);
-    wordBytes_ = H5Tget_size(type.id());
-    if (H5Tget_class(type.id()) != H5T_INTEGER || H5Tget_sign(type.id()) != H5T_SGN_NONE || (wordBytes_ != 1 && wordBytes_ != 2 && wordBytes_ != 4)) {
-      throw Error(Code::unsupported, std::string(kDataset) + " in " + path + " is not uint8, uint16 or uint32");
-    }
-    check_filters(path);
+    pool_ = std::make_unique<OrderedPool<Task>>(threads_, [this](Task& task, unsigned worker) { run(task, worker); });
   }
 
   void want(std::uint64_t first, std::uint64_t last) override {
@@ -46,85 +52,107 @@ class Hdf5Reader final : public FrameReader {
 
   bool next(FrameBatch& batch) override {
     batch.clear();
-    if (next_ >= end_) return false;
-    const std::uint64_t n = std::min(slab_frames(), end_ - next_);
-    switch (wordBytes_) {
-      case 1: read_slab<std::uint8_t>(batch, n, H5T_NATIVE_UINT8); break;
-      case 2: read_slab<std::uint16_t>(batch, n, H5T_NATIVE_UINT16); break;
-      default: read_slab<std::uint32_t>(batch, n, H5T_NATIVE_UINT32); break;
-    }
-    next_ += n;
+    fill();
+    if (pool_->size() == 0) return false;
+    std::unique_ptr<Task> task = pool_->pop();
+    if (task->outOfMemory) throw std::bad_alloc();
+    if (!task->frames.wrong.empty()) throw task->dataset->error(task->frames, task->firstFrame);
+    std::swap(batch, task->events);
+    done_ = task->firstFrame + task->frames.frames;
+    task->dataset.reset();
+    free_.push_back(std::move(task));
+    fill();  // the helpers go on while the caller takes the batch
     return true;
   }
 
   [[nodiscard]] std::uint64_t frames() const override { return frames_; }
-  [[nodiscard]] double position() const override { return static_cast<double>(next_) / static_cast<double>(frames_); }
+  [[nodiscard]] double position() const override { return static_cast<double>(done_) / static_cast<double>(frames_); }
   [[nodiscard]] bool dense() const override { return false; }
   [[nodiscard]] bool openEnded() const override { return false; }
+  [[nodiscard]] std::vector<std::string> warnings() const override {
+    if (missingChunks_ == 0) return {};
+    return {std::to_string(missingChunks_) + " chunks of " + path_ + " were never written; their pixels hold the fill value of the dataset"};
+  }
 
  private:
-  void check_filters(const std::string& path) {
-    const h5::Handle creation(H5Dget_create_plist(data_.id()), H5Pclose);
-    for (int i = 0; i < H5Pget_nfilters(creation.id()); ++i) {
-      unsigned flags = 0;
-      std::size_t parameters = 0;
-      std::array<char, 128> name{};
-      const H5Z_filter_t filter = H5Pget_filter2(creation.id(), static_cast<unsigned>(i), &flags, &parameters, nullptr, name.size(), name.data(), nullptr);
-      if (H5Zfilter_avail(filter) > 0) continue;
-      throw Error(Code::unsupported, std::string(kDataset) + " in " + path + " is compressed with HDF5 filter " + std::to_string(filter) + " (" + name.data() +
-                                         "), which is not supported yet; rewrite it with gzip or uncompressed");
+  std::shared_ptr<const Hdf5Dataset> open_part(std::size_t i) {
+    if (open_ && openPart_ == i) return open_;
+    open_.reset();
+    open_ = std::make_shared<const Hdf5Dataset>(parts_[i].file, parts_[i].dataset);
+    openPart_ = i;
+    missingBefore_ = 0;
+    return open_;
+  }
+
+  void check_shape(const Hdf5Dataset& data, const ReaderOptions& options) {
+    pixels_ = std::uint64_t{options.height} * options.width;
+    const bool same = options.exactShape ? data.rows() == options.height && data.columns() == options.width : data.rows() * data.columns() == pixels_;
+    if (!same || pixels_ == 0) {
+      throw Error(Code::invalid_argument, std::string("the frames of ") + path_ + " are " + std::to_string(data.rows()) + " x " + std::to_string(data.columns()) +
+                                              " (rows x columns), the q-map is " + std::to_string(options.height) + " x " +
+                                              std::to_string(options.width) + "; use the q-map of this detector");
     }
-    if (H5Pget_layout(creation.id()) == H5D_CHUNKED) {
-      std::array<hsize_t, 3> chunk{};
-      H5Pget_chunk(creation.id(), 3, chunk.data());
-      chunkFrames_ = std::max<std::uint64_t>(chunk[0], 1);
+    wordBytes_ = data.word_bytes();
+  }
+
+  /// Queues frames until enough words wait.
+  void fill() {
+    std::uint64_t waiting = pool_->size();
+    while (next_ < end_ && (waiting == 0 || (waiting < 4 * threads_ && waiting * lastRunBytes_ < kWaitingBytes))) {
+      const auto part = static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), next_) - starts_.begin()) - 1;
+      const auto dataset = open_part(part);
+      const std::uint64_t source = parts_[part].sourceFirst + (next_ - starts_[part]);
+      const std::uint64_t left = std::min(end_, starts_[part] + parts_[part].frames) - next_;
+      auto task = free_.empty() ? std::make_unique<Task>() : std::move(free_.back());
+      if (!free_.empty()) free_.pop_back();
+      task->dataset = dataset;
+      task->firstFrame = next_;
+      task->events.clear();
+      task->outOfMemory = false;
+      dataset->load(source, std::min(dataset->run_from(source), left), task->frames);
+      missingChunks_ += dataset->missing_chunks() - missingBefore_;
+      missingBefore_ = dataset->missing_chunks();
+      next_ += task->frames.frames;
+      lastRunBytes_ = task->frames.frames * pixels_ * wordBytes_;
+      pool_->push(std::move(task));
+      ++waiting;
     }
   }
 
-  /// Frames of the next slab: whole chunks within kSlabBytes, so that no chunk is decoded twice; parts of a chunk only
-  /// where one alone is larger.
-  [[nodiscard]] std::uint64_t slab_frames() const {
-    const std::uint64_t fit = std::max<std::uint64_t>(kSlabBytes / (pixels_ * wordBytes_), 1);
-    if (fit < chunkFrames_) return fit;
-    return fit / chunkFrames_ * chunkFrames_ - next_ % chunkFrames_;
+  void run(Task& task, unsigned worker) {
+    try {
+      task.dataset->decode(task.frames, scratch_[worker]);
+      if (!task.frames.wrong.empty()) return;
+      switch (wordBytes_) {
+        case 1: events<std::uint8_t>(task); break;
+        case 2: events<std::uint16_t>(task); break;
+        default: events<std::uint32_t>(task); break;
+      }
+    } catch (const std::bad_alloc&) {
+      task.outOfMemory = true;
+    }
   }
 
   template <class Word>
-  void read_slab(FrameBatch& batch, std::uint64_t n, hid_t memoryType) {
-    static_assert(sizeof(Word) <= 4);
-    buffer_.resize(static_cast<std::size_t>(n * pixels_ * sizeof(Word)));
-    const std::array<hsize_t, 3> start{next_, 0, 0};
-    const std::array<hsize_t, 3> count{n, rows_, columns_};
-    const h5::Handle space(H5Dget_space(data_.id()), H5Sclose);
-    const h5::Handle memory(H5Screate_simple(3, count.data(), nullptr), H5Sclose);
-    H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
-    if (H5Dread(data_.id(), memoryType, memory.id(), space.id(), H5P_DEFAULT, buffer_.data()) < 0) {
-      throw Error(Code::corrupt_data, "frames " + std::to_string(next_ + 1) + " to " + std::to_string(next_ + n) + " of " + file_.path() +
-                                          " cannot be read: the file is truncated or a chunk is damaged; copy it again");
-    }
-    const auto* words = reinterpret_cast<const Word*>(buffer_.data());
-    for (std::uint64_t i = 0; i < n; ++i) {
-      const Word* row = words + i * pixels_;
-      for (std::uint32_t p = 0; p < pixels_; ++p) {
-        if (row[p] == 0) continue;
-        batch.frame.push_back(static_cast<std::uint32_t>(next_ + i));
-        batch.pixel.push_back(p);
-        batch.count.push_back(static_cast<std::int64_t>(row[p]));
-      }
+  void events(Task& task) const {
+    const auto* words = reinterpret_cast<const Word*>(task.frames.words.data());
+    for (std::uint64_t i = 0; i < task.frames.frames; ++i) {
+      append_nonzero(words + i * pixels_, static_cast<std::uint32_t>(pixels_), static_cast<std::uint32_t>(task.firstFrame + i), task.events);
     }
   }
 
-  h5::File file_;
-  h5::Handle data_;
-  std::uint64_t pixels_;
-  std::uint64_t frames_ = 0;
-  std::uint64_t next_ = 0;
-  std::uint64_t end_ = 0;
-  hsize_t rows_ = 0;
-  hsize_t columns_ = 0;
+  std::string path_;
+  unsigned threads_;
+  std::vector<h5::FilterScratch> scratch_;
+  std::vector<Hdf5Part> parts_;
+  std::vector<std::uint64_t> starts_;  // first frame of each part
+  std::shared_ptr<const Hdf5Dataset> open_;
+  std::size_t openPart_ = 0;
+  std::uint64_t missingBefore_ = 0, missingChunks_ = 0;
+  std::uint64_t pixels_ = 0, frames_ = 0, next_ = 0, end_ = 0, done_ = 0, lastRunBytes_ = 0;
   std::size_t wordBytes_ = 0;
-  std::uint64_t chunkFrames_ = 1;
-  std::vector<std::byte> buffer_;
+  std::vector<std::unique_ptr<Task>> free_;
+  std::unique_ptr<OrderedPool<Task>> pool_;  // last: its threads end before the rest goes
 };
 
 }  // namespace

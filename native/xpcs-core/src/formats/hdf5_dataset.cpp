@@ -1,0 +1,195 @@
+#include "hdf5_dataset.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+
+namespace xpcs {
+namespace {
+
+constexpr std::uint64_t kSlabBytes = std::uint64_t{32} << 20;
+/// Frames of one row of chunks that we decode ourselves; larger ones go through HDF5 slab by slab.
+constexpr std::uint64_t kRowBytesMax = std::uint64_t{256} << 20;
+constexpr std::uint64_t kChunkBytesMax = std::uint64_t{2} << 30;
+
+h5::Handle open_with_cache(const h5::File& file, const std::string& dataset, std::size_t cacheBytes) {
+  const h5::Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
+  if (cacheBytes > 0) H5Pset_chunk_cache(access.id(), 521, cacheBytes, 1.0);
+  return {H5Dopen2(file.id(), dataset.c_str(), access.id()), H5Dclose};
+}
+
+std::string file_of(const h5::Handle& data, const std::string& otherwise) {
+  std::array<char, 4096> name{};
+  return H5Fget_name(data.id(), name.data(), name.size()) > 0 ? name.data() : otherwise;
+}
+
+}  // namespace
+
+Hdf5Dataset::Hdf5Dataset(const std::string& file, const std::string& dataset)
+    : file_(h5::File::open(file)), name_(dataset + " in " + file), data_(open_with_cache(file_, dataset, 0)) {
+  if (!data_.ok()) throw Error(Code::corrupt_data, dataset + " in " + file + " does not open as a dataset");
+  name_ = dataset + " in " + file_of(data_, file);
+  const h5::Handle space(H5Dget_space(data_.id()), H5Sclose);
+  const int rank = H5Sget_simple_extent_ndims(space.id());
+  if (rank != 3) throw Error(Code::unsupported, name_ + " has " + std::to_string(std::max(rank, 0)) + " dimensions, not 3 (frame, row, column)");
+  hsize_t shape[3];
+  H5Sget_simple_extent_dims(space.id(), shape, nullptr);
+  frames_ = shape[0];
+  rows_ = shape[1];
+  columns_ = shape[2];
+  check_type(h5::Handle(H5Dget_type(data_.id()), H5Tclose));
+  choose_path();
+  if (!raw_) {
+    const std::uint64_t cache = std::min<std::uint64_t>(chunk_[0] * frame_bytes() + kSlabBytes, kChunkBytesMax);
+    data_.reset();
+    data_ = open_with_cache(file_, dataset, cache);
+  }
+}
+
+void Hdf5Dataset::check_type(const h5::Handle& type) {
+  wordBytes_ = H5Tget_size(type.id());
+  if (H5Tget_class(type.id()) != H5T_INTEGER || H5Tget_sign(type.id()) != H5T_SGN_NONE || (wordBytes_ != 1 && wordBytes_ != 2 && wordBytes_ != 4)) {
+    throw Error(Code::unsupported, name_ + " is not uint8, uint16 or uint32");
+  }
+  // A frame of more than 2^31 pixels is damage; below, products of extents fit 64 bits.
+  if (rows_ > 65535 || columns_ > 65535 || frames_ > std::numeric_limits<std::uint32_t>::max()) throw Error(Code::corrupt_data, name_ + " has an absurd shape");
+}
+
+/// Stored chunks are decoded here where all filters are ours, the byte order is the machine's, and sizes are sane.
+void Hdf5Dataset::choose_path() {
+  const h5::Handle creation(H5Dget_create_plist(data_.id()), H5Pclose);
+  if (const auto filter = h5::unreadable_filter(creation.id())) {
+    throw Error(Code::unsupported, name_ + " is compressed with HDF5 filter " + *filter + ", which is not supported; rewrite it with bitshuffle-LZ4, LZ4, gzip or uncompressed");
+  }
+  if (H5Pget_layout(creation.id()) != H5D_CHUNKED) return;
+  if (H5Pget_chunk(creation.id(), 3, chunk_) != 3 || chunk_[0] == 0 || chunk_[1] == 0 || chunk_[2] == 0) throw Error(Code::corrupt_data, name_ + " has an absurd chunk shape");
+  const std::uint64_t tile = chunk_[1] * chunk_[2] * wordBytes_;  // extents are below 2^32 each, at most 2^31 elements in all
+  if (tile > kChunkBytesMax / chunk_[0]) throw Error(Code::unsupported, name_ + " has chunks of more than 2 GiB; rewrite it with one frame a chunk");
+  const h5::Handle type(H5Dget_type(data_.id()), H5Tclose);
+  const bool native = wordBytes_ == 1 || H5Tget_order(type.id()) == H5T_ORDER_LE;
+  const h5::Handle space(H5Dget_space(data_.id()), H5Sclose);
+  const std::uint64_t most = std::max(frame_bytes(), tile);
+  if (!native || most == 0 || chunk_[0] > kRowBytesMax / most) return;
+  raw_ = h5::FilterPipeline::of(creation.id());
+  unsigned options = 0;
+  plainEdges_ = H5Pget_chunk_opts(creation.id(), &options) >= 0 && (options & H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS) != 0;
+  fill_.assign(wordBytes_, 0);
+  H5D_fill_value_t defined = H5D_FILL_VALUE_UNDEFINED;
+  if (H5Pfill_value_defined(creation.id(), &defined) >= 0 && defined == H5D_FILL_VALUE_USER_DEFINED) H5Pget_fill_value(creation.id(), type.id(), fill_.data());
+}
+
+std::uint64_t Hdf5Dataset::run_from(std::uint64_t frame) const noexcept {
+  if (raw_) return std::min<std::uint64_t>(chunk_[0] - frame % chunk_[0], frames_ - frame);
+  const std::uint64_t fit = std::max<std::uint64_t>(kSlabBytes / std::max<std::uint64_t>(frame_bytes(), 1), 1);
+  const std::uint64_t n = fit < chunk_[0] ? fit : fit / chunk_[0] * chunk_[0] - frame % chunk_[0];
+  return std::min(n, frames_ - frame);
+}
+
+void Hdf5Dataset::load(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const {
+  into.sourceFirst = frame;
+  into.frames = n;
+  into.chunks.clear();
+  into.stored.clear();
+  into.wrong.clear();
+  if (!raw_) {
+    load_words(frame, n, into);
+    return;
+  }
+  const hsize_t first = frame / chunk_[0] * chunk_[0];
+  for (hsize_t row = 0; row < rows_; row += chunk_[1]) {
+    for (hsize_t column = 0; column < columns_; column += chunk_[2]) load_chunk({first, row, column}, into);
+  }
+}
+
+void Hdf5Dataset::load_chunk(const hsize_t (&offset)[3], Hdf5Frames& into) const {
+  Hdf5Frames::Chunk chunk{{offset[0], offset[1], offset[2]}, into.stored.size(), 0, 0, false};
+  hsize_t bytes = 0;
+  const bool known = H5Dget_chunk_storage_size(data_.id(), offset, &bytes) >= 0;
+  // Compressed data may be a little larger than plain; more than that is damage and must not be allocated.
+  const std::uint64_t plain = chunk_[0] * chunk_[1] * chunk_[2] * wordBytes_;
+  if (known && bytes > plain + plain / 8 + 65536) {
+    throw Error(Code::corrupt_data, name_ + ": the chunk of frame " + std::to_string(offset[0] + 1) + byte_of(chunk) + " announces " + std::to_string(bytes) + " bytes");
+  }
+  if (!known || bytes == 0) {
+    chunk.missing = true;
+    ++missingChunks_;
+  } else {
+    into.stored.resize(chunk.begin + bytes);
+    chunk.bytes = bytes;
+    if (H5Dread_chunk(data_.id(), H5P_DEFAULT, offset, &chunk.skippedFilters, into.stored.data() + chunk.begin) < 0) {
+      throw Error(Code::corrupt_data, name_ + ": the chunk of frame " + std::to_string(offset[0] + 1) + byte_of(chunk) + " cannot be read: the file is truncated");
+    }
+  }
+  const bool overEdge = offset[0] + chunk_[0] > frames_ || offset[1] + chunk_[1] > rows_ || offset[2] + chunk_[2] > columns_;
+  if (plainEdges_ && overEdge) chunk.skippedFilters = 0xFFFFFFFF;
+  into.chunks.push_back(chunk);
+}
+
+void Hdf5Dataset::load_words(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const {
+  into.words.resize(static_cast<std::size_t>(n * frame_bytes()));
+  const std::array<hsize_t, 3> start{frame, 0, 0};
+  const std::array<hsize_t, 3> count{n, rows_, columns_};
+  const h5::Handle space(H5Dget_space(data_.id()), H5Sclose);
+  const h5::Handle memory(H5Screate_simple(3, count.data(), nullptr), H5Sclose);
+  H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
+  const hid_t native = wordBytes_ == 1 ? H5T_NATIVE_UINT8 : wordBytes_ == 2 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT32;
+  if (H5Dread(data_.id(), native, memory.id(), space.id(), H5P_DEFAULT, into.words.data()) < 0) {
+    const haddr_t at = H5Dget_offset(data_.id());
+    const std::string where = at == HADDR_UNDEF ? "" : " (stored from byte " + std::to_string(at) + " on)";
+    throw Error(Code::corrupt_data, "frames " + std::to_string(frame + 1) + " to " + std::to_string(frame + n) + " of " + name_ + where +
+                                        " cannot be read: the file is truncated or a chunk is damaged");
+  }
+}
+
+void Hdf5Dataset::decode(Hdf5Frames& frames, h5::FilterScratch& scratch) const {
+  if (frames.chunks.empty()) return;
+  const std::uint64_t tileBytes = chunk_[0] * chunk_[1] * chunk_[2] * wordBytes_;
+  const bool whole = chunk_[1] == rows_ && chunk_[2] == columns_;
+  // A chunk of whole frames is decoded in place; `words` then starts at the chunk's first frame.
+  frames.words.resize(static_cast<std::size_t>(chunk_[0] * frame_bytes()));
+  if (!whole) frames.tile.resize(tileBytes);
+  for (std::size_t i = 0; i < frames.chunks.size(); ++i) {
+    const Hdf5Frames::Chunk& chunk = frames.chunks[i];
+    std::vector<std::uint8_t>& into = whole ? frames.words : frames.tile;
+    if (chunk.missing) {
+      for (std::size_t at = 0; at < into.size(); at += wordBytes_) std::memcpy(into.data() + at, fill_.data(), wordBytes_);
+    } else {
+      frames.wrong = raw_->decode({frames.stored.data() + chunk.begin, chunk.bytes}, chunk.skippedFilters, into, scratch);
+      frames.wrongChunk = i;
+      if (!frames.wrong.empty()) return;
+    }
+    if (!whole) place(chunk, frames.tile, frames);
+  }
+  const std::size_t skip = static_cast<std::size_t>((frames.sourceFirst - frames.chunks[0].offset[0]) * frame_bytes());
+  if (skip > 0) std::memmove(frames.words.data(), frames.words.data() + skip, frames.words.size() - skip);
+}
+
+/// Copies the part of a tile that lies on the detector to its place in the frames.
+void Hdf5Dataset::place(const Hdf5Frames::Chunk& chunk, const std::vector<std::uint8_t>& tile, Hdf5Frames& frames) const {
+  const std::uint64_t rows = std::min<std::uint64_t>(chunk_[1], rows_ - chunk.offset[1]);
+  const std::uint64_t bytes = std::min<std::uint64_t>(chunk_[2], columns_ - chunk.offset[2]) * wordBytes_;
+  for (std::uint64_t f = 0; f < chunk_[0]; ++f) {
+    for (std::uint64_t r = 0; r < rows; ++r) {
+      const std::uint8_t* from = tile.data() + (f * chunk_[1] + r) * chunk_[2] * wordBytes_;
+      std::uint8_t* to = frames.words.data() + ((f * rows_ + chunk.offset[1] + r) * columns_ + chunk.offset[2]) * wordBytes_;
+      std::memcpy(to, from, bytes);
+    }
+  }
+}
+
+std::string Hdf5Dataset::byte_of(const Hdf5Frames::Chunk& chunk) const {
+  haddr_t at = HADDR_UNDEF;
+  hsize_t bytes = 0;
+  unsigned skipped = 0;
+  if (H5Dget_chunk_info_by_coord(data_.id(), chunk.offset, &skipped, &at, &bytes) < 0 || at == HADDR_UNDEF) return "";
+  return " (byte " + std::to_string(at) + " of the file, " + std::to_string(bytes) + " bytes)";
+}
+
+Error Hdf5Dataset::error(const Hdf5Frames& frames, std::uint64_t firstFrame) const {
+  const Hdf5Frames::Chunk& chunk = frames.chunks.at(frames.wrongChunk);
+  return {Code::corrupt_data, "frames " + std::to_string(firstFrame + 1) + " to " + std::to_string(firstFrame + frames.frames) + " of " + name_ + ": the chunk" +
+                                  byte_of(chunk) + " is damaged: " + frames.wrong};
+}
+
+}  // namespace xpcs

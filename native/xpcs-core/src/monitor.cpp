@@ -1,0 +1,43 @@
+#include "monitor.hpp"
+
+#include <charconv>
+#include <fstream>
+
+#include "h5/h5.hpp"
+
+namespace xpcs {
+namespace {
+
+constexpr std::uintmax_t kTextBytesMax = std::uintmax_t{1} << 32;
+
+void take_line(const std::string& line, std::size_t number, const std::string& path, std::vector<double>& values) {
+  const char* at = line.data();
+  const char* const end = at + std::min(line.find('#'), line.size());
+  for (;;) {
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == ',')) ++at;
+    if (at >= end) return;
+    double value = 0;
+    const auto [next, status] = std::from_chars(at, end, value);
+    if (status != std::errc()) throw Error(Code::corrupt_data, path + " line " + std::to_string(number) + " is not a number: a monitor file has one number per frame");
+    values.push_back(value);
+    at = next;
+  }
+}
+
+}  // namespace
+
+std::vector<double> read_monitor(const std::string& name) {
+  const std::size_t colon = name.rfind(":/");
+  if (colon != std::string::npos) return h5::File::open(name.substr(0, colon)).doubles(name.substr(colon + 1));
+  std::ifstream in(name, std::ios::binary | std::ios::ate);
+  if (!in) throw Error(Code::not_found, "cannot open the monitor " + name);
+  if (static_cast<std::uintmax_t>(in.tellg()) > kTextBytesMax) throw Error(Code::invalid_argument, "the monitor " + name + " is larger than 4 GiB");
+  in.seekg(0);
+  std::vector<double> values;
+  std::string line;
+  for (std::size_t number = 1; std::getline(in, line); ++number) take_line(line, number, name, values);
+  if (values.empty()) throw Error(Code::corrupt_data, "the monitor " + name + " holds no number");
+  return values;
+}
+
+}  // namespace xpcs
