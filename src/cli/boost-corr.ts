@@ -30,8 +30,6 @@ function unsupported(message: string): never {
  * @throws UNSUPPORTED
  */
 function refuseMissing(options: BoostOptions): void {
-  if (options.normalizeFrame === "1")
-    unsupported("dividing every frame by its mean (-nf 1, boost_corr's default) is not supported yet: give -nf 0 to correlate the counts");
   if (options.numPartialG2 > 0) unsupported("--num-partial-g2: partial g2 is not supported; leave it out");
   if (options.numSegments !== 1) unsupported("--num-segments: only 1 is supported; correlate parts with --begin-frame and --end-frame");
   if (options.beginFrame < 0) unsupported("--begin-frame below 0 (counted from the end) is not supported; give the frame's number");
@@ -44,7 +42,7 @@ function remarks(options: BoostOptions): string[] {
   const said: string[] = [];
   if (options.gpuId !== -1) said.push(`--gpu-id ${options.gpuId}: no GPU is used, the analysis runs on the processor`);
   if (options.cropRatioThreshold !== undefined)
-    said.push("--crop-ratio-threshold has no meaning: only the valid pixels are kept in any case");
+    said.push("--crop-ratio-threshold has no meaning: only the valid pixels are kept, and normalise a frame, in any case");
   if (options.binTimeS !== undefined || options.runConfigPath !== undefined)
     said.push("--bin-time-s and --run-config-path have no effect: they are for Timepix4 data");
   if (options.maxMemory !== undefined && options.type === "Multitau")
@@ -68,6 +66,7 @@ function correlationOptions(options: BoostOptions): CorrOptions {
     type: TYPES[options.type],
     ...(options.type === "Multitau" ? {} : twoTimeOptions(options)),
     layout: "nexus",
+    normalize: options.normalizeFrame === "1" ? "framesum" : "none",
     errors: "boost-corr",
     ...(options.beginFrame > 0 ? { begin: options.beginFrame + 1 } : {}),
     ...(options.endFrame > 0 ? { end: options.endFrame } : {}),
@@ -148,5 +147,5 @@ export function registerBoostCorr(program: Command, io: CliIo): void {
   const parse = command.parseOptions.bind(command);
   const longs = command.options.map(({ long }) => long!);
   command.parseOptions = (words) => parse(fromArgparse(words, longs));
-  withExample(command, "xpcs boost-corr -r scan_0001.bin -q qmap.hdf -o cluster_results --normalize-frame 0 -w");
+  withExample(command, "xpcs boost-corr -r scan_0001.bin -q qmap.hdf -o cluster_results -w");
 }

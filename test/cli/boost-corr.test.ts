@@ -73,6 +73,18 @@ describe("the result", () => {
     expect((await readNumbers(lastLine, "/xpcs/multitau/unnormalized_G2")) !== null).toBe(options.g2out === true);
   });
 
+  it("has its frames divided by their mean when nothing is said of it, as in boost_corr", async () => {
+    const { code, stderr, lastLine } = await boost("-r", input, "-q", qmap, "-o", join(folder, `out-${outputs++}`));
+    expect(code, stderr).toBe(0);
+    const out = join(folder, `core-${outputs++}.hdf`);
+    const options = { errors: "boost-corr", normalize: "framesum" } as const;
+    await correlateFile({ files: { input, qmap, metadata }, options, out, overwrite: false, provenance: {} });
+    const [ours, theirs] = [await readNumbers(lastLine, G2), await readNumbers(out, G2)];
+    expect(worstDifference(ours!.values, theirs!.values)).toBe(0);
+    const counts = await boost(...usual());
+    expect(worstDifference((await readNumbers(counts.lastLine, G2))!.values, ours!.values)).toBeGreaterThan(1e-4);
+  });
+
   it.each(["Twotime", "Both"] as const)("of type %s has C2 with the smoothing and the bins asked for", async (type) => {
     const { code, stderr, lastLine } = await boost(...usual(), "-t", type, "-s", "dqmap", "-d", "2");
     expect(code, stderr).toBe(0);
@@ -107,7 +119,7 @@ describe("the result", () => {
 
 describe("refused, with a way out", () => {
   it.each<[string[], RegExp]>([
-    [["-nf", "1"], /give -nf 0/],
+    [["-nf", "2"], /Allowed choices/],
     [["-np", "4"], /partial g2/],
     [["-s", "nonsense"], /Allowed choices/],
     [["-d", "1,x"], /list of bin numbers/],
@@ -133,10 +145,6 @@ describe("refused, with a way out", () => {
     expect((await boost("-r", input, input, "-q", qmap, "-nf", "0")).stderr).toMatch(/several --raw/);
     expect((await boost("-r", input, "-nf", "0")).stderr).toMatch(/--qmap/);
     expect((await boost("-q", qmap, "-nf", "0")).stderr).toMatch(/--raw/);
-  });
-
-  it("frames divided by their mean, boost_corr's default, when nothing is said of it", async () => {
-    expect(await boost("-r", input, "-q", qmap)).toMatchObject({ code: 2, stderr: expect.stringMatching(/-nf 1, boost_corr's default/) });
   });
 });
 
