@@ -86,10 +86,10 @@ describe("the result", () => {
   });
 
   it.each(["Twotime", "Both"] as const)("of type %s has C2 with the smoothing and the bins asked for", async (type) => {
-    const { code, stderr, lastLine } = await boost(...usual(), "-t", type, "-s", "dqmap", "-d", "2");
+    const { code, stderr, lastLine } = await boost(...usual(), "-nf", "1", "-t", type, "-s", "dqmap", "-d", "2");
     expect(code, stderr).toBe(0);
     const out = join(folder, `core-${outputs++}.hdf`);
-    const options = { type: type === "Both" ? "both" : "twotime", smoothing: "dqmap", qBins: [2] } as const;
+    const options = { type: type === "Both" ? "both" : "twotime", smoothing: "dqmap", qBins: [2], normalize: "framesum" } as const;
     await correlateFile({ files: { input, qmap, metadata }, options, out, overwrite: false, provenance: {} });
     for (const name of ["/xpcs/twotime/correlation_map/c2_00001", "/xpcs/twotime/processed_bins"]) {
       const [ours, theirs] = [await readNumbers(lastLine, name), await readNumbers(out, name)];
