@@ -31,6 +31,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./merge.js")).registerMerge,
   },
   {
+    name: "eigen-corr",
+    group: "Analyse here",
+    summary: "in place of XPCS-Eigen's corr: its flags, results in META.hdf",
+    load: async () => (await import("./eigen-corr.js")).registerEigenCorr,
+  },
+  {
+    name: "boost-corr",
+    group: "Analyse here",
+    summary: "in place of boost_corr: its options and result names",
+    load: async () => (await import("./boost-corr.js")).registerBoostCorr,
+  },
+  {
+    name: "view",
+    group: "Analyse here",
+    summary: "what is in a result: summary, fits per q, plots",
+    load: async () => (await import("./view.js")).registerView,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",

@@ -29,13 +29,14 @@ export interface RawCorrOptions extends Omit<CorrOptions, "frameTimeS"> {
 const INTEGER_MAX = 2 ** 31 - 1;
 const count = integerOption(1, INTEGER_MAX);
 
-function groupOption(text: string): string {
+/** The name of an HDF5 group. */
+export function groupOption(text: string): string {
   if (!/^\/?[^/\s]+(\/[^/\s]+)*$/.test(text)) throw new InvalidArgumentError("It must be the name of an HDF5 group such as /exchange.");
   return text;
 }
 
 /** "1,2,5-7" as numbers, each once, ascending. */
-function binsOption(text: string): number[] {
+export function binsOption(text: string): number[] {
   const bins = new Set<number>();
   for (const part of text.split(",")) {
     const [, first, last] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part) ?? [];

@@ -1,12 +1,14 @@
 /** `xpcs corr`: correlates one file in this process and writes the result. The process is its own kernel host. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { CorrFiles, CorrOptions, CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import type { CorrFiles, CorrOptions, CorrRequest } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { correlateRecorded } from "../sites/correlate.js";
 import { findMetadata } from "../xpcs/corr-files.js";
+import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
+import { describeCorr, progressNotes } from "./corr-text.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
 
@@ -19,8 +21,6 @@ interface CorrCommandOptions extends RawCorrOptions {
   readonly overwrite?: true;
   readonly digest?: true;
 }
-
-const PROGRESS_EVERY_MS = 2000;
 
 /** The files of the request; metadata is looked for only where the result needs it. */
 function filesOf(argument: string | undefined, raw: CorrCommandOptions, options: CorrOptions): CorrFiles {
@@ -43,29 +43,6 @@ function filesOf(argument: string | undefined, raw: CorrCommandOptions, options:
   };
 }
 
-function progressNotes(io: CliIo): (progress: CorrProgress) => void {
-  let lastMs = realClock.monotonicMs();
-  return ({ stage, fraction, note }) => {
-    if (note !== undefined) io.note(note);
-    if (!io.interactive || realClock.monotonicMs() - lastMs < PROGRESS_EVERY_MS) return;
-    lastMs = realClock.monotonicMs();
-    io.note(`${stage} ${Math.round(fraction * 100)} %`);
-  };
-}
-
-function describe(summary: CorrSummary): string {
-  const { timings } = summary;
-  const rate = summary.events / Math.max(timings.readS + timings.correlateS, 1e-9) / 1e6;
-  return [
-    `${summary.out}`,
-    `  ${summary.format}, ${summary.framesRead} frames read, ${summary.frames} correlated, ${summary.events} events on ${summary.pixels} pixels`,
-    `  ${summary.dynamicBins} dynamic and ${summary.staticBins} static bins, ${summary.delays} delays, layout ${summary.layout}`,
-    ...(summary.twoTimeBins === 0 ? [] : [`  two-time of ${summary.twoTimeBins} q bins`]),
-    `  read ${timings.readS.toFixed(2)} s, correlate ${timings.correlateS.toFixed(2)} s, write ${timings.writeS.toFixed(2)} s: ${rate.toFixed(1)} M events/s on ${summary.threads} threads`,
-    ...summary.warnings.map((warning) => `  warning: ${warning}`),
-  ].join("\n");
-}
-
 async function corr(argument: string | undefined, raw: CorrCommandOptions, io: CliIo): Promise<void> {
   const options = parseCorrOptions(raw);
   const files = filesOf(argument, raw, options);
@@ -83,7 +60,7 @@ async function corr(argument: string | undefined, raw: CorrCommandOptions, io: C
     onProgress: progressNotes(io),
     signal: io.signal,
   });
-  io.result(summary, () => describe(summary));
+  io.result(summary, () => describeCorr(summary));
 }
 
 /** Adds the command to the program. */
@@ -100,10 +77,13 @@ export function registerCorr(program: Command, io: CliIo): void {
     .requiredOption("--out <file>", "result file; written under a temporary name, then renamed")
     .option("--overwrite", "replace the result if it is there")
     .option("--digest", "record the input's sha256 in the result (reads it once more)");
-  addCorrOptions(command).action((argument: string | undefined, raw: CorrCommandOptions) => corr(argument, raw, io));
+  readsConfig(addConfigOption(addCorrOptions(command))).action((argument: string | undefined, raw: CorrCommandOptions) =>
+    corr(argument, raw, io),
+  );
   withExample(
     command,
     "xpcs corr scan_0001.bin --qmap qmap.hdf --frame-time 2e-5 --out scan_0001_results.hdf",
     "xpcs corr --job scan_0001.hdf --out result.hdf",
+    "xpcs corr scan_0001.bin --config settings.json --out scan_0001_results.hdf",
   );
 }

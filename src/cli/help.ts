@@ -7,14 +7,14 @@ export function overview(version: string, entries: readonly CommandEntry[]): str
   const width = Math.max(...entries.map((entry) => entry.name.length)) + 2;
   const groups = COMMAND_GROUPS.map((group) => ({ group, members: entries.filter((entry) => entry.group === group) }))
     .filter(({ members }) => members.length > 0)
-    .flatMap(({ group, members }) => ["", group, ...members.map((entry) => `  ${entry.name.padEnd(width)}${entry.summary}`)]);
+    .flatMap(({ group, members }) => [group, ...members.map((entry) => `  ${entry.name.padEnd(width)}${entry.summary}`)]);
   return [
     `xpcs ${version}: X-ray photon correlation spectroscopy, on this machine or across facilities`,
     "Usage: xpcs COMMAND [options]      options and an example: xpcs COMMAND --help",
+    "",
     ...groups,
     "",
-    "Every command takes --json. Exit codes: 0 done, 1 the work failed, 2 bad input or usage,",
-    "3 central unreachable, 4 refused, 130 interrupted.",
+    "All take --json. Exit: 0 done, 1 failed, 2 bad input, 3 no central, 4 refused, 130 interrupted.",
     "",
   ].join("\n");
 }

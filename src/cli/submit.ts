@@ -5,6 +5,7 @@ import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { checkFolder, makeFolder } from "../ledger/make-folder.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
+import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { withExample } from "./help.js";
 import { changeLines } from "./job-text.js";
@@ -81,6 +82,7 @@ export function registerSubmit(program: Command, io: CliIo): void {
     .option("--attempts <n>", "attempts before a job fails for good", integerOption(1, 100), LIMITS.attemptsMax)
     .option("--key <text>", "idempotency key: the same request again makes no second job")
     .option("--wait", "wait until the jobs have ended; exit code 1 when one failed or was canceled");
-  addCentralOptions(addCorrOptions(command)).action((inputs: string[], options: SubmitOptions) => submit(inputs, options, io));
+  addConfigOption(addCentralOptions(addCorrOptions(command)));
+  readsConfig(command, { repeatable: ["tag"] }).action((inputs: string[], options: SubmitOptions) => submit(inputs, options, io));
   withExample(command, "xpcs submit scan_*.bin --qmap qmap.hdf --frame-time 2e-5 --tag sample=latex --wait");
 }

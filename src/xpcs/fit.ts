@@ -20,16 +20,10 @@ export interface CurvePoint {
   readonly products: number;
 }
 
-export interface DecayFit {
-  /** Decay rate G of the field, per frame, and its standard error. */
-  readonly rate: number;
-  readonly rateError: number;
-  readonly contrast: number;
-  readonly contrastError: number;
-  readonly baseline: number;
-  readonly baselineError: number;
+/** What every fit says beside its parameters. */
+export interface FitQuality {
   readonly chi2: number;
-  /** Lags used - 3. */
+  /** Lags used - free parameters. */
   readonly dof: number;
   readonly lagsUsed: number;
   /** Lags without photon pairs, or without a finite value and a positive error. */
@@ -37,6 +31,16 @@ export interface DecayFit {
   /** Lags at the end of the series with fewer than `PRODUCTS_MIN` products. */
   readonly lagsAtTheEnd: number;
   readonly converged: boolean;
+}
+
+export interface DecayFit extends FitQuality {
+  /** Decay rate G of the field, per frame, and its standard error. */
+  readonly rate: number;
+  readonly rateError: number;
+  readonly contrast: number;
+  readonly contrastError: number;
+  readonly baseline: number;
+  readonly baselineError: number;
 }
 
 /**
@@ -63,8 +67,8 @@ function logAveraging(rate: number, width: number): number {
   return (width - 1) * rate + Math.log(-Math.expm1(-2 * width * rate)) - Math.log(-Math.expm1(-2 * rate)) - Math.log(width);
 }
 
-/** d ln(shape) / dG = -2 t + 2 (m coth(m G) - coth G). */
-function logShapeSlope(rate: number, lag: number, width: number): number {
+/** d ln(decayShape) / dG = -2 t + 2 (m coth(m G) - coth G). */
+export function logShapeSlope(rate: number, lag: number, width: number): number {
   const averaging = width === 1 ? 0 : width / Math.tanh(width * rate) - 1 / Math.tanh(rate);
   return -2 * lag + 2 * averaging;
 }
@@ -94,14 +98,31 @@ export function hasPairs(point: CurvePoint): boolean {
   return point.pairs > 0 && Number.isFinite(point.g2) && Number.isFinite(point.error) && point.error > 0;
 }
 
+/** The lags that a fit takes, and how many it leaves out for which reason. */
+export interface UsableLags {
+  readonly used: readonly CurvePoint[];
+  readonly lagsWithoutPairs: number;
+  readonly lagsAtTheEnd: number;
+}
+
+/**
+ * Leaves out the lags with too few products and those without pairs, value or error.
+ * @throws INVALID_ARGUMENT fewer than `needed` are left
+ */
+export function usableLags(points: readonly CurvePoint[], needed: number): UsableLags {
+  const longEnough = points.filter((point) => point.products >= PRODUCTS_MIN);
+  const used = longEnough.filter(hasPairs);
+  if (used.length < needed)
+    throw new XpcsError("INVALID_ARGUMENT", `a fit needs ${needed} lags with photon pairs; this curve has ${used.length}`);
+  return { used, lagsWithoutPairs: longEnough.length - used.length, lagsAtTheEnd: points.length - longEnough.length };
+}
+
 /**
  * Fits rate, contrast and baseline to one curve.
  * @throws INVALID_ARGUMENT fewer than 4 usable points
  */
 export function fitDecay(points: readonly CurvePoint[]): DecayFit {
-  const longEnough = points.filter((point) => point.products >= PRODUCTS_MIN);
-  const used = longEnough.filter(hasPairs);
-  if (used.length < 4) throw new XpcsError("INVALID_ARGUMENT", `a fit needs 4 lags with photon pairs; this curve has ${used.length}`);
+  const { used, lagsWithoutPairs, lagsAtTheEnd } = usableLags(points, 4);
   const problem = whitenedProblem(used);
   let parameters = startingPoint(problem, used);
   let state = problem.evaluate(parameters);
@@ -134,8 +155,8 @@ export function fitDecay(points: readonly CurvePoint[]): DecayFit {
     chi2: state.chi2,
     dof: used.length - 3,
     lagsUsed: used.length,
-    lagsWithoutPairs: longEnough.length - used.length,
-    lagsAtTheEnd: points.length - longEnough.length,
+    lagsWithoutPairs,
+    lagsAtTheEnd,
     converged,
   };
 }
@@ -156,14 +177,19 @@ interface Problem {
   linear(logRate: number): { chi2: number; contrast: number; baseline: number };
 }
 
-/** The least-squares problem in residuals made independent: divided by the errors, then by the root of their correlation. */
-function whitenedProblem(points: readonly CurvePoint[]): Problem {
+/** Makes values on the lags independent: divides by the errors, then by the root of their correlation. */
+export function whitening(points: readonly CurvePoint[]): (values: readonly number[]) => number[] {
   const root: Matrix = cholesky(points.map((a) => points.map((b) => lagCorrelation(a, b))));
-  const whiten = (values: number[]): number[] =>
+  return (values) =>
     forwardSolve(
       root,
       values.map((value, i) => value / points[i]!.error),
     );
+}
+
+/** The least-squares problem in residuals made independent. */
+function whitenedProblem(points: readonly CurvePoint[]): Problem {
+  const whiten = whitening(points);
   const data = whiten(points.map((p) => p.g2));
   const ones = whiten(points.map(() => 1));
   const dot = (a: number[], b: number[]): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);

@@ -82,8 +82,18 @@ interface Addon {
   machine(): NativeMachine;
   resolveInput(request: CorrRequest): string;
   merge(request: MergeRequest): MergeSummary;
+  jobTarget(request: CorrRequest): JobTarget;
+  replaceGroup(target: string, source: string, group: string): void;
   correlate(request: CorrRequest, progress: (progress: CorrProgress) => void, cancelFlag: Int32Array): Promise<CorrSummary>;
   Correlator: new (options: CorrelatorOptions) => Correlator;
+}
+
+/** What a job file says of its own run. */
+export interface JobTarget {
+  /** The raw file as the job file spells it; empty when it names none. */
+  readonly input: string;
+  /** Group of the results. */
+  readonly group: string;
 }
 
 export interface NativeMachine {
@@ -144,6 +154,31 @@ export function resolveInput(request: CorrRequest): string {
 export function mergeResults(request: MergeRequest): MergeSummary {
   try {
     return addon().merge(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * Input and result group that the request's job file names; the request's entry and exchange group win.
+ * @throws INVALID_ARGUMENT no such entry, or a result group that holds the job's settings · NOT_FOUND · CORRUPT_DATA
+ */
+export function jobTarget(request: CorrRequest): JobTarget {
+  try {
+    return addon().jobTarget(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * Replaces one group of the HDF5 file `target` by that of `source`, with the source's provenance inside; all else stays.
+ * Changes `target` in place: give it a copy.
+ * @throws NOT_FOUND · IO_FAILED · CORRUPT_DATA
+ */
+export function replaceGroup(target: string, source: string, group: string): void {
+  try {
+    addon().replaceGroup(target, source, group);
   } catch (error) {
     throw toXpcsError(error);
   }

@@ -8,10 +8,10 @@ export interface CurvePanel {
   readonly title: string;
   /** Lines of text under the title. */
   readonly notes: readonly string[];
-  /** Measured values with standard errors; delays in seconds. */
-  readonly points: readonly { readonly delayS: number; readonly g2: number; readonly error: number }[];
+  /** Measured values with standard errors; delays in the figure's unit. */
+  readonly points: readonly { readonly delay: number; readonly g2: number; readonly error: number }[];
   /** Fitted curve, in order of the delay. */
-  readonly curve: readonly { readonly delayS: number; readonly g2: number }[];
+  readonly curve: readonly { readonly delay: number; readonly g2: number }[];
 }
 
 export interface CurveFigure {
@@ -20,6 +20,10 @@ export interface CurveFigure {
   readonly panels: readonly CurvePanel[];
   /** Panels per row. */
   readonly columns: number;
+  /** Unit of the delays: s or frames. */
+  readonly delayUnit: string;
+  /** What the fitted line is, such as "single exponential". */
+  readonly fitName: string;
 }
 
 const PANEL_WIDTH = 380;
@@ -28,9 +32,31 @@ const GREY = "#555";
 /** Colours that people with any colour vision can tell apart (Okabe and Ito 2008). */
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
 
+/** One series of values, as dots or as a line. */
+export interface SeriesFigure {
+  readonly title: string;
+  readonly subtitle: string;
+  /** Names of the axes with their units. */
+  readonly xTitle: string;
+  readonly yTitle: string;
+  readonly scale: "linear" | "log";
+  readonly mark: "dots" | "line";
+  /** In order of x; on a logarithmic scale values of 0 and below are left out. */
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** Renders one series with titled axes. */
+export async function seriesFigureSvg(figure: SeriesFigure): Promise<string> {
+  return await rendered(seriesSpec(figure));
+}
+
 /** Renders the figure. All panels share both axes, so that they can be compared by eye. */
 export async function g2FigureSvg(figure: CurveFigure): Promise<string> {
-  const view = new vega.View(vega.parse(figureSpec(figure)), { renderer: "none" });
+  return await rendered(figureSpec(figure));
+}
+
+async function rendered(spec: vega.Spec): Promise<string> {
+  const view = new vega.View(vega.parse(spec), { renderer: "none" });
   try {
     return await view.toSVG();
   } finally {
@@ -38,19 +64,15 @@ export async function g2FigureSvg(figure: CurveFigure): Promise<string> {
   }
 }
 
-function figureSpec(figure: CurveFigure): vega.Spec {
-  const points = figure.panels.flatMap((panel) => panel.points);
-  const axes = {
-    delay: logDomain(points.map((point) => point.delayS)),
-    g2: paddedDomain(points.flatMap((point) => [point.g2 - point.error, point.g2 + point.error])),
-  };
+/** Paper, title and the look of the axes, the same for every figure. */
+function pageOf({ title, subtitle }: { title: string; subtitle: string }): vega.Spec {
   return {
     $schema: "https://vega.github.io/schema/vega/v6.json",
     background: "white",
     padding: 14,
     title: {
-      text: figure.title,
-      subtitle: figure.subtitle,
+      text: title,
+      subtitle,
       anchor: "start",
       fontSize: 17,
       subtitleFontSize: 12,
@@ -67,8 +89,47 @@ function figureSpec(figure: CurveFigure): vega.Spec {
         domainColor: "#888",
       },
     },
+  };
+}
+
+function seriesSpec(figure: SeriesFigure): vega.Spec {
+  const log = figure.scale === "log";
+  const shown = figure.points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y) && (!log || (x > 0 && y > 0)));
+  const domain = log ? logDomain : paddedDomain;
+  const [x, y] = [domain(shown.map((point) => point.x)), domain(shown.map((point) => point.y))];
+  const at = { x: { scale: "x", field: "x" }, y: { scale: "y", field: "y" } };
+  const colour = { value: COLOURS[0]! };
+  return {
+    ...pageOf(figure),
+    width: 2 * PANEL_WIDTH,
+    height: 1.5 * PANEL_HEIGHT,
+    data: [{ name: "points", values: shown.map((point) => ({ ...point })) }],
+    scales: [
+      { name: "x", type: figure.scale, domain: x, range: "width", zero: false },
+      { name: "y", type: figure.scale, domain: y, range: "height", zero: false },
+    ],
+    axes: [
+      { orient: "bottom", scale: "x", title: figure.xTitle, grid: true, tickCount: 8 },
+      { orient: "left", scale: "y", title: figure.yTitle, grid: true, tickCount: 6 },
+    ],
+    marks: [
+      figure.mark === "line"
+        ? { type: "line", from: { data: "points" }, encode: { update: { ...at, stroke: colour, strokeWidth: { value: 1 } } } }
+        : { type: "symbol", from: { data: "points" }, encode: { update: { ...at, fill: colour, size: { value: 30 } } } },
+    ],
+  };
+}
+
+function figureSpec(figure: CurveFigure): vega.Spec {
+  const points = figure.panels.flatMap((panel) => panel.points);
+  const axes = {
+    delay: logDomain(points.map((point) => point.delay)),
+    g2: paddedDomain(points.flatMap((point) => [point.g2 - point.error, point.g2 + point.error])),
+  };
+  return {
+    ...pageOf(figure),
     layout: { columns: figure.columns, padding: { row: 92, column: 76 }, bounds: "flush", align: "all" },
-    marks: figure.panels.map((panel, at) => panelMark(panel, COLOURS[at % COLOURS.length]!, axes)),
+    marks: figure.panels.map((panel, at) => panelMark(panel, COLOURS[at % COLOURS.length]!, axes, figure)),
   };
 }
 
@@ -87,8 +148,13 @@ function paddedDomain(values: readonly number[]): [number, number] {
   return [low - margin, high + margin];
 }
 
-function panelMark(panel: CurvePanel, colour: string, axes: { delay: [number, number]; g2: [number, number] }): vega.Mark {
-  const x = { scale: "x", field: "delayS" };
+function panelMark(
+  panel: CurvePanel,
+  colour: string,
+  axes: { delay: [number, number]; g2: [number, number] },
+  { fitName, delayUnit }: CurveFigure,
+): vega.Mark {
+  const x = { scale: "x", field: "delay" };
   const ticks = decades(axes.delay);
   return {
     type: "group",
@@ -119,7 +185,7 @@ function panelMark(panel: CurvePanel, colour: string, axes: { delay: [number, nu
       {
         orient: "bottom",
         scale: "x",
-        title: "delay (s)",
+        title: `delay (${delayUnit})`,
         grid: true,
         values: ticks,
         encode: { labels: { update: { text: { signal: powerLabel(ticks) } } } },
@@ -127,7 +193,7 @@ function panelMark(panel: CurvePanel, colour: string, axes: { delay: [number, nu
       { orient: "left", scale: "y", title: "g₂", grid: true, tickCount: 6 },
     ],
     marks: [
-      ...keyMarks(colour),
+      ...keyMarks(colour, fitName),
       {
         type: "rule",
         from: { data: "points" },
@@ -175,7 +241,7 @@ function minorTicks([low, high]: [number, number]): number[] {
 }
 
 /** Two lines at the top right of a panel: what the dots and the line are. */
-function keyMarks(colour: string): vega.Mark[] {
+function keyMarks(colour: string, fitName: string): vega.Mark[] {
   const left = PANEL_WIDTH - 172;
   const text = (y: number, label: string): vega.Mark => ({
     type: "text",
@@ -208,7 +274,7 @@ function keyMarks(colour: string): vega.Mark[] {
     },
     text(17, "data, standard error"),
     line(left, left + 20, 35, 35, "black"),
-    text(35, "fit, single exponential"),
+    text(35, `fit, ${fitName}`),
   ];
 }
 

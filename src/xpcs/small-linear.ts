@@ -31,6 +31,35 @@ export function forwardSolve(lower: Matrix, b: readonly number[]): number[] {
   return x;
 }
 
+/** Solves L^T x = b for a lower-triangular L [n, n]. */
+export function backSolve(lower: Matrix, b: readonly number[]): number[] {
+  const x = [...b];
+  for (let i = b.length - 1; i >= 0; i--) {
+    for (let k = i + 1; k < b.length; k++) x[i]! -= lower[k]![i]! * x[k]!;
+    x[i]! /= lower[i]![i]!;
+  }
+  return x;
+}
+
+/**
+ * Inverse of a symmetric positive definite matrix [n, n], after scaling rows and columns to a unit diagonal.
+ * @throws INVALID_ARGUMENT not positive definite
+ */
+export function invertPositive(matrix: Matrix): number[][] {
+  const scale = matrix.map((row, i) => 1 / Math.sqrt(row[i]!));
+  const root = cholesky(matrix.map((row, i) => row.map((value, j) => value * scale[i]! * scale[j]!)));
+  const columns = matrix.map((_, at) =>
+    backSolve(
+      root,
+      forwardSolve(
+        root,
+        matrix.map((_row, i) => (i === at ? 1 : 0)),
+      ),
+    ),
+  );
+  return matrix.map((_, i) => matrix.map((_row, j) => columns[j]![i]! * scale[i]! * scale[j]!));
+}
+
 /** Inverse of a 3 x 3 matrix (row-major), by cofactors after scaling rows and columns to a unit diagonal. */
 export function invert3(matrix: readonly number[]): number[] {
   const scale = [0, 4, 8].map((at) => 1 / Math.sqrt(matrix[at]!));

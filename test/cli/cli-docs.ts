@@ -13,7 +13,7 @@ export function section(title: string): string {
 
 /** Long options that a text names. */
 export function optionsIn(text: string): Set<string> {
-  return new Set([...text.matchAll(/(?<![\w-])--[a-z][a-z0-9-]*/g)].map(([option]) => option));
+  return new Set([...text.matchAll(/(?<![\w-])--[a-z][A-Za-z0-9_-]*/g)].map(([option]) => option));
 }
 
 /** Cells of a section's table rows, without the head. */

@@ -99,6 +99,8 @@ describe("a file through central and a site", () => {
     expect(summary).toMatchObject({ out, frames: 500 });
     const g2 = await readDataset(out, "xpcs/multitau/normalized_g2");
     expect(g2.length).toBeGreaterThan(20);
+    const shown = await json<{ frames: number; bins: { q: number }[]; plots: string[] }>("view", "view", out);
+    expect(shown).toMatchObject({ frames: 500, plots: [] });
     expect(await readDataset(join(facility.folder, "first", "run_0001_results.hdf"), "xpcs/multitau/normalized_g2")).toEqual(g2);
   });
 

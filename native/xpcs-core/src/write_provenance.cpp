@@ -74,6 +74,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   if (request.qmap) text("qmap_path", *request.qmap);
   if (request.job) text("job_path", *request.job);
   if (request.metadata) text("metadata_path", *request.metadata);
+  if (!settings.warnings.empty()) file.write_texts(group + "warnings", settings.warnings);
   for (const auto& [name, value] : request.provenance) text(name, value);
 }
 

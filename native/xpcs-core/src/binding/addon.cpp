@@ -8,6 +8,7 @@
 
 #include "binding.hpp"
 #include "xpcs/correlator.hpp"
+#include "xpcs/job_results.hpp"
 #include "xpcs/version.hpp"
 
 namespace {
@@ -62,11 +63,33 @@ Napi::Value merge(const Napi::CallbackInfo& info) {
   return out;
 }
 
+/// jobTarget(request): the input as the job file spells it, and the group for the results.
+Napi::Value job_target(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "jobTarget(request)");
+  const xpcs::Request request = xpcs::binding::to_request(info[0].As<Napi::Object>());
+  const xpcs::JobTarget target = xpcs::binding::guarded(env, [&] { return xpcs::job_target(request); });
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("input", target.input);
+  out.Set("group", target.group);
+  return out;
+}
+
+/// replaceGroup(target, source, group): takes the group from the source, with the source's provenance inside it.
+void replace_group(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 3 || !info[0].IsString() || !info[1].IsString() || !info[2].IsString()) throw Napi::TypeError::New(env, "replaceGroup(target, source, group)");
+  const auto text = [&](std::size_t at) { return info[at].As<Napi::String>().Utf8Value(); };
+  xpcs::binding::guarded(env, [&] { xpcs::replace_group(text(0), text(1), text(2)); });
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", xpcs::kVersion);
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("resolveInput", Napi::Function::New(env, resolve_input));
   exports.Set("merge", Napi::Function::New(env, merge));
+  exports.Set("jobTarget", Napi::Function::New(env, job_target));
+  exports.Set("replaceGroup", Napi::Function::New(env, replace_group));
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
   exports.Set("Correlator", xpcs::binding::correlator_class(env));
   return exports;

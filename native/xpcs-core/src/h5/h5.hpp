@@ -55,6 +55,8 @@ class File {
   static File open(const std::string& path);
   /// Makes or truncates. @throws io_failed
   static File create(const std::string& path);
+  /// An existing file, to change it. @throws io_failed
+  static File update(const std::string& path);
 
   [[nodiscard]] hid_t id() const noexcept { return handle_.id(); }
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -85,6 +87,8 @@ class File {
   /// Replaces the value of a floating-point dataset of one element.
   void overwrite_number(const std::string& dataset, double value);
   void make_group(const std::string& group);
+  /// Unlinks an object; its space is free for what is written before the file is closed. @throws io_failed
+  void remove(const std::string& object);
 
   /// Copies an object with its attributes from another file. LZF-compressed datasets are rewritten with gzip, because
   /// few readers carry LZF.

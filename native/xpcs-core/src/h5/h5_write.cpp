@@ -13,6 +13,13 @@ File File::create(const std::string& path) {
   return {std::move(handle), path};
 }
 
+File File::update(const std::string& path) {
+  initialize();
+  Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+  if (!handle.ok()) throw Error(Code::io_failed, "cannot open " + path + " for writing: is it whole, and may you write to it?");
+  return {std::move(handle), path};
+}
+
 namespace {
 
 Handle link_creation() {
@@ -202,6 +209,10 @@ void File::copy_from(const File& source, const std::string& from, const std::str
   if (H5Ocopy(source.id(), from.c_str(), id(), to.c_str(), H5P_DEFAULT, links.id()) < 0) {
     throw Error(Code::corrupt_data, "cannot copy " + from + " from " + source.path());
   }
+}
+
+void File::remove(const std::string& object) {
+  if (H5Ldelete(id(), object.c_str(), H5P_DEFAULT) < 0) throw Error(Code::io_failed, "cannot remove " + object + " from " + path_);
 }
 
 void File::flush() const {

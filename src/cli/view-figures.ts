@@ -1,0 +1,107 @@
+/** The plots of `xpcs view`, as files of a folder: g2 with its fits, static intensity, intensity against time. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { XpcsError } from "../core/errors.js";
+import { type CurvePanel, g2FigureSvg, seriesFigureSvg } from "../xpcs/plot.js";
+import type { ResultFile } from "../xpcs/result-file.js";
+import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "./view-fits.js";
+import { binName, plusMinus } from "./view-text.js";
+
+const CURVE_POINTS = 200;
+/** Points of the intensity plot; longer series are drawn as means over equal blocks. */
+const INTENSITY_POINTS = 2000;
+
+/**
+ * Writes the plots and answers with their paths. Plots of the same name are replaced.
+ * @throws IO_FAILED
+ */
+export async function writeFigures(folder: string, result: ResultFile, fits: readonly BinFit[], model: FitModel): Promise<string[]> {
+  const name = basename(result.path).replace(/\.[^.]*$/, "");
+  const figures = {
+    g2: await g2Figure(result, fits, model),
+    saxs: await saxsFigure(result),
+    intensity: await intensityFigure(result),
+  };
+  try {
+    mkdirSync(folder, { recursive: true });
+    return Object.entries(figures).map(([kind, svg]) => {
+      const path = join(folder, `${name}_${kind}.svg`);
+      writeFileSync(path, svg);
+      return path;
+    });
+  } catch (error) {
+    throw new XpcsError("IO_FAILED", `the plots cannot be written into ${folder}: ${(error as Error).message}`);
+  }
+}
+
+function g2Figure(result: ResultFile, fits: readonly BinFit[], model: FitModel): Promise<string> {
+  const { perLag, unit } = lagUnit(result);
+  return g2FigureSvg({
+    title: `g₂ of ${basename(result.path)}`,
+    subtitle: `${result.frames} frames`,
+    columns: Math.min(3, Math.max(1, fits.length)),
+    delayUnit: unit,
+    fitName: FIT_MODELS[model],
+    panels: fits.map((fit) => panelOf(fit, result, perLag, unit)),
+  });
+}
+
+function panelOf(
+  { bin, points, failure, quality, parameters, curve }: BinFit,
+  result: ResultFile,
+  perLag: number,
+  unit: string,
+): CurvePanel {
+  const shown = points.filter(({ pairs, g2, error }) => pairs > 0 && Number.isFinite(g2) && Number.isFinite(error));
+  const [first, last] = [shown[0]?.lag ?? 1, shown.at(-1)?.lag ?? 1];
+  const lags = Array.from({ length: CURVE_POINTS }, (_, i) => first * (last / first) ** (i / (CURVE_POINTS - 1)));
+  const rates: [string, Measured | undefined][] = [
+    ["decay rate", parameters.rate],
+    ["fast", parameters.fastRate],
+    ["slow", parameters.slowRate],
+    ["exponent", parameters.exponent],
+  ];
+  const said = rates.flatMap(([what, value]) => {
+    if (value === undefined) return [];
+    return [`${what} ${plusMinus(value)}${what === "exponent" ? "" : ` per ${unit === "s" ? "s" : "frame"}`}`];
+  });
+  const note = quality === null ? `no fit: ${failure}` : `${said.join(", ")}, χ²/dof ${(quality.chi2 / quality.dof).toFixed(2)}`;
+  return {
+    title: binName(bin, result.qUnit),
+    notes: [note],
+    points: shown.map(({ lag, g2, error }) => ({ delay: lag * perLag, g2, error })),
+    curve: curve === null ? [] : lags.map((lag) => ({ delay: lag * perLag, g2: curve(lag) })),
+  };
+}
+
+function saxsFigure({ path, saxs, qUnit }: ResultFile): Promise<string> {
+  const known = saxs.length > 0 && saxs.every(({ q }) => q !== null && q > 0);
+  const points = saxs.map(({ q, intensity }, at) => ({ x: known ? q! : at + 1, y: intensity }));
+  return seriesFigureSvg({
+    title: `Static intensity of ${basename(path)}`,
+    subtitle: "mean over the static bins",
+    xTitle: known ? `q (${qUnit})` : "static bin",
+    yTitle: "counts per pixel and frame",
+    scale: known ? "log" : "linear",
+    mark: "dots",
+    points: points.sort((a, b) => a.x - b.x),
+  });
+}
+
+function intensityFigure({ path, layout, frames, intensity, frameTimeS, stride, average }: ResultFile): Promise<string> {
+  const block = Math.ceil(Math.max(frames, 1) / INTENSITY_POINTS);
+  const step = frameTimeS === null ? 1 : frameTimeS * stride * average;
+  const points = Array.from({ length: Math.floor(frames / block) }, (_, at) => {
+    const part = intensity.slice(at * block, (at + 1) * block);
+    return { x: (at + 0.5) * block * step, y: part.reduce((sum, value) => sum + value, 0) / block };
+  });
+  return seriesFigureSvg({
+    title: `Intensity of ${basename(path)}`,
+    subtitle: block === 1 ? "every frame" : `means over ${block} frames`,
+    xTitle: frameTimeS === null ? "frame" : "time (s)",
+    yTitle: layout === "nexus" ? "counts per valid pixel and frame" : "counts per pixel and frame",
+    scale: "linear",
+    mark: "line",
+    points,
+  });
+}

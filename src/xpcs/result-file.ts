@@ -1,0 +1,190 @@
+/**
+ * Reads a result file of either layout (docs/results.md) into plain arrays, with another HDF5 library than the one that wrote it.
+ * Files of boost_corr and XPCS-Eigen have the same names and are read too. Nothing is computed here.
+ */
+import { existsSync } from "node:fs";
+import h5wasm, { Dataset, Group } from "h5wasm/node";
+import { XpcsError } from "../core/errors.js";
+import type { CurvePoint } from "./fit.js";
+
+export interface ResultBin {
+  /** 1-based column of the result. */
+  readonly bin: number;
+  /** Wave vector, in `qUnit`; null when the file does not say. */
+  readonly q: number | null;
+  /** Second coordinate (azimuth), where the map has one. */
+  readonly phi: number | null;
+}
+
+export interface ResultFile {
+  readonly path: string;
+  readonly layout: "nexus" | "exchange";
+  readonly frames: number;
+  readonly stride: number;
+  readonly average: number;
+  readonly dpl: number;
+  /** Seconds between file frames; null when the file does not say. */
+  readonly frameTimeS: number | null;
+  readonly qUnit: string;
+  readonly bins: readonly ResultBin[];
+  /** Delays in frames of the series. */
+  readonly delays: readonly number[];
+  /** [delays, bins] each; pairs is null in files of other programs. */
+  readonly g2: readonly number[];
+  readonly error: readonly number[];
+  readonly pairs: readonly number[] | null;
+  /** Static bins: wave vector, where it is known, and mean counts per pixel and frame. */
+  readonly saxs: readonly { readonly q: number | null; readonly intensity: number }[];
+  /** Mean intensity of each frame of the series. */
+  readonly intensity: readonly number[];
+  /** Lines that the program that wrote it left: program and version, conventions, warnings. */
+  readonly program: string | null;
+  readonly conventions: string | null;
+  readonly warnings: readonly string[];
+}
+
+type Reader = ReturnType<typeof readerOf>;
+
+/**
+ * Reads a result with its multi-tau g2.
+ * @throws NOT_FOUND · CORRUPT_DATA no HDF5 file · UNSUPPORTED no g2 of either layout in it
+ */
+export async function readResultFile(path: string): Promise<ResultFile> {
+  if (!existsSync(path)) throw new XpcsError("NOT_FOUND", `the result ${path} does not exist`);
+  await h5wasm.ready;
+  const file = new h5wasm.File(path, "r");
+  if (file.file_id < 0n) throw new XpcsError("CORRUPT_DATA", `${path} does not open as HDF5: it is another format, or truncated`);
+  try {
+    const read = readerOf(path, file);
+    if (read.has("/xpcs/multitau/normalized_g2")) return nexusResult(path, read);
+    const group = read.groups().find((name) => read.has(`/${name}/norm-0-g2`));
+    if (group !== undefined) return exchangeResult(path, read, `/${group}`);
+    if (read.has("/xpcs/twotime/processed_bins") || read.groups().some((name) => read.has(`/${name}/g2full`)))
+      throw new XpcsError("UNSUPPORTED", `${path} holds a two-time analysis only; multi-tau results can be shown`);
+    throw new XpcsError("UNSUPPORTED", `${path} has no multi-tau g2: neither /xpcs/multitau/normalized_g2 nor norm-0-g2 in a group`);
+  } finally {
+    file.close();
+  }
+}
+
+function readerOf(path: string, file: InstanceType<typeof h5wasm.File>) {
+  const dataset = (name: string): Dataset | null => {
+    const found = file.get(name);
+    return found instanceof Dataset ? found : null;
+  };
+  const numbers = (name: string): number[] => {
+    const value = dataset(name)?.value;
+    if (value === null || value === undefined) return [];
+    return typeof value === "object" ? Array.from(value as unknown as ArrayLike<number | bigint>, Number) : [Number(value)];
+  };
+  return {
+    numbers,
+    has: (name: string): boolean => dataset(name) !== null,
+    groups: (): string[] => file.keys().filter((name) => file.get(name) instanceof Group),
+    number: (name: string): number | null => numbers(name)[0] ?? null,
+    shape: (name: string): readonly number[] => dataset(name)?.shape ?? [],
+    texts: (name: string): string[] => {
+      const value = dataset(name)?.value;
+      if (value === null || value === undefined) return [];
+      return Array.isArray(value) ? value.map(String) : [String(value)];
+    },
+    required: (name: string): number[] => {
+      if (dataset(name) === null) throw new XpcsError("CORRUPT_DATA", `${path} has no dataset ${name}`);
+      return numbers(name);
+    },
+  };
+}
+
+function provenance(read: Reader, group: string): Pick<ResultFile, "program" | "conventions" | "warnings"> {
+  const text = (name: string): string | null => read.texts(`${group}/${name}`)[0] ?? null;
+  const program = text("program");
+  return {
+    program: program === null ? null : `${program} ${text("version") ?? ""}`.trim(),
+    conventions: text("conventions"),
+    warnings: read.texts(`${group}/warnings`),
+  };
+}
+
+function nexusResult(path: string, read: Reader): ResultFile {
+  const config = (name: string): number | null => read.number(`/xpcs/multitau/config/${name}`);
+  const intensity = read.required("/xpcs/spatial_mean/intensity_vs_time");
+  const frames = intensity.length / 2;
+  const columns = read.shape("/xpcs/multitau/normalized_g2")[1] ?? 0;
+  const g2 = read.required("/xpcs/multitau/normalized_g2");
+  const saxs = read.numbers("/xpcs/temporal_mean/scattering_1d");
+  const staticBins = mappedBins(read, "static", saxs.length);
+  return {
+    path,
+    layout: "nexus",
+    frames,
+    stride: config("stride_frame") ?? 1,
+    average: config("avg_frame") ?? 1,
+    dpl: config("delays_per_level") ?? 4,
+    frameTimeS: read.number("/entry/instrument/detector_1/frame_time"),
+    qUnit: read.texts("/xpcs/qmap/map_units")[0] ?? "",
+    bins: mappedBins(read, "dynamic", columns),
+    delays: read.required("/xpcs/multitau/delay_list"),
+    g2,
+    error: read.required("/xpcs/multitau/normalized_g2_err"),
+    pairs: read.has("/xpcs/multitau/pairs") ? read.numbers("/xpcs/multitau/pairs") : null,
+    saxs: saxs.map((value, at) => ({ q: staticBins[at]!.q, intensity: value })),
+    intensity: intensity.slice(frames),
+    ...provenance(read, "/provenance"),
+  };
+}
+
+/** Coordinates of the bins of one map: column c is the bin with flat index dynamic_index_mapping[c] on a grid of q and phi. */
+function mappedBins(read: Reader, kind: "dynamic" | "static", columns: number): ResultBin[] {
+  const [first, second] = [0, 1].map((dim) => read.numbers(`/xpcs/qmap/${kind}_v_list_dim${dim}`)) as [number[], number[]];
+  const mapping = read.numbers(`/xpcs/qmap/${kind}_index_mapping`);
+  const across = Math.max(second.length, 1);
+  return Array.from({ length: columns }, (_, at) => {
+    const flat = mapping[at] ?? at;
+    const phi = across > 1 ? (second[flat % across] ?? null) : null;
+    return { bin: at + 1, q: first[Math.floor(flat / across)] ?? null, phi };
+  });
+}
+
+function exchangeResult(path: string, read: Reader, group: string): ResultFile {
+  const setting = (name: string): number | null => read.number(`/xpcs/${name}`);
+  const frameSum = read.required(`${group}/frameSum`);
+  const frames = frameSum.length / 2;
+  const columns = read.shape(`${group}/norm-0-g2`)[1] ?? 0;
+  const [dynamicQ, staticQ] = [read.numbers("/xpcs/dqlist"), read.numbers("/xpcs/sqlist")];
+  const own = read.has(`${group}/provenance/program`) ? `${group}/provenance` : "/provenance";
+  const used = (name: string, otherwise: number): number => read.number(`${own}/${name}`) ?? otherwise;
+  return {
+    path,
+    layout: "exchange",
+    frames,
+    stride: used("stride", setting("stride_frames") ?? 1),
+    average: used("average", setting("avg_frames") ?? 1),
+    dpl: used("delays_per_level", setting("delays_per_level") ?? 4),
+    frameTimeS: read.number("/measurement/instrument/detector/exposure_period"),
+    qUnit: "Å⁻¹",
+    bins: Array.from({ length: columns }, (_, at) => ({ bin: at + 1, q: dynamicQ[at] ?? null, phi: null })),
+    delays: read.required(`${group}/tau`),
+    g2: read.required(`${group}/norm-0-g2`),
+    error: read.required(`${group}/norm-0-stderr`),
+    pairs: null,
+    saxs: read.numbers(`${group}/partition-mean-total`).map((value, at) => ({ q: staticQ[at] ?? null, intensity: value })),
+    intensity: frameSum.slice(frames),
+    ...provenance(read, own),
+  };
+}
+
+/**
+ * The curve of one bin (its index) for a fit. Lags and widths in strided file frames, as the rates of the fit then are. Without
+ * counted pairs a value counts as measured where it is finite and has an error.
+ */
+export function curveOf(result: ResultFile, at: number): CurvePoint[] {
+  const { average, bins, delays, dpl, frames } = result;
+  return delays.map((tau, d) => {
+    // Level L holds the delays above dpl 2^L, up to 2 dpl 2^L.
+    const step = 2 ** Math.max(0, Math.ceil(Math.log2(tau / (2 * dpl)) - 1e-9));
+    const index = d * bins.length + at;
+    const [g2, error] = [result.g2[index]!, result.error[index]!];
+    const pairs = result.pairs === null ? Number(Number.isFinite(g2) && g2 !== 0) : result.pairs[index]!;
+    return { lag: tau * average, width: step * average, g2, error, pairs, products: Math.floor(frames / step) - tau / step };
+  });
+}

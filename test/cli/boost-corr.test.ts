@@ -1,0 +1,206 @@
+/** `xpcs boost-corr` in place of boost_corr: its options, its result names, its numbers, and no option passed over in silence. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fromArgparse } from "../../src/cli/boost-options.js";
+import type { CorrOptions } from "../../src/core/analysis.js";
+import { writeMetadata, writeQmap } from "../../src/demo/sample-files.js";
+import { correlateFile } from "../../src/xpcs/native.js";
+import { nexusSample } from "../xpcs/nexus-sample.js";
+import { readNumbers, worstDifference } from "../xpcs/reference-case.js";
+
+const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
+
+let folder: string;
+let input: string;
+let qmap: string;
+let metadata: string;
+let outputs = 0;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "xpcs-boost-"));
+  const { sample, input: made } = nexusSample(folder, false);
+  input = made;
+  qmap = join(folder, "qmap.hdf");
+  metadata = join(folder, "small_metadata.hdf");
+  await writeQmap(qmap, sample);
+  await writeMetadata(metadata, sample, "2026-11-22T10:00:00Z");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly lastLine: string;
+}
+
+function boost(...words: readonly string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, "boost-corr", ...words], { cwd: folder }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr, lastLine: stdout.trimEnd().split("\n").at(-1)! }),
+    );
+  });
+}
+
+/** The options that every run here needs, with a folder of its own. */
+function usual(): string[] {
+  return ["-r", input, "-q", qmap, "-nf", "0", "-o", join(folder, `out-${outputs++}`)];
+}
+
+const G2 = "/xpcs/multitau/normalized_g2";
+const ERROR = "/xpcs/multitau/normalized_g2_err";
+
+describe("the result", () => {
+  it.each<[string[], CorrOptions]>([
+    [[], {}],
+    [["-b", "10", "-e", "150"], { begin: 11, end: 150 }],
+    [["--end-frame", "-1", "-f", "2", "-a", "3"], { stride: 2, average: 3 }],
+    [["--avg", "2", "-G", "-s", "dqmap", "-d", "1-2"], { average: 2, g2out: true }],
+  ])("with %j is that of the core with %j and boost_corr's errors", async (words, options) => {
+    const { code, stderr, lastLine } = await boost(...usual(), ...words);
+    expect(code, stderr).toBe(0);
+    expect(lastLine).toMatch(/\/small_results\.hdf$/);
+    const out = join(folder, `core-${outputs++}.hdf`);
+    const request = { files: { input, qmap, metadata }, options: { ...options, errors: "boost-corr" as const }, out };
+    await correlateFile({ ...request, overwrite: false, provenance: {} });
+    for (const name of [G2, ERROR, "/xpcs/multitau/delay_list"]) {
+      const [ours, theirs] = [await readNumbers(lastLine, name), await readNumbers(out, name)];
+      expect(worstDifference(ours!.values, theirs!.values), name).toBe(0);
+    }
+    expect((await readNumbers(lastLine, "/xpcs/multitau/unnormalized_G2")) !== null).toBe(options.g2out === true);
+  });
+
+  it("has its frames divided by their mean when nothing is said of it, as in boost_corr", async () => {
+    const { code, stderr, lastLine } = await boost("-r", input, "-q", qmap, "-o", join(folder, `out-${outputs++}`));
+    expect(code, stderr).toBe(0);
+    const out = join(folder, `core-${outputs++}.hdf`);
+    const options = { errors: "boost-corr", normalize: "framesum" } as const;
+    await correlateFile({ files: { input, qmap, metadata }, options, out, overwrite: false, provenance: {} });
+    const [ours, theirs] = [await readNumbers(lastLine, G2), await readNumbers(out, G2)];
+    expect(worstDifference(ours!.values, theirs!.values)).toBe(0);
+    const counts = await boost(...usual());
+    expect(worstDifference((await readNumbers(counts.lastLine, G2))!.values, ours!.values)).toBeGreaterThan(1e-4);
+  });
+
+  it.each(["Twotime", "Both"] as const)("of type %s has C2 with the smoothing and the bins asked for", async (type) => {
+    const { code, stderr, lastLine } = await boost(...usual(), "-nf", "1", "-t", type, "-s", "dqmap", "-d", "2");
+    expect(code, stderr).toBe(0);
+    const out = join(folder, `core-${outputs++}.hdf`);
+    const options = { type: type === "Both" ? "both" : "twotime", smoothing: "dqmap", qBins: [2], normalize: "framesum" } as const;
+    await correlateFile({ files: { input, qmap, metadata }, options, out, overwrite: false, provenance: {} });
+    for (const name of ["/xpcs/twotime/correlation_map/c2_00001", "/xpcs/twotime/processed_bins"]) {
+      const [ours, theirs] = [await readNumbers(lastLine, name), await readNumbers(out, name)];
+      expect(worstDifference(ours!.values, theirs!.values), name).toBe(0);
+    }
+    expect((await readNumbers(lastLine, G2)) !== null).toBe(type === "Both");
+  });
+
+  it("has prefix and suffix in its name, and a number when the name is taken", async () => {
+    const words = [...usual(), "-p", "run7", "-u", "b"];
+    const paths = [await boost(...words), await boost(...words), await boost(...words)].map(({ lastLine }) => lastLine);
+    expect(paths.map((path) => path.split("/").at(-1))).toEqual([
+      "run7_small_b_results.hdf",
+      "run7_small_b_results_1.hdf",
+      "run7_small_b_results_2.hdf",
+    ]);
+    const before = statSync(paths[0]!).ino;
+    expect((await boost(...words, "-w")).lastLine).toBe(paths[0]);
+    expect(statSync(paths[0]!).ino).not.toBe(before);
+  });
+
+  it("goes to cluster_results in the current folder without -o", async () => {
+    const { lastLine } = await boost("-r", input, "-q", qmap, "-nf", "0", "-v");
+    expect(lastLine).toBe(join(folder, "cluster_results/small_results.hdf"));
+  });
+});
+
+describe("refused, with a way out", () => {
+  it.each<[string[], RegExp]>([
+    [["-nf", "2"], /Allowed choices/],
+    [["-np", "4"], /partial g2/],
+    [["-s", "nonsense"], /Allowed choices/],
+    [["-d", "1,x"], /list of bin numbers/],
+    [["-t", "Twotime", "-d", "7"], /bin 7|7/],
+    [["-t", "nonsense"], /Allowed choices/],
+    [["-b", "-5"], /--begin-frame below 0/],
+    [["-i", "-3"], /batch system/],
+    [["--num-segments", "2"], /--num-segments/],
+    [["--max-nonsense"], /unknown option/],
+    [["-e", "100000"], /frame/],
+    [["--meta-fname", "none.hdf"], /none\.hdf/],
+    [["-p", "a/b"], /file name/],
+  ])("%j", async (words, message) => {
+    const given = usual();
+    const { code, stdout, stderr } = await boost(...given, ...words);
+    expect(stderr).toMatch(message);
+    expect([code, stdout]).toEqual([2, ""]);
+    const output = given.at(-1)!;
+    expect(existsSync(output) ? readdirSync(output) : []).toEqual([]);
+  });
+
+  it("several raw files, a missing q-map, no raw file", async () => {
+    expect((await boost("-r", input, input, "-q", qmap, "-nf", "0")).stderr).toMatch(/several --raw/);
+    expect((await boost("-r", input, "-nf", "0")).stderr).toMatch(/--qmap/);
+    expect((await boost("-q", qmap, "-nf", "0")).stderr).toMatch(/--raw/);
+  });
+});
+
+it("options without effect are accepted and named", async () => {
+  const words = ["-i", "0", "--crop-ratio-threshold", "1", "--bin-time-s", "1e-6", "--run-config-path", "x", "--max-memory", "36"];
+  const { code, stderr } = await boost(...usual(), ...words);
+  expect(code, stderr).toBe(0);
+  for (const name of ["--gpu-id 0: no GPU", "--crop-ratio-threshold", "--bin-time-s", "--max-memory"]) expect(stderr).toContain(name);
+});
+
+it("a dry run checks and prints, and writes nothing", async () => {
+  const words = usual();
+  const { code, stdout, lastLine } = await boost(...words, "-n");
+  expect(code).toBe(0);
+  expect(lastLine).toBe(join(words.at(-1)!, "small_results.hdf"));
+  expect(JSON.parse(stdout.slice(0, stdout.lastIndexOf("}") + 1))).toMatchObject({ normalizeFrame: "0", avgFrame: 1 });
+  expect(existsSync(words.at(-1)!)).toBe(false);
+  expect((await boost("-r", "none.imm", "-q", qmap, "-nf", "0", "-n")).code).toBe(2);
+});
+
+describe("a configuration file", () => {
+  it("gives the settings; the command line wins", async () => {
+    const config = join(folder, "config.json");
+    const output = join(folder, "out-config");
+    writeFileSync(
+      config,
+      JSON.stringify({ raw: [input], qmap, output, normalize_frame: 0, avg_frame: 4, save_G2: true, overwrite: false, prefix: null }),
+    );
+    const { code, stderr, lastLine } = await boost("-c", config, "-a", "2");
+    expect(code, stderr).toBe(0);
+    expect(lastLine).toBe(join(output, "small_results.hdf"));
+    expect((await readNumbers(lastLine, "/xpcs/multitau/config/avg_frame"))?.values).toEqual(Float64Array.of(2));
+    expect(await readNumbers(lastLine, "/xpcs/multitau/unnormalized_G2")).not.toBeNull();
+  });
+
+  it("with an unknown key is refused with its line", async () => {
+    const config = join(folder, "bad.json");
+    writeFileSync(config, `{\n  "avg_frame": 2,\n  "average": 2\n}\n`);
+    const { code, stderr } = await boost(...usual(), "-c", config);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${config} line 3: there is no setting "average"`);
+  });
+});
+
+it("the syntax of argparse", () => {
+  const longs = ["--normalize-frame", "--num-partial-g2", "--num-segments", "--output", "--overwrite"];
+  expect(fromArgparse(["-nf", "0", "-np", "0", "--out", "x", "--over", "--outp=y"], longs)).toEqual([
+    "--normalize-frame",
+    "0",
+    "--num-partial-g2",
+    "0",
+    "--output",
+    "x",
+    "--overwrite",
+    "--output=y",
+  ]);
+  expect(fromArgparse(["--help", "--none", "--", "--out"], longs)).toEqual(["--help", "--none", "--", "--out"]);
+  expect(() => fromArgparse(["--num", "1"], longs)).toThrow(/--num can be --num-partial-g2 and --num-segments/);
+});

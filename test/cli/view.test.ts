@@ -1,0 +1,221 @@
+/** `xpcs view` on results whose truth is known: what it says, fits, plots, and files of other programs. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import h5wasm from "h5wasm/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createRun } from "../../src/cli/output.js";
+import { runCommandLine } from "../../src/cli/run.js";
+import { plusMinus } from "../../src/cli/view-text.js";
+import { writeMetadata, writeQmap } from "../../src/demo/sample-files.js";
+import { delayScheme } from "../../src/xpcs/delays.js";
+import { decayShape } from "../../src/xpcs/fit.js";
+import { correlateFile } from "../../src/xpcs/native.js";
+import { Random } from "../../src/xpcs/random.js";
+import { curveOf, readResultFile } from "../../src/xpcs/result-file.js";
+import { nexusSample } from "../xpcs/nexus-sample.js";
+import { stageCase } from "../xpcs/reference-case.js";
+
+let folder: string;
+let simulated: string;
+let known: string;
+
+const FRAMES = 20_000;
+const FRAME_TIME_S = 1e-3;
+/** Bins of the known result: tau = 4e-7 q^-2 seconds. */
+const QS = [0.002, 0.003, 0.0045, 0.006];
+const tauOf = (q: number): number => 4e-7 / q ** 2;
+
+/** A result of another program: g2 on the model with noise, no pairs, no provenance. */
+async function writeKnown(path: string): Promise<void> {
+  await h5wasm.ready;
+  const random = new Random(3);
+  const delays = delayScheme(FRAMES, 4);
+  const error = (level: number): number => 0.002 / Math.sqrt(2 ** level);
+  const g2 = delays.flatMap(({ level, tau }) =>
+    QS.map((q) => 1 + 0.25 * decayShape(FRAME_TIME_S / tauOf(q), tau, 2 ** level) + error(level) * 0.7 * random.normal()),
+  );
+  const file = new h5wasm.File(path, "w");
+  const put = (name: string, data: Float64Array | Float32Array | BigInt64Array, shape: number[]): void => {
+    const parts = name.split("/");
+    parts.slice(1, -1).forEach((_, at) => {
+      const group = parts.slice(0, at + 2).join("/");
+      if (file.get(group) === null) file.create_group(group);
+    });
+    file.create_dataset({ name, data, shape });
+  };
+  const shape = [delays.length, QS.length];
+  put("/xpcs/multitau/normalized_g2", Float32Array.from(g2), shape);
+  put("/xpcs/multitau/normalized_g2_err", Float32Array.from(delays.flatMap(({ level }) => QS.map(() => error(level)))), shape);
+  put(
+    "/xpcs/multitau/delay_list",
+    BigInt64Array.from(delays, ({ tau }) => BigInt(tau)),
+    [delays.length],
+  );
+  put(
+    "/xpcs/spatial_mean/intensity_vs_time",
+    Float32Array.from({ length: 2 * FRAMES }, (_, i) => (i < FRAMES ? i : 2)),
+    [2, FRAMES],
+  );
+  put("/xpcs/temporal_mean/scattering_1d", Float32Array.of(4, 3, 2, 1), [1, 4]);
+  put("/xpcs/qmap/dynamic_v_list_dim0", Float64Array.from(QS), [4]);
+  put("/xpcs/qmap/dynamic_v_list_dim1", Float64Array.of(0), [1]);
+  put("/xpcs/qmap/static_v_list_dim0", Float64Array.from(QS), [4]);
+  put("/xpcs/qmap/static_v_list_dim1", Float64Array.of(0), [1]);
+  put("/entry/instrument/detector_1/frame_time", Float64Array.of(FRAME_TIME_S), [1]);
+  file.close();
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "xpcs-view-"));
+  const { sample, input } = nexusSample(folder, false);
+  const [qmap, metadata] = [join(folder, "qmap.hdf"), join(folder, "small_metadata.hdf")];
+  await writeQmap(qmap, sample);
+  await writeMetadata(metadata, sample, "2026-11-22T10:00:00Z");
+  simulated = join(folder, "small_results.hdf");
+  const files = { input, qmap, metadata };
+  await correlateFile({ files, options: { stride: 1, average: 2 }, out: simulated, overwrite: false, provenance: {} });
+  known = join(folder, "known.hdf");
+  await writeKnown(known);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function view(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const text = { out: "", err: "" };
+  const into = (name: "out" | "err") => ({
+    write: (part: string) => {
+      text[name] += part;
+    },
+  });
+  const run = createRun({ stdout: into("out"), stderr: into("err") }, words.includes("--json"));
+  return { code: await runCommandLine(["view", ...words], run), ...text };
+}
+
+interface ViewJson {
+  readonly bins: readonly {
+    readonly q: number;
+    readonly parameters: Readonly<Record<string, { readonly value: number; readonly error: number }>>;
+    readonly converged: boolean;
+  }[];
+  readonly powerLaw: { readonly exponent: number; readonly exponentError: number; readonly prefactor: number } | null;
+  readonly warnings: readonly string[];
+  readonly plots: readonly string[];
+}
+
+async function viewJson(...words: readonly string[]): Promise<ViewJson> {
+  const { code, out, err } = await view(...words, "--json");
+  expect(code, err).toBe(0);
+  const value = JSON.parse(out) as { bins: { parameters: { name: string }[] }[] };
+  const bins = value.bins.map((bin) => ({ ...bin, parameters: Object.fromEntries(bin.parameters.map((each) => [each.name, each])) }));
+  return { ...value, bins } as unknown as ViewJson;
+}
+
+describe("a result of known decays", () => {
+  it("gives rates, times and the power law within their errors", async () => {
+    const { bins, powerLaw, warnings } = await viewJson(known);
+    expect(bins.map(({ q }) => q)).toEqual(QS);
+    for (const { q, parameters, converged } of bins) {
+      expect(converged).toBe(true);
+      for (const [name, truth] of [
+        ["tau", tauOf(q)],
+        ["rate", 1 / tauOf(q)],
+        ["contrast", 0.25],
+        ["baseline", 1],
+      ] as const)
+        expect(Math.abs(parameters[name]!.value - truth) / parameters[name]!.error, `${name} at ${q}`).toBeLessThan(4);
+      expect(parameters.tau!.error / parameters.tau!.value).toBeLessThan(0.05);
+    }
+    expect(Math.abs(powerLaw!.exponent + 2) / powerLaw!.exponentError).toBeLessThan(4);
+    expect(powerLaw!.exponentError).toBeLessThan(0.05);
+    expect(warnings).toContainEqual(expect.stringMatching(/does not count photon pairs/));
+  });
+
+  it("is fitted also with the stretched and the double model", async () => {
+    const stretched = await viewJson(known, "--fit", "stretched");
+    for (const { parameters } of stretched.bins)
+      expect(Math.abs(parameters.exponent!.value - 1) / parameters.exponent!.error).toBeLessThan(4);
+    const double = await viewJson(known, "--fit", "double");
+    expect(Object.keys(double.bins[0]!.parameters)).toEqual(["fastRate", "slowRate", "fastFraction", "contrast", "baseline"]);
+    expect(double.powerLaw).toBeNull();
+  });
+
+  it("is a text for people", async () => {
+    const { code, out } = await view(known);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^known\.hdf: multi-tau, nexus layout\n {2}20000 frames \(stride 1, average 1\), \d+ delays from 0\.001 to /);
+    expect(out).toMatch(/bin {2}where +rate \(1\/s\) +tau \(s\) +contrast +baseline +χ²\/dof/);
+    expect(out).toMatch(/tau = A q\^n over 4 bins: n = -[12]\.\d+ ± 0\.\d+/);
+  });
+});
+
+describe("our own result", () => {
+  it("says its program and conventions, and has lags in strided file frames", async () => {
+    const result = await readResultFile(simulated);
+    expect(result).toMatchObject({ layout: "nexus", frames: 100, average: 2, stride: 1, frameTimeS: 1e-3, qUnit: "Å⁻¹" });
+    expect(result.program).toMatch(/^xpcs-runtime \d/);
+    expect(result.conventions).toMatch(/multi-tau/);
+    const scheme = delayScheme(100, 4);
+    expect(curveOf(result, 1).map(({ lag, width }) => [lag, width])).toEqual(scheme.map(({ level, tau }) => [2 * tau, 2 * 2 ** level]));
+    expect(curveOf(result, 1).map(({ products }) => products)).toEqual(
+      scheme.map(({ level, tau }) => Math.floor(100 / 2 ** level) - tau / 2 ** level),
+    );
+  });
+
+  it("becomes three plots", async () => {
+    const plots = join(folder, "plots");
+    const { plots: written } = await viewJson(simulated, "--out", plots);
+    expect(written).toEqual(["g2", "saxs", "intensity"].map((kind) => join(plots, `small_results_${kind}.svg`)));
+    const [g2, saxs, intensity] = written.map((path) => readFileSync(path, "utf8")) as [string, string, string];
+    for (const text of ["q = 0.003 Å⁻¹", "q = 0.006 Å⁻¹", "delay (s)", "fit, single exponential"]) expect(g2).toContain(text);
+    for (const text of ["q (Å⁻¹)", "counts per pixel and frame"]) expect(saxs).toContain(text);
+    for (const text of ["time (s)", "counts per valid pixel and frame"]) expect(intensity).toContain(text);
+    for (const svg of [g2, saxs, intensity]) expect(svg).not.toMatch(/NaN|undefined/);
+  });
+});
+
+describe("the exchange layout", () => {
+  it("of a job file that holds its results, and of a result alone", async () => {
+    const staged = stageCase("mt-sparse-imm");
+    try {
+      const out = join(staged.folder, "out.hdf");
+      await correlateFile({ files: { job: staged.job, input: staged.input }, options: {}, out, overwrite: false, provenance: {} });
+      const ours = await readResultFile(out);
+      const theirs = await readResultFile(staged.expected);
+      expect([ours.layout, theirs.layout]).toEqual(["exchange", "exchange"]);
+      expect(ours.delays).toEqual(theirs.delays);
+      expect(theirs).toMatchObject({ frames: ours.frames, program: null, frameTimeS: null });
+      const { bins, warnings } = await viewJson(staged.expected);
+      expect(bins.some(({ converged }) => converged)).toBe(true);
+      expect(warnings).toContainEqual(expect.stringMatching(/rates are per frame/));
+    } finally {
+      staged.remove();
+    }
+  });
+});
+
+describe("what is no result", () => {
+  it("is refused with a sentence", async () => {
+    const text = join(folder, "text.hdf");
+    writeFileSync(text, "text");
+    expect(await view(join(folder, "none.hdf"))).toMatchObject({ code: 2, err: expect.stringMatching(/does not exist \(NOT_FOUND\)/) });
+    expect(await view(text)).toMatchObject({ code: 2, err: expect.stringMatching(/does not open as HDF5/) });
+    expect(await view(join(folder, "qmap.hdf"))).toMatchObject({ code: 2, err: expect.stringMatching(/no multi-tau g2/) });
+    const twoTime = stageCase("tt-symmetric");
+    expect(await view(twoTime.expected)).toMatchObject({ code: 2, err: expect.stringMatching(/two-time analysis only/) });
+    twoTime.remove();
+    expect(await view(known, "--fit", "triple")).toMatchObject({ code: 2 });
+    expect(existsSync(join(folder, "plots-none"))).toBe(false);
+  });
+});
+
+describe("a value with its error", () => {
+  it.each([
+    [{ value: 1.23456, error: 0.0123 }, "1.235 ± 0.012"],
+    [{ value: 1234.5, error: 12.3 }, "1235 ± 12"],
+    [{ value: 0.000123456, error: 0.0000012 }, "1.235e-4 ± 1.2e-6"],
+    [{ value: 0.25, error: null }, "0.25"],
+    [{ value: -2.01, error: 0.02 }, "-2.010 ± 0.020"],
+  ])("%j is %s", (value, text) => {
+    expect(plusMinus(value)).toBe(text);
+  });
+});
