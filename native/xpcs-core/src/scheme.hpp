@@ -15,12 +15,14 @@ struct Scheme {
   std::uint32_t dpl = 0;
   std::uint32_t levels = 0;             ///< levels that hold a delay
   std::vector<std::uint64_t> levelEnd;  ///< frames covered by whole blocks of each level
+  std::vector<double> terms;            ///< of each delay, as numbers
   std::uint64_t reach = 0;              ///< photons further apart than this are never paired
 
   Scheme(std::uint64_t seriesFrames, std::uint32_t delaysPerLevel)
       : delays(multitau_delays(seriesFrames, delaysPerLevel)), frames(seriesFrames), dpl(delaysPerLevel) {
     levels = delays.empty() ? 0 : delays.back().level + 1;
     for (std::uint32_t level = 0; level < levels; ++level) levelEnd.push_back(frames >> level << level);
+    for (const Delay& delay : delays) terms.push_back(static_cast<double>(delay.terms));
     if (levels > 0) reach = (std::uint64_t{2} * dpl + 1) << (levels - 1);
   }
 

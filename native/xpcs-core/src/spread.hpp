@@ -1,12 +1,25 @@
-// Second moments of the pixels' curves, for the error of g2.
+// What one pixel's curve adds to the floating-point sums of its bins, for the errors of g2. No operation is fused or
+// reordered, so every instruction set gives the same bits.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 namespace xpcs {
 
-/// Adds one pixel: with G = g f^2, P = p f, F = f_ f (f the flatfield factor), sums += GG, GP, GF, PP, PF, FF per delay.
-/// No operation is fused or reordered, so every instruction set gives the same bits.
-/// @param g, p, f [delays]; sums [6, delays]
-void spread_sums(const double* g, const double* p, const double* f, std::size_t delays, double factor, double* sums);
+/// Sums over pixels, each [delays] but spread [6, delays]: GG, GP, GF, PP, PF, FF.
+struct CurveSums {
+  double* spread;
+  double* pairs;   ///< of G
+  double* ratio;   ///< of x = terms G / (P F), pixels without a value as 0
+  double* ratio2;  ///< of x^2
+};
+
+/// Adds one pixel.
+/// @param g, p, f [delays] sums of products, past and future counts; terms [delays]; factor the pixel's flatfield, which multiplies
+/// the counts (0: a dead pixel, without a value)
+void add_curve(const double* g, const double* p, const double* f, const double* terms, std::size_t delays, double factor, const CurveSums& sums);
+
+/// out[i] = from[i]; into[i] += from[i].
+void add_and_convert(const std::int64_t* from, std::size_t n, std::int64_t* into, double* out);
 
 }  // namespace xpcs

@@ -41,18 +41,20 @@ struct Pending {
     bound = 0;
   }
 
-  /// @param products null: only the edges. magnitude: of the pixel's counts; its products stay within its square
-  template <class Run>
-  void add(std::size_t delays, const std::int64_t* products, const std::int64_t* pastSums, const std::int64_t* futureSums, double magnitude, Run& run) {
+  /// Adds a pixel's past and future sums, and its products where 64 bits hold them; turns the former into numbers.
+  /// @param magnitude of the pixel's counts; its products stay within its square
+  template <class Curve, class Run>
+  void add(bool narrow, Curve& curve, double magnitude, Run& run) {
+    const std::size_t delays = curve.p.size();
     if (g2.size() != delays) {
       for (auto* sums : {&g2, &past, &future}) sums->assign(delays, 0);
     }
-    const double grows = products != nullptr ? magnitude * std::max(magnitude, 1.0) : magnitude;
+    const double grows = narrow ? magnitude * std::max(magnitude, 1.0) : magnitude;
     if (bound + grows > 4.0e18) flush(run);
     bound += grows;
-    for (std::size_t d = 0; d < delays; ++d) past[d] += pastSums[d];
-    for (std::size_t d = 0; d < delays; ++d) future[d] += futureSums[d];
-    for (std::size_t d = 0; d < delays && products != nullptr; ++d) g2[d] += products[d];
+    add_and_convert(curve.past.data(), delays, past.data(), curve.p.data());
+    add_and_convert(curve.future.data(), delays, future.data(), curve.f.data());
+    if (narrow) add_and_convert(curve.narrow.data(), delays, g2.data(), curve.g.data());
   }
 };
 
@@ -193,22 +195,6 @@ double add_static(const TileTask& task, std::span<const std::uint32_t> t, std::s
   return total * factor;
 }
 
-/// Adds one pixel's curve (g, p, f, of the units of the counts) to the spread of its run.
-template <class Sum, class Edge>
-void add_spread(const Scheme& scheme, CurveScratch<Edge>& curve, double factor, RunSums<Sum>& run) {
-  const std::size_t D = scheme.delays.size();
-  for (std::size_t d = 0; d < D; ++d) {
-    if (curve.g[d] == 0) continue;
-    run.pairs[d] += curve.g[d];
-    if (factor == 0) continue;  // a dead pixel: 0/0, which counts as 0
-    const double x = static_cast<double>(scheme.delays[d].terms) * curve.g[d] / (curve.p[d] * curve.f[d]);
-    if (std::isnan(x)) continue;
-    run.ratio[d] += x;
-    run.ratio2[d] += x * x;
-  }
-  spread_sums(curve.g.data(), curve.p.data(), curve.f.data(), D, factor, run.spread.data());
-}
-
 template <class Edge>
 void write_pixel(const TileTask& task, std::uint32_t pixel, double factor, const CurveScratch<Edge>& curve) {
   for (std::size_t d = 0; d < task.scheme.delays.size(); ++d) {
@@ -228,23 +214,21 @@ void finish_pixel(const TileTask& task, std::uint32_t pixel, double factor, doub
   const std::size_t D = task.scheme.delays.size();
   curve.p.resize(D);
   curve.f.resize(D);
-  for (std::size_t d = 0; d < D; ++d) {
-    curve.p[d] = static_cast<double>(curve.past[d]);
-    curve.f[d] = static_cast<double>(curve.future[d]);
-  }
   if constexpr (std::is_same_v<Sum, double>) {
+    std::copy_n(curve.past.begin(), D, curve.p.begin());
+    std::copy_n(curve.future.begin(), D, curve.f.begin());
     for (std::size_t d = 0; d < D; ++d) {
       run.g2[d] += curve.g[d] * (factor * factor);
       run.past[d] += curve.p[d] * factor;
       run.future[d] += curve.f[d] * factor;
     }
   } else {
-    run.pending.add(D, narrow ? curve.narrow.data() : nullptr, curve.past.data(), curve.future.data(), magnitude, run);
+    run.pending.add(narrow, curve, magnitude, run);
     if (!narrow) {
       for (std::size_t d = 0; d < D; ++d) run.g2[d] += curve.wide[d];
     }
   }
-  add_spread(task.scheme, curve, factor, run);
+  add_curve(curve.g.data(), curve.p.data(), curve.f.data(), task.scheme.terms.data(), D, factor, {run.spread.data(), run.pairs.data(), run.ratio.data(), run.ratio2.data()});
   if (task.perPixel != nullptr) write_pixel(task, pixel, factor, curve);
 }
 
