@@ -109,7 +109,6 @@ class Intake {
     frame_.clear();
     pixel_.clear();
     count_.clear();
-    real_.clear();
     // Photons of one frame come together: where it goes is worked out once.
     std::uint64_t knownFrame = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t seriesFrame = 0;

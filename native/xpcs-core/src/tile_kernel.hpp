@@ -141,8 +141,8 @@ std::size_t merge_frames(TileScratch<Value>& scratch, std::size_t from, std::siz
   return kept;
 }
 
-/// Sums of products of one pixel at every delay into curve.g, and exactly into `exact` for integers: 64 bits where the
-/// pixel's total proves that they suffice (|sum of products| <= total^2), else 128. Changes t and v.
+/// Sums of products of one pixel at every delay into curve.g, and for integers exactly into curve.narrow (64 bits) where the
+/// pixel's total proves that they suffice (|sum of products| <= total^2), else into curve.wide. Changes t and v.
 template <class Value, class Edge>
 bool products(const Scheme& scheme, std::span<std::uint32_t> t, std::span<Value> v, double magnitude, CurveScratch<Edge>& curve) {
   const std::size_t D = scheme.delays.size();

@@ -187,7 +187,7 @@ std::vector<std::string> members(hid_t group) {
 
 }  // namespace
 
-// Nothing is ever deleted from a file that is being written: HDF5 1.10 has crashed on a deletion after a copy.
+// Nothing may be deleted from a file between copies into it: HDF5 1.10 has crashed on that.
 void File::copy_from(const File& source, const std::string& from, const std::string& to) {
   if (!source.has(from)) throw Error(Code::not_found, source.path() + " has no " + from);
   const Handle object(H5Oopen(source.id(), from.c_str(), H5P_DEFAULT), H5Oclose);
