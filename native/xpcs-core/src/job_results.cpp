@@ -38,13 +38,9 @@ JobTarget job_target(const Request& request) {
 
 void replace_group(const std::string& target, const std::string& source, const std::string& group) {
   const h5::File from = h5::File::open(source);
-  // Deleted and closed first: HDF5 1.10 has crashed on a copy that followed a deletion in one open file.
-  {
-    h5::File old = h5::File::update(target);
-    if (old.has(group)) old.remove(group);
-    old.flush();
-  }
+  // One opening for both, so that the copy takes the place of what was deleted and the file does not grow with every run.
   h5::File to = h5::File::update(target);
+  if (to.has(group)) to.remove(group);
   to.copy_from(from, group, group);
   to.copy_from(from, "/provenance", group + "/provenance");
   to.flush();
