@@ -17,7 +17,7 @@ import {
   SMOOTHINGS,
 } from "../core/analysis.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import { JOB_STATES, type JobSpec, type Work } from "../core/job.js";
+import { EXPERIMENT_PATTERN, JOB_STATES, type JobSpec, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, Gate, WorkSource } from "../core/protocols.js";
 
@@ -94,8 +94,10 @@ const corrJob = z
 const noopJob = z.strictObject({ app: z.literal("xpcs.noop"), durationMs: z.number().min(0).max(86_400_000) });
 const work: z.ZodType<Work> = z.discriminatedUnion("app", [corrJob, noopJob]) as z.ZodType<Work>;
 
+const experiment = z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME, such as 2026-3/smith");
+
 const spec: z.ZodType<JobSpec> = z
-  .strictObject({ work, tags, attemptsMax: positive.max(LIMITS.attemptsMaxMax), site: name.optional() })
+  .strictObject({ work, experiment: experiment.optional(), tags, attemptsMax: positive.max(LIMITS.attemptsMaxMax), site: name.optional() })
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
 
 const lease = z.object({ job: id, epoch: positive });
@@ -131,6 +133,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
     .strictObject({
       states: z.array(z.enum(JOB_STATES)).max(JOB_STATES.length).optional(),
       tags: tags.optional(),
+      experiment: experiment.optional(),
       ids: z.array(id).max(LIMITS.submitJobsMax).optional(),
       limit: positive.max(LIMITS.pageJobsMax).optional(),
       after: id.optional(),
