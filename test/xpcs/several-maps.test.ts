@@ -64,6 +64,12 @@ const CASES: { name: string; kind: "dense" | "sparse"; options: CorrOptions; pat
   },
   { name: "multi-tau, whole frames", kind: "dense", options: { dpl: 8 }, paths: ["/xpcs/multitau/normalized_g2"] },
   {
+    name: "partial g2",
+    kind: "sparse",
+    options: { partials: 2, averaging: "weighted" },
+    paths: ["/xpcs/multitau/normalized_g2_partial"],
+  },
+  {
     name: "both, averaged, a part",
     kind: "sparse",
     options: { type: "both", average: 2, begin: 7 },

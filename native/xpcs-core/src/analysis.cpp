@@ -8,6 +8,7 @@
 #include "bad_frames.hpp"
 #include "intake.hpp"
 #include "partial_file.hpp"
+#include "partial_g2.hpp"
 #include "result_file.hpp"
 #include "static_means.hpp"
 #include "threaded_sink.hpp"
@@ -127,21 +128,24 @@ class MapRun {
       : request_(request), settings_(settings), partition_(about_file(request.qmap ? *request.qmap : *request.job, [&] {
           return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
         })) {
-    CorrelatorOptions options;
-    options.dpl = settings.dpl;
-    options.average = settings.average;
-    options.normalizeByFrameSum = settings.normalizeByFrameSum;
-    options.threads = settings.threads;
-    options.staticWindow = settings.staticWindow;
+    options_.dpl = settings.dpl;
+    options_.average = settings.average;
+    options_.normalizeByFrameSum = settings.normalizeByFrameSum;
+    options_.threads = settings.threads;
+    options_.staticWindow = settings.staticWindow;
     const bool darks = reader.dense() && settings.darkFrames > 0;
-    if (!darks) options.pixelFactor = settings.flatfield;  // with darks the values are flat-fielded after the threshold
+    if (!darks) options_.pixelFactor = settings.flatfield;  // with darks the values are flat-fielded after the threshold
     if (settings.type != AnalysisType::multitau) {
       const bool all = settings.twoTime.bins.empty();
       for (std::uint32_t q = 1; all && q <= partition_.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
       settings.twoTime.memoryBytes -= std::min(bytesTaken, settings.twoTime.memoryBytes);
       summary_.twoTimeBytes = check_two_time_memory(settings, partition_, frames_ahead(settings, reader), reader.dense(), control);
     }
-    open_sinks(settings, partition_, options, sinks_);
+    if (settings.partials > 0) {
+      const std::uint64_t ahead = frames_ahead(settings, reader);
+      if (ahead > 0) (void)partial_window_frames(ahead, settings.partials);  // before the work
+    }
+    open_sinks(settings, partition_, options_, sinks_);
   }
 
   [[nodiscard]] std::uint64_t two_time_bytes() const noexcept { return summary_.twoTimeBytes; }
@@ -150,7 +154,7 @@ class MapRun {
   }
 
   /// Correlates and writes; the memory is free afterwards.
-  void finish(const Measured& measured, double readS, const Control& control) {
+  void finish(Measured measured, double readS, const Control& control) {
     const auto correlating = std::chrono::steady_clock::now();
     summary_.readS = readS;
     if (sinks_.correlator) {
@@ -159,8 +163,16 @@ class MapRun {
     }
     CorrelationResult result =
         sinks_.correlator ? sinks_.correlator->result({settings_.threads, request_.g2out}, control) : sinks_.means->result(settings_.staticWindow);
+    if (sinks_.correlator) average_static_bins(settings_.averaging, result);
     if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings_.staticWindow, result);
     summary_.correlateS = seconds_since(correlating);
+    if (settings_.partials > 0) {
+      sinks_.correlator.reset();  // its photons are not needed any more
+      control.tell("partial g2: reads the frames again, for " + std::to_string(settings_.partials) + " windows of " +
+                   std::to_string(partial_window_frames(result.frames, settings_.partials)) + " frames");
+      measured.partials = about_file(settings_.input, [&] { return correlate_partials(*open_reader(settings_), settings_, partition_, options_, measured, result.frames, control); });
+      summary_.correlateS = seconds_since(correlating);
+    }
     if (sinks_.twoTime != nullptr && summary_.twoTimeBytes == 0) {
       summary_.twoTimeBytes = check_two_time_memory(settings_, partition_, result.frames, false, control);
     }
@@ -200,6 +212,7 @@ class MapRun {
   const Request& request_;
   Settings& settings_;
   Partition partition_;
+  CorrelatorOptions options_;
   Sinks sinks_;
   std::optional<PartialFile> partial_;
   Summary summary_;
@@ -232,10 +245,10 @@ std::vector<Summary> run_analyses(const Request& request, std::span<const Furthe
     bytesTaken += maps.back()->two_time_bytes();
     maps.back()->list_sinks(sinks);
   }
-  const std::vector<Measured> measured = about_file(input, [&] { return read_series(*reader, settings, sinks, control); });
+  std::vector<Measured> measured = about_file(input, [&] { return read_series(*reader, settings, sinks, control); });
   reader.reset();
   const double readS = seconds_since(start);
-  for (std::size_t k = 0; k < maps.size(); ++k) maps[k]->finish(measured[k], readS, share_of(control, k, maps.size()));
+  for (std::size_t k = 0; k < maps.size(); ++k) maps[k]->finish(std::move(measured[k]), readS, share_of(control, k, maps.size()));
   std::vector<Summary> summaries;
   for (const auto& map : maps) summaries.push_back(map->publish(start));
   control.report(Stage::writing, 1);
