@@ -1,5 +1,6 @@
 /** What an operator's link may do: submit, look, cancel. Checks each request, then turns it into turns of central. */
 import { createHash } from "node:crypto";
+import type { Principal } from "../core/access.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -60,8 +61,9 @@ function tellSites(central: Central, ids: readonly JobId[]): void {
   }
 }
 
-/** The operator's interface of `central`. */
-export function clientSession(central: Central): ClientApi {
+/** The jobs' part of the client's interface of `central`, in the name of `principal`. */
+export function clientSession(central: Central, principal: Principal): Omit<ClientApi, "addToken" | "tokens" | "revokeToken"> {
+  const by = principal.person;
   const parse = <M extends keyof ClientApi>(method: M, request: unknown) => parseRequest(CLIENT_REQUESTS[method], method, request);
   return {
     async submit(request) {
@@ -69,7 +71,7 @@ export function clientSession(central: Central): ClientApi {
       const digest = digestOf(jobs);
       return central.turn(() => {
         const now = central.clock.nowMs();
-        central.execute({ type: "submit", key, digest, jobs: jobs.map((spec) => ({ id: central.newJobId(now), spec })) });
+        central.execute({ type: "submit", key, digest, jobs: jobs.map((spec) => ({ id: central.newJobId(now), spec })) }, by);
         return { jobs: [...(central.state.keys.get(key)?.jobs ?? [])] };
       });
     },
@@ -98,7 +100,7 @@ export function clientSession(central: Central): ClientApi {
     async cancel(request) {
       const { ids } = parse("cancel", request) as { ids: JobId[] };
       return central.turn(() => {
-        central.execute({ type: "cancel", ids });
+        central.execute({ type: "cancel", ids }, by);
         tellSites(central, ids);
         return cancelOutcome(central.state, ids);
       });
