@@ -20,6 +20,7 @@ export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js
 export {
   type Attempt,
   type CorrJob,
+  DEFAULT_EXPERIMENT,
   type FileRef,
   isFinal,
   type JobId,

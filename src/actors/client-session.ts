@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Principal } from "../core/access.js";
 import { XpcsError } from "../core/errors.js";
-import type { JobId, JobSpec, JobView } from "../core/job.js";
+import { experimentOf, type JobId, type JobSpec, type JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, JobQuery } from "../core/protocols.js";
 import { cancelOutcome } from "../ledger/decide.js";
@@ -45,6 +45,7 @@ function* matching(central: Central, query: JobQuery): Generator<JobRecord> {
   for (let index = from - 1; index >= 0; index -= 1) {
     const job = jobs.get(order[index]!)!;
     if (ids !== null && !ids.has(job.id)) continue;
+    if (query.experiment !== undefined && experimentOf(job.spec) !== query.experiment) continue;
     if (query.states !== undefined && !query.states.includes(viewState(job, central.terms.get(job.id)))) continue;
     if (tags.every(([key, value]) => job.spec.tags[key] === value)) yield job;
   }

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { ROLES, type TokenRequest } from "../core/access.js";
 import {
   ANALYSIS_TYPES,
+  AVERAGINGS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -18,7 +19,7 @@ import {
   SMOOTHINGS,
 } from "../core/analysis.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import { JOB_STATES, type JobSpec, type Work } from "../core/job.js";
+import { EXPERIMENT_PATTERN, JOB_STATES, type JobSpec, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, Gate, WorkSource } from "../core/protocols.js";
 
@@ -62,6 +63,7 @@ const corrOptions = z.strictObject({
   entry: plainText(LIMITS.tagCharsMax).optional(),
   compat: z.literal("xpcs-eigen").optional(),
   errors: z.enum(ERROR_CONVENTIONS).optional(),
+  averaging: z.enum(AVERAGINGS).optional(),
   format: z.enum(FORMATS).optional(),
   unsigned: z.boolean().optional(),
   pixelOrder: z.enum(PIXEL_ORDERS).optional(),
@@ -95,8 +97,10 @@ const corrJob = z
 const noopJob = z.strictObject({ app: z.literal("xpcs.noop"), durationMs: z.number().min(0).max(86_400_000) });
 const work: z.ZodType<Work> = z.discriminatedUnion("app", [corrJob, noopJob]) as z.ZodType<Work>;
 
+const experiment = z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME, such as 2026-3/smith");
+
 const spec: z.ZodType<JobSpec> = z
-  .strictObject({ work, tags, attemptsMax: positive.max(LIMITS.attemptsMaxMax), site: name.optional() })
+  .strictObject({ work, experiment: experiment.optional(), tags, attemptsMax: positive.max(LIMITS.attemptsMaxMax), site: name.optional() })
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
 
 const lease = z.object({ job: id, epoch: positive });
@@ -151,6 +155,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
     .strictObject({
       states: z.array(z.enum(JOB_STATES)).max(JOB_STATES.length).optional(),
       tags: tags.optional(),
+      experiment: experiment.optional(),
       ids: z.array(id).max(LIMITS.submitJobsMax).optional(),
       limit: positive.max(LIMITS.pageJobsMax).optional(),
       after: id.optional(),

@@ -5,6 +5,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   ANALYSIS_TYPES,
+  AVERAGINGS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -73,6 +74,7 @@ export function addCorrOptions(command: Command): Command {
         ERROR_CONVENTIONS,
       ),
     )
+    .addOption(new Option("--averaging <how>", "of the static bins of a q bin (default: plain, the unweighted mean)").choices(AVERAGINGS))
     .addOption(new Option("--format <format>", "format of the raw file (default: from its bytes; UFXC has no signature)").choices(FORMATS))
     .option("--unsigned", "IMM counts are unsigned")
     .addOption(new Option("--pixel-order <order>", "order of the pixel index in the file").choices(PIXEL_ORDERS))
@@ -107,6 +109,7 @@ const FIELDS = [
   "entry",
   "compat",
   "errors",
+  "averaging",
   "format",
   "unsigned",
   "pixelOrder",

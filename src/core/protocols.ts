@@ -39,6 +39,7 @@ export const GATE_METHODS: MethodTable<Gate> = { authenticate: true, exchangeCod
 export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
+  readonly experiment?: string;
   readonly ids?: readonly JobId[];
   readonly limit?: number;
   /** Cursor of the previous page. */

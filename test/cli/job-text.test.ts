@@ -18,6 +18,7 @@ const job: JobView = {
   attempts: [{ site: "polaris", epoch: 1, startedAt: "2026-11-22T10:15:02.000Z", outcome: "running" }],
   inputs: ["/data/a.bin"],
   outputs: [],
+  experiment: "local/default",
   tags: {},
   progress: 0.1,
   submittedAt: "2026-11-22T10:15:00.000Z",

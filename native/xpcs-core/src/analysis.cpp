@@ -155,6 +155,11 @@ Summary run_analysis(const Request& request, const Control& control) {
     if (!measured.frameWeights.empty()) sinks.correlator->set_frame_weights(measured.frameWeights);
   }
   CorrelationResult result = sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
+  if (settings.averaging != Averaging::plain) {
+    MomentCurves curves = curves_of(result.moments, Pooling::per_repeat, settings.averaging);
+    result.g2 = std::move(curves.g2);
+    result.g2Err = std::move(curves.g2Err);
+  }
   if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings.staticWindow, result);
   summary.correlateS = seconds_since(correlating);
   if (sinks.twoTime != nullptr && summary.twoTimeBytes == 0) {

@@ -111,6 +111,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   integer("delays_per_level", settings.dpl);
   file.write_text(group + "config/analysis_type", "Multitau");
   file.write_text(group + "config/errors", errors_name(settings.errors));
+  file.write_text(group + "config/averaging", averaging_name(settings.averaging));
   if (!request.g2out) return;
   // Interleaved (delay, 3, row, column); each matrix is one chunk.
   const std::size_t n = part.pixels();

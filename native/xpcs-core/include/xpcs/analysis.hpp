@@ -31,6 +31,7 @@ struct Request {
   std::optional<std::string> exchange, entry;
   bool compatXpcsEigen = false;
   std::optional<Errors> errors;
+  std::optional<Averaging> averaging;  ///< of the static bins of a dynamic bin
   std::optional<Format> format;
   bool unsignedCounts = false;
   std::optional<PixelOrder> pixelOrder;
@@ -81,6 +82,7 @@ struct Settings {
   std::vector<double> monitor;   ///< one value per file frame, or empty
   SplitBins splitBins = SplitBins::error;
   Errors errors = Errors::influence;
+  Averaging averaging = Averaging::plain;
   float normFactor = 0;
   std::string resultGroup = "/exchange";
   TwoTimeSettings twoTime;
