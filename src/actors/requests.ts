@@ -116,11 +116,6 @@ const reason = z
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hex");
 const output = z.object({ path, bytes: count, sha256 });
 const secret = z.string().max(256);
-/** A cycle and a name, such as 2026-3/smith. */
-const experiment = z
-  .string()
-  .max(64)
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*(\/[A-Za-z0-9][A-Za-z0-9_-]*)?$/, "is no experiment: cycle/name of letters, digits, - and _");
 const tokenRequest: z.ZodType<TokenRequest> = z
   .strictObject({
     hash: sha256,
