@@ -64,6 +64,7 @@ const corrOptions = z.strictObject({
   compat: z.literal("xpcs-eigen").optional(),
   errors: z.enum(ERROR_CONVENTIONS).optional(),
   averaging: z.enum(AVERAGINGS).optional(),
+  partials: positive.optional(),
   format: z.enum(FORMATS).optional(),
   unsigned: z.boolean().optional(),
   pixelOrder: z.enum(PIXEL_ORDERS).optional(),

@@ -57,6 +57,8 @@ export interface CorrOptions {
   readonly compat?: "xpcs-eigen";
   readonly errors?: ErrorConvention;
   readonly averaging?: Averaging;
+  /** Consecutive time windows that get a g2 of their own. */
+  readonly partials?: number;
   readonly format?: Format;
   /** IMM counts are unsigned 16-bit instead of signed. */
   readonly unsigned?: boolean;

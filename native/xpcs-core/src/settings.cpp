@@ -152,6 +152,9 @@ Settings resolve_settings(const Request& request) {
     }
   }
   resolve_errors(request, settings);
+  if (request.partials && settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, "--partials has no effect on a two-time analysis");
+  if (settings.type == AnalysisType::twotime) settings.partials = 0;
+  if (request.partials) settings.partials = *request.partials;
   settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
   settings.threads = request.threads.value_or(std::max(1U, std::thread::hardware_concurrency()));
 

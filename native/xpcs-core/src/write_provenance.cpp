@@ -69,6 +69,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   integer("stride", settings.stride);
   integer("average", settings.average);
   integer("delays_per_level", settings.dpl);
+  integer("partials", settings.partials);
   integer("static_window", settings.staticWindow);
   integer("dark_frames", measured.darkAverage.empty() ? 0 : settings.darkFrames);
   integer("flatfield", settings.flatfield.empty() ? 0 : 1);

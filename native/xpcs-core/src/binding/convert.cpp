@@ -123,6 +123,7 @@ Request to_request(const Napi::Object& from) {
   request.compatXpcsEigen = word(options, "compat", kCompat).value_or(false);
   request.errors = word(options, "errors", kErrors);
   request.averaging = to_averaging(options);
+  request.partials = number<std::uint32_t>(options, "partials");
   request.format = word(options, "format", kFormats);
   request.unsignedCounts = flag(options, "unsigned");
   request.pixelOrder = word(options, "pixelOrder", kOrders);
