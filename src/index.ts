@@ -91,7 +91,7 @@ function inChunks<T>(items: readonly T[], size: number): T[][] {
 }
 
 async function dial(url: string, token: string, clock: Clock): Promise<Connection<ClientApi>> {
-  return openSession(await openWebSocket(url, { clock }), CLIENT_API_METHODS, { clock, token, version: VERSION, role: "operator" });
+  return openSession(await openWebSocket(url, { clock }), CLIENT_API_METHODS, { clock, token, version: VERSION, party: "client" });
 }
 
 /**
