@@ -8,6 +8,7 @@ import { ROLES, type TokenRequest } from "../core/access.js";
 import {
   ANALYSIS_TYPES,
   AVERAGINGS,
+  C2_FORMS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -74,6 +75,7 @@ const corrOptions = z.strictObject({
   smoothing: z.enum(SMOOTHINGS).optional(),
   smoothingFilter: z.enum(SMOOTHING_FILTERS).optional(),
   window: positive.optional(),
+  c2: z.enum(C2_FORMS).optional(),
   compression: z.enum(COMPRESSIONS).optional(),
   memoryGb: z.number().positive().optional(),
   badFrames: plainText(LIMITS.badFramesCharsMax).optional(),

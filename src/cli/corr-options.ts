@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   ANALYSIS_TYPES,
   AVERAGINGS,
+  C2_FORMS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -87,6 +88,9 @@ export function addCorrOptions(command: Command): Command {
       new Option("--smoothing-filter <filter>", "average: two-time divides by the mean over time instead").choices(SMOOTHING_FILTERS),
     )
     .option("--window <frames>", "frames of one row of g2partials (default: the job file's, else 1)", count)
+    .addOption(
+      new Option("--c2 <form>", "two-time as a matrix, its means over blocks that grow with the lag, or both (default: full)").choices(C2_FORMS),
+    )
     .addOption(new Option("--compression <kind>", "of the C2 matrices (default: none)").choices(COMPRESSIONS))
     .option("--memory-gb <gb>", "memory that a two-time analysis may take (default: 80 % of what is available)", positiveOption)
     .option("--bad-frames <list>", "frames that do not count, such as 1,5-9", frameListOption)
@@ -120,6 +124,7 @@ const FIELDS = [
   "smoothing",
   "smoothingFilter",
   "window",
+  "c2",
   "compression",
   "memoryGb",
   "badFrames",

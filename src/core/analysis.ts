@@ -31,6 +31,10 @@ export type Smoothing = (typeof SMOOTHINGS)[number];
 export const SMOOTHING_FILTERS = ["none", "average"] as const;
 export type SmoothingFilter = (typeof SMOOTHING_FILTERS)[number];
 
+/** What a two-time correlation makes: the matrix, its means over blocks that grow with the lag (docs/twotime.md), or both. */
+export const C2_FORMS = ["full", "multitau", "both"] as const;
+export type C2Form = (typeof C2_FORMS)[number];
+
 export const COMPRESSIONS = ["none", "gzip"] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 export const NORMALIZATIONS = ["framesum", "none"] as const;
@@ -72,6 +76,7 @@ export interface CorrOptions {
   readonly smoothingFilter?: SmoothingFilter;
   /** Frames of one row of g2partials. */
   readonly window?: number;
+  readonly c2?: C2Form;
   /** Of the C2 matrices. */
   readonly compression?: Compression;
   /** Memory that a two-time analysis may take, GB of 10^9 bytes. */

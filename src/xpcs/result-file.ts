@@ -59,7 +59,7 @@ export async function readResultFile(path: string): Promise<ResultFile> {
     if (read.has("/xpcs/multitau/normalized_g2")) return nexusResult(path, read);
     const group = read.groups().find((name) => read.has(`/${name}/norm-0-g2`));
     if (group !== undefined) return exchangeResult(path, read, `/${group}`);
-    if (read.has("/xpcs/twotime/processed_bins") || read.groups().some((name) => read.has(`/${name}/g2full`)))
+    if (read.has("/xpcs/twotime/processed_bins") || read.groups().some((name) => read.has(`/${name}/g2full`) || read.has(`/${name}/C2MT/delay_list`)))
       throw new XpcsError("UNSUPPORTED", `${path} holds a two-time analysis only; multi-tau results can be shown`);
     throw new XpcsError("UNSUPPORTED", `${path} has no multi-tau g2: neither /xpcs/multitau/normalized_g2 nor norm-0-g2 in a group`);
   } finally {

@@ -3,6 +3,7 @@
  * It defines what the native core must compute and is written independently of it; only tests run it.
  */
 import type { Smoothing, SmoothingFilter } from "../core/analysis.js";
+import { delayScheme } from "./delays.js";
 import { keptPixels } from "./multitau-reference.js";
 
 export interface TwoTimeInput {
@@ -129,4 +130,41 @@ function curves({ frames, window, bins }: TwoTimeInput, c2: readonly Float64Arra
       for (let k = 0; k < segment; k++) g2segments[(k * 5 + s) * B + b] = along(matrix, k, s * segment, (s + 1) * segment - k);
   });
   return { g2full, g2partials, g2segments };
+}
+
+export interface MultitauTwoTimeReference {
+  /** Per delay: lag and block length in frames, and the block means by age. */
+  readonly delays: readonly { readonly lag: number; readonly block: number; readonly values: readonly number[] }[];
+  readonly ageEdges: readonly number[];
+  /** [ages, delays]; NaN where there is no value. */
+  readonly byAge: Float64Array;
+}
+
+/** The multi-tau two-time correlation, from the whole matrix [frames, frames]: means over blocks, and these by age. */
+export function multitauTwoTimeReference(c2: Float64Array, frames: number, dpl: number): MultitauTwoTimeReference {
+  const delays = delayScheme(frames, dpl).map(({ level, tau }) => {
+    const block = 2 ** level;
+    const values: number[] = [];
+    for (let first = 0; first + tau + block <= Math.floor(frames / block) * block; first += block) {
+      const inside: number[] = [];
+      for (let a = first; a < first + block; a++) for (let b = first + tau; b < first + tau + block; b++) inside.push(c2[a * frames + b]!);
+      values.push(mean(inside));
+    }
+    return { lag: tau, block, values };
+  });
+  const ageEdges = [0];
+  for (let width = 1; ageEdges.at(-1)! < frames; width *= 2)
+    for (let k = 0; k < (width === 1 ? 2 * dpl : dpl) && ageEdges.at(-1)! < frames; k++) ageEdges.push(ageEdges.at(-1)! + width);
+  const byAge = new Float64Array((ageEdges.length - 1) * delays.length).fill(Number.NaN);
+  delays.forEach(({ lag, block, values }, d) => {
+    for (let a = 0; a + 1 < ageEdges.length; a++) {
+      // The middle of the frames of both blocks.
+      const inside = values.filter((_, i) => {
+        const age = (i * block + (i * block + lag + block)) / 2;
+        return age >= ageEdges[a]! && age < ageEdges[a + 1]!;
+      });
+      if (inside.length > 0) byAge[a * delays.length + d] = mean(inside);
+    }
+  });
+  return { delays, ageEdges, byAge };
 }

@@ -64,6 +64,8 @@ std::unique_ptr<TwoTime> open_two_time(Settings& settings, const Partition& part
   two.average = settings.average;
   two.pixelFactor = options.pixelFactor;
   two.normalizeByFrameSum = settings.normalizeByFrameSum;
+  two.matrix = settings.twoTime.matrix();
+  two.multitauDpl = settings.twoTime.blocks() ? settings.dpl : 0;
   two.bytesMax = settings.twoTime.memoryBytes;
   return std::make_unique<TwoTime>(partition, std::move(two));
 }

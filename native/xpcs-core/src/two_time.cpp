@@ -1,14 +1,15 @@
-// Selection of the bins, intake of their photons, and the order of the work. What a frame is divided by: two_time_scales.cpp; the
-// products: two_time_engine.hpp.
+// Intake of the photons of the selected bins, and the order of the work. Which pixels: two_time_selection.cpp; what a frame is divided
+// by: two_time_scales.cpp; the products: two_time_engine.hpp; means over blocks: two_time_multitau.cpp.
 #include "xpcs/two_time.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <variant>
 
 #include "two_time_curves.hpp"
 #include "two_time_engine.hpp"
+#include "two_time_multitau.hpp"
+#include "two_time_selection.hpp"
 
 namespace xpcs {
 
@@ -32,20 +33,6 @@ const char* smoothing_name(Smoothing smoothing) noexcept {
 
 namespace {
 
-/// Neighbouring pixels whose ranks are neighbours too.
-struct PixelRun {
-  std::uint32_t pixel, rank, n;
-};
-
-/// 64 pixels: which of them are selected, and the rank of the first that is. Small enough to stay in cache while frames pass.
-struct PixelWord {
-  static constexpr std::uint32_t kMixed = 0xFFFFFFFF;  ///< their ranks do not follow each other
-  std::uint64_t bits = 0;
-  std::uint32_t rank = 0;
-};
-
-/// A bin's row of bytes starts on a cache line.
-constexpr std::uint32_t kBinAlign = 64;
 /// Photons that are looked at together.
 constexpr std::size_t kBlock = 4096;
 
@@ -66,29 +53,25 @@ std::uint32_t low_bytes(const std::uint16_t* from, std::uint32_t n, std::uint8_t
 
 struct TwoTime::State {
   TwoTimeOptions options;
-  std::vector<std::uint32_t> rankOfPixel;  // selected rank; kMasked where the pixel is of no selected bin
-  std::vector<PixelWord> words;
-  std::vector<PixelRun> runs;
-  std::vector<Group> groups;
-  std::vector<Bin> bins;
-  std::uint32_t ranks = 0;
+  twotime::Selection selection;
+  const std::vector<Group>& groups = selection.groups;
+  const std::vector<Bin>& bins = selection.bins;
   std::variant<std::monostate, FrameStore<std::int32_t>, FrameStore<std::int64_t>, FrameStore<double>> store;
   std::uint64_t frames = 0;
   bool framesFixed = false;
 
-  void select(const Partition& partition);
-  void give_rank(std::uint32_t pixel);
+  State(const Partition& partition, TwoTimeOptions set);
 
   template <class V>
   FrameStore<V>& store_of() {
-    if (std::holds_alternative<std::monostate>(store)) store.emplace<FrameStore<V>>(ranks);
+    if (std::holds_alternative<std::monostate>(store)) store.emplace<FrameStore<V>>(selection.ranks);
     if (!std::holds_alternative<FrameStore<V>>(store)) throw Error(Code::invalid_argument, "one two-time analysis takes either integer counts or real values, not both");
     return std::get<FrameStore<V>>(store);
   }
 
   /// A count beyond 32 bits: all are kept in 64 from now on.
   void widen() {
-    FrameStore<std::int64_t> wide(ranks);
+    FrameStore<std::int64_t> wide(selection.ranks);
     if (auto* narrow = std::get_if<FrameStore<std::int32_t>>(&store)) narrow->pour(wide);
     store.emplace<FrameStore<std::int64_t>>(std::move(wide));
   }
@@ -99,7 +82,7 @@ struct TwoTime::State {
     std::uint32_t place[kBlock];
     for (; from < frame.size(); from += kBlock) {
       const std::size_t n = std::min(kBlock, frame.size() - from);
-      const std::size_t chosen = choose(frame.subspan(from, n), pixel.subspan(from, n), place);
+      const std::size_t chosen = chosen_of(frame.subspan(from, n), pixel.subspan(from, n), place);
       for (std::size_t j = 0; j < chosen; ++j) {
         const std::size_t i = from + place[j];
         if (framesFixed && frame[i] >= frames) continue;
@@ -111,7 +94,7 @@ struct TwoTime::State {
             return;
           }
         }
-        into.add(frame[i], rank_of(pixel[i]), kept_value<V>(pixel[i], value[i]));
+        into.add(frame[i], selection.rank_of(pixel[i]), kept_value<V>(pixel[i], value[i]));
       }
     }
     check_bytes();
@@ -123,31 +106,18 @@ struct TwoTime::State {
     return static_cast<V>(value);
   }
 
-  [[nodiscard]] std::uint32_t rank_of(std::uint32_t pixel) const {
-    const PixelWord& word = words[pixel / 64];
-    if (word.rank == PixelWord::kMixed) return rankOfPixel[pixel];
-    return word.rank + static_cast<std::uint32_t>(std::popcount(word.bits & ((std::uint64_t{1} << (pixel % 64)) - 1)));
-  }
-
   /// The places of the photons that lie on selected pixels, ascending.
-  std::size_t choose(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::uint32_t* place) const {
+  std::size_t chosen_of(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::uint32_t* place) const {
     std::uint32_t largest = 0;
     std::uint32_t last = 0;
     for (const std::uint32_t p : pixel) largest = std::max(largest, p);
     for (const std::uint32_t f : frame) last = std::max(last, f);
-    const std::size_t pixels = rankOfPixel.size();
+    const std::size_t pixels = selection.rankOfPixel.size();
     if (largest >= pixels) {
       throw Error(Code::invalid_argument, "pixel " + std::to_string(largest) + " is outside the detector of " + std::to_string(pixels) + " pixels");
     }
-    const bool tooLate = last >= kFramesMax && !framesFixed;
-    const PixelWord* word = words.data();
-    std::size_t n = 0;
-    for (std::uint32_t i = 0; i < pixel.size(); ++i) {
-      place[n] = i;
-      n += word[pixel[i] / 64].bits >> (pixel[i] % 64) & 1;
-      if (tooLate && frame[i] >= kFramesMax) throw Error(Code::invalid_argument, "a two-time analysis takes at most 16777216 frames; use --end or --average");
-    }
-    return n;
+    if (last >= kFramesMax && !framesFixed) throw Error(Code::invalid_argument, "a two-time analysis takes at most 16777216 frames; use --end or --average");
+    return selection.choose(pixel, place);
   }
 
   [[nodiscard]] std::uint64_t held() const {
@@ -172,76 +142,26 @@ struct TwoTime::State {
   template <class V>
   void correlate(FrameStore<V>& kept, const twotime::Scales& scales, const TwoTimeRun& how, twotime::Curves& curves);
   template <class V>
+  void correlate_blocks(const FrameStore<V>& kept, const twotime::Scales& scales, const TwoTimeRun& how, MultitauTwoTime& out) const;
+  template <class V>
   TwoTimeResult run(FrameStore<V>& kept, const TwoTimeRun& how);
 };
 
-/// Ranks of a bin follow its groups, and the pixels within a group, so that photons that come by pixel need little sorting.
-void TwoTime::State::select(const Partition& partition) {
-  const bool perStatic = options.smoothing == Smoothing::static_map || options.smoothing == Smoothing::sqmap;
-  rankOfPixel.assign(partition.pixels(), Partition::kMasked);
-  words.assign(partition.pixels() / 64 + 1, {});
-  std::size_t rank = 0;
-  for (const std::uint32_t label : options.bins) {
-    if (label == 0 || label > partition.dynamicBins) {
-      throw Error(Code::invalid_argument, "q bin " + std::to_string(label) + " does not exist; the map has 1 to " + std::to_string(partition.dynamicBins));
-    }
-    ranks = (ranks + kBinAlign - 1) / kBinAlign * kBinAlign;
-    Bin bin{label, ranks, ranks, static_cast<std::uint32_t>(groups.size()), 0};
-    std::vector<std::vector<std::uint32_t>> members;
-    std::uint32_t lastStatic = Partition::kMasked;
-    for (; rank < partition.pixelOfRank.size() && partition.dynamicOfRank[rank] < label; ++rank) {
-      if (partition.dynamicOfRank[rank] + 1 != label || partition.correlated[rank] == 0) continue;
-      const std::uint32_t s = partition.staticOfRank[rank];
-      if (members.empty() || (perStatic && s != lastStatic)) {
-        members.emplace_back();
-        groups.push_back({0, 0, static_cast<std::uint32_t>(bins.size()), perStatic ? s + 1 : 0});
-      }
-      lastStatic = s;
-      members.back().push_back(partition.pixelOfRank[rank]);
-    }
-    for (std::size_t g = 0; g < members.size(); ++g) {
-      std::sort(members[g].begin(), members[g].end());
-      groups[bin.firstGroup + g].first = ranks;
-      for (const std::uint32_t pixel : members[g]) give_rank(pixel);
-      groups[bin.firstGroup + g].end = ranks;
-    }
-    bin.end = ranks;
-    bin.endGroup = static_cast<std::uint32_t>(groups.size());
-    if (bin.pixels() > 0) bins.push_back(bin);
+TwoTime::State::State(const Partition& partition, TwoTimeOptions set) : options(std::move(set)) {
+  if (options.bins.empty()) throw Error(Code::invalid_argument, "no q bin is selected for the two-time analysis; --q-bins names them");
+  for (std::size_t i = 1; i < options.bins.size(); ++i) {
+    if (options.bins[i] <= options.bins[i - 1]) throw Error(Code::invalid_argument, "the selected q bins must be ascending, each once");
   }
-}
-
-void TwoTime::State::give_rank(std::uint32_t pixel) {
-  if (!runs.empty() && runs.back().pixel + runs.back().n == pixel && runs.back().rank + runs.back().n == ranks) {
-    ++runs.back().n;
-  } else {
-    runs.push_back({pixel, ranks, 1});
-  }
-  PixelWord& word = words[pixel / 64];
-  if (word.bits == 0) {
-    word.rank = ranks;
-  } else if (word.rank + static_cast<std::uint32_t>(std::popcount(word.bits)) != ranks || word.bits >> (pixel % 64) != 0) {
-    word.rank = PixelWord::kMixed;
-  }
-  word.bits |= std::uint64_t{1} << (pixel % 64);
-  rankOfPixel[pixel] = ranks++;
-}
-
-TwoTime::TwoTime(const Partition& partition, TwoTimeOptions options) : state_(std::make_unique<State>()) {
-  state_->options = std::move(options);
-  const TwoTimeOptions& set = state_->options;
-  if (set.bins.empty()) throw Error(Code::invalid_argument, "no q bin is selected for the two-time analysis; --q-bins names them");
-  for (std::size_t i = 1; i < set.bins.size(); ++i) {
-    if (set.bins[i] <= set.bins[i - 1]) throw Error(Code::invalid_argument, "the selected q bins must be ascending, each once");
-  }
-  if (set.window == 0 || set.average == 0) throw Error(Code::invalid_argument, "the window of g2partials and the average start at 1 frame");
-  const bool boost = set.smoothing == Smoothing::sqmap || set.smoothing == Smoothing::dqmap;
-  if (boost && set.filter == SmoothingFilter::average) {
+  if (options.window == 0 || options.average == 0) throw Error(Code::invalid_argument, "the window of g2partials and the average start at 1 frame");
+  const bool boost = options.smoothing == Smoothing::sqmap || options.smoothing == Smoothing::dqmap;
+  if (boost && options.filter == SmoothingFilter::average) {
     throw Error(Code::invalid_argument, "--smoothing-filter average goes with symmetric, staticmap and none, not with boost_corr's sqmap and dqmap");
   }
-  state_->select(partition);
-  if (state_->bins.empty()) throw Error(Code::invalid_argument, "no pixel of the selected q bins is correlated");
+  selection = twotime::Selection(partition, options.bins, options.smoothing == Smoothing::static_map || options.smoothing == Smoothing::sqmap);
+  if (bins.empty()) throw Error(Code::invalid_argument, "no pixel of the selected q bins is correlated");
 }
+
+TwoTime::TwoTime(const Partition& partition, TwoTimeOptions options) : state_(std::make_unique<State>(partition, std::move(options))) {}
 
 TwoTime::~TwoTime() = default;
 
@@ -263,13 +183,13 @@ void TwoTime::push_real(std::span<const std::uint32_t> frame, std::span<const st
 void TwoTime::push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, std::size_t pixels, bool signedCounts) {
   State& state = *state_;
   const bool counts = state.options.pixelFactor.empty() && !std::holds_alternative<FrameStore<std::int64_t>>(state.store);
-  if (pixels != state.rankOfPixel.size()) throw Error(Code::invalid_argument, "dense frames must have " + std::to_string(state.rankOfPixel.size()) + " counts each");
+  if (pixels != state.selection.rankOfPixel.size()) throw Error(Code::invalid_argument, "dense frames must have " + std::to_string(state.selection.rankOfPixel.size()) + " counts each");
   for (std::size_t at = 0; at < rows.size(); at += pixels) {
     const std::uint16_t* row = rows.data() + at;
     const auto frame = first + static_cast<std::uint32_t>(at / pixels);
     const bool kept = counts && frame < kFramesMax && state.store_of<std::int32_t>().add_row(frame, [&](std::uint8_t* into) {
       std::uint32_t joined = 0;
-      for (const PixelRun& run : state.runs) {
+      for (const twotime::PixelRun& run : state.selection.runs) {
         joined |= signedCounts ? low_bytes<true>(row + run.pixel, run.n, into + run.rank) : low_bytes<false>(row + run.pixel, run.n, into + run.rank);
       }
       return joined;
@@ -291,25 +211,13 @@ std::vector<std::uint32_t> TwoTime::bins() const {
   return labels;
 }
 
-std::uint64_t TwoTime::bytes_held() const { return state_->held(); }
-
-namespace {
-
-std::uint64_t work_bytes(std::uint64_t frames, std::uint64_t groups, std::uint64_t bins, unsigned threads, std::uint64_t chunk) {
-  const std::uint64_t band = std::min(chunk, frames) * (frames + chunk) * sizeof(float);
-  return 2 * band + frames * (16 * groups + 40 * bins + 24ull * threads + 64);
-}
-
-}  // namespace
-
-std::uint64_t TwoTime::bytes_to_run(unsigned threads, std::uint64_t chunk) const {
-  return state_->held() + work_bytes(state_->frames, state_->groups.size(), state_->bins.size(), threads, chunk);
-}
-
-std::uint64_t two_time_bytes(std::uint64_t frames, std::uint64_t events, std::uint64_t pixels, std::uint64_t bins, unsigned threads, std::uint64_t chunk) {
-  const std::uint64_t lists = 16 * events;
-  const std::uint64_t rows = frames * pixels;
-  return std::min(lists, std::max(rows, 8 * events)) + work_bytes(frames, 4 * bins, bins, threads, chunk);
+std::uint64_t two_time_bytes(const TwoTimeSize& size) {
+  const std::uint64_t F = size.frames;
+  std::uint64_t bytes = std::min(20 * size.events, std::max(F * size.pixels, 8 * size.events));
+  bytes += F * (80 * size.bins + 24ull * size.threads + 64);  // four groups a bin
+  if (size.chunk > 0) bytes += 2 * std::min(size.chunk, F) * (F + size.chunk) * sizeof(float) + 24 * F * size.bins;
+  if (size.multitauDpl > 0) bytes += twotime::multitau_bytes(F, size.pixels, size.bins, size.multitauDpl, size.threads);
+  return bytes;
 }
 
 /// While a band is computed, the one before it is taken and added to the curves.
@@ -348,6 +256,20 @@ void TwoTime::State::correlate(FrameStore<V>& kept, const twotime::Scales& scale
   work_on(0, [](std::size_t) {});
 }
 
+/// The multi-tau two-time correlation, bin by bin.
+template <class V>
+void TwoTime::State::correlate_blocks(const FrameStore<V>& kept, const twotime::Scales& scales, const TwoTimeRun& how, MultitauTwoTime& out) const {
+  out.delays = multitau_delays(frames, options.multitauDpl);
+  out.ageEdges = twotime::age_edges(frames, options.multitauDpl);
+  out.start.assign(1, 0);
+  for (const Delay& delay : out.delays) out.start.push_back(out.start.back() + delay.terms);
+  for (std::size_t b = 0; b < bins.size(); ++b) {
+    const auto rows = twotime::multitau_bin(kept, bins[b], {groups, scales, b, frames}, out.delays, how.threads, how.control);
+    twotime::finish_multitau_bin(rows, bins.size(), b, out);
+    how.control.report(Stage::correlating, static_cast<double>(b + 1) / static_cast<double>(bins.size()));
+  }
+}
+
 template <class V>
 TwoTimeResult TwoTime::State::run(FrameStore<V>& kept, const TwoTimeRun& how) {
   kept.finish(frames);
@@ -359,8 +281,6 @@ TwoTimeResult TwoTime::State::run(FrameStore<V>& kept, const TwoTimeRun& how) {
   }
   const std::vector<double> sums = twotime::group_sums(kept, groups, how.threads);
   twotime::Scales scales = twotime::make_scales(options, groups, bins, sums, frames, weights);
-  twotime::Curves curves(frames, bins.size(), options.window);
-  correlate(kept, scales, how, curves);
   TwoTimeResult out;
   out.frames = frames;
   for (const Bin& bin : bins) out.bins.push_back(bin.label);
@@ -368,16 +288,21 @@ TwoTimeResult TwoTime::State::run(FrameStore<V>& kept, const TwoTimeRun& how) {
   out.normalizerFrames = scales.sgFrames;
   out.sg = std::move(scales.sg);
   out.warnings = std::move(scales.warnings);
-  curves.finish(out);
+  if (options.matrix) {
+    twotime::Curves curves(frames, bins.size(), options.window);
+    correlate(kept, scales, how, curves);
+    curves.finish(out);
+  }
+  if (options.multitauDpl > 0) correlate_blocks(kept, scales, how, out.multitau);
   return out;
 }
 
 TwoTimeResult TwoTime::run(const TwoTimeRun& how) {
   if (!state_->framesFixed) throw Error(Code::internal, "two-time: the number of frames was never set");
-  if (state_->options.window > state_->frames) {
+  if (state_->options.matrix && state_->options.window > state_->frames) {
     throw Error(Code::invalid_argument, "the window of " + std::to_string(state_->options.window) + " frames (g2partials) is longer than the series of " + std::to_string(state_->frames));
   }
-  if (std::holds_alternative<std::monostate>(state_->store)) state_->store.emplace<FrameStore<std::int32_t>>(state_->ranks);
+  if (std::holds_alternative<std::monostate>(state_->store)) state_->store.emplace<FrameStore<std::int32_t>>(state_->selection.ranks);
   TwoTimeRun with = how;
   with.threads = std::max(1u, how.threads);
   return std::visit(

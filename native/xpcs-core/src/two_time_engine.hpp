@@ -11,7 +11,7 @@ namespace xpcs::twotime {
 
 /// Sums of photons [G, F] of every group and frame.
 template <class V>
-std::vector<double> group_sums(FrameStore<V>& store, const std::vector<Group>& groups, unsigned threads) {
+std::vector<double> group_sums(const FrameStore<V>& store, const std::vector<Group>& groups, unsigned threads) {
   const std::size_t F = store.frames().size();
   std::vector<double> sums(groups.size() * F, 0.0);
   using Total = std::conditional_t<std::is_same_v<V, double>, double, Int128>;
@@ -42,7 +42,7 @@ class BinEngine {
   using Cell = typename Store::Cell;
 
   /// @param cursor [F] photons of each list that belong to the bins before this one; bins come in order of their ranks
-  BinEngine(Store& store, const std::vector<Group>& groups, const Bin& bin, std::size_t binIndex, const Scales& scales, const TwoTimeRun& how,
+  BinEngine(const Store& store, const std::vector<Group>& groups, const Bin& bin, std::size_t binIndex, const Scales& scales, const TwoTimeRun& how,
             std::vector<std::uint32_t>& cursor)
       : store_(store), groups_(groups), bin_(bin), scales_(scales), how_(how), frames_(store.frames().size()), outer_(scales.outer.data() + binIndex * frames_) {
     survey(cursor);
@@ -88,7 +88,7 @@ class BinEngine {
     const auto& frame = store_.frames()[t];
     if (frame.row != nullptr || frame.n == 0) return {};
     const Event<V>* const first = frame.events + cursor[t];
-    const Event<V>* const end = std::lower_bound(first, const_cast<const Event<V>*>(frame.events + frame.n), bin_.end,
+    const Event<V>* const end = std::lower_bound(first, static_cast<const Event<V>*>(frame.events + frame.n), bin_.end,
                                                  [](const Event<V>& event, std::uint32_t rank) { return event.rank < rank; });
     cursor[t] = static_cast<std::uint32_t>(end - frame.events);
     return {first, end};
@@ -210,7 +210,7 @@ class BinEngine {
     }
   }
 
-  Store& store_;
+  const Store& store_;
   const std::vector<Group>& groups_;
   const Bin& bin_;
   const Scales& scales_;

@@ -109,6 +109,7 @@ void resolve_two_time(const Request& request, Settings& settings) {
   if (request.smoothing) set.smoothing = *request.smoothing;
   if (request.smoothingFilter) set.filter = *request.smoothingFilter;
   if (request.window) set.window = *request.window;
+  if (request.c2) set.c2 = *request.c2;
   if (request.compression) set.compression = *request.compression;
   if (request.qBins) set.bins = *request.qBins;
   if (set.window == 0) throw Error(Code::invalid_argument, "--window starts at 1 frame");
@@ -126,7 +127,7 @@ std::uint64_t check_two_time_memory(const Settings& settings, const Partition& p
   const double share = static_cast<double>(pixels) / partition.pixels();
   const std::uint64_t most = dense ? cells : std::min(cells, static_cast<std::uint64_t>(static_cast<double>(photons_at_most(settings)) * share));
   // Frames that store every pixel are kept as bytes; lists of photons take 16 bytes each.
-  std::uint64_t bytes = two_time_bytes(frames, dense ? most / 8 : most, pixels, set.bins.size(), settings.threads, C2Writer::kChunk);
+  std::uint64_t bytes = two_time_bytes({frames, dense ? most / 8 : most, pixels, set.bins.size(), settings.threads, set.matrix() ? C2Writer::kChunk : 0, set.blocks() ? settings.dpl : 0});
   bytes += 16ull * partition.pixels();
   if (settings.type == AnalysisType::both) {
     bytes += dense ? 8 * frames * partition.pixelOfRank.size() : 8 * photons_at_most(settings);
@@ -135,10 +136,10 @@ std::uint64_t check_two_time_memory(const Settings& settings, const Partition& p
   }
   const double file = 2.0 * static_cast<double>(frames) * static_cast<double>(frames) * static_cast<double>(set.bins.size());
   const std::string needs = "two-time of " + std::to_string(frames) + " frames, " + std::to_string(set.bins.size()) + " q bins with " + std::to_string(pixels) +
-                            " pixels: needs up to " + gigabytes(static_cast<double>(bytes)) + " of memory, C2 takes " + gigabytes(file) + " of the file";
+                            " pixels: needs up to " + gigabytes(static_cast<double>(bytes)) + " of memory" + (set.matrix() ? ", C2 takes " + gigabytes(file) + " of the file" : std::string());
   if (bytes > set.memoryBytes) {
     throw Error(Code::out_of_memory, needs + ", the limit is " + gigabytes(static_cast<double>(set.memoryBytes)) +
-                                         "; choose fewer q bins (--q-bins), fewer frames (--average, --begin, --end), or raise --memory-gb");
+                                         "; choose fewer q bins (--q-bins), fewer frames (--average, --begin, --end)" + (set.matrix() ? ", --c2 multitau," : ",") + " or raise --memory-gb");
   }
   control.tell(needs);
   return bytes;

@@ -98,7 +98,7 @@ class FrameStore {
     merge_late();
   }
 
-  [[nodiscard]] std::vector<Frame>& frames() noexcept { return frames_; }
+  [[nodiscard]] const std::vector<Frame>& frames() const noexcept { return frames_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_ + frames_.capacity() * sizeof(Frame); }
   [[nodiscard]] std::uint32_t ranks() const noexcept { return ranks_; }
 

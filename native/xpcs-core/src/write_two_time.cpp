@@ -1,6 +1,7 @@
 // Runs the two-time correlation and writes it: C2 band by band while it is computed, then the curves. Names and shapes of
 // both layouts: docs/results.md.
 #include <chrono>
+#include <cstdio>
 
 #include "c2_writer.hpp"
 #include "result_file.hpp"
@@ -8,20 +9,24 @@
 namespace xpcs {
 namespace {
 
+std::string numbered(const char* name, std::uint32_t number) {
+  char digits[16];
+  std::snprintf(digits, sizeof digits, "%05u", number);
+  return std::string(name) + digits;
+}
+
 void write_exchange_curves(h5::File& file, const Outcome& outcome, const TwoTimeResult& result) {
   const std::string group = outcome.settings.resultGroup + "/";
   const hsize_t B = result.bins.size();
   file.write(group + "sg", {result.normalizers, result.normalizerFrames}, floats(result.sg));
+  if (!outcome.settings.twoTime.matrix()) return;
   file.write(group + "g2full", {result.frames, B}, floats(result.g2full));
   file.write(group + "g2partials", {outcome.settings.twoTime.window, result.partials, B}, floats(result.g2partials));
 }
 
-void write_nexus_curves(h5::File& file, const Outcome& outcome, const TwoTimeResult& result) {
-  const std::string group = "/xpcs/twotime/";
+void write_nexus_diagonals(h5::File& file, const std::string& group, std::uint32_t window, const TwoTimeResult& result) {
   const hsize_t B = result.bins.size();
   const hsize_t F = result.frames;
-  const Settings& settings = outcome.settings;
-  file.write(group + "processed_bins", {B}, std::vector<std::int64_t>(result.bins.begin(), result.bins.end()));
   file.write(group + "normalized_g2", {F, B}, floats(result.g2full));
   // A series of fewer than five frames is one segment: the viewer wants at least one lag.
   if (F >= 5) {
@@ -29,8 +34,34 @@ void write_nexus_curves(h5::File& file, const Outcome& outcome, const TwoTimeRes
   } else {
     file.write(group + "normalized_g2_segments", {F, 1, B}, floats(result.g2full));
   }
+  if (window > 1) file.write(group + "g2partials", {window, result.partials, B}, floats(result.g2partials));
+}
+
+/// The multi-tau two-time, in both layouts.
+void write_blocks(h5::File& file, const std::string& group, const std::vector<std::uint32_t>& numbers, const MultitauTwoTime& blocks) {
+  const hsize_t D = blocks.delays.size();
+  const hsize_t B = numbers.size();
+  std::vector<std::int64_t> delay, width;
+  for (const Delay& one : blocks.delays) {
+    delay.push_back(static_cast<std::int64_t>(one.frames));
+    width.push_back(std::int64_t{1} << one.level);
+  }
+  file.write(group + "delay_list", {D}, delay);
+  file.write(group + "block_frames", {D}, width);
+  file.write(group + "first_value", {D + 1}, std::vector<std::int64_t>(blocks.start.begin(), blocks.start.end()));
+  for (std::size_t b = 0; b < B; ++b) file.write(group + numbered("c2_", numbers[b]), {blocks.values[b].size()}, blocks.values[b]);
+  file.write(group + "normalized_g2", {D, B}, floats(blocks.g2));
+  file.write(group + "age_edges", {blocks.ageEdges.size()}, std::vector<std::int64_t>(blocks.ageEdges.begin(), blocks.ageEdges.end()));
+  file.write(group + "c2_by_age", {B, blocks.ageEdges.size() - 1, D}, floats(blocks.byAge));
+}
+
+void write_nexus_curves(h5::File& file, const Outcome& outcome, const TwoTimeResult& result) {
+  const std::string group = "/xpcs/twotime/";
+  const hsize_t B = result.bins.size();
+  const Settings& settings = outcome.settings;
+  file.write(group + "processed_bins", {B}, std::vector<std::int64_t>(result.bins.begin(), result.bins.end()));
   file.write(group + "normalizer", {result.normalizers, result.normalizerFrames}, floats(result.sg));
-  if (settings.twoTime.window > 1) file.write(group + "g2partials", {settings.twoTime.window, result.partials, B}, floats(result.g2partials));
+  if (settings.twoTime.matrix()) write_nexus_diagonals(file, group, settings.twoTime.window, result);
   const auto integer = [&](const std::string& name, std::uint64_t value) {
     file.write(group + "config/" + name, {}, std::vector<std::int64_t>{static_cast<std::int64_t>(value)});
   };
@@ -65,6 +96,7 @@ double write_two_time(h5::File& file, const Outcome& outcome, TwoTime& twoTime, 
   warnings.insert(warnings.end(), result.warnings.begin(), result.warnings.end());
   const double total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   nexus ? write_nexus_curves(file, outcome, result) : write_exchange_curves(file, outcome, result);
+  if (settings.twoTime.blocks()) write_blocks(file, nexus ? "/xpcs/twotime/multitau/" : settings.resultGroup + "/C2MT/", numbers, result.multitau);
   return total;
 }
 

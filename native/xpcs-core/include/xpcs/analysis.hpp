@@ -18,6 +18,8 @@ namespace xpcs {
 enum class AnalysisType { multitau, twotime, both };
 enum class Layout { nexus, exchange };
 enum class Compression { none, gzip };
+/// What a two-time analysis makes: the matrix, the multi-tau two-time, or both (docs/twotime.md).
+enum class C2Form { full, multitau, both };
 /// Convention of the standard error of g2 (docs/multitau.md).
 enum class Errors { influence, xpcs_eigen, boost_corr };
 const char* errors_name(Errors errors) noexcept;
@@ -43,6 +45,7 @@ struct Request {
   std::optional<Smoothing> smoothing;
   std::optional<SmoothingFilter> smoothingFilter;
   std::optional<std::uint32_t> window;  ///< frames of one row of g2partials
+  std::optional<C2Form> c2;
   std::optional<Compression> compression;
   std::optional<double> memoryGb;
   std::optional<std::string> badFrames;     ///< "1,5-9", counted in the file
@@ -65,7 +68,10 @@ struct TwoTimeSettings {
   Smoothing smoothing = Smoothing::none;
   SmoothingFilter filter = SmoothingFilter::none;
   std::uint32_t window = 1;
+  C2Form c2 = C2Form::full;
   Compression compression = Compression::none;
+  [[nodiscard]] bool matrix() const noexcept { return c2 != C2Form::multitau; }
+  [[nodiscard]] bool blocks() const noexcept { return c2 != C2Form::full; }
   std::uint64_t memoryBytes = 0;  ///< limit of the run
 };
 

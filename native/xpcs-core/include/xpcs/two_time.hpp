@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "xpcs/control.hpp"
+#include "xpcs/delays.hpp"
 #include "xpcs/frame_sink.hpp"
 #include "xpcs/partition.hpp"
 
@@ -35,7 +36,19 @@ struct TwoTimeOptions {
   std::uint32_t average = 1;  ///< the caller sums this many file frames into one
   std::vector<double> pixelFactor;  ///< [pixels], multiplied into the counts (flatfield); empty: none
   bool normalizeByFrameSum = false;
+  bool matrix = true;                   ///< C2 itself, and the curves along its diagonals
+  std::uint32_t multitauDpl = 0;        ///< delays per level of the multi-tau two-time; 0: none
   std::uint64_t bytesMax = UINT64_MAX;  ///< photons kept beyond this are refused
+};
+
+/// Means of C2 over blocks of frames that grow with the lag (docs/twotime.md). D delays, B bins, A bins of age.
+struct MultitauTwoTime {
+  std::vector<Delay> delays;               ///< [D] those of multi-tau
+  std::vector<std::uint64_t> start;        ///< [D + 1] where the values of a delay begin
+  std::vector<std::vector<float>> values;  ///< [B][start[D]] by delay, then by age
+  std::vector<double> g2;                  ///< [D, B] mean over all ages
+  std::vector<std::uint64_t> ageEdges;     ///< [A + 1] frames
+  std::vector<double> byAge;               ///< [B, A, D] mean within a bin of age; NaN where there is none
 };
 
 /// B selected bins, F frames. Matrices are row-major.
@@ -45,10 +58,11 @@ struct TwoTimeResult {
   std::uint64_t normalizers = 0;        ///< G, rows of sg
   std::uint64_t normalizerFrames = 0;   ///< F, or 1 when averaged over time
   std::vector<double> sg;               ///< [G, F or 1] what was divided by, counts per pixel
-  std::vector<double> g2full;           ///< [F, B] mean along the diagonals
+  std::vector<double> g2full;           ///< [F, B] mean along the diagonals; empty without the matrix, as the curves below
   std::uint64_t partials = 0;           ///< J = floor(F / window) - 1
   std::vector<double> g2partials;       ///< [window, J, B]
   std::vector<double> g2segments;       ///< [F / 5, 5, B] the same means within five blocks on the diagonal
+  MultitauTwoTime multitau;             ///< empty where it was not asked for
   std::vector<std::string> warnings;
 };
 
@@ -96,9 +110,6 @@ class TwoTime final : public FrameSink {
 
   /// Labels of the bins that will be correlated: the selected ones that have pixels.
   [[nodiscard]] std::vector<std::uint32_t> bins() const;
-  /// Bytes that `run` will take, what is held now included.
-  [[nodiscard]] std::uint64_t bytes_to_run(unsigned threads, std::uint64_t chunk) const;
-  [[nodiscard]] std::uint64_t bytes_held() const;
 
   /// Correlates, once: the photons are consumed. Bit-identical for any number of threads.
   /// @throws canceled, out_of_memory
@@ -109,8 +120,16 @@ class TwoTime final : public FrameSink {
   std::unique_ptr<State> state_;
 };
 
-/// Bytes of a two-time analysis of `frames` frames with `events` photons in the selected bins, before anything was read:
-/// the photons twice, one band, the curves. An upper estimate that is meant to be told and compared with a limit.
-std::uint64_t two_time_bytes(std::uint64_t frames, std::uint64_t events, std::uint64_t pixels, std::uint64_t bins, unsigned threads, std::uint64_t chunk);
+/// What the memory of a two-time analysis depends on.
+struct TwoTimeSize {
+  std::uint64_t frames, events, pixels, bins;  ///< events and pixels of the selected bins
+  unsigned threads;
+  std::uint64_t chunk;        ///< of the matrix; 0: no matrix
+  std::uint32_t multitauDpl;  ///< 0: no multi-tau two-time
+};
+
+/// Bytes before anything was read: the photons twice, two bands, the curves. An upper estimate that is meant to be told and
+/// compared with a limit.
+std::uint64_t two_time_bytes(const TwoTimeSize& size);
 
 }  // namespace xpcs

@@ -72,6 +72,7 @@ constexpr std::array kOrders{std::pair("row-major", PixelOrder::row_major), std:
 constexpr std::array kSmoothings{std::pair("none", Smoothing::none), std::pair("symmetric", Smoothing::symmetric), std::pair("staticmap", Smoothing::static_map),
                                  std::pair("sqmap", Smoothing::sqmap), std::pair("dqmap", Smoothing::dqmap)};
 constexpr std::array kFilters{std::pair("none", SmoothingFilter::none), std::pair("average", SmoothingFilter::average)};
+constexpr std::array kC2Forms{std::pair("full", C2Form::full), std::pair("multitau", C2Form::multitau), std::pair("both", C2Form::both)};
 constexpr std::array kCompressions{std::pair("none", Compression::none), std::pair("gzip", Compression::gzip)};
 constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", false)};
 constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
@@ -133,6 +134,7 @@ Request to_request(const Napi::Object& from) {
   request.smoothing = word(options, "smoothing", kSmoothings);
   request.smoothingFilter = word(options, "smoothingFilter", kFilters);
   request.window = number<std::uint32_t>(options, "window");
+  request.c2 = word(options, "c2", kC2Forms);
   request.compression = word(options, "compression", kCompressions);
   request.memoryGb = number<double>(options, "memoryGb");
   request.badFrames = text(options, "badFrames");
