@@ -7,6 +7,7 @@
 
 #include "bad_frames.hpp"
 #include "intake.hpp"
+#include "leverage.hpp"
 #include "partial_file.hpp"
 #include "partial_g2.hpp"
 #include "result_file.hpp"
@@ -159,9 +160,13 @@ Summary run_analysis(const Request& request, const Control& control) {
     sinks.correlator->set_static_window(settings.staticWindow);
     if (!measured.frameWeights.empty()) sinks.correlator->set_frame_weights(measured.frameWeights);
   }
-  CorrelationResult result = sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
+  CorrelationResult result = sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out || request.leverage}, control) : sinks.means->result(settings.staticWindow);
   if (sinks.correlator) average_static_bins(settings.averaging, result);
   if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings.staticWindow, result);
+  if (request.leverage) {
+    measured.leverage = find_leverage(partition, result, settings.average, settings.averaging, settings.threads, control);
+    tell_leverage(*measured.leverage, settings.warnings);
+  }
   summary.correlateS = seconds_since(correlating);
   if (settings.partials > 0) {
     sinks.correlator.reset();  // its photons are not needed any more
