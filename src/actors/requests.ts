@@ -4,6 +4,7 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { ROLES, type TokenRequest } from "../core/access.js";
 import {
   ANALYSIS_TYPES,
   AVERAGINGS,
@@ -57,6 +58,7 @@ const corrOptions = z.strictObject({
   dpl: positive.optional(),
   threads: positive.max(LIMITS.threadsMax).optional(),
   g2out: z.boolean().optional(),
+  leverage: z.boolean().optional(),
   layout: z.enum(LAYOUTS).optional(),
   exchange: plainText(LIMITS.tagCharsMax).optional(),
   entry: plainText(LIMITS.tagCharsMax).optional(),
@@ -113,7 +115,20 @@ const reason = z
   .string()
   .max(4 * LIMITS.reasonCharsMax)
   .transform((text) => text.slice(0, LIMITS.reasonCharsMax));
-const output = z.object({ path, bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hex");
+const output = z.object({ path, bytes: count, sha256 });
+const secret = z.string().max(256);
+const tokenRequest: z.ZodType<TokenRequest> = z
+  .strictObject({
+    hash: sha256,
+    role: z.enum(ROLES),
+    person: plainText(64).min(1),
+    experiment: experiment.optional(),
+    site: name.optional(),
+    validS: z.number().min(1).max(LIMITS.tokenValidMaxS).nullable(),
+    join: z.boolean().optional(),
+  })
+  .transform((token) => withoutUndefined(token));
 const summary = z.record(
   z.string().max(LIMITS.tagCharsMax),
   z.union([z.string().max(LIMITS.reasonCharsMax), z.number(), z.boolean(), z.null()]),
@@ -124,7 +139,8 @@ type Requests<I> = { readonly [K in keyof I]: I[K] extends (request: infer R) =>
 
 export const GATE_REQUESTS: Requests<Gate> = {
   // Not strict: what a newer peer adds must not hide which version it has.
-  authenticate: z.object({ token: z.string().max(256), version: z.string().max(64), role: z.enum(["operator", "site"]) }),
+  authenticate: z.object({ token: secret, version: z.string().max(64), party: z.enum(["client", "site"]) }),
+  exchangeCode: z.object({ code: secret, hash: sha256, version: z.string().max(64) }),
 };
 
 export const CLIENT_REQUESTS: Requests<ClientApi> = {
@@ -146,6 +162,9 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   sites: empty,
   cancel: z.strictObject({ ids: z.array(id).min(1).max(LIMITS.submitJobsMax) }),
   changes: z.strictObject({ cursor: z.string().max(128).nullable(), waitMs }),
+  addToken: tokenRequest,
+  tokens: empty,
+  revokeToken: z.strictObject({ id }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */

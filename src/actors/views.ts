@@ -35,6 +35,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
   return {
     id: job.id,
     app: job.spec.work.app,
+    owner: job.owner ?? null,
     type: typeOf(job.spec.work, job),
     state: viewState(job, term),
     reason: job.state === "ready" ? waitsFor(job) : job.reason,

@@ -49,6 +49,8 @@ export interface CorrOptions {
   readonly threads?: number;
   /** Also write G2, IP and IF of every pixel. */
   readonly g2out?: boolean;
+  /** Also find the pixels that pull g2 (docs/leverage.md). */
+  readonly leverage?: boolean;
   readonly layout?: Layout;
   /** Result group of the exchange layout. */
   readonly exchange?: string;
@@ -101,6 +103,13 @@ export interface CorrRequest {
   readonly out: string;
   readonly overwrite: boolean;
   /** Extra lines for the provenance group: name to value. */
+  readonly provenance: Readonly<Record<string, string>>;
+}
+
+/** One more q-map for the same pass over the data; all else is as in the request. */
+export interface FurtherMap {
+  readonly qmap: string;
+  readonly out: string;
   readonly provenance: Readonly<Record<string, string>>;
 }
 
