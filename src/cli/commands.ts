@@ -61,6 +61,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./site.js")).registerSite,
   },
   {
+    name: "join",
+    group: "Run the service",
+    summary: "make this machine a site, with one paste",
+    load: async () => (await import("./join.js")).registerJoin,
+  },
+  {
+    name: "token",
+    group: "Run the service",
+    summary: "make, list and revoke tokens of persons and sites",
+    load: async () => (await import("./token.js")).registerToken,
+  },
+  {
     name: "submit",
     group: "Jobs",
     summary: "hand detector files to central; prints the job ids",

@@ -20,6 +20,17 @@ export function positiveOption(text: string): number {
   return value;
 }
 
+const SECONDS = { s: 1, min: 60, h: 3_600, d: 86_400 } as const;
+
+/** A duration such as `90s`, `45min`, `12h` or `30d`, in seconds; `never` is null. */
+export function durationOption(text: string): number | null {
+  if (text === "never") return null;
+  const match = /^(\d{1,9})(s|min|h|d)$/.exec(text);
+  const seconds = match === null ? 0 : Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS];
+  if (seconds <= 0) throw new InvalidArgumentError("It must be a time such as 12h or 30d, or never.");
+  return seconds;
+}
+
 /** Collects an option that may be given several times. */
 export function collectTexts(text: string, previous: readonly string[] = []): string[] {
   return [...previous, text];
