@@ -50,6 +50,19 @@ function* matching(central: Central, query: JobQuery): Generator<JobRecord> {
   }
 }
 
+/** The specification of the job at place `at` of a request, with the ids of the parents that it names by their place. */
+function withParents(spec: JobSpec, at: number, ids: readonly JobId[]): JobSpec {
+  if (spec.parents === undefined) return spec;
+  const parents = spec.parents.map((parent) => {
+    if (!parent.startsWith("#")) return parent;
+    const place = Number(parent.slice(1));
+    if (!/^#\d+$/.test(parent) || place >= at)
+      throw new XpcsError("INVALID_ARGUMENT", `submit: jobs.${at}.parents: "${parent}" is no earlier job of this request`);
+    return ids[place]!;
+  });
+  return { ...spec, parents };
+}
+
 /** Tells the sites whose leases were canceled, if they wait for news. */
 function tellSites(central: Central, ids: readonly JobId[]): void {
   for (const id of ids) {
@@ -70,7 +83,13 @@ export function clientSession(central: Central): ClientApi {
       const digest = digestOf(jobs);
       return central.turn(() => {
         const now = central.clock.nowMs();
-        central.execute({ type: "submit", key, digest, jobs: jobs.map((spec) => ({ id: central.newJobId(now), spec })) });
+        const ids = jobs.map(() => central.newJobId(now));
+        central.execute({
+          type: "submit",
+          key,
+          digest,
+          jobs: jobs.map((spec, at) => ({ id: ids[at]!, spec: withParents(spec, at, ids) })),
+        });
         return { jobs: [...(central.state.keys.get(key)?.jobs ?? [])] };
       });
     },
@@ -102,6 +121,20 @@ export function clientSession(central: Central): ClientApi {
         central.execute({ type: "cancel", ids });
         tellSites(central, ids);
         return cancelOutcome(central.state, ids);
+      });
+    },
+    async modify(request) {
+      const { ids, changes } = parse("modify", request) as Parameters<ClientApi["modify"]>[0];
+      return central.turn(() => {
+        central.execute({ type: "modify", ids, changes });
+        return { modified: [...new Set(ids)] };
+      });
+    },
+    async retry(request) {
+      const { ids, children = false } = parse("retry", request) as Parameters<ClientApi["retry"]>[0];
+      return central.turn(() => {
+        const events = central.execute({ type: "retry", ids, children });
+        return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });
     },
     async changes(request) {
