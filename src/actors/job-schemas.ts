@@ -6,6 +6,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import {
   ANALYSIS_TYPES,
+  AVERAGINGS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -67,6 +68,8 @@ const corrOptions = z.strictObject({
   entry: plainText(LIMITS.tagCharsMax).optional(),
   compat: z.literal("xpcs-eigen").optional(),
   errors: z.enum(ERROR_CONVENTIONS).optional(),
+  averaging: z.enum(AVERAGINGS).optional(),
+  partials: positive.optional(),
   format: z.enum(FORMATS).optional(),
   unsigned: z.boolean().optional(),
   pixelOrder: z.enum(PIXEL_ORDERS).optional(),

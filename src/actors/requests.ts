@@ -3,6 +3,7 @@
  * compares them. Bounds come from core/limits.ts.
  */
 import { z } from "zod";
+import { ROLES, type TokenRequest } from "../core/access.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -20,7 +21,20 @@ const reason = z
   .string()
   .max(4 * LIMITS.reasonCharsMax)
   .transform((text) => text.slice(0, LIMITS.reasonCharsMax));
-const output = z.object({ path, bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hex");
+const output = z.object({ path, bytes: count, sha256 });
+const secret = z.string().max(256);
+const tokenRequest: z.ZodType<TokenRequest> = z
+  .strictObject({
+    hash: sha256,
+    role: z.enum(ROLES),
+    person: plainText(64).min(1),
+    experiment: experiment.optional(),
+    site: name.optional(),
+    validS: z.number().min(1).max(LIMITS.tokenValidMaxS).nullable(),
+    join: z.boolean().optional(),
+  })
+  .transform((token) => withoutUndefined(token));
 const summary = z.record(
   z.string().max(LIMITS.tagCharsMax),
   z.union([z.string().max(LIMITS.reasonCharsMax), z.number(), z.boolean(), z.null()]),
@@ -31,7 +45,8 @@ type Requests<I> = { readonly [K in keyof I]: I[K] extends (request: infer R) =>
 
 export const GATE_REQUESTS: Requests<Gate> = {
   // Not strict: what a newer peer adds must not hide which version it has.
-  authenticate: z.object({ token: z.string().max(256), version: z.string().max(64), role: z.enum(["operator", "site"]) }),
+  authenticate: z.object({ token: secret, version: z.string().max(64), party: z.enum(["client", "site"]) }),
+  exchangeCode: z.object({ code: secret, hash: sha256, version: z.string().max(64) }),
 };
 
 export const CLIENT_REQUESTS: Requests<ClientApi> = {
@@ -55,6 +70,9 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   modify: z.strictObject({ ids, changes }),
   retry: z.strictObject({ ids, children: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
   changes: z.strictObject({ cursor: z.string().max(128).nullable(), waitMs }),
+  addToken: tokenRequest,
+  tokens: empty,
+  revokeToken: z.strictObject({ id }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */

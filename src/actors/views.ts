@@ -37,6 +37,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
   return {
     id: job.id,
     app: spec.work.app,
+    owner: job.owner ?? null,
     type: typeOf(spec.work, job),
     state: viewState(job, term),
     reason: waits ? waitsFor(job) : job.reason,

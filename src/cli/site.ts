@@ -71,7 +71,7 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
     capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: 0, nodes: 1, walltimeS: null },
     workDir,
     dial: async () =>
-      openSession(await openWebSocket(central, { clock }), WORK_SOURCE_METHODS, { clock, token, version: VERSION, role: "site" }),
+      openSession(await openWebSocket(central, { clock }), WORK_SOURCE_METHODS, { clock, token, version: VERSION, party: "site" }),
     kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
     clock,
     logger,

@@ -9,12 +9,13 @@ import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-op
 import { withExample } from "./help.js";
 import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
 import { changeLines } from "./job-text.js";
+import { collectTexts } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { submitSpecs } from "./submit-specs.js";
 import { exitByOutcome } from "./watch.js";
 
 interface SubmitOptions extends CentralOptions, JobOptions, RawCorrOptions {
-  readonly qmap?: string;
+  readonly qmap?: readonly string[];
   readonly job?: string;
   readonly out?: string;
   readonly overwrite?: true;
@@ -40,7 +41,7 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
   if (out !== undefined) await checkFolder(out, RESULTS_FOLDER);
   const jobs = submitSpecs({
     inputs,
-    ...(qmap === undefined ? {} : { qmap }),
+    qmaps: qmap ?? [],
     ...(job === undefined ? {} : { job }),
     ...(metadata === undefined ? {} : { metadata }),
     ...(out === undefined ? {} : { out }),
@@ -65,16 +66,18 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
 export function registerSubmit(program: Command, io: CliIo): void {
   const command = program
     .command("submit")
-    .argument("[input...]", "raw detector files; one job each")
+    .argument("[input...]", "raw detector files; one job each, or one for each q-map")
     .description("Hand detector files to central; prints the job ids. The result of NAME.ext is NAME_results.hdf.");
   command
-    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them)")
+    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them); repeat for a job and a result each", collectTexts)
     .option("--job <file>", "legacy job file with maps and settings")
     .option("--out <folder>", "folder of the results, made if missing (default: beside each input)")
     .option("--overwrite", "replace results that are there")
     .option("--key <text>", "idempotency key: the same request again makes no second job")
     .option("--wait", "wait until the jobs have ended; exit code 1 when one failed or was canceled");
   addConfigOption(addCentralOptions(addCorrOptions(addJobOptions(command))));
-  readsConfig(command, { repeatable: ["tag", "parent"] }).action((inputs: string[], options: SubmitOptions) => submit(inputs, options, io));
+  readsConfig(command, { repeatable: ["tag", "parent", "qmap"] }).action((inputs: string[], options: SubmitOptions) =>
+    submit(inputs, options, io),
+  );
   withExample(command, "xpcs submit scan_*.bin --qmap qmap.hdf --frame-time 2e-5 --tag sample=latex --wait");
 }

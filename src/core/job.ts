@@ -146,6 +146,8 @@ export interface JobView {
   readonly id: JobId;
   /** The app, e.g. `xpcs.corr`. */
   readonly app: string;
+  /** Who submitted it; null in ledgers from before tokens had names. */
+  readonly owner: string | null;
   /** multitau, twotime, both, or the app's last name. */
   readonly type: string;
   readonly state: JobState;

@@ -133,7 +133,8 @@ export interface SiteLeft {
   readonly site: SiteName;
 }
 
-export type LedgerEvent =
+/** What follows from an order carries the person whose token the order came with; what central does by itself, and old events, do not. */
+export type LedgerEvent = (
   | Submitted
   | Released
   | Failed
@@ -146,7 +147,8 @@ export type LedgerEvent =
   | CancelRequested
   | Canceled
   | SiteJoined
-  | SiteLeft;
+  | SiteLeft
+) & { readonly by?: string };
 
 export type EventType = LedgerEvent["type"];
 

@@ -7,6 +7,7 @@ import { virtualClock } from "../actors/virtual-clock.js";
 const job: JobView = {
   id: "j1",
   app: "xpcs.corr",
+  owner: "alice",
   type: "multitau",
   state: "running",
   reason: null,
