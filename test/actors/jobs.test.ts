@@ -1,9 +1,9 @@
 /** What a job may ask for, through the interface of central: experiments, parents by place, resources. The rules themselves are in test/ledger. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { RunningCentral } from "../../src/actors/start-central.js";
-import { noop, openClient, openSite, start, temporaryDir } from "./support.js";
 
-let central: RunningCentral;
+import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+
+let central: TestCentral;
 let remove: () => Promise<void>;
 beforeEach(async () => {
   const temporary = await temporaryDir();
