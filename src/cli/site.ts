@@ -1,6 +1,6 @@
 /** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
 import { randomUUID } from "node:crypto";
-import { availableParallelism, hostname } from "node:os";
+import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { toXpcsError } from "../core/errors.js";
@@ -72,6 +72,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     slots,
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
+    capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: 0, nodes: 1, walltimeS: null },
     workDir,
     dial: siteDial({ settings, clock, logger }),
     kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
