@@ -9,8 +9,9 @@
 namespace xpcs {
 namespace {
 
-constexpr double kOutlier = 6;          ///< times what a pixel of the bin moves g2 on average
+constexpr double kOutlier = 12;         ///< times what a pixel of the bin moves g2 on average
 constexpr double kBrightnessLimit = 4;  ///< of the pixels that the search begins with, in standard deviations
+constexpr double kExcessLimit = 6;      ///< of their pairs, in the same unit
 constexpr std::size_t kPixelsMin = 8;   ///< of a static bin that can be judged
 constexpr std::size_t kShareMax = 10;   ///< at most one pixel of so many is a blemish
 constexpr int kRounds = 20;            ///< of the last look at the sound pixels
@@ -125,7 +126,7 @@ class StaticBin {
         const double expected = g2 * p_[d * pixels_ + i] * f_[d * pixels_ + i] / terms(d);
         excess.push_back((y_[d * pixels_ + i] - expected) / std::sqrt(std::max(expected, 1.0)));
       }
-      const double bound = kOutlier * std::max(1.0, robust_scale(excess, median(excess)));
+      const double bound = kExcessLimit * std::max(1.0, robust_scale(excess, median(excess)));
       for (std::size_t i = 0; i < pixels_; ++i) {
         if (std::abs(excess[i]) > bound) sound[i] = 0;
       }

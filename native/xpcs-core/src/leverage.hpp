@@ -6,7 +6,7 @@
 namespace xpcs {
 
 /// A pixel that pulls by less than this many standard errors of g2 is no blemish, however much it differs from the others.
-constexpr double kBlemishPull = 0.2;
+constexpr double kBlemishPull = 0.5;
 
 /// @param result with perPixel curves; pull and change are those of the plain mean over static bins, g2 without blemishes that of `averaging`
 /// @return the blemishes, and the strongest pixels of every q bin (docs/leverage.md has the definitions)
