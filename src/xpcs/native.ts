@@ -61,13 +61,19 @@ export interface Correlator {
 
 /** Repeats of one measurement to add up. */
 export interface MergeRequest {
-  /** NeXus results of this program with one q-map, length and delay scheme: absolute paths. */
+  /** Results of this program in one layout, with one q-map, length and delay scheme: absolute paths. */
   readonly inputs: readonly string[];
   readonly out: string;
   readonly overwrite: boolean;
   /** per-repeat: sum of G2 over sum of IP x IF, the product per repeat. pooled: over (sum of IP) x (sum of IF). */
   readonly pooling: "per-repeat" | "pooled";
   readonly provenance: Readonly<Record<string, string>>;
+  /** A table about the repeats for the result's group /repeats: numbers [rows] or [rows, columns], texts [rows]. */
+  readonly repeats?: {
+    readonly rows: number;
+    readonly numbers: Readonly<Record<string, Float64Array>>;
+    readonly texts: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 export interface MergeSummary {
@@ -75,6 +81,8 @@ export interface MergeSummary {
   readonly repeats: number;
   readonly delays: number;
   readonly dynamicBins: number;
+  /** The inputs hold two-time results, which are not merged. */
+  readonly twoTimeLeftOut: boolean;
 }
 
 interface Addon {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "moments_file.hpp"
 #include "result_file.hpp"
 
 namespace xpcs {
@@ -45,6 +46,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   file.write(group + "tau", {1, D}, tau);
   file.write(group + "norm-0-g2", {D, Q}, floats(result.g2));
   file.write(group + "norm-0-stderr", {D, Q}, floats(standard_errors(outcome)));
+  write_moments(file, group + "moments", result.moments);
   if (!outcome.request.g2out) return;
   const hsize_t n = outcome.partition.pixels();
   file.write(group + "G2", {D, n}, result.perPixelG2);
