@@ -20,6 +20,7 @@ export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js
 export {
   type Attempt,
   type CorrJob,
+  DEFAULT_EXPERIMENT,
   type FileRef,
   isFinal,
   type JobId,
@@ -83,7 +84,7 @@ function inChunks<T>(items: readonly T[], size: number): T[][] {
 }
 
 async function dial(url: string, token: string, clock: Clock): Promise<Connection<ClientApi>> {
-  return openSession(await openWebSocket(url, { clock }), CLIENT_API_METHODS, { clock, token, version: VERSION, role: "operator" });
+  return openSession(await openWebSocket(url, { clock }), CLIENT_API_METHODS, { clock, token, version: VERSION, party: "client" });
 }
 
 /**

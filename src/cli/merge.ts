@@ -2,6 +2,7 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { AVERAGINGS, type Averaging } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { doseCsv, doseTable } from "../xpcs/dose.js";
@@ -16,6 +17,7 @@ interface MergeOptions {
   readonly out: string;
   readonly overwrite?: true;
   readonly pooling: "per-repeat" | "pooled";
+  readonly averaging?: Averaging;
   readonly reject?: true;
   readonly rejectScales?: number;
   readonly rejectDrift?: number;
@@ -119,6 +121,7 @@ async function merge(results: readonly string[], options: MergeOptions, io: CliI
     out,
     overwrite: options.overwrite === true,
     pooling: options.pooling,
+    ...(options.averaging === undefined ? {} : { averaging: options.averaging }),
     provenance: {
       started_at: new Date(realClock.nowMs()).toISOString(),
       ...(judged === null ? {} : { reject_limits: JSON.stringify(judged.limits), rejected: JSON.stringify(judged.rejected) }),
@@ -155,6 +158,7 @@ export function registerMerge(program: Command, io: CliIo): void {
         .choices(["per-repeat", "pooled"])
         .default("per-repeat"),
     )
+    .addOption(new Option("--averaging <how>", "of the static bins of a q bin (default: that of the results)").choices(AVERAGINGS))
     .option("--reject", "leave out repeats by intensity jump, drift or outlying g2; says which and why, and writes a dose table")
     .option(
       "--reject-scales <n>",

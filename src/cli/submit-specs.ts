@@ -18,6 +18,7 @@ export interface SubmitWords {
   readonly metadata?: string;
   /** Folder of the results; default: beside each input. */
   readonly out?: string;
+  readonly experiment?: string;
   readonly overwrite: boolean;
   readonly options: CorrOptions;
   readonly tags: Readonly<Record<string, string>>;
@@ -68,7 +69,7 @@ function metadataRef(source: string, { metadata, job, options }: SubmitWords): {
  * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there · what `xpcs corr` refuses without reading frames
  */
 export function submitSpecs(words: SubmitWords): JobSpec[] {
-  const { inputs, options, overwrite, tags, attemptsMax, site } = words;
+  const { inputs, options, overwrite, experiment, tags, attemptsMax, site } = words;
   if (words.qmap === undefined && words.job === undefined)
     throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap QMAP.hdf, or --job META.hdf for a legacy job file");
   if (inputs.length === 0 && words.job === undefined) throw new XpcsError("INVALID_ARGUMENT", "give at least one INPUT file");
@@ -99,6 +100,7 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
   const mayExist = overwrite || words.repeatable;
   return works.map((work) => ({
     work: checkedWork(work, { mayExist }),
+    ...(experiment === undefined ? {} : { experiment }),
     tags,
     attemptsMax,
     ...(site === undefined ? {} : { site }),

@@ -4,7 +4,7 @@ import type { JobId } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { checkFolder, makeFolder } from "../ledger/make-folder.js";
-import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
+import { addCentralOptions, type CentralOptions, experimentOption, experimentSetting, withClient } from "./client-settings.js";
 import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { withExample } from "./help.js";
@@ -19,6 +19,7 @@ interface SubmitOptions extends CentralOptions, RawCorrOptions {
   readonly job?: string;
   readonly out?: string;
   readonly overwrite?: true;
+  readonly experiment?: string;
   readonly tag?: Readonly<Record<string, string>>;
   readonly site?: string;
   readonly attempts: number;
@@ -40,6 +41,7 @@ const RESULTS_FOLDER = "the folder of the results (--out)";
 
 async function submit(inputs: readonly string[], options: SubmitOptions, io: CliIo): Promise<void> {
   const { qmap, job, metadata, out, site, key } = options;
+  const experiment = experimentSetting(options.experiment);
   if (out !== undefined) await checkFolder(out, RESULTS_FOLDER);
   const jobs = submitSpecs({
     inputs,
@@ -48,6 +50,7 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
     ...(metadata === undefined ? {} : { metadata }),
     ...(out === undefined ? {} : { out }),
     ...(site === undefined ? {} : { site }),
+    ...(experiment === null ? {} : { experiment }),
     overwrite: options.overwrite === true,
     options: parseCorrOptions(options),
     tags: options.tag ?? {},
@@ -77,6 +80,11 @@ export function registerSubmit(program: Command, io: CliIo): void {
     .option("--job <file>", "legacy job file with maps and settings")
     .option("--out <folder>", "folder of the results, made if missing (default: beside each input)")
     .option("--overwrite", "replace results that are there")
+    .option(
+      "--experiment <cycle/name>",
+      "experiment of the jobs (default: XPCS_EXPERIMENT, then ~/.config/xpcs/client.json)",
+      experimentOption,
+    )
     .option("--tag <key=value>", "label the jobs (repeat for more)", collectPairs)
     .option("--site <name>", "run at this site only")
     .option("--attempts <n>", "attempts before a job fails for good", integerOption(1, 100), LIMITS.attemptsMax)

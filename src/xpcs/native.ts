@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import type { Averaging, CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
 
 /** Maps and scheme of an in-process correlator; arrays are row-major [height, width]. */
@@ -16,6 +16,8 @@ export interface CorrelatorOptions {
   readonly dqmap: Int32Array;
   /** int32 [height * width]: static bin of each pixel, 1-based, 0 = masked. */
   readonly sqmap: Int32Array;
+  /** Of the static bins of a dynamic bin, default plain: docs/multitau.md. */
+  readonly averaging?: Averaging;
   /** Delays per level, default 4. */
   readonly dpl?: number;
   readonly threads?: number;
@@ -67,6 +69,8 @@ export interface MergeRequest {
   readonly overwrite: boolean;
   /** per-repeat: sum of G2 over sum of IP x IF, the product per repeat. pooled: over (sum of IP) x (sum of IF). */
   readonly pooling: "per-repeat" | "pooled";
+  /** Of the static bins; default: that of the inputs, which must then agree. */
+  readonly averaging?: Averaging;
   readonly provenance: Readonly<Record<string, string>>;
   /** A table about the repeats for the result's group /repeats: numbers [rows] or [rows, columns], texts [rows]. */
   readonly repeats?: {

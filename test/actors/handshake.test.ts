@@ -1,14 +1,13 @@
 /** The handshake: which versions work together, and what a peer of the next version may add. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { RunningCentral } from "../../src/actors/start-central.js";
 import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
 import { openSession } from "../../src/wire/connect.js";
 import { openWebSocket } from "../../src/wire/websocket-client.js";
-import { openClient, start, temporaryDir } from "./support.js";
+import { openClient, start, type TestCentral, temporaryDir } from "./support.js";
 
-let central: RunningCentral;
+let central: TestCentral;
 let folder: Awaited<ReturnType<typeof temporaryDir>>;
 
 beforeEach(async () => {
@@ -32,13 +31,13 @@ async function operator(version: string) {
     clock: realClock,
     token: central.operatorToken,
     version,
-    role: "operator",
+    party: "client",
   });
 }
 
 async function site(version: string) {
   const link = await openWebSocket(central.url, { clock: realClock });
-  return openSession<WorkSource>(link, WORK_SOURCE_METHODS, { clock: realClock, token: central.siteToken, version, role: "site" });
+  return openSession<WorkSource>(link, WORK_SOURCE_METHODS, { clock: realClock, token: central.siteToken, version, party: "site" });
 }
 
 describe("a peer of the next minor version", () => {

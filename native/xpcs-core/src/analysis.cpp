@@ -8,6 +8,7 @@
 #include "bad_frames.hpp"
 #include "intake.hpp"
 #include "partial_file.hpp"
+#include "partial_g2.hpp"
 #include "result_file.hpp"
 #include "static_means.hpp"
 #include "threaded_sink.hpp"
@@ -143,9 +144,13 @@ Summary run_analysis(const Request& request, const Control& control) {
     for (std::uint32_t q = 1; all && q <= partition.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
     summary.twoTimeBytes = check_two_time_memory(settings, partition, frames_ahead(settings, *reader), reader->dense(), control);
   }
+  if (settings.partials > 0) {
+    const std::uint64_t ahead = frames_ahead(settings, *reader);
+    if (ahead > 0) (void)partial_window_frames(ahead, settings.partials);  // before the work
+  }
   Sinks sinks;
   open_sinks(settings, partition, options, sinks);
-  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, sinks.list, control); });
+  Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, sinks.list, control); });
   reader.reset();
   summary.readS = seconds_since(start);
 
@@ -155,8 +160,16 @@ Summary run_analysis(const Request& request, const Control& control) {
     if (!measured.frameWeights.empty()) sinks.correlator->set_frame_weights(measured.frameWeights);
   }
   CorrelationResult result = sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
+  if (sinks.correlator) average_static_bins(settings.averaging, result);
   if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings.staticWindow, result);
   summary.correlateS = seconds_since(correlating);
+  if (settings.partials > 0) {
+    sinks.correlator.reset();  // its photons are not needed any more
+    control.tell("partial g2: reads the frames again, for " + std::to_string(settings.partials) + " windows of " +
+                 std::to_string(partial_window_frames(result.frames, settings.partials)) + " frames");
+    measured.partials = about_file(settings.input, [&] { return correlate_partials(*open_reader(settings), settings, partition, options, measured, result.frames, control); });
+    summary.correlateS = seconds_since(correlating);
+  }
   if (sinks.twoTime != nullptr && summary.twoTimeBytes == 0) {
     summary.twoTimeBytes = check_two_time_memory(settings, partition, result.frames, false, control);
   }

@@ -44,6 +44,15 @@ std::string difference(const Repeat& a, const Repeat& b) {
   return "";
 }
 
+/// How a result averaged its static bins. @throws corrupt_data
+Averaging averaging_of(const h5::File& file, const ResultPlaces& places) {
+  const std::string name = file.text(places.averaging).value_or("plain");
+  for (const Averaging averaging : {Averaging::plain, Averaging::weighted, Averaging::robust}) {
+    if (name == averaging_name(averaging)) return averaging;
+  }
+  throw Error(Code::corrupt_data, places.averaging + " of " + file.path() + " is " + name + ", which is none of this version's");
+}
+
 /// Whether the file also holds C2 matrices, which stay behind.
 bool has_two_time(const h5::File& file, const ResultPlaces& places) {
   return file.has(places.layout == Layout::nexus ? "/xpcs/twotime/processed_bins" : places.group + "/g2full");
@@ -61,6 +70,7 @@ MergeSummary merge_results(const MergeRequest& request) {
   const h5::File first = h5::File::open(request.inputs.front());
   const ResultPlaces places = places_of(first);
   const Moments reference = read_moments(first, places.moments);
+  const Averaging averaging = request.averaging.value_or(averaging_of(first, places));
   Moments total = reference;
   StaticSums sums;
   sums.add(first, places, reference);
@@ -72,6 +82,10 @@ MergeSummary merge_results(const MergeRequest& request) {
     const Moments moments = read_moments(file, here.moments);
     const std::string what = difference({first, places, reference}, {file, here, moments});
     if (!what.empty()) throw Error(Code::invalid_argument, request.inputs[i] + " does not belong to " + request.inputs.front() + ": they differ in " + what);
+    if (!request.averaging && averaging_of(file, here) != averaging) {
+      throw Error(Code::invalid_argument, request.inputs[i] + " averages its static bins " + averaging_name(averaging_of(file, here)) + ", " + request.inputs.front() + " " +
+                                              averaging_name(averaging) + "; choose one with --averaging");
+    }
     add_repeats(total, moments, sums.intensity.size());
     sums.add(file, places, moments);
     summary.twoTimeLeftOut = summary.twoTimeLeftOut || has_two_time(file, places);
@@ -79,7 +93,7 @@ MergeSummary merge_results(const MergeRequest& request) {
   PartialFile partial(request.out);
   {
     h5::File out = h5::File::create(partial.path());
-    write_merged(out, first, places, request, total, sums);
+    write_merged(out, first, places, request, averaging, total, sums);
   }
   partial.publish(request.overwrite);
   summary.repeats = total.repeats;

@@ -73,14 +73,15 @@ void write_exchange_merged(h5::File& out, const h5::File& first, const ResultPla
   out.write_texts(group + "file_list", request.inputs);
 }
 
-void write_merge_provenance(h5::File& out, const h5::File& first, const ResultPlaces& places, const MergeRequest& request) {
+void write_merge_provenance(h5::File& out, const h5::File& first, const ResultPlaces& places, const MergeRequest& request, Averaging averaging) {
   const auto text = [&](const std::string& name, const std::string& value) { out.write_text("/provenance/" + name, value); };
   const std::string of = places.provenance + "/";
   text("program", "xpcs-runtime");
   text("version", kVersion);
   text("written_at", now_text());
   text("pooling", request.pooling == Pooling::per_repeat ? "sum of G2 over sum of IP x IF, the product per repeat" : "sum of G2 over (sum of IP) x (sum of IF)");
-  text("conventions", first.text(of + "conventions").value_or("") + "; merged: standard error from the pixels' influence on g2 in every repeat");
+  text("conventions", first.text(of + "conventions").value_or("") + "; merged: of the sums over the repeats " + averaging_text(averaging) +
+                          ", standard error from the pixels' influence on g2 in every repeat");
   for (const char* name : {"stride", "average", "delays_per_level", "static_window"}) {
     if (const auto value = first.number(of + name)) out.write(std::string("/provenance/") + name, {}, std::vector<std::int64_t>{static_cast<std::int64_t>(*value)});
   }
@@ -103,11 +104,12 @@ ResultPlaces places_of(const h5::File& file) {
   ResultPlaces places;
   if (file.has("/xpcs/multitau/normalized_g2")) {
     places = {Layout::nexus, "/xpcs", "/moments", "/xpcs/temporal_mean/scattering_2d", "/xpcs/temporal_mean/scattering_1d", "/xpcs/temporal_mean/scattering_1d_segments",
-              "/xpcs/spatial_mean/intensity_vs_time", "/provenance", "/xpcs/multitau/config/stride_frame", "/xpcs/multitau/config/avg_frame"};
+              "/xpcs/spatial_mean/intensity_vs_time", "/provenance", "/xpcs/multitau/config/stride_frame", "/xpcs/multitau/config/avg_frame",
+              "/xpcs/multitau/config/averaging"};
   } else if (const std::string group = exchange_group(file); !group.empty()) {
     const std::string provenance = file.has(group + "/provenance/program") ? group + "/provenance" : "/provenance";
     places = {Layout::exchange, group, group + "/moments", group + "/pixelSum", group + "/partition-mean-total", group + "/partition-mean-partial",
-              group + "/frameSum", provenance, provenance + "/stride", provenance + "/average"};
+              group + "/frameSum", provenance, provenance + "/stride", provenance + "/average", provenance + "/averaging"};
   } else if (file.has("/xpcs/twotime/processed_bins")) {
     throw Error(Code::invalid_argument, file.path() + " holds a two-time analysis only, and C2 matrices are not merged; correlate with --type both");
   } else {
@@ -137,9 +139,10 @@ void StaticSums::add(const h5::File& file, const ResultPlaces& places, const Mom
   append_second_row(tick, file.doubles(places.group + "/timestamp_tick"));
 }
 
-void write_merged(h5::File& out, const h5::File& first, const ResultPlaces& places, const MergeRequest& request, const Moments& moments, const StaticSums& sums) {
+void write_merged(h5::File& out, const h5::File& first, const ResultPlaces& places, const MergeRequest& request, Averaging averaging, const Moments& moments,
+                  const StaticSums& sums) {
   const bool nexus = places.layout == Layout::nexus;
-  const MomentCurves curves = curves_of(moments, request.pooling);
+  const MomentCurves curves = curves_of(moments, request.pooling, averaging);
   if (nexus) {
     write_nexus_merged(out, first, request, moments, curves);
   } else {
@@ -151,7 +154,9 @@ void write_merged(h5::File& out, const h5::File& first, const ResultPlaces& plac
   out.write(places.segments, {sums.segments.size() / S, S}, floats(sums.segments, 1, nexus));
   out.write(places.intensity, {2, sums.intensity.size()}, numbered<float>(sums.intensity, nexus ? 0 : 1));
   write_moments(out, places.moments, moments);
-  write_merge_provenance(out, first, places, request);
+  if (out.has(places.averaging)) out.remove(places.averaging);
+  out.write_text(places.layout == Layout::nexus ? places.averaging : "/provenance/averaging", averaging_name(averaging));
+  write_merge_provenance(out, first, places, request, averaging);
   write_repeats(out, request);
   out.flush();
 }

@@ -10,7 +10,7 @@ namespace xpcs {
 struct ResultPlaces {
   Layout layout = Layout::nexus;
   std::string group;  ///< of the results: /xpcs, or the exchange group
-  std::string moments, map, curve, segments, intensity, provenance, stride, average;
+  std::string moments, map, curve, segments, intensity, provenance, stride, average, averaging;
 };
 
 /// @throws invalid_argument the file has no moments: why, and what to do
@@ -26,6 +26,7 @@ struct StaticSums {
   void add(const h5::File& file, const ResultPlaces& places, const Moments& moments);
 };
 
-void write_merged(h5::File& out, const h5::File& first, const ResultPlaces& places, const MergeRequest& request, const Moments& moments, const StaticSums& sums);
+void write_merged(h5::File& out, const h5::File& first, const ResultPlaces& places, const MergeRequest& request, Averaging averaging, const Moments& moments,
+                  const StaticSums& sums);
 
 }  // namespace xpcs

@@ -78,6 +78,22 @@ void refuse_output_in_place(const Request& request, const std::string& input) {
   if (!request.overwrite) throw Error(Code::already_exists, "the output " + request.out + " exists; --overwrite replaces it");
 }
 
+void resolve_errors(const Request& request, Settings& settings) {
+  settings.averaging = request.averaging.value_or(Averaging::plain);
+  if (settings.averaging == Averaging::plain) {
+    // The exchange layout's column is by definition XPCS-Eigen's.
+    settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
+    return;
+  }
+  const std::string given = std::string("--averaging ") + averaging_name(settings.averaging);
+  if (request.compatXpcsEigen) throw Error(Code::invalid_argument, given + " is not XPCS-Eigen's, whose mean is plain; leave it or --compat xpcs-eigen out");
+  if (request.errors && *request.errors != Errors::influence) {
+    throw Error(Code::invalid_argument, "--errors " + std::string(errors_name(*request.errors)) + " is the error of a plain mean; " + given + " has its own: leave --errors out");
+  }
+  if (settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, given + " has no effect on a two-time analysis");
+  settings.errors = Errors::influence;
+}
+
 }  // namespace
 
 const char* errors_name(Errors errors) noexcept {
@@ -135,8 +151,10 @@ Settings resolve_settings(const Request& request) {
       throw Error(Code::invalid_argument, "the result group " + settings.resultGroup + " lies inside " + taken + ", which the file needs; name another");
     }
   }
-  // The exchange layout's column is by definition XPCS-Eigen's.
-  settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
+  resolve_errors(request, settings);
+  if (request.partials && settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, "--partials has no effect on a two-time analysis");
+  if (settings.type == AnalysisType::twotime) settings.partials = 0;
+  if (request.partials) settings.partials = *request.partials;
   settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
   settings.threads = request.threads.value_or(std::max(1U, std::thread::hardware_concurrency()));
 

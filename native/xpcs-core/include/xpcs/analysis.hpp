@@ -31,6 +31,8 @@ struct Request {
   std::optional<std::string> exchange, entry;
   bool compatXpcsEigen = false;
   std::optional<Errors> errors;
+  std::optional<std::uint32_t> partials;  ///< time windows with a g2 of their own; 0: none
+  std::optional<Averaging> averaging;  ///< of the static bins of a dynamic bin
   std::optional<Format> format;
   bool unsignedCounts = false;
   std::optional<PixelOrder> pixelOrder;
@@ -72,6 +74,7 @@ struct Settings {
   std::uint64_t begin = 1;
   std::optional<std::uint64_t> end;
   std::uint32_t stride = 1, average = 1, dpl = 4;
+  std::uint32_t partials = 0;  ///< time windows with a g2 of their own
   std::uint32_t staticWindow = 0;  ///< 0: a tenth of the series
   std::uint64_t darkFrames = 0;
   double lld = 0, sigma = 0;
@@ -81,11 +84,18 @@ struct Settings {
   std::vector<double> monitor;   ///< one value per file frame, or empty
   SplitBins splitBins = SplitBins::error;
   Errors errors = Errors::influence;
+  Averaging averaging = Averaging::plain;
   float normFactor = 0;
   std::string resultGroup = "/exchange";
   TwoTimeSettings twoTime;
   std::uint32_t threads = 1;
   std::vector<std::string> warnings;
+};
+
+/// g2 of consecutive time windows. Matrices [P, D, Q] over the delays of the whole series; NaN where there is no value.
+struct PartialG2 {
+  std::uint64_t windowFrames = 0;  ///< 0: no windows
+  std::vector<double> g2, error;
 };
 
 /// Counts of one analysis beside the correlation itself.
@@ -96,6 +106,7 @@ struct Measured {
   std::vector<std::uint8_t> bad;            ///< [frames of the series] 1: does not count; empty: all count
   std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
   std::uint64_t markedReadings = 0;         ///< values that say "no reading", on pixels of the map
+  PartialG2 partials = {};
 };
 
 struct Summary {

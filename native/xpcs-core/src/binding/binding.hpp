@@ -22,6 +22,8 @@ auto guarded(Napi::Env env, Run run) {
   }
 }
 
+/// The property `averaging`, if it is there.
+std::optional<Averaging> to_averaging(const Napi::Object& from);
 MergeRequest to_merge_request(const Napi::Object& request);
 Request to_request(const Napi::Object& request);
 Napi::Object to_object(Napi::Env env, const Summary& summary);
