@@ -15,7 +15,7 @@ import { type Connection, openSession } from "./wire/connect.js";
 import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconnecting.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
-export type { AnalysisType, CorrOptions, CorrSummary, Format, Layout, PixelOrder } from "./core/analysis.js";
+export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
 export {
   type Attempt,
@@ -33,7 +33,14 @@ export {
   type Work,
 } from "./core/job.js";
 export type { JobQuery } from "./core/protocols.js";
-export { type Correlator, type CorrelatorOptions, type CorrelatorResult, correlateFile, createCorrelator } from "./xpcs/native.js";
+export {
+  type Correlator,
+  type CorrelatorOptions,
+  type CorrelatorResult,
+  correlateFile,
+  correlateMaps,
+  createCorrelator,
+} from "./xpcs/native.js";
 
 export interface ConnectOptions {
   readonly token: string;

@@ -104,6 +104,13 @@ export interface CorrRequest {
   readonly provenance: Readonly<Record<string, string>>;
 }
 
+/** One more q-map for the same pass over the data; all else is as in the request. */
+export interface FurtherMap {
+  readonly qmap: string;
+  readonly out: string;
+  readonly provenance: Readonly<Record<string, string>>;
+}
+
 export interface CorrProgress {
   readonly stage: "reading" | "correlating" | "writing";
   /** 0 to 1 within the stage. */

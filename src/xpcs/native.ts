@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { Averaging, CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import type { Averaging, CorrProgress, CorrRequest, CorrSummary, FurtherMap } from "../core/analysis.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
 
 /** Maps and scheme of an in-process correlator; arrays are row-major [height, width]. */
@@ -92,11 +92,16 @@ export interface MergeSummary {
 interface Addon {
   readonly version: string;
   machine(): NativeMachine;
-  resolveInput(request: CorrRequest): string;
+  resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
   merge(request: MergeRequest): MergeSummary;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
-  correlate(request: CorrRequest, progress: (progress: CorrProgress) => void, cancelFlag: Int32Array): Promise<CorrSummary>;
+  correlate(
+    request: CorrRequest,
+    further: readonly FurtherMap[],
+    progress: (progress: CorrProgress) => void,
+    cancelFlag: Int32Array,
+  ): Promise<CorrSummary[]>;
   Correlator: new (options: CorrelatorOptions) => Correlator;
 }
 
@@ -151,9 +156,9 @@ export function nativeMachine(): NativeMachine {
  * Checks what can be told without reading the frames, so that a mistake shows before a long digest.
  * @throws INVALID_ARGUMENT · NOT_FOUND · ALREADY_EXISTS · UNSUPPORTED · CORRUPT_DATA
  */
-export function resolveInput(request: CorrRequest): string {
+export function resolveInput(request: CorrRequest, further: readonly FurtherMap[] = []): string {
   try {
-    return addon().resolveInput(request);
+    return addon().resolveInput(request, further);
   } catch (error) {
     throw toXpcsError(error);
   }
@@ -207,6 +212,21 @@ export async function correlateFile(
   onProgress: (progress: CorrProgress) => void = () => {},
   signal?: AbortSignal,
 ): Promise<CorrSummary> {
+  return (await correlateMaps(request, [], onProgress, signal))[0]!;
+}
+
+/**
+ * Correlates one file with several q-maps, which it reads and decodes once. Each result is that of a run of its own; none is
+ * published before all are whole.
+ * @returns the summaries: of the request's q-map, then of the further ones
+ * @throws as correlateFile; a bad q-map is named
+ */
+export async function correlateMaps(
+  request: CorrRequest,
+  further: readonly FurtherMap[],
+  onProgress: (progress: CorrProgress) => void = () => {},
+  signal?: AbortSignal,
+): Promise<CorrSummary[]> {
   const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
   const onAbort = (): void => {
     Atomics.store(cancelFlag, 0, 1);
@@ -214,7 +234,7 @@ export async function correlateFile(
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort);
   try {
-    return await addon().correlate(request, onProgress, cancelFlag);
+    return await addon().correlate(request, further, onProgress, cancelFlag);
   } catch (error) {
     throw toXpcsError(error);
   } finally {

@@ -119,12 +119,10 @@ std::uint64_t partial_window_frames(std::uint64_t frames, std::uint32_t windows)
 PartialG2 correlate_partials(FrameReader& reader, const Settings& settings, const Partition& partition, const CorrelatorOptions& options,
                              const Measured& measured, std::uint64_t frames, const Control& control) {
   Settings again = settings;  // what reading adds to them is known from the first pass
-  auto windows = std::make_unique<Windows>(settings, partition, options, measured, frames, control);
-  Windows& curves = *windows;
-  std::vector<std::unique_ptr<FrameSink>> sinks;
-  sinks.push_back(std::move(windows));
-  (void)read_series(reader, again, sinks, control);
-  return curves.take();
+  Windows windows(settings, partition, options, measured, frames, control);
+  FrameSink* const sinks[] = {&windows};
+  (void)read_series(reader, {&again, 1}, sinks, control);
+  return windows.take();
 }
 
 }  // namespace xpcs

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,12 @@ struct Request {
   std::optional<bool> normalizeByFrameSum;  ///< given: wins over the job file
   std::string out;
   bool overwrite = false;
+  std::map<std::string, std::string> provenance;
+};
+
+/// One more q-map for the same pass over the data: its result is that of a run of its own with the request's other fields.
+struct FurtherMap {
+  std::string qmap, out;
   std::map<std::string, std::string> provenance;
 };
 
@@ -124,7 +131,17 @@ struct Summary {
 /// Resolves a request. @throws invalid_argument, not_found, unsupported, corrupt_data
 Settings resolve_settings(const Request& request);
 
+/// The same for several q-maps of one detector: the request's first, then the further ones. A bad one is named.
+std::vector<Settings> resolve_settings(std::span<const Request> requests);
+
+/// One request per q-map. @throws invalid_argument the request itself has none
+std::vector<Request> requests_of(const Request& request, std::span<const FurtherMap> further);
+
 /// Runs it all; nothing is left at request.out when it throws.
 Summary run_analysis(const Request& request, const Control& control);
+
+/// Reads the file once for several q-maps. Nothing is published before every result is whole.
+/// @returns one summary per q-map; the time of reading is that of the common pass
+std::vector<Summary> run_analyses(const Request& request, std::span<const FurtherMap> further, const Control& control);
 
 }  // namespace xpcs

@@ -157,6 +157,16 @@ Request to_request(const Napi::Object& from) {
   return request;
 }
 
+std::vector<FurtherMap> to_further_maps(const Napi::Value& maps) {
+  std::vector<FurtherMap> further;
+  const Napi::Array array = maps.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Object map = array.Get(i).As<Napi::Object>();
+    further.push_back({text(map, "qmap").value_or(""), text(map, "out").value_or(""), text_map(map.Get("provenance").As<Napi::Object>())});
+  }
+  return further;
+}
+
 Napi::Object to_object(Napi::Env env, const Summary& summary) {
   Napi::Object out = Napi::Object::New(env);
   const auto set = [&](const char* name, double value) { out.Set(name, value); };
