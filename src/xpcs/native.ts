@@ -94,6 +94,7 @@ interface Addon {
   machine(): NativeMachine;
   resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
   merge(request: MergeRequest): MergeSummary;
+  patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
   correlate(
@@ -171,6 +172,19 @@ export function resolveInput(request: CorrRequest, further: readonly FurtherMap[
 export function mergeResults(request: MergeRequest): MergeSummary {
   try {
     return addon().merge(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * Writes the q-map of a result, with the blemishes of its leverage table masked, as a q-map file of its own.
+ * @returns how many pixels were masked
+ * @throws INVALID_ARGUMENT no leverage table · ALREADY_EXISTS · NOT_FOUND · CORRUPT_DATA · IO_FAILED
+ */
+export function patchQmap(result: string, out: string, overwrite: boolean): number {
+  try {
+    return addon().patchQmap(result, out, overwrite);
   } catch (error) {
     throw toXpcsError(error);
   }

@@ -182,6 +182,7 @@ void write_nexus(h5::File& file, const Outcome& outcome) {
   write_qmap(file, outcome);
   if (outcome.settings.type != AnalysisType::twotime) write_multitau(file, outcome);
   write_static(file, outcome);
+  if (outcome.measured.leverage) write_leverage(file, outcome);
   if (outcome.settings.type != AnalysisType::twotime) write_moments(file, "/moments", outcome.result.moments);
 }
 
