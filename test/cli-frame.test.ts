@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { collectPairs, integerOption, positiveOption } from "../src/cli/option-values.js";
 import { createRun, formatTable } from "../src/cli/output.js";
 import { createPinoLogger } from "../src/cli/pino-logger.js";
-import { runCommandLine } from "../src/cli/run.js";
+import { runCommandLine } from "../src/cli/command-line.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../src/core/errors.js";
 import type { LogFields } from "../src/core/log.js";
 import { VERSION } from "../src/core/version.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRun } from "../../src/cli/output.js";
-import { runCommandLine } from "../../src/cli/run.js";
+import { runCommandLine } from "../../src/cli/command-line.js";
 import { plusMinus } from "../../src/cli/view-text.js";
 import { writeMetadata, writeQmap } from "../../src/demo/sample-files.js";
 import { delayScheme } from "../../src/xpcs/delays.js";
