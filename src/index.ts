@@ -28,6 +28,7 @@ export {
   type CorrJob,
   DEFAULT_EXPERIMENT,
   type FileRef,
+  isCommandJob,
   isFinal,
   type JobChanges,
   type JobId,

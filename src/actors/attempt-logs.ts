@@ -6,7 +6,7 @@ import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { JobId } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import { LOG_STREAMS, type LeaseRef, type LogStream } from "../core/protocols.js";
+import { type LeaseRef, LOG_STREAMS, type LogStream } from "../core/protocols.js";
 
 /** Head and tail, and the line between them. */
 const BYTES_MAX = LIMITS.logHeadBytes + LIMITS.logTailBytes + 1_024;

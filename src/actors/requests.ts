@@ -91,9 +91,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   modify: z.strictObject({ ids, changes }),
   retry: z.strictObject({ ids, children: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
   changes: z.strictObject({ cursor: z.string().max(128).nullable(), waitMs }),
-  logs: z
-    .strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs })
-    .transform((request) => withoutUndefined(request)),
+  logs: z.strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs }).transform((request) => withoutUndefined(request)),
   addToken: tokenRequest,
   tokens: empty,
   revokeToken: z.strictObject({ id }),

@@ -93,7 +93,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./job.js")).registerJob,
   },
   { name: "watch", group: "Jobs", summary: "follow jobs until they end", load: async () => (await import("./watch.js")).registerWatch },
-  { name: "logs", group: "Jobs", summary: "what a command has written, also live", load: async () => (await import("./logs.js")).registerLogs },
+  {
+    name: "logs",
+    group: "Jobs",
+    summary: "what a command has written, also live",
+    load: async () => (await import("./logs.js")).registerLogs,
+  },
   {
     name: "cancel",
     group: "Jobs",

@@ -56,7 +56,8 @@ const app = z
       return word.argv;
     });
     for (const word of [...words, ...Object.values(env)]) {
-      for (const [, name] of word.matchAll(/\{([^{}]*)\}/g)) if (!known.has(name!)) fault(`"${word}" uses {${name}}, which is no parameter`);
+      for (const [, name] of word.matchAll(/\{([^{}]*)\}/g))
+        if (!known.has(name!)) fault(`"${word}" uses {${name}}, which is no parameter`);
     }
     if (Object.keys(parameters).length > LIMITS.commandFieldsMax) fault(`there are more than ${LIMITS.commandFieldsMax} parameters`);
   });
@@ -108,5 +109,7 @@ export function parseCommandApps(text: string, path: string): CommandApps {
   const parsed = settings.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new XpcsError("INVALID_ARGUMENT", `${path}: ${issue.path.map(String).join(".") || "the file"}: ${issue.message}`);
+  // Of a name zod says only that it is wrong; why is one level below.
+  const why = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
+  throw new XpcsError("INVALID_ARGUMENT", `${path}: ${issue.path.map(String).join(".") || "the file"}: ${why}`);
 }

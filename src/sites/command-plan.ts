@@ -38,11 +38,12 @@ function textOf(value: ParameterValue, { choices, pattern }: Extract<Parameter, 
   return text.startsWith("-") ? new Error("must not begin with a dash") : text;
 }
 
+type Plain = Exclude<Parameter, { type: "input" | "output" }>;
+
 /** The value as declared, or what is wrong with it. */
-function typed(value: ParameterValue, declared: Parameter): Value | Error {
+function typed(value: ParameterValue, declared: Plain): Value | Error {
   if (declared.type === "integer" || declared.type === "number") return numberOf(value, declared);
   if (declared.type === "text") return textOf(value, declared);
-  if (declared.type !== "boolean") return new Error(`is a file: give it as an ${declared.type}`);
   if (value === true || value === "true") return true;
   return value === false || value === "false" ? false : new Error("must be true or false");
 }
@@ -53,14 +54,15 @@ function valuesOf(app: CommandApp, job: CommandJob): Map<string, Value> {
   for (const kind of ["parameters", "inputs", "outputs"] as const) {
     for (const name of Object.keys(job[kind])) {
       const declared = Object.hasOwn(app.parameters, name) ? app.parameters[name] : undefined;
-      const fits = kind === "parameters" ? declared !== undefined : declared?.type === kind.slice(0, -1);
-      if (!fits) throw refuse(job.app, `it has no ${kind.slice(0, -1)} "${name}"; it has ${Object.keys(app.parameters).join(", ") || "none"}`);
+      const isFile = declared?.type === "input" || declared?.type === "output";
+      const fits = kind === "parameters" ? declared !== undefined && !isFile : declared?.type === kind.slice(0, -1);
+      if (!fits)
+        throw refuse(job.app, `it has no ${kind.slice(0, -1)} "${name}"; it has ${Object.keys(app.parameters).join(", ") || "none"}`);
     }
   }
   for (const [name, declared] of Object.entries(app.parameters)) {
     const isFile = declared.type === "input" || declared.type === "output";
-    const given = isFile ? (declared.type === "input" ? job.inputs : job.outputs)[name]?.path : job.parameters[name];
-    const value = given ?? (isFile ? undefined : declared.default);
+    const value = isFile ? (declared.type === "input" ? job.inputs : job.outputs)[name]?.path : (job.parameters[name] ?? declared.default);
     if (value === undefined) {
       if (declared.optional === true) continue;
       throw refuse(job.app, `${declared.type} "${name}" is missing`);

@@ -11,8 +11,8 @@ export function stopBeforeLoss(clock: Clock, leases: HeldLeases, held: HeldLease
   let timer: Timer;
   const look = (): void => {
     const leftMs = leases.confirmedMs + held.lease.leaseMs - MARGIN_MS - clock.monotonicMs();
-    if (leftMs <= 0) return held.stop("unrenewed");
-    timer = clock.after(leftMs, look);
+    if (leftMs <= 0) held.stop("unrenewed");
+    else timer = clock.after(leftMs, look);
   };
   timer = clock.after(0, look);
   return { cancel: () => timer.cancel() };

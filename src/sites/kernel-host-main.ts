@@ -7,8 +7,8 @@ import { KERNEL_HOST_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
-import { correlateRecorded } from "./correlate.js";
 import { createCommandRunner } from "./command-runner.js";
+import { correlateRecorded } from "./correlate.js";
 import { createKernelActor } from "./kernel-actor.js";
 
 const link = parentLink();

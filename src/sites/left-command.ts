@@ -1,5 +1,5 @@
 /** Ends a command whose kernel host died before it: nothing of an attempt may outlive it. */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { PID_FILE } from "./command-plan.js";
 import { killGroup } from "./command-runner.js";
@@ -11,7 +11,7 @@ import { killGroup } from "./command-runner.js";
 export function endLeftCommand(folder: string): void {
   try {
     const pid = Number(readFileSync(join(folder, PID_FILE), "utf8"));
-    if (Number.isSafeInteger(pid) && pid > 1 && readlinkSync(`/proc/${pid}/cwd`) === folder) killGroup(pid, "SIGKILL");
+    if (Number.isSafeInteger(pid) && pid > 1 && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(folder)) killGroup(pid, "SIGKILL");
   } catch {
     // No command was running, or it is gone.
   }

@@ -4,7 +4,7 @@ import { type Clock, sleep } from "../core/clock.js";
 import { toXpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
-import { LOG_STREAMS, type LeaseRef, type LogStream, type WorkSource } from "../core/protocols.js";
+import { type LeaseRef, LOG_STREAMS, type LogStream, type WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 
 export interface LogShippingOptions {
@@ -46,7 +46,9 @@ export function shipLogs(options: LogShippingOptions): { finish(): Promise<void>
         continue;
       }
       const at = offset;
-      const { size } = await link.call((source) => source.pushLog({ site, instance, lease, stream, offset: at, data }), { signal: abandon });
+      const { size } = await link.call((source) => source.pushLog({ site, instance, lease, stream, offset: at, data }), {
+        signal: abandon,
+      });
       // Central takes no more than a log may have.
       if (size <= at) return;
       offset = size;

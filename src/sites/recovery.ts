@@ -4,8 +4,8 @@
  */
 import type { LeaseRef } from "../core/protocols.js";
 import { type AttemptContext, reportCompletion } from "./attempt.js";
-import { endLeftCommand } from "./left-command.js";
 import { type AttemptRecord, leftFolders, removeFolder } from "./attempt-folder.js";
+import { endLeftCommand } from "./left-command.js";
 import { fromSystem } from "./system-error.js";
 import { transferFor } from "./transfers/registry.js";
 

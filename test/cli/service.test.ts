@@ -108,6 +108,7 @@ describe("a file through central and a site", () => {
     expect(job).toMatchObject({ id: jobs[0], app: "xpcs.corr", type: "multitau", state: "finished", site: "here", epoch: 1 });
     expect(job.inputs).toEqual([run.input, run.qmap]);
     expect(job.outputs).toEqual([{ path, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }]);
+    expect(await json("logs", "logs", job.id)).toEqual({ job: job.id, epoch: 1, stream: "stdout", text: "", next: 0 });
     const listed = await json<JobView[]>("jobs", "jobs", "--state", "finished", "--tag", "sample=latex");
     expect(listed).toEqual([job]);
     expect(await json<JobView[]>("jobs", "jobs", "--tag", "sample=other")).toEqual([]);
