@@ -7,6 +7,7 @@ import { z } from "zod";
 import {
   ANALYSIS_TYPES,
   AVERAGINGS,
+  COMPATS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -71,7 +72,7 @@ const corrOptions = z.strictObject({
   layout: z.enum(LAYOUTS).optional(),
   exchange: plainText(LIMITS.tagCharsMax).optional(),
   entry: plainText(LIMITS.tagCharsMax).optional(),
-  compat: z.literal("xpcs-eigen").optional(),
+  compat: z.enum(COMPATS).optional(),
   errors: z.enum(ERROR_CONVENTIONS).optional(),
   averaging: z.enum(AVERAGINGS).optional(),
   partials: positive.optional(),
