@@ -307,7 +307,7 @@ std::uint64_t TwoTime::bytes_to_run(unsigned threads, std::uint64_t chunk) const
 }
 
 std::uint64_t two_time_bytes(std::uint64_t frames, std::uint64_t events, std::uint64_t pixels, std::uint64_t bins, unsigned threads, std::uint64_t chunk) {
-  const std::uint64_t lists = 16 * events;
+  const std::uint64_t lists = 20 * events;
   const std::uint64_t rows = frames * pixels;
   return std::min(lists, std::max(rows, 8 * events)) + work_bytes(frames, 4 * bins, bins, threads, chunk);
 }
