@@ -21,9 +21,13 @@ std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, st
   const std::uint32_t high = (frame - base) << IntegerBatch::kFrameShift;
   std::uint32_t* const words = word.data() + n;
   std::uint32_t* const tiles = tile.data() + n;
+  constexpr std::size_t kAhead = 24;
+  const std::size_t last = pixel.size() - 1;
   std::int64_t gained = 0;
   std::uint64_t valid = 0;
   for (std::size_t i = 0; i < pixel.size(); ++i) {
+    // The table of ranks is larger than the nearer caches, and each frame goes through all of it.
+    __builtin_prefetch(rankOfPixel + pixel[std::min(i + kAhead, last)]);
     const std::uint32_t rank = rankOfPixel[pixel[i]];
     const std::uint32_t to = std::min(rank >> kTileBits, none);
     const std::int64_t counts = rank != kNoRank ? 1 : 0;
