@@ -104,7 +104,8 @@ export class SiteSession implements WorkSource {
     const { promise } = await this.#central.turn(() => {
       const presence = this.#present({ site, instance });
       const record = this.#central.state.sites.get(site);
-      const held = this.#central.state.leased.get(site)?.size ?? 0;
+      let held = 0;
+      for (const id of this.#central.state.leased.get(site) ?? []) held += this.#central.state.jobs.get(id)?.spec.resources?.slots ?? 1;
       const free = Math.max(0, Math.min(slots, (record?.slots ?? 0) - held));
       // Wrapped, so that the turn does not end with the poll.
       return { promise: this.#poll(presence, site, free, waitMs) };
@@ -176,6 +177,18 @@ export class SiteSession implements WorkSource {
       this.#central.execute({ type: "giveBack", site, leases, reason }, this.#principal.person);
       return { news: this.#news(site) };
     });
+  }
+
+  async pushLog(request: Request<"pushLog">): ReturnType<WorkSource["pushLog"]> {
+    const { site, instance, lease, stream, offset, data } = this.#parse("pushLog", request);
+    const { logs, state } = this.#central;
+    await this.#central.turn(() => {
+      this.#present({ site, instance });
+      // Also after the attempt has ended, or was counted as lost: what it wrote is its own.
+      const attempt = state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
+      if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
+    });
+    return { size: await logs.append(lease, stream, offset, data) };
   }
 
   async leave(request: Request<"leave">): ReturnType<WorkSource["leave"]> {

@@ -49,6 +49,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./view.js")).registerView,
   },
   {
+    name: "leverage",
+    group: "Analyse here",
+    summary: "pixels that pull g2 of a result, and the q-map without the bad ones",
+    load: async () => (await import("./leverage.js")).registerLeverage,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",
@@ -61,11 +67,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./site.js")).registerSite,
   },
   {
+    name: "join",
+    group: "Run the service",
+    summary: "make this machine a site, with one paste",
+    load: async () => (await import("./join.js")).registerJoin,
+  },
+  {
+    name: "token",
+    group: "Run the service",
+    summary: "make, list and revoke tokens of persons and sites",
+    load: async () => (await import("./token.js")).registerToken,
+  },
+  {
     name: "submit",
     group: "Jobs",
     summary: "hand detector files to central; prints the job ids",
     load: async () => (await import("./submit.js")).registerSubmit,
   },
+  { name: "run", group: "Jobs", summary: "run a command that sites allow", load: async () => (await import("./run.js")).registerRun },
   { name: "jobs", group: "Jobs", summary: "list jobs by state or tag", load: async () => (await import("./jobs.js")).registerJobs },
   {
     name: "job",
@@ -75,10 +94,28 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: "watch", group: "Jobs", summary: "follow jobs until they end", load: async () => (await import("./watch.js")).registerWatch },
   {
+    name: "logs",
+    group: "Jobs",
+    summary: "what a command has written, also live",
+    load: async () => (await import("./logs.js")).registerLogs,
+  },
+  {
     name: "cancel",
     group: "Jobs",
     summary: "stop jobs, also running ones",
     load: async () => (await import("./cancel.js")).registerCancel,
+  },
+  {
+    name: "modify",
+    group: "Jobs",
+    summary: "change what jobs ask for, before they run",
+    load: async () => (await import("./modify.js")).registerModify,
+  },
+  {
+    name: "retry",
+    group: "Jobs",
+    summary: "let failed and canceled jobs begin anew",
+    load: async () => (await import("./retry.js")).registerRetry,
   },
   {
     name: "sites",

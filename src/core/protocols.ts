@@ -7,7 +7,7 @@
 import type { Party, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
-import type { JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteName, SiteView } from "./job.js";
+import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -36,10 +36,33 @@ export interface Gate {
 
 export const GATE_METHODS: MethodTable<Gate> = { authenticate: true, exchangeCode: true };
 
+/** The two output streams of a command. */
+export const LOG_STREAMS = ["stdout", "stderr"] as const;
+export type LogStream = (typeof LOG_STREAMS)[number];
+
+/** A part of an attempt's output. */
+export interface LogPart {
+  readonly epoch: number;
+  readonly text: string;
+  /** Where the next part begins, bytes. */
+  readonly next: number;
+  /** The attempt has ended and this is all. */
+  readonly ended: boolean;
+}
+
 export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly experiment?: string;
+  readonly app?: string;
+  /** Site of the latest attempt. */
+  readonly site?: SiteName;
+  /** The person who submitted them. */
+  readonly owner?: string;
+  readonly parent?: JobId;
+  /** ISO 8601, UTC; the first is inclusive, the second not. */
+  readonly submittedAfter?: string;
+  readonly submittedBefore?: string;
   readonly ids?: readonly JobId[];
   readonly limit?: number;
   /** Cursor of the previous page. */
@@ -57,10 +80,27 @@ export interface ClientApi {
   /** Idempotent: canceling twice answers the same; a final job stays as it is. */
   cancel(request: { ids: readonly JobId[] }): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
   /**
+   * Changes what jobs ask for; what runs goes on as it was. All or none. Idempotent: the same changes again change nothing.
+   * @throws NOT_FOUND · REFUSED a final job takes tags only
+   */
+  modify(request: { ids: readonly JobId[]; changes: JobChanges }): Promise<{ modified: JobId[] }>;
+  /**
+   * Failed and canceled jobs begin anew with all their attempts; others are left alone, so a repeat is harmless. All or none.
+   * `children`: also the jobs below them that failed or were canceled.
+   * @throws NOT_FOUND · REFUSED a job is finished, its parent has failed, or its deadline has passed
+   */
+  retry(request: { ids: readonly JobId[]; children?: boolean }): Promise<{ retried: JobId[] }>;
+  /**
    * Long poll: jobs that changed after `cursor`, at once if there are any, else when there are or after `waitMs`.
    * The cursor `null` answers with the present cursor and no jobs.
    */
   changes(request: { cursor: string | null; waitMs: number }): Promise<{ cursor: string; jobs: JobView[] }>;
+  /**
+   * Long poll: what an attempt (default: the latest) has written from byte `offset` on, at once if there is any, else when there is, when the
+   * attempt ends, or after `waitMs`.
+   * @throws NOT_FOUND the job, or an attempt of it
+   */
+  logs(request: { id: JobId; epoch?: number; stream: LogStream; offset: number; waitMs: number }): Promise<LogPart>;
   /** Idempotent by the token's hash. */
   addToken(request: TokenRequest): Promise<{ token: TokenView }>;
   /** All tokens, newest first; also those that ended lately. */
@@ -75,7 +115,10 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   job: true,
   sites: true,
   cancel: true,
+  modify: true,
+  retry: true,
   changes: true,
+  logs: true,
   addToken: true,
   tokens: true,
   revokeToken: true,
@@ -107,6 +150,7 @@ export interface WorkSource {
     host: string;
     slots: number;
     apps: readonly string[];
+    capacity?: SiteCapacity;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /** Long poll for at most `slots` leases; answers at once with news. Unanswered grants come back by expiry. */
@@ -131,6 +175,18 @@ export interface WorkSource {
   fail(request: { site: SiteName; instance: string; lease: LeaseRef; code: ErrorCode; reason: string }): Promise<{ news: SiteNews }>;
   /** Gives an unstarted or stopped lease back; does not count as an attempt of the job. */
   giveBack(request: { site: SiteName; instance: string; leases: readonly LeaseRef[]; reason: string }): Promise<{ news: SiteNews }>;
+  /**
+   * Adds to the output of an attempt that the site has or had. Idempotent: what does not begin where central's copy ends is left out.
+   * @returns where central's copy ends
+   */
+  pushLog(request: {
+    site: SiteName;
+    instance: string;
+    lease: LeaseRef;
+    stream: LogStream;
+    offset: number;
+    data: Uint8Array;
+  }): Promise<{ size: number }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;
 }
@@ -142,13 +198,33 @@ export const WORK_SOURCE_METHODS: MethodTable<WorkSource> = {
   complete: true,
   fail: true,
   giveBack: true,
+  pushLog: true,
   leave: true,
 };
 
-/** One child process that runs one piece of native work at a time. */
+/** The command lines of one attempt, with every parameter filled in. */
+export interface CommandRun {
+  readonly app: "command";
+  /** One after the other. */
+  readonly before: readonly (readonly string[])[];
+  readonly argv: readonly string[];
+  /** After `argv`, also when that failed; they see its exit code in XPCS_EXIT_CODE. */
+  readonly after: readonly (readonly string[])[];
+  readonly cwd: string;
+  /** On top of the site's own environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Files that take its output. */
+  readonly logs: Readonly<Record<LogStream, string>>;
+  /** Holds the id of the process group while there is one. */
+  readonly pidFile: string;
+  /** Killed when the site falls silent. */
+  readonly exclusive: boolean;
+}
+
+/** One child process that runs one piece of work at a time: native, or a command. */
 export interface KernelHost {
   run(request: {
-    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number };
+    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
   }): Promise<{ summary: CorrSummary | null }>;
   /** Long poll for progress of the running work; also the sign of life. */
   progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;

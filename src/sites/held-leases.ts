@@ -10,7 +10,7 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 
 /** Why an attempt must stop. */
-export type StopReason = "lost" | "canceled" | "returned";
+export type StopReason = "lost" | "canceled" | "returned" | "walltime" | "unrenewed";
 
 export interface HeldLease {
   readonly lease: Lease;
@@ -24,7 +24,10 @@ export interface HeldLease {
 }
 
 export interface HeldLeases {
-  readonly count: number;
+  /** Slots that they take. */
+  readonly slots: number;
+  /** When the latest renewal that central has answered was sent, monotonic ms: leases last from then on at least. */
+  readonly confirmedMs: number;
   refs(): LeaseRef[];
   all(): readonly HeldLease[];
   add(lease: Lease): HeldLease;
@@ -71,9 +74,18 @@ function createHeld(lease: Lease): HeldLease {
   };
 }
 
+/** The end of an attempt that took longer than its job allows. */
+export function walltimeError({ job, epoch, resources }: Lease): XpcsError {
+  return new XpcsError(
+    "WALLTIME_EXCEEDED",
+    `attempt ${epoch} of ${job} took longer than the ${resources?.walltimeS} s that the job allows`,
+  );
+}
+
 function stopError(held: HeldLease): XpcsError {
   const { job, epoch } = held.lease;
   if (held.stopReason === "lost") return new XpcsError("STALE_LEASE", `${job} was granted again after attempt ${epoch}`);
+  if (held.stopReason === "walltime") return walltimeError(held.lease);
   return new XpcsError("CANCELED", held.stopReason === "canceled" ? `${job} was canceled` : "the site is stopping");
 }
 
@@ -83,6 +95,7 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   const leases = new Map<string, HeldLease>();
   const key = ({ job, epoch }: LeaseRef): string => `${job}.${epoch}`;
   let life: AbortSignal = new AbortController().signal;
+  let confirmedMs = Number.NEGATIVE_INFINITY;
   let current: Promise<void> | null = null;
   let next: Promise<void> | null = null;
   let touched = new AbortController();
@@ -102,16 +115,20 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
     options.onDrain(drain);
   };
   const renew = async (): Promise<void> => {
+    let sentMs = 0;
     const { news } = await link.call(
       // Built when it is sent: after an outage the news is about what is held then.
-      (source) =>
-        source.renew({
+      (source) => {
+        sentMs = clock.monotonicMs();
+        return source.renew({
           site,
           instance,
           held: [...leases.values()].map(({ lease: { job, epoch }, state, progress }) => ({ job, epoch, state, progress })),
-        }),
+        });
+      },
       { signal: life },
     );
+    confirmedMs = sentMs;
     apply(news);
   };
   /** A renewal that is sent after this call; those who ask meanwhile share it. */
@@ -132,8 +149,11 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   };
 
   return {
-    get count() {
-      return leases.size;
+    get slots() {
+      return [...leases.values()].reduce((sum, { lease }) => sum + (lease.resources?.slots ?? 1), 0);
+    },
+    get confirmedMs() {
+      return confirmedMs;
     },
     refs: () => [...leases.values()].map(({ lease: { job, epoch } }) => ({ job, epoch })),
     all: () => [...leases.values()],

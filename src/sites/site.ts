@@ -4,13 +4,14 @@
  */
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { Lease } from "../core/job.js";
+import type { Lease, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
 import type { Connection } from "../wire/connect.js";
 import { type Reconnecting, reconnecting } from "../wire/reconnecting.js";
 import { type AttemptContext, runAttempt } from "./attempt.js";
+import type { CommandApps } from "./command-apps.js";
 import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
@@ -23,7 +24,11 @@ export interface SiteOptions {
   readonly slots: number;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
+  /** Built-in apps that this machine can run. */
   readonly apps: readonly string[];
+  /** Commands that this site allows beside them. */
+  readonly commands: CommandApps;
+  readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
   /** Opens and authenticates one link to central. */
@@ -67,13 +72,14 @@ interface Running {
 
 /** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
-  const { name: site, instance, host, slots, apps, clock, logger } = options;
+  const { name: site, instance, host, slots, capacity, clock, logger } = options;
+  const apps = [...options.apps, ...Object.keys(options.commands)];
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
     const held = first ? await recoverableLeases(options.workDir) : leases().refs();
     try {
-      const { renewMs, news } = await source.join({ site, instance, host, slots, apps, held });
+      const { renewMs, news } = await source.join({ site, instance, host, slots, apps, capacity, held });
       first = false;
       refusedSinceMs = null;
       logger.info("site-joined", { site, slots });
@@ -119,7 +125,7 @@ async function takeLeases(running: Running): Promise<void> {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
     running.wake = () => renewed.abort();
-    const slots = running.draining ? 0 : Math.max(0, options.slots - leases.count);
+    const slots = running.draining ? 0 : Math.max(0, options.slots - leases.slots);
     try {
       await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
     } catch (error) {
@@ -192,12 +198,13 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot } = options;
+  const { workDir, threadsPerSlot, commands } = options;
   const context: AttemptContext = {
     site,
     instance,
     workDir,
     threadsPerSlot,
+    commands,
     link,
     leases,
     kernels,

@@ -106,6 +106,7 @@ std::uint64_t memory_available() {
 void resolve_two_time(const Request& request, Settings& settings) {
   TwoTimeSettings& set = settings.twoTime;
   if (request.job) read_job(request, settings);
+  if (request.compat == Compat::boost_corr) set.smoothing = Smoothing::sqmap;
   if (request.smoothing) set.smoothing = *request.smoothing;
   if (request.smoothingFilter) set.filter = *request.smoothingFilter;
   if (request.window) set.window = *request.window;
@@ -126,7 +127,7 @@ std::uint64_t check_two_time_memory(const Settings& settings, const Partition& p
   const std::uint64_t cells = frames * pixels;
   const double share = static_cast<double>(pixels) / partition.pixels();
   const std::uint64_t most = dense ? cells : std::min(cells, static_cast<std::uint64_t>(static_cast<double>(photons_at_most(settings)) * share));
-  // Frames that store every pixel are kept as bytes; lists of photons take 16 bytes each.
+  // Frames that store every pixel are kept as bytes; lists of photons take up to 20 bytes each.
   std::uint64_t bytes = two_time_bytes({frames, dense ? most / 8 : most, pixels, set.bins.size(), settings.threads, set.matrix() ? C2Writer::kChunk : 0, set.blocks() ? settings.dpl : 0});
   bytes += 16ull * partition.pixels();
   if (settings.type == AnalysisType::both) {
