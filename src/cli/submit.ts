@@ -48,6 +48,7 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
     qmaps: qmap ?? [],
     ...(job === undefined ? {} : { job }),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(options.monitor === undefined ? {} : { monitor: options.monitor }),
     ...(out === undefined ? {} : { out }),
     ...(site === undefined ? {} : { site }),
     ...(experiment === null ? {} : { experiment }),

@@ -5,6 +5,7 @@
 import { basename } from "node:path";
 import type { CorrSummary } from "../core/analysis.js";
 import type { FileRef, JobId, Lease } from "../core/job.js";
+import { corrFilesOf, jobFiles } from "../core/job-files.js";
 import type { KernelWork } from "./kernel-host.js";
 import type { Destination } from "./transfers/define.js";
 
@@ -21,17 +22,14 @@ export interface Plan {
 /** What a lease asks for. */
 export function planOf({ job, epoch, work }: Lease, { site, threadsPerSlot }: { site: string; threadsPerSlot: number }): Plan {
   if (work.app === "xpcs.noop") return { inputs: [], destination: null, work: () => work };
-  const named = (["input", "qmap", "job", "metadata"] as const).flatMap((name) => {
-    const ref = work[name];
-    return ref === undefined ? [] : [{ name, ref }];
-  });
+  const inputs = jobFiles(work);
   return {
-    inputs: named.map(({ ref }) => ref),
+    inputs,
     destination: { ref: work.out, job, overwrite: work.overwrite },
     work: (paths, out) => ({
       app: "xpcs.corr",
       request: {
-        files: Object.fromEntries(named.map(({ name }, at) => [name, paths[at]])),
+        files: corrFilesOf(work, (ref) => paths[inputs.indexOf(ref)]!),
         options: { threads: threadsPerSlot, ...work.options },
         out,
         // The attempt's folder is its own; the destination's rule is the transfer's business.
