@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "./core/clock.js";
 import { isCode, XpcsError } from "./core/errors.js";
-import { isFinal, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
+import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
 import { CLIENT_API_METHODS, type ClientApi, type JobQuery } from "./core/protocols.js";
@@ -23,12 +23,16 @@ export {
   DEFAULT_EXPERIMENT,
   type FileRef,
   isFinal,
+  type JobChanges,
   type JobId,
   type JobSpec,
   type JobState,
   type JobView,
   type NoopJob,
   type OutputFile,
+  type ParentPolicy,
+  type Resources,
+  type SiteCapacity,
   type SiteView,
   type Work,
 } from "./core/job.js";
@@ -73,6 +77,17 @@ export interface XpcsClient {
   /** @throws NOT_FOUND one of the ids */
   cancel(ids: readonly JobId[]): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
   /**
+   * Changes what jobs ask for; what runs goes on as it was. All or none.
+   * @throws NOT_FOUND · REFUSED a final job takes tags only
+   */
+  modify(ids: readonly JobId[], changes: JobChanges): Promise<JobId[]>;
+  /**
+   * Lets failed and canceled jobs begin anew, with `children` also those below them. All or none.
+   * @returns those that wait again
+   * @throws NOT_FOUND · REFUSED one is finished, or its parent has failed
+   */
+  retry(ids: readonly JobId[], options?: { readonly children?: boolean }): Promise<JobId[]>;
+  /**
    * Waits until all jobs are finished, failed or canceled.
    * @returns the jobs in the order of `ids`
    * @throws NOT_FOUND · CANCELED the signal was aborted
@@ -88,6 +103,17 @@ const SUBMIT_CHUNK = 100;
 
 function inChunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
+}
+
+/** Parents that a request names by place (`#n`), as the calls so far have made them: their ids, or their place within the next call. */
+function withKnownParents(spec: JobSpec, ids: readonly JobId[]): JobSpec {
+  if (spec.parents === undefined) return spec;
+  const known = (parent: string): string => {
+    if (!/^#\d+$/.test(parent)) return parent;
+    const place = Number(parent.slice(1));
+    return ids[place] ?? `#${place - ids.length}`;
+  };
+  return { ...spec, parents: spec.parents.map(known) };
 }
 
 async function dial(url: string, token: string, clock: Clock): Promise<Connection<ClientApi>> {
@@ -125,7 +151,8 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
       const ids: JobId[] = [];
       for (const [at, chunk] of chunks.entries()) {
         const chunkKey = chunks.length === 1 ? key : `${key}.${at}`;
-        ids.push(...(await call((api) => api.submit({ key: chunkKey, jobs: chunk }))).jobs);
+        const specs = chunk.map((spec) => withKnownParents(spec, ids));
+        ids.push(...(await call((api) => api.submit({ key: chunkKey, jobs: specs }))).jobs);
       }
       return { jobs: ids };
     },
@@ -133,6 +160,8 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     job: (id) => call((api) => api.job({ id })),
     sites: async () => (await call((api) => api.sites({}))).sites,
     cancel: (ids) => call((api) => api.cancel({ ids })),
+    modify: async (ids, changes) => (await call((api) => api.modify({ ids, changes }))).modified,
+    retry: async (ids, { children = false } = {}) => (await call((api) => api.retry({ ids, children }))).retried,
     wait: (ids, waitOptions = {}) => waitForJobs(link, ids, waitOptions),
     follow: ({ onChange, signal }) => followChanges(link, { signal }, async () => {}, onChange),
     close: () => link.close(),

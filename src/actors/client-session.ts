@@ -64,6 +64,19 @@ function* matching(central: Central, horizon: Horizon, query: JobQuery): Generat
   }
 }
 
+/** The specification of the job at place `at` of a request, with the ids of the parents that it names by their place. */
+function withParents(spec: JobSpec, at: number, ids: readonly JobId[]): JobSpec {
+  if (spec.parents === undefined) return spec;
+  const parents = spec.parents.map((parent) => {
+    if (!parent.startsWith("#")) return parent;
+    const place = Number(parent.slice(1));
+    if (!/^#\d+$/.test(parent) || place >= at)
+      throw new XpcsError("INVALID_ARGUMENT", `submit: jobs.${at}.parents: "${parent}" is no earlier job of this request`);
+    return ids[place]!;
+  });
+  return { ...spec, parents };
+}
+
 /** Tells the sites whose leases were canceled, if they wait for news. */
 function tellSites(central: Central, ids: readonly JobId[]): void {
   for (const id of ids) {
@@ -89,7 +102,9 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
       const digest = digestOf(jobs);
       return central.turn(() => {
         const now = central.clock.nowMs();
-        central.execute({ type: "submit", key, digest, jobs: jobs.map((spec) => ({ id: central.newJobId(now), spec })) }, by);
+        const ids = jobs.map(() => central.newJobId(now));
+        const named = jobs.map((spec, at) => ({ id: ids[at]!, spec: withParents(spec, at, ids) }));
+        central.execute({ type: "submit", key, digest, jobs: named }, by);
         return { jobs: [...(central.state.keys.get(key)?.jobs ?? [])] };
       });
     },
@@ -118,6 +133,22 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
         central.execute({ type: "cancel", ids }, by);
         tellSites(central, ids);
         return cancelOutcome(central.state, ids);
+      });
+    },
+    async modify(request) {
+      const { ids, changes } = parse("modify", request) as Parameters<ClientApi["modify"]>[0];
+      return central.turn(() => {
+        for (const id of ids) horizon.job(id);
+        central.execute({ type: "modify", ids, changes }, by);
+        return { modified: [...new Set(ids)] };
+      });
+    },
+    async retry(request) {
+      const { ids, children = false } = parse("retry", request) as Parameters<ClientApi["retry"]>[0];
+      return central.turn(() => {
+        for (const id of ids) horizon.job(id);
+        const events = central.execute({ type: "retry", ids, children }, by);
+        return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });
     },
     async changes(request) {

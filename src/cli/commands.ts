@@ -81,6 +81,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./cancel.js")).registerCancel,
   },
   {
+    name: "modify",
+    group: "Jobs",
+    summary: "change what jobs ask for, before they run",
+    load: async () => (await import("./modify.js")).registerModify,
+  },
+  {
+    name: "retry",
+    group: "Jobs",
+    summary: "let failed and canceled jobs begin anew",
+    load: async () => (await import("./retry.js")).registerRetry,
+  },
+  {
     name: "sites",
     group: "Jobs",
     summary: "list the sites and what they are doing",

@@ -1,6 +1,6 @@
 /** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
 import { randomUUID } from "node:crypto";
-import { availableParallelism, hostname } from "node:os";
+import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { toXpcsError } from "../core/errors.js";
@@ -68,6 +68,7 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
     slots,
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
+    capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: 0, nodes: 1, walltimeS: null },
     workDir,
     dial: async () =>
       openSession(await openWebSocket(central, { clock }), WORK_SOURCE_METHODS, { clock, token, version: VERSION, party: "site" }),

@@ -7,7 +7,7 @@
 import type { Party, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
-import type { JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteName, SiteView } from "./job.js";
+import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -57,6 +57,17 @@ export interface ClientApi {
   /** Idempotent: canceling twice answers the same; a final job stays as it is. */
   cancel(request: { ids: readonly JobId[] }): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
   /**
+   * Changes what jobs ask for; what runs goes on as it was. All or none. Idempotent: the same changes again change nothing.
+   * @throws NOT_FOUND · REFUSED a final job takes tags only
+   */
+  modify(request: { ids: readonly JobId[]; changes: JobChanges }): Promise<{ modified: JobId[] }>;
+  /**
+   * Failed and canceled jobs begin anew with all their attempts; others are left alone, so a repeat is harmless. All or none.
+   * `children`: also the jobs below them that failed or were canceled.
+   * @throws NOT_FOUND · REFUSED a job is finished, its parent has failed, or its deadline has passed
+   */
+  retry(request: { ids: readonly JobId[]; children?: boolean }): Promise<{ retried: JobId[] }>;
+  /**
    * Long poll: jobs that changed after `cursor`, at once if there are any, else when there are or after `waitMs`.
    * The cursor `null` answers with the present cursor and no jobs.
    */
@@ -75,6 +86,8 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   job: true,
   sites: true,
   cancel: true,
+  modify: true,
+  retry: true,
   changes: true,
   addToken: true,
   tokens: true,
@@ -107,6 +120,7 @@ export interface WorkSource {
     host: string;
     slots: number;
     apps: readonly string[];
+    capacity?: SiteCapacity;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /** Long poll for at most `slots` leases; answers at once with news. Unanswered grants come back by expiry. */

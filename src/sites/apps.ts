@@ -20,7 +20,7 @@ export interface Plan {
 }
 
 /** What a lease asks for. */
-export function planOf({ job, epoch, work }: Lease, { site, threadsPerSlot }: { site: string; threadsPerSlot: number }): Plan {
+export function planOf({ job, epoch, work, resources }: Lease, { site, threadsPerSlot }: { site: string; threadsPerSlot: number }): Plan {
   if (work.app === "xpcs.noop") return { inputs: [], destination: null, work: () => work };
   const inputs = jobFiles(work);
   return {
@@ -30,7 +30,7 @@ export function planOf({ job, epoch, work }: Lease, { site, threadsPerSlot }: { 
       app: "xpcs.corr",
       request: {
         files: corrFilesOf(work, (ref) => paths[inputs.indexOf(ref)]!),
-        options: { threads: threadsPerSlot, ...work.options },
+        options: { threads: resources?.cores || threadsPerSlot * (resources?.slots ?? 1), ...work.options },
         out,
         // The attempt's folder is its own; the destination's rule is the transfer's business.
         overwrite: true,

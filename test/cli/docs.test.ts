@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { addCorrOptions } from "../../src/cli/corr-options.js";
+import { addJobOptions } from "../../src/cli/job-options.js";
 import { createRun } from "../../src/cli/output.js";
 import { ERROR_CODES } from "../../src/core/errors.js";
 import { JOB_STATES } from "../../src/core/job.js";
@@ -17,29 +18,30 @@ async function optionsOf(name: string): Promise<string[]> {
 
 const ANALYSIS = addCorrOptions(new Command()).options.map(({ long }) => long!);
 
+const JOB = addJobOptions(new Command()).options.map(({ long }) => long!);
+
 describe("docs/cli.md", () => {
   it("has a section for every command, and for no other", () => {
     const titles = [...CLI_DOC.matchAll(/^## xpcs (.+)$/gm)].map((match) => match[1]!);
     expect(titles.sort()).toEqual(COMMANDS.map(({ name }) => name).sort());
   });
 
-  it("has the analysis options", () => {
-    expect(
-      [
-        ...optionsIn(
-          rows(section("Analysis options"))
-            .map(([option]) => option)
-            .join(" "),
-        ),
-      ].sort(),
-    ).toEqual([...ANALYSIS].sort());
+  it.each([
+    ["Analysis options", ANALYSIS],
+    ["Job options", JOB],
+  ])("has the %s", (title, options) => {
+    const words = rows(section(title)).map(([option]) => option);
+    expect([...optionsIn(words.join(" "))].sort()).toEqual([...options].sort());
   });
 
   it.each(COMMANDS.map(({ name }) => name))("has the options of %s, and no other", async (name) => {
     const options = await optionsOf(name);
     const text = section(`xpcs ${name}`);
     const named = optionsIn(text);
-    const shared = text.includes("(#analysis-options)") ? ANALYSIS : [];
+    const shared = [
+      ...(text.includes("(#analysis-options)") ? ANALYSIS : []),
+      ...(text.includes("and the [job options](#job-options)") ? JOB : []),
+    ];
     expect(options.filter((option) => !named.has(option) && !shared.includes(option))).toEqual([]);
     expect([...named].filter((option) => !options.includes(option) && option !== "--json")).toEqual([]);
   });

@@ -76,6 +76,28 @@ beforeAll(async () => {
 });
 afterAll(() => facility.end());
 
+describe("jobs that depend on each other", () => {
+  it("run in order, are changed while they wait, fail together, and are retried together", async () => {
+    const work = { app: "xpcs.noop" as const, durationMs: 1 };
+    const waiting = { work, tags: {}, attemptsMax: 1, site: "nowhere" };
+    const { jobs } = await facility.client.submit({ jobs: [waiting, { ...waiting, parents: ["#0"] }] });
+    const [first, second] = jobs as [string, string];
+    expect((await json<JobView>("job", "job", second)).reason).toBe(`waits for 1 of 1 parent: ${first}`);
+    expect(await json("modify", "modify", first, "--priority", "7", "--deadline", "1s")).toEqual({ modified: [first] });
+    expect(await facility.client.wait(jobs)).toMatchObject([
+      { state: "failed", priority: 7, reason: expect.stringContaining("its deadline") },
+      { state: "failed", reason: `its parent ${first} failed` },
+    ]);
+    const refused = await xpcs("retry", first, second);
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("the deadline of job")]);
+    const canceled = (await facility.client.submit({ jobs: [waiting, { ...waiting, parents: ["#0"] }] })).jobs as [string, string];
+    await facility.client.cancel([canceled[0]]);
+    expect(await json("retry", "retry", canceled[0], "--children")).toEqual({ retried: canceled });
+    await json("modify", "modify", ...canceled, "--any-site");
+    expect(await facility.client.wait(canceled)).toMatchObject([{ state: "finished" }, { state: "finished" }]);
+  });
+});
+
 describe("a file through central and a site", () => {
   it("is submitted, analysed, waited for and listed", async () => {
     const { jobs } = await json<{ jobs: string[] }>("submit", ...submitArgs("first", "--tag", "sample=latex", "--wait"));
