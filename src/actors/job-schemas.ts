@@ -63,6 +63,7 @@ const corrOptions = z.strictObject({
   dpl: positive.optional(),
   threads: positive.max(LIMITS.threadsMax).optional(),
   g2out: z.boolean().optional(),
+  leverage: z.boolean().optional(),
   layout: z.enum(LAYOUTS).optional(),
   exchange: plainText(LIMITS.tagCharsMax).optional(),
   entry: plainText(LIMITS.tagCharsMax).optional(),
@@ -129,7 +130,8 @@ export const capacity: z.ZodType<SiteCapacity> = z.object({
   nodes: whole,
   walltimeS: z.number().positive().nullable(),
 });
-const deadline = z.iso.datetime({ error: "must be a time in UTC, such as 2026-11-25T18:00:00Z" });
+/** A time in UTC. */
+export const time = z.iso.datetime({ error: "must be a time in UTC, such as 2026-11-25T18:00:00Z" });
 /** Fields that `modify` may change, but for those that null takes away. */
 const changeable = {
   attemptsMax: positive.max(LIMITS.attemptsMaxMax),
@@ -146,7 +148,7 @@ export const spec: z.ZodType<JobSpec> = z
     tags,
     ...changeable,
     parents: z.array(id).max(LIMITS.parentsMax).optional(),
-    deadline: deadline.optional(),
+    deadline: time.optional(),
     site: name.optional(),
   } satisfies Record<keyof JobSpec, z.ZodType>)
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
@@ -156,7 +158,7 @@ export const changes: z.ZodType<JobChanges> = z
     ...changeable,
     attemptsMax: changeable.attemptsMax.optional(),
     tags: tags.optional(),
-    deadline: deadline.nullable().optional(),
+    deadline: time.nullable().optional(),
     site: name.nullable().optional(),
   } satisfies Record<keyof JobChanges, z.ZodType>)
   .transform((fields) => withoutUndefined(fields))

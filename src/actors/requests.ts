@@ -8,7 +8,21 @@ import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, Gate, WorkSource } from "../core/protocols.js";
-import { capacity, changes, count, experiment, id, name, path, plainText, positive, spec, tags, withoutUndefined } from "./job-schemas.js";
+import {
+  capacity,
+  changes,
+  count,
+  experiment,
+  id,
+  name,
+  path,
+  plainText,
+  positive,
+  spec,
+  tags,
+  time,
+  withoutUndefined,
+} from "./job-schemas.js";
 
 const lease = z.object({ job: id, epoch: positive });
 const ids = z.array(id).min(1).max(LIMITS.submitJobsMax);
@@ -59,6 +73,12 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
       states: z.array(z.enum(JOB_STATES)).max(JOB_STATES.length).optional(),
       tags: tags.optional(),
       experiment: experiment.optional(),
+      app: name.optional(),
+      site: name.optional(),
+      owner: plainText(LIMITS.tagCharsMax).optional(),
+      parent: id.optional(),
+      submittedAfter: time.optional(),
+      submittedBefore: time.optional(),
       ids: z.array(id).max(LIMITS.submitJobsMax).optional(),
       limit: positive.max(LIMITS.pageJobsMax).optional(),
       after: id.optional(),

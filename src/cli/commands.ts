@@ -49,6 +49,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./view.js")).registerView,
   },
   {
+    name: "leverage",
+    group: "Analyse here",
+    summary: "pixels that pull g2 of a result, and the q-map without the bad ones",
+    load: async () => (await import("./leverage.js")).registerLeverage,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",
@@ -59,6 +65,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Run the service",
     summary: "work for a central on this machine: lease, analyse, report",
     load: async () => (await import("./site.js")).registerSite,
+  },
+  {
+    name: "join",
+    group: "Run the service",
+    summary: "make this machine a site, with one paste",
+    load: async () => (await import("./join.js")).registerJoin,
+  },
+  {
+    name: "token",
+    group: "Run the service",
+    summary: "make, list and revoke tokens of persons and sites",
+    load: async () => (await import("./token.js")).registerToken,
   },
   {
     name: "submit",

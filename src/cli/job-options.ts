@@ -1,9 +1,9 @@
 /** The options that every kind of job takes, for `xpcs submit`, `xpcs run` and `xpcs modify`: declared once, read once. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { type JobChanges, type JobSpec, PARENT_POLICIES, type ParentPolicy, type Resources } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { experimentOption, experimentSetting } from "./client-settings.js";
-import { collectPairs, integerOption, positiveOption } from "./option-values.js";
+import { collectPairs, integerOption, positiveOption, timeOption } from "./option-values.js";
 
 /** What `modify` can change too. */
 export interface ChangeableOptions {
@@ -27,22 +27,6 @@ export interface JobOptions extends ChangeableOptions {
   readonly parent?: readonly string[];
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** A time as ISO 8601 UTC: one with its zone, or a span from now such as 90s, 15m, 2h, 1d. */
-function timeOption(text: string): string {
-  const span = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text);
-  const atMs = span
-    ? Date.now() + Number(span[1]) * UNIT_MS[span[2]!]!
-    : /T.*(Z|[+-]\d\d:?\d\d)$/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
-  const at = new Date(atMs);
-  if (Number.isNaN(at.getTime()))
-    throw new InvalidArgumentError("It must be a time such as 2026-11-25T18:00:00Z, or a span from now such as 90s, 15m, 2h.");
-  return at.toISOString();
-}
-
 /** Adds the options that can also be changed later; nothing has a default. */
 export function addChangeableOptions(command: Command): Command {
   return command
@@ -54,7 +38,7 @@ export function addChangeableOptions(command: Command): Command {
       integerOption(1, LIMITS.attemptsMaxMax),
     )
     .option("--priority <n>", "higher comes first (default: 0)", integerOption(-LIMITS.priorityMax, LIMITS.priorityMax))
-    .option("--deadline <time>", "fail unless begun by then: 2026-11-25T18:00:00Z, or from now: 15m, 2h", timeOption)
+    .option("--deadline <time>", "fail unless begun by then: 2026-11-25T18:00:00Z, or from now: 15m, 2h", timeOption(1))
     .option("--retry-delay <s>", "wait before the second attempt; doubles with each (default: 1)", positiveOption)
     .addOption(new Option("--on-parent-failure <what>", "fail too, or run all the same (default: fail)").choices(PARENT_POLICIES))
     .option("--slots <n>", "slots that the job takes of its site (default: 1)", integerOption(1, LIMITS.siteSlotsMax))

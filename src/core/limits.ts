@@ -25,6 +25,8 @@ export const LIMITS = {
   authenticateMs: 10_000,
   /** Links that have not authenticated, at a time; the oldest makes room. All sites come back together when central was restarted, but need ms. */
   unauthenticatedLinksMax: 256,
+  /** Open connections of a listener: every site of a large facility, and then some. */
+  connectionsMax: 4_096,
   /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
   loginFailuresMax: 10,
   loginWindowMs: 60_000,

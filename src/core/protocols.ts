@@ -40,6 +40,15 @@ export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly experiment?: string;
+  readonly app?: string;
+  /** Site of the latest attempt. */
+  readonly site?: SiteName;
+  /** The person who submitted them. */
+  readonly owner?: string;
+  readonly parent?: JobId;
+  /** ISO 8601, UTC; the first is inclusive, the second not. */
+  readonly submittedAfter?: string;
+  readonly submittedBefore?: string;
   readonly ids?: readonly JobId[];
   readonly limit?: number;
   /** Cursor of the previous page. */

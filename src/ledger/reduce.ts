@@ -17,7 +17,7 @@ function updateJob(state: State, id: JobId, change: (job: JobRecord) => Partial<
     before.state !== "ready" || before.spec.priority !== changed.spec.priority || before.spec.deadline !== changed.spec.deadline;
   const after = changed.state === "ready" && moved ? { ...changed, queued: state.sequence } : changed;
   state.jobs.set(id, after);
-  indexJob(state, after);
+  indexJob(state, before, after);
 }
 
 function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[] {
@@ -47,7 +47,8 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
     reason: null,
     outputs: [],
     summary: null,
-    submittedAt: event.at,
+    // A clock that was set back must not upset the order of submission.
+    submittedAt: Math.max(event.at, state.submittedAt.at(-1) ?? 0),
     finishedAt: null,
   };
   addJob(state, job);

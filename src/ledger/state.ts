@@ -6,6 +6,7 @@
 import { XpcsError } from "../core/errors.js";
 import type { Attempt, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 import type { Summary } from "./events.js";
+import { JobIndex } from "./job-index.js";
 import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
@@ -81,6 +82,9 @@ export interface State {
   readonly order: JobId[];
   readonly keys: Map<string, KeyRecord>;
   readonly sites: Map<SiteName, SiteRecord>;
+  /** Times of submission by place in that order, ms since 1970; they never decrease. */
+  readonly submittedAt: number[];
+  readonly index: JobIndex;
   readonly ready: ReadyQueue;
   /** Jobs that wait for a site or for parents and have a deadline, ms since 1970. */
   readonly due: Map<JobId, number>;
@@ -96,6 +100,8 @@ export function emptyState(): State {
     sequence: 0,
     jobs: new Map(),
     order: [],
+    submittedAt: [],
+    index: new JobIndex(),
     keys: new Map(),
     sites: new Map(),
     ready: new ReadyQueue(),
@@ -115,8 +121,9 @@ export function canceledBy(person: string | undefined): string {
   return `canceled by ${person ?? "its owner"}`;
 }
 
-/** Puts a job into the indexes that its state says. */
-export function indexJob(state: State, job: JobRecord): void {
+/** Moves a job to the indexes that its state says, from those of what it was. */
+export function indexJob(state: State, before: JobRecord | undefined, job: JobRecord): void {
+  state.index.update(before, job);
   const { deadline } = job.spec;
   if (job.state === "ready") state.ready.add(job.id, job.spec);
   else state.ready.delete(job.id);
@@ -137,12 +144,13 @@ export function indexJob(state: State, job: JobRecord): void {
 export function addJob(state: State, job: JobRecord): void {
   state.jobs.set(job.id, job);
   state.order.push(job.id);
+  state.submittedAt.push(job.submittedAt);
   for (const parent of new Set(job.spec.parents)) {
     const children = state.children.get(parent);
     if (children === undefined) state.children.set(parent, [job.id]);
     else children.push(job.id);
   }
-  indexJob(state, job);
+  indexJob(state, undefined, job);
 }
 
 /** Name and value of one checkpoint record. */

@@ -63,7 +63,7 @@ export interface Correlator {
 
 /** Repeats of one measurement to add up. */
 export interface MergeRequest {
-  /** NeXus results of this program with one q-map, length and delay scheme: absolute paths. */
+  /** Results of this program in one layout, with one q-map, length and delay scheme: absolute paths. */
   readonly inputs: readonly string[];
   readonly out: string;
   readonly overwrite: boolean;
@@ -72,6 +72,12 @@ export interface MergeRequest {
   /** Of the static bins; default: that of the inputs, which must then agree. */
   readonly averaging?: Averaging;
   readonly provenance: Readonly<Record<string, string>>;
+  /** A table about the repeats for the result's group /repeats: numbers [rows] or [rows, columns], texts [rows]. */
+  readonly repeats?: {
+    readonly rows: number;
+    readonly numbers: Readonly<Record<string, Float64Array>>;
+    readonly texts: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 export interface MergeSummary {
@@ -79,6 +85,8 @@ export interface MergeSummary {
   readonly repeats: number;
   readonly delays: number;
   readonly dynamicBins: number;
+  /** The inputs hold two-time results, which are not merged. */
+  readonly twoTimeLeftOut: boolean;
 }
 
 interface Addon {
@@ -87,6 +95,7 @@ interface Addon {
   resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
   inputFiles(request: CorrRequest): string[];
   merge(request: MergeRequest): MergeSummary;
+  patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
   correlate(
@@ -177,6 +186,19 @@ export function inputFiles(request: CorrRequest): string[] {
 export function mergeResults(request: MergeRequest): MergeSummary {
   try {
     return addon().merge(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * Writes the q-map of a result, with the blemishes of its leverage table masked, as a q-map file of its own.
+ * @returns how many pixels were masked
+ * @throws INVALID_ARGUMENT no leverage table · ALREADY_EXISTS · NOT_FOUND · CORRUPT_DATA · IO_FAILED
+ */
+export function patchQmap(result: string, out: string, overwrite: boolean): number {
+  try {
+    return addon().patchQmap(result, out, overwrite);
   } catch (error) {
     throw toXpcsError(error);
   }

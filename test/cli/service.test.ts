@@ -1,10 +1,11 @@
 /** The commands against a real central and a real site: what they print, do, and exit with. Processes of the built command. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { run as runExample } from "../../examples/01-submit.js";
+import type { TokenView } from "../../src/core/access.js";
 import type { JobView, SiteView } from "../../src/core/job.js";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
@@ -116,13 +117,14 @@ describe("a file through central and a site", () => {
 
   it("gives the same g2 as xpcs corr", async () => {
     const out = join(facility.folder, "alone.hdf");
-    const args = [run.input, "--qmap", run.qmap, "--frame-time", String(run.frameTimeS), "--threads", "2", "--out", out];
+    const args = [run.input, "--qmap", run.qmap, "--frame-time", String(run.frameTimeS), "--threads", "2", "--leverage", "--out", out];
     const summary = await json<{ out: string; frames: number }>("corr", "corr", ...args);
     expect(summary).toMatchObject({ out, frames: 500 });
     const g2 = await readDataset(out, "xpcs/multitau/normalized_g2");
     expect(g2.length).toBeGreaterThan(20);
     const shown = await json<{ frames: number; bins: { q: number }[]; plots: string[] }>("view", "view", out);
     expect(shown).toMatchObject({ frames: 500, plots: [] });
+    await json("leverage", "leverage", out, "--patch-qmap", join(facility.folder, "patched.hdf"));
     expect(await readDataset(join(facility.folder, "first", "run_0001_results.hdf"), "xpcs/multitau/normalized_g2")).toEqual(g2);
   });
 
@@ -257,6 +259,56 @@ describe("watch and cancel", () => {
     const { code, stdout } = await watcher.result;
     expect(code).toBe(130);
     expect(JSON.parse(stdout.split("\n")[0]!)).toMatchObject({ app: "xpcs.noop" });
+  });
+});
+
+describe("tokens", () => {
+  it("are made, listed and revoked, and a joined site needs no more than its code", async () => {
+    const mine = ["--person", "J. Smith", "--experiment", "2026-3/smith", "--expires", "7d"];
+    const made = await json<TokenView & { token: string }>("token", "token", "create", "--role", "operator", ...mine);
+    expect(made).toMatchObject({ person: "J. Smith", experiment: "2026-3/smith", state: "valid", joinCode: null });
+    const asSmith = (...args: string[]) => startXpcs([...args, "--json"], { XPCS_TOKEN: made.token }).result;
+    expect(await asSmith("jobs")).toMatchObject({ code: 0, stdout: "[]\n" });
+    expectError(await asSmith("token", "list"), 4, "PERMISSION_DENIED");
+    const list = JSON.parse((await xpcs("token", "list", "--json")).stdout) as TokenView[];
+    expect(list[0]).toEqual({ ...made, token: undefined, joinCode: undefined });
+    expect(JSON.parse((await xpcs("token", "revoke", made.id, "--json")).stdout)).toMatchObject({ id: made.id, state: "revoked" });
+    expect(expectError(await asSmith("jobs"), 4, "PERMISSION_DENIED")).toContain("J. Smith was revoked");
+    expectError(await xpcs("token", "create", "--json"), 2, "INVALID_ARGUMENT");
+    expectError(await xpcs("token", "create", "--role", "visitor", "--expires", "soon", "--json"), 2, "INVALID_ARGUMENT");
+    expectError(await xpcs("token", "revoke", "--json"), 2, "INVALID_ARGUMENT");
+    expectError(await xpcs("token", "revoke", "t0", "--json"), 2, "NOT_FOUND");
+  });
+
+  it("of a joined site come from one paste, and are kept for the next start", async () => {
+    const line = (await xpcs("token", "create", "--role", "site", "--site", "joined", "--join")).stdout.trim();
+    expect(line).toMatch(/^xpcs join xpcs-join-[\w-]+$/);
+    const words = line.split(" ").slice(1);
+    const work = ["--work", join(facility.folder, "joined")];
+    // Whatever the person's own settings are: the site has its own.
+    const site = startXpcs([...words, ...work, "--json"], { XPCS_TOKEN: "of somebody else" });
+    await vi.waitFor(() => expect(site.printed()).toContain('"site":"joined"'), { timeout: 10_000 });
+    site.kill("SIGTERM");
+    expect((await site.result).code).toBe(0);
+    const settings = join(facility.folder, "config", "xpcs", "sites", "joined.json");
+    expect(statSync(settings).mode & 0o777).toBe(0o600);
+    const again = startXpcs(["site", "--name", "joined", ...work, "--json"], { XPCS_TOKEN: "", XPCS_CENTRAL: "" });
+    await vi.waitFor(() => expect(again.printed()).toContain('"site":"joined"'), { timeout: 10_000 });
+    again.kill("SIGTERM");
+    expect((await again.result).code).toBe(0);
+    rmSync(settings);
+    expect(expectError(await xpcs(...words, ...work, "--json"), 4, "PERMISSION_DENIED")).toContain("was used");
+    expectError(await xpcs("join", words[1]!.slice(0, -9), "--json"), 2, "INVALID_ARGUMENT");
+  });
+
+  it("can be made in central's data folder, without one, while central runs", async () => {
+    const data = ["--data", join(facility.folder, "central")];
+    const { token } = JSON.parse((await xpcs("token", "create", "--role", "visitor", ...data, "--json")).stdout) as { token: string };
+    const file = join(facility.folder, "token");
+    writeFileSync(file, `${token}\n`);
+    const look = await startXpcs(["sites", "--token-file", file, "--json"], { XPCS_TOKEN: "" }).result;
+    expect(look).toMatchObject({ code: 0 });
+    expectError(await xpcs("token", "list", "--data", join(facility.folder, "nothing"), "--json"), 2, "NOT_FOUND");
   });
 });
 

@@ -26,13 +26,17 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   comlink: { where: /^src\/wire\//, why: "its defaults are unsafe; src/wire closes them" },
   ws: { where: /^src\/wire\//, why: "one place owns sockets" },
   msgpackr: { where: /^src\/wire\//, why: "its default options corrupt typed arrays; one codec is configured" },
+  "https-proxy-agent": { where: /^src\/wire\/websocket-client\.ts$/, why: "one place dials out" },
+  "proxy-from-env": { where: /^src\/wire\/websocket-client\.ts$/, why: "it reads the environment, which the caller must have asked for" },
+  "@peculiar/x509": { where: /^src\/actors\/certificate\.ts$/, why: "certificates are made in one place" },
   level: { where: /^src\/ledger\/[^/]*store[^/]*\.ts$/, why: "one file owns the database and its synced commits" },
   commander: { where: /^src\/cli\//, why: "the command line is one caller among others" },
   pino: { where: /^src\/cli\/pino-logger\.ts$/, why: "below, a Logger is injected" },
+  yaml: { where: /^src\/cli\/config-file\.ts$/, why: "settings files are a matter of the command line" },
   zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
   vega: { where: /^src\/xpcs\/plot\.ts$/, why: "plots are drawn in one place" },
   h5wasm: {
-    where: /^src\/(demo\/|xpcs\/result-file\.ts$)/,
+    where: /^src\/(demo\/|xpcs\/(result|leverage)-file\.ts$)/,
     why: "what runs jobs leaves HDF5 to the native core; results are shown through another library",
   },
 };
