@@ -83,10 +83,12 @@ function g2Of(path: string): Float32Array {
 }
 
 async function run(work: CorrJob, name: string, stage: (path: string) => string): Promise<Float32Array> {
-  const plan = planOf({ job: "j1", epoch: 1, work, leaseMs: 1000 }, { site: "here", threadsPerSlot: 1 });
+  const plan = planOf({ job: "j1", epoch: 1, work, leaseMs: 1000 }, { site: "here", threadsPerSlot: 1, commands: {} });
+  const folder = join(ROOT, name);
+  mkdirSync(folder);
   const kernel = plan.work(
     plan.inputs.map(({ path }) => stage(path)),
-    join(ROOT, name),
+    folder,
   );
   if (kernel.app !== "xpcs.corr") throw new Error("not a correlation");
   await correlateRecorded({
@@ -96,7 +98,7 @@ async function run(work: CorrJob, name: string, stage: (path: string) => string)
     onProgress: () => {},
     signal: new AbortController().signal,
   });
-  return g2Of(join(ROOT, name));
+  return g2Of(plan.results(folder)[0]!);
 }
 
 const FILES = {
@@ -113,7 +115,7 @@ it.each([
   const specs = submitSpecs({ ...measurement, qmaps: [qmap], overwrite: false, shared: { tags: {}, attemptsMax: 1 }, repeatable: false });
   const work = specs[0]!.work as CorrJob;
   expect(jobFiles(work).map(({ path }) => basename(path))).toEqual(FILES[name]);
-  const original = await run(work, `${basename(folder)}-original.hdf`, (path) => path);
+  const original = await run(work, `${basename(folder)}-original`, (path) => path);
   const elsewhere = mkdtempSync(join(ROOT, "elsewhere-"));
   const copies = jobFiles(work).map(({ path }) => {
     const copy = join(elsewhere, path);
@@ -123,7 +125,7 @@ it.each([
   });
   renameSync(folder, `${folder}-gone`);
   const staged = new Map(copies);
-  expect(await run(work, `${basename(folder)}-staged.hdf`, (path) => staged.get(path)!)).toEqual(original);
+  expect(await run(work, `${basename(folder)}-staged`, (path) => staged.get(path)!)).toEqual(original);
   expect(original.some((value) => value > 0)).toBe(true);
 });
 
