@@ -61,7 +61,6 @@ Frames read_frames(FrameReader& reader, unsigned threads = 1) {
   Frames got;
   got.words.assign(reader.frames() * 20, 0);
   const auto decode = [](DecodedPiece& piece) {
-    piece.batch.clear();
     piece.stored->decode(piece.batch);
   };
   const auto take = [&](const DecodedPiece& piece) {
