@@ -34,6 +34,7 @@ function wordsOf(own: Analysis, words: readonly string[], typed: SubmitOptions):
     qmaps: qmap ?? [],
     ...(job === undefined ? {} : { job }),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(options.monitor === undefined ? {} : { monitor: options.monitor }),
     ...(out === undefined ? {} : { out }),
     overwrite: typed.overwrite === true,
     options: parseCorrOptions(analysis),
