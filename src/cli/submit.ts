@@ -28,13 +28,13 @@ const RESULTS_FOLDER = "the folder of the results (--out)";
 /** One analysis: what it has of its own, over what was typed. */
 function wordsOf(own: Analysis, words: readonly string[], typed: SubmitOptions): SubmitWords {
   const analysis = { ...typed, ...own };
-  const { qmap, job, metadata, out, range } = analysis;
+  const { qmap, job, metadata, monitor, out, range } = analysis;
   return {
     inputs: inputFiles(own.input ?? words, range),
     qmaps: qmap ?? [],
     ...(job === undefined ? {} : { job }),
     ...(metadata === undefined ? {} : { metadata }),
-    ...(options.monitor === undefined ? {} : { monitor: options.monitor }),
+    ...(monitor === undefined ? {} : { monitor }),
     ...(out === undefined ? {} : { out }),
     overwrite: typed.overwrite === true,
     options: parseCorrOptions(analysis),
