@@ -76,11 +76,6 @@ export class GuardedDoor implements Door {
     return this.#open.size;
   }
 
-  /** Links that are open. */
-  get size(): number {
-    return this.#open.size;
-  }
-
   watch(link: Link, principal: Principal): void {
     this.#open.set(link, principal);
     link.onClose(() => this.#open.delete(link));
