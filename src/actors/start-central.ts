@@ -16,6 +16,7 @@ import type { Link } from "../wire/link.js";
 import { pinOf } from "../wire/trust.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
 import { withinRights } from "./access-rights.js";
+import { AttemptLogs } from "./attempt-logs.js";
 import { Central } from "./central.js";
 import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
@@ -134,6 +135,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     clock,
     logger,
     newJobId: createIdSource(randomBytes),
+    logs: new AttemptLogs(join(dir, "logs")),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     observer: metrics,
     onDead: (error) => {

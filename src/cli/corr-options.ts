@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   ANALYSIS_TYPES,
   AVERAGINGS,
+  COMPATS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -65,10 +66,11 @@ export function addCorrOptions(command: Command): Command {
     .option("--dpl <n>", "delays per level of the multi-tau scheme", count)
     .option("--threads <n>", "threads of the correlator", integerOption(1, LIMITS.threadsMax))
     .option("--g2out", "also write G2, IP and IF of every pixel")
+    .option("--leverage", "also find the pixels that pull g2; changes nothing, `xpcs leverage RESULT` shows them")
     .addOption(new Option("--layout <layout>", "result layout (default: nexus with --qmap, exchange with --job)").choices(LAYOUTS))
     .option("--exchange <group>", "result group of the exchange layout", groupOption)
     .option("--entry <group>", "group of the settings in the job file (default: /xpcs)", groupOption)
-    .addOption(new Option("--compat <rules>", "follow the rules of another program").choices(["xpcs-eigen"]))
+    .addOption(new Option("--compat <program>", "conventions of another program").choices(COMPATS))
     .addOption(
       new Option("--errors <convention>", "standard error of g2 (default: influence; exchange layout: xpcs-eigen)").choices(
         ERROR_CONVENTIONS,
@@ -105,6 +107,7 @@ const FIELDS = [
   "dpl",
   "threads",
   "g2out",
+  "leverage",
   "layout",
   "exchange",
   "entry",

@@ -13,11 +13,15 @@ export type Format = (typeof FORMATS)[number];
 export const LAYOUTS = ["nexus", "exchange"] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
-/** Conventions of the standard error of g2: docs/multitau.md. */
+/** Conventions of the standard error of g2: docs/errors.md. */
 export const ERROR_CONVENTIONS = ["influence", "xpcs-eigen", "boost-corr"] as const;
 export type ErrorConvention = (typeof ERROR_CONVENTIONS)[number];
 
-/** How the g2 of the static bins of a dynamic bin become one: docs/multitau.md. */
+/** Programs whose whole set of conventions can be asked for. */
+export const COMPATS = ["xpcs-eigen", "boost-corr"] as const;
+export type Compat = (typeof COMPATS)[number];
+
+/** How the g2 of the static bins of a dynamic bin become one: docs/averaging.md. */
 export const AVERAGINGS = ["plain", "weighted", "robust"] as const;
 export type Averaging = (typeof AVERAGINGS)[number];
 
@@ -49,12 +53,14 @@ export interface CorrOptions {
   readonly threads?: number;
   /** Also write G2, IP and IF of every pixel. */
   readonly g2out?: boolean;
+  /** Also find the pixels that pull g2 (docs/leverage.md). */
+  readonly leverage?: boolean;
   readonly layout?: Layout;
   /** Result group of the exchange layout. */
   readonly exchange?: string;
   /** Group of the settings in a job file (default /xpcs). */
   readonly entry?: string;
-  readonly compat?: "xpcs-eigen";
+  readonly compat?: Compat;
   readonly errors?: ErrorConvention;
   readonly averaging?: Averaging;
   /** Consecutive time windows that get a g2 of their own. */

@@ -16,7 +16,7 @@ export interface CorrelatorOptions {
   readonly dqmap: Int32Array;
   /** int32 [height * width]: static bin of each pixel, 1-based, 0 = masked. */
   readonly sqmap: Int32Array;
-  /** Of the static bins of a dynamic bin, default plain: docs/multitau.md. */
+  /** Of the static bins of a dynamic bin, default plain: docs/averaging.md. */
   readonly averaging?: Averaging;
   /** Delays per level, default 4. */
   readonly dpl?: number;
@@ -33,7 +33,7 @@ export interface CorrelatorResult {
   readonly tauFrames: Float64Array;
   /** float64 [delays, dynamicBins]; NaN where no pixel of the bin has a photon in the lag's range. */
   readonly g2: Float64Array;
-  /** float64 [delays, dynamicBins]: standard error from the pixels' influence on g2; NaN below 20 pairs. docs/multitau.md */
+  /** float64 [delays, dynamicBins]: standard error from the pixels' influence on g2; NaN below 20 pairs. docs/errors.md */
   readonly g2Err: Float64Array;
   /** float64 [delays, dynamicBins]: standard error in the convention of XPCS-Eigen (spread of the pixels' ratios). */
   readonly g2SpreadErr: Float64Array;
@@ -63,7 +63,7 @@ export interface Correlator {
 
 /** Repeats of one measurement to add up. */
 export interface MergeRequest {
-  /** NeXus results of this program with one q-map, length and delay scheme: absolute paths. */
+  /** Results of this program in one layout, with one q-map, length and delay scheme: absolute paths. */
   readonly inputs: readonly string[];
   readonly out: string;
   readonly overwrite: boolean;
@@ -72,6 +72,12 @@ export interface MergeRequest {
   /** Of the static bins; default: that of the inputs, which must then agree. */
   readonly averaging?: Averaging;
   readonly provenance: Readonly<Record<string, string>>;
+  /** A table about the repeats for the result's group /repeats: numbers [rows] or [rows, columns], texts [rows]. */
+  readonly repeats?: {
+    readonly rows: number;
+    readonly numbers: Readonly<Record<string, Float64Array>>;
+    readonly texts: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 export interface MergeSummary {
@@ -79,6 +85,8 @@ export interface MergeSummary {
   readonly repeats: number;
   readonly delays: number;
   readonly dynamicBins: number;
+  /** The inputs hold two-time results, which are not merged. */
+  readonly twoTimeLeftOut: boolean;
 }
 
 interface Addon {
@@ -86,6 +94,7 @@ interface Addon {
   machine(): NativeMachine;
   resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
   merge(request: MergeRequest): MergeSummary;
+  patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
   correlate(
@@ -163,6 +172,19 @@ export function resolveInput(request: CorrRequest, further: readonly FurtherMap[
 export function mergeResults(request: MergeRequest): MergeSummary {
   try {
     return addon().merge(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * Writes the q-map of a result, with the blemishes of its leverage table masked, as a q-map file of its own.
+ * @returns how many pixels were masked
+ * @throws INVALID_ARGUMENT no leverage table · ALREADY_EXISTS · NOT_FOUND · CORRUPT_DATA · IO_FAILED
+ */
+export function patchQmap(result: string, out: string, overwrite: boolean): number {
+  try {
+    return addon().patchQmap(result, out, overwrite);
   } catch (error) {
     throw toXpcsError(error);
   }

@@ -7,6 +7,7 @@
 
 #include "bad_frames.hpp"
 #include "intake.hpp"
+#include "leverage.hpp"
 #include "partial_file.hpp"
 #include "partial_g2.hpp"
 #include "result_file.hpp"
@@ -162,9 +163,13 @@ class MapRun {
       if (!measured.frameWeights.empty()) sinks_.correlator->set_frame_weights(measured.frameWeights);
     }
     CorrelationResult result =
-        sinks_.correlator ? sinks_.correlator->result({settings_.threads, request_.g2out}, control) : sinks_.means->result(settings_.staticWindow);
+        sinks_.correlator ? sinks_.correlator->result({settings_.threads, request_.g2out || request_.leverage}, control) : sinks_.means->result(settings_.staticWindow);
     if (sinks_.correlator) average_static_bins(settings_.averaging, result);
     if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings_.staticWindow, result);
+    if (request_.leverage) {
+      measured.leverage = find_leverage(partition_, result, settings_.average, settings_.averaging, settings_.threads, control);
+      tell_leverage(*measured.leverage, settings_.warnings);
+    }
     summary_.correlateS = seconds_since(correlating);
     if (settings_.partials > 0) {
       sinks_.correlator.reset();  // its photons are not needed any more

@@ -1,16 +1,15 @@
-// The correlator's state and intake. Events are cut into chunks of fixed size, whatever the caller's were, and each chunk is
-// partitioned on a worker thread; chunks are kept in order, so the result never depends on threads. Assembly of the
-// result: assemble.cpp; work per tile: tile_kernel.hpp; per pixel: pixel_kernel.hpp.
+// The correlator's state and intake. Pushed events are collected into chunks; each chunk is partitioned by tile (intake_batch.hpp),
+// and chunks are kept in order. Assembly of the result: assemble.cpp; work per tile: count_tile.hpp, tile_kernel.hpp.
 #include "xpcs/correlator.hpp"
 
-#include <deque>
-#include <future>
+#include <algorithm>
 #include <limits>
 #include <variant>
 
 #include "assemble.hpp"
 #include "intake_batch.hpp"
-#include "lag_sums.hpp"
+#include "lane_sums.hpp"
+#include "threads.hpp"
 
 namespace xpcs {
 namespace {
@@ -18,24 +17,24 @@ namespace {
 constexpr std::uint64_t kDenseFramesMax = std::uint64_t{1} << 25;
 constexpr std::size_t kChunkEvents = std::size_t{1} << 18;
 
-/// The kept batches of one kind of value, the chunk that is filling, and the chunks under way.
+/// The kept batches of one kind of value, and the events that do not make a chunk yet.
 template <class BatchType, class CountType>
 struct Lane {
   using Batch = BatchType;
   using Count = CountType;
   std::vector<Batch> batches;
-  RawChunk<Count> filling;
-  std::deque<std::future<PreparedChunk<Batch>>> underWay;
+  std::vector<std::uint32_t> frame, pixel;
+  std::vector<Count> count;
 };
 
-/// Whole frames; a chunk is 64 of them.
+/// Whole frames, four at a time into batches of 64.
 struct DenseLane {
   using Batch = DenseBatch;
   std::vector<DenseBatch> batches;
-  std::vector<std::uint16_t> filling;  // [frames, pixels]
-  std::uint64_t frames = 0;            // before the filling ones
+  std::vector<std::uint16_t> waiting;  // [frames, pixels] up to three frames that do not make a quad yet
+  std::uint32_t quads = 0;             // taken into the last batch
+  std::uint64_t frames = 0;            // in quads
   bool signedCounts = false;
-  std::deque<std::future<DenseBatch>> underWay;
 };
 
 using IntegerLane = Lane<IntegerBatch, std::int64_t>;
@@ -52,59 +51,32 @@ struct Correlator::State {
   bool framesFixed = false;
   bool began = false;
   std::uint64_t events = 0;
+  std::vector<std::vector<std::uint32_t>> scratch;  // per worker
 
   template <class Batch>
   void keep(PreparedChunk<Batch> chunk, std::vector<Batch>& batches) {
     events += chunk.events;
-    const std::size_t need = chunk.gained.empty() ? 0 : chunk.frameStart + chunk.gained.size();
-    if (frameSum.size() < need) frameSum.resize(need, 0.0);
-    for (std::size_t i = 0; i < chunk.gained.size(); ++i) frameSum[chunk.frameStart + i] += chunk.gained[i];
     for (const auto& [frame, value] : chunk.gains) {
       if (frame >= frameSum.size()) frameSum.resize(std::size_t{frame} + 1, 0.0);
       frameSum[frame] += value;
     }
+    if (!framesFixed) frames = std::max(frames, chunk.frames);
     for (Batch& batch : chunk.batches) batches.push_back(std::move(batch));
   }
 
   template <class LaneType>
-  void take_oldest(LaneType& lane_) {
-    auto oldest = std::move(lane_.underWay.front());
-    lane_.underWay.pop_front();
-    keep(oldest.get(), lane_.batches);
-  }
-
-  /// Sends the filling chunk to a worker; without workers it is prepared here.
-  template <class LaneType>
-  void send(LaneType& lane_) {
-    RawChunk<typename LaneType::Count> chunk = std::exchange(lane_.filling, {});
-    if (options.threads <= 1) {
-      keep(prepare(chunk, partition, options.pixelFactor), lane_.batches);
-      return;
-    }
-    if (lane_.underWay.size() >= options.threads) take_oldest(lane_);
-    lane_.underWay.push_back(std::async(std::launch::async, [this, moved = std::move(chunk)] { return prepare(moved, partition, options.pixelFactor); }));
-  }
-
-  template <class LaneType, class Count>
-  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Count> value) {
-    if (frame.size() != pixel.size() || frame.size() != value.size()) {
-      throw Error(Code::invalid_argument, "frame, pixel and count must have one length");
-    }
+  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const typename LaneType::Count> value) {
+    check_events(frame, pixel, value.size(), partition);
     if (frame.empty()) return;
-    check_pixels(pixel);
     auto& lane_ = lane_for_push<LaneType>();
-    if (!framesFixed) frames = std::max<std::uint64_t>(frames, std::uint64_t{*std::max_element(frame.begin(), frame.end())} + 1);
     for (std::size_t from = 0; from < frame.size();) {
-      const std::size_t n = std::min(kChunkEvents - lane_.filling.size(), frame.size() - from);
-      const auto append = [&](auto& to, const auto& source) {
-        if (to.capacity() < kChunkEvents) to.reserve(frame.size() < kChunkEvents ? to.capacity() : kChunkEvents);
-        to.insert(to.end(), source.begin() + static_cast<std::ptrdiff_t>(from), source.begin() + static_cast<std::ptrdiff_t>(from + n));
-      };
-      append(lane_.filling.frame, frame);
-      append(lane_.filling.pixel, pixel);
-      append(lane_.filling.count, value);
+      const std::size_t n = std::min(kChunkEvents - lane_.frame.size(), frame.size() - from);
+      const auto append = [&](auto& to, const auto& source) { to.insert(to.end(), source.begin() + static_cast<std::ptrdiff_t>(from), source.begin() + static_cast<std::ptrdiff_t>(from + n)); };
+      append(lane_.frame, frame);
+      append(lane_.pixel, pixel);
+      append(lane_.count, value);
       from += n;
-      if (lane_.filling.size() == kChunkEvents) send(lane_);
+      if (lane_.frame.size() == kChunkEvents) settle(lane_);
     }
   }
 
@@ -118,30 +90,52 @@ struct Correlator::State {
     return std::get<LaneType>(lane);
   }
 
-  void keep(DenseBatch batch, std::vector<DenseBatch>& batches) {
-    const std::size_t end = std::min<std::uint64_t>(std::uint64_t{batch.base()} + DenseBatch::kFrames, std::get<DenseLane>(lane).frames);
-    if (frameSum.size() < end) frameSum.resize(end, 0.0);
-    for (std::size_t i = batch.base(); i < end; ++i) {
-      frameSum[i] += batch.frame_sums()[i - batch.base()];
+  /// The batch that the next quad goes to.
+  DenseBatch& open_batch(DenseLane& dense) {
+    if (dense.batches.empty() || dense.quads == DenseBatch::kQuads) {
+      dense.batches.emplace_back(static_cast<std::uint32_t>(dense.frames), partition);
+      dense.quads = 0;
     }
-    events += batch.events();
-    batches.push_back(std::move(batch));
+    return dense.batches.back();
   }
 
-  /// Sends the filling frames to a worker.
-  void send(DenseLane& dense) {
-    const auto count = static_cast<std::uint32_t>(dense.filling.size() / partition.pixels());
-    const auto base = static_cast<std::uint32_t>(dense.frames);
-    dense.frames += count;
-    auto make = [this, base, count, signedCounts = dense.signedCounts, rows = std::exchange(dense.filling, {})] {
-      return DenseBatch(base, rows, count, partition, signedCounts);
-    };
-    if (options.threads <= 1) {
-      keep(make(), dense.batches);
-      return;
+  /// Sums of the last batch, of which all quads are taken.
+  void close(DenseLane& dense) {
+    DenseBatch& batch = dense.batches.back();
+    batch.close();
+    const std::size_t end = std::size_t{batch.base()} + DenseBatch::kFrames;
+    if (frameSum.size() < end) frameSum.resize(end, 0.0);
+    for (std::size_t i = batch.base(); i < end; ++i) frameSum[i] = batch.frame_sums()[i - batch.base()];
+  }
+
+  /// Whole quads, by several threads at a time.
+  void take_quads(DenseLane& dense, std::span<const std::uint16_t> rows) {
+    const std::size_t quadRows = std::size_t{DenseBatch::kQuadFrames} * partition.pixels();
+    while (!rows.empty()) {
+      DenseBatch& batch = open_batch(dense);
+      const std::size_t quads = std::min<std::size_t>(rows.size() / quadRows, DenseBatch::kQuads - dense.quads);
+      parallel_for(quads, options.threads, [&](std::size_t i, unsigned worker) {
+        batch.take(dense.quads + static_cast<std::uint32_t>(i), rows.subspan(i * quadRows, quadRows), partition, dense.signedCounts, scratch[worker]);
+      });
+      dense.frames += quads * DenseBatch::kQuadFrames;
+      dense.quads += static_cast<std::uint32_t>(quads);
+      rows = rows.subspan(quads * quadRows);
+      if (dense.quads == DenseBatch::kQuads) close(dense);
     }
-    if (dense.underWay.size() >= options.threads) take_oldest(dense);
-    dense.underWay.push_back(std::async(std::launch::async, std::move(make)));
+  }
+
+  /// The last batch gets the frames that wait, and zeros behind them. Frames that come later are taken over these.
+  void settle(DenseLane& dense) {
+    if (!dense.waiting.empty() || (!dense.batches.empty() && dense.quads < DenseBatch::kQuads)) {
+      DenseBatch& batch = open_batch(dense);
+      for (std::uint32_t quad = dense.quads; quad < DenseBatch::kQuads; ++quad) {
+        const auto rows = quad == dense.quads ? std::span<const std::uint16_t>(dense.waiting) : std::span<const std::uint16_t>();
+        batch.take(quad, rows, partition, dense.signedCounts, scratch[0]);
+      }
+      close(dense);
+    }
+    events = 0;
+    for (const DenseBatch& batch : dense.batches) events += batch.events();
   }
 
   void push_dense(std::span<const std::uint16_t> rows, bool signedCounts) {
@@ -150,40 +144,33 @@ struct Correlator::State {
     if (!options.pixelFactor.empty()) throw Error(Code::invalid_argument, "dense frames cannot be taken with a flatfield: push them as events");
     auto& dense = lane_for_push<DenseLane>();
     dense.signedCounts = signedCounts;
-    if (dense.frames + rows.size() / pixels > kDenseFramesMax) throw Error(Code::invalid_argument, "more than 2^25 dense frames: push them as events");
-    for (std::size_t from = 0; from < rows.size();) {
-      if (dense.filling.capacity() == 0) dense.filling.reserve(DenseBatch::kFrames * pixels);
-      const std::size_t n = std::min(DenseBatch::kFrames * pixels - dense.filling.size(), rows.size() - from);
-      dense.filling.insert(dense.filling.end(), rows.begin() + static_cast<std::ptrdiff_t>(from), rows.begin() + static_cast<std::ptrdiff_t>(from + n));
-      from += n;
-      if (dense.filling.size() == DenseBatch::kFrames * pixels) send(dense);
+    const std::uint64_t already = dense.frames + dense.waiting.size() / pixels;
+    if (already + rows.size() / pixels > kDenseFramesMax) throw Error(Code::invalid_argument, "more than 2^25 dense frames: push them as events");
+    if (!framesFixed) frames = already + rows.size() / pixels;
+    const std::size_t quadRows = DenseBatch::kQuadFrames * pixels;
+    if (!dense.waiting.empty()) {
+      const std::size_t n = std::min(quadRows - dense.waiting.size(), rows.size());
+      dense.waiting.insert(dense.waiting.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n));
+      rows = rows.subspan(n);
+      if (dense.waiting.size() < quadRows) return;
+      take_quads(dense, std::exchange(dense.waiting, {}));
     }
-    if (!framesFixed) frames = dense.frames + dense.filling.size() / pixels;
-  }
-
-  void check_pixels(std::span<const std::uint32_t> pixel) const {
-    const auto largest = std::max_element(pixel.begin(), pixel.end());
-    if (*largest < partition.pixels()) return;
-    throw Error(Code::invalid_argument, "pixel " + std::to_string(*largest) + " of event " + std::to_string(largest - pixel.begin()) + " is outside the detector of " +
-                                            std::to_string(partition.pixels()) + " pixels");
+    const std::size_t whole = rows.size() / quadRows * quadRows;
+    take_quads(dense, rows.first(whole));
+    dense.waiting.assign(rows.begin() + static_cast<std::ptrdiff_t>(whole), rows.end());
   }
 
   /// Everything pushed so far is in `batches`.
+  template <class LaneType>
+  void settle(LaneType& lane_) {
+    if (lane_.frame.empty()) return;
+    keep(prepare_events(EventSpans<typename LaneType::Count>{lane_.frame, lane_.pixel, lane_.count}, partition, options.pixelFactor), lane_.batches);
+    lane_.frame.clear();
+    lane_.pixel.clear();
+    lane_.count.clear();
+  }
   void settle() {
-    std::visit(
-        [&](auto& lane_) {
-          while (!lane_.underWay.empty()) take_oldest(lane_);
-          if (lane_.filling.size() == 0) return;
-          if constexpr (std::is_same_v<std::decay_t<decltype(lane_)>, DenseLane>) {
-            send(lane_);
-            while (!lane_.underWay.empty()) take_oldest(lane_);
-            return;
-          } else {
-          keep(prepare(lane_.filling, partition, options.pixelFactor), lane_.batches);
-          lane_.filling = {};
-          }
-        },
-        lane);
+    std::visit([&](auto& lane_) { settle(lane_); }, lane);
   }
 };
 
@@ -195,6 +182,7 @@ Correlator::Correlator(Partition partition, CorrelatorOptions options) : state_(
   }
   state_->partition = std::move(partition);
   state_->options = std::move(options);
+  state_->scratch.resize(std::max(1U, state_->options.threads));
 }
 
 Correlator::~Correlator() = default;
@@ -203,6 +191,16 @@ Correlator& Correlator::operator=(Correlator&&) noexcept = default;
 
 void Correlator::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
   state_->push<IntegerLane>(frame, pixel, count);
+}
+
+std::shared_ptr<PreparedEvents> Correlator::prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
+  return std::make_shared<PreparedEvents>(PreparedEvents{prepare_events(EventSpans<std::int64_t>{frame, pixel, count}, state_->partition, state_->options.pixelFactor)});
+}
+
+void Correlator::take(PreparedEvents& prepared) {
+  auto& lane = state_->lane_for_push<IntegerLane>();
+  state_->settle(lane);
+  state_->keep(std::move(prepared.chunk), lane.batches);
 }
 
 void Correlator::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) {
@@ -235,6 +233,6 @@ CorrelationResult Correlator::result(const ResultOptions& how, const Control& co
   return out;
 }
 
-const char* kernel_path() noexcept { return lag_sums().name; }
+const char* kernel_path() noexcept { return lane_sums().name; }
 
 }  // namespace xpcs

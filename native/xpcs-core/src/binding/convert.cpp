@@ -77,7 +77,7 @@ constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", f
 constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
 constexpr std::array kAveragings{std::pair("plain", Averaging::plain), std::pair("weighted", Averaging::weighted), std::pair("robust", Averaging::robust)};
 constexpr std::array kPoolings{std::pair("per-repeat", Pooling::per_repeat), std::pair("pooled", Pooling::pooled)};
-constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
+constexpr std::array kCompat{std::pair("xpcs-eigen", Compat::xpcs_eigen), std::pair("boost-corr", Compat::boost_corr)};
 
 }  // namespace
 
@@ -98,6 +98,19 @@ MergeRequest to_merge_request(const Napi::Object& from) {
   request.pooling = word(from, "pooling", kPoolings).value_or(Pooling::per_repeat);
   request.averaging = to_averaging(from);
   request.provenance = text_map(from.Get("provenance").As<Napi::Object>());
+  if (!from.Get("repeats").IsObject()) return request;
+  const Napi::Object repeats = from.Get("repeats").As<Napi::Object>();
+  request.rows = number<std::uint32_t>(repeats, "rows").value_or(0);
+  const Napi::Object columns = repeats.Get("numbers").As<Napi::Object>();
+  for (const auto& [name, unused] : text_map(columns)) {
+    const Napi::Float64Array values = columns.Get(name).As<Napi::Float64Array>();
+    request.numbers[name].assign(values.Data(), values.Data() + values.ElementLength());
+  }
+  const Napi::Object texts = repeats.Get("texts").As<Napi::Object>();
+  for (const auto& [name, unused] : text_map(texts)) {
+    const Napi::Array values = texts.Get(name).As<Napi::Array>();
+    for (std::uint32_t i = 0; i < values.Length(); ++i) request.texts[name].push_back(values.Get(i).ToString().Utf8Value());
+  }
   return request;
 }
 
@@ -117,10 +130,11 @@ Request to_request(const Napi::Object& from) {
   request.dpl = number<std::uint32_t>(options, "dpl");
   request.threads = number<std::uint32_t>(options, "threads");
   request.g2out = flag(options, "g2out");
+  request.leverage = flag(options, "leverage");
   request.layout = word(options, "layout", kLayouts);
   request.exchange = text(options, "exchange");
   request.entry = text(options, "entry");
-  request.compatXpcsEigen = word(options, "compat", kCompat).value_or(false);
+  request.compat = word(options, "compat", kCompat).value_or(Compat::none);
   request.errors = word(options, "errors", kErrors);
   request.averaging = to_averaging(options);
   request.partials = number<std::uint32_t>(options, "partials");
