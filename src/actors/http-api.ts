@@ -5,8 +5,7 @@
 import type { RequestListener } from "node:http";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
-import type { Principal } from "../core/access.js";
+import type { Principal, TokenId } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import { type ErrorCode, isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
@@ -57,12 +56,13 @@ function peerOf(context: Context<Env>): string {
   return context.env.incoming.socket.remoteAddress ?? "unknown";
 }
 
-/** An error of the log-in, with its own status. */
-class Unauthorized {
+/** A failure with a status of its own, not that of its code. */
+class Refusal extends Error {
   readonly error: XpcsError;
-  readonly status: 401 | 429;
+  readonly status: Status;
 
-  constructor(error: XpcsError, status: 401 | 429) {
+  constructor(error: XpcsError, status: Status) {
+    super(error.message);
     this.error = error;
     this.status = status;
   }
@@ -71,12 +71,12 @@ class Unauthorized {
 async function principalOf(context: Context<Env>, door: HttpOptions["door"]): Promise<Principal> {
   const token = /^Bearer ([\x21-\x7e]{1,256})$/.exec(context.req.header("authorization") ?? "")?.[1];
   if (token === undefined) {
-    throw new Unauthorized(new XpcsError("PERMISSION_DENIED", "show a token: the header Authorization: Bearer TOKEN"), 401);
+    throw new Refusal(new XpcsError("PERMISSION_DENIED", "show a token: the header Authorization: Bearer TOKEN"), 401);
   }
   try {
     return (await door.admit(token, peerOf(context))).principal;
   } catch (error) {
-    throw new Unauthorized(toXpcsError(error), isCode(error, "OVERLOADED") ? 429 : 401);
+    throw new Refusal(toXpcsError(error), isCode(error, "OVERLOADED") ? 429 : 401);
   }
 }
 
@@ -91,10 +91,31 @@ export function jsonDepth(text: string): number {
   return deepest;
 }
 
+const tooLarge = () =>
+  new Refusal(new XpcsError("INVALID_ARGUMENT", `the body has more than ${LIMITS.frameBytesMax} bytes: send less at once`), 413);
+
+/**
+ * The body as text, read no further than its bound, whatever its headers say. (hono's bodyLimit needs the global Request replaced.)
+ *
+ * @throws Refusal too large
+ */
+async function textOf({ req }: Context<Env>): Promise<string> {
+  if (Number(req.header("content-length") ?? 0) > LIMITS.frameBytesMax) throw tooLarge();
+  const reader = req.raw.body?.getReader();
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+    bytes += part.value.length;
+    if (bytes > LIMITS.frameBytesMax) throw tooLarge();
+    chunks.push(part.value);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
 /** @throws INVALID_ARGUMENT no JSON, too deep, or not what the route takes */
 async function bodyOf(context: Context<Env>, { body, name }: Route): Promise<unknown> {
   if (body === undefined) return undefined;
-  const text = await context.req.text();
+  const text = await textOf(context);
   if (jsonDepth(text) > LIMITS.messageDepthMax)
     throw new XpcsError("INVALID_ARGUMENT", `${name}: the body is nested deeper than ${LIMITS.messageDepthMax}`);
   let value: unknown;
@@ -115,21 +136,48 @@ function keyOf(context: Context<Env>, { keyed, name }: Route): string | null {
   return key;
 }
 
-async function serveRoute(context: Context<Env>, route: Route, { door, clientApi, clock }: HttpOptions): Promise<Response> {
+/** Requests that wait for an answer, by token: the holder of one cannot make those of others wait. */
+class InFlight {
+  readonly #counts = new Map<TokenId, number>();
+
+  /** @throws OVERLOADED */
+  async hold<T>(token: TokenId, work: () => Promise<T>): Promise<T> {
+    const count = this.#counts.get(token) ?? 0;
+    if (count >= LIMITS.httpInFlightMax)
+      throw new XpcsError("OVERLOADED", `${count} requests of this token wait for an answer: try again in a moment`);
+    this.#counts.set(token, count + 1);
+    try {
+      return await work();
+    } finally {
+      const left = this.#counts.get(token)! - 1;
+      if (left === 0) this.#counts.delete(token);
+      else this.#counts.set(token, left);
+    }
+  }
+}
+
+async function serveRoute(
+  context: Context<Env>,
+  route: Route,
+  { door, clientApi, clock }: HttpOptions,
+  inFlight: InFlight,
+): Promise<Response> {
   const principal = await principalOf(context, door);
-  const answer = await route.run({
-    api: clientApi(principal),
-    clock,
-    params: context.req.param(),
-    query: context.req.queries(),
-    body: await bodyOf(context, route),
-    key: keyOf(context, route),
-  });
+  const answer = await inFlight.hold(principal.token, async () =>
+    route.run({
+      api: clientApi(principal),
+      clock,
+      params: context.req.param(),
+      query: context.req.queries(),
+      body: await bodyOf(context, route),
+      key: keyOf(context, route),
+    }),
+  );
   return context.json(answer, route.status);
 }
 
 function onError(error: unknown, context: Context<Env>, logger: Logger): Response {
-  if (error instanceof Unauthorized) return failed(context, error.error, error.status);
+  if (error instanceof Refusal) return failed(context, error.error, error.status);
   const known = toXpcsError(error);
   if (known.code === "INTERNAL") {
     logger.error("call-failed", { method: context.get("route"), stack: error instanceof Error ? error.stack : String(error) });
@@ -143,32 +191,20 @@ export function httpApi(options: HttpOptions): RequestListener {
   const { door, clock, logger } = options;
   const app = new Hono<Env>();
   const document = openApi();
-  let inFlight = 0;
+  const inFlight = new InFlight();
 
   app.use(async (context, next) => {
     const startMs = clock.monotonicMs();
     context.set("route", "unknown");
     context.header("Cache-Control", "no-store");
     context.header("X-Content-Type-Options", "nosniff");
-    if (inFlight >= LIMITS.httpInFlightMax) {
-      return failed(context, new XpcsError("OVERLOADED", `${inFlight} requests wait for an answer: try again in a moment`), 503);
-    }
-    inFlight += 1;
-    try {
-      await next();
-    } finally {
-      inFlight -= 1;
-      options.onRequest(context.get("route"), context.res.status, clock.monotonicMs() - startMs);
-    }
+    await next();
+    options.onRequest(context.get("route"), context.res.status, clock.monotonicMs() - startMs);
   });
-  const tooLarge = (context: Context) =>
-    failed(context, new XpcsError("INVALID_ARGUMENT", `the body has more than ${LIMITS.frameBytesMax} bytes: send less at once`), 413);
-  app.use(bodyLimit({ maxSize: LIMITS.frameBytesMax, onError: tooLarge }));
-
   for (const route of ROUTES) {
     app.on(route.method.toUpperCase(), route.path, (context) => {
       context.set("route", route.name);
-      return serveRoute(context, route, options);
+      return serveRoute(context, route, options, inFlight);
     });
   }
   app.get("/openapi.json", (context) => {

@@ -33,7 +33,7 @@ const ERRORS: Json = Object.fromEntries(
     ["409", "a rule forbids this, or the key was used for another request"],
     ["413", "the body is too large"],
     ["429", "too many wrong tokens from this address"],
-    ["503", "too much is asked at once, or central is stopping: try again after Retry-After"],
+    ["503", "this token has too many requests in flight, or central is stopping: try again after Retry-After"],
   ].map(([status, description]) => [status, { description, content: content(errorShape, "output") }]),
 );
 

@@ -1,6 +1,7 @@
 /** HTTP beside the links: a job driven to its result by curl alone, the description against the answers, and what is refused. */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -143,6 +144,31 @@ describe("the description", () => {
   });
 });
 
+describe("TLS", () => {
+  it("with a made certificate is trusted by its pin alone", async () => {
+    const other = await temporaryDir();
+    const secure = await start(other.dir, { tls: "made" });
+    const url = `${secure.url.replace("ws", "http")}/healthz`;
+    const pin = secure.pin!.replace("sha256/", "sha256//");
+    try {
+      expect(JSON.parse((await exec("curl", ["-s", "-k", "--pinnedpubkey", pin, url])).stdout)).toMatchObject({ status: "ok" });
+      const wrong = `sha256//${"A".repeat(43)}=`;
+      await expect(exec("curl", ["-s", "-k", "--pinnedpubkey", wrong, url])).rejects.toMatchObject({ code: 90 });
+    } finally {
+      await secure.stop();
+      await other.remove();
+    }
+  });
+});
+
+describe("docs/http.md", () => {
+  it("names every route, and no other", async () => {
+    const page = await readFile(new URL("../../docs/http.md", import.meta.url), "utf8");
+    const rows = [...page.matchAll(/^\| `(GET|POST|PATCH) (\/v1\/[^`?]*)/gm)].map(([, method, path]) => `${method} ${path}`);
+    expect(rows.sort()).toEqual(ROUTES.map(({ method, path }) => `${method.toUpperCase()} ${path.replace(":id", "ID")}`).sort());
+  });
+});
+
 /** The shape with no room for fields that the description does not have, at its top and in lists of jobs. */
 function strict(shape: z.ZodType): z.ZodType {
   const object = shape as z.ZodObject;
@@ -210,7 +236,27 @@ describe("a request", () => {
     const keyed = { method: "POST", headers: { "idempotency-key": "k" } };
     await refusal(413, "INVALID_ARGUMENT", "/v1/jobs", { ...keyed, body: `{"jobs":"${"x".repeat(LIMITS.frameBytesMax)}"}` });
     expect((await refusal(400, "INVALID_ARGUMENT", "/v1/jobs", { ...keyed, body: "[".repeat(100_000) })).text).toContain("nested deeper");
+    const parts = function* () {
+      for (let n = 0; n < 20; n += 1) yield new Uint8Array(LIMITS.frameBytesMax / 16).fill(32);
+    };
+    const streamed = { ...keyed, body: ReadableStream.from(parts()), duplex: "half" } as unknown as RequestInit;
+    await refusal(413, "INVALID_ARGUMENT", "/v1/jobs", streamed);
+    expect((await curl("/v1/jobs", "-H", "Transfer-Encoding: chunked", "-H", "Idempotency-Key: c", "-d", "{}")).status).toBe(400);
     expect(jsonDepth('{"a":"[[[\\"[[","b":[{}]}')).toBe(3);
+  });
+
+  it("waits for an answer with a limited number of others of its token", async () => {
+    const { cursor } = (await ask("/v1/events?waitMs=0")).body as { cursor: string };
+    const waiting = Array.from({ length: LIMITS.httpInFlightMax }, () => ask(`/v1/events?waitMs=10000&cursor=${cursor}`));
+    await expect.poll(async () => (await ask("/v1/jobs")).status, { timeout: 5_000 }).toBe(503);
+    const { headers } = await refusal(503, "OVERLOADED", "/v1/jobs");
+    expect(headers.get("retry-after")).toBe("1");
+    const visitor = await tokenOf({ role: "visitor" });
+    expect((await ask("/v1/jobs", { token: visitor })).status).toBe(200);
+    expect((await ask("/healthz", { token: null })).status).toBe(200);
+    await boss.remote.submit({ key: "news", jobs: [noop()] });
+    expect(new Set((await Promise.all(waiting)).map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await ask("/v1/jobs")).status).toBe(200);
   });
 
   it("of any bytes leaves central as it was", async () => {
