@@ -15,11 +15,12 @@ import { type Connection, openSession } from "./wire/connect.js";
 import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconnecting.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
-export type { AnalysisType, CorrOptions, CorrSummary, Format, Layout, PixelOrder } from "./core/analysis.js";
+export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
 export {
   type Attempt,
   type CorrJob,
+  DEFAULT_EXPERIMENT,
   type FileRef,
   isFinal,
   type JobId,
@@ -32,7 +33,14 @@ export {
   type Work,
 } from "./core/job.js";
 export type { JobQuery } from "./core/protocols.js";
-export { type Correlator, type CorrelatorOptions, type CorrelatorResult, correlateFile, createCorrelator } from "./xpcs/native.js";
+export {
+  type Correlator,
+  type CorrelatorOptions,
+  type CorrelatorResult,
+  correlateFile,
+  correlateMaps,
+  createCorrelator,
+} from "./xpcs/native.js";
 
 export interface ConnectOptions {
   readonly token: string;
@@ -83,7 +91,7 @@ function inChunks<T>(items: readonly T[], size: number): T[][] {
 }
 
 async function dial(url: string, token: string, clock: Clock): Promise<Connection<ClientApi>> {
-  return openSession(await openWebSocket(url, { clock }), CLIENT_API_METHODS, { clock, token, version: VERSION, role: "operator" });
+  return openSession(await openWebSocket(url, { clock }), CLIENT_API_METHODS, { clock, token, version: VERSION, party: "client" });
 }
 
 /**

@@ -85,16 +85,18 @@ export class Central {
   /**
    * Within a turn: obeys the command.
    *
+   * @param by the person whose token it came with; absent for what central does by itself
    * @throws what the ledger's rules refuse
    */
-  execute(command: Command): readonly LedgerEvent[] {
-    const events = this.#ledger.execute(command, this.clock.nowMs());
+  execute(command: Command, by?: string): readonly LedgerEvent[] {
+    const events = this.#ledger.execute(command, this.clock.nowMs(), by);
     for (const event of events) {
       if ("job" in event) this.#jobChanged(event);
       this.#logger.info(logName(event.type), {
         ...("job" in event ? { job: event.job } : {}),
         ...("site" in event ? { site: event.site } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
+        ...(event.by === undefined ? {} : { by: event.by }),
       });
     }
     return events;

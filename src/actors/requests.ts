@@ -4,8 +4,10 @@
  */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { ROLES, type TokenRequest } from "../core/access.js";
 import {
   ANALYSIS_TYPES,
+  AVERAGINGS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -17,7 +19,7 @@ import {
   SMOOTHINGS,
 } from "../core/analysis.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import { JOB_STATES, type JobSpec, type Work } from "../core/job.js";
+import { EXPERIMENT_PATTERN, JOB_STATES, type JobSpec, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, Gate, WorkSource } from "../core/protocols.js";
 
@@ -61,6 +63,8 @@ const corrOptions = z.strictObject({
   entry: plainText(LIMITS.tagCharsMax).optional(),
   compat: z.literal("xpcs-eigen").optional(),
   errors: z.enum(ERROR_CONVENTIONS).optional(),
+  averaging: z.enum(AVERAGINGS).optional(),
+  partials: positive.optional(),
   format: z.enum(FORMATS).optional(),
   unsigned: z.boolean().optional(),
   pixelOrder: z.enum(PIXEL_ORDERS).optional(),
@@ -94,11 +98,13 @@ const corrJob = z
 const noopJob = z.strictObject({ app: z.literal("xpcs.noop"), durationMs: z.number().min(0).max(86_400_000) });
 const work: z.ZodType<Work> = z.discriminatedUnion("app", [corrJob, noopJob]) as z.ZodType<Work>;
 
+const experiment = z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME, such as 2026-3/smith");
+
 const spec: z.ZodType<JobSpec> = z
-  .strictObject({ work, tags, attemptsMax: positive.max(LIMITS.attemptsMaxMax), site: name.optional() })
+  .strictObject({ work, experiment: experiment.optional(), tags, attemptsMax: positive.max(LIMITS.attemptsMaxMax), site: name.optional() })
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
 
-const lease = z.strictObject({ job: id, epoch: positive });
+const lease = z.object({ job: id, epoch: positive });
 const leases = z.array(lease).max(LIMITS.heldLeasesMax);
 const waitMs = z.number().min(0).max(LIMITS.longPollMs);
 const process = { site: name, instance: id };
@@ -108,7 +114,20 @@ const reason = z
   .string()
   .max(4 * LIMITS.reasonCharsMax)
   .transform((text) => text.slice(0, LIMITS.reasonCharsMax));
-const output = z.strictObject({ path, bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hex");
+const output = z.object({ path, bytes: count, sha256 });
+const secret = z.string().max(256);
+const tokenRequest: z.ZodType<TokenRequest> = z
+  .strictObject({
+    hash: sha256,
+    role: z.enum(ROLES),
+    person: plainText(64).min(1),
+    experiment: experiment.optional(),
+    site: name.optional(),
+    validS: z.number().min(1).max(LIMITS.tokenValidMaxS).nullable(),
+    join: z.boolean().optional(),
+  })
+  .transform((token) => withoutUndefined(token));
 const summary = z.record(
   z.string().max(LIMITS.tagCharsMax),
   z.union([z.string().max(LIMITS.reasonCharsMax), z.number(), z.boolean(), z.null()]),
@@ -118,7 +137,9 @@ const empty = z.strictObject({});
 type Requests<I> = { readonly [K in keyof I]: I[K] extends (request: infer R) => unknown ? z.ZodType<R> : never };
 
 export const GATE_REQUESTS: Requests<Gate> = {
-  authenticate: z.strictObject({ token: z.string().max(256), version: z.string().max(64), role: z.enum(["operator", "site"]) }),
+  // Not strict: what a newer peer adds must not hide which version it has.
+  authenticate: z.object({ token: secret, version: z.string().max(64), party: z.enum(["client", "site"]) }),
+  exchangeCode: z.object({ code: secret, hash: sha256, version: z.string().max(64) }),
 };
 
 export const CLIENT_REQUESTS: Requests<ClientApi> = {
@@ -130,6 +151,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
     .strictObject({
       states: z.array(z.enum(JOB_STATES)).max(JOB_STATES.length).optional(),
       tags: tags.optional(),
+      experiment: experiment.optional(),
       ids: z.array(id).max(LIMITS.submitJobsMax).optional(),
       limit: positive.max(LIMITS.pageJobsMax).optional(),
       after: id.optional(),
@@ -139,24 +161,28 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   sites: empty,
   cancel: z.strictObject({ ids: z.array(id).min(1).max(LIMITS.submitJobsMax) }),
   changes: z.strictObject({ cursor: z.string().max(128).nullable(), waitMs }),
+  addToken: tokenRequest,
+  tokens: empty,
+  revokeToken: z.strictObject({ id }),
 };
 
+/** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */
 export const WORK_REQUESTS: Requests<WorkSource> = {
-  join: z.strictObject({
+  join: z.object({
     ...process,
     host: plainText(LIMITS.tagCharsMax),
     slots: positive.max(LIMITS.siteSlotsMax),
     apps: z.array(name).max(64),
     held: leases,
   }),
-  lease: z.strictObject({ ...process, slots: count.max(LIMITS.siteSlotsMax), waitMs }),
-  renew: z.strictObject({
+  lease: z.object({ ...process, slots: count.max(LIMITS.siteSlotsMax), waitMs }),
+  renew: z.object({
     ...process,
     held: z
-      .array(z.strictObject({ job: id, epoch: positive, state: z.enum(["staged-in", "running", "staged-out"]), progress }))
+      .array(z.object({ job: id, epoch: positive, state: z.enum(["staged-in", "running", "staged-out"]), progress }))
       .max(LIMITS.heldLeasesMax),
   }),
-  complete: z.strictObject({
+  complete: z.object({
     ...process,
     lease,
     outputs: z.array(output).max(64),
@@ -164,9 +190,9 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
     startedAtMs: z.number(),
     finishedAtMs: z.number(),
   }),
-  fail: z.strictObject({ ...process, lease, code, reason }),
-  giveBack: z.strictObject({ ...process, leases, reason }),
-  leave: z.strictObject(process),
+  fail: z.object({ ...process, lease, code, reason }),
+  giveBack: z.object({ ...process, leases, reason }),
+  leave: z.object(process),
 };
 
 /**

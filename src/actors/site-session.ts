@@ -2,6 +2,7 @@
  * What a site's link may do: take work and report on it. The link is bound to one site and one process of it by `join`; it cannot speak for
  * another. A process whose name was taken by a newer one is refused, so that its work cannot be recorded.
  */
+import type { Principal } from "../core/access.js";
 import { XpcsError } from "../core/errors.js";
 import type { Lease, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -19,10 +20,12 @@ interface Process {
 
 export class SiteSession implements WorkSource {
   readonly #central: Central;
+  readonly #principal: Principal;
   #joined: Process | null = null;
 
-  constructor(central: Central) {
+  constructor(central: Central, principal: Principal) {
     this.#central = central;
+    this.#principal = principal;
   }
 
   #parse<M extends keyof WorkSource>(method: M, request: unknown): Request<M> {
@@ -73,6 +76,8 @@ export class SiteSession implements WorkSource {
   async join(request: Request<"join">): ReturnType<WorkSource["join"]> {
     const join = this.#parse("join", request);
     const { site, instance } = join;
+    const { person, site: only } = this.#principal;
+    if (only !== null && only !== site) throw new XpcsError("PERMISSION_DENIED", `this token is for site ${only}, not for ${site}`);
     return this.#central.turn(() => {
       if (this.#joined !== null && (this.#joined.site !== site || this.#joined.instance !== instance)) {
         throw new XpcsError("REFUSED", `this link has joined as site ${this.#joined.site} already`);
@@ -81,7 +86,7 @@ export class SiteSession implements WorkSource {
       if (other !== undefined && other.instance !== instance && other.links > 0) {
         throw new XpcsError("REFUSED", `a site named ${site} is connected already: give this one another name, or stop that one`);
       }
-      this.#central.execute({ type: "join", ...join });
+      this.#central.execute({ type: "join", ...join }, person);
       const { clock } = this.#central;
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
       if (this.#joined === null) presence.links += 1;
@@ -150,7 +155,7 @@ export class SiteSession implements WorkSource {
     const runMs = Math.max(0, finishedAtMs - startedAtMs);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "complete", site, lease, outputs, summary, runMs });
+      this.#central.execute({ type: "complete", site, lease, outputs, summary, runMs }, this.#principal.person);
       return { news: this.#news(site) };
     });
   }
@@ -159,7 +164,7 @@ export class SiteSession implements WorkSource {
     const { site, instance, lease, code, reason } = this.#parse("fail", request);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "fail", site, lease, code, reason });
+      this.#central.execute({ type: "fail", site, lease, code, reason }, this.#principal.person);
       return { news: this.#news(site) };
     });
   }
@@ -168,7 +173,7 @@ export class SiteSession implements WorkSource {
     const { site, instance, leases, reason } = this.#parse("giveBack", request);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "giveBack", site, leases, reason });
+      this.#central.execute({ type: "giveBack", site, leases, reason }, this.#principal.person);
       return { news: this.#news(site) };
     });
   }
@@ -177,7 +182,7 @@ export class SiteSession implements WorkSource {
     const { site, instance } = this.#parse("leave", request);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "leave", site });
+      this.#central.execute({ type: "leave", site }, this.#principal.person);
       this.#central.sites.remove(site);
       this.#joined = null;
       return {};

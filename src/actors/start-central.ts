@@ -1,5 +1,6 @@
 /** Puts a central together from its parts and starts it. No globals: the clock, randomness and the log come from the caller. */
 import { join } from "node:path";
+import type { Principal } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import type { Logger } from "../core/log.js";
@@ -11,10 +12,14 @@ import type { Policy } from "../router/policy.js";
 import { POLICIES } from "../router/registry.js";
 import type { Link } from "../wire/link.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
+import { withinRights } from "./access-rights.js";
 import { Central } from "./central.js";
+import { clientSession } from "./client-session.js";
+import { GuardedDoor } from "./door.js";
 import { guardLink } from "./gate.js";
 import { createIdSource } from "./ids.js";
-import { loadTokens, roleOf } from "./tokens.js";
+import { tokenAdmin } from "./token-admin.js";
+import { Tokens } from "./tokens.js";
 
 export interface StartOptions {
   /** Folder of the ledger and the tokens; made if it is not there. */
@@ -33,8 +38,8 @@ export interface StartOptions {
 
 export interface RunningCentral {
   readonly url: string;
-  readonly operatorToken: string;
-  readonly siteToken: string;
+  /** At the first start on a folder: the tokens that were made then. They are kept nowhere. */
+  readonly firstTokens: { readonly operatorToken: string; readonly siteToken: string } | null;
   /** Resolves when the ledger cannot be written any more: nothing is accepted from then on, and the process should end. */
   readonly failed: Promise<XpcsError>;
   /** Closes all links and the ledger. */
@@ -109,15 +114,20 @@ async function startOn(listener: Listener, options: StartOptions, serve: (onLink
     },
   });
   try {
-    const tokens = await loadTokens(dir, randomBytes, logger);
-    serve((link, peer) => guardLink(link, { central, roleOf: (token) => roleOf(tokens, token), clock, logger, peer }));
+    const { tokens, first } = await Tokens.open(dir, { clock, logger, randomBytes });
+    const door = new GuardedDoor(tokens, { clock, logger });
+    const clientApi = (principal: Principal) =>
+      withinRights({ ...clientSession(central, principal), ...tokenAdmin(tokens, principal) }, principal);
+    serve((link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }));
     central.start();
+    door.start();
     logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });
     return {
       url: listener.url,
-      ...tokens,
+      firstTokens: first,
       failed,
       async stop() {
+        door.stop();
         await listener.close();
         await central.stop();
       },

@@ -1,74 +1,238 @@
 /**
- * The tokens of a central: made once, kept in DIR/tokens.json for the owner's eyes, compared in constant time. One per role for now;
- * tokens per person and experiment come as more entries behind `roleOf`.
+ * The tokens of a central: who a token belongs to, making and ending them. Reads the file again when it has changed, so that a token made or
+ * revoked on the disk counts without a restart. Knows no links; that is door.ts.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
-import { chmod, readFile, rename, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { z } from "zod";
+import type { Principal, TokenId, TokenRequest, TokenView } from "../core/access.js";
+import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
-import type { Role } from "../core/protocols.js";
+import { type StoredToken, storedToken, TokenFile, tokenHash } from "./token-file.js";
 
-export interface Tokens {
-  readonly operatorToken: string;
-  readonly siteToken: string;
+/** The beginning of each kind of token: a token that turned up in a log or a repository can be recognised for what it is. */
+const PREFIX = { operator: "xpcs_op_", visitor: "xpcs_vis_", site: "xpcs_site_", join: "xpcs_join_" } as const;
+
+/** A new token: 192 random bits. */
+export function makeToken(kind: keyof typeof PREFIX, randomBytes: (size: number) => Uint8Array): string {
+  return PREFIX[kind] + Buffer.from(randomBytes(24)).toString("base64url");
 }
 
-const TOKENS = z.strictObject({ operatorToken: z.string().min(16), siteToken: z.string().min(16) });
+export interface Admitted {
+  readonly principal: Principal;
+  readonly expiresAtMs: number | null;
+}
 
-function parseTokens(text: string, path: string): Tokens {
-  try {
-    return TOKENS.parse(JSON.parse(text));
-  } catch {
-    throw new XpcsError("CORRUPT_DATA", `${path} is not a tokens file: restore it, or remove it to get new tokens`);
+const iso = (ms: number) => new Date(ms).toISOString();
+
+function stateOf(token: StoredToken, nowMs: number): TokenView["state"] {
+  if (token.ended !== null) return token.ended.how;
+  return token.expiresAtMs !== null && token.expiresAtMs <= nowMs ? "expired" : "valid";
+}
+
+function viewOf(token: StoredToken, nowMs: number): TokenView {
+  const { id, person, role, experiment, site, createdBy } = token;
+  const expiresAt = token.expiresAtMs === null ? null : iso(token.expiresAtMs);
+  const base = { id, person, role, experiment, site, join: token.join !== null };
+  return { ...base, state: stateOf(token, nowMs), createdAt: iso(token.createdAtMs), createdBy, expiresAt };
+}
+
+/** What a request may not combine. */
+function checkRequest({ role, experiment, site, join }: TokenRequest): void {
+  if (role === "site" && experiment !== undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "a site works for all experiments: leave the experiment out");
+  if (role !== "site" && site !== undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "only a site token is for one site: leave the site out");
+  if (join && (role !== "site" || site === undefined)) throw new XpcsError("INVALID_ARGUMENT", "a join code is for one site: name it");
+}
+
+export class Tokens {
+  readonly #file: TokenFile;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #byHash = new Map<string, StoredToken>();
+  #byId = new Map<TokenId, StoredToken>();
+
+  private constructor(file: TokenFile, clock: Clock, logger: Logger) {
+    this.#file = file;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /**
+   * The tokens in `dir`. At the first start there are none: then an operator's and a site's are made, and given in clear text this once.
+   *
+   * @throws CORRUPT_DATA the file is damaged · IO_FAILED
+   */
+  static async open(
+    dir: string,
+    { clock, logger, randomBytes }: { clock: Clock; logger: Logger; randomBytes: (size: number) => Uint8Array },
+  ): Promise<{ tokens: Tokens; first: { operatorToken: string; siteToken: string } | null }> {
+    const tokens = new Tokens(new TokenFile(dir, clock, logger), clock, logger);
+    let first: { operatorToken: string; siteToken: string } | null = null;
+    await tokens.#update((stored) => {
+      // Written even when nothing is new: a file of an older version holds tokens in clear text.
+      if (stored.length > 0) return [...stored];
+      first = { operatorToken: makeToken("operator", randomBytes), siteToken: makeToken("site", randomBytes) };
+      const made = { createdAtMs: clock.nowMs(), createdBy: "central" };
+      return [
+        storedToken({ ...made, hash: tokenHash(first.operatorToken), role: "operator", person: "operator" }),
+        storedToken({ ...made, hash: tokenHash(first.siteToken), role: "site", person: "site" }),
+      ];
+    });
+    return { tokens, first };
+  }
+
+  #index(): void {
+    this.#byHash = new Map(this.#file.tokens.map((token) => [token.hash, token]));
+    this.#byId = new Map(this.#file.tokens.map((token) => [token.id, token]));
+  }
+
+  async #update(change: (tokens: readonly StoredToken[]) => readonly StoredToken[]): Promise<void> {
+    await this.#file.update(change);
+    this.#index();
+  }
+
+  /** Reads the file again if it has changed. A damaged one is reported, and the tokens stay as they were. */
+  async reload(): Promise<void> {
+    try {
+      if (!(await this.#file.reload())) return;
+      this.#index();
+      this.#logger.info("tokens-reloaded", { tokens: this.#byHash.size });
+    } catch (error) {
+      this.#logger.error("tokens-not-reloaded", { reason: (error as Error).message });
+    }
+  }
+
+  /**
+   * Who the token belongs to.
+   *
+   * @throws PERMISSION_DENIED unknown, expired, revoked, or a join code
+   */
+  async admit(token: string): Promise<Admitted> {
+    const hash = tokenHash(token);
+    if (!this.#byHash.has(hash)) await this.reload();
+    const stored = this.#byHash.get(hash);
+    if (stored === undefined)
+      throw new XpcsError("PERMISSION_DENIED", "central does not know this token: ask an operator for one (xpcs token create)");
+    const state = stateOf(stored, this.#clock.nowMs());
+    if (stored.join !== null) throw new XpcsError("PERMISSION_DENIED", "this is a join code, not a token: use it with xpcs join");
+    if (state !== "valid") {
+      const when = state === "expired" ? iso(stored.expiresAtMs!) : iso(stored.ended!.atMs);
+      throw new XpcsError(
+        "PERMISSION_DENIED",
+        `token ${stored.id} of ${stored.person} ${state === "expired" ? "expired" : "was revoked"} at ${when}: ask an operator for a new one`,
+      );
+    }
+    const { id, person, role, experiment, site } = stored;
+    return { principal: { token: id, person, role, experiment, site }, expiresAtMs: stored.expiresAtMs };
+  }
+
+  /** Why the token counts no more, or null while it does. */
+  endOf(id: TokenId): "expired" | "revoked" | null {
+    const token = this.#byId.get(id);
+    const state = token === undefined ? "revoked" : stateOf(token, this.#clock.nowMs());
+    if (state === "valid") return null;
+    return state === "expired" ? "expired" : "revoked";
+  }
+
+  /** All tokens, newest first. */
+  list(): TokenView[] {
+    const nowMs = this.#clock.nowMs();
+    return [...this.#byHash.values()].map((token) => viewOf(token, nowMs)).reverse();
+  }
+
+  #view(hash: string): TokenView {
+    return viewOf(this.#byHash.get(hash)!, this.#clock.nowMs());
+  }
+
+  /**
+   * Adds a token. Idempotent by its hash.
+   *
+   * @throws INVALID_ARGUMENT what cannot go together · KEY_CONFLICT the hash is another token's · OVERLOADED too many tokens
+   */
+  async add(request: TokenRequest, by: string): Promise<TokenView> {
+    checkRequest(request);
+    const { hash, role, person, experiment = null, site = null, validS, join = false } = request;
+    const nowMs = this.#clock.nowMs();
+    const lifeS = join ? LIMITS.joinCodeS : validS;
+    const token = storedToken({
+      ...{ hash, role, person, experiment, site, createdAtMs: nowMs, createdBy: by },
+      expiresAtMs: lifeS === null ? null : nowMs + 1_000 * lifeS,
+      join: join ? { siteValidS: validS } : null,
+    });
+    await this.#update((stored) => {
+      const same = stored.find((other) => other.id === token.id);
+      if (same === undefined) return appended(stored, token, nowMs);
+      if (same.hash === hash && same.role === role && same.person === person && same.experiment === experiment && same.site === site)
+        return stored;
+      throw new XpcsError("KEY_CONFLICT", `there is a token ${token.id} already: make another one`);
+    });
+    this.#logger.info("token-created", { token: token.id, role, person, experiment, site, join, by });
+    return this.#view(hash);
+  }
+
+  /**
+   * Ends a token now. Idempotent.
+   *
+   * @throws NOT_FOUND
+   */
+  async revoke(id: TokenId, by: string): Promise<TokenView> {
+    let hash = "";
+    await this.#update((stored) => {
+      const token = stored.find((other) => other.id === id);
+      if (token === undefined) throw new XpcsError("NOT_FOUND", `there is no token ${id}: xpcs token list shows them`);
+      hash = token.hash;
+      if (token.ended !== null) return stored;
+      const ended = { how: "revoked", atMs: this.#clock.nowMs(), by } as const;
+      return stored.map((other) => (other === token ? { ...token, ended } : other));
+    });
+    this.#logger.info("token-revoked", { token: id, by });
+    return this.#view(hash);
+  }
+
+  /**
+   * Exchanges a join code for the token of its site. Idempotent by the token's hash.
+   *
+   * @param hash of the token that the site has made for itself
+   * @throws PERMISSION_DENIED the code is unknown, expired, or was used for another token
+   */
+  async exchange(code: string, hash: string): Promise<TokenView> {
+    const codeHash = tokenHash(code);
+    const nowMs = this.#clock.nowMs();
+    let used = "";
+    await this.#update((stored) => {
+      const join = stored.find((other) => other.hash === codeHash);
+      const made = stored.find((other) => other.hash === hash);
+      if (join?.join == null) throw new XpcsError("PERMISSION_DENIED", "central does not know this join code: ask for a new one");
+      if (join.ended?.how === "used" && made?.createdBy === join.id) return stored;
+      const state = stateOf(join, nowMs);
+      if (state !== "valid" || made !== undefined) {
+        throw new XpcsError(
+          "PERMISSION_DENIED",
+          `this join code ${state === "used" || state === "valid" ? "was used" : state === "revoked" ? "was revoked" : "has expired"}: ask for a new one`,
+        );
+      }
+      used = join.id;
+      const { role, person, site } = join;
+      const expiresAtMs = join.join.siteValidS === null ? null : nowMs + 1_000 * join.join.siteValidS;
+      const token = storedToken({ hash, role, person, site, createdAtMs: nowMs, createdBy: join.id, expiresAtMs });
+      const ended = { how: "used", atMs: nowMs, by: token.id } as const;
+      return appended(
+        stored.map((other) => (other === join ? { ...join, ended } : other)),
+        token,
+        nowMs,
+      );
+    });
+    const view = this.#view(hash);
+    if (used !== "") this.#logger.info("join-code-used", { code: used, token: view.id, site: view.site, person: view.person });
+    return view;
   }
 }
 
-/** Takes the file from everybody but its owner, and says so: who could read it may have its tokens. */
-async function keepPrivate(path: string, logger: Logger): Promise<void> {
-  const mode = (await stat(path)).mode & 0o777;
-  if ((mode & 0o077) === 0) return;
-  await chmod(path, mode & 0o700);
-  const reason = "others could read or write it, and may know the tokens: to get new ones, stop central and remove the file";
-  logger.warn("tokens-were-open", { path, mode: mode.toString(8).padStart(4, "0"), reason });
-}
-
-/**
- * The tokens in `dir`; makes them at the first start, mode 0600, and takes other rights from a file that has them.
- *
- * @throws CORRUPT_DATA the file is damaged; IO_FAILED
- */
-export async function loadTokens(dir: string, randomBytes: (size: number) => Uint8Array, logger: Logger): Promise<Tokens> {
-  const path = join(dir, "tokens.json");
-  try {
-    const tokens = parseTokens(await readFile(path, "utf8"), path);
-    await keepPrivate(path, logger);
-    return tokens;
-  } catch (error) {
-    if (error instanceof XpcsError) throw error;
-    if ((error as { code?: string }).code !== "ENOENT")
-      throw new XpcsError("IO_FAILED", `cannot read ${path}: ${(error as Error).message}`);
-  }
-  const make = (role: string) => `xpcs_${role}_${Buffer.from(randomBytes(24)).toString("base64url")}`;
-  const tokens = { operatorToken: make("op"), siteToken: make("site") };
-  try {
-    // Whole or not at all: a crash must not leave half a file that stops the next start.
-    await writeFile(`${path}.tmp`, `${JSON.stringify(tokens, null, 2)}\n`, { mode: 0o600 });
-    await rename(`${path}.tmp`, path);
-  } catch (error) {
-    throw new XpcsError("IO_FAILED", `cannot write ${path}: ${(error as Error).message}`);
-  }
-  return tokens;
-}
-
-const sha256 = (text: string) => createHash("sha256").update(text).digest();
-
-/** The role that `token` has, or null. Takes the same time whatever is wrong with it. */
-export function roleOf(tokens: Tokens, token: string): Role | null {
-  const given = sha256(token);
-  const isOperator = timingSafeEqual(given, sha256(tokens.operatorToken));
-  const isSite = timingSafeEqual(given, sha256(tokens.siteToken));
-  if (isOperator) return "operator";
-  return isSite ? "site" : null;
+/** With the token, and without those that ended long ago. */
+function appended(stored: readonly StoredToken[], token: StoredToken, nowMs: number): StoredToken[] {
+  const keptAfterMs = nowMs - 1_000 * LIMITS.endedTokensKeptS;
+  const kept = stored.filter(({ ended, expiresAtMs }) => Math.min(ended?.atMs ?? Infinity, expiresAtMs ?? Infinity) > keptAfterMs);
+  if (kept.length >= LIMITS.tokensMax) throw new XpcsError("OVERLOADED", `there are ${kept.length} tokens: revoke some that nobody needs`);
+  return [...kept, token];
 }

@@ -1,5 +1,5 @@
 /** What people see of the state: the shapes of core/job.ts. Reads, decides nothing. */
-import type { Attempt, JobState, JobView, SiteView, Work } from "../core/job.js";
+import { type Attempt, experimentOf, type JobState, type JobView, type SiteView, type Work } from "../core/job.js";
 import { type JobRecord, lastSite, type SiteRecord } from "../ledger/state.js";
 import type { Term } from "./lease-terms.js";
 
@@ -35,6 +35,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
   return {
     id: job.id,
     app: job.spec.work.app,
+    owner: job.owner ?? null,
     type: typeOf(job.spec.work, job),
     state: viewState(job, term),
     reason: job.state === "ready" ? waitsFor(job) : job.reason,
@@ -45,6 +46,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
     attempts: job.attempts,
     inputs: inputsOf(job.spec.work),
     outputs: job.outputs,
+    experiment: experimentOf(job.spec),
     tags: job.spec.tags,
     progress: job.state === "finished" ? 1 : job.state === "leased" ? (term?.progress ?? null) : null,
     submittedAt: iso(job.submittedAt),

@@ -30,7 +30,6 @@ function unsupported(message: string): never {
  * @throws UNSUPPORTED
  */
 function refuseMissing(options: BoostOptions): void {
-  if (options.numPartialG2 > 0) unsupported("--num-partial-g2: partial g2 is not supported; leave it out");
   if (options.numSegments !== 1) unsupported("--num-segments: only 1 is supported; correlate parts with --begin-frame and --end-frame");
   if (options.beginFrame < 0) unsupported("--begin-frame below 0 (counted from the end) is not supported; give the frame's number");
   if (options.gpuId < -2) unsupported(`--gpu-id ${options.gpuId} hands the work to a batch system; xpcs submit does that here`);
@@ -47,6 +46,7 @@ function remarks(options: BoostOptions): string[] {
     said.push("--bin-time-s and --run-config-path have no effect: they are for Timepix4 data");
   if (options.maxMemory !== undefined && options.type === "Multitau")
     said.push("--max-memory has no effect on a multi-tau analysis: it needs little beside the events");
+  if (options.numPartialG2 > 0 && options.type === "Twotime") said.push("--num-partial-g2 has no effect on a two-time analysis");
   return said;
 }
 
@@ -72,6 +72,7 @@ function correlationOptions(options: BoostOptions): CorrOptions {
     ...(options.endFrame > 0 ? { end: options.endFrame } : {}),
     stride: options.strideFrame,
     average: options.avgFrame,
+    ...(options.numPartialG2 > 0 && options.type !== "Twotime" ? { partials: options.numPartialG2 } : {}),
     ...(options.saveG2 === true ? { g2out: true } : {}),
   };
 }

@@ -77,7 +77,7 @@ export function addBoostOptions(command: Command): Command {
     .option("-v, --verbose", "also print a summary")
     .option("-G, --save-G2", "also write G2, IP and IF of every pixel")
     .option("-n, --dry-run", "check everything and print the settings and the result's name; correlate nothing")
-    .option("--num-partial-g2 <n>", "also -np: only 0 is supported", integerOption(0, INTEGER_MAX), 0)
+    .option("--num-partial-g2 <n>", "also -np: a g2 of each of n consecutive time windows; 0: none", integerOption(0, INTEGER_MAX), 0)
     .option("--crop-ratio-threshold <ratio>", "accepted, without meaning: only valid pixels are kept in any case", ratio)
     .option("-p, --prefix <text>", "put before the result's name", namePart)
     .option("-u, --suffix <text>", "put after the result's name", namePart)

@@ -1,6 +1,6 @@
 /** `xpcs central`: the ledger and the router of all jobs. Composition root of central; runs until Ctrl-C or SIGTERM. */
 import { randomBytes } from "node:crypto";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { startCentral } from "../actors/start-central.js";
 import { realClock } from "../core/real-clock.js";
@@ -33,6 +33,16 @@ function addressOption(text: string): Address {
   return { host, port };
 }
 
+/** Shown at the first start only. */
+function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; siteToken: string }): string[] {
+  return [
+    "The first tokens; they are shown this once, and kept nowhere:",
+    `  operator  ${operatorToken}`,
+    `  site      ${siteToken}`,
+    "xpcs token create makes more, one for each person and site.",
+  ];
+}
+
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
   const dir = resolve(options.data);
   const central = await startCentral({
@@ -44,8 +54,10 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     policy: options.policy,
     insecure: options.insecure === true,
   });
-  const { url, operatorToken, siteToken } = central;
-  io.result({ url, operatorToken, siteToken }, () => `central listens on ${url}; the tokens are in ${join(dir, "tokens.json")}`);
+  const { url, firstTokens } = central;
+  io.result({ url, operatorToken: firstTokens?.operatorToken ?? null, siteToken: firstTokens?.siteToken ?? null }, () =>
+    [`central listens on ${url}`, ...(firstTokens === null ? [] : firstTokensText(firstTokens))].join("\n"),
+  );
   const { signal } = io;
   const interrupted = new Promise<null>((settle) => {
     if (signal.aborted) settle(null);

@@ -5,6 +5,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   ANALYSIS_TYPES,
+  AVERAGINGS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -73,6 +74,8 @@ export function addCorrOptions(command: Command): Command {
         ERROR_CONVENTIONS,
       ),
     )
+    .addOption(new Option("--averaging <how>", "of the static bins of a q bin (default: plain, the unweighted mean)").choices(AVERAGINGS))
+    .option("--partials <n>", "also a g2 of each of n consecutive time windows (partial g2); reads the frames twice", count)
     .addOption(new Option("--format <format>", "format of the raw file (default: from its bytes; UFXC has no signature)").choices(FORMATS))
     .option("--unsigned", "IMM counts are unsigned")
     .addOption(new Option("--pixel-order <order>", "order of the pixel index in the file").choices(PIXEL_ORDERS))
@@ -107,6 +110,8 @@ const FIELDS = [
   "entry",
   "compat",
   "errors",
+  "averaging",
+  "partials",
   "format",
   "unsigned",
   "pixelOrder",

@@ -1,20 +1,21 @@
-/** `xpcs corr`: correlates one file in this process and writes the result. The process is its own kernel host. */
+/** `xpcs corr`: correlates one file in this process, with one q-map or several, and writes the results. The process is its own kernel host. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { CorrFiles, CorrOptions, CorrRequest } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
-import { correlateRecorded } from "../sites/correlate.js";
-import { findMetadata } from "../xpcs/corr-files.js";
+import { correlateRecordedMaps } from "../sites/correlate.js";
+import { findMetadata, resultsOf } from "../xpcs/corr-files.js";
 import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { describeCorr, progressNotes } from "./corr-text.js";
 import { withExample } from "./help.js";
+import { collectTexts } from "./option-values.js";
 import type { CliIo } from "./output.js";
 
 interface CorrCommandOptions extends RawCorrOptions {
   readonly input?: string;
-  readonly qmap?: string;
+  readonly qmap?: readonly string[];
   readonly job?: string;
   readonly out: string;
   readonly monitor?: string;
@@ -36,7 +37,7 @@ function filesOf(argument: string | undefined, raw: CorrCommandOptions, options:
   const metadata = raw.metadata ?? looked ?? undefined;
   return {
     ...(input === undefined ? {} : { input: resolve(input) }),
-    ...(raw.qmap === undefined ? {} : { qmap: resolve(raw.qmap) }),
+    ...(raw.qmap === undefined ? {} : { qmap: resolve(raw.qmap[0]!) }),
     ...(raw.job === undefined ? {} : { job: resolve(raw.job) }),
     ...(metadata === undefined ? {} : { metadata: resolve(metadata) }),
     ...(raw.monitor === undefined ? {} : { monitor: resolve(raw.monitor) }),
@@ -46,21 +47,24 @@ function filesOf(argument: string | undefined, raw: CorrCommandOptions, options:
 async function corr(argument: string | undefined, raw: CorrCommandOptions, io: CliIo): Promise<void> {
   const options = parseCorrOptions(raw);
   const files = filesOf(argument, raw, options);
+  const qmaps = (raw.qmap ?? []).map((qmap) => resolve(qmap));
+  const outs = resultsOf(resolve(raw.out), qmaps);
   const request: CorrRequest = {
     files,
     options,
-    out: resolve(raw.out),
+    out: outs[0]!,
     overwrite: raw.overwrite === true,
     provenance: {},
   };
-  const summary = await correlateRecorded({
+  const summaries = await correlateRecordedMaps({
     request,
+    further: qmaps.slice(1).map((qmap, at) => ({ qmap, out: outs[at + 1]! })),
     digest: raw.digest === true,
     clock: realClock,
     onProgress: progressNotes(io),
     signal: io.signal,
   });
-  io.result(summary, () => describeCorr(summary));
+  for (const summary of summaries) io.result(summary, () => describeCorr(summary));
 }
 
 /** Adds the command to the program. */
@@ -70,19 +74,23 @@ export function registerCorr(program: Command, io: CliIo): void {
     .argument("[input]", "raw detector file (IMM, Rigaku .bin, UFXC, HDF5)")
     .description("Correlate one detector file on this machine: g2 and its errors per q, mean intensities. Never writes into its inputs.");
   command
-    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them)")
+    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them); repeat for one result each from one pass", collectTexts)
     .option("--job <file>", "legacy job file with maps and settings; it names the input, or --input does")
     .option("--input <file>", "raw file, in place of the one that the job file names")
     .option("--monitor <file>", "normalise the frames by this: a text file of one number per frame, or FILE:/dataset in HDF5")
-    .requiredOption("--out <file>", "result file; written under a temporary name, then renamed")
+    .requiredOption(
+      "--out <file>",
+      "result file, written under a temporary name, then renamed; with several q-maps each one's name is put in",
+    )
     .option("--overwrite", "replace the result if it is there")
     .option("--digest", "record the input's sha256 in the result (reads it once more)");
-  readsConfig(addConfigOption(addCorrOptions(command))).action((argument: string | undefined, raw: CorrCommandOptions) =>
-    corr(argument, raw, io),
+  readsConfig(addConfigOption(addCorrOptions(command)), { repeatable: ["qmap"] }).action(
+    (argument: string | undefined, raw: CorrCommandOptions) => corr(argument, raw, io),
   );
   withExample(
     command,
     "xpcs corr scan_0001.bin --qmap qmap.hdf --frame-time 2e-5 --out scan_0001_results.hdf",
+    "xpcs corr scan_0001.bin --qmap rings.hdf --qmap sectors.hdf --out scan_0001_results.hdf",
     "xpcs corr --job scan_0001.hdf --out result.hdf",
     "xpcs corr scan_0001.bin --config settings.json --out scan_0001_results.hdf",
   );

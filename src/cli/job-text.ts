@@ -76,6 +76,7 @@ export function jobText(job: JobView): string {
     ["reason", job.reason],
     ["site", job.site],
     ["why", job.why],
+    ["experiment", job.experiment],
     ["tags", tags.length === 0 ? null : tags.join(" ")],
     ["submitted", utc(job.submittedAt)],
     ["started", job.startedAt && utc(job.startedAt)],

@@ -4,7 +4,7 @@ import { JOB_STATES, type JobState, type JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { JobQuery } from "../core/protocols.js";
 import type { XpcsClient } from "../index.js";
-import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
+import { addCentralOptions, type CentralOptions, experimentOption, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { jobTable } from "./job-text.js";
 import { collectPairs, integerOption } from "./option-values.js";
@@ -12,6 +12,7 @@ import type { CliIo } from "./output.js";
 
 interface JobsOptions extends CentralOptions {
   readonly state?: readonly JobState[];
+  readonly experiment?: string;
   readonly tag?: Readonly<Record<string, string>>;
   readonly limit: number;
 }
@@ -37,10 +38,12 @@ export function registerJobs(program: Command, io: CliIo): void {
   const command = program.command("jobs").description("List jobs, newest first.");
   addCentralOptions(command)
     .addOption(new Option("--state <states...>", "only jobs in these states").choices(JOB_STATES))
+    .option("--experiment <cycle/name>", "only jobs of this experiment", experimentOption)
     .option("--tag <key=value>", "only jobs with this tag (repeat for more)", collectPairs)
     .option("--limit <n>", "at most so many", integerOption(1, 1_000_000), 100)
     .action(async (options: JobsOptions) => {
-      const query: JobQuery = { ...(options.state ? { states: options.state } : {}), ...(options.tag ? { tags: options.tag } : {}) };
+      const { state: states, tag: tags, experiment } = options;
+      const query: JobQuery = { ...(states && { states }), ...(tags && { tags }), ...(experiment && { experiment }) };
       const jobs = await withClient(options, (client) => listJobs(client, query, options.limit));
       io.result(jobs, () => jobTable(jobs));
     });

@@ -1,6 +1,7 @@
 /** `xpcs merge`: repeats of one measurement as one result, from their moments. */
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { AVERAGINGS, type Averaging } from "../core/analysis.js";
 import { realClock } from "../core/real-clock.js";
 import { mergeResults } from "../xpcs/native.js";
 import { withExample } from "./help.js";
@@ -10,6 +11,7 @@ interface MergeOptions {
   readonly out: string;
   readonly overwrite?: true;
   readonly pooling: "per-repeat" | "pooled";
+  readonly averaging?: Averaging;
 }
 
 /** Adds the command to the program. */
@@ -25,12 +27,14 @@ export function registerMerge(program: Command, io: CliIo): void {
         .choices(["per-repeat", "pooled"])
         .default("per-repeat"),
     )
+    .addOption(new Option("--averaging <how>", "of the static bins of a q bin (default: that of the results)").choices(AVERAGINGS))
     .action((results: string[], options: MergeOptions) => {
       const summary = mergeResults({
         inputs: results.map((path) => resolve(path)),
         out: resolve(options.out),
         overwrite: options.overwrite === true,
         pooling: options.pooling,
+        ...(options.averaging === undefined ? {} : { averaging: options.averaging }),
         provenance: { started_at: new Date(realClock.nowMs()).toISOString() },
       });
       io.result(

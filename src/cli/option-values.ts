@@ -20,6 +20,11 @@ export function positiveOption(text: string): number {
   return value;
 }
 
+/** Collects an option that may be given several times. */
+export function collectTexts(text: string, previous: readonly string[] = []): string[] {
+  return [...previous, text];
+}
+
 /** Collects repeated `--tag key=value` options into one record. */
 export function collectPairs(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf("=");

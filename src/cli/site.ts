@@ -70,7 +70,7 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
     apps: ableApps(logger),
     workDir,
     dial: async () =>
-      openSession(await openWebSocket(central, { clock }), WORK_SOURCE_METHODS, { clock, token, version: VERSION, role: "site" }),
+      openSession(await openWebSocket(central, { clock }), WORK_SOURCE_METHODS, { clock, token, version: VERSION, party: "site" }),
     kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
     clock,
     logger,

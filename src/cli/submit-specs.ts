@@ -8,16 +8,18 @@ import type { CorrOptions } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import type { CorrJob, FileRef, JobSpec } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import { findMetadata, stemOf } from "../xpcs/corr-files.js";
+import { findMetadata, resultsOf, stemOf } from "../xpcs/corr-files.js";
 import { checkedWork } from "./submit-check.js";
 
 export interface SubmitWords {
   readonly inputs: readonly string[];
-  readonly qmap?: string;
+  /** Several: a job for each. */
+  readonly qmaps: readonly string[];
   readonly job?: string;
   readonly metadata?: string;
   /** Folder of the results; default: beside each input. */
   readonly out?: string;
+  readonly experiment?: string;
   readonly overwrite: boolean;
   readonly options: CorrOptions;
   readonly tags: Readonly<Record<string, string>>;
@@ -47,8 +49,12 @@ export function resultName(path: string): string {
   return `${stemOf(path)}_results.hdf`;
 }
 
-function resultRef(source: string, { out, overwrite, repeatable }: SubmitWords): FileRef {
-  const path = join(out === undefined ? dirname(source) : resolve(out), resultName(source));
+function resultRefs(source: string, words: SubmitWords): FileRef[] {
+  const folder = words.out === undefined ? dirname(source) : resolve(words.out);
+  return resultsOf(join(folder, resultName(source)), words.qmaps).map((path) => resultRef(path, words));
+}
+
+function resultRef(path: string, { overwrite, repeatable }: SubmitWords): FileRef {
   if (path.length > LIMITS.pathCharsMax) throw new XpcsError("INVALID_ARGUMENT", `the path ${path.slice(0, 80)}... is too long`);
   if (!overwrite && !repeatable && existsSync(path))
     throw new XpcsError("ALREADY_EXISTS", `${path} exists: give --overwrite to replace it, or --out another folder`);
@@ -64,30 +70,34 @@ function metadataRef(source: string, { metadata, job, options }: SubmitWords): {
 }
 
 /**
- * One job per input.
+ * One job per input, or per input and q-map where there are several.
  * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there · what `xpcs corr` refuses without reading frames
  */
 export function submitSpecs(words: SubmitWords): JobSpec[] {
-  const { inputs, options, overwrite, tags, attemptsMax, site } = words;
-  if (words.qmap === undefined && words.job === undefined)
+  const { inputs, options, overwrite, experiment, tags, attemptsMax, site } = words;
+  if (words.qmaps.length === 0 && words.job === undefined)
     throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap QMAP.hdf, or --job META.hdf for a legacy job file");
   if (inputs.length === 0 && words.job === undefined) throw new XpcsError("INVALID_ARGUMENT", "give at least one INPUT file");
+  const qmaps = words.qmaps.length === 0 ? [undefined] : words.qmaps.map((qmap) => fileRef("the q-map", qmap));
   const shared = {
-    ...(words.qmap === undefined ? {} : { qmap: fileRef("the q-map", words.qmap) }),
     ...(words.job === undefined ? {} : { job: fileRef("the job file", words.job) }),
   };
   const sources = inputs.length > 0 ? inputs.map((input) => fileRef("the input", input)) : [undefined];
-  const works = sources.map(
-    (input): CorrJob => ({
+  const works = sources.flatMap((input): CorrJob[] => {
+    const source = (input ?? shared.job!).path;
+    const outs = resultRefs(source, words);
+    const metadata = metadataRef(source, words);
+    return qmaps.map((qmap, at) => ({
       app: "xpcs.corr",
       ...(input === undefined ? {} : { input }),
+      ...(qmap === undefined ? {} : { qmap }),
       ...shared,
-      ...metadataRef((input ?? shared.job!).path, words),
-      out: resultRef((input ?? shared.job!).path, words),
+      ...metadata,
+      out: outs[at]!,
       overwrite,
       options,
-    }),
-  );
+    }));
+  });
   const taken = new Map<string, string>();
   for (const work of works) {
     const other = taken.get(work.out.path);
@@ -99,6 +109,7 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
   const mayExist = overwrite || words.repeatable;
   return works.map((work) => ({
     work: checkedWork(work, { mayExist }),
+    ...(experiment === undefined ? {} : { experiment }),
     tags,
     attemptsMax,
     ...(site === undefined ? {} : { site }),

@@ -4,21 +4,22 @@ import type { JobId } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { checkFolder, makeFolder } from "../ledger/make-folder.js";
-import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
+import { addCentralOptions, type CentralOptions, experimentOption, experimentSetting, withClient } from "./client-settings.js";
 import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { withExample } from "./help.js";
 import { changeLines } from "./job-text.js";
-import { collectPairs, integerOption } from "./option-values.js";
+import { collectPairs, collectTexts, integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { submitSpecs } from "./submit-specs.js";
 import { exitByOutcome } from "./watch.js";
 
 interface SubmitOptions extends CentralOptions, RawCorrOptions {
-  readonly qmap?: string;
+  readonly qmap?: readonly string[];
   readonly job?: string;
   readonly out?: string;
   readonly overwrite?: true;
+  readonly experiment?: string;
   readonly tag?: Readonly<Record<string, string>>;
   readonly site?: string;
   readonly attempts: number;
@@ -40,14 +41,16 @@ const RESULTS_FOLDER = "the folder of the results (--out)";
 
 async function submit(inputs: readonly string[], options: SubmitOptions, io: CliIo): Promise<void> {
   const { qmap, job, metadata, out, site, key } = options;
+  const experiment = experimentSetting(options.experiment);
   if (out !== undefined) await checkFolder(out, RESULTS_FOLDER);
   const jobs = submitSpecs({
     inputs,
-    ...(qmap === undefined ? {} : { qmap }),
+    qmaps: qmap ?? [],
     ...(job === undefined ? {} : { job }),
     ...(metadata === undefined ? {} : { metadata }),
     ...(out === undefined ? {} : { out }),
     ...(site === undefined ? {} : { site }),
+    ...(experiment === null ? {} : { experiment }),
     overwrite: options.overwrite === true,
     options: parseCorrOptions(options),
     tags: options.tag ?? {},
@@ -70,19 +73,24 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
 export function registerSubmit(program: Command, io: CliIo): void {
   const command = program
     .command("submit")
-    .argument("[input...]", "raw detector files; one job each")
+    .argument("[input...]", "raw detector files; one job each, or one for each q-map")
     .description("Hand detector files to central; prints the job ids. The result of NAME.ext is NAME_results.hdf.");
   command
-    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them)")
+    .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them); repeat for a job and a result each", collectTexts)
     .option("--job <file>", "legacy job file with maps and settings")
     .option("--out <folder>", "folder of the results, made if missing (default: beside each input)")
     .option("--overwrite", "replace results that are there")
+    .option(
+      "--experiment <cycle/name>",
+      "experiment of the jobs (default: XPCS_EXPERIMENT, then ~/.config/xpcs/client.json)",
+      experimentOption,
+    )
     .option("--tag <key=value>", "label the jobs (repeat for more)", collectPairs)
     .option("--site <name>", "run at this site only")
     .option("--attempts <n>", "attempts before a job fails for good", integerOption(1, 100), LIMITS.attemptsMax)
     .option("--key <text>", "idempotency key: the same request again makes no second job")
     .option("--wait", "wait until the jobs have ended; exit code 1 when one failed or was canceled");
   addConfigOption(addCentralOptions(addCorrOptions(command)));
-  readsConfig(command, { repeatable: ["tag"] }).action((inputs: string[], options: SubmitOptions) => submit(inputs, options, io));
+  readsConfig(command, { repeatable: ["tag", "qmap"] }).action((inputs: string[], options: SubmitOptions) => submit(inputs, options, io));
   withExample(command, "xpcs submit scan_*.bin --qmap qmap.hdf --frame-time 2e-5 --tag sample=latex --wait");
 }

@@ -17,6 +17,10 @@ export type Layout = (typeof LAYOUTS)[number];
 export const ERROR_CONVENTIONS = ["influence", "xpcs-eigen", "boost-corr"] as const;
 export type ErrorConvention = (typeof ERROR_CONVENTIONS)[number];
 
+/** How the g2 of the static bins of a dynamic bin become one: docs/multitau.md. */
+export const AVERAGINGS = ["plain", "weighted", "robust"] as const;
+export type Averaging = (typeof AVERAGINGS)[number];
+
 export const PIXEL_ORDERS = ["row-major", "column-major"] as const;
 export type PixelOrder = (typeof PIXEL_ORDERS)[number];
 
@@ -52,6 +56,9 @@ export interface CorrOptions {
   readonly entry?: string;
   readonly compat?: "xpcs-eigen";
   readonly errors?: ErrorConvention;
+  readonly averaging?: Averaging;
+  /** Consecutive time windows that get a g2 of their own. */
+  readonly partials?: number;
   readonly format?: Format;
   /** IMM counts are unsigned 16-bit instead of signed. */
   readonly unsigned?: boolean;
@@ -94,6 +101,13 @@ export interface CorrRequest {
   readonly out: string;
   readonly overwrite: boolean;
   /** Extra lines for the provenance group: name to value. */
+  readonly provenance: Readonly<Record<string, string>>;
+}
+
+/** One more q-map for the same pass over the data; all else is as in the request. */
+export interface FurtherMap {
+  readonly qmap: string;
+  readonly out: string;
   readonly provenance: Readonly<Record<string, string>>;
 }
 

@@ -44,13 +44,26 @@ export interface NoopJob {
 
 export type Work = CorrJob | NoopJob;
 
+/** The experiment of a job that names none. */
+export const DEFAULT_EXPERIMENT = "local/default";
+
+/** `CYCLE/NAME`, as at the beamline: `2026-3/smith`. */
+export const EXPERIMENT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
 export interface JobSpec {
   readonly work: Work;
+  /** The experiment that it belongs to; absent: `DEFAULT_EXPERIMENT`. */
+  readonly experiment?: string;
   readonly tags: Readonly<Record<string, string>>;
   /** Attempts before the job fails for good. */
   readonly attemptsMax: number;
   /** Pin to one site. */
   readonly site?: SiteName;
+}
+
+/** The experiment that a job belongs to. */
+export function experimentOf(spec: JobSpec): string {
+  return spec.experiment ?? DEFAULT_EXPERIMENT;
 }
 
 export interface OutputFile {
@@ -82,6 +95,8 @@ export interface JobView {
   readonly id: JobId;
   /** The app, e.g. `xpcs.corr`. */
   readonly app: string;
+  /** Who submitted it; null in ledgers from before tokens had names. */
+  readonly owner: string | null;
   /** multitau, twotime, both, or the app's last name. */
   readonly type: string;
   readonly state: JobState;
@@ -96,6 +111,7 @@ export interface JobView {
   readonly attempts: readonly Attempt[];
   readonly inputs: readonly string[];
   readonly outputs: readonly OutputFile[];
+  readonly experiment: string;
   readonly tags: Readonly<Record<string, string>>;
   /** 0 to 1, or null when nothing is known. */
   readonly progress: number | null;

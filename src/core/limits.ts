@@ -23,6 +23,21 @@ export const LIMITS = {
   authenticateMs: 10_000,
   /** Links that have not authenticated, at a time; the oldest makes room. All sites come back together when central was restarted, but need ms. */
   unauthenticatedLinksMax: 256,
+  /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
+  loginFailuresMax: 10,
+  loginWindowMs: 60_000,
+  /** Addresses whose failures are remembered. */
+  loginAddressesMax: 4_096,
+  /** How often central looks for changed, expired and revoked tokens. */
+  tokenCheckMs: 1_000,
+  /** Tokens that count, and those that ended lately. */
+  tokensMax: 10_000,
+  /** A token that ended is listed for 90 days. */
+  endedTokensKeptS: 90 * 86_400,
+  /** A join code is used within a day, or not at all. */
+  joinCodeS: 86_400,
+  /** Longest life of a token that expires: 10 years, s. */
+  tokenValidMaxS: 10 * 366 * 86_400,
   /** Lease term. Renewal happens at `renewMs`, so three renewals may be lost. Detects a dead site within 10 s. */
   leaseMs: 9_000,
   renewMs: 2_500,

@@ -4,12 +4,10 @@
  * assignable to `I`, so a caller never knows where the actor lives.
  * Mutating methods say what makes a repeat harmless, because UNAVAILABLE and DEADLINE_EXCEEDED leave the outcome unknown.
  */
+import type { Party, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
 import type { JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteName, SiteView } from "./job.js";
-
-/** What a token allows: an operator submits, looks and cancels; a site takes work. */
-export type Role = "operator" | "site";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -17,17 +15,31 @@ export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<un
 /** The method names of an interface as data: a missing or surplus one is a compile error. Only these can be called over a link. */
 export type MethodTable<I> = Readonly<Record<keyof I & string, true>>;
 
-/** What a link offers before it is authenticated. Success switches the link to the role's interface. */
+/** What a link offers before it is authenticated. Success of `authenticate` switches the link to the party's interface. */
 export interface Gate {
-  /** `role` is what the caller wants to be; a token of another role is PERMISSION_DENIED. */
-  authenticate(request: { token: string; version: string; role: Role }): Promise<{ role: Role; version: string }>;
+  /** `party` is what the caller wants to be; a token of another kind is PERMISSION_DENIED. */
+  authenticate(request: { token: string; version: string; party: Party }): Promise<{
+    version: string;
+    person: string;
+    role: Role;
+    experiment: string | null;
+    site: SiteName | null;
+    /** Until the token ends; null: never. A duration, because clocks differ. */
+    expiresInMs: number | null;
+  }>;
+  /**
+   * Exchanges a join code for the token that the site has made for itself, of which central gets the SHA-256. The code is used up.
+   * Idempotent by the hash. PERMISSION_DENIED: the code is unknown, expired or used.
+   */
+  exchangeCode(request: { code: string; hash: string; version: string }): Promise<{ token: TokenView }>;
 }
 
-export const GATE_METHODS: MethodTable<Gate> = { authenticate: true };
+export const GATE_METHODS: MethodTable<Gate> = { authenticate: true, exchangeCode: true };
 
 export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
+  readonly experiment?: string;
   readonly ids?: readonly JobId[];
   readonly limit?: number;
   /** Cursor of the previous page. */
@@ -49,9 +61,25 @@ export interface ClientApi {
    * The cursor `null` answers with the present cursor and no jobs.
    */
   changes(request: { cursor: string | null; waitMs: number }): Promise<{ cursor: string; jobs: JobView[] }>;
+  /** Idempotent by the token's hash. */
+  addToken(request: TokenRequest): Promise<{ token: TokenView }>;
+  /** All tokens, newest first; also those that ended lately. */
+  tokens(request: Record<string, never>): Promise<{ tokens: TokenView[] }>;
+  /** Ends a token, and closes the links that were opened with it. Idempotent. */
+  revokeToken(request: { id: TokenId }): Promise<{ token: TokenView }>;
 }
 
-export const CLIENT_API_METHODS: MethodTable<ClientApi> = { submit: true, jobs: true, job: true, sites: true, cancel: true, changes: true };
+export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
+  submit: true,
+  jobs: true,
+  job: true,
+  sites: true,
+  cancel: true,
+  changes: true,
+  addToken: true,
+  tokens: true,
+  revokeToken: true,
+};
 
 export interface LeaseRef {
   readonly job: JobId;

@@ -8,7 +8,7 @@ import type { JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
-import { type JobRecord, lastSite, type State } from "./state.js";
+import { canceledBy, type JobRecord, lastSite, type State } from "./state.js";
 
 export type Command =
   | { readonly type: "submit"; readonly key: string; readonly digest: string; readonly jobs: readonly { id: JobId; spec: JobSpec }[] }
@@ -67,7 +67,7 @@ type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason">;
 /** Ends the running attempt, and decides what becomes of the job. */
 function endAttempt(job: JobRecord, ending: Ending, now: number): AttemptEnded {
   const base = { type: "attemptEnded", at: now, job: job.id, epoch: job.epoch, ...ending } as const;
-  if (job.cancelRequested) return { ...base, outcome: "canceled", reason: "canceled by its owner", next: "cancel", notBefore: 0 };
+  if (job.cancelRequested) return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: "cancel", notBefore: 0 };
   if (ending.outcome === "returned") return { ...base, next: "retry", notBefore: now };
   const counted = job.attemptsCounted + 1;
   const hopeless = ending.code !== null && ERROR_CODES[ending.code].retry === "no";

@@ -99,7 +99,10 @@ export interface SiteLeft {
   readonly site: SiteName;
 }
 
-export type LedgerEvent = Submitted | Leased | Resumed | AttemptEnded | Completed | CancelRequested | Canceled | SiteJoined | SiteLeft;
+/** What follows from an order carries the person whose token the order came with; what central does by itself, and old events, do not. */
+export type LedgerEvent = (Submitted | Leased | Resumed | AttemptEnded | Completed | CancelRequested | Canceled | SiteJoined | SiteLeft) & {
+  readonly by?: string;
+};
 
 export type EventType = LedgerEvent["type"];
 

@@ -47,14 +47,16 @@ export class Ledger {
   /**
    * Decides, and applies the events to the state. They are durable after the next `commit`.
    *
+   * @param by the person who ordered it; the events carry the name
    * @throws what `decide` refuses
    */
-  execute(command: Command, now: number): readonly LedgerEvent[] {
+  execute(command: Command, now: number, by?: string): readonly LedgerEvent[] {
     const decision = decide(this.state, command, now);
     if (decision instanceof XpcsError) throw decision;
-    for (const event of decision) reduce(this.state, event, this.#dirty);
-    this.#uncommitted.push(...decision);
-    return decision;
+    const events = by === undefined ? decision : decision.map((event) => ({ ...event, by }));
+    for (const event of events) reduce(this.state, event, this.#dirty);
+    this.#uncommitted.push(...events);
+    return events;
   }
 
   get hasUncommitted(): boolean {

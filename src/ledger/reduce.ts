@@ -4,7 +4,7 @@
  */
 import type { Attempt, JobId } from "../core/job.js";
 import type { AttemptEnded, LedgerEvent, SiteJoined, Submitted } from "./events.js";
-import { ATTEMPTS_KEPT, type Dirty, indexJob, type JobRecord, lastSite, type State } from "./state.js";
+import { ATTEMPTS_KEPT, canceledBy, type Dirty, indexJob, type JobRecord, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -25,11 +25,12 @@ function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[
   return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
 }
 
-function submitted(state: State, event: Submitted): void {
+function submitted(state: State, event: Submitted, owner: string | undefined): void {
   const job: JobRecord = {
     id: event.job,
     index: state.order.length,
     spec: event.spec,
+    ...(owner === undefined ? {} : { owner }),
     state: "ready",
     since: event.at,
     changed: state.sequence,
@@ -95,7 +96,7 @@ function countRun(state: State, id: JobId, runMs: number): void {
 function apply(state: State, event: LedgerEvent): void {
   switch (event.type) {
     case "submitted":
-      submitted(state, event);
+      submitted(state, event, event.by);
       break;
     case "leased": {
       const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running" };
@@ -133,14 +134,19 @@ function apply(state: State, event: LedgerEvent): void {
       countRun(state, event.job, event.runMs);
       break;
     case "cancelRequested":
-      updateJob(state, event.job, () => ({ cancelRequested: true, reason: "cancel requested; its site is told to stop" }));
+      updateJob(state, event.job, () => ({
+        cancelRequested: true,
+        ...(event.by === undefined ? {} : { canceledBy: event.by }),
+        reason: `cancel requested by ${event.by ?? "its owner"}; its site is told to stop`,
+      }));
       break;
     case "canceled":
       updateJob(state, event.job, () => ({
         state: "canceled",
         since: event.at,
         cancelRequested: true,
-        reason: "canceled by its owner",
+        ...(event.by === undefined ? {} : { canceledBy: event.by }),
+        reason: canceledBy(event.by),
         finishedAt: event.at,
       }));
       break;

@@ -15,6 +15,8 @@ export interface JobRecord {
   /** Position in the order of submission, from 0. */
   readonly index: number;
   readonly spec: JobSpec;
+  /** Who submitted it; absent in ledgers from before tokens had names. */
+  readonly owner?: string;
   readonly state: RecordState;
   /** Since when it is in this state. */
   readonly since: number;
@@ -28,6 +30,8 @@ export interface JobRecord {
   readonly why: string | null;
   readonly notBefore: number;
   readonly cancelRequested: boolean;
+  /** Who asked for the cancel; absent before, and in ledgers from before tokens had names. */
+  readonly canceledBy?: string;
   readonly reason: string | null;
   readonly outputs: readonly OutputFile[];
   readonly summary: Summary | null;
@@ -86,6 +90,11 @@ export function emptyState(): State {
 /** Site of the lease that the job has, or of the last one. */
 export function lastSite(job: JobRecord): SiteName | null {
   return job.attempts.at(-1)?.site ?? null;
+}
+
+/** Why a job is canceled. */
+export function canceledBy(person: string | undefined): string {
+  return `canceled by ${person ?? "its owner"}`;
 }
 
 /** Puts a job into the indexes that its state says. */

@@ -1,11 +1,13 @@
 /** One correlation with its record: what the result file says about its inputs and its run, beside what the native core knows. */
-import type { CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import type { CorrProgress, CorrRequest, CorrSummary, FurtherMap } from "../core/analysis.js";
 import type { Clock } from "../core/clock.js";
-import { correlateFile, resolveInput } from "../xpcs/native.js";
+import { correlateMaps, resolveInput } from "../xpcs/native.js";
 import { digestFile } from "./digest.js";
 
 export interface RecordedCorrelation {
   readonly request: CorrRequest;
+  /** More q-maps for the same pass, and where their results go. */
+  readonly further?: readonly Omit<FurtherMap, "provenance">[];
   /** Also record the raw file's sha256: reads it once more. The maps' is always recorded. */
   readonly digest: boolean;
   readonly clock: Clock;
@@ -15,18 +17,28 @@ export interface RecordedCorrelation {
 
 /**
  * Correlates one file; its provenance is the request's, the parameters, the start, and the digests of the inputs.
- * @throws what resolveInput and correlateFile throw · IO_FAILED
+ * @throws what resolveInput and correlateMaps throw · IO_FAILED
  */
-export async function correlateRecorded({ request, digest, clock, onProgress, signal }: RecordedCorrelation): Promise<CorrSummary> {
-  const input = resolveInput(request);
+export async function correlateRecorded(work: RecordedCorrelation): Promise<CorrSummary> {
+  return (await correlateRecordedMaps(work))[0]!;
+}
+
+/** The same for each q-map, in one pass: the request's first, then the further ones. */
+export async function correlateRecordedMaps(work: RecordedCorrelation): Promise<CorrSummary[]> {
+  const { request, digest, clock, onProgress, signal } = work;
+  const further = (work.further ?? []).map((map) => ({ ...map, provenance: {} }));
+  const input = resolveInput(request, further);
   const { qmap, job } = request.files;
-  const provenance: Record<string, string> = {
+  const sha256 = async (name: string, path: string | undefined): Promise<Record<string, string>> =>
+    path === undefined ? {} : { [`${name}_sha256`]: (await digestFile(path, signal)).sha256 };
+  const common: Record<string, string> = {
     ...request.provenance,
     parameters: JSON.stringify(request.options),
     started_at: new Date(clock.nowMs()).toISOString(),
+    ...(await sha256("input", digest ? input : undefined)),
+    ...(await sha256("job", job)),
   };
-  for (const [name, path] of Object.entries({ input: digest ? input : undefined, qmap, job })) {
-    if (path !== undefined) provenance[`${name}_sha256`] = (await digestFile(path, signal)).sha256;
-  }
-  return correlateFile({ ...request, provenance }, onProgress, signal);
+  const recorded: FurtherMap[] = [];
+  for (const map of further) recorded.push({ ...map, provenance: { ...common, ...(await sha256("qmap", map.qmap)) } });
+  return correlateMaps({ ...request, provenance: { ...common, ...(await sha256("qmap", qmap)) } }, recorded, onProgress, signal);
 }

@@ -3,6 +3,7 @@
  * Never reconnects: after `closed` every call rejects with UNAVAILABLE, and the owner opens another link.
  */
 import { type Remote, wrap } from "comlink";
+import type { Party } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import type { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
@@ -61,28 +62,35 @@ export interface SessionOptions<I> extends ConnectOptions<I> {
   readonly token: string;
   /** Version of this program, for the handshake. */
   readonly version: string;
-  /** The role that the token must have for `methods`. */
-  readonly role: "operator" | "site";
+  /** Whose interface `methods` are. */
+  readonly party: Party;
+}
+
+/** What central said of the token. */
+export type Welcome = Awaited<ReturnType<Gate["authenticate"]>>;
+
+export interface Session<I> extends Connection<I> {
+  readonly welcome: Welcome;
 }
 
 /**
- * Authenticates on a fresh link and gives the role's actor. Closes the link when that fails.
+ * Authenticates on a fresh link and gives the party's actor. Closes the link when that fails.
  *
- * @throws PERMISSION_DENIED unknown token or another role; VERSION_MISMATCH; UNAVAILABLE; DEADLINE_EXCEEDED
+ * @throws PERMISSION_DENIED unknown token or another party's; VERSION_MISMATCH; UNAVAILABLE; DEADLINE_EXCEEDED
  */
 export async function openSession<I extends Actor<I>>(
   link: Link,
   methods: MethodTable<I>,
   options: SessionOptions<I>,
-): Promise<Connection<I>> {
-  // The link has one receiver, so the gate and the role's actor share one connection; the peer switches behind it.
+): Promise<Session<I>> {
+  // The link has one receiver, so the gate and the party's actor share one connection; the peer switches behind it.
   const both = { ...GATE_METHODS, ...methods } as MethodTable<Gate & I>;
   const connection = connect<Gate & I>(link, both, options as ConnectOptions<Gate & I>);
   try {
-    await connection.remote.authenticate({ token: options.token, version: options.version, role: options.role });
+    const welcome = await connection.remote.authenticate({ token: options.token, version: options.version, party: options.party });
+    return { ...connection, welcome };
   } catch (error) {
     link.close();
     throw error;
   }
-  return connection;
 }

@@ -164,6 +164,8 @@ export function callerEndpoint(link: Link, options: CallerOptions): Endpoint {
     if (type === "RELEASE") return;
     if (closed !== null) return fail(id, new XpcsError("UNAVAILABLE", closed.message));
     if (pending.size >= inFlightMax) return fail(id, new XpcsError("OVERLOADED", `${inFlightMax} calls wait for an answer on this link`));
+    if (link.buffered > LIMITS.bufferedBytesMax)
+      return fail(id, new XpcsError("OVERLOADED", `${link.buffered} bytes wait for the peer, which does not read: try again in a moment`));
     const method = path?.[0] ?? "";
     try {
       const frame = encodeFrame(message);

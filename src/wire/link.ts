@@ -11,7 +11,7 @@ export interface Link {
   onBytes(receive: (bytes: Uint8Array) => void): void;
   /** Calls `run` once, when the link has closed (at once if it has already), with the reason as an error. */
   onClose(run: (reason: XpcsError) => void): void;
-  /** Closes both directions; harmless when repeated. The peer learns no more than that it closed. */
+  /** Closes both directions; harmless when repeated. The peer's calls end with UNAVAILABLE; it may learn the reason's message. */
   close(reason?: XpcsError): void;
   /** Bytes accepted by `send` that the transport has not passed on yet. */
   readonly buffered: number;

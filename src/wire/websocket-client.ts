@@ -45,10 +45,12 @@ export async function openWebSocket(url: string, options: OpenOptions): Promise<
     const openMs = options.openMs ?? LIMITS.callDeadlineMs;
     const timer = options.clock.after(openMs, () => fail(`no answer within ${openMs} ms`));
     socket.once("error", (error) => fail(error.message === "" ? String((error as { code?: unknown }).code) : error.message));
-    socket.once("open", () => {
-      timer.cancel();
-      socket.removeAllListeners("error");
-      resolve(websocketLink(socket, options.clock));
+    socket.once("upgrade", ({ socket: stream }) => {
+      socket.once("open", () => {
+        timer.cancel();
+        socket.removeAllListeners("error");
+        resolve(websocketLink(socket, stream, options.clock));
+      });
     });
   });
 }

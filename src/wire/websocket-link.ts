@@ -1,7 +1,9 @@
 /**
  * A link over one open websocket, for either side: binary messages, a heartbeat that notices a dead peer (two pongs
- * missed), no compression. Opening and accepting sockets: websocket-client.ts and websocket-server.ts.
+ * missed), no compression, and one write for all messages of a tick. Opening and accepting sockets: websocket-client.ts and
+ * websocket-server.ts.
  */
+import type { Writable } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
@@ -18,6 +20,30 @@ function reasonOf(code: number, text: string): XpcsError {
 function bytesOf(data: RawData): Uint8Array {
   if (Array.isArray(data)) return Buffer.concat(data);
   return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+/** Close code of a close that has a reason; the text is for the peer's log. 4000 to 4999 are free for applications. */
+const CLOSE_WITH_REASON = 4000;
+/** A close frame carries 125 bytes, two of them the code. */
+const CLOSE_TEXT_BYTES_MAX = 123;
+
+function closeText(reason: XpcsError): Buffer {
+  const text = new TextDecoder().decode(Buffer.from(reason.message).subarray(0, CLOSE_TEXT_BYTES_MAX), { stream: true });
+  return Buffer.from(text);
+}
+
+/** Holds back what is written until the tick ends, so that many small frames leave in one system call. */
+function corking(stream: Writable): () => void {
+  let corked = false;
+  return () => {
+    if (corked) return;
+    corked = true;
+    stream.cork();
+    process.nextTick(() => {
+      corked = false;
+      stream.uncork();
+    });
+  };
 }
 
 function startHeartbeat(socket: WebSocket, clock: Clock, onDead: () => void): () => void {
@@ -38,8 +64,13 @@ function startHeartbeat(socket: WebSocket, clock: Clock, onDead: () => void): ()
   return () => timer?.cancel();
 }
 
-/** Wraps an open socket. The link owns it from now on. */
-export function websocketLink(socket: WebSocket, clock: Clock): Link {
+/**
+ * Wraps an open socket. The link owns it from now on.
+ *
+ * @param stream what the socket writes to
+ */
+export function websocketLink(socket: WebSocket, stream: Writable, clock: Clock): Link {
+  const corkUntilTickEnds = corking(stream);
   const signal = createCloseSignal();
   let receive: ((bytes: Uint8Array) => void) | null = null;
   let early: Uint8Array[] = [];
@@ -64,7 +95,9 @@ export function websocketLink(socket: WebSocket, clock: Clock): Link {
 
   return {
     send(bytes) {
-      if (signal.reason === null && socket.readyState === socket.OPEN) socket.send(bytes, { binary: true });
+      if (signal.reason !== null || socket.readyState !== socket.OPEN) return;
+      corkUntilTickEnds();
+      socket.send(bytes, { binary: true });
     },
     onBytes(run) {
       receive = run;
@@ -76,7 +109,8 @@ export function websocketLink(socket: WebSocket, clock: Clock): Link {
     close(reason) {
       if (signal.reason !== null) return;
       signal.fire(reason ?? new XpcsError("UNAVAILABLE", "the link was closed"));
-      socket.close(1000);
+      if (reason === undefined) socket.close(1000);
+      else socket.close(CLOSE_WITH_REASON, closeText(reason));
       // A peer that never answers the close handshake must not keep the socket.
       const timer = clock.after(1_000, () => socket.terminate());
       socket.once("close", () => timer.cancel());

@@ -59,7 +59,7 @@ export async function listenWebSocket(options: ListenOptions): Promise<Listener>
   });
   const server = new WebSocketServer({ server: http, perMessageDeflate: false, maxPayload: LIMITS.frameBytesMax });
   server.on("connection", (socket, request) => {
-    options.onLink(websocketLink(socket, options.clock), request.socket.remoteAddress ?? "unknown");
+    options.onLink(websocketLink(socket, request.socket, options.clock), request.socket.remoteAddress ?? "unknown");
   });
   await new Promise<void>((resolve, reject) => {
     // Both emit the same failure; WebSocketServer forwards the HTTP server's.

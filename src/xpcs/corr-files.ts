@@ -1,9 +1,9 @@
 /**
- * Which files belong to one correlation: finds the measurement's metadata beside the input. Only looks at names; what
+ * Which files belong to one correlation: the measurement's metadata beside the input, the results of several q-maps. Only looks at names; what
  * is inside the files is the native core's business.
  */
 import { readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { XpcsError } from "../core/errors.js";
 
 const METADATA_SUFFIX = "_metadata.hdf";
@@ -34,4 +34,23 @@ export function findMetadata(input: string): string | null {
       `${folder} has ${names.length} metadata files and none is ${own}: choose one with --metadata FILE, or give --frame-time S`,
     );
   return names[0] === undefined ? null : join(folder, names[0]);
+}
+
+/**
+ * Names of the results of one file with several q-maps: that of the q-map goes into `out`, before `_results` if it ends so,
+ * so that a viewer still knows the file. One q-map: `out` itself.
+ * @throws INVALID_ARGUMENT two q-maps of one name
+ */
+export function resultsOf(out: string, qmaps: readonly string[]): string[] {
+  if (qmaps.length < 2) return [out];
+  const [, stem, results] = /^(.*?)(_results)?$/.exec(basename(out, extname(out)))!;
+  const taken = new Map<string, string>();
+  return qmaps.map((qmap) => {
+    const path = join(dirname(out), `${stem}_${basename(qmap, extname(qmap))}${results ?? ""}${extname(out)}`);
+    const other = taken.get(path);
+    if (other !== undefined)
+      throw new XpcsError("INVALID_ARGUMENT", `the q-maps ${other} and ${qmap} have one name, both results would be ${path}: rename one`);
+    taken.set(path, qmap);
+    return path;
+  });
 }

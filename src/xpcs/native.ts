@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
+import type { Averaging, CorrProgress, CorrRequest, CorrSummary, FurtherMap } from "../core/analysis.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
 
 /** Maps and scheme of an in-process correlator; arrays are row-major [height, width]. */
@@ -16,6 +16,8 @@ export interface CorrelatorOptions {
   readonly dqmap: Int32Array;
   /** int32 [height * width]: static bin of each pixel, 1-based, 0 = masked. */
   readonly sqmap: Int32Array;
+  /** Of the static bins of a dynamic bin, default plain: docs/multitau.md. */
+  readonly averaging?: Averaging;
   /** Delays per level, default 4. */
   readonly dpl?: number;
   readonly threads?: number;
@@ -67,6 +69,8 @@ export interface MergeRequest {
   readonly overwrite: boolean;
   /** per-repeat: sum of G2 over sum of IP x IF, the product per repeat. pooled: over (sum of IP) x (sum of IF). */
   readonly pooling: "per-repeat" | "pooled";
+  /** Of the static bins; default: that of the inputs, which must then agree. */
+  readonly averaging?: Averaging;
   readonly provenance: Readonly<Record<string, string>>;
 }
 
@@ -80,11 +84,16 @@ export interface MergeSummary {
 interface Addon {
   readonly version: string;
   machine(): NativeMachine;
-  resolveInput(request: CorrRequest): string;
+  resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
   merge(request: MergeRequest): MergeSummary;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
-  correlate(request: CorrRequest, progress: (progress: CorrProgress) => void, cancelFlag: Int32Array): Promise<CorrSummary>;
+  correlate(
+    request: CorrRequest,
+    further: readonly FurtherMap[],
+    progress: (progress: CorrProgress) => void,
+    cancelFlag: Int32Array,
+  ): Promise<CorrSummary[]>;
   Correlator: new (options: CorrelatorOptions) => Correlator;
 }
 
@@ -139,9 +148,9 @@ export function nativeMachine(): NativeMachine {
  * Checks what can be told without reading the frames, so that a mistake shows before a long digest.
  * @throws INVALID_ARGUMENT · NOT_FOUND · ALREADY_EXISTS · UNSUPPORTED · CORRUPT_DATA
  */
-export function resolveInput(request: CorrRequest): string {
+export function resolveInput(request: CorrRequest, further: readonly FurtherMap[] = []): string {
   try {
-    return addon().resolveInput(request);
+    return addon().resolveInput(request, further);
   } catch (error) {
     throw toXpcsError(error);
   }
@@ -195,6 +204,21 @@ export async function correlateFile(
   onProgress: (progress: CorrProgress) => void = () => {},
   signal?: AbortSignal,
 ): Promise<CorrSummary> {
+  return (await correlateMaps(request, [], onProgress, signal))[0]!;
+}
+
+/**
+ * Correlates one file with several q-maps, which it reads and decodes once. Each result is that of a run of its own; none is
+ * published before all are whole.
+ * @returns the summaries: of the request's q-map, then of the further ones
+ * @throws as correlateFile; a bad q-map is named
+ */
+export async function correlateMaps(
+  request: CorrRequest,
+  further: readonly FurtherMap[],
+  onProgress: (progress: CorrProgress) => void = () => {},
+  signal?: AbortSignal,
+): Promise<CorrSummary[]> {
   const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
   const onAbort = (): void => {
     Atomics.store(cancelFlag, 0, 1);
@@ -202,7 +226,7 @@ export async function correlateFile(
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort);
   try {
-    return await addon().correlate(request, onProgress, cancelFlag);
+    return await addon().correlate(request, further, onProgress, cancelFlag);
   } catch (error) {
     throw toXpcsError(error);
   } finally {

@@ -2,7 +2,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { RunningCentral } from "../../src/actors/start-central.js";
 import { type Clock, sleep } from "../../src/core/clock.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
@@ -10,10 +9,10 @@ import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
 import { connect, openSession } from "../../src/wire/connect.js";
 import { openWebSocket } from "../../src/wire/websocket-client.js";
-import { noop, openClient, openSite, start, temporaryDir } from "./support.js";
+import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
 
 let folder: Awaited<ReturnType<typeof temporaryDir>>;
-let central: RunningCentral;
+let central: TestCentral;
 beforeEach(async () => {
   folder = await temporaryDir();
   central = await start(folder.dir);
@@ -183,6 +182,21 @@ describe("a job", () => {
     client.close();
   });
 
+  it("belongs to an experiment, also when none is named, and is listed by it", async () => {
+    const client = await openClient(central);
+    const named = await client.remote.submit({ key: "a", jobs: [noop({}, { experiment: "2026-3/smith" })] });
+    const unnamed = await client.remote.submit({ key: "b", jobs: [noop()] });
+    const listed = async (experiment: string) => (await client.remote.jobs({ experiment })).jobs.map(({ id }) => id);
+    expect(await listed("2026-3/smith")).toEqual(named.jobs);
+    expect(await listed("local/default")).toEqual(unnamed.jobs);
+    expect((await client.remote.job({ id: named.jobs[0]! })).experiment).toBe("2026-3/smith");
+    for (const experiment of ["smith", "../smith", "2026-3/", "2026-3/a/b", "2026-3/a b"])
+      await expect(client.remote.submit({ key: "c", jobs: [noop({}, { experiment })] }), experiment).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+    client.close();
+  });
+
   it("shows its changes to whoever waits for them", async () => {
     const client = await openClient(central);
     const { cursor } = await client.remote.changes({ cursor: null, waitMs: 0 });
@@ -259,12 +273,13 @@ describe("a restart of central", () => {
     central = await start(folder.dir);
   });
 
-  it("keeps the tokens, which only the owner can read", async () => {
-    const { operatorToken, siteToken } = central;
+  it("keeps the hashes of its tokens, which only the owner can read, and the tokens go on to count", async () => {
     expect((await stat(join(folder.dir, "tokens.json"))).mode & 0o777).toBe(0o600);
     await central.stop();
     central = await start(folder.dir);
-    expect(central).toMatchObject({ operatorToken, siteToken });
+    expect(central.firstTokens).toBeNull();
+    (await openClient(central)).close();
+    (await openSite(central)).close();
   });
 
   it("is refused while another central has the folder", async () => {
@@ -324,15 +339,15 @@ describe("a site", () => {
 });
 
 describe("a token", () => {
-  const session = async (token: string, role: "operator" | "site", version = VERSION) => {
+  const session = async (token: string, party: "client" | "site", version = VERSION) => {
     const link = await openWebSocket(central.url, { clock: realClock });
-    if (role === "operator") return openSession<ClientApi>(link, CLIENT_API_METHODS, { clock: realClock, token, version, role });
-    return openSession<WorkSource>(link, WORK_SOURCE_METHODS, { clock: realClock, token, version, role });
+    if (party === "client") return openSession<ClientApi>(link, CLIENT_API_METHODS, { clock: realClock, token, version, party });
+    return openSession<WorkSource>(link, WORK_SOURCE_METHODS, { clock: realClock, token, version, party });
   };
 
   it("opens its own role only", async () => {
-    await expect(session("wrong", "operator")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
-    await expect(session(central.siteToken, "operator")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await expect(session("wrong", "client")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await expect(session(central.siteToken, "client")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     await expect(session(central.operatorToken, "site")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     const site = await openSite(central);
     const link = await openWebSocket(central.url, { clock: realClock });
@@ -343,7 +358,7 @@ describe("a token", () => {
   });
 
   it("does not help a program of a version that cannot talk; the message says who must upgrade", async () => {
-    await expect(session(central.operatorToken, "operator", "9.0.0")).rejects.toMatchObject({
+    await expect(session(central.operatorToken, "client", "9.0.0")).rejects.toMatchObject({
       code: "VERSION_MISMATCH",
       message: expect.stringContaining("upgrade the central"),
     });

@@ -3,17 +3,11 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Central } from "../../src/actors/central.js";
 import { guardLink } from "../../src/actors/gate.js";
 import { createIdSource } from "../../src/actors/ids.js";
+import type { Role } from "../../src/core/access.js";
 import { sleep } from "../../src/core/clock.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { silentLogger } from "../../src/core/log.js";
-import {
-  CLIENT_API_METHODS,
-  type ClientApi,
-  type LeaseRef,
-  type Role,
-  WORK_SOURCE_METHODS,
-  type WorkSource,
-} from "../../src/core/protocols.js";
+import { CLIENT_API_METHODS, type ClientApi, type LeaseRef, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { VERSION } from "../../src/core/version.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
@@ -21,7 +15,7 @@ import { soonest } from "../../src/router/policies/soonest.js";
 import { type Connection, openSession } from "../../src/wire/connect.js";
 import type { Link } from "../../src/wire/link.js";
 import { memoryLinkPair } from "../../src/wire/memory-link.js";
-import { noop } from "./support.js";
+import { noop, openDoor } from "./support.js";
 import { settle, type VirtualClock, virtualClock } from "./virtual-clock.js";
 
 let clock: VirtualClock;
@@ -56,13 +50,13 @@ async function crashAndRestart(keep = 0): Promise<void> {
 
 function dial(role: Role): Link {
   const [near, far] = memoryLinkPair();
-  guardLink(far, { central, roleOf: () => role, clock, logger: silentLogger, peer: "test" });
+  guardLink(far, { central, ...openDoor(role, central), clock, logger: silentLogger, peer: "test" });
   links.push(far);
   return near;
 }
 const options = { token: "t", version: VERSION };
-const client = () => openSession<ClientApi>(dial("operator"), CLIENT_API_METHODS, { ...options, clock, role: "operator" });
-const siteLink = () => openSession<WorkSource>(dial("site"), WORK_SOURCE_METHODS, { ...options, clock, role: "site" });
+const client = () => openSession<ClientApi>(dial("operator"), CLIENT_API_METHODS, { ...options, clock, party: "client" });
+const siteLink = () => openSession<WorkSource>(dial("site"), WORK_SOURCE_METHODS, { ...options, clock, party: "site" });
 
 class Site {
   readonly name: string;
@@ -183,7 +177,7 @@ describe("a lease", () => {
     expect((await a.renew({ job: id, epoch: 1 })).news.cancel).toEqual([{ job: id, epoch: 1 }]);
     a.connection.close();
     await clock.advance(LIMITS.leaseMs + LIMITS.reapMs);
-    expect(await look(id)).toMatchObject({ state: "canceled", reason: "canceled by its owner" });
+    expect(await look(id)).toMatchObject({ state: "canceled", reason: "canceled by somebody" });
   });
 });
 

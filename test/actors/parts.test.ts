@@ -4,7 +4,6 @@ import { ChangeFeed } from "../../src/actors/change-feed.js";
 import { planGrants, siteLoads } from "../../src/actors/dispatch.js";
 import { createIdSource } from "../../src/actors/ids.js";
 import { Sites } from "../../src/actors/presence.js";
-import { roleOf } from "../../src/actors/tokens.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { type Command, decide } from "../../src/ledger/decide.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
@@ -35,15 +34,6 @@ describe("ids", () => {
     expect([...ids].sort()).toEqual(ids);
     expect(new Set(ids).size).toBe(ids.length);
     for (const id of ids) expect(id).toMatch(/^[0-9a-hjkmnp-tv-z]{15}$/);
-  });
-});
-
-describe("a token", () => {
-  it("has its role, and nothing near it has one", () => {
-    const tokens = { operatorToken: "operator-token-1234", siteToken: "site-token-12345678" };
-    expect(roleOf(tokens, tokens.operatorToken)).toBe("operator");
-    expect(roleOf(tokens, tokens.siteToken)).toBe("site");
-    for (const wrong of ["", "operator-token-123", "operator-token-12345", "OPERATOR-TOKEN-1234"]) expect(roleOf(tokens, wrong)).toBeNull();
   });
 });
 

@@ -5,6 +5,7 @@
 import { Central } from "../../src/actors/central.js";
 import { guardLink } from "../../src/actors/gate.js";
 import { createIdSource } from "../../src/actors/ids.js";
+import type { Role } from "../../src/core/access.js";
 import { type Clock, sleep, type Timer } from "../../src/core/clock.js";
 import { isCode } from "../../src/core/errors.js";
 import type { Lease } from "../../src/core/job.js";
@@ -14,7 +15,6 @@ import {
   CLIENT_API_METHODS,
   type ClientApi,
   type LeaseRef,
-  type Role,
   type SiteNews,
   WORK_SOURCE_METHODS,
   type WorkSource,
@@ -26,6 +26,7 @@ import { soonest } from "../../src/router/policies/soonest.js";
 import { type Connection, openSession } from "../../src/wire/connect.js";
 import type { Link } from "../../src/wire/link.js";
 import { memoryLinkPair } from "../../src/wire/memory-link.js";
+import { openDoor } from "./support.js";
 import type { VirtualClock } from "./virtual-clock.js";
 
 /** A clock whose timers wait while it is paused, as those of a stopped process do. */
@@ -136,14 +137,14 @@ export class World {
     const { central, clock } = this;
     const [near, far] = memoryLinkPair();
     if (central === null || !this.network) near.close();
-    else guardLink(far, { central, roleOf: () => role, clock, logger: silentLogger, peer: "storm" });
+    else guardLink(far, { central, ...openDoor(role, central), clock, logger: silentLogger, peer: "storm" });
     this.#links.add(far);
     far.onClose(() => this.#links.delete(far));
     return slowLink(near, peerClock, 1 + this.rng() * 40);
   }
 
   client(): Promise<Connection<ClientApi>> {
-    const options = { token: "t", version: VERSION, role: "operator", clock: this.clock } as const;
+    const options = { token: "t", version: VERSION, party: "client", clock: this.clock } as const;
     return openSession<ClientApi>(this.dial("operator", this.clock), CLIENT_API_METHODS, options);
   }
 
@@ -200,7 +201,7 @@ export class StormSite {
     const clock = this.#clock;
     while (!this.#dead) {
       try {
-        const options = { token: "t", version: VERSION, role: "site", clock } as const;
+        const options = { token: "t", version: VERSION, party: "site", clock } as const;
         const connection = await openSession<WorkSource>(this.#world.dial("site", clock), WORK_SOURCE_METHODS, options);
         const held = [...this.#held.values()];
         const { news } = await connection.remote.join({ ...this.#me, host: "h", slots: this.#slots, apps: ["xpcs.noop"], held });

@@ -58,6 +58,7 @@ describe("the result", () => {
     [[], {}],
     [["-b", "10", "-e", "150"], { begin: 11, end: 150 }],
     [["--end-frame", "-1", "-f", "2", "-a", "3"], { stride: 2, average: 3 }],
+    [["-np", "4"], { partials: 4 }],
     [["--avg", "2", "-G", "-s", "dqmap", "-d", "1-2"], { average: 2, g2out: true }],
   ])("with %j is that of the core with %j and boost_corr's errors", async (words, options) => {
     const { code, stderr, lastLine } = await boost(...usual(), ...words);
@@ -66,7 +67,8 @@ describe("the result", () => {
     const out = join(folder, `core-${outputs++}.hdf`);
     const request = { files: { input, qmap, metadata }, options: { ...options, errors: "boost-corr" as const }, out };
     await correlateFile({ ...request, overwrite: false, provenance: {} });
-    for (const name of [G2, ERROR, "/xpcs/multitau/delay_list"]) {
+    const partials = options.partials === undefined ? [] : [`${G2}_partial`, `${G2}_partial_labels`];
+    for (const name of [G2, ERROR, "/xpcs/multitau/delay_list", ...partials]) {
       const [ours, theirs] = [await readNumbers(lastLine, name), await readNumbers(out, name)];
       expect(worstDifference(ours!.values, theirs!.values), name).toBe(0);
     }
@@ -120,7 +122,6 @@ describe("the result", () => {
 describe("refused, with a way out", () => {
   it.each<[string[], RegExp]>([
     [["-nf", "2"], /Allowed choices/],
-    [["-np", "4"], /partial g2/],
     [["-s", "nonsense"], /Allowed choices/],
     [["-d", "1,x"], /list of bin numbers/],
     [["-t", "Twotime", "-d", "7"], /bin 7|7/],

@@ -7,6 +7,7 @@ import { virtualClock } from "../actors/virtual-clock.js";
 const job: JobView = {
   id: "j1",
   app: "xpcs.corr",
+  owner: "alice",
   type: "multitau",
   state: "running",
   reason: null,
@@ -17,6 +18,7 @@ const job: JobView = {
   attempts: [{ site: "polaris", epoch: 1, startedAt: "2026-11-22T10:15:02.000Z", outcome: "running" }],
   inputs: ["/data/a.bin"],
   outputs: [],
+  experiment: "local/default",
   tags: {},
   progress: 0.1,
   submittedAt: "2026-11-22T10:15:00.000Z",

@@ -64,7 +64,7 @@ class Attacker {
     attacker.socket.on("error", () => {});
     await new Promise((resolve) => attacker.socket.once("open", resolve));
     if (authenticated) {
-      const request = { token: ready.operatorToken, version: VERSION, role: "operator" };
+      const request = { token: ready.operatorToken, version: VERSION, party: "client" };
       attacker.send(pack({ id: "auth", type: "APPLY", path: ["authenticate"], argumentList: [raw(request)] }));
       await attacker.answer("auth");
     }
@@ -93,7 +93,7 @@ const probe = (id: string) => pack({ id, type: "APPLY", path: ["sites"], argumen
 /** A call by an honest client on a link of its own. */
 async function goodCall(): Promise<void> {
   const link = await openWebSocket(ready.url, { clock: realClock });
-  const options = { clock: realClock, token: ready.operatorToken, version: VERSION, role: "operator" } as const;
+  const options = { clock: realClock, token: ready.operatorToken, version: VERSION, party: "client" } as const;
   const client = await openSession<ClientApi>(link, CLIENT_API_METHODS, options);
   const { jobs } = await client.remote.submit({
     key: "good",
@@ -202,7 +202,7 @@ describe("a hostile frame", () => {
   it("with a wrong token, three times, closes the link", async () => {
     const attacker = await Attacker.open(false);
     for (const id of ["1", "2", "3"]) {
-      const request = { token: "wrong", version: VERSION, role: "operator" };
+      const request = { token: "wrong", version: VERSION, party: "client" };
       attacker.send(pack({ id, type: "APPLY", path: ["authenticate"], argumentList: [raw(request)] }));
       expect((await attacker.answer(id))?.value.code).toBe("PERMISSION_DENIED");
     }

@@ -8,6 +8,7 @@
 #include "bad_frames.hpp"
 #include "intake.hpp"
 #include "partial_file.hpp"
+#include "partial_g2.hpp"
 #include "result_file.hpp"
 #include "static_means.hpp"
 #include "threaded_sink.hpp"
@@ -67,7 +68,7 @@ std::unique_ptr<TwoTime> open_two_time(Settings& settings, const Partition& part
   return std::make_unique<TwoTime>(partition, std::move(two));
 }
 
-/// Where one pass goes. Exactly one of correlator and means is there.
+/// Where one pass goes for one q-map. Exactly one of correlator and means is there.
 struct Sinks {
   std::optional<Correlator> correlator;
   StaticMeans* means = nullptr;
@@ -119,72 +120,139 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
   file.flush();
 }
 
+/// One q-map of a pass: what it asks, what takes its frames, its result under a temporary name.
+class MapRun {
+ public:
+  /// @param bytesTaken by the two-time analyses of the maps before
+  MapRun(const Request& request, Settings& settings, const FrameReader& reader, std::uint64_t bytesTaken, const Control& control)
+      : request_(request), settings_(settings), partition_(about_file(request.qmap ? *request.qmap : *request.job, [&] {
+          return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
+        })) {
+    options_.dpl = settings.dpl;
+    options_.average = settings.average;
+    options_.normalizeByFrameSum = settings.normalizeByFrameSum;
+    options_.threads = settings.threads;
+    options_.staticWindow = settings.staticWindow;
+    const bool darks = reader.dense() && settings.darkFrames > 0;
+    if (!darks) options_.pixelFactor = settings.flatfield;  // with darks the values are flat-fielded after the threshold
+    if (settings.type != AnalysisType::multitau) {
+      const bool all = settings.twoTime.bins.empty();
+      for (std::uint32_t q = 1; all && q <= partition_.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
+      settings.twoTime.memoryBytes -= std::min(bytesTaken, settings.twoTime.memoryBytes);
+      summary_.twoTimeBytes = check_two_time_memory(settings, partition_, frames_ahead(settings, reader), reader.dense(), control);
+    }
+    if (settings.partials > 0) {
+      const std::uint64_t ahead = frames_ahead(settings, reader);
+      if (ahead > 0) (void)partial_window_frames(ahead, settings.partials);  // before the work
+    }
+    open_sinks(settings, partition_, options_, sinks_);
+  }
+
+  [[nodiscard]] std::uint64_t two_time_bytes() const noexcept { return summary_.twoTimeBytes; }
+  void list_sinks(std::vector<FrameSink*>& list) const {
+    for (const auto& sink : sinks_.list) list.push_back(sink.get());
+  }
+
+  /// Correlates and writes; the memory is free afterwards.
+  void finish(Measured measured, double readS, const Control& control) {
+    const auto correlating = std::chrono::steady_clock::now();
+    summary_.readS = readS;
+    if (sinks_.correlator) {
+      sinks_.correlator->set_static_window(settings_.staticWindow);
+      if (!measured.frameWeights.empty()) sinks_.correlator->set_frame_weights(measured.frameWeights);
+    }
+    CorrelationResult result =
+        sinks_.correlator ? sinks_.correlator->result({settings_.threads, request_.g2out}, control) : sinks_.means->result(settings_.staticWindow);
+    if (sinks_.correlator) average_static_bins(settings_.averaging, result);
+    if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings_.staticWindow, result);
+    summary_.correlateS = seconds_since(correlating);
+    if (settings_.partials > 0) {
+      sinks_.correlator.reset();  // its photons are not needed any more
+      control.tell("partial g2: reads the frames again, for " + std::to_string(settings_.partials) + " windows of " +
+                   std::to_string(partial_window_frames(result.frames, settings_.partials)) + " frames");
+      measured.partials = about_file(settings_.input, [&] { return correlate_partials(*open_reader(settings_), settings_, partition_, options_, measured, result.frames, control); });
+      summary_.correlateS = seconds_since(correlating);
+    }
+    if (sinks_.twoTime != nullptr && summary_.twoTimeBytes == 0) {
+      summary_.twoTimeBytes = check_two_time_memory(settings_, partition_, result.frames, false, control);
+    }
+    control.check();
+    control.report(Stage::writing, 0);
+    const auto writing = std::chrono::steady_clock::now();
+    partial_.emplace(request_.out);
+    summary_.settings = settings_;
+    const double correlatedS = summary_.correlateS;
+    write_result({request_, settings_, partition_, result, measured}, partial_->path(), sinks_.twoTime, control, summary_);
+    control.check();
+    struct stat facts {};
+    if (::stat(partial_->path().c_str(), &facts) == 0) summary_.outBytes = static_cast<std::uint64_t>(facts.st_size);
+    summary_.framesRead = measured.framesRead;
+    summary_.frames = result.frames;
+    summary_.events = result.events;
+    summary_.delays = result.delays.size();
+    sinks_.list.clear();
+    sinks_.correlator.reset();
+    summary_.writeS = seconds_since(writing) - (summary_.correlateS - correlatedS);
+  }
+
+  Summary publish(std::chrono::steady_clock::time_point start) {
+    const auto publishing = std::chrono::steady_clock::now();
+    partial_->publish(request_.overwrite);
+    partial_.reset();
+    summary_.writeS += seconds_since(publishing);
+    summary_.out = request_.out;
+    summary_.pixels = partition_.pixelOfRank.size();
+    summary_.dynamicBins = partition_.dynamicBins;
+    summary_.staticBins = partition_.staticBins;
+    summary_.totalS = seconds_since(start);
+    return summary_;
+  }
+
+ private:
+  const Request& request_;
+  Settings& settings_;
+  Partition partition_;
+  CorrelatorOptions options_;
+  Sinks sinks_;
+  std::optional<PartialFile> partial_;
+  Summary summary_;
+};
+
+/// The progress of one of several maps within that of all.
+Control share_of(const Control& control, std::size_t map, std::size_t maps) {
+  Control share = control;
+  if (control.progress) {
+    share.progress = [&control, map, maps](Stage stage, double fraction) { control.progress(stage, (static_cast<double>(map) + fraction) / static_cast<double>(maps)); };
+  }
+  return share;
+}
+
 }  // namespace
 
-Summary run_analysis(const Request& request, const Control& control) {
+Summary run_analysis(const Request& request, const Control& control) { return std::move(run_analyses(request, {}, control).front()); }
+
+std::vector<Summary> run_analyses(const Request& request, std::span<const FurtherMap> further, const Control& control) {
   const auto start = std::chrono::steady_clock::now();
-  Summary summary;
-  Settings settings = resolve_settings(request);
-  CorrelatorOptions options;
-  options.dpl = settings.dpl;
-  options.average = settings.average;
-  options.normalizeByFrameSum = settings.normalizeByFrameSum;
-  options.threads = settings.threads;
-
-  auto reader = about_file(settings.input, [&] { return open_reader(settings); });
-  const bool darks = reader->dense() && settings.darkFrames > 0;
-  if (!darks) options.pixelFactor = settings.flatfield;  // with darks the values are flat-fielded after the threshold
-  Partition partition = about_file(request.qmap ? *request.qmap : *request.job, [&] {
-    return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
-  });
-  options.staticWindow = settings.staticWindow;
-  if (settings.type != AnalysisType::multitau) {
-    const bool all = settings.twoTime.bins.empty();
-    for (std::uint32_t q = 1; all && q <= partition.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
-    summary.twoTimeBytes = check_two_time_memory(settings, partition, frames_ahead(settings, *reader), reader->dense(), control);
+  const std::vector<Request> requests = requests_of(request, further);
+  std::vector<Settings> settings = resolve_settings(std::span<const Request>(requests));
+  const std::string input = settings.front().input;
+  auto reader = about_file(input, [&] { return open_reader(settings.front()); });
+  std::vector<std::unique_ptr<MapRun>> maps;
+  std::vector<FrameSink*> sinks;
+  std::uint64_t bytesTaken = 0;
+  for (std::size_t k = 0; k < requests.size(); ++k) {
+    maps.push_back(std::make_unique<MapRun>(requests[k], settings[k], *reader, bytesTaken, control));
+    bytesTaken += maps.back()->two_time_bytes();
+    maps.back()->list_sinks(sinks);
   }
-  Sinks sinks;
-  open_sinks(settings, partition, options, sinks);
-  const Measured measured = about_file(settings.input, [&] { return read_series(*reader, settings, sinks.list, control); });
+  std::vector<Measured> measured = about_file(input, [&] { return read_series(*reader, settings, sinks, control); });
   reader.reset();
-  summary.readS = seconds_since(start);
-
-  const auto correlating = std::chrono::steady_clock::now();
-  if (sinks.correlator) {
-    sinks.correlator->set_static_window(settings.staticWindow);
-    if (!measured.frameWeights.empty()) sinks.correlator->set_frame_weights(measured.frameWeights);
-  }
-  CorrelationResult result = sinks.correlator ? sinks.correlator->result({settings.threads, request.g2out}, control) : sinks.means->result(settings.staticWindow);
-  if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings.staticWindow, result);
-  summary.correlateS = seconds_since(correlating);
-  if (sinks.twoTime != nullptr && summary.twoTimeBytes == 0) {
-    summary.twoTimeBytes = check_two_time_memory(settings, partition, result.frames, false, control);
-  }
-
-  control.check();
-  control.report(Stage::writing, 0);
-  const auto writing = std::chrono::steady_clock::now();
-  PartialFile partial(request.out);
-  summary.settings = settings;
-  const double correlatedS = summary.correlateS;
-  write_result({request, settings, partition, result, measured}, partial.path(), sinks.twoTime, control, summary);
-  control.check();
-  struct stat facts {};
-  if (::stat(partial.path().c_str(), &facts) == 0) summary.outBytes = static_cast<std::uint64_t>(facts.st_size);
-  partial.publish(request.overwrite);
-  summary.writeS = seconds_since(writing) - (summary.correlateS - correlatedS);
+  const double readS = seconds_since(start);
+  for (std::size_t k = 0; k < maps.size(); ++k) maps[k]->finish(std::move(measured[k]), readS, share_of(control, k, maps.size()));
+  std::vector<Summary> summaries;
+  for (const auto& map : maps) summaries.push_back(map->publish(start));
   control.report(Stage::writing, 1);
-
-  summary.out = request.out;
-  summary.framesRead = measured.framesRead;
-  summary.frames = result.frames;
-  summary.events = result.events;
-  summary.pixels = partition.pixelOfRank.size();
-  summary.dynamicBins = partition.dynamicBins;
-  summary.staticBins = partition.staticBins;
-  summary.delays = result.delays.size();
-  summary.totalS = seconds_since(start);
-  return summary;
+  return summaries;
 }
 
 }  // namespace xpcs

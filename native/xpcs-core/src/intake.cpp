@@ -36,24 +36,37 @@ class Darks {
   std::vector<double> average, spread;
 };
 
+/// Pixels of one map that gave no reading in a frame of the series.
+struct Marked {
+  std::vector<bool> pixels;  ///< [n], or empty
+  std::uint64_t readings = 0;
+
+  void add(std::uint32_t pixel, const Settings& map) {
+    if (map.dqmap[pixel] <= 0 || map.sqmap[pixel] <= 0) return;
+    if (pixels.empty()) pixels.assign(map.dqmap.size(), false);
+    pixels[pixel] = true;
+    ++readings;
+  }
+};
+
 /// One pass over the file.
 class Intake {
  public:
-  Intake(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks)
-      : reader_(reader), settings_(settings), sinks_(sinks), darkFrames_(reader.dense() ? settings.darkFrames : 0),
-        plan_{std::max(darkFrames_, settings.begin - 1), settings.stride, settings.average},
-        darks_(darkFrames_, darkFrames_ > 0 ? settings.dqmap.size() : 0, settings.flatfield) {
-    if (settings.darkFrames > 0 && !reader.dense()) {
-      settings.warnings.emplace_back("the dark frames are not used: they apply to data that store every pixel (uncompressed IMM)");
+  Intake(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks)
+      : reader_(reader), maps_(maps), settings_(maps.front()), sinks_(sinks), darkFrames_(reader.dense() ? settings_.darkFrames : 0),
+        plan_{std::max(darkFrames_, settings_.begin - 1), settings_.stride, settings_.average},
+        darks_(darkFrames_, darkFrames_ > 0 ? settings_.dqmap.size() : 0, settings_.flatfield), marked_(maps.size()) {
+    if (settings_.darkFrames > 0 && !reader.dense()) {
+      warn_all("the dark frames are not used: they apply to data that store every pixel (uncompressed IMM)");
     }
-    bad_ = FrameList::parse(settings.badFrames);
+    bad_ = FrameList::parse(settings_.badFrames);
     if (!bad_.empty() && bad_.first() <= darkFrames_) {
       throw Error(Code::invalid_argument, "bad frame " + std::to_string(bad_.first()) + " is one of the " + std::to_string(darkFrames_) + " dark frames; leave it out of the list");
     }
-    if (settings.end) fileFrames_ = *settings.end - settings.begin + 1;
+    if (settings_.end) fileFrames_ = *settings_.end - settings_.begin + 1;
   }
 
-  Measured run(const Control& control) {
+  std::vector<Measured> run(const Control& control) {
     const std::uint64_t last = fileFrames_ ? plan_.first + *fileFrames_ - 1 : std::numeric_limits<std::uint64_t>::max();
     reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
     FrameBatch batch;
@@ -79,7 +92,9 @@ class Intake {
     }
     warn();
     finish_darks();
-    return measured();
+    std::vector<Measured> all(maps_.size(), measured());
+    for (std::size_t k = 0; k < all.size(); ++k) all[k].markedReadings = marked_[k].readings;
+    return all;
   }
 
  private:
@@ -165,23 +180,26 @@ class Intake {
     return weights;
   }
 
-  /// Pixels of the map that gave no reading in a frame of the series.
   void count_marked(const FrameBatch& batch) {
     for (std::size_t i = 0; i < batch.markedFrame.size(); ++i) {
       std::uint64_t seriesFrame = 0;
-      const std::uint32_t pixel = batch.markedPixel[i];
-      if (settings_.dqmap[pixel] <= 0 || settings_.sqmap[pixel] <= 0 || !plan_.map(batch.markedFrame[i], seriesFrame)) continue;
-      if (marked_.empty()) marked_.assign(settings_.dqmap.size(), false);
-      marked_[pixel] = true;
-      ++markedReadings_;
+      if (!plan_.map(batch.markedFrame[i], seriesFrame)) continue;
+      for (std::size_t k = 0; k < maps_.size(); ++k) marked_[k].add(batch.markedPixel[i], maps_[k]);
     }
   }
 
+  void warn_all(const std::string& warning) {
+    for (Settings& map : maps_) map.warnings.push_back(warning);
+  }
+
   void warn() {
-    for (std::string& warning : reader_.warnings()) settings_.warnings.push_back(std::move(warning));
-    if (markedReadings_ == 0) return;
-    settings_.warnings.push_back(std::to_string(std::count(marked_.begin(), marked_.end(), true)) + " pixels of the map hold the detector's marker for no reading, " +
-                                 std::to_string(markedReadings_) + " times in all; they count as 0 there: mask these pixels");
+    for (const std::string& warning : reader_.warnings()) warn_all(warning);
+    for (std::size_t k = 0; k < maps_.size(); ++k) {
+      const Marked& marked = marked_[k];
+      if (marked.readings == 0) continue;
+      maps_[k].warnings.push_back(std::to_string(std::count(marked.pixels.begin(), marked.pixels.end(), true)) + " pixels of the map hold the detector's marker for no reading, " +
+                                  std::to_string(marked.readings) + " times in all; they count as 0 there: mask these pixels");
+    }
   }
 
   [[nodiscard]] bool beyond(std::uint64_t seriesFrame) const { return fileFrames_ && seriesFrame >= plan_.series_frames(*fileFrames_); }
@@ -244,8 +262,10 @@ class Intake {
                                               std::to_string(plan_.stride) + " and average " + std::to_string(plan_.average) + "; a correlation needs at least 2");
     }
     for (const auto& sink : sinks_) sink->set_frames(frames);
-    if (settings_.staticWindow == 0) settings_.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
-    Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}, {}, {}, markedReadings_};
+    for (Settings& map : maps_) {
+      if (map.staticWindow == 0) map.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
+    }
+    Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}, {}, {}, 0};
     if (!bad_.empty()) {
       for (std::uint64_t i = 0; i < frames; ++i) measured.bad.push_back(is_bad(i) ? 1 : 0);
     }
@@ -271,8 +291,9 @@ class Intake {
   }
 
   FrameReader& reader_;
-  Settings& settings_;
-  std::span<const std::unique_ptr<FrameSink>> sinks_;
+  std::span<Settings> maps_;
+  const Settings& settings_;  // of the first map: all of them read the file alike
+  std::span<FrameSink* const> sinks_;
   std::uint64_t darkFrames_;
   FramePlan plan_;
   Darks darks_;
@@ -281,8 +302,7 @@ class Intake {
   FrameList bad_;
   std::uint64_t askedFrame_ = std::numeric_limits<std::uint64_t>::max();
   bool askedBad_ = false;
-  std::vector<bool> marked_;  // [n] pixels with a marker, or empty
-  std::uint64_t markedReadings_ = 0;
+  std::vector<Marked> marked_;  // [maps]
   std::vector<double> clockS_, tick_;
   std::vector<std::uint32_t> frame_, pixel_;
   std::vector<std::int64_t> count_;
@@ -291,8 +311,8 @@ class Intake {
 
 }  // namespace
 
-Measured read_series(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks, const Control& control) {
-  return Intake(reader, settings, sinks).run(control);
+std::vector<Measured> read_series(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks, const Control& control) {
+  return Intake(reader, maps, sinks).run(control);
 }
 
 }  // namespace xpcs

@@ -1,6 +1,5 @@
 // From file frames to the frames of the series: range, stride, average, darks, thresholds. Feeds one sink or several.
 #pragma once
-#include <memory>
 #include <span>
 
 #include "xpcs/analysis.hpp"
@@ -28,7 +27,8 @@ struct FramePlan {
 };
 
 /// Reads the whole range into every sink and fixes their number of frames.
-/// @throws corrupt_data, invalid_argument (range outside the file, empty)
-Measured read_series(FrameReader& reader, Settings& settings, std::span<const std::unique_ptr<FrameSink>> sinks, const Control& control);
+/// @param maps the settings of each q-map, which differ in nothing else; each gets its warnings and its static window
+/// @returns one per q-map @throws corrupt_data, invalid_argument (range outside the file, empty)
+std::vector<Measured> read_series(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks, const Control& control);
 
 }  // namespace xpcs

@@ -86,7 +86,9 @@ void read_further_settings(const h5::File& job, const JobReader& reader, bool co
   };
   if (reader.enabled(reader.path("kinetics"))) refuse(reader.path("kinetics"), "kinetics mode");
   if (job.number(reader.path("normalize_by_smoothed_img")).value_or(0) > 0) refuse(reader.path("normalize_by_smoothed_img"), "normalisation by a smoothed image");
-  if (job.number(reader.path("num_g2partials")).value_or(0) > 1) refuse(reader.path("num_g2partials"), "partial g2");
+  const std::uint64_t partials = reader.optional_whole(reader.path("num_g2partials"), 0, 0, 1e9);
+  if (partials > 1 && compat) refuse(reader.path("num_g2partials"), "partial g2");
+  if (partials > 1 && !compat) settings.partials = static_cast<std::uint32_t>(partials);
   for (const char* name : {"swbinX", "swbinY"}) {
     if (job.number(reader.path(name)).value_or(1) > 1) refuse(reader.path(name), "software binning");
   }

@@ -18,6 +18,16 @@ constexpr const char* kIntensity = "/xpcs/spatial_mean/intensity_vs_time";
 constexpr const char* kMap = "/xpcs/temporal_mean/scattering_2d";
 constexpr const char* kCurve = "/xpcs/temporal_mean/scattering_1d";
 constexpr const char* kSegments = "/xpcs/temporal_mean/scattering_1d_segments";
+constexpr const char* kAveraging = "/xpcs/multitau/config/averaging";
+
+/// How a result averaged its static bins. @throws corrupt_data
+Averaging averaging_of(const h5::File& file) {
+  const std::string name = file.text(kAveraging).value_or("plain");
+  for (const Averaging averaging : {Averaging::plain, Averaging::weighted, Averaging::robust}) {
+    if (name == averaging_name(averaging)) return averaging;
+  }
+  throw Error(Code::corrupt_data, std::string(kAveraging) + " of " + file.path() + " is " + name + ", which is none of this version's");
+}
 
 /// What must agree between repeats, as a person would name it.
 std::string difference(const h5::File& a, const h5::File& b, const Moments& ma, const Moments& mb) {
@@ -57,9 +67,11 @@ struct StaticSums {
   }
 };
 
-void write_merged(h5::File& out, const h5::File& first, const MergeRequest& request, const Moments& moments, StaticSums& sums) {
+void write_merged(h5::File& out, const h5::File& first, const MergeRequest& request, Averaging averaging, const Moments& moments, StaticSums& sums) {
   for (const char* group : {"/entry", "/xpcs/qmap", "/xpcs/multitau/config"}) out.copy_from(first, group, group);
-  const MomentCurves curves = curves_of(moments, request.pooling);
+  if (out.has(kAveraging)) out.remove(kAveraging);
+  out.write_text(kAveraging, averaging_name(averaging));
+  const MomentCurves curves = curves_of(moments, request.pooling, averaging);
   const hsize_t D = moments.terms.size();
   const hsize_t Q = moments.dynamicBins;
   out.write("/xpcs/multitau/delay_list", {D}, std::vector<std::int64_t>(moments.delayFrames.begin(), moments.delayFrames.end()));
@@ -85,7 +97,8 @@ void write_merged(h5::File& out, const h5::File& first, const MergeRequest& requ
   out.write_text("/provenance/version", kVersion);
   out.write_text("/provenance/written_at", now_text());
   out.write_text("/provenance/pooling", request.pooling == Pooling::per_repeat ? "sum of G2 over sum of IP x IF, the product per repeat" : "sum of G2 over (sum of IP) x (sum of IF)");
-  out.write_text("/provenance/conventions", first.text("/provenance/conventions").value_or("") + "; merged: standard error from the pixels' influence on g2 in every repeat");
+  out.write_text("/provenance/conventions", first.text("/provenance/conventions").value_or("") + "; merged: of the sums over the repeats " + averaging_text(averaging) +
+                                                  ", standard error from the pixels' influence on g2 in every repeat");
   for (const auto& [name, value] : request.provenance) out.write_text("/provenance/" + name, value);
   out.flush();
 }
@@ -102,6 +115,7 @@ MergeSummary merge_results(const MergeRequest& request) {
   const h5::File first = h5::File::open(request.inputs.front());
   Moments total = read_moments(first);
   const Moments reference = total;
+  const Averaging averaging = request.averaging.value_or(averaging_of(first));
   StaticSums sums;
   sums.add(first, static_cast<double>(total.repeats));
   for (std::size_t i = 1; i < request.inputs.size(); ++i) {
@@ -109,6 +123,10 @@ MergeSummary merge_results(const MergeRequest& request) {
     const Moments moments = read_moments(file);
     const std::string what = difference(first, file, reference, moments);
     if (!what.empty()) throw Error(Code::invalid_argument, request.inputs[i] + " does not belong to " + request.inputs.front() + ": they differ in " + what);
+    if (!request.averaging && averaging_of(file) != averaging) {
+      throw Error(Code::invalid_argument, request.inputs[i] + " averages its static bins " + averaging_name(averaging_of(file)) + ", " + request.inputs.front() + " " +
+                                              averaging_name(averaging) + "; choose one with --averaging");
+    }
     for (std::size_t at = 0; at < total.moment.size(); ++at) total.moment[at].add(moments.moment[at]);
     for (std::size_t at = 0; at < total.pairs.size(); ++at) total.pairs[at] += moments.pairs[at];
     total.repeats += moments.repeats;
@@ -117,7 +135,7 @@ MergeSummary merge_results(const MergeRequest& request) {
   PartialFile partial(request.out);
   {
     h5::File out = h5::File::create(partial.path());
-    write_merged(out, first, request, total, sums);
+    write_merged(out, first, request, averaging, total, sums);
   }
   partial.publish(request.overwrite);
   return {total.repeats, total.terms.size(), total.dynamicBins};

@@ -8,11 +8,7 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-struct Ratio {
-  double g2, variance;
-};
-
-Ratio ratio_of(const Moments& all, std::size_t s, std::size_t d, Pooling pooling) {
+BinTerm term_of(const Moments& all, std::size_t s, std::size_t d, Pooling pooling) {
   const Moment& moment = all.at(s, d);
   const double n = all.pixels[s];
   const double repeats = static_cast<double>(all.repeats);
@@ -20,30 +16,8 @@ Ratio ratio_of(const Moments& all, std::size_t s, std::size_t d, Pooling pooling
   // An exact 0 has no sign; the plain product keeps the one that decides between the two infinities (negative counts).
   const double perRepeat = moment.pastFuture.value(all.exact);
   const double product = pooling == Pooling::per_repeat && perRepeat != 0 ? perRepeat : pooled;
-  const double expected = product / (n * static_cast<double>(all.terms[d]));
-  const double g2 = moment.products.value(all.exact) / expected;
-  if (n < 2) return {g2, kNaN};
-  const double square = moment.a - 2 * g2 * moment.b + g2 * g2 * moment.c;
-  return {g2, (square < 0 ? 0 : square) * n / (n - 1) / (expected * expected)};
+  return {n, moment.products.value(all.exact), product / (n * static_cast<double>(all.terms[d])), moment.a, moment.b, moment.c};
 }
-
-/// Plain mean over static bins, with the error of that mean.
-struct BinMean {
-  double sum = 0, sum2 = 0, variance = 0, n = 0;
-
-  void add(const Ratio& ratio) {
-    if (std::isnan(ratio.g2)) return;
-    sum += ratio.g2;
-    sum2 += ratio.g2 * ratio.g2;
-    variance += ratio.variance;
-    n += 1;
-  }
-  [[nodiscard]] double mean() const { return n > 0 ? sum / n : kNaN; }
-  [[nodiscard]] double error() const {
-    if (!std::isnan(variance)) return n > 0 ? std::sqrt(variance) / n : kNaN;
-    return n < 2 ? kNaN : std::sqrt(std::max(sum2 / n - mean() * mean(), 0.0) / (n - 1));
-  }
-};
 
 }  // namespace
 
@@ -68,18 +42,23 @@ void set_influence(Moment& moment, double pixels, double terms, bool exact, cons
   moment.c = (f * f * spread.pp + p * p * spread.ff + 2 * p * f * spread.pf) * scale * scale - expected * expected / pixels;
 }
 
-MomentCurves curves_of(const Moments& moments, Pooling pooling) {
+MomentCurves curves_of(const Moments& moments, Pooling pooling, Averaging averaging) {
   const std::size_t D = moments.terms.size();
   const std::size_t Q = moments.dynamicBins;
-  std::vector<BinMean> means(D * Q);
+  std::vector<std::vector<std::size_t>> members(Q);
   for (std::size_t s = 0; s < moments.staticBins; ++s) {
-    if (moments.pixels[s] == 0) continue;
-    for (std::size_t d = 0; d < D; ++d) means[d * Q + moments.dynamicOfStatic[s]].add(ratio_of(moments, s, d, pooling));
+    if (moments.pixels[s] > 0) members[moments.dynamicOfStatic[s]].push_back(s);
   }
-  MomentCurves curves;
-  for (std::size_t at = 0; at < D * Q; ++at) {
-    curves.g2.push_back(means[at].mean());
-    curves.g2Err.push_back(moments.pairs[at] >= kPairsForError ? means[at].error() : kNaN);
+  MomentCurves curves{std::vector<double>(D * Q), std::vector<double>(D * Q)};
+  std::vector<BinTerm> bins;
+  for (std::size_t d = 0; d < D; ++d) {
+    for (std::size_t q = 0; q < Q; ++q) {
+      bins.clear();
+      for (const std::size_t s : members[q]) bins.push_back(term_of(moments, s, d, pooling));
+      const auto [g2, error] = average_bins(bins, averaging);
+      curves.g2[d * Q + q] = g2;
+      curves.g2Err[d * Q + q] = moments.pairs[d * Q + q] >= kPairsForError ? error : kNaN;
+    }
   }
   return curves;
 }

@@ -33,8 +33,14 @@ TwoTimeTimes write_two_time(h5::File& file, const Outcome& outcome, TwoTime& two
 /// /provenance: what was read, with which settings and conventions, by which version, when and where.
 void write_provenance(h5::File& file, const Outcome& outcome);
 
+/// g2 and its error by another average over the static bins, in place of the plain ones.
+void average_static_bins(Averaging averaging, CorrelationResult& result);
+
 /// The standard error of g2 [D, Q] in the convention that the settings name.
-std::vector<double> standard_errors(const Outcome& outcome);
+std::vector<double> standard_errors(const Settings& settings, const Partition& partition, const CorrelationResult& result);
+
+/// First and last frame of every window of partial g2 [windows, 2], counted in the series from 1.
+std::vector<std::int64_t> partial_frames(const PartialG2& partials, std::uint64_t windows);
 
 /// Values as float32, the type of every result dataset.
 std::vector<float> floats(const std::vector<double>& values);

@@ -78,6 +78,37 @@ void refuse_output_in_place(const Request& request, const std::string& input) {
   if (!request.overwrite) throw Error(Code::already_exists, "the output " + request.out + " exists; --overwrite replaces it");
 }
 
+/// Different results, none of them in place of another q-map.
+void check_apart(std::span<const Request> requests) {
+  const auto spelled = [](const std::string& path) { return std::filesystem::absolute(path).lexically_normal(); };
+  for (const Request& one : requests) {
+    for (const Request& other : requests) {
+      if (&one == &other) continue;
+      if (spelled(one.out) == spelled(other.out)) throw Error(Code::invalid_argument, "two q-maps would both be written to " + one.out + "; name their results apart");
+      std::error_code none;
+      if (std::filesystem::equivalent(one.out, *other.qmap, none)) {
+        throw Error(Code::invalid_argument, "the output " + one.out + " is one of the q-maps (" + *other.qmap + "); inputs are never written to");
+      }
+    }
+  }
+}
+
+void resolve_errors(const Request& request, Settings& settings) {
+  settings.averaging = request.averaging.value_or(Averaging::plain);
+  if (settings.averaging == Averaging::plain) {
+    // The exchange layout's column is by definition XPCS-Eigen's.
+    settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
+    return;
+  }
+  const std::string given = std::string("--averaging ") + averaging_name(settings.averaging);
+  if (request.compatXpcsEigen) throw Error(Code::invalid_argument, given + " is not XPCS-Eigen's, whose mean is plain; leave it or --compat xpcs-eigen out");
+  if (request.errors && *request.errors != Errors::influence) {
+    throw Error(Code::invalid_argument, "--errors " + std::string(errors_name(*request.errors)) + " is the error of a plain mean; " + given + " has its own: leave --errors out");
+  }
+  if (settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, given + " has no effect on a two-time analysis");
+  settings.errors = Errors::influence;
+}
+
 }  // namespace
 
 const char* errors_name(Errors errors) noexcept {
@@ -135,8 +166,10 @@ Settings resolve_settings(const Request& request) {
       throw Error(Code::invalid_argument, "the result group " + settings.resultGroup + " lies inside " + taken + ", which the file needs; name another");
     }
   }
-  // The exchange layout's column is by definition XPCS-Eigen's.
-  settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
+  resolve_errors(request, settings);
+  if (request.partials && settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, "--partials has no effect on a two-time analysis");
+  if (settings.type == AnalysisType::twotime) settings.partials = 0;
+  if (request.partials) settings.partials = *request.partials;
   settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
   settings.threads = request.threads.value_or(std::max(1U, std::thread::hardware_concurrency()));
 
@@ -170,6 +203,40 @@ Settings resolve_settings(const Request& request) {
   refuse_output_in_place(request, settings.input);
   if (settings.layout == Layout::nexus) check_nexus_inputs(request, settings);
   return settings;
+}
+
+std::vector<Settings> resolve_settings(std::span<const Request> requests) {
+  if (requests.size() == 1) return {resolve_settings(requests.front())};
+  std::vector<Settings> all;
+  for (const Request& request : requests) {
+    const std::string& qmap = *request.qmap;
+    try {
+      all.push_back(resolve_settings(request));
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      throw Error(error.code(), message.find(qmap) == std::string::npos ? message + " (with the q-map " + qmap + ")" : message);
+    }
+    const ReaderOptions& first = all.front().reader;
+    const ReaderOptions& reader = all.back().reader;
+    if (reader.height != first.height || reader.width != first.width) {
+      throw Error(Code::invalid_argument, "the q-map " + qmap + " is " + std::to_string(reader.height) + " x " + std::to_string(reader.width) + ", " + *requests.front().qmap + " is " +
+                                              std::to_string(first.height) + " x " + std::to_string(first.width) + "; one pass serves q-maps of one detector");
+    }
+  }
+  check_apart(requests);
+  return all;
+}
+
+std::vector<Request> requests_of(const Request& request, std::span<const FurtherMap> further) {
+  if (!further.empty() && !request.qmap) throw Error(Code::invalid_argument, "further q-maps need a first one: pass --qmap");
+  std::vector<Request> requests{request};
+  for (const FurtherMap& map : further) {
+    Request& next = requests.emplace_back(request);
+    next.qmap = map.qmap;
+    next.out = map.out;
+    next.provenance = map.provenance;
+  }
+  return requests;
 }
 
 }  // namespace xpcs

@@ -9,8 +9,23 @@ namespace xpcs {
 
 std::vector<float> floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
 
-std::vector<double> standard_errors(const Outcome& outcome) {
-  const auto& [request, settings, part, result, measured] = outcome;
+std::vector<std::int64_t> partial_frames(const PartialG2& partials, std::uint64_t windows) {
+  std::vector<std::int64_t> rows;
+  for (std::uint64_t k = 0; k < windows; ++k) {
+    rows.push_back(static_cast<std::int64_t>(k * partials.windowFrames + 1));
+    rows.push_back(static_cast<std::int64_t>((k + 1) * partials.windowFrames));
+  }
+  return rows;
+}
+
+void average_static_bins(Averaging averaging, CorrelationResult& result) {
+  if (averaging == Averaging::plain) return;
+  MomentCurves curves = curves_of(result.moments, Pooling::per_repeat, averaging);
+  result.g2 = std::move(curves.g2);
+  result.g2Err = std::move(curves.g2Err);
+}
+
+std::vector<double> standard_errors(const Settings& settings, const Partition& part, const CorrelationResult& result) {
   if (settings.errors == Errors::influence) return result.g2Err;
   std::vector<double> errors = result.g2SpreadErr;
   if (settings.errors == Errors::xpcs_eigen) return errors;
@@ -44,7 +59,14 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   for (const Delay& delay : result.delays) tau.push_back(static_cast<float>(delay.frames));
   file.write(group + "tau", {1, D}, tau);
   file.write(group + "norm-0-g2", {D, Q}, floats(result.g2));
-  file.write(group + "norm-0-stderr", {D, Q}, floats(standard_errors(outcome)));
+  file.write(group + "norm-0-stderr", {D, Q}, floats(standard_errors(outcome.settings, outcome.partition, result)));
+  const PartialG2& partials = outcome.measured.partials;
+  if (partials.windowFrames > 0) {
+    const hsize_t P = outcome.settings.partials;
+    file.write(group + "norm-0-g2-partials", {P, D, Q}, floats(partials.g2));
+    file.write(group + "norm-0-stderr-partials", {P, D, Q}, floats(partials.error));
+    file.write(group + "g2-partials-frames", {P, 2}, partial_frames(partials, P));
+  }
   if (!outcome.request.g2out) return;
   const hsize_t n = outcome.partition.pixels();
   file.write(group + "G2", {D, n}, result.perPixelG2);

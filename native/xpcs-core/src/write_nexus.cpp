@@ -90,6 +90,16 @@ std::vector<float> finite_floats(const std::vector<double>& values) {
   return out;
 }
 
+/// Where pyXpcsViewer looks for them: NaN where g2 has no value, error 0 where it has none, labelled by the number of frames so far.
+void write_partials(h5::File& file, const std::string& group, const PartialG2& partials, const std::vector<hsize_t>& shape) {
+  std::vector<double> labels;
+  for (std::uint64_t k = 1; k <= shape[0]; ++k) labels.push_back(static_cast<double>(k * partials.windowFrames));
+  file.write(group + "normalized_g2_partial", shape, floats(partials.g2));
+  file.write(group + "normalized_g2_partial_err", shape, finite_floats(partials.error));
+  file.write(group + "normalized_g2_partial_labels", {shape[0]}, labels);
+  file.write(group + "normalized_g2_partial_frames", {shape[0], 2}, partial_frames(partials, shape[0]));
+}
+
 void write_multitau(h5::File& file, const Outcome& outcome) {
   const auto& [request, settings, part, result, measured] = outcome;
   const hsize_t D = result.delays.size();
@@ -99,7 +109,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   const std::string group = "/xpcs/multitau/";
   file.write(group + "delay_list", {D}, delays);
   file.write(group + "normalized_g2", {D, Q}, finite_floats(result.g2));
-  file.write(group + "normalized_g2_err", {D, Q}, finite_floats(standard_errors(outcome)));
+  file.write(group + "normalized_g2_err", {D, Q}, finite_floats(standard_errors(settings, part, result)));
   file.write(group + "pairs", {D, Q}, result.moments.pairs);
   const auto integer = [&](const std::string& name, std::uint64_t value) {
     file.write(group + "config/" + name, {}, std::vector<std::int64_t>{static_cast<std::int64_t>(value)});
@@ -111,6 +121,8 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   integer("delays_per_level", settings.dpl);
   file.write_text(group + "config/analysis_type", "Multitau");
   file.write_text(group + "config/errors", errors_name(settings.errors));
+  file.write_text(group + "config/averaging", averaging_name(settings.averaging));
+  if (measured.partials.windowFrames > 0) write_partials(file, group, measured.partials, {settings.partials, D, Q});
   if (!request.g2out) return;
   // Interleaved (delay, 3, row, column); each matrix is one chunk.
   const std::size_t n = part.pixels();

@@ -14,16 +14,23 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
+std::string error_text(const Settings& settings) {
+  if (settings.averaging == Averaging::robust) return "of the robust estimate, from its model with the measured scatter of the pixels, none below 20 photon pairs";
+  switch (settings.errors) {
+    case Errors::influence: return "from the spread of the pixels' influence on g2, none below 20 photon pairs";
+    case Errors::xpcs_eigen: return "population spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (XPCS-Eigen)";
+    case Errors::boost_corr: return "sample spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (boost_corr)";
+  }
+  return "?";
+}
+
 std::string conventions(const Settings& settings) {
   std::string text =
       "multi-tau: 2*dpl delays at level 0, dpl at each further level; frames averaged in blocks of 2^level from the first, odd last block dropped; "
-      "g2 = <G2>/(<IP><IF>) with symmetric normalisation, averages over each static partition first, then the unweighted mean of the static "
-      "partitions that have a value; sums of integer counts are exact; standard error: ";
-  switch (settings.errors) {
-    case Errors::influence: text += "from the spread of the pixels' influence on g2, none below 20 photon pairs"; break;
-    case Errors::xpcs_eigen: text += "population spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (XPCS-Eigen)"; break;
-    case Errors::boost_corr: text += "sample spread of the pixels' G2/(IP IF), empty pixels as 0, over sqrt(pixels) (boost_corr)"; break;
-  }
+      "g2 = <G2>/(<IP><IF>) with symmetric normalisation, averages over each static partition first, then ";
+  text += averaging_text(settings.averaging);
+  text += "; sums of integer counts are exact; standard error: ";
+  text += error_text(settings);
   if (settings.type != AnalysisType::multitau) {
     text += std::string("; two-time: C2(t1,t2) = mean over the pixels of the q bin of X(t1) X(t2), X = counts / normaliser; smoothing ") +
             smoothing_name(settings.twoTime.smoothing) + (settings.twoTime.filter == SmoothingFilter::average ? ", averaged over time" : "") + " (docs/twotime.md)";
@@ -48,6 +55,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   text("host", host_name());
   text("written_at", now_text());
   text("conventions", conventions(settings));
+  text("averaging", averaging_name(settings.averaging));
   text("compat", request.compatXpcsEigen ? "xpcs-eigen" : "none");
   text("input_path", settings.input);
   if (::stat(settings.input.c_str(), &facts) == 0) integer("input_bytes", static_cast<std::uint64_t>(facts.st_size));
@@ -61,6 +69,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   integer("stride", settings.stride);
   integer("average", settings.average);
   integer("delays_per_level", settings.dpl);
+  integer("partials", settings.partials);
   integer("static_window", settings.staticWindow);
   integer("dark_frames", measured.darkAverage.empty() ? 0 : settings.darkFrames);
   integer("flatfield", settings.flatfield.empty() ? 0 : 1);

@@ -62,10 +62,10 @@ Run run(const std::vector<std::vector<std::int64_t>>& frames, const std::string&
   CorrelatorOptions options;
   options.average = average;
   Correlator correlator(make_partition(3, 4, map, map, SplitBins::error), options);
-  std::vector<std::unique_ptr<FrameSink>> sinks;
-  sinks.push_back(std::make_unique<CorrelatorSink>(correlator));
+  CorrelatorSink sink(correlator);
+  FrameSink* const sinks[] = {&sink};
   FakeReader reader(frames);
-  Measured measured = read_series(reader, settings, sinks, {});
+  Measured measured = read_series(reader, {&settings, 1}, sinks, {}).front();
   correlator.set_static_window(10);
   if (!measured.frameWeights.empty()) correlator.set_frame_weights(measured.frameWeights);
   CorrelationResult result = correlator.result({1, true});

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct Request {
   std::optional<std::string> exchange, entry;
   bool compatXpcsEigen = false;
   std::optional<Errors> errors;
+  std::optional<std::uint32_t> partials;  ///< time windows with a g2 of their own; 0: none
+  std::optional<Averaging> averaging;  ///< of the static bins of a dynamic bin
   std::optional<Format> format;
   bool unsignedCounts = false;
   std::optional<PixelOrder> pixelOrder;
@@ -47,6 +50,12 @@ struct Request {
   std::optional<bool> normalizeByFrameSum;  ///< given: wins over the job file
   std::string out;
   bool overwrite = false;
+  std::map<std::string, std::string> provenance;
+};
+
+/// One more q-map for the same pass over the data: its result is that of a run of its own with the request's other fields.
+struct FurtherMap {
+  std::string qmap, out;
   std::map<std::string, std::string> provenance;
 };
 
@@ -72,6 +81,7 @@ struct Settings {
   std::uint64_t begin = 1;
   std::optional<std::uint64_t> end;
   std::uint32_t stride = 1, average = 1, dpl = 4;
+  std::uint32_t partials = 0;  ///< time windows with a g2 of their own
   std::uint32_t staticWindow = 0;  ///< 0: a tenth of the series
   std::uint64_t darkFrames = 0;
   double lld = 0, sigma = 0;
@@ -81,11 +91,18 @@ struct Settings {
   std::vector<double> monitor;   ///< one value per file frame, or empty
   SplitBins splitBins = SplitBins::error;
   Errors errors = Errors::influence;
+  Averaging averaging = Averaging::plain;
   float normFactor = 0;
   std::string resultGroup = "/exchange";
   TwoTimeSettings twoTime;
   std::uint32_t threads = 1;
   std::vector<std::string> warnings;
+};
+
+/// g2 of consecutive time windows. Matrices [P, D, Q] over the delays of the whole series; NaN where there is no value.
+struct PartialG2 {
+  std::uint64_t windowFrames = 0;  ///< 0: no windows
+  std::vector<double> g2, error;
 };
 
 /// Counts of one analysis beside the correlation itself.
@@ -96,6 +113,7 @@ struct Measured {
   std::vector<std::uint8_t> bad;            ///< [frames of the series] 1: does not count; empty: all count
   std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
   std::uint64_t markedReadings = 0;         ///< values that say "no reading", on pixels of the map
+  PartialG2 partials = {};
 };
 
 struct Summary {
@@ -113,7 +131,17 @@ struct Summary {
 /// Resolves a request. @throws invalid_argument, not_found, unsupported, corrupt_data
 Settings resolve_settings(const Request& request);
 
+/// The same for several q-maps of one detector: the request's first, then the further ones. A bad one is named.
+std::vector<Settings> resolve_settings(std::span<const Request> requests);
+
+/// One request per q-map. @throws invalid_argument the request itself has none
+std::vector<Request> requests_of(const Request& request, std::span<const FurtherMap> further);
+
 /// Runs it all; nothing is left at request.out when it throws.
 Summary run_analysis(const Request& request, const Control& control);
+
+/// Reads the file once for several q-maps. Nothing is published before every result is whole.
+/// @returns one summary per q-map; the time of reading is that of the common pass
+std::vector<Summary> run_analyses(const Request& request, std::span<const FurtherMap> further, const Control& control);
 
 }  // namespace xpcs

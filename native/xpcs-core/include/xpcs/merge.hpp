@@ -2,6 +2,7 @@
 // next.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct MergeRequest {
   std::string out;
   bool overwrite = false;
   Pooling pooling = Pooling::per_repeat;
+  std::optional<Averaging> averaging;  ///< of the static bins; default: that of the inputs, which must then agree
   std::map<std::string, std::string> provenance;
 };
 

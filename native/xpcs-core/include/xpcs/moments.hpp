@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "xpcs/averaging.hpp"
 #include "xpcs/partition.hpp"
 
 namespace xpcs {
@@ -61,14 +62,12 @@ enum class Pooling {
   pooled,      ///< sum of G2 over (sum of IP) x (sum of IF) / repeats
 };
 
-/// g2 and its standard error [D, Q]: plain mean over the static bins of a dynamic bin that have a value.
-/// The error is the delta method for a ratio of means over pixels (Cochran, Sampling Techniques, 3rd ed., 6.19), repeats
-/// and static bins being independent; where a static bin has one pixel, the spread of the static bins takes its place.
-/// NaN below kPairsForError pairs.
+/// g2 and its standard error [D, Q] of a dynamic bin, from its static bins (averaging.hpp), repeats and static bins being
+/// independent. No error below kPairsForError pairs.
 struct MomentCurves {
   std::vector<double> g2, g2Err;
 };
-MomentCurves curves_of(const Moments& moments, Pooling pooling);
+MomentCurves curves_of(const Moments& moments, Pooling pooling, Averaging averaging = Averaging::plain);
 
 /// Photon pairs that a lag needs for its error to be stated.
 constexpr double kPairsForError = 20;

@@ -41,12 +41,16 @@ Napi::Value machine(const Napi::CallbackInfo& info) {
   return facts;
 }
 
-/// resolveInput(request): the raw file that a request reads, after the same checks that a run begins with.
+/// resolveInput(request, furtherMaps): the raw file that a request reads, after the same checks that a run begins with.
 Napi::Value resolve_input(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "resolveInput(request)");
+  if (info.Length() != 2 || !info[0].IsObject() || !info[1].IsArray()) throw Napi::TypeError::New(env, "resolveInput(request, furtherMaps)");
   const xpcs::Request request = xpcs::binding::to_request(info[0].As<Napi::Object>());
-  return Napi::String::New(env, xpcs::binding::guarded(env, [&] { return xpcs::resolve_settings(request).input; }));
+  const std::vector<xpcs::FurtherMap> further = xpcs::binding::to_further_maps(info[1]);
+  return Napi::String::New(env, xpcs::binding::guarded(env, [&] {
+    const std::vector<xpcs::Request> requests = xpcs::requests_of(request, further);
+    return xpcs::resolve_settings(std::span<const xpcs::Request>(requests)).front().input;
+  }));
 }
 
 /// merge({inputs, out, overwrite, pooling, provenance}): adds repeats up; quick, so it runs at once.

@@ -22,8 +22,12 @@ auto guarded(Napi::Env env, Run run) {
   }
 }
 
+/// The property `averaging`, if it is there.
+std::optional<Averaging> to_averaging(const Napi::Object& from);
 MergeRequest to_merge_request(const Napi::Object& request);
 Request to_request(const Napi::Object& request);
+/// An array of {qmap, out, provenance}.
+std::vector<FurtherMap> to_further_maps(const Napi::Value& maps);
 Napi::Object to_object(Napi::Env env, const Summary& summary);
 
 Napi::Value correlate(const Napi::CallbackInfo& info);

@@ -75,6 +75,7 @@ constexpr std::array kFilters{std::pair("none", SmoothingFilter::none), std::pai
 constexpr std::array kCompressions{std::pair("none", Compression::none), std::pair("gzip", Compression::gzip)};
 constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", false)};
 constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
+constexpr std::array kAveragings{std::pair("plain", Averaging::plain), std::pair("weighted", Averaging::weighted), std::pair("robust", Averaging::robust)};
 constexpr std::array kPoolings{std::pair("per-repeat", Pooling::per_repeat), std::pair("pooled", Pooling::pooled)};
 constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
 
@@ -86,6 +87,8 @@ Napi::Error js_error(Napi::Env env, Code code, const std::string& message) {
   return error;
 }
 
+std::optional<Averaging> to_averaging(const Napi::Object& from) { return word(from, "averaging", kAveragings); }
+
 MergeRequest to_merge_request(const Napi::Object& from) {
   MergeRequest request;
   const Napi::Array inputs = from.Get("inputs").As<Napi::Array>();
@@ -93,6 +96,7 @@ MergeRequest to_merge_request(const Napi::Object& from) {
   request.out = text(from, "out").value_or("");
   request.overwrite = flag(from, "overwrite");
   request.pooling = word(from, "pooling", kPoolings).value_or(Pooling::per_repeat);
+  request.averaging = to_averaging(from);
   request.provenance = text_map(from.Get("provenance").As<Napi::Object>());
   return request;
 }
@@ -118,6 +122,8 @@ Request to_request(const Napi::Object& from) {
   request.entry = text(options, "entry");
   request.compatXpcsEigen = word(options, "compat", kCompat).value_or(false);
   request.errors = word(options, "errors", kErrors);
+  request.averaging = to_averaging(options);
+  request.partials = number<std::uint32_t>(options, "partials");
   request.format = word(options, "format", kFormats);
   request.unsignedCounts = flag(options, "unsigned");
   request.pixelOrder = word(options, "pixelOrder", kOrders);
@@ -136,6 +142,16 @@ Request to_request(const Napi::Object& from) {
   request.overwrite = flag(from, "overwrite");
   request.provenance = text_map(from.Get("provenance").As<Napi::Object>());
   return request;
+}
+
+std::vector<FurtherMap> to_further_maps(const Napi::Value& maps) {
+  std::vector<FurtherMap> further;
+  const Napi::Array array = maps.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Object map = array.Get(i).As<Napi::Object>();
+    further.push_back({text(map, "qmap").value_or(""), text(map, "out").value_or(""), text_map(map.Get("provenance").As<Napi::Object>())});
+  }
+  return further;
 }
 
 Napi::Object to_object(Napi::Env env, const Summary& summary) {

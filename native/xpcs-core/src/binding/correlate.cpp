@@ -1,4 +1,4 @@
-// correlate(request, onProgress, cancelFlag): one analysis on a worker thread. Progress is passed on at most ten times a
+// correlate(request, furtherMaps, onProgress, cancelFlag): one pass on a worker thread. Progress is passed on at most ten times a
 // second; the cancel flag is an Int32Array over shared memory, so that it works while the event loop is busy.
 #include <atomic>
 #include <chrono>
@@ -25,10 +25,11 @@ const char* stage_name(Stage stage) {
 
 class CorrelateWorker final : public Napi::AsyncWorker {
  public:
-  CorrelateWorker(Napi::Env env, Request request, const Napi::Function& onProgress, Napi::Int32Array cancelFlag)
+  CorrelateWorker(Napi::Env env, Request request, std::vector<FurtherMap> further, const Napi::Function& onProgress, Napi::Int32Array cancelFlag)
       : Napi::AsyncWorker(env),
         deferred_(Napi::Promise::Deferred::New(env)),
         request_(std::move(request)),
+        further_(std::move(further)),
         progress_(Napi::ThreadSafeFunction::New(env, onProgress, "xpcs progress", 0, 1)),
         flagHolder_(Napi::Persistent(cancelFlag.As<Napi::Object>())),
         flag_(cancelFlag.Data()) {}
@@ -42,7 +43,7 @@ class CorrelateWorker final : public Napi::AsyncWorker {
     control.note = [this](const std::string& text) { send(lastStage_ == Stage::writing ? Stage::reading : lastStage_, 0, text); };
     control.progress = [this](Stage stage, double fraction) { note(stage, fraction); };
     try {
-      summary_ = run_analysis(request_, control);
+      summaries_ = run_analyses(request_, further_, control);
     } catch (const Error& error) {
       code_ = error.code();
       SetError(error.what());
@@ -55,7 +56,11 @@ class CorrelateWorker final : public Napi::AsyncWorker {
     progress_.Release();
   }
 
-  void OnOK() override { deferred_.Resolve(to_object(Env(), summary_)); }
+  void OnOK() override {
+    Napi::Array all = Napi::Array::New(Env());
+    for (std::uint32_t i = 0; i < summaries_.size(); ++i) all.Set(i, to_object(Env(), summaries_[i]));
+    deferred_.Resolve(all);
+  }
   void OnError(const Napi::Error& error) override { deferred_.Reject(js_error(Env(), code_, error.Message()).Value()); }
 
  private:
@@ -83,10 +88,11 @@ class CorrelateWorker final : public Napi::AsyncWorker {
 
   Napi::Promise::Deferred deferred_;
   Request request_;
+  std::vector<FurtherMap> further_;
   Napi::ThreadSafeFunction progress_;
   Napi::ObjectReference flagHolder_;
   std::int32_t* flag_;
-  Summary summary_;
+  std::vector<Summary> summaries_;
   Code code_ = Code::internal;
   Stage lastStage_ = Stage::writing;
   std::chrono::steady_clock::time_point lastNote_{};
@@ -96,10 +102,11 @@ class CorrelateWorker final : public Napi::AsyncWorker {
 
 Napi::Value correlate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() != 3 || !info[0].IsObject() || !info[1].IsFunction() || !info[2].IsTypedArray()) {
-    throw Napi::TypeError::New(env, "correlate(request, onProgress, cancelFlag)");
+  if (info.Length() != 4 || !info[0].IsObject() || !info[1].IsArray() || !info[2].IsFunction() || !info[3].IsTypedArray()) {
+    throw Napi::TypeError::New(env, "correlate(request, furtherMaps, onProgress, cancelFlag)");
   }
-  auto worker = std::make_unique<CorrelateWorker>(env, to_request(info[0].As<Napi::Object>()), info[1].As<Napi::Function>(), info[2].As<Napi::Int32Array>());
+  auto worker =
+      std::make_unique<CorrelateWorker>(env, to_request(info[0].As<Napi::Object>()), to_further_maps(info[1]), info[2].As<Napi::Function>(), info[3].As<Napi::Int32Array>());
   const Napi::Promise promise = worker->promise();
   worker.release()->Queue();  // deletes itself when done
   return promise;

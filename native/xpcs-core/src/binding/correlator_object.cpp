@@ -36,6 +36,7 @@ class CorrelatorObject final : public Napi::ObjectWrap<CorrelatorObject> {
  public:
   explicit CorrelatorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CorrelatorObject>(info) {
     const Napi::Object options = info[0].As<Napi::Object>();
+    averaging_ = to_averaging(options).value_or(Averaging::plain);
     threads_ = whole(options, "threads", std::max(1U, std::thread::hardware_concurrency()));
     const auto dqmap = typed<Napi::Int32Array>(options, "dqmap");
     const auto sqmap = typed<Napi::Int32Array>(options, "sqmap");
@@ -71,6 +72,7 @@ class CorrelatorObject final : public Napi::ObjectWrap<CorrelatorObject> {
   Napi::Value result(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const CorrelationResult result = guarded(env, [&] { return correlator_->result({threads_, false}); });
+    const MomentCurves curves = curves_of(result.moments, Pooling::per_repeat, averaging_);
     std::vector<double> tau;
     for (const Delay& delay : result.delays) tau.push_back(static_cast<double>(delay.frames));
     Napi::Object out = Napi::Object::New(env);
@@ -79,8 +81,8 @@ class CorrelatorObject final : public Napi::ObjectWrap<CorrelatorObject> {
     out.Set("dynamicBins", correlator_->partition().dynamicBins);
     out.Set("staticBins", correlator_->partition().staticBins);
     out.Set("tauFrames", to_array(env, tau));
-    out.Set("g2", to_array(env, result.g2));
-    out.Set("g2Err", to_array(env, result.g2Err));
+    out.Set("g2", to_array(env, curves.g2));
+    out.Set("g2Err", to_array(env, curves.g2Err));
     out.Set("g2SpreadErr", to_array(env, result.g2SpreadErr));
     out.Set("pairs", to_array(env, result.moments.pairs));
     out.Set("partitionMean", to_array(env, result.partitionMeanTotal));
@@ -90,6 +92,7 @@ class CorrelatorObject final : public Napi::ObjectWrap<CorrelatorObject> {
   }
 
   std::optional<Correlator> correlator_;
+  Averaging averaging_ = Averaging::plain;
   unsigned threads_ = 1;
 };
 

@@ -1,0 +1,23 @@
+/** The part of the client's interface that makes and ends tokens. Who may call it is access-rights.ts's. */
+import type { Principal } from "../core/access.js";
+import type { ClientApi } from "../core/protocols.js";
+import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
+import type { Tokens } from "./tokens.js";
+
+/** Makes and ends tokens in the name of `principal`. */
+export function tokenAdmin(tokens: Tokens, { person }: Principal): Pick<ClientApi, "addToken" | "tokens" | "revokeToken"> {
+  return {
+    async addToken(request) {
+      return { token: await tokens.add(parseRequest(CLIENT_REQUESTS.addToken, "addToken", request), person) };
+    },
+    async tokens(request) {
+      parseRequest(CLIENT_REQUESTS.tokens, "tokens", request);
+      await tokens.reload();
+      return { tokens: tokens.list() };
+    },
+    async revokeToken(request) {
+      const { id } = parseRequest(CLIENT_REQUESTS.revokeToken, "revokeToken", request);
+      return { token: await tokens.revoke(id, person) };
+    },
+  };
+}
