@@ -3,19 +3,24 @@
  * `createStreamCorrelator`).
  * Everything the `xpcs` commands do with central goes through here. examples/ shows its use.
  */
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { tokenHash } from "./actors/token-file.js";
+import { makeToken } from "./actors/tokens.js";
+import type { TokenId, TokenRequest, TokenView } from "./core/access.js";
 import type { Clock } from "./core/clock.js";
 import { isCode, XpcsError } from "./core/errors.js";
-import { isFinal, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
+import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
 import { CLIENT_API_METHODS, type ClientApi, type JobQuery } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
+import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
 import { type Connection, openSession } from "./wire/connect.js";
 import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconnecting.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
+export type { Role, TokenRequest, TokenView } from "./core/access.js";
 export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
 export {
@@ -24,12 +29,16 @@ export {
   DEFAULT_EXPERIMENT,
   type FileRef,
   isFinal,
+  type JobChanges,
   type JobId,
   type JobSpec,
   type JobState,
   type JobView,
   type NoopJob,
   type OutputFile,
+  type ParentPolicy,
+  type Resources,
+  type SiteCapacity,
   type SiteView,
   type Work,
 } from "./core/job.js";
@@ -47,7 +56,16 @@ export {
 } from "./xpcs/native.js";
 
 export interface ConnectOptions {
-  readonly token: string;
+  /** The token; a function is asked again for each connection, so that a new one needs no restart. */
+  readonly token: string | (() => string);
+  /** For `wss://`: certificates (PEM) of authorities to trust in place of the system's. */
+  readonly ca?: string;
+  /** For `wss://`: the one key that central may have, `sha256/...`. */
+  readonly pin?: string;
+  /** Allow a plain `ws://` off this machine, which shows the token to the network. */
+  readonly insecure?: boolean;
+  /** Called 12 h and 2 h before the token ends, with the ms that are left. */
+  readonly onExpiring?: (leftMs: number) => void;
   /** How long a call waits for a central that went away, ms (default 30 s). `wait` and `follow` wait for ever. */
   readonly patienceMs?: number;
   readonly logger?: Logger;
@@ -77,6 +95,17 @@ export interface XpcsClient {
   /** @throws NOT_FOUND one of the ids */
   cancel(ids: readonly JobId[]): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
   /**
+   * Changes what jobs ask for; what runs goes on as it was. All or none.
+   * @throws NOT_FOUND · REFUSED a final job takes tags only
+   */
+  modify(ids: readonly JobId[], changes: JobChanges): Promise<JobId[]>;
+  /**
+   * Lets failed and canceled jobs begin anew, with `children` also those below them. All or none.
+   * @returns those that wait again
+   * @throws NOT_FOUND · REFUSED one is finished, or its parent has failed
+   */
+  retry(ids: readonly JobId[], options?: { readonly children?: boolean }): Promise<JobId[]>;
+  /**
    * Waits until all jobs are finished, failed or canceled.
    * @returns the jobs in the order of `ids`
    * @throws NOT_FOUND · CANCELED the signal was aborted
@@ -84,7 +113,22 @@ export interface XpcsClient {
   wait(ids: readonly JobId[], options?: WaitOptions): Promise<JobView[]>;
   /** Reports every change of any job until `signal` is aborted. */
   follow(options: Required<WaitOptions>): Promise<void>;
+  /**
+   * Makes a token; it is made here, and central gets its hash alone.
+   * @throws PERMISSION_DENIED not an operator of all experiments · INVALID_ARGUMENT
+   */
+  createToken(request: Omit<TokenRequest, "hash">): Promise<NewToken>;
+  /** All tokens, newest first; also those that ended in the last 90 days. */
+  tokens(): Promise<TokenView[]>;
+  /** Ends a token, and closes what was opened with it. @throws NOT_FOUND */
+  revokeToken(id: TokenId): Promise<TokenView>;
   close(): void;
+}
+
+export interface NewToken {
+  /** In clear text, this once. */
+  readonly token: string;
+  readonly view: TokenView;
 }
 
 /** Jobs of one submit call: keeps a request well under the frame limit, whatever the paths. */
@@ -94,22 +138,41 @@ function inChunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }
 
-async function dial(url: string, token: string, clock: Clock): Promise<Connection<ClientApi>> {
-  return openSession(await openWebSocket(url, { clock }), CLIENT_API_METHODS, { clock, token, version: VERSION, party: "client" });
+/** Parents that a request names by place (`#n`), as the calls so far have made them: their ids, or their place within the next call. */
+function withKnownParents(spec: JobSpec, ids: readonly JobId[]): JobSpec {
+  if (spec.parents === undefined) return spec;
+  const known = (parent: string): string => {
+    if (!/^#\d+$/.test(parent)) return parent;
+    const place = Number(parent.slice(1));
+    return ids[place] ?? `#${place - ids.length}`;
+  };
+  return { ...spec, parents: spec.parents.map(known) };
+}
+
+async function dial(url: string, options: ConnectOptions, clock: Clock): Promise<Connection<ClientApi>> {
+  const { token, ca, pin, insecure = false, onExpiring = () => {} } = options;
+  const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
+  const link = await openWebSocket(url, { clock, trust, insecure, proxy: "environment" });
+  const shown = typeof token === "string" ? token : token();
+  const session = await openSession<ClientApi>(link, CLIENT_API_METHODS, { clock, token: shown, version: VERSION, party: "client" });
+  const warning = beforeExpiry(clock, session.welcome.expiresInMs, onExpiring);
+  void session.closed.then(() => warning.cancel());
+  return session;
 }
 
 /**
- * Connects to a central.
+ * Connects to a central, through the proxy that `https_proxy` and `no_proxy` name.
  * @param url e.g. `ws://127.0.0.1:7878`
- * @throws UNAVAILABLE nobody answers there · PERMISSION_DENIED · VERSION_MISMATCH · INVALID_ARGUMENT
+ * @throws UNAVAILABLE nobody answers there · PERMISSION_DENIED the token, or who answers · VERSION_MISMATCH · INVALID_ARGUMENT · REFUSED plain off
+ *   loopback
  */
 export async function connect(url: string, options: ConnectOptions): Promise<XpcsClient> {
   const clock = realClock;
   // The first dial is made here, so that a wrong address fails at once instead of being tried for ever.
-  let first: Connection<ClientApi> | null = await dial(url, options.token, clock);
+  let first: Connection<ClientApi> | null = await dial(url, options, clock);
   const link = reconnecting<ClientApi>({
     dial: async () => {
-      const ready = first ?? (await dial(url, options.token, clock));
+      const ready = first ?? (await dial(url, options, clock));
       first = null;
       return ready;
     },
@@ -129,7 +192,8 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
       const ids: JobId[] = [];
       for (const [at, chunk] of chunks.entries()) {
         const chunkKey = chunks.length === 1 ? key : `${key}.${at}`;
-        ids.push(...(await call((api) => api.submit({ key: chunkKey, jobs: chunk }))).jobs);
+        const specs = chunk.map((spec) => withKnownParents(spec, ids));
+        ids.push(...(await call((api) => api.submit({ key: chunkKey, jobs: specs }))).jobs);
       }
       return { jobs: ids };
     },
@@ -137,8 +201,16 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     job: (id) => call((api) => api.job({ id })),
     sites: async () => (await call((api) => api.sites({}))).sites,
     cancel: (ids) => call((api) => api.cancel({ ids })),
+    modify: async (ids, changes) => (await call((api) => api.modify({ ids, changes }))).modified,
+    retry: async (ids, { children = false } = {}) => (await call((api) => api.retry({ ids, children }))).retried,
     wait: (ids, waitOptions = {}) => waitForJobs(link, ids, waitOptions),
     follow: ({ onChange, signal }) => followChanges(link, { signal }, async () => {}, onChange),
+    async createToken(request) {
+      const token = makeToken(request.join ? "join" : request.role, randomBytes);
+      return { token, view: (await call((api) => api.addToken({ ...request, hash: tokenHash(token) }))).token };
+    },
+    tokens: async () => (await call((api) => api.tokens({}))).tokens,
+    revokeToken: async (id) => (await call((api) => api.revokeToken({ id }))).token,
     close: () => link.close(),
   };
   return client;

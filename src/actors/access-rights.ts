@@ -16,6 +16,8 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   job: "look",
   sites: "look",
   cancel: "act",
+  modify: "act",
+  retry: "act",
   changes: "look",
   addToken: "administer",
   tokens: "administer",

@@ -14,7 +14,7 @@ import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
 import type { Policy } from "../router/policy.js";
 import { ChangeFeed } from "./change-feed.js";
-import { planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
@@ -105,7 +105,7 @@ export class Central {
   #jobChanged(event: Extract<LedgerEvent, { job: JobId }>): void {
     this.feed.changed(event.job);
     if (event.type === "leased" || event.type === "resumed") this.terms.grant(event.job, event.epoch, this.clock.monotonicMs());
-    else if (event.type !== "submitted" && event.type !== "cancelRequested") this.terms.drop(event.job);
+    else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
   }
 
   /** Within a turn: runs `run` when the turn is durable. */
@@ -134,7 +134,10 @@ export class Central {
     for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now)) {
       this.execute({ type: "grant", job, site, why });
       const { epoch, spec } = this.state.jobs.get(job)!;
-      leases.set(site, [...(leases.get(site) ?? []), { job, epoch, work: spec.work, leaseMs: LIMITS.leaseMs }]);
+      leases.set(site, [
+        ...(leases.get(site) ?? []),
+        { job, epoch, work: spec.work, ...(spec.resources && { resources: spec.resources }), leaseMs: LIMITS.leaseMs },
+      ]);
     }
     for (const [site, granted] of leases) {
       const waiter = this.sites.get(site)?.waiter;
@@ -151,7 +154,9 @@ export class Central {
   viewer(): (job: JobRecord) => JobView {
     const loads = this.#loads();
     const now = this.clock.nowMs();
-    return (job) => jobView(job, this.terms.get(job.id), (ready) => waitReason(ready, loads, this.#policy, now));
+    const waitsFor = (job: JobRecord) =>
+      job.state === "awaiting-parents" ? parentsReason(job, this.state) : waitReason(job, loads, this.#policy, now);
+    return (job) => jobView(job, this.terms.get(job.id), waitsFor);
   }
 
   /** Within a turn: all sites, sorted by name. */
@@ -178,6 +183,8 @@ export class Central {
 
   #reap(): void {
     for (const lease of this.terms.expired(this.clock.monotonicMs())) this.execute({ type: "expire", lease });
+    const now = this.clock.nowMs();
+    for (const [job, dueMs] of [...this.state.due]) if (dueMs <= now) this.execute({ type: "overdue", job });
   }
 
   /** Stops the reaper, waits for the turns that wait, and closes the ledger. */

@@ -2,10 +2,11 @@
 import { createHash } from "node:crypto";
 import type { Principal } from "../core/access.js";
 import { XpcsError } from "../core/errors.js";
-import { experimentOf, type JobId, type JobSpec, type JobView } from "../core/job.js";
+import type { JobId, JobSpec, JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, JobQuery } from "../core/protocols.js";
 import { cancelOutcome } from "../ledger/decide.js";
+import { findJobs } from "../ledger/job-index.js";
 import type { JobRecord } from "../ledger/state.js";
 import type { Central } from "./central.js";
 import { Horizon } from "./horizon.js";
@@ -24,7 +25,8 @@ function canonical(value: unknown): string {
 const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canonical(jobs)).digest("hex");
 
 /**
- * Collects views until the page is full, by number and by bytes; `looked` says how many of the records it has dealt with.
+ * Collects views until the page is full, by number and by bytes; `looked` says how many of the records it has dealt with, `more` that there
+ * are others.
  *
  * @param sees records that are passed over
  */
@@ -33,7 +35,7 @@ function page(
   sees: (job: JobRecord) => boolean,
   view: (job: JobRecord) => JobView,
   jobsMax: number,
-): { views: JobView[]; looked: number } {
+): { views: JobView[]; looked: number; more: boolean } {
   const views: JobView[] = [];
   let bytes = 0;
   let looked = 0;
@@ -41,27 +43,31 @@ function page(
     if (sees(record)) {
       const next = view(record);
       bytes += JSON.stringify(next).length;
-      if (views.length > 0 && (views.length >= jobsMax || bytes > LIMITS.pageBytesMax)) break;
+      if (views.length > 0 && (views.length >= jobsMax || bytes > LIMITS.pageBytesMax)) return { views, looked, more: true };
       views.push(next);
     }
     looked += 1;
   }
-  return { views, looked };
+  return { views, looked, more: false };
 }
 
 /** The jobs that match, newest first, from the one after the cursor. */
-function* matching(central: Central, horizon: Horizon, query: JobQuery): Generator<JobRecord> {
-  const { order, jobs } = central.state;
-  const from = query.after === undefined ? order.length : horizon.job(query.after).index;
-  const ids = query.ids === undefined ? null : new Set(query.ids);
-  const tags = Object.entries(query.tags ?? {});
-  for (let index = from - 1; index >= 0; index -= 1) {
-    const job = jobs.get(order[index]!)!;
-    if (ids !== null && !ids.has(job.id)) continue;
-    if (query.experiment !== undefined && experimentOf(job.spec) !== query.experiment) continue;
-    if (query.states !== undefined && !query.states.includes(viewState(job, central.terms.get(job.id)))) continue;
-    if (tags.every(([key, value]) => job.spec.tags[key] === value)) yield job;
-  }
+function matching({ state, terms }: Central, horizon: Horizon, { after, ...filter }: Omit<JobQuery, "limit">): Iterable<JobRecord> {
+  const from = after === undefined ? state.order.length : horizon.job(after).index;
+  return findJobs(state, filter, from, (job) => viewState(job, terms.get(job.id)));
+}
+
+/** The specification of the job at place `at` of a request, with the ids of the parents that it names by their place. */
+function withParents(spec: JobSpec, at: number, ids: readonly JobId[]): JobSpec {
+  if (spec.parents === undefined) return spec;
+  const parents = spec.parents.map((parent) => {
+    if (!parent.startsWith("#")) return parent;
+    const place = Number(parent.slice(1));
+    if (!/^#\d+$/.test(parent) || place >= at)
+      throw new XpcsError("INVALID_ARGUMENT", `submit: jobs.${at}.parents: "${parent}" is no earlier job of this request`);
+    return ids[place]!;
+  });
+  return { ...spec, parents };
 }
 
 /** Tells the sites whose leases were canceled, if they wait for news. */
@@ -89,7 +95,10 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
       const digest = digestOf(jobs);
       return central.turn(() => {
         const now = central.clock.nowMs();
-        central.execute({ type: "submit", key, digest, jobs: jobs.map((spec) => ({ id: central.newJobId(now), spec })) }, by);
+        const ids = jobs.map(() => central.newJobId(now));
+        for (const spec of jobs) horizon.checkParents(spec);
+        const named = jobs.map((spec, at) => ({ id: ids[at]!, spec: withParents(spec, at, ids) }));
+        central.execute({ type: "submit", key, digest, jobs: named }, by);
         return { jobs: [...(central.state.keys.get(key)?.jobs ?? [])] };
       });
     },
@@ -97,10 +106,9 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
       const query = horizon.query(parse("jobs", request) as JobQuery);
       return central.turn(() => {
         const limit = query.limit ?? LIMITS.pageJobsMax;
-        const { views } = page(matching(central, horizon, query), everything, central.viewer(), limit);
-        const last = views.at(-1);
-        const more = last !== undefined && !matching(central, horizon, { ...query, after: last.id }).next().done;
-        return { jobs: views, next: more ? last.id : null };
+        const { limit: _, ...filter } = query;
+        const { views, more } = page(matching(central, horizon, filter), everything, central.viewer(), limit);
+        return { jobs: views, next: more ? views.at(-1)!.id : null };
       });
     },
     async job(request) {
@@ -118,6 +126,22 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
         central.execute({ type: "cancel", ids }, by);
         tellSites(central, ids);
         return cancelOutcome(central.state, ids);
+      });
+    },
+    async modify(request) {
+      const { ids, changes } = parse("modify", request) as Parameters<ClientApi["modify"]>[0];
+      return central.turn(() => {
+        for (const id of ids) horizon.job(id);
+        central.execute({ type: "modify", ids, changes }, by);
+        return { modified: [...new Set(ids)] };
+      });
+    },
+    async retry(request) {
+      const { ids, children = false } = parse("retry", request) as Parameters<ClientApi["retry"]>[0];
+      return central.turn(() => {
+        for (const id of ids) horizon.job(id);
+        const events = central.execute({ type: "retry", ids, children }, by);
+        return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });
     },
     async changes(request) {

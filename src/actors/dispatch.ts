@@ -5,7 +5,7 @@
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { type JobRecord, lastSite, type State } from "../ledger/state.js";
-import type { Choice, Policy, RoutedJob, SiteLoad } from "../router/policy.js";
+import { type Choice, NOTHING, needOf, type Policy, plus, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { Sites } from "./presence.js";
 
 export interface Grant {
@@ -16,7 +16,8 @@ export interface Grant {
 
 function routed(job: JobRecord): RoutedJob {
   const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
-  return { id: job.id, app: job.spec.work.app, site: job.spec.site ?? null, avoid: [...new Set(avoid)] };
+  const { work, site = null, resources = {} } = job.spec;
+  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], resources };
 }
 
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */
@@ -26,13 +27,14 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
     if (!site.present) continue;
     const running = [...(state.leased.get(site.name) ?? [])].map((id) => {
       const job = state.jobs.get(id)!;
-      return { app: job.spec.work.app, elapsedMs: Math.max(0, nowMs - job.since) };
+      return { app: job.spec.work.app, elapsedMs: Math.max(0, nowMs - job.since), resources: job.spec.resources ?? {} };
     });
     const runs = Object.fromEntries(
       Object.entries(site.runs).map(([app, { count, totalMs }]) => [app, { count, meanMs: totalMs / count }]),
     );
-    const { name, slots, apps, granted } = site;
-    loads.push({ name, up: sites.isUp(name, monotonicMs), slots, apps, running, queued: 0, granted, runs });
+    const { name, slots, capacity = null, apps, granted } = site;
+    const up = sites.isUp(name, monotonicMs);
+    loads.push({ name, up, slots, capacity, apps, running, queued: 0, reserved: NOTHING, granted, runs });
   }
   return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -41,8 +43,9 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
 function withJob(loads: readonly SiteLoad[], site: SiteName, job: RoutedJob, choice: Choice): SiteLoad[] {
   return loads.map((load) => {
     if (load.name !== site) return load;
-    if (choice.action === "wait") return { ...load, queued: load.queued + 1 };
-    return { ...load, running: [...load.running, { app: job.app, elapsedMs: 0 }], granted: load.granted + 1 };
+    const { app, resources } = job;
+    if (choice.action === "wait") return { ...load, queued: load.queued + 1, reserved: plus(load.reserved, needOf(resources)) };
+    return { ...load, running: [...load.running, { app, elapsedMs: 0, resources }], granted: load.granted + 1 };
   });
 }
 
@@ -69,7 +72,7 @@ export function planGrants(
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record);
-    const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")}`;
+    const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);
@@ -80,12 +83,24 @@ export function planGrants(
     }
     loads = withJob(loads, choice.site, job, choice);
     const slots = left.get(choice.site);
-    if (choice.action !== "run" || slots === undefined) continue;
+    const need = needOf(job.resources).slots;
+    if (choice.action !== "run" || slots === undefined || slots < need) continue;
     grants.push({ job: id, site: choice.site, why: choice.why });
-    if (slots === 1) left.delete(choice.site);
-    else left.set(choice.site, slots - 1);
+    if (slots === need) left.delete(choice.site);
+    else left.set(choice.site, slots - need);
   }
   return grants;
+}
+
+/** How many ids of parents a reason names. */
+const PARENTS_NAMED = 3;
+
+/** What a job that awaits parents waits for. */
+export function parentsReason(job: JobRecord, state: State): string {
+  const parents = job.spec.parents ?? [];
+  const open = parents.filter((id) => state.jobs.get(id)?.finishedAt === null);
+  const named = `${open.slice(0, PARENTS_NAMED).join(", ")}${open.length > PARENTS_NAMED ? ", ..." : ""}`;
+  return `waits for ${open.length} of ${parents.length} parent${parents.length === 1 ? "" : "s"}: ${named}`;
 }
 
 /** Why a ready job is not running, in one phrase. */

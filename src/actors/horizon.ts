@@ -48,6 +48,12 @@ export class Horizon {
     return jobs.map((spec) => ({ ...spec, experiment }));
   }
 
+  /** Within a turn: a parent tells its children how it fared, so it must be within the horizon. @throws NOT_FOUND */
+  checkParents({ parents = [] }: JobSpec): void {
+    if (this.#experiment === null) return;
+    for (const parent of parents) if (!parent.startsWith("#")) this.job(parent);
+  }
+
   /** Keys of different experiments have nothing to do with each other, and tell nothing of each other. */
   key(key: string): string {
     return this.#experiment === null ? key : `${this.#experiment} ${key}`;

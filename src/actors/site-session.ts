@@ -104,7 +104,8 @@ export class SiteSession implements WorkSource {
     const { promise } = await this.#central.turn(() => {
       const presence = this.#present({ site, instance });
       const record = this.#central.state.sites.get(site);
-      const held = this.#central.state.leased.get(site)?.size ?? 0;
+      let held = 0;
+      for (const id of this.#central.state.leased.get(site) ?? []) held += this.#central.state.jobs.get(id)?.spec.resources?.slots ?? 1;
       const free = Math.max(0, Math.min(slots, (record?.slots ?? 0) - held));
       // Wrapped, so that the turn does not end with the poll.
       return { promise: this.#poll(presence, site, free, waitMs) };

@@ -11,9 +11,11 @@ import type { EventStore } from "../ledger/store.js";
 import type { Policy } from "../router/policy.js";
 import { POLICIES } from "../router/registry.js";
 import type { Link } from "../wire/link.js";
+import { pinOf } from "../wire/trust.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
 import { withinRights } from "./access-rights.js";
 import { Central } from "./central.js";
+import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
 import { GuardedDoor } from "./door.js";
 import { guardLink } from "./gate.js";
@@ -32,12 +34,16 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** Speak TLS: with a certificate of one's own, or with one that is made in `dir` ("made"). */
+  readonly tls?: Certificate | "made";
   /** Allow a plain websocket on an address that is not loopback. */
   readonly insecure?: boolean;
 }
 
 export interface RunningCentral {
   readonly url: string;
+  /** What clients may pin; null without TLS. */
+  readonly pin: string | null;
   /** At the first start on a folder: the tokens that were made then. They are kept nowhere. */
   readonly firstTokens: { readonly operatorToken: string; readonly siteToken: string } | null;
   /** Resolves when the ledger cannot be written any more: nothing is accepted from then on, and the process should end. */
@@ -72,27 +78,35 @@ export async function startCentral(options: StartOptions): Promise<RunningCentra
   const { host, port, clock } = options;
   policyOf(options.policy ?? "soonest");
   let accept: OnLink = (link) => link.close(new XpcsError("UNAVAILABLE", "central is starting"));
-  // The address comes first: when it is refused, no folder has been made.
+  const tls = options.tls === "made" ? await madeCertificate(options) : options.tls;
+  // The address comes before the ledger: when it is refused, no data have been made.
   const listener = await listenWebSocket({
     host,
     port,
     clock,
+    ...(tls === undefined ? {} : { tls }),
     insecure: options.insecure ?? false,
     onLink: (link, peer) => accept(link, peer),
   });
   try {
-    return await startOn(listener, options, (onLink) => {
+    const started = await startOn(listener, options, (onLink) => {
       accept = onLink;
     });
+    return { ...started, pin: tls === undefined ? null : pinOf(tls.cert) };
   } catch (error) {
     await listener.close();
     throw error;
   }
 }
 
+async function madeCertificate({ dir, clock, randomBytes }: StartOptions): Promise<Certificate> {
+  await makeFolder(dir, "the data folder");
+  return ownCertificate(dir, clock, randomBytes);
+}
+
 type OnLink = (link: Link, peer: string) => void;
 
-async function startOn(listener: Listener, options: StartOptions, serve: (onLink: OnLink) => void): Promise<RunningCentral> {
+async function startOn(listener: Listener, options: StartOptions, serve: (onLink: OnLink) => void): Promise<Omit<RunningCentral, "pin">> {
   const { dir, clock, logger, randomBytes } = options;
   await makeFolder(dir, "the data folder");
   // The lock of the ledger comes before the tokens: two centrals that start together must not both make some.

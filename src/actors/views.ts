@@ -29,28 +29,36 @@ function startOf(attempts: readonly Attempt[]): string | null {
 /**
  * A job as clients see it.
  *
- * @param waitsFor why a ready job is not running; asked only for one
+ * @param waitsFor why a job that is ready or awaits parents is not running; asked only for one
  */
 export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: JobRecord) => string): JobView {
+  const waits = job.state === "ready" || job.state === "awaiting-parents";
+  const { spec } = job;
   return {
     id: job.id,
-    app: job.spec.work.app,
+    app: spec.work.app,
     owner: job.owner ?? null,
-    type: typeOf(job.spec.work, job),
+    type: typeOf(spec.work, job),
     state: viewState(job, term),
-    reason: job.state === "ready" ? waitsFor(job) : job.reason,
+    reason: waits ? waitsFor(job) : job.reason,
     since: iso(job.since),
-    site: job.state === "ready" ? null : lastSite(job),
-    why: job.state === "ready" ? null : job.why,
+    site: waits ? null : lastSite(job),
+    why: waits ? null : job.why,
     epoch: job.epoch,
     attempts: job.attempts,
-    inputs: inputsOf(job.spec.work),
+    inputs: inputsOf(spec.work),
     outputs: job.outputs,
-    experiment: experimentOf(job.spec),
-    tags: job.spec.tags,
+    experiment: experimentOf(spec),
+    parents: spec.parents ?? [],
+    onParentFailure: spec.onParentFailure ?? "fail",
+    priority: spec.priority ?? 0,
+    deadline: spec.deadline ?? null,
+    resources: spec.resources ?? {},
+    attemptsMax: spec.attemptsMax,
+    tags: spec.tags,
     progress: job.state === "finished" ? 1 : job.state === "leased" ? (term?.progress ?? null) : null,
     submittedAt: iso(job.submittedAt),
-    startedAt: job.state === "ready" ? null : startOf(job.attempts),
+    startedAt: waits ? null : startOf(job.attempts),
     finishedAt: job.finishedAt === null ? null : iso(job.finishedAt),
   };
 }
@@ -64,6 +72,8 @@ export function siteView(site: SiteRecord, live: { up: boolean; running: number;
     name: site.name,
     state: !site.present ? "gone" : live.up ? "up" : "silent",
     slots: site.slots,
+    capacity: site.capacity ?? null,
+    apps: site.apps,
     running: live.running,
     host: site.host,
     lastSeenAt: iso(live.seenAt ?? site.leftAt ?? site.joinedAt),

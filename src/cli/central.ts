@@ -2,7 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Certificate, readCertificate } from "../actors/certificate.js";
 import { startCentral } from "../actors/start-central.js";
+import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { POLICIES } from "../router/registry.js";
 import { withExample } from "./help.js";
@@ -18,6 +20,9 @@ interface CentralOptions {
   readonly data: string;
   readonly listen: Address;
   readonly policy: string;
+  readonly tls?: true;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly insecure?: true;
 }
 
@@ -31,6 +36,14 @@ function addressOption(text: string): Address {
   if (host === undefined || port > 65_535)
     throw new InvalidArgumentError("It must be HOST:PORT, such as 127.0.0.1:7878; port 0 takes any.");
   return { host, port };
+}
+
+/** @throws INVALID_ARGUMENT one of the pair is missing · NOT_FOUND */
+async function tlsOf({ tls, tlsCert, tlsKey }: CentralOptions): Promise<{ tls?: Certificate | "made" }> {
+  if (tlsCert !== undefined && tlsKey !== undefined) return { tls: await readCertificate(tlsCert, tlsKey) };
+  if (tlsCert !== undefined || tlsKey !== undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "--tls-cert and --tls-key belong together: give both, or --tls alone for a made certificate");
+  return tls === true ? { tls: "made" } : {};
 }
 
 /** Shown at the first start only. */
@@ -52,11 +65,17 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     logger: createPinoLogger({ json: io.json }),
     randomBytes,
     policy: options.policy,
+    ...(await tlsOf(options)),
     insecure: options.insecure === true,
   });
-  const { url, firstTokens } = central;
-  io.result({ url, operatorToken: firstTokens?.operatorToken ?? null, siteToken: firstTokens?.siteToken ?? null }, () =>
-    [`central listens on ${url}`, ...(firstTokens === null ? [] : firstTokensText(firstTokens))].join("\n"),
+  const { url, pin, firstTokens } = central;
+  const { operatorToken = null, siteToken = null } = firstTokens ?? {};
+  io.result({ url, pin, operatorToken, siteToken }, () =>
+    [
+      `central listens on ${url}`,
+      ...(pin === null ? [] : [`its key is ${pin}: what clients and sites pin (--pin)`]),
+      ...(firstTokens === null ? [] : firstTokensText(firstTokens)),
+    ].join("\n"),
   );
   const { signal } = io;
   const interrupted = new Promise<null>((settle) => {
@@ -76,8 +95,15 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
-    .option("--insecure", "allow a plain websocket on an address that is not loopback")
+    .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
+    .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")
+    .option("--tls-key <file>", "private key of the certificate (PEM)")
+    .option("--insecure", "allow an address that is not loopback without TLS: tokens cross the network in clear text")
     .action((options: CentralOptions) => run(options, io));
   command.options.find(({ long }) => long === "--listen")!.defaultValueDescription = "127.0.0.1:7878";
-  withExample(command, "xpcs central --data /var/lib/xpcs --listen 127.0.0.1:7878");
+  withExample(
+    command,
+    "xpcs central --data /var/lib/xpcs --listen 127.0.0.1:7878",
+    "xpcs central --data /var/lib/xpcs --listen 0.0.0.0:7878 --tls",
+  );
 }

@@ -61,6 +61,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./site.js")).registerSite,
   },
   {
+    name: "join",
+    group: "Run the service",
+    summary: "make this machine a site, with one paste",
+    load: async () => (await import("./join.js")).registerJoin,
+  },
+  {
+    name: "token",
+    group: "Run the service",
+    summary: "make, list and revoke tokens of persons and sites",
+    load: async () => (await import("./token.js")).registerToken,
+  },
+  {
     name: "submit",
     group: "Jobs",
     summary: "hand detector files to central; prints the job ids",
@@ -79,6 +91,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Jobs",
     summary: "stop jobs, also running ones",
     load: async () => (await import("./cancel.js")).registerCancel,
+  },
+  {
+    name: "modify",
+    group: "Jobs",
+    summary: "change what jobs ask for, before they run",
+    load: async () => (await import("./modify.js")).registerModify,
+  },
+  {
+    name: "retry",
+    group: "Jobs",
+    summary: "let failed and canceled jobs begin anew",
+    load: async () => (await import("./retry.js")).registerRetry,
   },
   {
     name: "sites",

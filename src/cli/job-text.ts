@@ -69,6 +69,9 @@ function attemptLine({ epoch, site, outcome, startedAt, finishedAt, code, reason
 /** Everything about one job. */
 export function jobText(job: JobView): string {
   const tags = Object.entries(job.tags).map(([key, value]) => `${key}=${value}`);
+  const needs = Object.entries(job.resources)
+    .map(([what, amount]) => `${what} ${amount}`)
+    .join(", ");
   const lines: readonly (readonly [string, string | null])[] = [
     ["job", job.id],
     ["app", `${job.app} (${job.type})`],
@@ -77,6 +80,10 @@ export function jobText(job: JobView): string {
     ["site", job.site],
     ["why", job.why],
     ["experiment", job.experiment],
+    ["parents", job.parents.length === 0 ? null : job.parents.join(" ")],
+    ["priority", job.priority === 0 ? null : String(job.priority)],
+    ["deadline", job.deadline && utc(job.deadline)],
+    ["needs", needs === "" ? null : needs],
     ["tags", tags.length === 0 ? null : tags.join(" ")],
     ["submitted", utc(job.submittedAt)],
     ["started", job.startedAt && utc(job.startedAt)],

@@ -7,15 +7,29 @@ import type { XpcsClient } from "../index.js";
 import { addCentralOptions, type CentralOptions, experimentOption, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { jobTable } from "./job-text.js";
-import { collectPairs, integerOption } from "./option-values.js";
+import { collectPairs, integerOption, timeOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 
 interface JobsOptions extends CentralOptions {
   readonly state?: readonly JobState[];
   readonly experiment?: string;
   readonly tag?: Readonly<Record<string, string>>;
+  readonly app?: string;
+  readonly site?: string;
+  readonly owner?: string;
+  readonly parent?: string;
+  readonly since?: string;
+  readonly until?: string;
   readonly limit: number;
 }
+
+/** What was given, as central calls it. */
+function queryOf({ state, tag, experiment, app, site, owner, parent, since, until }: JobsOptions): JobQuery {
+  const query = { states: state, tags: tag, experiment, app, site, owner, parent, submittedAfter: since, submittedBefore: until };
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+}
+
+const pastOption = timeOption(-1);
 
 /** Pages until `limit` jobs are there or no more exist. */
 async function listJobs(client: XpcsClient, query: JobQuery, limit: number): Promise<JobView[]> {
@@ -40,11 +54,15 @@ export function registerJobs(program: Command, io: CliIo): void {
     .addOption(new Option("--state <states...>", "only jobs in these states").choices(JOB_STATES))
     .option("--experiment <cycle/name>", "only jobs of this experiment", experimentOption)
     .option("--tag <key=value>", "only jobs with this tag (repeat for more)", collectPairs)
+    .option("--app <name>", "only jobs of this app")
+    .option("--site <name>", "only jobs whose latest attempt was there")
+    .option("--owner <name>", "only jobs that this person submitted")
+    .option("--parent <id>", "only jobs that have this parent")
+    .option("--since <time>", "submitted at or after: 2026-11-25T18:00:00Z, or as long ago as 15m, 2h, 1d", pastOption)
+    .option("--until <time>", "submitted before", pastOption)
     .option("--limit <n>", "at most so many", integerOption(1, 1_000_000), 100)
     .action(async (options: JobsOptions) => {
-      const { state: states, tag: tags, experiment } = options;
-      const query: JobQuery = { ...(states && { states }), ...(tags && { tags }), ...(experiment && { experiment }) };
-      const jobs = await withClient(options, (client) => listJobs(client, query, options.limit));
+      const jobs = await withClient(options, (client) => listJobs(client, queryOf(options), options.limit));
       io.result(jobs, () => jobTable(jobs));
     });
   withExample(command, "xpcs jobs --state running ready --tag sample=latex");

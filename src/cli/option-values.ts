@@ -20,6 +20,17 @@ export function positiveOption(text: string): number {
   return value;
 }
 
+const SECONDS = { s: 1, min: 60, h: 3_600, d: 86_400 } as const;
+
+/** A duration such as `90s`, `45min`, `12h` or `30d`, in seconds; `never` is null. */
+export function durationOption(text: string): number | null {
+  if (text === "never") return null;
+  const match = /^(\d{1,9})(s|min|h|d)$/.exec(text);
+  const seconds = match === null ? 0 : Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS];
+  if (seconds <= 0) throw new InvalidArgumentError("It must be a time such as 12h or 30d, or never.");
+  return seconds;
+}
+
 /** Collects an option that may be given several times. */
 export function collectTexts(text: string, previous: readonly string[] = []): string[] {
   return [...previous, text];
@@ -30,4 +41,20 @@ export function collectPairs(text: string, previous: Readonly<Record<string, str
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("It must have the form key=value.");
   return { ...previous, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time as ISO 8601 UTC: one with its zone, or a span such as 90s, 15m, 2h, 1d from now on (`sign` 1) or back (-1). */
+export function timeOption(sign: 1 | -1): (text: string) => string {
+  return (text) => {
+    const span = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text);
+    const spelled = /T.*(Z|[+-]\d\d:?\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
+    const at = new Date(span === null ? spelled : Date.now() + sign * Number(span[1]) * UNIT_MS[span[2]!]!);
+    if (Number.isNaN(at.getTime()))
+      throw new InvalidArgumentError(
+        `It must be a time such as 2026-11-25T18:00:00Z, or a span ${sign > 0 ? "from now" : "back"} such as 90s, 15m, 2h.`,
+      );
+    return at.toISOString();
+  };
 }

@@ -1,34 +1,36 @@
 /** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
 import { randomUUID } from "node:crypto";
-import { availableParallelism, hostname } from "node:os";
+import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { toXpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
-import { WORK_SOURCE_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
-import { VERSION } from "../core/version.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import { APPS } from "../sites/apps.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
 import { runSite } from "../sites/site.js";
-import { openSession } from "../wire/connect.js";
-import { openWebSocket } from "../wire/websocket-client.js";
 import { nativeVersion } from "../xpcs/native.js";
-import { addCentralOptions, type CentralOptions, centralSettings } from "./client-settings.js";
+import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { siteDial } from "./site-dial.js";
 
-interface SiteOptions extends CentralOptions {
-  readonly name?: string;
+/** What `xpcs join` takes of them. */
+export interface SiteRunOptions {
+  readonly work?: string;
   readonly slots: number;
-  readonly work: string;
   readonly threads?: number;
   readonly grace: number;
+}
+
+interface SiteOptions extends SiteRunOptions, CentralOptions {
+  readonly name?: string;
+  readonly work: string;
 }
 
 function nameOption(text: string): string {
@@ -55,9 +57,11 @@ async function workFolder(work: string, name: string): Promise<string> {
   return folder;
 }
 
-async function run(options: SiteOptions, io: CliIo): Promise<void> {
-  const { central, token } = centralSettings(options);
+/** Runs a site until it is told to stop. */
+export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
   const { name = nameOption(hostname()), slots } = options;
+  const settings = (): CentralSettings => centralSettings(options, name);
+  const { central } = settings();
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -68,9 +72,9 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
     slots,
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
+    capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: 0, nodes: 1, walltimeS: null },
     workDir,
-    dial: async () =>
-      openSession(await openWebSocket(central, { clock }), WORK_SOURCE_METHODS, { clock, token, version: VERSION, party: "site" }),
+    dial: siteDial({ settings, clock, logger }),
     kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
     clock,
     logger,
@@ -85,6 +89,14 @@ async function run(options: SiteOptions, io: CliIo): Promise<void> {
   await site.ended;
 }
 
+/** Adds the options that say how a site works. */
+export function addSiteOptions(command: Command): Command {
+  return command
+    .option("--slots <n>", "jobs at a time", integerOption(1, LIMITS.siteSlotsMax), 1)
+    .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, LIMITS.threadsMax))
+    .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
+}
+
 /** Adds the command to the program. */
 export function registerSite(program: Command, io: CliIo): void {
   const command = program
@@ -92,10 +104,7 @@ export function registerSite(program: Command, io: CliIo): void {
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
     .requiredOption("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
-    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
-    .option("--slots <n>", "jobs at a time", integerOption(1, LIMITS.siteSlotsMax), 1)
-    .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, LIMITS.threadsMax))
-    .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30)
-    .action((options: SiteOptions) => run(options, io));
+    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption);
+  addSiteOptions(command).action((options: SiteOptions) => runSiteCommand(options, io));
   withExample(command, "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work");
 }

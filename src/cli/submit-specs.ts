@@ -19,12 +19,10 @@ export interface SubmitWords {
   readonly metadata?: string;
   /** Folder of the results; default: beside each input. */
   readonly out?: string;
-  readonly experiment?: string;
   readonly overwrite: boolean;
   readonly options: CorrOptions;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly attemptsMax: number;
-  readonly site?: string;
+  /** What all jobs have, whatever they work on. */
+  readonly shared: Omit<JobSpec, "work">;
   /** The same request again is harmless with a key, so a result that is there already is no mistake. */
   readonly repeatable: boolean;
 }
@@ -74,24 +72,24 @@ function metadataRef(source: string, { metadata, job, options }: SubmitWords): {
  * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there · what `xpcs corr` refuses without reading frames
  */
 export function submitSpecs(words: SubmitWords): JobSpec[] {
-  const { inputs, options, overwrite, experiment, tags, attemptsMax, site } = words;
+  const { inputs, options, overwrite } = words;
   if (words.qmaps.length === 0 && words.job === undefined)
     throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap QMAP.hdf, or --job META.hdf for a legacy job file");
   if (inputs.length === 0 && words.job === undefined) throw new XpcsError("INVALID_ARGUMENT", "give at least one INPUT file");
   const qmaps = words.qmaps.length === 0 ? [undefined] : words.qmaps.map((qmap) => fileRef("the q-map", qmap));
-  const shared = {
+  const files = {
     ...(words.job === undefined ? {} : { job: fileRef("the job file", words.job) }),
   };
   const sources = inputs.length > 0 ? inputs.map((input) => fileRef("the input", input)) : [undefined];
   const works = sources.flatMap((input): CorrJob[] => {
-    const source = (input ?? shared.job!).path;
+    const source = (input ?? files.job!).path;
     const outs = resultRefs(source, words);
     const metadata = metadataRef(source, words);
     return qmaps.map((qmap, at) => ({
       app: "xpcs.corr",
       ...(input === undefined ? {} : { input }),
       ...(qmap === undefined ? {} : { qmap }),
-      ...shared,
+      ...files,
       ...metadata,
       out: outs[at]!,
       overwrite,
@@ -101,7 +99,7 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
   const taken = new Map<string, string>();
   for (const work of works) {
     const other = taken.get(work.out.path);
-    const source = (work.input ?? shared.job!).path;
+    const source = (work.input ?? files.job!).path;
     if (other !== undefined)
       throw new XpcsError("INVALID_ARGUMENT", `${other} and ${source} would both write ${work.out.path}: submit them with different --out`);
     taken.set(work.out.path, source);
@@ -109,9 +107,6 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
   const mayExist = overwrite || words.repeatable;
   return works.map((work) => ({
     work: checkedWork(work, { mayExist }),
-    ...(experiment === undefined ? {} : { experiment }),
-    tags,
-    attemptsMax,
-    ...(site === undefined ? {} : { site }),
+    ...words.shared,
   }));
 }

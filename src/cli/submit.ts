@@ -1,28 +1,24 @@
 /** `xpcs submit INPUT...`: hands files to central, one job per input, and may wait for them. */
 import type { Command } from "commander";
 import type { JobId } from "../core/job.js";
-import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { checkFolder, makeFolder } from "../ledger/make-folder.js";
-import { addCentralOptions, type CentralOptions, experimentOption, experimentSetting, withClient } from "./client-settings.js";
+import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { withExample } from "./help.js";
+import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
 import { changeLines } from "./job-text.js";
-import { collectPairs, collectTexts, integerOption } from "./option-values.js";
+import { collectTexts } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { submitSpecs } from "./submit-specs.js";
 import { exitByOutcome } from "./watch.js";
 
-interface SubmitOptions extends CentralOptions, RawCorrOptions {
+interface SubmitOptions extends CentralOptions, JobOptions, RawCorrOptions {
   readonly qmap?: readonly string[];
   readonly job?: string;
   readonly out?: string;
   readonly overwrite?: true;
-  readonly experiment?: string;
-  readonly tag?: Readonly<Record<string, string>>;
-  readonly site?: string;
-  readonly attempts: number;
   readonly key?: string;
   readonly wait?: true;
 }
@@ -40,8 +36,8 @@ function stillGoing(error: unknown, jobs: readonly JobId[], io: CliIo): never {
 const RESULTS_FOLDER = "the folder of the results (--out)";
 
 async function submit(inputs: readonly string[], options: SubmitOptions, io: CliIo): Promise<void> {
-  const { qmap, job, metadata, out, site, key } = options;
-  const experiment = experimentSetting(options.experiment);
+  const { qmap, job, metadata, out, key } = options;
+  const shared = specOf(options);
   if (out !== undefined) await checkFolder(out, RESULTS_FOLDER);
   const jobs = submitSpecs({
     inputs,
@@ -49,12 +45,9 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
     ...(job === undefined ? {} : { job }),
     ...(metadata === undefined ? {} : { metadata }),
     ...(out === undefined ? {} : { out }),
-    ...(site === undefined ? {} : { site }),
-    ...(experiment === null ? {} : { experiment }),
     overwrite: options.overwrite === true,
     options: parseCorrOptions(options),
-    tags: options.tag ?? {},
-    attemptsMax: options.attempts,
+    shared,
     repeatable: key !== undefined,
   });
   await withClient(options, async (client) => {
@@ -80,17 +73,11 @@ export function registerSubmit(program: Command, io: CliIo): void {
     .option("--job <file>", "legacy job file with maps and settings")
     .option("--out <folder>", "folder of the results, made if missing (default: beside each input)")
     .option("--overwrite", "replace results that are there")
-    .option(
-      "--experiment <cycle/name>",
-      "experiment of the jobs (default: XPCS_EXPERIMENT, then ~/.config/xpcs/client.json)",
-      experimentOption,
-    )
-    .option("--tag <key=value>", "label the jobs (repeat for more)", collectPairs)
-    .option("--site <name>", "run at this site only")
-    .option("--attempts <n>", "attempts before a job fails for good", integerOption(1, 100), LIMITS.attemptsMax)
     .option("--key <text>", "idempotency key: the same request again makes no second job")
     .option("--wait", "wait until the jobs have ended; exit code 1 when one failed or was canceled");
-  addConfigOption(addCentralOptions(addCorrOptions(command)));
-  readsConfig(command, { repeatable: ["tag", "qmap"] }).action((inputs: string[], options: SubmitOptions) => submit(inputs, options, io));
+  addConfigOption(addCentralOptions(addCorrOptions(addJobOptions(command))));
+  readsConfig(command, { repeatable: ["tag", "parent", "qmap"] }).action((inputs: string[], options: SubmitOptions) =>
+    submit(inputs, options, io),
+  );
   withExample(command, "xpcs submit scan_*.bin --qmap qmap.hdf --frame-time 2e-5 --tag sample=latex --wait");
 }

@@ -50,15 +50,65 @@ export const DEFAULT_EXPERIMENT = "local/default";
 /** `CYCLE/NAME`, as at the beamline: `2026-3/smith`. */
 export const EXPERIMENT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
+/** What an attempt takes of its site. Absent: one slot, and nothing else is counted. */
+export interface Resources {
+  readonly slots?: number;
+  /** Also the threads of a built-in kernel. */
+  readonly cores?: number;
+  /** GB of 10^9 bytes. */
+  readonly memoryGb?: number;
+  readonly gpus?: number;
+  readonly nodes?: number;
+  /** An attempt that takes longer is stopped, and counts as failed, s. */
+  readonly walltimeS?: number;
+}
+
+/** What a site has in all; a job that asks for more never goes there. */
+export interface SiteCapacity {
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly gpus: number;
+  readonly nodes: number;
+  /** Longest attempt, s; null: no limit. */
+  readonly walltimeS: number | null;
+}
+
+/** What becomes of a job when a parent fails or is canceled: it fails too, or runs all the same. */
+export const PARENT_POLICIES = ["fail", "run"] as const;
+export type ParentPolicy = (typeof PARENT_POLICIES)[number];
+
 export interface JobSpec {
   readonly work: Work;
   /** The experiment that it belongs to; absent: `DEFAULT_EXPERIMENT`. */
   readonly experiment?: string;
+  /** Jobs of the same experiment that must end first; in a request, `#n` is the n-th job of the same request, from 0, and comes before. */
+  readonly parents?: readonly JobId[];
+  /** Absent: `fail`. */
+  readonly onParentFailure?: ParentPolicy;
+  /** Higher comes first; absent: 0. Of the same priority those with the earlier deadline, then those that have waited longer. */
+  readonly priority?: number;
+  /** A job that no site has begun by then fails. ISO 8601, UTC. */
+  readonly deadline?: string;
+  /** Before the second attempt after a failure, ms; doubles with each. */
+  readonly retryDelayMs?: number;
+  readonly resources?: Resources;
   readonly tags: Readonly<Record<string, string>>;
   /** Attempts before the job fails for good. */
   readonly attemptsMax: number;
   /** Pin to one site. */
   readonly site?: SiteName;
+}
+
+/** What `modify` may change; null takes a field away. A final job takes tags only. */
+export interface JobChanges {
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly priority?: number;
+  readonly deadline?: string | null;
+  readonly attemptsMax?: number;
+  readonly retryDelayMs?: number;
+  readonly onParentFailure?: ParentPolicy;
+  readonly resources?: Resources;
+  readonly site?: SiteName | null;
 }
 
 /** The experiment that a job belongs to. */
@@ -87,6 +137,7 @@ export interface Lease {
   readonly job: JobId;
   readonly epoch: number;
   readonly work: Work;
+  readonly resources?: Resources;
   readonly leaseMs: number;
 }
 
@@ -112,6 +163,12 @@ export interface JobView {
   readonly inputs: readonly string[];
   readonly outputs: readonly OutputFile[];
   readonly experiment: string;
+  readonly parents: readonly JobId[];
+  readonly onParentFailure: ParentPolicy;
+  readonly priority: number;
+  readonly deadline: string | null;
+  readonly resources: Resources;
+  readonly attemptsMax: number;
   readonly tags: Readonly<Record<string, string>>;
   /** 0 to 1, or null when nothing is known. */
   readonly progress: number | null;
@@ -124,6 +181,9 @@ export interface SiteView {
   readonly name: SiteName;
   readonly state: "up" | "silent" | "draining" | "gone";
   readonly slots: number;
+  /** Null: it did not say. */
+  readonly capacity: SiteCapacity | null;
+  readonly apps: readonly string[];
   readonly running: number;
   readonly host: string;
   readonly lastSeenAt: string;

@@ -23,6 +23,8 @@ export const LIMITS = {
   authenticateMs: 10_000,
   /** Links that have not authenticated, at a time; the oldest makes room. All sites come back together when central was restarted, but need ms. */
   unauthenticatedLinksMax: 256,
+  /** Open connections of a listener: every site of a large facility, and then some. */
+  connectionsMax: 4_096,
   /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
   loginFailuresMax: 10,
   loginWindowMs: 60_000,
@@ -52,6 +54,14 @@ export const LIMITS = {
   /** Wait before the second attempt after a failure; doubles with each, up to the maximum. A lost lease retries at once. */
   retryDelayMs: 1_000,
   retryDelayMaxMs: 60_000,
+  /** Longest first wait that a job may ask for. */
+  retryDelayAskMaxMs: 3_600_000,
+  /** Of a job either way: enough steps for any order. */
+  priorityMax: 1_000,
+  /** Parents of one job: their end is looked at together. */
+  parentsMax: 1_000,
+  /** Of a job's resources; more than any machine has, and exact as numbers. */
+  resourceMax: 1_000_000,
   /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
   siteSlotsMax: 1_024,
   /** Threads of one correlation: more than any machine has cores. */

@@ -7,7 +7,7 @@
 import type { Party, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
-import type { JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteName, SiteView } from "./job.js";
+import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -40,6 +40,15 @@ export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly experiment?: string;
+  readonly app?: string;
+  /** Site of the latest attempt. */
+  readonly site?: SiteName;
+  /** The person who submitted them. */
+  readonly owner?: string;
+  readonly parent?: JobId;
+  /** ISO 8601, UTC; the first is inclusive, the second not. */
+  readonly submittedAfter?: string;
+  readonly submittedBefore?: string;
   readonly ids?: readonly JobId[];
   readonly limit?: number;
   /** Cursor of the previous page. */
@@ -56,6 +65,17 @@ export interface ClientApi {
   sites(request: Record<string, never>): Promise<{ sites: SiteView[] }>;
   /** Idempotent: canceling twice answers the same; a final job stays as it is. */
   cancel(request: { ids: readonly JobId[] }): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
+  /**
+   * Changes what jobs ask for; what runs goes on as it was. All or none. Idempotent: the same changes again change nothing.
+   * @throws NOT_FOUND · REFUSED a final job takes tags only
+   */
+  modify(request: { ids: readonly JobId[]; changes: JobChanges }): Promise<{ modified: JobId[] }>;
+  /**
+   * Failed and canceled jobs begin anew with all their attempts; others are left alone, so a repeat is harmless. All or none.
+   * `children`: also the jobs below them that failed or were canceled.
+   * @throws NOT_FOUND · REFUSED a job is finished, its parent has failed, or its deadline has passed
+   */
+  retry(request: { ids: readonly JobId[]; children?: boolean }): Promise<{ retried: JobId[] }>;
   /**
    * Long poll: jobs that changed after `cursor`, at once if there are any, else when there are or after `waitMs`.
    * The cursor `null` answers with the present cursor and no jobs.
@@ -75,6 +95,8 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   job: true,
   sites: true,
   cancel: true,
+  modify: true,
+  retry: true,
   changes: true,
   addToken: true,
   tokens: true,
@@ -107,6 +129,7 @@ export interface WorkSource {
     host: string;
     slots: number;
     apps: readonly string[];
+    capacity?: SiteCapacity;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /** Long poll for at most `slots` leases; answers at once with news. Unanswered grants come back by expiry. */

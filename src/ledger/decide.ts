@@ -4,10 +4,12 @@
  * What events do is reduce.ts; which site gets a job is src/router.
  */
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import type { JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
+import type { JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
+import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
+import { Family, withChildren } from "./family.js";
 import { canceledBy, type JobRecord, lastSite, type State } from "./state.js";
 
 export type Command =
@@ -26,6 +28,9 @@ export type Command =
   | { readonly type: "fail"; readonly site: SiteName; readonly lease: LeaseRef; readonly code: ErrorCode; readonly reason: string }
   | { readonly type: "giveBack"; readonly site: SiteName; readonly leases: readonly LeaseRef[]; readonly reason: string }
   | { readonly type: "cancel"; readonly ids: readonly JobId[] }
+  | { readonly type: "overdue"; readonly job: JobId }
+  | Modify
+  | Retry
   | {
       readonly type: "join";
       readonly site: SiteName;
@@ -33,6 +38,7 @@ export type Command =
       readonly host: string;
       readonly slots: number;
       readonly apps: readonly string[];
+      readonly capacity?: SiteCapacity;
       readonly held: readonly LeaseRef[];
     }
   | { readonly type: "leave"; readonly site: SiteName };
@@ -47,9 +53,9 @@ function stale(lease: LeaseRef, job: JobRecord): XpcsError {
   return new XpcsError("STALE_LEASE", `job ${lease.job} epoch ${lease.epoch}: ${now}; discard this attempt's output`);
 }
 
-/** Delay before the next attempt after `failures` failures, ms: doubling from `retryDelayMs`. */
-export function retryDelayMs(failures: number): number {
-  return Math.min(LIMITS.retryDelayMaxMs, LIMITS.retryDelayMs * 2 ** Math.max(0, failures - 1));
+/** Delay before the next attempt after `failures` failures, ms: doubling from `firstMs`; a first that is above the maximum stays. */
+export function retryDelayMs(failures: number, firstMs: number = LIMITS.retryDelayMs): number {
+  return Math.max(firstMs, Math.min(LIMITS.retryDelayMaxMs, firstMs * 2 ** Math.max(0, failures - 1)));
 }
 
 /** True when `site` holds exactly this lease. */
@@ -76,7 +82,7 @@ function endAttempt(job: JobRecord, ending: Ending, now: number): AttemptEnded {
       hopeless || job.spec.attemptsMax === 1 ? ending.reason : `${ending.reason} (attempt ${counted} of ${job.spec.attemptsMax}, the last)`;
     return { ...base, reason, next: "fail", notBefore: 0 };
   }
-  return { ...base, next: "retry", notBefore: ending.outcome === "lost" ? now : now + retryDelayMs(counted) };
+  return { ...base, next: "retry", notBefore: ending.outcome === "lost" ? now : now + retryDelayMs(counted, job.spec.retryDelayMs) };
 }
 
 function submit(state: State, command: Of<"submit">, now: number): Decision {
@@ -86,7 +92,18 @@ function submit(state: State, command: Of<"submit">, now: number): Decision {
     return new XpcsError("KEY_CONFLICT", `the key "${command.key}" was used for another request: use a new key for a new request`);
   }
   const { key, digest } = command;
-  return command.jobs.map(({ id, spec }) => ({ type: "submitted", at: now, job: id, spec, key, digest }));
+  const events: LedgerEvent[] = [];
+  const family = new Family(state);
+  for (const { id, spec } of command.jobs) {
+    const stranger = family.stranger(spec);
+    if (stranger !== null) return stranger;
+    const verdict = family.verdict(spec);
+    family.enter(id, spec);
+    const submitted: LedgerEvent = { type: "submitted", at: now, job: id, spec, key, digest };
+    events.push(verdict.kind === "ready" ? submitted : { ...submitted, awaits: true });
+    if (verdict.kind === "fail") events.push(family.failed(id, verdict.reason, now));
+  }
+  return events;
 }
 
 function grant(state: State, command: Of<"grant">, now: number): Decision {
@@ -150,10 +167,17 @@ function cancel(state: State, command: Of<"cancel">, now: number): Decision {
   for (const id of new Set(command.ids)) {
     const job = state.jobs.get(id);
     if (job === undefined) return unknownJob(id);
-    if (job.state === "ready") events.push({ type: "canceled", at: now, job: id });
+    if (job.state === "ready" || job.state === "awaiting-parents") events.push({ type: "canceled", at: now, job: id });
     else if (job.state === "leased" && !job.cancelRequested) events.push({ type: "cancelRequested", at: now, job: id });
   }
   return events;
+}
+
+function overdue(state: State, command: Of<"overdue">, now: number): Decision {
+  const dueMs = state.due.get(command.job);
+  if (dueMs === undefined || dueMs > now) return [];
+  const reason = `its deadline ${new Date(dueMs).toISOString()} passed before a site began it`;
+  return [{ type: "failed", at: now, job: command.job, reason }];
 }
 
 function endHeld(state: State, site: SiteName, ending: Ending, now: number, except: readonly LeaseRef[] = []): LedgerEvent[] {
@@ -167,7 +191,7 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
 }
 
 function join(state: State, command: Of<"join">, now: number): Decision {
-  const { site, instance, host, slots, apps, held } = command;
+  const { site, instance, host, slots, apps, capacity, held } = command;
   const before = state.sites.get(site);
   // What a site holds and does not name is over: a grant that did not reach it, or what a process that is gone was running.
   const restarted = before !== undefined && before.instance !== instance;
@@ -180,8 +204,10 @@ function join(state: State, command: Of<"join">, now: number): Decision {
     before.instance === instance &&
     before.host === host &&
     before.slots === slots &&
-    before.apps.join("\n") === apps.join("\n");
-  if (!same) events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps });
+    before.apps.join("\n") === apps.join("\n") &&
+    JSON.stringify(before.capacity) === JSON.stringify(capacity);
+  if (!same)
+    events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps, ...(capacity === undefined ? {} : { capacity }) });
   return events;
 }
 
@@ -196,6 +222,11 @@ function leave(state: State, { site }: Of<"leave">, now: number): Decision {
  * Codes: KEY_CONFLICT, NOT_FOUND, STALE_LEASE, REFUSED.
  */
 export function decide(state: State, command: Command, now: number): Decision {
+  const decision = decideAlone(state, command, now);
+  return decision instanceof XpcsError ? decision : withChildren(state, decision, now);
+}
+
+function decideAlone(state: State, command: Command, now: number): Decision {
   switch (command.type) {
     case "submit":
       return submit(state, command, now);
@@ -213,6 +244,12 @@ export function decide(state: State, command: Command, now: number): Decision {
       return giveBack(state, command, now);
     case "cancel":
       return cancel(state, command, now);
+    case "overdue":
+      return overdue(state, command, now);
+    case "modify":
+      return modify(state, command, now);
+    case "retry":
+      return retry(state, command, now);
     case "join":
       return join(state, command, now);
     case "leave":

@@ -4,10 +4,10 @@
  * `at` is wall-clock time in ms since 1970 UTC, for people; order comes from the sequence number alone.
  */
 import type { ErrorCode } from "../core/errors.js";
-import type { JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
+import type { JobChanges, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 
 /** Version of the events that this program writes. */
-export const EVENT_VERSION = 1;
+export const EVENT_VERSION = 2;
 
 export type Summary = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -20,6 +20,39 @@ export interface Submitted {
   readonly key: string;
   /** Of the whole request: tells a repeat from another request under the same key. */
   readonly digest: string;
+  /** It waits for its parents. */
+  readonly awaits?: true;
+}
+
+/** All parents of a job ended as it wants them to. */
+export interface Released {
+  readonly type: "released";
+  readonly at: number;
+  readonly job: JobId;
+}
+
+/** A job that no site held failed: a parent failed, or its deadline passed. */
+export interface Failed {
+  readonly type: "failed";
+  readonly at: number;
+  readonly job: JobId;
+  readonly reason: string;
+}
+
+/** Its owner changed what a job asks for. */
+export interface Modified {
+  readonly type: "modified";
+  readonly at: number;
+  readonly job: JobId;
+  readonly changes: JobChanges;
+}
+
+/** Its owner had a failed or canceled job tried again, with all its attempts. */
+export interface Retried {
+  readonly type: "retried";
+  readonly at: number;
+  readonly job: JobId;
+  readonly awaits?: true;
 }
 
 /** A site got the right to run an attempt; `epoch` is one more than the last. */
@@ -90,6 +123,7 @@ export interface SiteJoined {
   readonly host: string;
   readonly slots: number;
   readonly apps: readonly string[];
+  readonly capacity?: SiteCapacity;
 }
 
 /** A site's process said goodbye. */
@@ -100,15 +134,31 @@ export interface SiteLeft {
 }
 
 /** What follows from an order carries the person whose token the order came with; what central does by itself, and old events, do not. */
-export type LedgerEvent = (Submitted | Leased | Resumed | AttemptEnded | Completed | CancelRequested | Canceled | SiteJoined | SiteLeft) & {
-  readonly by?: string;
-};
+export type LedgerEvent = (
+  | Submitted
+  | Released
+  | Failed
+  | Modified
+  | Retried
+  | Leased
+  | Resumed
+  | AttemptEnded
+  | Completed
+  | CancelRequested
+  | Canceled
+  | SiteJoined
+  | SiteLeft
+) & { readonly by?: string };
 
 export type EventType = LedgerEvent["type"];
 
 /** All types, exhaustive by its own type: what is not here cannot be read back. */
 export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   submitted: true,
+  released: true,
+  failed: true,
+  modified: true,
+  retried: true,
   leased: true,
   resumed: true,
   attemptEnded: true,

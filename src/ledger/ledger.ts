@@ -6,11 +6,13 @@ import { XpcsError } from "../core/errors.js";
 import { type Command, decide } from "./decide.js";
 import type { LedgerEvent } from "./events.js";
 import { reduce } from "./reduce.js";
-import { type Dirty, dirtyRecords, emptyState, noDirty, restoreRecord, type State } from "./state.js";
+import { type Dirty, dirtyRecords, emptyState, type JobRecord, noDirty, restoreRecord, type State } from "./state.js";
 import type { EventStore } from "./store.js";
 
 /** Events between two checkpoints: a restart replays at most so many, which takes some ms. */
 const CHECKPOINT_EVENTS = 2_000;
+
+const placeOf = ({ queued, changed }: JobRecord) => queued ?? changed;
 
 /**
  * The state that the store holds: its checkpoint and the events after it.
@@ -22,9 +24,9 @@ export async function loadState(store: EventStore): Promise<{ state: State; dirt
   const dirty = noDirty();
   for await (const record of store.records()) restoreRecord(state, record);
   // Ready jobs queue by the time at which they became ready, which the order of submission does not tell.
-  const queue = [...state.ready].map((id) => state.jobs.get(id)!).sort((a, b) => a.changed - b.changed || a.index - b.index);
-  state.ready.clear();
-  for (const job of queue) state.ready.add(job.id);
+  const queue = [...state.ready].map((id) => state.jobs.get(id)!).sort((a, b) => placeOf(a) - placeOf(b) || a.index - b.index);
+  for (const job of queue) state.ready.delete(job.id);
+  for (const job of queue) state.ready.add(job.id, job.spec);
   state.sequence = store.checkpointSequence;
   for await (const { event } of store.events(state.sequence)) reduce(state, event, dirty);
   return { state, dirty };

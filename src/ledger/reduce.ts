@@ -2,9 +2,9 @@
  * What each event does to the state. Deterministic and total: no clock, no rules, no refusals; those are decide.ts's. Changes `state` in
  * place, because central holds a hundred thousand jobs, but replaces records instead of changing them.
  */
-import type { Attempt, JobId } from "../core/job.js";
+import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
 import type { AttemptEnded, LedgerEvent, SiteJoined, Submitted } from "./events.js";
-import { ATTEMPTS_KEPT, canceledBy, type Dirty, indexJob, type JobRecord, lastSite, type State } from "./state.js";
+import { ATTEMPTS_KEPT, addJob, canceledBy, type Dirty, indexJob, type JobRecord, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -12,9 +12,12 @@ function updateJob(state: State, id: JobId, change: (job: JobRecord) => Partial<
   const before = state.jobs.get(id);
   // Decisions are made on the state, so an event of an unknown job cannot be written; a damaged ledger is found by its checksums.
   if (before === undefined) return;
-  const after = { ...before, ...change(before), changed: state.sequence };
+  const changed = { ...before, ...change(before), changed: state.sequence };
+  const moved =
+    before.state !== "ready" || before.spec.priority !== changed.spec.priority || before.spec.deadline !== changed.spec.deadline;
+  const after = changed.state === "ready" && moved ? { ...changed, queued: state.sequence } : changed;
   state.jobs.set(id, after);
-  indexJob(state, after);
+  indexJob(state, before, after);
 }
 
 function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[] {
@@ -31,9 +34,10 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
     index: state.order.length,
     spec: event.spec,
     ...(owner === undefined ? {} : { owner }),
-    state: "ready",
+    state: event.awaits ? "awaiting-parents" : "ready",
     since: event.at,
     changed: state.sequence,
+    queued: state.sequence,
     epoch: 0,
     attempts: [],
     attemptsCounted: 0,
@@ -43,14 +47,18 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
     reason: null,
     outputs: [],
     summary: null,
-    submittedAt: event.at,
+    // A clock that was set back must not upset the order of submission.
+    submittedAt: Math.max(event.at, state.submittedAt.at(-1) ?? 0),
     finishedAt: null,
   };
-  state.jobs.set(job.id, job);
-  state.order.push(job.id);
+  addJob(state, job);
   const key = state.keys.get(event.key);
   state.keys.set(event.key, { digest: event.digest, jobs: [...(key?.jobs ?? []), job.id] });
-  indexJob(state, job);
+}
+
+/** The specification after `changes`: null takes a field away. */
+export function changedSpec(spec: JobSpec, changes: JobChanges): JobSpec {
+  return Object.fromEntries(Object.entries({ ...spec, ...changes }).filter(([, value]) => value !== null)) as unknown as JobSpec;
 }
 
 function attemptEnded(job: JobRecord, event: AttemptEnded): Partial<JobRecord> {
@@ -77,6 +85,7 @@ function siteJoined(state: State, event: SiteJoined): void {
     host: event.host,
     slots: event.slots,
     apps: event.apps,
+    ...(event.capacity === undefined ? {} : { capacity: event.capacity }),
     joinedAt: event.at,
     present: true,
     granted: before?.granted ?? 0,
@@ -97,6 +106,26 @@ function apply(state: State, event: LedgerEvent): void {
   switch (event.type) {
     case "submitted":
       submitted(state, event, event.by);
+      break;
+    case "released":
+      updateJob(state, event.job, () => ({ state: "ready", since: event.at }));
+      break;
+    case "failed":
+      updateJob(state, event.job, () => ({ state: "failed", since: event.at, reason: event.reason, finishedAt: event.at }));
+      break;
+    case "modified":
+      updateJob(state, event.job, ({ spec }) => ({ spec: changedSpec(spec, event.changes) }));
+      break;
+    case "retried":
+      updateJob(state, event.job, () => ({
+        state: event.awaits ? "awaiting-parents" : "ready",
+        since: event.at,
+        attemptsCounted: 0,
+        notBefore: 0,
+        cancelRequested: false,
+        reason: null,
+        finishedAt: null,
+      }));
       break;
     case "leased": {
       const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running" };

@@ -4,11 +4,13 @@
  * deadlines) is not here but in src/actors.
  */
 import { XpcsError } from "../core/errors.js";
-import type { Attempt, JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
+import type { Attempt, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 import type { Summary } from "./events.js";
+import { JobIndex } from "./job-index.js";
+import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
-export type RecordState = "ready" | "leased" | "finished" | "failed" | "canceled";
+export type RecordState = "awaiting-parents" | "ready" | "leased" | "finished" | "failed" | "canceled";
 
 export interface JobRecord {
   readonly id: JobId;
@@ -22,6 +24,8 @@ export interface JobRecord {
   readonly since: number;
   /** Sequence number of the last event that changed it. */
   readonly changed: number;
+  /** Sequence number of the event that gave it its place among the ready jobs; absent in checkpoints of version 1. */
+  readonly queued?: number;
   readonly epoch: number;
   /** Oldest first; the last `ATTEMPTS_KEPT`. */
   readonly attempts: readonly Attempt[];
@@ -53,6 +57,8 @@ export interface SiteRecord {
   readonly host: string;
   readonly slots: number;
   readonly apps: readonly string[];
+  /** Absent: it did not say. */
+  readonly capacity?: SiteCapacity;
   readonly joinedAt: number;
   /** When it said goodbye; absent while it is there, and in checkpoints from before this field. */
   readonly leftAt?: number;
@@ -76,15 +82,33 @@ export interface State {
   readonly order: JobId[];
   readonly keys: Map<string, KeyRecord>;
   readonly sites: Map<SiteName, SiteRecord>;
-  /** Ready jobs, in the order in which they became ready. */
-  readonly ready: Set<JobId>;
+  /** Times of submission by place in that order, ms since 1970; they never decrease. */
+  readonly submittedAt: number[];
+  readonly index: JobIndex;
+  readonly ready: ReadyQueue;
+  /** Jobs that wait for a site or for parents and have a deadline, ms since 1970. */
+  readonly due: Map<JobId, number>;
+  /** Jobs by each of their parents. */
+  readonly children: Map<JobId, JobId[]>;
   /** Leased jobs by site. */
   readonly leased: Map<SiteName, Set<JobId>>;
 }
 
 /** The state before the first event. */
 export function emptyState(): State {
-  return { sequence: 0, jobs: new Map(), order: [], keys: new Map(), sites: new Map(), ready: new Set(), leased: new Map() };
+  return {
+    sequence: 0,
+    jobs: new Map(),
+    order: [],
+    submittedAt: [],
+    index: new JobIndex(),
+    keys: new Map(),
+    sites: new Map(),
+    ready: new ReadyQueue(),
+    due: new Map(),
+    children: new Map(),
+    leased: new Map(),
+  };
 }
 
 /** Site of the lease that the job has, or of the last one. */
@@ -97,10 +121,14 @@ export function canceledBy(person: string | undefined): string {
   return `canceled by ${person ?? "its owner"}`;
 }
 
-/** Puts a job into the indexes that its state says. */
-export function indexJob(state: State, job: JobRecord): void {
-  if (job.state === "ready") state.ready.add(job.id);
+/** Moves a job to the indexes that its state says, from those of what it was. */
+export function indexJob(state: State, before: JobRecord | undefined, job: JobRecord): void {
+  state.index.update(before, job);
+  const { deadline } = job.spec;
+  if (job.state === "ready") state.ready.add(job.id, job.spec);
   else state.ready.delete(job.id);
+  if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
+  else state.due.delete(job.id);
   const site = lastSite(job);
   if (site === null) return;
   let held = state.leased.get(site);
@@ -110,6 +138,19 @@ export function indexJob(state: State, job: JobRecord): void {
   }
   if (job.state === "leased") held.add(job.id);
   else held.delete(job.id);
+}
+
+/** Enters a job that is new to the state. */
+export function addJob(state: State, job: JobRecord): void {
+  state.jobs.set(job.id, job);
+  state.order.push(job.id);
+  state.submittedAt.push(job.submittedAt);
+  for (const parent of new Set(job.spec.parents)) {
+    const children = state.children.get(parent);
+    if (children === undefined) state.children.set(parent, [job.id]);
+    else children.push(job.id);
+  }
+  indexJob(state, undefined, job);
 }
 
 /** Name and value of one checkpoint record. */
@@ -154,9 +195,7 @@ export function restoreRecord(state: State, [name, value]: StateRecord): void {
     if (job.index !== state.order.length) {
       throw new XpcsError("CORRUPT_DATA", `the ledger's checkpoint lacks job number ${state.order.length}: restore a backup`);
     }
-    state.jobs.set(job.id, job);
-    state.order.push(job.id);
-    indexJob(state, job);
+    addJob(state, job);
   } else if (kind === "key") {
     state.keys.set(name.slice(slash + 1), value as KeyRecord);
   } else if (kind === "site") {

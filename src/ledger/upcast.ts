@@ -8,7 +8,10 @@ import { EVENT_TYPES, EVENT_VERSION, type LedgerEvent } from "./events.js";
 type Step = (event: Record<string, unknown>) => Record<string, unknown>;
 
 /** `STEPS[n]` turns version n into version n + 1. */
-const STEPS: Readonly<Record<number, Step>> = {};
+const STEPS: Readonly<Record<number, Step>> = {
+  // Version 2 adds types and fields that may be absent: what version 1 wrote means the same in it.
+  1: (event) => event,
+};
 
 /**
  * One stored event as an event of today.

@@ -3,7 +3,7 @@
  * who is connected, so a recorded ledger replays every choice. A policy is one file in policies/, listed in registry.ts, and passes
  * test/router/policies.test.ts: it never picks a site that `ineligible` names, and the same question has the same answer.
  */
-import type { JobId, SiteName } from "../core/job.js";
+import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -12,6 +12,23 @@ export interface RoutedJob {
   readonly site: SiteName | null;
   /** Sites where an attempt of it failed or was lost: taken only when no other can. */
   readonly avoid: readonly SiteName[];
+  readonly resources: Resources;
+}
+
+/** What the jobs of a site share. */
+export const SHARED = ["slots", "cores", "memoryGb", "gpus"] as const;
+export type Shared = Readonly<Record<(typeof SHARED)[number], number>>;
+
+export const NOTHING: Shared = { slots: 0, cores: 0, memoryGb: 0, gpus: 0 };
+
+/** What a job takes of what is shared: one slot unless it says more. */
+export function needOf({ slots = 1, cores = 0, memoryGb = 0, gpus = 0 }: Resources): Shared {
+  return { slots, cores, memoryGb, gpus };
+}
+
+/** The sum of two. */
+export function plus(a: Shared, b: Shared): Shared {
+  return { slots: a.slots + b.slots, cores: a.cores + b.cores, memoryGb: a.memoryGb + b.memoryGb, gpus: a.gpus + b.gpus };
 }
 
 /** Mean run time of an app, from completions. */
@@ -23,6 +40,7 @@ export interface RunMean {
 export interface RunningJob {
   readonly app: string;
   readonly elapsedMs: number;
+  readonly resources: Resources;
 }
 
 export interface SiteLoad {
@@ -30,10 +48,14 @@ export interface SiteLoad {
   /** It is connected and renews. */
   readonly up: boolean;
   readonly slots: number;
+  /** Null: not known, and then only slots count. */
+  readonly capacity: SiteCapacity | null;
   readonly apps: readonly string[];
   readonly running: readonly RunningJob[];
-  /** Jobs ahead of this one for which this site was chosen, and which wait for a slot there. */
+  /** Jobs ahead of this one for which this site was chosen, and which wait for a place there. */
   readonly queued: number;
+  /** What those will take: kept free for them, so that a large job is not overtaken for ever. */
+  readonly reserved: Shared;
   /** Jobs ever given to it. */
   readonly granted: number;
   /** Measured mean run time by app. */
@@ -51,15 +73,53 @@ export interface Policy {
   choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice;
 }
 
-/** Slots without a job; jobs that are queued for it may be about to take them. */
-export function freeSlots(site: SiteLoad): number {
-  return site.slots - site.running.length;
+const UNBOUNDED: SiteCapacity = {
+  cores: Number.POSITIVE_INFINITY,
+  memoryGb: Number.POSITIVE_INFINITY,
+  gpus: Number.POSITIVE_INFINITY,
+  nodes: Number.POSITIVE_INFINITY,
+  walltimeS: null,
+};
+
+/** What is free for a job that comes now: neither taken by running jobs nor kept for those that are queued. */
+export function freeFor({ slots, capacity, running, reserved }: SiteLoad): Shared {
+  const taken = running.reduce((sum, { resources }) => plus(sum, needOf(resources)), reserved);
+  const { cores, memoryGb, gpus } = capacity ?? UNBOUNDED;
+  return { slots: slots - taken.slots, cores: cores - taken.cores, memoryGb: memoryGb - taken.memoryGb, gpus: gpus - taken.gpus };
+}
+
+/** What the job lacks there at present; empty when it could begin at once. What it does not ask for it cannot lack. */
+function lacks(job: RoutedJob, site: SiteLoad): readonly (keyof Shared)[] {
+  const need = needOf(job.resources);
+  const free = freeFor(site);
+  return SHARED.filter((what) => need[what] > 0 && need[what] > free[what]);
+}
+
+/** True when the job could begin there at once. */
+export function fits(job: RoutedJob, site: SiteLoad): boolean {
+  return lacks(job, site).length === 0;
+}
+
+const UNITS = { slots: "slots", cores: "cores", memoryGb: "GB of memory", gpus: "GPUs", nodes: "nodes" } as const;
+
+/** Why the site can never have a job with these needs, or null. */
+export function tooLarge(resources: Resources, { name, slots, capacity }: Pick<SiteLoad, "name" | "slots" | "capacity">): string | null {
+  const has = { ...(capacity ?? UNBOUNDED), slots };
+  for (const what of Object.keys(UNITS) as (keyof typeof UNITS)[]) {
+    const need = resources[what] ?? 0;
+    if (need > has[what]) return `the job needs ${need} ${UNITS[what]}, site ${name} has ${has[what]}`;
+  }
+  const { walltimeS = 0 } = resources;
+  if (has.walltimeS !== null && walltimeS > has.walltimeS) return `the job may run ${walltimeS} s, site ${name} allows ${has.walltimeS} s`;
+  return null;
 }
 
 /** Why this site cannot have this job at present, or null. */
 export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   if (job.site !== null && job.site !== site.name) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
+  const large = tooLarge(job.resources, site);
+  if (large !== null) return large;
   if (!site.up) return `site ${site.name} is silent`;
   return null;
 }
@@ -72,7 +132,10 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   }
   const offering = sites.filter(({ apps }) => apps.includes(job.app));
   if (offering.length === 0) return `no site offers ${job.app}`;
-  return `no site is up (${offering.map(({ name }) => name).join(", ")} ${offering.length === 1 ? "is" : "are"} silent)`;
+  const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
+  if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
+  const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
+  return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 
 /** The sites to choose from, without those to avoid if there are others; or the reason why there are none. */
@@ -83,7 +146,16 @@ export function candidates(job: RoutedJob, sites: readonly SiteLoad[]): readonly
   return fresh.length > 0 ? fresh : able;
 }
 
-/** "all 2 slots of site a busy", for each of `sites`. */
-export function busyText(sites: readonly SiteLoad[]): string {
-  return sites.map(({ name, slots }) => `${slots === 1 ? "the only slot" : `all ${slots} slots`} of site ${name} busy`).join(", ");
+function busyAt(job: RoutedJob, site: SiteLoad): string {
+  const { name, slots } = site;
+  const need = needOf(job.resources);
+  const free = freeFor(site);
+  const lacking = lacks(job, site);
+  if (lacking.includes("slots") && need.slots === 1) return `${slots === 1 ? "the only slot" : `all ${slots} slots`} of site ${name} busy`;
+  return `site ${name} has ${lacking.map((what) => `${Math.max(0, free[what])} of ${need[what]} ${UNITS[what]}`).join(" and ")} free`;
+}
+
+/** "all 2 slots of site a busy", or what else is lacking, for each of `sites`. */
+export function busyText(job: RoutedJob, sites: readonly SiteLoad[]): string {
+  return sites.map((site) => busyAt(job, site)).join(", ");
 }

@@ -19,7 +19,7 @@ export interface Plan {
 }
 
 /** What a lease asks for. */
-export function planOf({ job, epoch, work }: Lease, { site, threadsPerSlot }: { site: string; threadsPerSlot: number }): Plan {
+export function planOf({ job, epoch, work, resources }: Lease, { site, threadsPerSlot }: { site: string; threadsPerSlot: number }): Plan {
   if (work.app === "xpcs.noop") return { inputs: [], destination: null, work: () => work };
   const named = (["input", "qmap", "job", "metadata"] as const).flatMap((name) => {
     const ref = work[name];
@@ -32,7 +32,7 @@ export function planOf({ job, epoch, work }: Lease, { site, threadsPerSlot }: { 
       app: "xpcs.corr",
       request: {
         files: Object.fromEntries(named.map(({ name }, at) => [name, paths[at]])),
-        options: { threads: threadsPerSlot, ...work.options },
+        options: { threads: resources?.cores || threadsPerSlot * (resources?.slots ?? 1), ...work.options },
         out,
         // The attempt's folder is its own; the destination's rule is the transfer's business.
         overwrite: true,

@@ -13,7 +13,7 @@ import type { Reconnecting } from "../wire/reconnecting.js";
 import { type Plan, planOf, progressOf, summaryRecord } from "./apps.js";
 import { attemptFolder, type Completion, createFolder, removeFolder, writeRecord } from "./attempt-folder.js";
 import { digestFile } from "./digest.js";
-import type { HeldLease, HeldLeases } from "./held-leases.js";
+import { type HeldLease, type HeldLeases, walltimeError } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { fromSystem } from "./system-error.js";
 import type { Destination, DestinationFound } from "./transfers/define.js";
@@ -57,14 +57,20 @@ async function compute(context: AttemptContext, held: HeldLease, plan: Plan, fol
   held.state = "running";
   leases.touch();
   const startedAtMs = clock.nowMs();
-  const { summary } = await kernels.run({
-    work: plan.work(paths, join(folder, RESULT_NAME)),
-    onProgress: (progress) => {
-      held.progress = Math.max(held.progress ?? 0, progressOf(progress));
-    },
-    signal: held.signal,
-  });
-  return { summary: summaryRecord(summary), startedAtMs, finishedAtMs: clock.nowMs() };
+  const { walltimeS } = held.lease.resources ?? {};
+  const walltime = walltimeS === undefined ? null : clock.after(walltimeS * 1000, () => held.stop("walltime"));
+  try {
+    const { summary } = await kernels.run({
+      work: plan.work(paths, join(folder, RESULT_NAME)),
+      onProgress: (progress) => {
+        held.progress = Math.max(held.progress ?? 0, progressOf(progress));
+      },
+      signal: held.signal,
+    });
+    return { summary: summaryRecord(summary), startedAtMs, finishedAtMs: clock.nowMs() };
+  } finally {
+    walltime?.cancel();
+  }
 }
 
 /** An attempt with a result file. */
@@ -113,6 +119,12 @@ export async function reportCompletion(
   return link.call((source) => source.complete({ site, instance, lease: { job, epoch }, ...completion }), { signal: abandon });
 }
 
+/** Why it ended: a stopped attempt fails with whatever the stop broke. */
+function endOf(held: HeldLease, error: XpcsError): XpcsError {
+  if (held.stopReason === "canceled") return new XpcsError("CANCELED", "canceled by its owner");
+  return held.stopReason === "walltime" ? walltimeError(held.lease) : error;
+}
+
 async function reportFailure(context: AttemptContext, held: HeldLease, error: XpcsError): Promise<void> {
   const { site, instance, link, logger, abandon } = context;
   const { job, epoch } = held.lease;
@@ -123,9 +135,8 @@ async function reportFailure(context: AttemptContext, held: HeldLease, error: Xp
     await link.call((source) => source.giveBack({ site, instance, leases: [lease], reason: "the site is stopping" }), options);
     return logger.info("lease-returned", { job, epoch });
   }
-  const canceled = held.stopReason === "canceled";
-  const code = canceled ? "CANCELED" : error.code;
-  const reason = (canceled ? "canceled by its owner" : error.message).slice(0, LIMITS.reasonCharsMax);
+  const { code, message } = endOf(held, error);
+  const reason = message.slice(0, LIMITS.reasonCharsMax);
   logger.warn("attempt-failed", { job, epoch, code, reason });
   await link.call((source) => source.fail({ site, instance, lease, code, reason }), options);
 }

@@ -10,7 +10,7 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 
 /** Why an attempt must stop. */
-export type StopReason = "lost" | "canceled" | "returned";
+export type StopReason = "lost" | "canceled" | "returned" | "walltime";
 
 export interface HeldLease {
   readonly lease: Lease;
@@ -24,7 +24,8 @@ export interface HeldLease {
 }
 
 export interface HeldLeases {
-  readonly count: number;
+  /** Slots that they take. */
+  readonly slots: number;
   refs(): LeaseRef[];
   all(): readonly HeldLease[];
   add(lease: Lease): HeldLease;
@@ -71,9 +72,18 @@ function createHeld(lease: Lease): HeldLease {
   };
 }
 
+/** The end of an attempt that took longer than its job allows. */
+export function walltimeError({ job, epoch, resources }: Lease): XpcsError {
+  return new XpcsError(
+    "WALLTIME_EXCEEDED",
+    `attempt ${epoch} of ${job} took longer than the ${resources?.walltimeS} s that the job allows`,
+  );
+}
+
 function stopError(held: HeldLease): XpcsError {
   const { job, epoch } = held.lease;
   if (held.stopReason === "lost") return new XpcsError("STALE_LEASE", `${job} was granted again after attempt ${epoch}`);
+  if (held.stopReason === "walltime") return walltimeError(held.lease);
   return new XpcsError("CANCELED", held.stopReason === "canceled" ? `${job} was canceled` : "the site is stopping");
 }
 
@@ -132,8 +142,8 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   };
 
   return {
-    get count() {
-      return leases.size;
+    get slots() {
+      return [...leases.values()].reduce((sum, { lease }) => sum + (lease.resources?.slots ?? 1), 0);
     },
     refs: () => [...leases.values()].map(({ lease: { job, epoch } }) => ({ job, epoch })),
     all: () => [...leases.values()],

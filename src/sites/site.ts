@@ -4,7 +4,7 @@
  */
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { Lease } from "../core/job.js";
+import type { Lease, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
@@ -24,6 +24,7 @@ export interface SiteOptions {
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   readonly apps: readonly string[];
+  readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
   /** Opens and authenticates one link to central. */
@@ -67,13 +68,13 @@ interface Running {
 
 /** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
-  const { name: site, instance, host, slots, apps, clock, logger } = options;
+  const { name: site, instance, host, slots, apps, capacity, clock, logger } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
     const held = first ? await recoverableLeases(options.workDir) : leases().refs();
     try {
-      const { renewMs, news } = await source.join({ site, instance, host, slots, apps, held });
+      const { renewMs, news } = await source.join({ site, instance, host, slots, apps, capacity, held });
       first = false;
       refusedSinceMs = null;
       logger.info("site-joined", { site, slots });
@@ -119,7 +120,7 @@ async function takeLeases(running: Running): Promise<void> {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
     running.wake = () => renewed.abort();
-    const slots = running.draining ? 0 : Math.max(0, options.slots - leases.count);
+    const slots = running.draining ? 0 : Math.max(0, options.slots - leases.slots);
     try {
       await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
     } catch (error) {

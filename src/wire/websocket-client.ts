@@ -1,18 +1,33 @@
-/** Dials a websocket and gives it as a link. One try; whoever needs the link for long tries again. */
-import { WebSocket } from "ws";
+/**
+ * Dials a websocket and gives it as a link, through a proxy where one is to be used. One try; whoever needs the link for long tries again.
+ * Nothing is sent before the peer is trusted.
+ */
+
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { HttpsProxyAgent } from "https-proxy-agent";
+import { getProxyForUrl } from "proxy-from-env";
+import { type ClientOptions, WebSocket } from "ws";
 import type { Clock } from "../core/clock.js";
-import { XpcsError } from "../core/errors.js";
+import { toXpcsError, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Link } from "./link.js";
+import { isLoopback } from "./loopback.js";
+import { checkPin, isPin, type Trust, tlsOptions } from "./trust.js";
 import { websocketLink } from "./websocket-link.js";
 
 export interface OpenOptions {
   readonly clock: Clock;
   /** Give up after this time (default: `LIMITS.callDeadlineMs`). */
   readonly openMs?: number;
+  readonly trust?: Trust;
+  /** Allow a plain websocket to an address that is not loopback. */
+  readonly insecure?: boolean;
+  /** URL of a proxy; "environment": `https_proxy`, `http_proxy` and `no_proxy` say; default: none. */
+  readonly proxy?: string | "environment";
 }
 
-function parseUrl(url: string): URL {
+function parseUrl(url: string, { insecure, trust }: OpenOptions): URL {
   let parsed: URL;
   try {
     parsed = new URL(url);
@@ -22,35 +37,98 @@ function parseUrl(url: string): URL {
   if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
     throw new XpcsError("INVALID_ARGUMENT", `"${url}" must start with ws:// or wss://`);
   }
+  if (trust?.pin !== undefined && !isPin(trust.pin)) {
+    throw new XpcsError("INVALID_ARGUMENT", `"${trust.pin}" is no pin: sha256/ and 44 characters, as central shows it`);
+  }
+  if (parsed.protocol === "ws:" && trust?.pin !== undefined) {
+    throw new XpcsError("INVALID_ARGUMENT", `${url} has no certificate to compare with the pin: use wss://`);
+  }
+  if (parsed.protocol === "ws:" && !isLoopback(parsed.hostname) && insecure !== true) {
+    throw new XpcsError(
+      "REFUSED",
+      `${url} would show the token to the network: use wss://, or an ssh tunnel and ws://127.0.0.1, or allow it with --insecure (insecure: true)`,
+    );
+  }
   return parsed;
+}
+
+/** The proxy for a target, or null. What is on this machine is never reached through one. */
+function proxyFor(target: URL, proxy: OpenOptions["proxy"]): string | null {
+  if (proxy !== "environment") return proxy ?? null;
+  if (isLoopback(target.hostname)) return null;
+  return getProxyForUrl(target.href.replace(/^ws/, "http")) || null;
+}
+
+/** A proxy's URL may hold a password, which belongs in no message. */
+function shownProxy(proxy: string): string {
+  return proxy.replace(/\/\/[^@/]*@/, "//");
+}
+
+function socketOptions(target: URL, options: OpenOptions): { socketOptions: ClientOptions; via: string } {
+  const tls = options.trust === undefined ? {} : tlsOptions(options.trust);
+  const base: ClientOptions = { perMessageDeflate: false, maxPayload: LIMITS.frameBytesMax, ...tls };
+  const proxy = proxyFor(target, options.proxy);
+  if (proxy === null) return { socketOptions: base, via: "" };
+  try {
+    return { socketOptions: { ...base, agent: new HttpsProxyAgent(proxy) }, via: ` through the proxy ${shownProxy(proxy)}` };
+  } catch {
+    throw new XpcsError("INVALID_ARGUMENT", `"${shownProxy(proxy)}" is no URL of a proxy: look at https_proxy`);
+  }
+}
+
+/** TLS failures that another try does not change, and what to do about them. */
+function isCertificateFault(code: unknown): boolean {
+  return typeof code === "string" && (/CERT|SIGNATURE|ISSUER/.test(code) || code === "ERR_TLS_CERT_ALTNAME_INVALID");
+}
+
+function failure(url: string, via: string, error: Error & { code?: unknown }): XpcsError {
+  const why = error.message === "" ? String(error.code) : error.message;
+  if (isCertificateFault(error.code)) {
+    return new XpcsError(
+      "PERMISSION_DENIED",
+      `${url} cannot prove who it is (${why}): give its authority with --ca FILE, or its key with --pin, as central showed it`,
+    );
+  }
+  return new XpcsError("UNAVAILABLE", `cannot reach ${url}${via}: ${why}`);
 }
 
 /**
  * Opens a link to `url`.
  *
- * @throws INVALID_ARGUMENT no websocket URL; UNAVAILABLE nobody listens there, or not in time
+ * @throws INVALID_ARGUMENT no websocket URL, pin or proxy; REFUSED plain off loopback; PERMISSION_DENIED the peer is not trusted; UNAVAILABLE nobody
+ *   listens there, or not in time
  */
 export async function openWebSocket(url: string, options: OpenOptions): Promise<Link> {
-  const target = parseUrl(url);
+  const target = parseUrl(url, options);
+  const { socketOptions: more, via } = socketOptions(target, options);
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(target, { perMessageDeflate: false, maxPayload: LIMITS.frameBytesMax });
-    const fail = (why: string) => {
+    const socket = new WebSocket(target, more);
+    const fail = (error: XpcsError) => {
       timer.cancel();
       // Later errors of the dying socket have nobody to tell.
       socket.removeAllListeners("error");
       socket.on("error", () => {});
       socket.terminate();
-      reject(new XpcsError("UNAVAILABLE", `cannot reach ${url}: ${why}`));
+      reject(error);
     };
     const openMs = options.openMs ?? LIMITS.callDeadlineMs;
-    const timer = options.clock.after(openMs, () => fail(`no answer within ${openMs} ms`));
-    socket.once("error", (error) => fail(error.message === "" ? String((error as { code?: unknown }).code) : error.message));
-    socket.once("upgrade", ({ socket: stream }) => {
-      socket.once("open", () => {
-        timer.cancel();
-        socket.removeAllListeners("error");
-        resolve(websocketLink(socket, stream, options.clock));
-      });
+    const timer = options.clock.after(openMs, () =>
+      fail(new XpcsError("UNAVAILABLE", `cannot reach ${url}${via}: no answer within ${openMs} ms`)),
+    );
+    let stream: Duplex | null = null;
+    socket.once("error", (error) => fail(failure(url, via, error)));
+    socket.once("upgrade", (response) => {
+      stream = response.socket;
+    });
+    socket.once("open", () => {
+      try {
+        if (options.trust?.pin !== undefined) checkPin(stream as TLSSocket, options.trust.pin, url);
+      } catch (error) {
+        return fail(toXpcsError(error));
+      }
+      timer.cancel();
+      socket.removeAllListeners("error");
+      resolve(websocketLink(socket, stream!, options.clock));
     });
   });
 }

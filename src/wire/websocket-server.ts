@@ -1,14 +1,16 @@
 /**
- * Listens for websockets and hands each one over as a link. Knows nothing of actors or tokens. Plain websockets off
- * loopback would carry tokens in clear text, so they are refused unless told.
+ * Listens for websockets and hands each one over as a link, and for other HTTP requests on the same port. Knows nothing of actors or tokens.
+ * Without TLS, tokens would cross the network in clear text, so that is refused off loopback unless told.
  */
-import { createServer } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer } from "ws";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Link } from "./link.js";
+import { isLoopback } from "./loopback.js";
 import { websocketLink } from "./websocket-link.js";
 
 export interface ListenOptions {
@@ -16,8 +18,12 @@ export interface ListenOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly clock: Clock;
+  /** Certificate chain and private key (PEM): then the listener speaks TLS, and nothing else. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Allow plain websockets on an address that is not loopback. */
   readonly insecure?: boolean;
+  /** Answers requests that are no websocket; without it they are told so. */
+  readonly onRequest?: RequestListener;
   /** Called for each new link with the peer's address. */
   readonly onLink: (link: Link, peer: string) => void;
 }
@@ -29,10 +35,6 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
 function listenError(error: NodeJS.ErrnoException, options: ListenOptions): XpcsError {
   const where = `${options.host}:${options.port}`;
   if (error.code === "EADDRINUSE") {
@@ -41,22 +43,39 @@ function listenError(error: NodeJS.ErrnoException, options: ListenOptions): Xpcs
   return new XpcsError("INVALID_ARGUMENT", `cannot listen on ${where}: ${error.message}`);
 }
 
+const onlyWebsockets: RequestListener = (_request, response) => {
+  response.writeHead(426, { "content-type": "text/plain" }).end("This is an xpcs central; it speaks websocket.\n");
+};
+
+/** A peer that sends slowly, or never ends its headers, is not waited for. */
+const HTTP: ServerOptions = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 };
+
+/** @throws INVALID_ARGUMENT certificate and key cannot be used */
+function createHttpServer({ tls, onRequest = onlyWebsockets }: ListenOptions): Server {
+  if (tls === undefined) return createServer(HTTP, onRequest);
+  try {
+    return createTlsServer({ ...HTTP, ...tls, minVersion: "TLSv1.2" }, onRequest);
+  } catch (error) {
+    throw new XpcsError("INVALID_ARGUMENT", `the certificate and its key cannot be used: ${(error as Error).message}`);
+  }
+}
+
 /**
  * Starts listening.
  *
- * @throws REFUSED the port is taken, or the address is not loopback and `insecure` is not set; INVALID_ARGUMENT the address cannot be used
+ * @throws REFUSED the port is taken, or the address is not loopback, without TLS and without `insecure`; INVALID_ARGUMENT the address or the
+ *   certificate cannot be used
  */
 export async function listenWebSocket(options: ListenOptions): Promise<Listener> {
-  if (!isLoopback(options.host) && options.insecure !== true) {
+  if (options.tls === undefined && !isLoopback(options.host) && options.insecure !== true) {
     throw new XpcsError(
       "REFUSED",
       `${options.host} is not a loopback address, and a plain websocket would show the tokens to the network: ` +
-        "listen on 127.0.0.1 and reach it through an ssh tunnel, or allow it with --insecure (insecure: true)",
+        "use --tls, listen on 127.0.0.1 and reach it through an ssh tunnel, or allow it with --insecure (insecure: true)",
     );
   }
-  const http = createServer((_request, response) => {
-    response.writeHead(426, { "content-type": "text/plain" }).end("This is an xpcs central; it speaks websocket.\n");
-  });
+  const http = createHttpServer(options);
+  http.maxConnections = LIMITS.connectionsMax;
   const server = new WebSocketServer({ server: http, perMessageDeflate: false, maxPayload: LIMITS.frameBytesMax });
   server.on("connection", (socket, request) => {
     options.onLink(websocketLink(socket, request.socket, options.clock), request.socket.remoteAddress ?? "unknown");
@@ -71,7 +90,7 @@ export async function listenWebSocket(options: ListenOptions): Promise<Listener>
   const { port } = http.address() as AddressInfo;
   const shownHost = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
-    url: `ws://${shownHost}:${port}`,
+    url: `${options.tls === undefined ? "ws" : "wss"}://${shownHost}:${port}`,
     port,
     async close() {
       for (const socket of server.clients) socket.terminate();

@@ -182,21 +182,6 @@ describe("a job", () => {
     client.close();
   });
 
-  it("belongs to an experiment, also when none is named, and is listed by it", async () => {
-    const client = await openClient(central);
-    const named = await client.remote.submit({ key: "a", jobs: [noop({}, { experiment: "2026-3/smith" })] });
-    const unnamed = await client.remote.submit({ key: "b", jobs: [noop()] });
-    const listed = async (experiment: string) => (await client.remote.jobs({ experiment })).jobs.map(({ id }) => id);
-    expect(await listed("2026-3/smith")).toEqual(named.jobs);
-    expect(await listed("local/default")).toEqual(unnamed.jobs);
-    expect((await client.remote.job({ id: named.jobs[0]! })).experiment).toBe("2026-3/smith");
-    for (const experiment of ["smith", "../smith", "2026-3/", "2026-3/a/b", "2026-3/a b"])
-      await expect(client.remote.submit({ key: "c", jobs: [noop({}, { experiment })] }), experiment).rejects.toMatchObject({
-        code: "INVALID_ARGUMENT",
-      });
-    client.close();
-  });
-
   it("shows its changes to whoever waits for them", async () => {
     const client = await openClient(central);
     const { cursor } = await client.remote.changes({ cursor: null, waitMs: 0 });

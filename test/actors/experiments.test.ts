@@ -74,6 +74,9 @@ describe("a token of one experiment", () => {
     const asked = (id: string) => [
       outcome(us.remote.job({ id })),
       outcome(us.remote.cancel({ ids: [id] })),
+      outcome(us.remote.retry({ ids: [id] })),
+      outcome(us.remote.modify({ ids: [id], changes: { tags: { a: "b" } } })),
+      outcome(us.remote.submit({ key: "child", jobs: [noop({}, { parents: [id] })] })),
       outcome(us.remote.jobs({ after: id })),
       outcome(us.remote.jobs({ ids: [id] })),
     ];

@@ -1,8 +1,10 @@
 /** docs/cli.md against the program's own tables: commands, options, errors, states. */
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
+import { addCentralOptions } from "../../src/cli/client-settings.js";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { addCorrOptions } from "../../src/cli/corr-options.js";
+import { addJobOptions } from "../../src/cli/job-options.js";
 import { createRun } from "../../src/cli/output.js";
 import { ERROR_CODES } from "../../src/core/errors.js";
 import { JOB_STATES } from "../../src/core/job.js";
@@ -16,6 +18,9 @@ async function optionsOf(name: string): Promise<string[]> {
 }
 
 const ANALYSIS = addCorrOptions(new Command()).options.map(({ long }) => long!);
+const WHERE = addCentralOptions(new Command()).options.map(({ long }) => long!);
+
+const JOB = addJobOptions(new Command()).options.map(({ long }) => long!);
 
 describe("docs/cli.md", () => {
   it("has a section for every command, and for no other", () => {
@@ -23,23 +28,30 @@ describe("docs/cli.md", () => {
     expect(titles.sort()).toEqual(COMMANDS.map(({ name }) => name).sort());
   });
 
-  it("has the analysis options", () => {
-    expect(
-      [
-        ...optionsIn(
-          rows(section("Analysis options"))
-            .map(([option]) => option)
-            .join(" "),
-        ),
-      ].sort(),
-    ).toEqual([...ANALYSIS].sort());
+  it.each([
+    ["Analysis options", ANALYSIS],
+    ["Job options", JOB],
+  ])("has the %s", (title, options) => {
+    const words = rows(section(title)).map(([option]) => option);
+    expect([...optionsIn(words.join(" "))].sort()).toEqual([...options].sort());
+  });
+
+  it("has the options that say where central is", () => {
+    const text = rows(section("Where central is"))
+      .map(([option]) => option)
+      .join(" ");
+    expect([...optionsIn(text)].filter((option) => option !== "--experiment").sort()).toEqual([...WHERE].sort());
   });
 
   it.each(COMMANDS.map(({ name }) => name))("has the options of %s, and no other", async (name) => {
     const options = await optionsOf(name);
     const text = section(`xpcs ${name}`);
     const named = optionsIn(text);
-    const shared = text.includes("(#analysis-options)") ? ANALYSIS : [];
+    const shared = [
+      ...(text.includes("(#analysis-options)") ? ANALYSIS : []),
+      ...(text.includes("(#where-central-is)") ? WHERE : []),
+      ...(text.includes("and the [job options](#job-options)") ? JOB : []),
+    ];
     expect(options.filter((option) => !named.has(option) && !shared.includes(option))).toEqual([]);
     expect([...named].filter((option) => !options.includes(option) && option !== "--json")).toEqual([]);
   });

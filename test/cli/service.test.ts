@@ -1,10 +1,11 @@
 /** The commands against a real central and a real site: what they print, do, and exit with. Processes of the built command. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { run as runExample } from "../../examples/01-submit.js";
+import type { TokenView } from "../../src/core/access.js";
 import type { JobView, SiteView } from "../../src/core/job.js";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
@@ -75,6 +76,28 @@ beforeAll(async () => {
   run = await writeDetectorRun(facility.folder, { frames: 500, photonsPerFrame: 200 });
 });
 afterAll(() => facility.end());
+
+describe("jobs that depend on each other", () => {
+  it("run in order, are changed while they wait, fail together, and are retried together", async () => {
+    const work = { app: "xpcs.noop" as const, durationMs: 1 };
+    const waiting = { work, tags: {}, attemptsMax: 1, site: "nowhere" };
+    const { jobs } = await facility.client.submit({ jobs: [waiting, { ...waiting, parents: ["#0"] }] });
+    const [first, second] = jobs as [string, string];
+    expect((await json<JobView>("job", "job", second)).reason).toBe(`waits for 1 of 1 parent: ${first}`);
+    expect(await json("modify", "modify", first, "--priority", "7", "--deadline", "1s")).toEqual({ modified: [first] });
+    expect(await facility.client.wait(jobs)).toMatchObject([
+      { state: "failed", priority: 7, reason: expect.stringContaining("its deadline") },
+      { state: "failed", reason: `its parent ${first} failed` },
+    ]);
+    const refused = await xpcs("retry", first, second);
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("the deadline of job")]);
+    const canceled = (await facility.client.submit({ jobs: [waiting, { ...waiting, parents: ["#0"] }] })).jobs as [string, string];
+    await facility.client.cancel([canceled[0]]);
+    expect(await json("retry", "retry", canceled[0], "--children")).toEqual({ retried: canceled });
+    await json("modify", "modify", ...canceled, "--any-site");
+    expect(await facility.client.wait(canceled)).toMatchObject([{ state: "finished" }, { state: "finished" }]);
+  });
+});
 
 describe("a file through central and a site", () => {
   it("is submitted, analysed, waited for and listed", async () => {
@@ -235,6 +258,56 @@ describe("watch and cancel", () => {
     const { code, stdout } = await watcher.result;
     expect(code).toBe(130);
     expect(JSON.parse(stdout.split("\n")[0]!)).toMatchObject({ app: "xpcs.noop" });
+  });
+});
+
+describe("tokens", () => {
+  it("are made, listed and revoked, and a joined site needs no more than its code", async () => {
+    const mine = ["--person", "J. Smith", "--experiment", "2026-3/smith", "--expires", "7d"];
+    const made = await json<TokenView & { token: string }>("token", "token", "create", "--role", "operator", ...mine);
+    expect(made).toMatchObject({ person: "J. Smith", experiment: "2026-3/smith", state: "valid", joinCode: null });
+    const asSmith = (...args: string[]) => startXpcs([...args, "--json"], { XPCS_TOKEN: made.token }).result;
+    expect(await asSmith("jobs")).toMatchObject({ code: 0, stdout: "[]\n" });
+    expectError(await asSmith("token", "list"), 4, "PERMISSION_DENIED");
+    const list = JSON.parse((await xpcs("token", "list", "--json")).stdout) as TokenView[];
+    expect(list[0]).toEqual({ ...made, token: undefined, joinCode: undefined });
+    expect(JSON.parse((await xpcs("token", "revoke", made.id, "--json")).stdout)).toMatchObject({ id: made.id, state: "revoked" });
+    expect(expectError(await asSmith("jobs"), 4, "PERMISSION_DENIED")).toContain("J. Smith was revoked");
+    expectError(await xpcs("token", "create", "--json"), 2, "INVALID_ARGUMENT");
+    expectError(await xpcs("token", "create", "--role", "visitor", "--expires", "soon", "--json"), 2, "INVALID_ARGUMENT");
+    expectError(await xpcs("token", "revoke", "--json"), 2, "INVALID_ARGUMENT");
+    expectError(await xpcs("token", "revoke", "t0", "--json"), 2, "NOT_FOUND");
+  });
+
+  it("of a joined site come from one paste, and are kept for the next start", async () => {
+    const line = (await xpcs("token", "create", "--role", "site", "--site", "joined", "--join")).stdout.trim();
+    expect(line).toMatch(/^xpcs join xpcs-join-[\w-]+$/);
+    const words = line.split(" ").slice(1);
+    const work = ["--work", join(facility.folder, "joined")];
+    // Whatever the person's own settings are: the site has its own.
+    const site = startXpcs([...words, ...work, "--json"], { XPCS_TOKEN: "of somebody else" });
+    await vi.waitFor(() => expect(site.printed()).toContain('"site":"joined"'), { timeout: 10_000 });
+    site.kill("SIGTERM");
+    expect((await site.result).code).toBe(0);
+    const settings = join(facility.folder, "config", "xpcs", "sites", "joined.json");
+    expect(statSync(settings).mode & 0o777).toBe(0o600);
+    const again = startXpcs(["site", "--name", "joined", ...work, "--json"], { XPCS_TOKEN: "", XPCS_CENTRAL: "" });
+    await vi.waitFor(() => expect(again.printed()).toContain('"site":"joined"'), { timeout: 10_000 });
+    again.kill("SIGTERM");
+    expect((await again.result).code).toBe(0);
+    rmSync(settings);
+    expect(expectError(await xpcs(...words, ...work, "--json"), 4, "PERMISSION_DENIED")).toContain("was used");
+    expectError(await xpcs("join", words[1]!.slice(0, -9), "--json"), 2, "INVALID_ARGUMENT");
+  });
+
+  it("can be made in central's data folder, without one, while central runs", async () => {
+    const data = ["--data", join(facility.folder, "central")];
+    const { token } = JSON.parse((await xpcs("token", "create", "--role", "visitor", ...data, "--json")).stdout) as { token: string };
+    const file = join(facility.folder, "token");
+    writeFileSync(file, `${token}\n`);
+    const look = await startXpcs(["sites", "--token-file", file, "--json"], { XPCS_TOKEN: "" }).result;
+    expect(look).toMatchObject({ code: 0 });
+    expectError(await xpcs("token", "list", "--data", join(facility.folder, "nothing"), "--json"), 2, "NOT_FOUND");
   });
 });
 

@@ -1,8 +1,8 @@
 /** Random commands against the ledger's rules, as callers who repeat, come late and lie would send them. From a seed, so a failure comes again. */
-import type { JobId, JobSpec } from "../../src/core/job.js";
+import type { JobChanges, JobId, JobSpec } from "../../src/core/job.js";
 import type { Command } from "../../src/ledger/decide.js";
-import type { LedgerEvent } from "../../src/ledger/events.js";
-import type { State } from "../../src/ledger/state.js";
+import type { LedgerEvent, Submitted } from "../../src/ledger/events.js";
+import type { JobRecord, State } from "../../src/ledger/state.js";
 
 /** mulberry32: small, and good enough to choose commands. */
 export function seeded(seed: number): () => number {
@@ -17,12 +17,23 @@ export function seeded(seed: number): () => number {
 
 export const SITES = ["a", "b"];
 
-export function spec(attemptsMax = 3): JobSpec {
-  return { work: { app: "xpcs.noop", durationMs: 1 }, tags: {}, attemptsMax };
+export function spec(attemptsMax = 3, more: Partial<JobSpec> = {}): JobSpec {
+  return { work: { app: "xpcs.noop", durationMs: 1 }, tags: {}, attemptsMax, ...more };
 }
 
 function pick<T>(rng: () => number, items: readonly T[]): T {
   return items[Math.floor(rng() * items.length)]!;
+}
+
+/** Parents among the jobs that are there, and a deadline that most histories reach. */
+function randomFamily(rng: () => number, state: State, siblings: readonly JobId[]): Partial<JobSpec> {
+  const known = [...state.order, ...siblings];
+  const parents = known.filter(() => rng() < 0.3).slice(0, 3);
+  return {
+    ...(parents.length === 0 ? {} : { parents, onParentFailure: rng() < 0.5 ? "fail" : "run" }),
+    ...(rng() < 0.3 ? { deadline: new Date(Math.floor(rng() * 200_000)).toISOString() } : {}),
+    ...(rng() < 0.3 ? { priority: rng() < 0.5 ? 1 : -1 } : {}),
+  };
 }
 
 /** A command that may or may not make sense in `state`. */
@@ -41,7 +52,7 @@ export function randomCommand(rng: () => number, state: State): Command {
         type: "submit",
         key: `k${n}`,
         digest: rng() < 0.1 ? "other" : "d",
-        jobs: ids.map((id) => ({ id, spec: spec(1 + (n % 3)) })),
+        jobs: ids.map((id, at) => ({ id, spec: spec(1 + (n % 3), randomFamily(rng, state, at === 0 ? [] : ids.slice(0, at))) })),
       };
     },
     () => ({ type: "grant", job, site, why: "test" }),
@@ -52,6 +63,13 @@ export function randomCommand(rng: () => number, state: State): Command {
     () => ({ type: "fail", site, lease, code: rng() < 0.2 ? "INVALID_ARGUMENT" : "NATIVE_CRASHED", reason: "crash" }),
     () => ({ type: "giveBack", site, leases: [lease], reason: "stop" }),
     () => ({ type: "cancel", ids: [job] }),
+    () => ({ type: "retry", ids: [job], children: rng() < 0.5 }),
+    () => ({ type: "overdue", job }),
+    () => ({
+      type: "modify",
+      ids: [job],
+      changes: pick<JobChanges>(rng, [{ priority: 2 }, { deadline: null }, { tags: { a: "b" } }, { attemptsMax: 2 }]),
+    }),
     () => ({ ...join, instance: pick(rng, ["1", "2"]), held: rng() < 0.5 ? [lease] : [] }),
     () => ({ type: "leave", site }),
   ];
@@ -65,19 +83,25 @@ export class Invariants {
   readonly #final = new Set<JobId>();
   readonly #keys = new Map<string, string>();
 
+  /** A submission whose job has changed again by the time of the check. */
+  enter(event: Submitted): void {
+    const known = this.#keys.get(event.key);
+    if (known !== undefined && known !== event.digest) throw new Error(`one key made two requests: ${JSON.stringify(event)}`);
+    this.#keys.set(event.key, event.digest);
+    if (this.#epochs.has(event.job)) throw new Error(`a job was submitted twice: ${JSON.stringify(event)}`);
+    this.#epochs.set(event.job, 0);
+  }
+
   check(event: LedgerEvent, after: State): void {
     const demand = (holds: boolean, what: string) => {
       if (!holds) throw new Error(`${what}: ${JSON.stringify(event)}`);
     };
-    if (event.type === "submitted") {
-      const known = this.#keys.get(event.key);
-      demand(known === undefined || known === event.digest, "one key made two requests");
-      this.#keys.set(event.key, event.digest);
-      demand(!this.#epochs.has(event.job), "a job was submitted twice");
-      this.#epochs.set(event.job, 0);
-    }
+    if (event.type === "submitted") this.enter(event);
     if (!("job" in event)) return;
-    demand(!this.#final.has(event.job), "a final job changed");
+    if (event.type === "retried") {
+      demand(this.#final.delete(event.job) && !this.#completions.has(event.job), "a job was retried that had not failed");
+    }
+    demand(event.type === "modified" || !this.#final.has(event.job), "a final job changed");
     if (event.type === "leased") {
       demand(event.epoch === this.#epochs.get(event.job)! + 1, "an epoch was reused or skipped");
       this.#epochs.set(event.job, event.epoch);
@@ -88,6 +112,10 @@ export class Invariants {
       this.#completions.set(event.job, event.epoch);
     }
     const job = after.jobs.get(event.job)!;
+    const parents = (job.spec.parents ?? []).map((id) => after.jobs.get(id)!);
+    const wanted = ({ state, finishedAt }: JobRecord) =>
+      state === "finished" || (job.spec.onParentFailure === "run" && finishedAt !== null);
+    demand(event.type !== "released" || parents.every(wanted), "a job was released before its parents had ended");
     if (["finished", "failed", "canceled"].includes(job.state)) {
       this.#final.add(job.id);
       demand(job.finishedAt !== null, "a final job has no end");
@@ -95,6 +123,8 @@ export class Invariants {
     demand(job.attempts.filter(({ outcome }) => outcome === "finished").length <= 1, "two attempts finished");
     demand(job.attempts.filter(({ outcome }) => outcome === "running").length === (job.state === "leased" ? 1 : 0), "running attempts");
     demand(job.attemptsCounted <= job.spec.attemptsMax, "more attempts than allowed");
+    const waits = job.state === "ready" || job.state === "awaiting-parents";
+    demand(after.due.has(job.id) === (waits && job.spec.deadline !== undefined), "the index of deadlines differs");
     demand(after.ready.has(job.id) === (job.state === "ready"), "the ready index differs");
     const holders = [...after.leased].filter(([, held]) => held.has(job.id)).map(([site]) => site);
     demand(holders.length === (job.state === "leased" ? 1 : 0), "the lease index differs");

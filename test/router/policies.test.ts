@@ -1,18 +1,19 @@
 /** One suite over every policy of the registry: a new policy is tested by being listed. */
 import { describe, expect, it } from "vitest";
-import { candidates, freeSlots, ineligible, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
+import { candidates, fits, ineligible, NOTHING, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
 import { POLICIES } from "../../src/router/registry.js";
 import { seeded } from "../ledger/world.js";
 
 const APPS = ["xpcs.corr", "xpcs.noop"];
 
 function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
-  return { name, up: true, slots: 2, apps: APPS, running: [], queued: 0, granted: 0, runs: {}, ...more };
+  return { name, up: true, slots: 2, apps: APPS, capacity: null, running: [], queued: 0, reserved: NOTHING, granted: 0, runs: {}, ...more };
 }
 function job(more: Partial<RoutedJob> = {}): RoutedJob {
-  return { id: "j", app: "xpcs.corr", site: null, avoid: [], ...more };
+  return { id: "j", app: "xpcs.corr", site: null, avoid: [], resources: {}, ...more };
 }
-const busy = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0 }));
+const busy = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0, resources: {} }));
+const queued = (slots: number) => ({ queued: slots, reserved: { ...NOTHING, slots } });
 const mean = (meanMs: number, count = 5) => ({ "xpcs.corr": { count, meanMs } });
 
 function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[] } {
@@ -23,19 +24,22 @@ function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[
     const running = Array.from({ length: Math.floor(rng() * (slots + 1)) }, () => ({
       app: rng() < 0.5 ? "xpcs.corr" : "xpcs.noop",
       elapsedMs: rng() * 9_000,
+      resources: rng() < 0.8 ? {} : { cores: 4, memoryGb: 8 },
     }));
     return site(name, {
       up: rng() < 0.7,
       slots,
       running,
-      queued: Math.floor(rng() * 6),
+      ...queued(Math.floor(rng() * 6)),
+      capacity: rng() < 0.5 ? null : { cores: 8, memoryGb: 16, gpus: rng() < 0.3 ? 1 : 0, nodes: 1, walltimeS: null },
       granted: Math.floor(rng() * 50),
       apps: rng() < 0.7 ? APPS : ["xpcs.noop"],
       runs: rng() < 0.5 ? {} : mean(rng() * 20_000, 1 + Math.floor(rng() * 9)),
     });
   });
   const pinned = rng() < 0.2 ? "abcdz"[Math.floor(rng() * 5)]! : null;
-  return { question: job({ site: pinned, avoid: rng() < 0.3 ? ["a"] : [] }), sites };
+  const needs = [{}, { slots: 2 }, { cores: 6 }, { memoryGb: 12, slots: 1 }, { gpus: 1 }][Math.floor(rng() * 10)] ?? {};
+  return { question: job({ site: pinned, avoid: rng() < 0.3 ? ["a"] : [], resources: needs }), sites };
 }
 
 describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
@@ -60,7 +64,7 @@ describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
       const chosen = sites.find((load) => load.name === choice.site)!;
       expect(ineligible(question, chosen), frozen).toBeNull();
       expect(candidates(question, sites)).toContainEqual(chosen);
-      if (choice.action === "run") expect(freeSlots(chosen), frozen).toBeGreaterThan(chosen.queued);
+      if (choice.action === "run") expect(fits(question, chosen), frozen).toBe(true);
     }
     expect([...actions].sort()).toEqual(["run somewhere", "wait nowhere", "wait somewhere"]);
   });
@@ -83,6 +87,31 @@ describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
     expect(reason(job(), [site("a", { running: busy(2) })])).toContain("all 2 slots of site a busy");
   });
 
+  it("goes by all that a job needs, and says what is lacking", () => {
+    const large = job({ resources: { slots: 2, memoryGb: 100 } });
+    const capacity = { cores: 8, memoryGb: 128, gpus: 0, nodes: 1, walltimeS: 3_600 };
+    const small = site("a", { capacity: { ...capacity, memoryGb: 64 } });
+    const enough = site("b", { capacity });
+    expect(policy.choose(large, [small, enough], 0)).toMatchObject({ action: "run", site: "b" });
+    expect(policy.choose(large, [small], 0)).toEqual({
+      action: "wait",
+      site: null,
+      reason: "no site is large enough: the job needs 100 GB of memory, site a has 64",
+    });
+    const taken = { ...enough, running: [{ app: "xpcs.corr", elapsedMs: 0, resources: { memoryGb: 60 } }] };
+    const waiting = policy.choose(large, [taken], 0);
+    expect(waiting).toMatchObject({
+      action: "wait",
+      site: "b",
+      reason: expect.stringContaining("site b has 1 of 2 slots and 68 of 100 GB of memory free"),
+    });
+    // What is kept for a large job is not given to a small one behind it.
+    expect(policy.choose(job(), [{ ...taken, ...queued(2) }], 0)).toMatchObject({ action: "wait" });
+    expect(ineligible(job({ resources: { gpus: 1 } }), enough)).toBe("the job needs 1 GPUs, site b has 0");
+    expect(ineligible(job({ resources: { walltimeS: 7_200 } }), enough)).toBe("the job may run 7200 s, site b allows 3600 s");
+    expect(ineligible(job({ resources: { cores: 512 } }), site("unknown"))).toBeNull();
+  });
+
   it("does not send a job back to where it failed while another site can take it", () => {
     const sites = [site("a"), site("b")];
     for (const avoid of ["a", "b"]) expect(policy.choose(job({ avoid: [avoid] }), sites, 0).site).not.toBe(avoid);
@@ -102,22 +131,22 @@ describe("soonest", () => {
   });
 
   it("waits for a fast site rather than start on a slow one, until the queue there is too long", () => {
-    const fast = { running: [{ app: "xpcs.corr", elapsedMs: 900 }], slots: 1, runs: mean(1_000) };
+    const fast = { running: [{ app: "xpcs.corr", elapsedMs: 900, resources: {} }], slots: 1, runs: mean(1_000) };
     const slow = site("slow", { runs: mean(10_000) });
     expect(soonest!.choose(job(), [site("fast", fast), slow], 0)).toMatchObject({ action: "wait", site: "fast" });
-    expect(soonest!.choose(job(), [site("fast", { ...fast, queued: 20 }), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+    expect(soonest!.choose(job(), [site("fast", { ...fast, ...queued(20) }), slow], 0)).toMatchObject({ action: "run", site: "slow" });
   });
 
   it("leaves a free slot idle only for a gain that it states, and that is worth it", () => {
     const rng = seeded(11);
     let waited = 0;
     let insteadOfWaiting = 0;
-    for (let round = 0; round < 5_000; round += 1) {
+    for (let round = 0; round < 15_000; round += 1) {
       const { question, sites } = randomWorld(rng);
       const choice = soonest!.choose(question, sites, round);
       const able = candidates(question, sites);
       if (typeof able === "string") continue;
-      const free = able.filter((load) => freeSlots(load) > load.queued);
+      const free = able.filter((load) => fits(question, load));
       if (choice.action === "run") {
         expect(free.map(({ name }) => name)).toContain(choice.site);
         if (choice.why.includes("would not gain enough")) insteadOfWaiting += 1;
@@ -137,14 +166,14 @@ describe("soonest", () => {
 
   it("does not wait for a job that has outlasted the mean: the longer it has run, the longer it is taken to go on", () => {
     const after = (elapsedMs: number) => [
-      site("alpha", { slots: 1, runs: mean(10, 60), running: [{ app: "xpcs.corr", elapsedMs }] }),
+      site("alpha", { slots: 1, runs: mean(10, 60), running: [{ app: "xpcs.corr", elapsedMs, resources: {} }] }),
       site("beta", { slots: 1, runs: mean(14, 60) }),
     ];
     for (const elapsedMs of [0, 9, 11, 500, 2_000, 60_000]) {
       expect(soonest!.choose(job(), after(elapsedMs), 0), `after ${elapsedMs} ms`).toMatchObject({ action: "run", site: "beta" });
     }
     const slow = (elapsedMs: number) => [
-      site("fast", { slots: 1, runs: mean(3_000), running: [{ app: "xpcs.corr", elapsedMs }] }),
+      site("fast", { slots: 1, runs: mean(3_000), running: [{ app: "xpcs.corr", elapsedMs, resources: {} }] }),
       site("slow", { slots: 1, runs: mean(10_000) }),
     ];
     expect(soonest!.choose(job(), slow(2_900), 0)).toEqual({

@@ -3,7 +3,7 @@
  * promises of WorkSource that a site relies on (epochs, STALE_LEASE, news), not the ledger; a link can be cut at will.
  */
 import { XpcsError } from "../../src/core/errors.js";
-import type { Lease, OutputFile, Work } from "../../src/core/job.js";
+import type { Lease, OutputFile, Resources, Work } from "../../src/core/job.js";
 import { silentLogger } from "../../src/core/log.js";
 import { type LeaseRef, type SiteNews, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
@@ -24,7 +24,7 @@ export interface Said {
 export interface FakeCentral {
   readonly said: Said;
   /** Grants work under the next epoch of its job, at the site's next poll. */
-  grant(job: string, work: Work): LeaseRef;
+  grant(job: string, work: Work, resources?: Resources): LeaseRef;
   /** As if the lease had expired and been granted to another site. */
   takeAway(job: string): void;
   cancel(lease: LeaseRef): void;
@@ -109,10 +109,10 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
 
   const fake: FakeCentral = {
     said,
-    grant(job, work) {
+    grant(job, work, resources) {
       const epoch = (epochs.get(job) ?? 0) + 1;
       epochs.set(job, epoch);
-      queue.push({ job, epoch, work, leaseMs: LEASE_MS });
+      queue.push({ job, epoch, work, ...(resources && { resources }), leaseMs: LEASE_MS });
       wake();
       return { job, epoch };
     },

@@ -55,6 +55,7 @@ function startSite(overrides: Partial<SiteOptions> = {}): Site {
     slots: 2,
     threadsPerSlot: 1,
     apps: ["xpcs.noop", "xpcs.corr"],
+    capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
     workDir: join(folder, "work"),
     dial: central.dial,
     kernels: fakeKernels(),
@@ -134,6 +135,16 @@ describe("a site", () => {
     await vi.waitFor(() => expect(central.said.states).toContain("j1.1 running"));
     central.cancel(lease);
     await vi.waitFor(() => expect(central.said.failed).toEqual([expect.objectContaining({ lease, code: "CANCELED" })]));
+  });
+
+  it("stops an attempt that takes longer than its job allows, and says so", async () => {
+    startSite();
+    central.grant("j1", { app: "xpcs.noop", durationMs: 60_000 }, { walltimeS: 0.2 });
+    await vi.waitFor(() => expect(central.said.failed).toHaveLength(1), { timeout: 5_000 });
+    expect(central.said.failed[0]).toMatchObject({
+      code: "WALLTIME_EXCEEDED",
+      reason: "attempt 1 of j1 took longer than the 0.2 s that the job allows",
+    });
   });
 
   it("hears of a cancel at once, also with every slot busy and long before the next renewal", async () => {

@@ -189,7 +189,13 @@ describe("xpcs corr with several q-maps", () => {
 });
 
 it("xpcs submit makes a job for each q-map, with the same names", () => {
-  const words = { inputs: [inputs.sparse!], qmaps: [fine, coarse], out: ROOT, options: { frameTimeS: 1e-3 }, tags: {}, attemptsMax: 1 };
+  const words = {
+    inputs: [inputs.sparse!],
+    qmaps: [fine, coarse],
+    out: ROOT,
+    options: { frameTimeS: 1e-3 },
+    shared: { tags: {}, attemptsMax: 1 },
+  };
   const works = submitSpecs({ ...words, overwrite: false, repeatable: false }).map(({ work }) => work);
   const named = works.map((work) => (work.app === "xpcs.corr" ? [work.qmap?.path, work.out.path] : []));
   expect(named).toEqual([

@@ -4,7 +4,7 @@
 #include <limits>
 #include <mutex>
 
-#include "dense_tile.hpp"
+#include "count_tile.hpp"
 #include "threads.hpp"
 #include "tile_kernel.hpp"
 
@@ -155,41 +155,53 @@ void add_up(const Partition& part, const CorrelatorOptions& options, const std::
   static_means(part, options, sums.total, sums.windows, out);
 }
 
-/// Per worker: scratch for both widths of integers, or for real values.
-template <class Edge>
+/// What one worker reuses from tile to tile.
 struct Worker {
-  TileScratch<std::int32_t> narrow;
-  TileScratch<Edge> wide;
-  CurveScratch<Edge> curve;
-  DenseScratch dense;
+  CountTile counts;
+  TileScratch<std::int64_t> integers;
+  CurveScratch<std::int64_t> integerCurve;
+  TileScratch<double> reals;
+  CurveScratch<double> realCurve;
 };
 
-/// Counts of one tile fit 32 bits, sums of one frame and of a level's block included.
+/// Counts of one tile add up to less than 2^31.
 bool fits_32_bits(const std::vector<IntegerBatch>& batches, std::size_t tile) {
-  double magnitude = 0;
-  for (const IntegerBatch& batch : batches) magnitude += batch.magnitude(tile);
-  return magnitude < 2147483647.0;
+  double bound = 0;
+  for (const IntegerBatch& batch : batches) bound += batch.magnitude(tile);
+  if (bound < 2147483647.0) return true;
+  double sum = 0;
+  for (const IntegerBatch& batch : batches) batch.for_each(tile, [&](std::uint32_t, std::uint32_t, std::int64_t count) { sum += std::abs(static_cast<double>(count)); });
+  return sum < 2147483647.0;
 }
 
-/// One tile of events of integers, of real values, or of dense frames.
-template <class Sum, class Edge>
-std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<IntegerBatch>& batches, Worker<Edge>& own, Worker<double>& real,
-                                   std::vector<double>& pixelMean) {
-  if constexpr (std::is_same_v<Sum, double>) {
-    if (task.weights != nullptr) return correlate_tile<Sum>(task, tile, batches, real.wide, real.curve, pixelMean);
+/// No count is negative, and photons come in the order of their frames, few enough for them to be numbered in 31 bits.
+bool in_order(const std::vector<IntegerBatch>& batches, std::uint64_t frames) {
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    if (!batches[i].plain() || (i > 0 && batches[i].base() < batches[i - 1].last_frame())) return false;
   }
-  return fits_32_bits(batches, tile) ? correlate_tile<Sum>(task, tile, batches, own.narrow, own.curve, pixelMean)
-                                     : correlate_tile<Sum>(task, tile, batches, own.wide, own.curve, pixelMean);
+  return frames < std::uint64_t{1} << 30;
 }
-template <class Sum, class Edge>
-std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<RealBatch>& batches, Worker<Edge>&, Worker<double>& real,
-                                   std::vector<double>& pixelMean) {
-  return correlate_tile<Sum>(task, tile, batches, real.wide, real.curve, pixelMean);
+bool in_order(const std::vector<RealBatch>&, std::uint64_t) { return false; }
+bool in_order(const std::vector<DenseBatch>&, std::uint64_t) { return true; }
+
+template <class Sum>
+std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<IntegerBatch>& batches, bool ordered, Worker& own, std::vector<double>& pixelMean) {
+  if constexpr (std::is_same_v<Sum, double>) {
+    if (task.weights != nullptr) return correlate_tile<Sum>(task, tile, batches, own.reals, own.realCurve, pixelMean);
+  }
+  if (ordered && fits_32_bits(batches, tile)) return own.counts.correlate<Sum>(task, tile, batches, pixelMean);
+  return correlate_tile<Sum>(task, tile, batches, own.integers, own.integerCurve, pixelMean);
 }
-template <class Sum, class Edge>
-std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<DenseBatch>& batches, Worker<Edge>& own, Worker<double>& real,
-                                   std::vector<double>& pixelMean) {
-  return correlate_dense_tile<Sum>(task, tile, batches, own.dense, own.curve, real.curve, pixelMean);
+template <class Sum>
+std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<RealBatch>& batches, bool, Worker& own, std::vector<double>& pixelMean) {
+  return correlate_tile<Sum>(task, tile, batches, own.reals, own.realCurve, pixelMean);
+}
+template <class Sum>
+std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const std::vector<DenseBatch>& batches, bool, Worker& own, std::vector<double>& pixelMean) {
+  if constexpr (std::is_same_v<Sum, double>) {
+    if (task.weights != nullptr) return correlate_weighted_tile<Sum>(task, tile, batches, own.reals, own.realCurve, pixelMean);
+  }
+  return own.counts.correlate<Sum>(task, tile, batches, pixelMean);
 }
 
 template <class Sum, class Batch>
@@ -200,7 +212,8 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
   const std::size_t D = scheme.delays.size();
   const std::size_t tileCount = (part.pixelOfRank.size() + kTilePixels - 1) / kTilePixels;
   const EdgeTable edges(scheme);
-  const TileTask task{part, options, scheme, edges, weights, out.frames, how.perPixel ? &out : nullptr};
+  const StopTable stops(scheme);
+  const TileTask task{part, options, scheme, edges, stops, weights, out.frames, how.perPixel ? &out : nullptr};
   out.pixelMean.assign(part.pixels(), 0.0);
   if (how.perPixel) {
     for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(D * part.pixels(), 0.0F);
@@ -209,11 +222,11 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
   std::atomic<std::size_t> finished{0};
   std::mutex reporting;
   const unsigned threads = std::max(1U, how.threads);
-  std::vector<Worker<std::int64_t>> workers(threads);
-  std::vector<Worker<double>> real(threads);
+  std::vector<Worker> workers(threads);
+  const bool ordered = in_order(batches, out.frames);
   parallel_for(tileCount, threads, [&](std::size_t tile, unsigned worker) {
     control.check();
-    done[tile] = run_tile<Sum>(task, tile, batches, workers[worker], real[worker], out.pixelMean);
+    done[tile] = run_tile<Sum>(task, tile, batches, ordered, workers[worker], out.pixelMean);
     const std::size_t n = ++finished;
     const std::scoped_lock lock(reporting);
     control.report(Stage::correlating, static_cast<double>(n) / static_cast<double>(tileCount));

@@ -10,7 +10,8 @@
 
 #include "assemble.hpp"
 #include "intake_batch.hpp"
-#include "lag_sums.hpp"
+#include "lane_sums.hpp"
+#include "threads.hpp"
 
 namespace xpcs {
 namespace {
@@ -28,14 +29,14 @@ struct Lane {
   std::deque<std::future<PreparedChunk<Batch>>> underWay;
 };
 
-/// Whole frames; a chunk is 64 of them.
+/// Whole frames, four at a time into batches of 64.
 struct DenseLane {
   using Batch = DenseBatch;
   std::vector<DenseBatch> batches;
-  std::vector<std::uint16_t> filling;  // [frames, pixels]
-  std::uint64_t frames = 0;            // before the filling ones
+  std::vector<std::uint16_t> waiting;  // [frames, pixels] up to three frames that do not make a quad yet
+  std::uint32_t quads = 0;             // taken into the last batch
+  std::uint64_t frames = 0;            // in quads
   bool signedCounts = false;
-  std::deque<std::future<DenseBatch>> underWay;
 };
 
 using IntegerLane = Lane<IntegerBatch, std::int64_t>;
@@ -52,6 +53,7 @@ struct Correlator::State {
   bool framesFixed = false;
   bool began = false;
   std::uint64_t events = 0;
+  std::vector<std::vector<std::uint32_t>> scratch;  // per worker
 
   template <class Batch>
   void keep(PreparedChunk<Batch> chunk, std::vector<Batch>& batches) {
@@ -118,30 +120,52 @@ struct Correlator::State {
     return std::get<LaneType>(lane);
   }
 
-  void keep(DenseBatch batch, std::vector<DenseBatch>& batches) {
-    const std::size_t end = std::min<std::uint64_t>(std::uint64_t{batch.base()} + DenseBatch::kFrames, std::get<DenseLane>(lane).frames);
-    if (frameSum.size() < end) frameSum.resize(end, 0.0);
-    for (std::size_t i = batch.base(); i < end; ++i) {
-      frameSum[i] += batch.frame_sums()[i - batch.base()];
+  /// The batch that the next quad goes to.
+  DenseBatch& open_batch(DenseLane& dense) {
+    if (dense.batches.empty() || dense.quads == DenseBatch::kQuads) {
+      dense.batches.emplace_back(static_cast<std::uint32_t>(dense.frames), partition);
+      dense.quads = 0;
     }
-    events += batch.events();
-    batches.push_back(std::move(batch));
+    return dense.batches.back();
   }
 
-  /// Sends the filling frames to a worker.
-  void send(DenseLane& dense) {
-    const auto count = static_cast<std::uint32_t>(dense.filling.size() / partition.pixels());
-    const auto base = static_cast<std::uint32_t>(dense.frames);
-    dense.frames += count;
-    auto make = [this, base, count, signedCounts = dense.signedCounts, rows = std::exchange(dense.filling, {})] {
-      return DenseBatch(base, rows, count, partition, signedCounts);
-    };
-    if (options.threads <= 1) {
-      keep(make(), dense.batches);
-      return;
+  /// Sums of the last batch, of which all quads are taken.
+  void close(DenseLane& dense) {
+    DenseBatch& batch = dense.batches.back();
+    batch.close();
+    const std::size_t end = std::size_t{batch.base()} + DenseBatch::kFrames;
+    if (frameSum.size() < end) frameSum.resize(end, 0.0);
+    for (std::size_t i = batch.base(); i < end; ++i) frameSum[i] = batch.frame_sums()[i - batch.base()];
+  }
+
+  /// Whole quads, by several threads at a time.
+  void take_quads(DenseLane& dense, std::span<const std::uint16_t> rows) {
+    const std::size_t quadRows = std::size_t{DenseBatch::kQuadFrames} * partition.pixels();
+    while (!rows.empty()) {
+      DenseBatch& batch = open_batch(dense);
+      const std::size_t quads = std::min<std::size_t>(rows.size() / quadRows, DenseBatch::kQuads - dense.quads);
+      parallel_for(quads, options.threads, [&](std::size_t i, unsigned worker) {
+        batch.take(dense.quads + static_cast<std::uint32_t>(i), rows.subspan(i * quadRows, quadRows), partition, dense.signedCounts, scratch[worker]);
+      });
+      dense.frames += quads * DenseBatch::kQuadFrames;
+      dense.quads += static_cast<std::uint32_t>(quads);
+      rows = rows.subspan(quads * quadRows);
+      if (dense.quads == DenseBatch::kQuads) close(dense);
     }
-    if (dense.underWay.size() >= options.threads) take_oldest(dense);
-    dense.underWay.push_back(std::async(std::launch::async, std::move(make)));
+  }
+
+  /// The last batch gets the frames that wait, and zeros behind them. Frames that come later are taken over these.
+  void settle(DenseLane& dense) {
+    if (!dense.waiting.empty() || (!dense.batches.empty() && dense.quads < DenseBatch::kQuads)) {
+      DenseBatch& batch = open_batch(dense);
+      for (std::uint32_t quad = dense.quads; quad < DenseBatch::kQuads; ++quad) {
+        const auto rows = quad == dense.quads ? std::span<const std::uint16_t>(dense.waiting) : std::span<const std::uint16_t>();
+        batch.take(quad, rows, partition, dense.signedCounts, scratch[0]);
+      }
+      close(dense);
+    }
+    events = 0;
+    for (const DenseBatch& batch : dense.batches) events += batch.events();
   }
 
   void push_dense(std::span<const std::uint16_t> rows, bool signedCounts) {
@@ -150,15 +174,20 @@ struct Correlator::State {
     if (!options.pixelFactor.empty()) throw Error(Code::invalid_argument, "dense frames cannot be taken with a flatfield: push them as events");
     auto& dense = lane_for_push<DenseLane>();
     dense.signedCounts = signedCounts;
-    if (dense.frames + rows.size() / pixels > kDenseFramesMax) throw Error(Code::invalid_argument, "more than 2^25 dense frames: push them as events");
-    for (std::size_t from = 0; from < rows.size();) {
-      if (dense.filling.capacity() == 0) dense.filling.reserve(DenseBatch::kFrames * pixels);
-      const std::size_t n = std::min(DenseBatch::kFrames * pixels - dense.filling.size(), rows.size() - from);
-      dense.filling.insert(dense.filling.end(), rows.begin() + static_cast<std::ptrdiff_t>(from), rows.begin() + static_cast<std::ptrdiff_t>(from + n));
-      from += n;
-      if (dense.filling.size() == DenseBatch::kFrames * pixels) send(dense);
+    const std::uint64_t already = dense.frames + dense.waiting.size() / pixels;
+    if (already + rows.size() / pixels > kDenseFramesMax) throw Error(Code::invalid_argument, "more than 2^25 dense frames: push them as events");
+    if (!framesFixed) frames = already + rows.size() / pixels;
+    const std::size_t quadRows = DenseBatch::kQuadFrames * pixels;
+    if (!dense.waiting.empty()) {
+      const std::size_t n = std::min(quadRows - dense.waiting.size(), rows.size());
+      dense.waiting.insert(dense.waiting.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n));
+      rows = rows.subspan(n);
+      if (dense.waiting.size() < quadRows) return;
+      take_quads(dense, std::exchange(dense.waiting, {}));
     }
-    if (!framesFixed) frames = dense.frames + dense.filling.size() / pixels;
+    const std::size_t whole = rows.size() / quadRows * quadRows;
+    take_quads(dense, rows.first(whole));
+    dense.waiting.assign(rows.begin() + static_cast<std::ptrdiff_t>(whole), rows.end());
   }
 
   void check_pixels(std::span<const std::uint32_t> pixel) const {
@@ -169,21 +198,15 @@ struct Correlator::State {
   }
 
   /// Everything pushed so far is in `batches`.
+  template <class LaneType>
+  void settle(LaneType& lane_) {
+    while (!lane_.underWay.empty()) take_oldest(lane_);
+    if (lane_.filling.size() == 0) return;
+    keep(prepare(lane_.filling, partition, options.pixelFactor), lane_.batches);
+    lane_.filling = {};
+  }
   void settle() {
-    std::visit(
-        [&](auto& lane_) {
-          while (!lane_.underWay.empty()) take_oldest(lane_);
-          if (lane_.filling.size() == 0) return;
-          if constexpr (std::is_same_v<std::decay_t<decltype(lane_)>, DenseLane>) {
-            send(lane_);
-            while (!lane_.underWay.empty()) take_oldest(lane_);
-            return;
-          } else {
-          keep(prepare(lane_.filling, partition, options.pixelFactor), lane_.batches);
-          lane_.filling = {};
-          }
-        },
-        lane);
+    std::visit([&](auto& lane_) { settle(lane_); }, lane);
   }
 };
 
@@ -195,6 +218,7 @@ Correlator::Correlator(Partition partition, CorrelatorOptions options) : state_(
   }
   state_->partition = std::move(partition);
   state_->options = std::move(options);
+  state_->scratch.resize(std::max(1U, state_->options.threads));
 }
 
 Correlator::~Correlator() = default;
@@ -235,6 +259,6 @@ CorrelationResult Correlator::result(const ResultOptions& how, const Control& co
   return out;
 }
 
-const char* kernel_path() noexcept { return lag_sums().name; }
+const char* kernel_path() noexcept { return lane_sums().name; }
 
 }  // namespace xpcs

@@ -1,99 +1,119 @@
 #include "dense_store.hpp"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#include <algorithm>
+#include <cstring>
+
+// Not under ThreadSanitizer: the clones' resolvers would run before it is ready.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
+#define XPCS_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
+#else
+#define XPCS_CLONES
 #endif
 
 namespace xpcs {
 namespace {
 
-/// Ranks that are transposed together, where their pixels are neighbours.
-constexpr std::uint32_t kRun = 16;
-
-#if defined(__SSE2__)
-/// 16 x 16 bytes: rows become columns.
-void transpose16(__m128i (&m)[16]) {
-  for (int round = 0; round < 4; ++round) {
-    __m128i t[16];
-    for (int i = 0; i < 8; ++i) {
-      t[2 * i] = _mm_unpacklo_epi8(m[i], m[i + 8]);
-      t[2 * i + 1] = _mm_unpackhi_epi8(m[i], m[i + 8]);
-    }
-    for (int i = 0; i < 16; ++i) m[i] = t[i];
+/// Four frames in one word per pixel; returns the bits that any count has.
+XPCS_CLONES std::uint32_t interleave(const std::uint16_t* a, const std::uint16_t* b, const std::uint16_t* c, const std::uint16_t* d, std::size_t n,
+                                     std::uint32_t* out) {
+  std::uint32_t any = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    any |= std::uint32_t{a[i]} | b[i] | c[i] | d[i];
+    out[i] = std::uint32_t{a[i]} | std::uint32_t{b[i]} << 8 | std::uint32_t{c[i]} << 16 | std::uint32_t{d[i]} << 24;
   }
+  return any;
 }
 
-/// Lines of 16 neighbouring pixels from 64 rows of counts. False, and nothing done, where a count exceeds 127.
-bool transpose_run(const std::uint16_t* first, std::size_t stride, std::uint8_t* lines) {
-  __m128i any = _mm_setzero_si128();
-  for (std::uint32_t f = 0; f < DenseBatch::kFrames; ++f) {
-    const auto* row = reinterpret_cast<const __m128i*>(first + f * stride);
-    any = _mm_or_si128(any, _mm_or_si128(_mm_loadu_si128(row), _mm_loadu_si128(row + 1)));
+/// Sums of each of the four bytes, and how many bytes are not 0. n below 2^24.
+XPCS_CLONES void add_quad(const std::uint32_t* words, std::size_t n, std::uint32_t* sums, std::uint32_t* events) {
+  std::uint32_t s0 = 0;
+  std::uint32_t s1 = 0;
+  std::uint32_t s2 = 0;
+  std::uint32_t s3 = 0;
+  std::uint32_t counted = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint32_t word = words[i];
+    s0 += word & 0xFF;
+    s1 += word >> 8 & 0xFF;
+    s2 += word >> 16 & 0xFF;
+    s3 += word >> 24;
+    // A byte of at most 127 carries into its own top bit exactly where it is not 0.
+    const std::uint32_t bits = (word + 0x7F7F7F7F) & 0x80808080;
+    counted += (bits >> 7 & 1) + (bits >> 15 & 1) + (bits >> 23 & 1) + (bits >> 31);
   }
-  const __m128i above = _mm_andnot_si128(_mm_set1_epi16(DenseBatch::kLargest), any);
-  if (_mm_movemask_epi8(_mm_cmpeq_epi16(above, _mm_setzero_si128())) != 0xFFFF) return false;
-  for (std::uint32_t block = 0; block < DenseBatch::kFrames; block += 16) {
-    __m128i m[16];
-    for (std::uint32_t f = 0; f < 16; ++f) {
-      const auto* row = reinterpret_cast<const __m128i*>(first + (block + f) * stride);
-      m[f] = _mm_packus_epi16(_mm_loadu_si128(row), _mm_loadu_si128(row + 1));
-    }
-    transpose16(m);
-    for (std::uint32_t p = 0; p < 16; ++p) _mm_storeu_si128(reinterpret_cast<__m128i*>(lines + p * DenseBatch::kFrames + block), m[p]);
-  }
-  return true;
+  sums[0] += s0;
+  sums[1] += s1;
+  sums[2] += s2;
+  sums[3] += s3;
+  *events += counted;
 }
-#else
-bool transpose_run(const std::uint16_t*, std::size_t, std::uint8_t*) { return false; }
-#endif
+
+/// Pixels that are looked at together for counts above 127.
+constexpr std::size_t kStretch = 4096;
 
 }  // namespace
 
-DenseBatch::DenseBatch(std::uint32_t base, std::span<const std::uint16_t> rows, std::uint32_t frames, const Partition& partition, bool signedCounts)
-    : base_(base) {
-  const auto ranks = static_cast<std::uint32_t>(partition.pixelOfRank.size());
-  const std::size_t pixels = partition.pixels();
-  const std::size_t tiles = (ranks + kTilePixels - 1) / kTilePixels;
-  lines_.assign(std::size_t{ranks} * kFrames, 0);
-  escapeStart_.assign(tiles + 1, 0);
-  std::array<std::uint64_t, kFrames> sums{};
-  for (std::uint32_t rank = 0; rank < ranks;) {
-    const std::uint32_t pixel = partition.pixelOfRank[rank];
-    const bool run = frames == kFrames && rank + kRun <= ranks && partition.pixelOfRank[rank + kRun - 1] == pixel + kRun - 1 &&
-                     transpose_run(rows.data() + pixel, pixels, lines_.data() + std::size_t{rank} * kFrames);
-    const std::uint32_t n = run ? kRun : 1;
-    if (!run) take_pixel(rank, pixel, rows, pixels, frames, signedCounts);
-    std::array<std::uint16_t, kFrames> few{};
-    std::array<std::uint8_t, kFrames> counted{};
-    for (std::uint32_t i = 0; i < n; ++i) {
-      const std::uint8_t* at = line(rank + i);
-      for (std::uint32_t f = 0; f < kFrames; ++f) few[f] = static_cast<std::uint16_t>(few[f] + at[f]);
-      for (std::uint32_t f = 0; f < kFrames; ++f) counted[f] = static_cast<std::uint8_t>(counted[f] + (at[f] != 0 ? 1 : 0));
-    }
-    for (const std::uint8_t number : counted) events_ += number;
-    for (std::uint32_t f = 0; f < kFrames; ++f) sums[f] += few[f];
-    rank += n;
-  }
-  events_ += escapes_.size();
-  for (std::uint32_t f = 0; f < kFrames; ++f) frameSums_[f] = static_cast<double>(sums[f]);
-  for (const Escape& escape : escapes_) {
-    ++escapeStart_[(escape.rank >> kTileBits) + 1];
-    frameSums_[escape.frame - base_] += static_cast<double>(escape.count);
-  }
-  for (std::size_t tile = 0; tile < tiles; ++tile) escapeStart_[tile + 1] += escapeStart_[tile];
+DenseBatch::DenseBatch(std::uint32_t base, const Partition& partition) : base_(base), ranks_(static_cast<std::uint32_t>(partition.pixelOfRank.size())) {
+  const std::size_t groups = (ranks_ + kGroupPixels - 1) / kGroupPixels;
+  lines_ = std::make_unique_for_overwrite<std::uint32_t[]>(groups * kQuads * kGroupPixels);
+  escapeStart_.assign((ranks_ + kTilePixels - 1) / kTilePixels + 1, 0);
 }
 
-void DenseBatch::take_pixel(std::uint32_t rank, std::uint32_t pixel, std::span<const std::uint16_t> rows, std::size_t pixels, std::uint32_t frames,
-                            bool signedCounts) {
-  std::uint8_t* at = lines_.data() + std::size_t{rank} * kFrames;
-  for (std::uint32_t f = 0; f < frames; ++f) {
-    const std::uint16_t count = rows[f * pixels + pixel];
-    if (count <= kLargest) {
-      at[f] = static_cast<std::uint8_t>(count);
-    } else if (!signedCounts || count < 0x8000) {
-      escapes_.push_back({rank, base_ + f, count});
+void DenseBatch::take(std::uint32_t quad, std::span<const std::uint16_t> rows, const Partition& partition, bool signedCounts,
+                      std::vector<std::uint32_t>& scratch) {
+  const std::size_t pixels = partition.pixels();
+  const auto frames = static_cast<std::uint32_t>(rows.size() / pixels);
+  Quad& out = quads_[quad];
+  out = {};
+  scratch.resize(pixels);
+  std::array<std::uint16_t, kStretch> none{};
+  for (std::size_t from = 0; from < pixels; from += kStretch) {
+    const std::size_t n = std::min(kStretch, pixels - from);
+    const auto row = [&](std::uint32_t f) { return f < frames ? rows.data() + f * pixels + from : none.data(); };
+    if (interleave(row(0), row(1), row(2), row(3), n, scratch.data() + from) <= kLargest) continue;
+    for (std::size_t i = 0; i < n; ++i) {
+      std::uint32_t word = 0;
+      const std::uint32_t rank = partition.rankOfPixel[from + i];
+      for (std::uint32_t f = 0; f < frames; ++f) {
+        const std::uint16_t count = row(f)[i];
+        if (count <= kLargest) word |= std::uint32_t{count} << (8 * f);
+        else if (rank != Partition::kMasked && (!signedCounts || count < 0x8000)) out.escapes.push_back({rank, base_ + quad * kQuadFrames + f, count});
+      }
+      scratch[from + i] = word;
     }
   }
+  std::array<std::uint32_t, kStretch> words{};
+  for (std::uint32_t first = 0; first < ranks_; first += kStretch) {
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(kStretch, ranks_ - first));
+    const std::uint32_t* pixelOfRank = partition.pixelOfRank.data() + first;
+    for (std::uint32_t i = 0; i < n; ++i) words[i] = scratch[pixelOfRank[i]];
+    std::fill(words.begin() + n, words.begin() + (n + kGroupPixels - 1) / kGroupPixels * kGroupPixels, 0U);
+    for (std::uint32_t i = 0; i < n; i += kGroupPixels) std::memcpy(lines_.get() + line_of(first + i, quad), words.data() + i, kGroupPixels * sizeof(std::uint32_t));
+    std::array<std::uint32_t, kQuadFrames> sums{};
+    std::uint32_t events = 0;
+    add_quad(words.data(), n, sums.data(), &events);
+    for (std::uint32_t f = 0; f < kQuadFrames; ++f) out.sums[f] += sums[f];
+    out.events += events;
+  }
+}
+
+void DenseBatch::close() {
+  events_ = 0;
+  escapes_.clear();
+  for (std::uint32_t quad = 0; quad < kQuads; ++quad) {
+    const Quad& from = quads_[quad];
+    events_ += from.events + from.escapes.size();
+    for (std::uint32_t f = 0; f < kQuadFrames; ++f) frameSums_[quad * kQuadFrames + f] = static_cast<double>(from.sums[f]);
+    for (const Escape& escape : from.escapes) frameSums_[escape.frame - base_] += static_cast<double>(escape.count);
+    escapes_.insert(escapes_.end(), from.escapes.begin(), from.escapes.end());
+  }
+  std::sort(escapes_.begin(), escapes_.end(), [](const Escape& a, const Escape& b) {
+    if (a.rank >> kTileBits != b.rank >> kTileBits) return a.rank < b.rank;
+    return a.frame != b.frame ? a.frame < b.frame : a.rank < b.rank;
+  });
+  escapeStart_.assign(escapeStart_.size(), 0);
+  for (const Escape& escape : escapes_) ++escapeStart_[(escape.rank >> kTileBits) + 1];
+  for (std::size_t tile = 0; tile + 1 < escapeStart_.size(); ++tile) escapeStart_[tile + 1] += escapeStart_[tile];
 }
 
 }  // namespace xpcs

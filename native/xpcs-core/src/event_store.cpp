@@ -26,12 +26,14 @@ IntegerBatch::IntegerBatch(std::uint32_t base, std::span<const std::uint32_t> fr
   for (std::size_t i = 0; i < rank.size(); ++i) {
     ++sizes[tile_of(rank[i])];
     larges += large(count[i]) ? 1 : 0;
+    plain_ = plain_ && count[i] >= 0 && frame[i] >= lastFrame_;
+    lastFrame_ = frame[i];
   }
   start_ = starts(sizes);
   std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
   for (std::size_t i = 0; i < rank.size(); ++i) {
     const std::uint32_t packed = large(count[i]) ? kEscape : static_cast<std::uint32_t>(count[i]);
-    words_[next[tile_of(rank[i])]++] = (frame[i] - base) << 16 | (rank[i] & (kTilePixels - 1)) << 5 | packed;
+    words_[next[tile_of(rank[i])]++] = (frame[i] - base) << kFrameShift | (rank[i] & (kTilePixels - 1)) << kRankShift | packed;
   }
   words_.resize(start_[tiles]);
   if (larges == 0) return;

@@ -10,16 +10,19 @@
 
 namespace xpcs {
 
-constexpr std::uint32_t kTileBits = 11;
+constexpr std::uint32_t kTileBits = 9;
 constexpr std::uint32_t kTilePixels = 1u << kTileBits;
 constexpr std::uint32_t kNoRank = 0xFFFFFFFF;
 
-/// Photons of up to 65536 consecutive frames, packed: frame - base (16 bits), rank within the tile (11), count (5).
-/// Counts outside 0..30 are kept aside per tile, in order of arrival.
+/// Photons of up to 65536 consecutive frames, packed: frame - base (16 bits), rank within the tile (9), count (7).
+/// Counts outside 0..126 are kept aside per tile, in order of arrival.
 class IntegerBatch {
  public:
   using Value = std::int64_t;
   static constexpr std::uint32_t kFrames = 1u << 16;
+  static constexpr std::uint32_t kFrameShift = 16;
+  static constexpr std::uint32_t kRankShift = 7;
+  static constexpr std::uint32_t kEscape = 127;  ///< in place of a count that is kept aside
 
   /// @param frame, rank, count of one length; frames base .. base + 65535; a rank of kNoRank is passed over
   IntegerBatch(std::uint32_t base, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> rank, std::span<const std::int64_t> count,
@@ -34,21 +37,33 @@ class IntegerBatch {
     for (std::size_t i = start_[tile]; i < start_[tile + 1]; ++i) {
       const std::uint32_t word = words_[i];
       const std::uint32_t count = word & kEscape;
-      visit(base_ + (word >> 16), word >> 5 & (kTilePixels - 1), count == kEscape ? large_[large++] : std::int64_t{count});
+      visit(base_ + (word >> kFrameShift), word >> kRankShift & (kTilePixels - 1), count == kEscape ? large_[large++] : std::int64_t{count});
     }
   }
   /// visit(frame, local rank) only.
   template <class Visit>
   void for_each_place(std::size_t tile, Visit visit) const {
-    for (std::size_t i = start_[tile]; i < start_[tile + 1]; ++i) visit(base_ + (words_[i] >> 16), words_[i] >> 5 & (kTilePixels - 1));
+    for (std::size_t i = start_[tile]; i < start_[tile + 1]; ++i) visit(base_ + (words_[i] >> kFrameShift), words_[i] >> kRankShift & (kTilePixels - 1));
   }
+  [[nodiscard]] std::uint32_t base() const noexcept { return base_; }
+  /// The packed photons of one tile.
+  [[nodiscard]] std::span<const std::uint32_t> words(std::size_t tile) const noexcept { return std::span(words_).subspan(start_[tile], size(tile)); }
+  /// The counts of one tile that are kept aside.
+  [[nodiscard]] std::span<const std::int64_t> large(std::size_t tile) const noexcept {
+    return largeStart_.empty() ? std::span<const std::int64_t>() : std::span(large_).subspan(largeStart_[tile], largeStart_[tile + 1] - largeStart_[tile]);
+  }
+  /// The photons came in the order of their frames, and no count is negative.
+  [[nodiscard]] bool plain() const noexcept { return plain_; }
+  /// Of the last photon.
+  [[nodiscard]] std::uint32_t last_frame() const noexcept { return lastFrame_; }
   /// Bound of the sum of the magnitudes of one tile's counts.
   [[nodiscard]] double magnitude(std::size_t tile) const;
 
  private:
-  static constexpr std::uint32_t kEscape = 31;
-  static_assert(kTileBits == 11, "the packing has 11 bits for the rank");
+  static_assert(kTileBits == 9, "the packing has 9 bits for the rank");
   std::uint32_t base_;
+  bool plain_ = true;
+  std::uint32_t lastFrame_ = 0;
   std::vector<std::uint32_t> words_;
   std::vector<std::uint32_t> start_;
   std::vector<std::int64_t> large_;

@@ -12,28 +12,30 @@
 
 namespace xpcs {
 
-/// Adds every product of two photons to the delays they belong to: a pair d frames apart belongs to the levels where
-/// its blocks lie dpl+1 to 2 dpl apart (1 to 2 dpl at level 0). Cost: pairs within reach.
+/// visit(delay) for every delay of the levels below `levels` that two photons of frames ta < tb make a pair of: those where their
+/// blocks lie dpl+1 to 2 dpl apart (1 to 2 dpl at level 0).
+template <class Visit>
+void for_each_delay(const Scheme& scheme, std::uint64_t ta, std::uint64_t tb, std::uint32_t levels, Visit visit) {
+  const std::uint64_t lagMax = scheme.lag_max();
+  const std::uint64_t d = tb - ta;
+  const int first = static_cast<int>(std::bit_width(d)) - static_cast<int>(std::bit_width(lagMax));
+  for (auto level = static_cast<std::uint32_t>(std::max(first, 0)); level < levels; ++level) {
+    if (level > 0 && (d >> level) + 1 <= scheme.dpl) break;
+    const std::uint64_t k = (tb >> level) - (ta >> level);
+    if (k > lagMax || k < (level == 0 ? 1 : scheme.dpl + 1) || tb >= scheme.levelEnd[level]) continue;
+    const std::size_t at = scheme.index(level, k);
+    if (at < scheme.delays.size()) visit(at);
+  }
+}
+
+/// Adds every product of two photons to the delays they belong to. Cost: pairs within reach.
 /// @param t frames, ascending, distinct; v values; acc [D]
 template <class Value, class Acc>
 void add_pairs(const Scheme& scheme, std::span<const std::uint32_t> t, std::span<const Value> v, Acc* acc) {
-  const std::uint64_t lagMax = scheme.lag_max();
-  const int lagBits = static_cast<int>(std::bit_width(lagMax));
-  const std::size_t count = scheme.delays.size();
   for (std::size_t b = 1; b < t.size(); ++b) {
-    const std::uint64_t tb = t[b];
     for (std::size_t a = b; a-- > 0;) {
-      const std::uint64_t ta = t[a];
-      const std::uint64_t d = tb - ta;
-      if (d > scheme.reach) break;
-      const int first = static_cast<int>(std::bit_width(d)) - lagBits;
-      for (auto level = static_cast<std::uint32_t>(std::max(first, 0)); level < scheme.levels; ++level) {
-        if (level > 0 && (d >> level) + 1 <= scheme.dpl) break;
-        const std::uint64_t k = (tb >> level) - (ta >> level);
-        if (k > lagMax || k < (level == 0 ? 1 : scheme.dpl + 1) || tb >= scheme.levelEnd[level]) continue;
-        const std::size_t at = scheme.index(level, k);
-        if (at < count) acc[at] += static_cast<Acc>(v[a]) * static_cast<Acc>(v[b]);
-      }
+      if (t[b] - t[a] > scheme.reach) break;
+      for_each_delay(scheme, t[a], t[b], scheme.levels, [&](std::size_t at) { acc[at] += static_cast<Acc>(v[a]) * static_cast<Acc>(v[b]); });
     }
   }
 }

@@ -51,11 +51,4 @@ void add_curve(const double* g, const double* p, const double* f, const double* 
   add_spread(g, p, f, delays, factor, sums.spread);
 }
 
-XPCS_CLONES void add_and_convert(const std::int64_t* __restrict from, std::size_t n, std::int64_t* __restrict into, double* __restrict out) {
-  for (std::size_t i = 0; i < n; ++i) {
-    into[i] += from[i];
-    out[i] = static_cast<double>(from[i]);
-  }
-}
-
 }  // namespace xpcs

@@ -19,7 +19,4 @@ struct CurveSums {
 /// the counts (0: a dead pixel, without a value)
 void add_curve(const double* g, const double* p, const double* f, const double* terms, std::size_t delays, double factor, const CurveSums& sums);
 
-/// out[i] = from[i]; into[i] += from[i].
-void add_and_convert(const std::int64_t* from, std::size_t n, std::int64_t* into, double* out);
-
 }  // namespace xpcs

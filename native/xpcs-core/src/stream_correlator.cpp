@@ -222,7 +222,8 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
     for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(out.delays.size() * part.pixels(), 0.0F);
   }
   const EdgeTable none{Scheme(0, options.dpl)};
-  const TileTask task{part, options, scheme, none, nullptr, out.frames, how.perPixel ? &out : nullptr};
+  const StopTable stops(scheme);
+  const TileTask task{part, options, scheme, none, stops, nullptr, out.frames, how.perPixel ? &out : nullptr};
   std::vector<std::vector<RunSums<Int128>>> tiles(state.tiles.size());
   std::vector<QueryScratch> scratch(std::max(1U, how.threads));
   parallel_for(tiles.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) {

@@ -61,10 +61,19 @@ std::vector<RunSums<Int128>> query_tile(const TileTask& task, const StreamScheme
   const std::size_t D = task.scheme.delays.size();
   curve.past.resize(D + 1);
   curve.future.resize(D + 1);
+  const auto first = static_cast<std::uint32_t>(index * kTilePixels);
   std::vector<RunSums<Int128>> runs;
+  std::uint32_t runFirst = 0;
+  std::uint32_t runEnd = first;
   for (std::uint32_t local = 0; local < tile.pixels(); ++local) {
-    const auto rank = static_cast<std::uint32_t>(index * kTilePixels + local);
-    RunSums<Int128>& run = run_of(task, rank, runs);
+    const std::uint32_t rank = first + local;
+    if (rank == runEnd) {
+      if (!runs.empty()) curve.lanes.end(runs.back());
+      curve.lanes.begin(runs.emplace_back(new_run<Int128>(task, rank)).pairs.size());
+      runFirst = rank;
+      runEnd = run_end(part, rank, first + tile.pixels());
+    }
+    RunSums<Int128>& run = runs.back();
     const auto t = photons.frames_of(local);
     const auto v = photons.counts_of(local);
     const PixelSlot* slot = tile.slot(local);
@@ -78,7 +87,7 @@ std::vector<RunSums<Int128>> query_tile(const TileTask& task, const StreamScheme
         few_edges(task.scheme, stream, t, v, curve.past.data(), curve.future.data());
         const std::span<std::uint32_t> frames(photons.frame.data() + photons.start[local], t.size());
         const std::span<std::int64_t> values(photons.count.data() + photons.start[local], t.size());
-        narrow = products<std::int64_t, std::int64_t>(task.scheme, frames, values, counts.magnitude, curve);
+        narrow = products<std::int64_t>(task.scheme, frames, values, counts.magnitude, curve);
       }
     } else if (slot->narrow && counts.magnitude + slot->narrow->magnitude <= kNarrowMax) {
       photons.narrowState = *slot->narrow;
@@ -90,10 +99,10 @@ std::vector<RunSums<Int128>> query_tile(const TileTask& task, const StreamScheme
       narrow = false;
     }
     run.total += counts.total;
-    pixelMean[pixel] = counts.total / (static_cast<double>(task.frames) * task.options.average);
-    if (part.correlated[rank] != 0) finish_pixel<Int128>(task, pixel, 1.0, counts.magnitude, narrow, curve, run);
+    pixelMean[pixel] = task.per_frame(counts.total);
+    if (part.correlated[rank] != 0) finish_pixel<Int128>(task, rank - runFirst, pixel, 1.0, narrow, curve, run);
   }
-  if (!runs.empty()) close_run(runs.back());
+  curve.lanes.end(runs.back());
   return runs;
 }
 

@@ -3,7 +3,7 @@
  * allocations to wait for, means without decay. A site without a measurement is taken to be as fast as the others' mean, so it gets tried.
  * A free slot is left idle only where waiting for a busy site gains more than the estimates can be wrong.
  */
-import { busyText, candidates, freeSlots, type Policy, type RoutedJob, type RunningJob, type SiteLoad } from "../policy.js";
+import { busyText, candidates, fits, freeFor, needOf, type Policy, type RoutedJob, type RunningJob, type SiteLoad } from "../policy.js";
 
 /** Run time to assume while nothing has been measured anywhere, ms: only its being equal for all sites matters. */
 const UNKNOWN_RUN_MS = 10_000;
@@ -17,6 +17,8 @@ interface Estimate {
   readonly measured: number;
   readonly runMs: number;
   readonly waitMs: number;
+  /** It could begin there at once. */
+  readonly isFree: boolean;
 }
 
 /** Mean over all sites of what was measured for `app`. */
@@ -41,38 +43,38 @@ function remainingMs(meanMs: number, elapsedMs: number): number {
  * When a slot is free for this job, ms from now: the running jobs end first, then those queued ahead take the slots in turn. A queued job
  * is taken to run as long as this one, so whole rounds of them move every slot by the same time.
  */
-function waitForSlotMs(site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
+function waitForSlotMs(job: RoutedJob, site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
   const endOf = ({ app, elapsedMs }: RunningJob) => remainingMs(site.runs[app]?.meanMs ?? commonRunMs(app, sites), elapsedMs);
-  const ends = site.running.map(endOf);
+  const ends = site.running.flatMap((running) => Array.from({ length: needOf(running.resources).slots }, () => endOf(running)));
   while (ends.length < site.slots) ends.push(0);
   ends.sort((a, b) => a - b);
-  const rounds = Math.floor(site.queued / site.slots);
-  return ends[site.queued % site.slots]! + rounds * runMs;
+  // The last of the slots that it needs.
+  const place = site.reserved.slots + needOf(job.resources).slots - 1;
+  return ends[place % site.slots]! + Math.floor(place / site.slots) * runMs;
 }
 
 function estimate(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad[]): Estimate {
   const run = site.runs[job.app];
   const runMs = run?.meanMs ?? commonRunMs(job.app, sites);
-  return { site, measured: run?.count ?? 0, runMs, waitMs: waitForSlotMs(site, runMs, sites) };
+  return { site, measured: run?.count ?? 0, runMs, isFree: fits(job, site), waitMs: waitForSlotMs(job, site, runMs, sites) };
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
 
-function describe({ site, measured, runMs, waitMs }: Estimate): string {
+function describe({ site, measured, runMs, waitMs, isFree }: Estimate): string {
   const run = measured === 0 ? "run time not measured yet" : `${seconds(runMs)} mean of ${measured} run${measured === 1 ? "" : "s"}`;
-  const wait = freeSlots(site) > site.queued ? `${freeSlots(site)} of ${site.slots} slots free` : `a slot in ${seconds(waitMs)}`;
+  const wait = isFree ? `${freeFor(site).slots} of ${site.slots} slots free` : `a slot in ${seconds(waitMs)}`;
   return `${site.name} (${wait}, ${run})`;
 }
 
 function sooner(a: Estimate, b: Estimate): number {
   const byTime = a.waitMs + a.runMs - (b.waitMs + b.runMs);
   if (byTime !== 0) return byTime;
-  const byFree = freeSlots(b.site) - b.site.queued - (freeSlots(a.site) - a.site.queued);
+  const byFree = freeFor(b.site).slots - freeFor(a.site).slots;
   if (byFree !== 0) return byFree;
   return a.site.name < b.site.name ? -1 : 1;
 }
 
-const isFree = ({ site }: Estimate) => freeSlots(site) > site.queued;
 const answerMs = ({ waitMs, runMs }: Estimate) => waitMs + runMs;
 
 function whyHere(job: RoutedJob, chosen: Estimate, ranked: readonly Estimate[]): string {
@@ -90,10 +92,10 @@ export const soonest: Policy = {
     if (typeof able === "string") return { action: "wait", site: null, reason: able };
     const ranked = able.map((site) => estimate(job, site, sites)).sort(sooner);
     const best = ranked[0]!;
-    const free = ranked.find(isFree);
+    const free = ranked.find(({ isFree }) => isFree);
     if (free === undefined) {
       const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
-      return { action: "wait", site: best.site.name, reason: `${busyText(able)}; soonest at ${describe(best)}${ahead}` };
+      return { action: "wait", site: best.site.name, reason: `${busyText(job, able)}; soonest at ${describe(best)}${ahead}` };
     }
     const gainMs = answerMs(free) - answerMs(best);
     if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * answerMs(free))) {

@@ -1,0 +1,406 @@
+#include "count_tile.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "pixel_products.hpp"
+#include "tile_sums.hpp"
+
+namespace xpcs {
+namespace {
+
+// Costs in cycles, measured roughly: they only decide which of two ways to the same integers is taken.
+constexpr double kPairCost = 60;
+constexpr double kLatestCost = 3;
+constexpr double kBlockLagCost = 0.015;
+constexpr double kBlockCost = 0.2;
+/// Partners within reach of a photon, on average, above which pairing is left to the series.
+constexpr double kPartnersMax = 0.5;
+
+constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
+/// The first photons of the next batch lie somewhere else in memory.
+void prefetch(std::span<const std::uint32_t> words) {
+  for (std::size_t i = 0; i < words.size() && i < 128; i += 16) __builtin_prefetch(words.data() + i);
+}
+
+}  // namespace
+
+std::uint32_t CountTile::choose_base(const Scheme& scheme, double photons) const {
+  const auto frames = static_cast<double>(scheme.frames);
+  std::uint32_t best = 0;
+  double least = 0;
+  for (std::uint32_t base = 0; base <= scheme.levels; ++base) {
+    const double reach = base == 0 ? 0 : static_cast<double>((std::uint64_t{2} * scheme.dpl + 1) << (base - 1));
+    const double partners = photons * std::min(reach / frames, 1.0);
+    if (base > 0 && partners > kPartnersMax) break;
+    double cost = base == 0 ? 0 : photons * (kLatestCost + kPairCost * partners);
+    for (std::uint32_t level = base; level < scheme.levels; ++level) {
+      cost += static_cast<double>(scheme.blocks(level)) * (static_cast<double>(scheme.delays_at(level)) * kBlockLagCost + kBlockCost);
+    }
+    if (base == 0 || cost < least) {
+      best = base;
+      least = cost;
+    }
+  }
+  return best;
+}
+
+void CountTile::begin(const TileTask& task, std::size_t tile, double photons) {
+  task_ = &task;
+  tile_ = static_cast<std::uint32_t>(tile);
+  first_ = tile_ * kTilePixels;
+  pixels_ = static_cast<std::uint32_t>(std::min<std::size_t>(kTilePixels, task.part.pixelOfRank.size() - first_));
+  products_.assign(task.scheme.delays.size() * kTilePixels, 0);
+  snapshots_.resize(task.stops.frame.size() * kTilePixels);
+  total_.assign(kTilePixels, 0);
+  recent_.assign(kTilePixels, {});
+  latest_.assign(kTilePixels, 0);
+  apart_.assign(kTilePixels, 0);
+  anyApart_ = false;
+  offset_.resize(kTilePixels);
+  if (!task.options.pixelFactor.empty()) {
+    factor_.assign(kTilePixels, 0.0);
+    alive_.assign(kTilePixels, 0.0);
+    for (std::uint32_t p = 0; p < pixels_; ++p) {
+      factor_[p] = task.factor(task.part.pixelOfRank[first_ + p]);
+      alive_[p] = factor_[p] == 0 ? 0.0 : 1.0;
+    }
+  }
+  base_ = choose_base(task.scheme, photons / pixels_);
+  pairReach_ = base_ == 0 ? 0 : static_cast<std::uint32_t>(std::min(std::uint64_t{2 * task.scheme.dpl + 1} << (base_ - 1), task.frames));
+  chunkStart_ = 0;
+  if (base_ < task.scheme.levels) {
+    levels_.begin(task.scheme, base_, (pixels_ + kLanes - 1) / kLanes, products_.data(), kTilePixels);
+    for (std::uint32_t p = 0; p < pixels_; ++p) offset_[p] = static_cast<std::uint32_t>(levels_.offset_of_pixel(p));
+  }
+  ranges_.clear();
+  for (std::uint32_t p = 0; p < pixels_;) {
+    const std::uint32_t to = run_end(task.part, first_ + p, first_ + pixels_) - first_;
+    ranges_.push_back({p, to, 0.0, {}});
+    p = to;
+  }
+  nextSnapshot_ = 0;
+  window_ = 0;
+  windowEnd_ = task.windows() > 0 ? task.options.staticWindow : kNever;
+  stop_ = 0;
+}
+
+/// All stops up to the frame; afterwards stop_ is the next one.
+void CountTile::stop_until(std::uint64_t frame) {
+  const StopTable& stops = task_->stops;
+  while (nextSnapshot_ < stops.frame.size() && stops.frame[nextSnapshot_] <= frame) {
+    std::copy_n(total_.data(), pixels_, snapshots_.data() + nextSnapshot_ * kTilePixels);
+    ++nextSnapshot_;
+  }
+  while (windowEnd_ <= frame) close_window();
+  std::uint64_t chunkEnd = kNever;
+  if (base_ < task_->scheme.levels) {
+    for (; (frame >> base_) >= chunkStart_ + LaneLevels::kChunk; chunkStart_ += LaneLevels::kChunk) levels_.flush();
+    chunkEnd = (chunkStart_ + LaneLevels::kChunk) << base_;
+  }
+  const std::uint64_t snapshot = nextSnapshot_ < stops.frame.size() ? stops.frame[nextSnapshot_] : kNever;
+  stop_ = std::min({snapshot, windowEnd_, chunkEnd, task_->frames});
+}
+
+void CountTile::close_window() {
+  for (Range& range : ranges_) {
+    double sum = 0;
+    if (task_->options.pixelFactor.empty()) {
+      std::uint64_t counts = 0;
+      for (std::uint32_t p = range.from; p < range.to; ++p) counts += total_[p];
+      sum = static_cast<double>(counts);
+    } else {
+      for (std::uint32_t p = range.from; p < range.to; ++p) sum += factor_[p] * total_[p];
+    }
+    range.windows.push_back(sum - range.before);
+    range.before = sum;
+  }
+  ++window_;
+  windowEnd_ = window_ < task_->windows() ? (window_ + 1) * std::uint64_t{task_->options.staticWindow} : kNever;
+}
+
+/// A photon meets the one before it, which lies within reach, and those before that. False where they are too many to be known.
+bool CountTile::pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t count, std::uint64_t latest) {
+  Recent& recent = recent_[pixel];
+  const std::uint32_t shift = pairReach_ + 1;
+  const std::uint32_t shifted = frame + shift;
+  const auto meet = [&](std::uint32_t then, std::uint64_t countThen) {
+    if (shifted == then) return;  // another count of the same frame
+    const auto product = static_cast<std::int64_t>(countThen * count);
+    for_each_delay(task_->scheme, then - shift, frame, base_, [&](std::size_t d) { products_[d * kTilePixels + pixel] += product; });
+  };
+  meet(static_cast<std::uint32_t>(latest >> 32), latest & 0xFFFFFFFF);
+  std::uint32_t met = 0;
+  for (; met < kRecent; ++met) {
+    const std::uint64_t photon = recent.photon[(recent.newest + kRecent - met) % kRecent];
+    if (shifted - static_cast<std::uint32_t>(photon >> 32) > pairReach_) break;
+    meet(static_cast<std::uint32_t>(photon >> 32), photon & 0xFFFFFFFF);
+  }
+  recent.newest = (recent.newest + 1) % kRecent;
+  recent.photon[recent.newest] = latest;
+  return met < kRecent;
+}
+
+template <bool kSeries, bool kPairs>
+void CountTile::walk_as(std::span<const IntegerBatch> batches) {
+  // Copies in registers: a store of a byte could change any member.
+  std::uint8_t* const chunk = kSeries ? levels_.chunk() : nullptr;
+  const std::uint32_t base = base_;
+  const auto frames = static_cast<std::uint32_t>(task_->frames);
+  const auto seriesBlocks = static_cast<std::uint32_t>(kSeries ? task_->scheme.blocks(base_) : 0);
+  std::uint32_t* const total = total_.data();
+  const std::uint32_t* const offset = offset_.data();
+  std::uint64_t* const latest = latest_.data();
+  const std::uint32_t reach = pairReach_;
+  std::uint32_t stop = 0;
+  std::uint32_t chunkStart = 0;
+  for (std::size_t at = 0; at < batches.size(); ++at) {
+    const IntegerBatch& batch = batches[at];
+    if (at + 1 < batches.size()) prefetch(batches[at + 1].words(tile_));
+    const std::int64_t* large = batch.large(tile_).data();
+    const std::uint32_t batchBase = batch.base();
+    for (const std::uint32_t word : batch.words(tile_)) {
+      const std::uint32_t frame = batchBase + (word >> IntegerBatch::kFrameShift);
+      if (frame >= stop) {
+        if (frame >= frames) return;
+        stop_until(frame);
+        stop = static_cast<std::uint32_t>(stop_);
+        chunkStart = static_cast<std::uint32_t>(chunkStart_);
+      }
+      const std::uint32_t pixel = word >> IntegerBatch::kRankShift & (kTilePixels - 1);
+      std::uint32_t count = word & IntegerBatch::kEscape;
+      if (count == IntegerBatch::kEscape) count = static_cast<std::uint32_t>(*large++);
+      total[pixel] += count;
+      bool fits = true;
+      if constexpr (kSeries) {
+        const std::uint32_t block = frame >> base;
+        if (block < seriesBlocks) {
+          std::uint8_t& here = chunk[LaneLevels::offset_of_block(block - chunkStart) + offset[pixel]];
+          const std::uint32_t sum = here + count;
+          fits = sum <= kLaneByteMax;
+          here = static_cast<std::uint8_t>(fits ? sum : 0);
+        }
+      }
+      if constexpr (kPairs) {
+        const std::uint64_t before = latest[pixel];
+        const std::uint32_t shifted = frame + reach + 1;
+        latest[pixel] = std::uint64_t{shifted} << 32 | count;
+        if (shifted - static_cast<std::uint32_t>(before >> 32) <= reach) fits = pair(pixel, frame, count, before) && fits;
+      }
+      if (!fits) {
+        apart_[pixel] = 1;
+        anyApart_ = true;
+      }
+    }
+  }
+}
+
+void CountTile::walk(std::span<const IntegerBatch> batches) {
+  const bool series = base_ < task_->scheme.levels;
+  if (base_ == 0 && series) walk_as<true, false>(batches);
+  else if (series) walk_as<true, true>(batches);
+  else walk_as<false, true>(batches);
+}
+
+/// The frames of one batch: into the chunk of level 0, and into the totals from stop to stop.
+void CountTile::take_lines(const DenseBatch& batch, std::uint32_t frames) {
+  constexpr std::size_t kGroupBytes = std::size_t{DenseBatch::kFrames} * kLanes;
+  const std::uint32_t groups = (pixels_ + kLanes - 1) / kLanes;
+  const std::uint8_t* lines = batch.lines(first_);
+  const auto row = static_cast<std::uint32_t>(batch.base() - chunkStart_);
+  std::uint8_t* chunk = levels_.chunk() + LaneLevels::offset_of_block(row);
+  for (std::uint32_t group = 0; group < groups; ++group) {
+    std::uint8_t* to = chunk + levels_.offset_of_pixel(group * kLanes);
+    std::memcpy(to, lines + group * kGroupBytes, kGroupBytes);
+    for (std::uint32_t f = frames; f < DenseBatch::kFrames; ++f) {
+      for (std::uint32_t lane = 0; lane < kLanes; ++lane) to[LaneLevels::offset_of_block(f) + lane * kBytesPerRow] = 0;
+    }
+  }
+  const std::span<const DenseBatch::Escape> escapes = batch.escapes(tile_);
+  std::size_t nextEscape = 0;
+  const auto add_until = [&](std::uint32_t from, std::uint32_t to) {
+    for (std::uint32_t group = 0; group < groups; ++group) {
+      const std::uint8_t* at = lines + group * kGroupBytes;
+      std::uint32_t* total = total_.data() + group * kLanes;
+      std::uint32_t f = from;
+      const auto part = [&](std::uint32_t until) {
+        const std::uint32_t mask = (until % 4 == 0 ? 0xFFFFFFFF : (1U << (8 * (until % 4))) - 1) & ~((1U << (8 * (f % 4))) - 1);
+        lane_sums().totals(at + LaneLevels::offset_of_block(f / 4 * 4), 1, mask, total);
+        f = until;
+      };
+      if (f % 4 != 0) part(std::min(to, f / 4 * 4 + 4));
+      if (to - f >= 4) {
+        lane_sums().totals(at + LaneLevels::offset_of_block(f), (to - f) / 4, 0xFFFFFFFF, total);
+        f = to / 4 * 4;
+      }
+      if (f < to) part(to);
+    }
+    for (; nextEscape < escapes.size() && escapes[nextEscape].frame < batch.base() + to; ++nextEscape) {
+      const std::uint32_t pixel = escapes[nextEscape].rank - first_;
+      total_[pixel] += static_cast<std::uint32_t>(escapes[nextEscape].count);
+      apart_[pixel] = 1;
+      anyApart_ = true;
+    }
+  };
+  std::uint32_t done = 0;
+  while (done < frames) {
+    stop_until(std::uint64_t{batch.base()} + done);
+    const auto to = static_cast<std::uint32_t>(std::min<std::uint64_t>(stop_ - batch.base(), frames));
+    add_until(done, to);
+    done = to;
+  }
+}
+
+void CountTile::walk(std::span<const DenseBatch> batches) {
+  for (const DenseBatch& batch : batches) {
+    if (batch.base() >= task_->frames) break;
+    stop_until(batch.base());
+    take_lines(batch, static_cast<std::uint32_t>(std::min<std::uint64_t>(DenseBatch::kFrames, task_->frames - batch.base())));
+  }
+}
+
+/// What is left when all photons are in.
+void CountTile::end_series() {
+  // The last stop of all is the end of the series.
+  stop_until(task_->frames > 0 ? task_->frames - 1 : 0);
+  const std::size_t stops = task_->stops.frame.size();
+  for (; nextSnapshot_ < stops; ++nextSnapshot_) std::copy_n(total_.data(), pixels_, snapshots_.data() + nextSnapshot_ * kTilePixels);
+  while (windowEnd_ != kNever) close_window();
+  if (base_ < task_->scheme.levels) levels_.finish(static_cast<std::uint32_t>(task_->scheme.blocks(base_) - std::min<std::uint64_t>(chunkStart_, task_->scheme.blocks(base_))));
+}
+
+/// One pixel by itself, from its photons.
+void CountTile::correlate_pixel(std::uint32_t pixel) {
+  frames_.clear();
+  counts_.clear();
+  double magnitude = 0;
+  for (const auto& [frame, count] : apartPhotons_[pixel]) {
+    magnitude += count;
+    if (!frames_.empty() && frames_.back() == frame) {
+      counts_.back() += count;
+      continue;
+    }
+    frames_.push_back(frame);
+    counts_.push_back(count);
+  }
+  column_.assign(task_->scheme.delays.size(), 0);
+  add_products<std::int64_t>(task_->scheme, frames_, counts_, magnitude, series_, column_.data());
+  for (std::size_t d = 0; d < column_.size(); ++d) products_[d * kTilePixels + pixel] = column_[d];
+}
+
+void CountTile::correlate_apart(std::span<const IntegerBatch> batches) {
+  if (!anyApart_) return;
+  apartPhotons_.resize(kTilePixels);
+  for (auto& photons : apartPhotons_) photons.clear();
+  for (const IntegerBatch& batch : batches) {
+    batch.for_each(tile_, [&](std::uint32_t frame, std::uint32_t pixel, std::int64_t count) {
+      if (apart_[pixel] != 0 && frame < task_->frames && count != 0) apartPhotons_[pixel].emplace_back(frame, static_cast<std::uint32_t>(count));
+    });
+  }
+  for (std::uint32_t pixel = 0; pixel < pixels_; ++pixel) {
+    if (apart_[pixel] != 0) correlate_pixel(pixel);
+  }
+}
+
+void CountTile::correlate_apart(std::span<const DenseBatch> batches) {
+  if (!anyApart_) return;
+  apartPhotons_.resize(kTilePixels);
+  for (std::uint32_t pixel = 0; pixel < pixels_; ++pixel) {
+    if (apart_[pixel] == 0) continue;
+    auto& photons = apartPhotons_[pixel];
+    photons.clear();
+    for (const DenseBatch& batch : batches) {
+      batch.for_each(first_ + pixel, tile_, [&](std::uint32_t frame, std::uint32_t count) {
+        if (frame < task_->frames) photons.emplace_back(frame, count);
+      });
+    }
+    correlate_pixel(pixel);
+  }
+}
+
+template <class Sum>
+void CountTile::add_rows(RunSums<Sum>& run, std::uint32_t from, std::uint32_t n) {
+  const std::size_t D = task_->scheme.delays.size();
+  const bool real = !task_->options.pixelFactor.empty();
+  const auto snapshot = [&](std::uint32_t stop) { return snapshots_.data() + std::size_t{stop} * kTilePixels + from; };
+  for (std::size_t d = 0; d < D; ++d) {
+    const CurveRow row{products_.data() + d * kTilePixels + from, snapshot(task_->stops.past[d]), snapshot(task_->stops.futureFrom[d]),
+                       snapshot(task_->stops.futureEnd[d]), task_->scheme.terms[d]};
+    const RowSums sums = sum_row(row, n, real ? factor_.data() + from : nullptr, real ? alive_.data() + from : nullptr);
+    if constexpr (std::is_same_v<Sum, double>) {
+      run.g2[d] = real ? sums.realProducts : static_cast<double>(sums.products);
+      run.past[d] = real ? sums.realPast : static_cast<double>(sums.past);
+      run.future[d] = real ? sums.realFuture : static_cast<double>(sums.future);
+    } else {
+      run.g2[d] = sums.products;
+      run.past[d] = sums.past;
+      run.future[d] = sums.future;
+    }
+    const double spread[6] = {sums.gg, sums.gp, sums.gf, sums.pp, sums.pf, sums.ff};
+    for (std::size_t i = 0; i < 6; ++i) run.spread[i * D + d] = spread[i];
+    run.pairs[d] = sums.pairs;
+    run.ratio[d] = sums.ratio;
+    run.ratio2[d] = sums.ratio2;
+  }
+}
+
+void CountTile::write_pixels() {
+  for (std::size_t d = 0; d < task_->scheme.delays.size(); ++d) {
+    const std::uint32_t* past = snapshots_.data() + task_->stops.past[d] * std::size_t{kTilePixels};
+    const std::uint32_t* from = snapshots_.data() + task_->stops.futureFrom[d] * std::size_t{kTilePixels};
+    const std::uint32_t* end = snapshots_.data() + task_->stops.futureEnd[d] * std::size_t{kTilePixels};
+    for (std::uint32_t p = 0; p < pixels_; ++p) {
+      if (task_->part.correlated[first_ + p] == 0 || total_[p] == 0) continue;
+      const std::uint32_t pixel = task_->part.pixelOfRank[first_ + p];
+      const double factor = task_->factor(pixel);
+      write_curve(*task_, d, pixel, static_cast<double>(products_[d * kTilePixels + p]) * factor * factor, past[p] * factor, (end[p] - from[p]) * factor);
+    }
+  }
+}
+
+template <class Sum>
+std::vector<RunSums<Sum>> CountTile::finish(std::vector<double>& pixelMean) {
+  std::vector<RunSums<Sum>> runs;
+  for (Range& range : ranges_) {
+    RunSums<Sum> run = new_run<Sum>(*task_, first_ + range.from);
+    run.windows = std::move(range.windows);
+    for (std::uint32_t p = range.from; p < range.to; ++p) {
+      const std::uint32_t pixel = task_->part.pixelOfRank[first_ + p];
+      const double total = total_[p] * task_->factor(pixel);
+      run.total += total;
+      pixelMean[pixel] = task_->per_frame(total);
+    }
+    if (task_->part.correlated[first_ + range.from] != 0) add_rows(run, range.from, range.to - range.from);
+    runs.push_back(std::move(run));
+  }
+  if (task_->perPixel != nullptr) write_pixels();
+  return runs;
+}
+
+template <class Sum>
+std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t tile, std::span<const IntegerBatch> batches, std::vector<double>& pixelMean) {
+  std::size_t photons = 0;
+  for (const IntegerBatch& batch : batches) photons += batch.size(tile);
+  begin(task, tile, static_cast<double>(photons));
+  walk(batches);
+  end_series();
+  correlate_apart(batches);
+  return finish<Sum>(pixelMean);
+}
+
+template <class Sum>
+std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t tile, std::span<const DenseBatch> batches, std::vector<double>& pixelMean) {
+  begin(task, tile, static_cast<double>(task.frames) * kTilePixels);
+  walk(batches);
+  end_series();
+  correlate_apart(batches);
+  return finish<Sum>(pixelMean);
+}
+
+template std::vector<RunSums<Int128>> CountTile::correlate(const TileTask&, std::size_t, std::span<const IntegerBatch>, std::vector<double>&);
+template std::vector<RunSums<double>> CountTile::correlate(const TileTask&, std::size_t, std::span<const IntegerBatch>, std::vector<double>&);
+template std::vector<RunSums<Int128>> CountTile::correlate(const TileTask&, std::size_t, std::span<const DenseBatch>, std::vector<double>&);
+template std::vector<RunSums<double>> CountTile::correlate(const TileTask&, std::size_t, std::span<const DenseBatch>, std::vector<double>&);
+
+}  // namespace xpcs

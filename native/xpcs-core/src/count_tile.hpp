@@ -1,0 +1,98 @@
+// One tile of pixels with small counts in the order of their frames: one walk over its photons, or over its dense frames, gives the
+// running totals at every stop and the products of every delay. Photons that lie close together are paired as they come; from the
+// base level on, blocks are correlated side by side (lane_levels.hpp). A pixel that does not fit this (many photons in a burst,
+// a block above 127) is correlated by itself afterwards (pixel_kernel.hpp). All sums are integers, the same by either way.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dense_store.hpp"
+#include "event_store.hpp"
+#include "lane_levels.hpp"
+#include "series_kernel.hpp"
+#include "stop_table.hpp"
+#include "tile_task.hpp"
+
+namespace xpcs {
+
+class CountTile {
+ public:
+  /// Correlates the photons of one tile. `out` has one run per bin, without its sums over delays until `finish`.
+  template <class Sum>
+  std::vector<RunSums<Sum>> correlate(const TileTask& task, std::size_t tile, std::span<const IntegerBatch> batches, std::vector<double>& pixelMean);
+  /// The same for dense frames.
+  template <class Sum>
+  std::vector<RunSums<Sum>> correlate(const TileTask& task, std::size_t tile, std::span<const DenseBatch> batches, std::vector<double>& pixelMean);
+
+ private:
+  /// The photons of a pixel before its latest that had a successor within reach. A photon is its frame << 32 | count, with
+  /// `reach + 1` added to the frame, so that 0 is out of reach.
+  static constexpr std::uint32_t kRecent = 7;
+  struct Recent {
+    std::array<std::uint64_t, kRecent> photon{};
+    std::uint32_t newest = 0;
+  };
+
+  void begin(const TileTask& task, std::size_t tile, double photons);
+  [[nodiscard]] std::uint32_t choose_base(const Scheme& scheme, double photonsPerPixel) const;
+  void walk(std::span<const IntegerBatch> batches);
+  template <bool kSeries, bool kPairs>
+  void walk_as(std::span<const IntegerBatch> batches);
+  void walk(std::span<const DenseBatch> batches);
+  void take_lines(const DenseBatch& batch, std::uint32_t frames);
+  void stop_until(std::uint64_t frame);
+  void close_window();
+  [[nodiscard]] bool pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t count, std::uint64_t latest);
+  void end_series();
+
+  void correlate_apart(std::span<const IntegerBatch> batches);
+  void correlate_apart(std::span<const DenseBatch> batches);
+  void correlate_pixel(std::uint32_t pixel);
+
+  template <class Sum>
+  std::vector<RunSums<Sum>> finish(std::vector<double>& pixelMean);
+  template <class Sum>
+  void add_rows(RunSums<Sum>& run, std::uint32_t from, std::uint32_t n);
+  void write_pixels();
+
+  const TileTask* task_ = nullptr;
+  std::uint32_t first_ = 0;   // rank of the tile's first pixel
+  std::uint32_t pixels_ = 0;
+  std::uint32_t tile_ = 0;
+  std::uint32_t base_ = 0;    // level of the series; scheme.levels: none
+  std::uint32_t pairReach_ = 0;
+
+  std::uint64_t stop_ = 0;          // frame before which nothing happens
+  std::size_t nextSnapshot_ = 0;
+  std::uint64_t chunkStart_ = 0;    // block of the base level
+  std::uint64_t windowEnd_ = 0;
+  std::size_t window_ = 0;
+
+  struct Range {
+    std::uint32_t from, to;
+    double before;  ///< total at the start of the window
+    std::vector<double> windows;
+  };
+  std::vector<Range> ranges_;
+
+  std::vector<std::int64_t> products_;    // [D, kTilePixels]
+  std::vector<std::uint32_t> snapshots_;  // [stops, kTilePixels]
+  std::vector<std::uint32_t> total_;      // [kTilePixels]
+  std::vector<double> factor_, alive_;    // [kTilePixels], where there is a flatfield
+  std::vector<Recent> recent_;            // [kTilePixels]
+  std::vector<std::uint64_t> latest_;     // [kTilePixels] photon
+  std::vector<std::uint32_t> offset_;     // [kTilePixels] of each pixel in a chunk
+  std::vector<std::uint8_t> apart_;       // [kTilePixels] pixels that are correlated by themselves
+  bool anyApart_ = false;
+  LaneLevels levels_;
+
+  std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> apartPhotons_;  // [kTilePixels] frame, count
+  std::vector<std::uint32_t> frames_;
+  std::vector<std::int64_t> counts_;
+  std::vector<std::int64_t> column_;
+  SeriesKernel series_;
+};
+
+}  // namespace xpcs

@@ -1,0 +1,200 @@
+#include "lane_levels.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace xpcs {
+
+void LaneLevels::allocate(Level& level, Form form) {
+  const std::size_t elements = groups_ * rows_of_group(form) * kLanes * per_row(form);
+  if (form == Form::bytes && level.bytes.size() < elements) level.bytes.resize(elements);
+  if (form == Form::words && level.words.size() < elements) level.words.resize(elements);
+  if (form == Form::wide && level.wide.size() < elements) level.wide.resize(elements);
+}
+
+void LaneLevels::begin(const Scheme& scheme, std::uint32_t base, std::uint32_t groups, std::int64_t* products, std::size_t stride) {
+  scheme_ = &scheme;
+  base_ = base;
+  groups_ = groups;
+  products_ = products;
+  stride_ = stride;
+  group_bytes_ = rows_of_group(Form::bytes) * kRowBytes;
+  if (levels_.size() < scheme.levels) levels_.resize(scheme.levels);
+  for (std::uint32_t at = base; at < scheme.levels; ++at) {
+    Level& level = levels_[at];
+    level.form = Form::bytes;
+    level.filled = 0;
+    allocate(level, Form::bytes);
+    const std::size_t cleared = at == base ? group_bytes_ : carry_rows(Form::bytes) * kRowBytes;
+    for (std::uint32_t group = 0; group < groups; ++group) std::memset(bytes_of(level, group), 0, cleared);
+  }
+}
+
+std::int64_t LaneLevels::element(const Level& level, std::uint32_t group, std::size_t block, std::uint32_t lane) const {
+  const std::size_t per = per_row(level.form);
+  const std::size_t at = (group * rows_of_group(level.form) + block / per) * kLanes * per + lane * per + block % per;
+  return level.form == Form::bytes ? level.bytes[at] : level.form == Form::words ? level.words[at] : level.wide[at];
+}
+
+/// Turns what a level holds into a wider form.
+void LaneLevels::widen(Level& level, Form form) {
+  allocate(level, form);
+  const std::size_t fromCarry = carry_rows(level.form) * per_row(level.form);
+  const std::size_t toCarry = carry_rows(form) * per_row(form);
+  const std::size_t per = per_row(form);
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    for (std::size_t block = 0; block < toCarry + level.filled; ++block) {
+      for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+        // Narrower rows round the carry up further: what they have more is older than any lag.
+        const std::int64_t value = block + fromCarry < toCarry ? 0 : element(level, group, block + fromCarry - toCarry, lane);
+        const std::size_t at = (block / per) * kLanes * per + lane * per + block % per;
+        if (form == Form::words) words_of(level, group)[at] = static_cast<std::uint16_t>(value);
+        else wide_of(level, group)[at] = value;
+      }
+    }
+  }
+  level.form = form;
+}
+
+void LaneLevels::correlate_wide(std::uint32_t level, std::uint32_t blocks) {
+  const std::size_t at = scheme_->first_delay(level);
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    const std::int64_t* now = wide_of(levels_[level], group) + carry_rows(Form::wide) * kLanes;
+    for (std::size_t d = at; d < at + scheme_->delays_at(level); ++d) {
+      std::int64_t* out = products_ + d * stride_ + group * kLanes;
+      const std::int64_t* earlier = now - scheme_->delays[d].lag * kLanes;
+      for (std::size_t i = 0; i < std::size_t{blocks} * kLanes; ++i) out[i % kLanes] += now[i] * earlier[i];
+    }
+  }
+}
+
+void LaneLevels::correlate(std::uint32_t level, std::uint32_t blocks) {
+  const std::size_t at = scheme_->first_delay(level);
+  const std::size_t lags = scheme_->delays_at(level);
+  Level& here = levels_[level];
+  if (lags == 0 || blocks == 0) return;
+  if (here.form == Form::wide) return correlate_wide(level, blocks);
+  const std::size_t first = scheme_->delays[at].lag;
+  const std::size_t per = per_row(here.form);
+  const std::size_t rows = (blocks + per - 1) / per;
+  std::array<std::int64_t, kLanes> unwanted{};
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    for (std::size_t run = (first - 1) / per; run * per + 1 < first + lags; ++run) {
+      LaneOut out{};
+      for (std::size_t i = 0; i < per; ++i) {
+        const std::size_t lag = run * per + 1 + i;
+        const bool wanted = lag >= first && lag < first + lags;
+        out[i] = wanted ? products_ + (at + lag - first) * stride_ + group * kLanes : unwanted.data();
+      }
+      if (here.form == Form::bytes) sums_->bytes(bytes_of(here, group) + carry_rows(Form::bytes) * kRowBytes, rows, run, out);
+      else sums_->words(words_of(here, group) + carry_rows(Form::words) * kLanes * kWordsPerRow, rows, run, out);
+    }
+  }
+}
+
+/// Sums of neighbours behind what `to` holds, in its form; returns the largest.
+std::uint32_t LaneLevels::halve_into(const Level& from, Level& to, std::size_t rows) {
+  std::uint32_t most = 0;
+  auto& source = const_cast<Level&>(from);
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    const std::size_t at = carry_rows(to.form) + to.filled / per_row(to.form);
+    std::uint16_t* words = to.form == Form::words ? words_of(to, group) + at * kLanes * kWordsPerRow : nullptr;
+    if (from.form == Form::words) {
+      most = std::max(most, sums_->halve_words(words_of(source, group) + carry_rows(Form::words) * kLanes * kWordsPerRow, rows, words));
+      continue;
+    }
+    const std::uint8_t* bytes = bytes_of(source, group) + carry_rows(Form::bytes) * kRowBytes;
+    most = std::max(most, words != nullptr ? sums_->halve_to_words(bytes, rows, words) : sums_->halve_bytes(bytes, rows, bytes_of(to, group) + at * kRowBytes));
+  }
+  return most;
+}
+
+void LaneLevels::halve_into_wide(const Level& from, Level& to, std::uint32_t blocks) {
+  const std::size_t carry = carry_rows(from.form) * per_row(from.form);
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    std::int64_t* out = wide_of(to, group) + (carry_rows(Form::wide) + to.filled) * kLanes;
+    for (std::uint32_t i = 0; i < blocks / 2; ++i) {
+      for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+        out[i * kLanes + lane] = element(from, group, carry + 2 * i, lane) + element(from, group, carry + 2 * i + 1, lane);
+      }
+    }
+  }
+}
+
+/// The next level gets the sums of neighbours, in a form that holds them.
+void LaneLevels::halve(std::uint32_t level, std::uint32_t blocks) {
+  Level& here = levels_[level];
+  Level& next = levels_[level + 1];
+  if (next.form < here.form) widen(next, here.form);
+  if (next.form != Form::wide) {
+    const std::size_t per = per_row(here.form);
+    std::size_t rows = (blocks + per - 1) / per;
+    if (rows % 2 != 0) clear_row(here, rows++);  // sums come from two rows: a row of zeros behind an odd one
+    const std::uint32_t most = halve_into(here, next, rows);
+    if (next.form == Form::bytes && most > kLaneByteMax) {
+      widen(next, Form::words);
+      (void)halve_into(here, next, rows);
+    } else if (next.form == Form::words && most > std::uint32_t{kLaneWordMax}) {
+      widen(next, Form::wide);
+    }
+  }
+  if (next.form == Form::wide) halve_into_wide(here, next, blocks);
+}
+
+void LaneLevels::clear_row(Level& level, std::size_t row) {
+  const std::size_t at = carry_rows(level.form) + row;
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    if (level.form == Form::bytes) std::fill_n(bytes_of(level, group) + at * kRowBytes, kRowBytes, std::uint8_t{0});
+    if (level.form == Form::words) std::fill_n(words_of(level, group) + at * kLanes * kWordsPerRow, kLanes * kWordsPerRow, std::uint16_t{0});
+  }
+}
+
+void LaneLevels::clear_block(Level& level, std::uint32_t block) {
+  const std::size_t per = per_row(level.form);
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const std::size_t at = (carry_rows(level.form) + block / per) * kLanes * per + lane * per + block % per;
+      if (level.form == Form::bytes) bytes_of(level, group)[at] = 0;
+      if (level.form == Form::words) words_of(level, group)[at] = 0;
+      if (level.form == Form::wide) wide_of(level, group)[at] = 0;
+    }
+  }
+}
+
+/// The last blocks of a full chunk stay, as those that the next chunk meets.
+void LaneLevels::keep_carry(Level& level, std::uint32_t blocks) {
+  const std::size_t rows = blocks / per_row(level.form);
+  const std::size_t carry = carry_rows(level.form);
+  const auto move = [&](auto* group, std::size_t rowElements) { std::memmove(group, group + rows * rowElements, carry * rowElements * sizeof(*group)); };
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    if (level.form == Form::bytes) move(bytes_of(level, group), kRowBytes);
+    if (level.form == Form::words) move(words_of(level, group), kLanes * kWordsPerRow);
+    if (level.form == Form::wide) move(wide_of(level, group), std::size_t{kLanes});
+  }
+}
+
+void LaneLevels::flush(std::uint32_t level, std::uint32_t blocks, bool last) {
+  Level& here = levels_[level];
+  correlate(level, blocks);
+  const bool coarser = level + 1 < scheme_->levels;
+  if (coarser) {
+    if (blocks % 2 != 0) clear_block(here, blocks - 1);  // an odd last block has no partner
+    halve(level, blocks);
+  }
+  here.filled = 0;
+  if (!last) {
+    keep_carry(here, blocks);
+    if (level == base_) {
+      for (std::uint32_t group = 0; group < groups_; ++group) {
+        std::memset(bytes_of(here, group) + carry_rows(Form::bytes) * kRowBytes, 0, kChunk / kBytesPerRow * kRowBytes);
+      }
+    }
+  }
+  if (!coarser) return;
+  Level& next = levels_[level + 1];
+  next.filled += blocks / 2;
+  if (last || next.filled == kChunk) flush(level + 1, next.filled, last);
+}
+
+}  // namespace xpcs

@@ -1,0 +1,72 @@
+// What every way of correlating a tile of pixels starts from and ends in.
+#pragma once
+#include <cmath>
+#include <vector>
+
+#include "event_store.hpp"
+#include "scheme.hpp"
+#include "stop_table.hpp"
+#include "xpcs/correlator.hpp"
+#include "xpcs/moments.hpp"
+
+namespace xpcs {
+
+struct TileTask {
+  const Partition& part;
+  const CorrelatorOptions& options;
+  const Scheme& scheme;
+  const EdgeTable& edges;
+  const StopTable& stops;
+  const std::vector<double>* weights;  ///< per frame, or none
+  std::uint64_t frames;
+  CorrelationResult* perPixel;  ///< where per-pixel curves go, or none
+
+  [[nodiscard]] std::size_t windows() const noexcept { return options.staticWindow > 0 ? frames / options.staticWindow : 0; }
+  [[nodiscard]] double factor(std::uint32_t pixel) const { return options.pixelFactor.empty() ? 1.0 : options.pixelFactor[pixel]; }
+  /// Counts per frame of the file, from the sum over the series.
+  [[nodiscard]] double per_frame(double total) const { return total / (static_cast<double>(frames) * options.average); }
+};
+
+/// Sums over the pixels of one (dynamic, static) bin inside one tile. Sum: Int128 for integers, double otherwise.
+template <class Sum>
+struct RunSums {
+  std::uint32_t dynamicBin = 0;
+  std::uint32_t staticBin = 0;
+  double total = 0;
+  std::vector<double> windows{};
+  std::vector<Sum> g2{};  // [D]; this and all below empty where the run is not correlated
+  std::vector<Sum> past{}, future{};
+  std::vector<double> pairs{}, ratio{}, ratio2{};
+  std::vector<double> spread{};  // [6, D]: gg gp gf pp pf ff
+};
+
+template <class Sum>
+RunSums<Sum> new_run(const TileTask& task, std::uint32_t rank) {
+  const std::size_t D = task.scheme.delays.size();
+  RunSums<Sum> run{.dynamicBin = task.part.dynamicOfRank[rank], .staticBin = task.part.staticOfRank[rank], .windows = std::vector<double>(task.windows(), 0.0)};
+  if (task.part.correlated[rank] == 0) return run;
+  for (auto* sums : {&run.g2, &run.past, &run.future}) sums->assign(D, Sum{0});
+  for (auto* sums : {&run.pairs, &run.ratio, &run.ratio2}) sums->assign(D, 0.0);
+  run.spread.assign(6 * D, 0.0);
+  return run;
+}
+
+/// The first rank behind `rank`, up to `end`, that lies in another run.
+inline std::uint32_t run_end(const Partition& part, std::uint32_t rank, std::uint32_t end) {
+  std::uint32_t to = rank + 1;
+  while (to < end && part.dynamicOfRank[to] == part.dynamicOfRank[rank] && part.staticOfRank[to] == part.staticOfRank[rank]) ++to;
+  return to;
+}
+
+/// One delay of a pixel's curve as it goes into the result, from its sums with the flatfield.
+inline void write_curve(const TileTask& task, std::size_t d, std::uint32_t pixel, double products, double past, double future) {
+  const Delay& delay = task.scheme.delays[d];
+  const auto terms = static_cast<double>(delay.terms);
+  const double block = std::ldexp(static_cast<double>(task.options.average), static_cast<int>(delay.level));
+  const std::size_t at = d * task.part.pixels() + pixel;
+  task.perPixel->perPixelG2[at] = static_cast<float>(products / (block * block * terms));
+  task.perPixel->perPixelIP[at] = static_cast<float>(past / (block * terms));
+  task.perPixel->perPixelIF[at] = static_cast<float>(future / (block * terms));
+}
+
+}  // namespace xpcs

@@ -1,0 +1,159 @@
+/**
+ * The shape of a job as a peer may ask for it, checked field by field: what core/job.ts and core/analysis.ts declare, with the bounds of
+ * core/limits.ts. The compiler compares the fields.
+ */
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import {
+  ANALYSIS_TYPES,
+  AVERAGINGS,
+  COMPRESSIONS,
+  type CorrOptions,
+  ERROR_CONVENTIONS,
+  FORMATS,
+  LAYOUTS,
+  NORMALIZATIONS,
+  PIXEL_ORDERS,
+  SMOOTHING_FILTERS,
+  SMOOTHINGS,
+} from "../core/analysis.js";
+import {
+  EXPERIMENT_PATTERN,
+  type JobChanges,
+  type JobSpec,
+  PARENT_POLICIES,
+  type Resources,
+  type SiteCapacity,
+  type Work,
+} from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+
+const CONTROL_CHARACTERS = /\p{Cc}/u;
+export const plainText = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((text) => !CONTROL_CHARACTERS.test(text), "has control characters");
+export const name = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "is no name: letters, digits, and . _ - after the first");
+export const id = z.string().min(1).max(64);
+export const path = plainText(LIMITS.pathCharsMax).refine(isAbsolute, "must be an absolute path");
+const file = z.strictObject({ path });
+export const count = z.int().min(0);
+export const positive = z.int().min(1);
+export const tags = z
+  .record(plainText(LIMITS.tagCharsMax).min(1), plainText(LIMITS.tagCharsMax))
+  .refine((record) => Object.keys(record).length <= LIMITS.tagsMax, `has more than ${LIMITS.tagsMax} tags`);
+
+/** What zod calls optional may be present and undefined; ours is absent, or has a value. */
+export function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+const corrOptions = z.strictObject({
+  type: z.enum(ANALYSIS_TYPES).optional(),
+  begin: positive.optional(),
+  end: positive.optional(),
+  stride: positive.optional(),
+  average: positive.optional(),
+  dpl: positive.optional(),
+  threads: positive.max(LIMITS.threadsMax).optional(),
+  g2out: z.boolean().optional(),
+  layout: z.enum(LAYOUTS).optional(),
+  exchange: plainText(LIMITS.tagCharsMax).optional(),
+  entry: plainText(LIMITS.tagCharsMax).optional(),
+  compat: z.literal("xpcs-eigen").optional(),
+  errors: z.enum(ERROR_CONVENTIONS).optional(),
+  averaging: z.enum(AVERAGINGS).optional(),
+  partials: positive.optional(),
+  format: z.enum(FORMATS).optional(),
+  unsigned: z.boolean().optional(),
+  pixelOrder: z.enum(PIXEL_ORDERS).optional(),
+  firstFrame: count.optional(),
+  frameTimeS: z.number().positive().optional(),
+  qBins: z.array(positive).min(1).max(LIMITS.qBinsMax).optional(),
+  smoothing: z.enum(SMOOTHINGS).optional(),
+  smoothingFilter: z.enum(SMOOTHING_FILTERS).optional(),
+  window: positive.optional(),
+  compression: z.enum(COMPRESSIONS).optional(),
+  memoryGb: z.number().positive().optional(),
+  badFrames: plainText(LIMITS.badFramesCharsMax).optional(),
+  normalize: z.enum(NORMALIZATIONS).optional(),
+} satisfies Record<keyof CorrOptions, z.ZodType>);
+
+const corrJob = z
+  .strictObject({
+    app: z.literal("xpcs.corr"),
+    input: file.optional(),
+    qmap: file.optional(),
+    job: file.optional(),
+    metadata: file.optional(),
+    out: file,
+    overwrite: z.boolean(),
+    options: corrOptions.transform((options) => withoutUndefined(options)),
+  })
+  .refine(({ qmap, job }) => qmap !== undefined || job !== undefined, "needs a q-map (qmap) or a job file (job)")
+  .refine(({ input, job }) => input !== undefined || job !== undefined, "needs an input, or a job file that names one")
+  .transform((job) => withoutUndefined(job));
+
+const noopJob = z.strictObject({ app: z.literal("xpcs.noop"), durationMs: z.number().min(0).max(86_400_000) });
+const work: z.ZodType<Work> = z.discriminatedUnion("app", [corrJob, noopJob]) as z.ZodType<Work>;
+
+export const experiment = z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME, such as 2026-3/smith");
+
+const share = z.number().min(0).max(LIMITS.resourceMax);
+const whole = z.int().min(0).max(LIMITS.resourceMax);
+const resources: z.ZodType<Resources> = z
+  .strictObject({
+    slots: positive.max(LIMITS.siteSlotsMax).optional(),
+    cores: whole.optional(),
+    memoryGb: share.optional(),
+    gpus: whole.optional(),
+    nodes: positive.max(LIMITS.resourceMax).optional(),
+    walltimeS: z.number().positive().max(LIMITS.resourceMax).optional(),
+  } satisfies Record<keyof Resources, z.ZodType>)
+  .transform((needs) => withoutUndefined(needs)) as z.ZodType<Resources>;
+export const capacity: z.ZodType<SiteCapacity> = z.object({
+  cores: whole,
+  memoryGb: share,
+  gpus: whole,
+  nodes: whole,
+  walltimeS: z.number().positive().nullable(),
+});
+/** A time in UTC. */
+export const time = z.iso.datetime({ error: "must be a time in UTC, such as 2026-11-25T18:00:00Z" });
+/** Fields that `modify` may change, but for those that null takes away. */
+const changeable = {
+  attemptsMax: positive.max(LIMITS.attemptsMaxMax),
+  onParentFailure: z.enum(PARENT_POLICIES).optional(),
+  priority: z.int().min(-LIMITS.priorityMax).max(LIMITS.priorityMax).optional(),
+  retryDelayMs: count.max(LIMITS.retryDelayAskMaxMs).optional(),
+  resources: resources.optional(),
+};
+
+export const spec: z.ZodType<JobSpec> = z
+  .strictObject({
+    work,
+    experiment: experiment.optional(),
+    tags,
+    ...changeable,
+    parents: z.array(id).max(LIMITS.parentsMax).optional(),
+    deadline: time.optional(),
+    site: name.optional(),
+  } satisfies Record<keyof JobSpec, z.ZodType>)
+  .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
+
+export const changes: z.ZodType<JobChanges> = z
+  .strictObject({
+    ...changeable,
+    attemptsMax: changeable.attemptsMax.optional(),
+    tags: tags.optional(),
+    deadline: time.nullable().optional(),
+    site: name.nullable().optional(),
+  } satisfies Record<keyof JobChanges, z.ZodType>)
+  .transform((fields) => withoutUndefined(fields))
+  .refine((fields) => Object.keys(fields).length > 0, "changes nothing") as z.ZodType<JobChanges>;

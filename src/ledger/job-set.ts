@@ -1,0 +1,91 @@
+/**
+ * A set of jobs by their place in the order of submission, walked from the newest. A small set is a sorted list; a larger one is blocks of
+ * bits, so that a set of most of a million jobs takes 128 kB and a step over a thousand absent ones costs as much as one job.
+ */
+
+const LIST_MAX = 64;
+/** Jobs of one block: 32 words. */
+const BLOCK = 1_024;
+const WORDS = BLOCK / 32;
+
+/** Place of the first number in the ascending `list` that is not below `value`. */
+export function lowerBound(list: readonly number[], value: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export class JobSet {
+  /** Ascending; null when there are blocks. */
+  #list: number[] | null = [];
+  #blocks: (Uint32Array | undefined)[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(index: number): boolean {
+    if (this.#list !== null) return this.#list[lowerBound(this.#list, index)] === index;
+    const block = this.#blocks[Math.floor(index / BLOCK)];
+    return block !== undefined && (block[(index % BLOCK) >>> 5]! & (1 << (index & 31))) !== 0;
+  }
+
+  add(index: number): void {
+    if (this.has(index)) return;
+    this.#size += 1;
+    if (this.#list !== null) {
+      this.#list.splice(lowerBound(this.#list, index), 0, index);
+      if (this.#size > LIST_MAX) this.#toBlocks(this.#list);
+    } else this.#set(index);
+  }
+
+  delete(index: number): void {
+    if (!this.has(index)) return;
+    this.#size -= 1;
+    if (this.#list !== null) this.#list.splice(lowerBound(this.#list, index), 1);
+    else {
+      const at = Math.floor(index / BLOCK);
+      const block = this.#blocks[at]!;
+      block[(index % BLOCK) >>> 5]! &= ~(1 << (index & 31));
+      if (block.every((word) => word === 0)) this.#blocks[at] = undefined;
+      if (this.#size === 0) {
+        this.#list = [];
+        this.#blocks = [];
+      }
+    }
+  }
+
+  #toBlocks(list: readonly number[]): void {
+    this.#list = null;
+    for (const index of list) this.#set(index);
+  }
+
+  #set(index: number): void {
+    const at = Math.floor(index / BLOCK);
+    const block = this.#blocks[at] ?? new Uint32Array(WORDS);
+    this.#blocks[at] = block;
+    block[(index % BLOCK) >>> 5]! |= 1 << (index & 31);
+  }
+
+  /** Its largest member below `limit`, or -1. */
+  before(limit: number): number {
+    if (this.#list !== null) return this.#list[lowerBound(this.#list, limit) - 1] ?? -1;
+    for (let at = Math.min(this.#blocks.length - 1, Math.floor((limit - 1) / BLOCK)); at >= 0; at -= 1) {
+      const block = this.#blocks[at];
+      if (block === undefined) continue;
+      const last = Math.min(BLOCK, limit - at * BLOCK) - 1;
+      for (let word = last >>> 5; word >= 0; word -= 1) {
+        const mask = word === last >>> 5 ? 0xffff_ffff >>> (31 - (last & 31)) : 0xffff_ffff;
+        const bits = (block[word]! & mask) >>> 0;
+        if (bits !== 0) return at * BLOCK + word * 32 + 31 - Math.clz32(bits);
+      }
+    }
+    return -1;
+  }
+}

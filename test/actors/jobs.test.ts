@@ -1,0 +1,71 @@
+/** What a job may ask for, through the interface of central: experiments, parents by place, resources. The rules themselves are in test/ledger. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+
+let central: TestCentral;
+let remove: () => Promise<void>;
+beforeEach(async () => {
+  const temporary = await temporaryDir();
+  remove = temporary.remove;
+  central = await start(temporary.dir);
+});
+afterEach(async () => {
+  await central.stop();
+  await remove();
+});
+
+describe("a job", () => {
+  it("names parents of its own request by their place, earlier ones only", async () => {
+    const client = await openClient(central);
+    const { jobs } = await client.remote.submit({ key: "k", jobs: [noop(), noop({}, { parents: ["#0"] })] });
+    const second = await client.remote.job({ id: jobs[1]! });
+    expect(second).toMatchObject({ state: "awaiting-parents", parents: [jobs[0]], reason: `waits for 1 of 1 parent: ${jobs[0]}` });
+    for (const parent of ["#1", "#2", "#", "#x"])
+      await expect(client.remote.submit({ key: parent, jobs: [noop(), noop({}, { parents: [parent] })] })).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: expect.stringContaining("jobs.1.parents"),
+      });
+    client.close();
+  });
+
+  it("goes only to a site that is large enough, and takes all of its slots that it asks for", async () => {
+    const [client, site] = [await openClient(central), await openSite(central)];
+    const me = { site: "s", instance: "1" };
+    const capacity = { cores: 8, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: 600 };
+    await site.remote.join({ ...me, host: "h", slots: 3, apps: ["xpcs.noop"], capacity, held: [] });
+    const { jobs } = await client.remote.submit({
+      key: "k",
+      jobs: [
+        noop({}, { resources: { gpus: 1 } }),
+        noop({}, { resources: { slots: 2, walltimeS: 60 } }),
+        noop({}, { resources: { slots: 2 } }),
+        noop(),
+      ],
+    });
+    const { leases } = await site.remote.lease({ ...me, slots: 3, waitMs: 100 });
+    expect(leases.map(({ job, resources }) => [job, resources])).toEqual([[jobs[1], { slots: 2, walltimeS: 60 }]]);
+    const views = await Promise.all(jobs.map((id) => client.remote.job({ id })));
+    expect(views[0]!.reason).toBe("no site is large enough: the job needs 1 GPUs, site s has 0");
+    expect(views[2]!.reason).toContain("site s has 1 of 2 slots free");
+    // The third slot is kept for the job ahead.
+    expect(views[3]!.state).toBe("ready");
+    expect((await client.remote.sites({})).sites).toMatchObject([{ capacity, apps: ["xpcs.noop"] }]);
+    for (const close of [client.close, site.close]) close();
+  });
+
+  it("belongs to an experiment, also when none is named, and is listed by it", async () => {
+    const client = await openClient(central);
+    const named = await client.remote.submit({ key: "a", jobs: [noop({}, { experiment: "2026-3/smith" })] });
+    const unnamed = await client.remote.submit({ key: "b", jobs: [noop()] });
+    const listed = async (experiment: string) => (await client.remote.jobs({ experiment })).jobs.map(({ id }) => id);
+    expect(await listed("2026-3/smith")).toEqual(named.jobs);
+    expect(await listed("local/default")).toEqual(unnamed.jobs);
+    expect((await client.remote.job({ id: named.jobs[0]! })).experiment).toBe("2026-3/smith");
+    for (const experiment of ["smith", "../smith", "2026-3/", "2026-3/a/b", "2026-3/a b"])
+      await expect(client.remote.submit({ key: "c", jobs: [noop({}, { experiment })] }), experiment).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+    client.close();
+  });
+});

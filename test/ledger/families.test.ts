@@ -1,0 +1,181 @@
+/** Parents, deadlines, priorities, and what an owner may change: the rules of jobs that depend on more than their own attempts. */
+import { describe, expect, it } from "vitest";
+import { XpcsError } from "../../src/core/errors.js";
+import type { JobChanges, JobSpec } from "../../src/core/job.js";
+import { type Command, decide } from "../../src/ledger/decide.js";
+import type { LedgerEvent } from "../../src/ledger/events.js";
+import { ReadyQueue } from "../../src/ledger/ready-queue.js";
+import { reduce } from "../../src/ledger/reduce.js";
+import { emptyState, type State } from "../../src/ledger/state.js";
+import { spec } from "./world.js";
+
+/** A ledger that obeys command after command, one second apart. */
+class Played {
+  readonly state: State = emptyState();
+  now = 0;
+
+  do(command: Command): string {
+    this.now += 1_000;
+    const decision = decide(this.state, command, this.now);
+    if (decision instanceof XpcsError) return `${decision.code}: ${decision.message}`;
+    for (const event of decision) reduce(this.state, event);
+    return decision.map((event: LedgerEvent) => ("job" in event ? `${event.type} ${event.job}` : event.type)).join(", ");
+  }
+  submit(jobs: Record<string, Partial<JobSpec>>): string {
+    return this.do({
+      type: "submit",
+      key: Object.keys(jobs).join(),
+      digest: "d",
+      jobs: Object.entries(jobs).map(([id, more]) => ({ id, spec: spec(1, more) })),
+    });
+  }
+  run(job: string, code: "NATIVE_CRASHED" | null = null): string {
+    this.do({ type: "join", site: "s", instance: "1", host: "h", slots: 9, apps: [], held: [] });
+    this.do({ type: "grant", job, site: "s", why: "w" });
+    const lease = { job, epoch: this.state.jobs.get(job)!.epoch };
+    if (code !== null) return this.do({ type: "fail", site: "s", lease, code, reason: "it broke" });
+    return this.do({ type: "complete", site: "s", lease, outputs: [], summary: {}, runMs: 1 });
+  }
+  modify(id: string, changes: JobChanges): string {
+    return this.do({ type: "modify", ids: [id], changes });
+  }
+  states(): Record<string, string> {
+    return Object.fromEntries([...this.state.jobs].map(([id, { state }]) => [id, state]));
+  }
+}
+
+describe("a job with parents", () => {
+  it("waits for the last of them, in one request or in several", () => {
+    const played = new Played();
+    expect(played.submit({ a: {}, b: {}, c: { parents: ["a", "b"] } })).toBe("submitted a, submitted b, submitted c");
+    played.submit({ d: { parents: ["c"] } });
+    expect(played.run("a")).toBe("completed a");
+    expect(played.states()).toMatchObject({ c: "awaiting-parents", d: "awaiting-parents" });
+    expect(played.run("b")).toBe("completed b, released c");
+    expect(played.run("c")).toBe("completed c, released d");
+    expect(played.submit({ e: { parents: ["a"] } })).toBe("submitted e");
+    expect(played.states()).toMatchObject({ d: "ready", e: "ready" });
+  });
+
+  it("fails with them, down to the last generation, unless it asks to run all the same", () => {
+    const played = new Played();
+    played.submit({
+      a: {},
+      b: { parents: ["a"] },
+      c: { parents: ["b"] },
+      d: { parents: ["a"], onParentFailure: "run" },
+      e: { parents: ["b", "d"] },
+    });
+    expect(played.run("a", "NATIVE_CRASHED")).toBe("attemptEnded a, failed b, released d, failed c, failed e");
+    expect(played.state.jobs.get("c")?.reason).toBe("its parent b failed");
+    expect(played.submit({ f: { parents: ["b"] } })).toBe("submitted f, failed f");
+    expect(played.submit({ g: { parents: ["b"], onParentFailure: "run" } })).toBe("submitted g");
+  });
+
+  it("hears of a cancel and of a deadline too", () => {
+    const played = new Played();
+    played.submit({ a: {}, b: { parents: ["a"] }, c: { deadline: new Date(5_000).toISOString() }, d: { parents: ["c"] } });
+    expect(played.do({ type: "cancel", ids: ["a"] })).toBe("canceled a, failed b");
+    expect(played.state.jobs.get("b")?.reason).toBe("its parent a was canceled");
+    expect(played.do({ type: "overdue", job: "c" })).toBe("");
+    played.now = 6_000;
+    expect(played.do({ type: "overdue", job: "c" })).toBe("failed c, failed d");
+    expect(played.state.jobs.get("c")?.reason).toBe("its deadline 1970-01-01T00:00:05.000Z passed before a site began it");
+  });
+
+  it("can be canceled while it waits", () => {
+    const played = new Played();
+    played.submit({ a: {}, b: { parents: ["a"] } });
+    expect(played.do({ type: "cancel", ids: ["b"] })).toBe("canceled b");
+    expect(played.run("a")).toBe("completed a");
+    expect(played.states()).toEqual({ a: "finished", b: "canceled" });
+  });
+
+  it("cannot name a parent that is not there, or one of another experiment, which looks the same", () => {
+    const played = new Played();
+    played.submit({ a: { experiment: "2026-3/smith" } });
+    const missing = "NOT_FOUND: there is no job a in experiment local/default that could be a parent";
+    expect(played.submit({ b: { parents: ["a"] } })).toBe(missing);
+    expect(played.submit({ c: { parents: ["nowhere"] } })).toBe(missing.replace("job a", "job nowhere"));
+    expect(played.states()).toEqual({ a: "ready" });
+  });
+});
+
+describe("a retry", () => {
+  it("begins anew with all attempts, and only what failed or was canceled", () => {
+    const played = new Played();
+    played.submit({ a: {} });
+    played.run("a", "NATIVE_CRASHED");
+    expect(played.do({ type: "retry", ids: ["a"], children: false })).toBe("retried a");
+    expect(played.state.jobs.get("a")).toMatchObject({ state: "ready", attemptsCounted: 0, finishedAt: null, reason: null });
+    expect(played.do({ type: "retry", ids: ["a"], children: false })).toBe("");
+    expect(played.run("a")).toBe("completed a");
+    expect(played.state.jobs.get("a")?.attempts.map(({ outcome }) => outcome)).toEqual(["failed", "finished"]);
+    expect(played.do({ type: "retry", ids: ["a"], children: false })).toContain("REFUSED: job a is finished");
+  });
+
+  it("takes the children along when asked, and refuses one whose parent stays failed", () => {
+    const played = new Played();
+    played.submit({ a: {}, b: { parents: ["a"] }, c: { parents: ["b"] } });
+    played.run("a", "NATIVE_CRASHED");
+    expect(played.do({ type: "retry", ids: ["c"], children: false })).toContain("REFUSED: job c cannot run: its parent b failed");
+    expect(played.do({ type: "retry", ids: ["a"], children: true })).toBe("retried a, retried b, retried c");
+    expect(played.states()).toEqual({ a: "ready", b: "awaiting-parents", c: "awaiting-parents" });
+    expect(played.run("a")).toBe("completed a, released b");
+  });
+});
+
+describe("a modification", () => {
+  it("counts for what has not begun, and a repeat changes nothing", () => {
+    const played = new Played();
+    played.submit({ a: {}, b: {} });
+    expect(played.modify("b", { priority: 5 })).toBe("modified b");
+    expect([...played.state.ready]).toEqual(["b", "a"]);
+    expect(played.modify("b", { priority: 5 })).toBe("");
+    played.modify("b", { site: "s", deadline: new Date(9_999_000).toISOString() });
+    expect(played.state.due.has("b")).toBe(true);
+    played.modify("b", { site: null, deadline: null });
+    expect(played.state.jobs.get("b")?.spec).toEqual(spec(1, { priority: 5 }));
+    expect(played.state.due.has("b")).toBe(false);
+  });
+
+  it("of a job that has ended is refused but for its tags, and changes none of the others", () => {
+    const played = new Played();
+    played.submit({ a: {}, b: {} });
+    played.run("a");
+    expect(played.do({ type: "modify", ids: ["b", "a"], changes: { priority: 1 } })).toBe(
+      "REFUSED: job a is finished: only its tags can change, not priority",
+    );
+    expect(played.state.jobs.get("b")?.spec.priority).toBeUndefined();
+    expect(played.modify("a", { tags: { good: "yes" } })).toBe("modified a");
+    expect(played.modify("nowhere", { priority: 1 })).toContain("NOT_FOUND");
+  });
+});
+
+describe("the queue of ready jobs", () => {
+  it("goes by priority, then deadline, then time, and follows changes", () => {
+    const queue = new ReadyQueue();
+    const at = (deadline: string) => ({ deadline });
+    queue.add("old", {});
+    queue.add("late", at("2026-01-02T00:00:00Z"));
+    queue.add("soon", at("2026-01-01T00:00:00Z"));
+    queue.add("low", { priority: -1 });
+    queue.add("high", { priority: 3 });
+    queue.add("new", {});
+    expect([...queue]).toEqual(["high", "soon", "late", "old", "new", "low"]);
+    queue.add("old", {});
+    queue.add("low", { priority: 4 });
+    queue.delete("late");
+    expect([...queue]).toEqual(["low", "high", "soon", "old", "new"]);
+    expect(queue.size).toBe(5);
+  });
+});
+
+describe("the back-off", () => {
+  it("starts where the job says, doubles, and keeps a first wait that is longer than the maximum", () => {
+    const played = new Played();
+    played.do({ type: "submit", key: "k", digest: "d", jobs: [{ id: "a", spec: spec(3, { retryDelayMs: 30_000 }) }] });
+    played.run("a", "NATIVE_CRASHED");
+    expect(played.state.jobs.get("a")?.notBefore).toBe(played.now + 30_000);
+  });
+});
