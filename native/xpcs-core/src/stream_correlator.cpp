@@ -3,7 +3,7 @@
 #include "xpcs/stream_correlator.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "assemble.hpp"
 #include "intensity_trace.hpp"
@@ -15,6 +15,8 @@ namespace {
 
 /// Photons between two looks for full logs.
 constexpr std::size_t kSlice = std::size_t{1} << 16;
+/// The same of whole frames.
+constexpr std::size_t kDenseRows = 8;
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
 
@@ -73,13 +75,16 @@ struct StreamCorrelator::State {
       if (pixel[i] >= partition.pixels()) {
         throw Error(Code::invalid_argument, "pixel " + std::to_string(pixel[i]) + " of event " + std::to_string(i) + " is outside the detector of " + std::to_string(partition.pixels()) + " pixels");
       }
-      if (frame[i] < before) {
-        throw Error(Code::invalid_argument, "frame " + std::to_string(frame[i]) + " comes after frame " + std::to_string(before) +
-                                                ": a stream must be in frame order; the correlator that keeps all photons takes any order");
-      }
+      check_order(frame[i], before);
       before = frame[i];
     }
     if (!frame.empty() && before >= frame_end(options.framesMax)) throw too_long(before);
+  }
+
+  static void check_order(std::uint32_t frame, std::uint32_t before) {
+    if (frame >= before) return;
+    throw Error(Code::invalid_argument, "frame " + std::to_string(frame) + " comes after frame " + std::to_string(before) +
+                                            ": a stream must be in frame order; the correlator that keeps all photons takes any order");
   }
 
   [[nodiscard]] Error too_long(std::uint64_t frame) const {
@@ -98,10 +103,7 @@ struct StreamCorrelator::State {
     for (std::size_t from = 0; from < frame.size(); from += kSlice) {
       const std::size_t n = std::min(kSlice, frame.size() - from);
       take(frame.subspan(from, n), pixel.subspan(from, n), count.subspan(from, n));
-      newest = frame[from + n - 1];
-      began = true;
-      frames = std::max<std::uint64_t>(frames, std::uint64_t{newest} + 1);
-      trace.reach(frames);
+      reach(frame[from + n - 1]);
       fold_full();
     }
     broken = false;
@@ -128,6 +130,68 @@ struct StreamCorrelator::State {
       tiles[rank >> kTileBits].append(frame[i], rank & (kTilePixels - 1), value);
     }
     trace.add(frame.back(), inFrame);
+  }
+
+  void push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts) {
+    check_whole();
+    const std::size_t pixels = partition.pixels();
+    if (rows.size() % pixels != 0) throw Error(Code::invalid_argument, "dense frames must have " + std::to_string(pixels) + " counts each");
+    if (rows.empty()) return;
+    const std::uint64_t last = std::uint64_t{first} + rows.size() / pixels - 1;
+    check_order(first, began ? newest : 0);
+    if (last >= frame_end(options.framesMax)) throw too_long(last);
+    broken = true;
+    for (std::size_t at = 0; at < rows.size(); at += kDenseRows * pixels) {
+      const auto frame = static_cast<std::uint32_t>(first + at / pixels);
+      take_rows(frame, rows.subspan(at, std::min(kDenseRows * pixels, rows.size() - at)), signedCounts);
+    }
+    broken = false;
+  }
+
+  /// A few whole frames, by several threads at a time.
+  void take_rows(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts) {
+    const std::size_t pixels = partition.pixels();
+    const auto n = static_cast<std::uint32_t>(rows.size() / pixels);
+    struct Tile {
+      std::array<std::int64_t, kDenseRows> inFrame{};
+      std::uint64_t events = 0;
+    };
+    std::vector<Tile> taken(tiles.size());
+    parallel_for(tiles.size(), options.threads, [&](std::size_t i, unsigned /*worker*/) {
+      const std::uint32_t* const pixelOf = partition.pixelOfRank.data() + i * kTilePixels;
+      for (std::uint32_t f = 0; f < n; ++f) {
+        const std::uint16_t* const row = rows.data() + f * pixels;
+        for (std::uint32_t local = 0; local < tiles[i].pixels(); ++local) {
+          const std::uint16_t count = row[pixelOf[local]];
+          if (count == 0 || (signedCounts && count >= 0x8000)) continue;
+          taken[i].inFrame[f] += count;
+          ++taken[i].events;
+          tiles[i].append(first + f, local, count);
+        }
+      }
+    });
+    for (std::uint32_t f = 0; f < n; ++f) {
+      if (std::int64_t* const window = window_of(first + f)) add_window(rows.subspan(f * pixels, pixels), signedCounts, window);
+      for (const Tile& tile : taken) trace.add(first + f, tile.inFrame[f]);
+    }
+    for (const Tile& tile : taken) events += tile.events;
+    reach(first + n - 1);
+    fold_full();
+  }
+
+  void add_window(std::span<const std::uint16_t> row, bool signedCounts, std::int64_t* window) const {
+    for (std::size_t rank = 0; rank < partition.pixelOfRank.size(); ++rank) {
+      const std::uint16_t count = row[partition.pixelOfRank[rank]];
+      if (!signedCounts || count < 0x8000) window[partition.staticOfRank[rank]] += count;
+    }
+  }
+
+  /// The newest frame is this one.
+  void reach(std::uint32_t frame) {
+    newest = frame;
+    began = true;
+    frames = std::max<std::uint64_t>(frames, std::uint64_t{frame} + 1);
+    trace.reach(frames);
   }
 
   /// The row of the window in which a frame lies, or none.
@@ -199,6 +263,7 @@ StreamCorrelator& StreamCorrelator::operator=(StreamCorrelator&&) noexcept = def
 void StreamCorrelator::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
   state_->push(frame, pixel, count);
 }
+void StreamCorrelator::push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts) { state_->push_dense(first, rows, signedCounts); }
 void StreamCorrelator::set_frames(std::uint64_t frames) { state_->set_frames(frames); }
 const Partition& StreamCorrelator::partition() const noexcept { return state_->partition; }
 std::uint64_t StreamCorrelator::bytes() const noexcept { return state_->bytes(); }

@@ -76,6 +76,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   integer("normalize_by_framesum", settings.normalizeByFrameSum ? 1 : 0);
   text("bad_frames", settings.badFrames);
   text("monitor", request.monitor.value_or(""));
+  integer("streaming", settings.streaming ? 1 : 0);
   integer("threads", settings.threads);
   integer("events", result.events);
   integer("marked_readings", measured.markedReadings);

@@ -46,6 +46,10 @@ class StreamCorrelator {
   /// @throws invalid_argument a frame before the newest one or beyond framesMax, a pixel outside the detector, lengths that differ
   /// @throws out_of_memory a pixel with more than 2^31 - 1 photons needed more than bytesMax leaves
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
+  /// Adds whole frames in order, the first of them `first`: the same as their events that are not 0.
+  /// @param rows uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0
+  /// @throws invalid_argument as push; a length that is no multiple of the detector
+  void push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts);
   /// The stream has this many frames so far: trailing empty ones count, and the newest frame is dropped where it lies beyond.
   /// @throws invalid_argument older frames lie beyond, or more than framesMax
   void set_frames(std::uint64_t frames);
