@@ -4,18 +4,11 @@
 #include <cstring>
 
 #include "pixel_products.hpp"
+#include "series_base.hpp"
 #include "tile_sums.hpp"
 
 namespace xpcs {
 namespace {
-
-// Costs in cycles, measured roughly: they only decide which of two ways to the same integers is taken.
-constexpr double kPairCost = 60;
-constexpr double kLatestCost = 3;
-constexpr double kBlockLagCost = 0.015;
-constexpr double kBlockCost = 0.2;
-/// Partners within reach of a photon, on average, above which pairing is left to the series.
-constexpr double kPartnersMax = 0.5;
 
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
@@ -25,26 +18,6 @@ void prefetch(std::span<const std::uint32_t> words) {
 }
 
 }  // namespace
-
-std::uint32_t CountTile::choose_base(const Scheme& scheme, double photons) const {
-  const auto frames = static_cast<double>(scheme.frames);
-  std::uint32_t best = 0;
-  double least = 0;
-  for (std::uint32_t base = 0; base <= scheme.levels; ++base) {
-    const double reach = base == 0 ? 0 : static_cast<double>((std::uint64_t{2} * scheme.dpl + 1) << (base - 1));
-    const double partners = photons * std::min(reach / frames, 1.0);
-    if (base > 0 && partners > kPartnersMax) break;
-    double cost = base == 0 ? 0 : photons * (kLatestCost + kPairCost * partners);
-    for (std::uint32_t level = base; level < scheme.levels; ++level) {
-      cost += static_cast<double>(scheme.blocks(level)) * (static_cast<double>(scheme.delays_at(level)) * kBlockLagCost + kBlockCost);
-    }
-    if (base == 0 || cost < least) {
-      best = base;
-      least = cost;
-    }
-  }
-  return best;
-}
 
 void CountTile::begin(const TileTask& task, std::size_t tile, double photons) {
   task_ = &task;
@@ -67,7 +40,7 @@ void CountTile::begin(const TileTask& task, std::size_t tile, double photons) {
       alive_[p] = factor_[p] == 0 ? 0.0 : 1.0;
     }
   }
-  base_ = choose_base(task.scheme, photons / pixels_);
+  base_ = series_base(task.scheme, photons / pixels_);
   pairReach_ = base_ == 0 ? 0 : static_cast<std::uint32_t>(std::min(std::uint64_t{2 * task.scheme.dpl + 1} << (base_ - 1), task.frames));
   chunkStart_ = 0;
   if (base_ < task.scheme.levels) {
@@ -209,9 +182,9 @@ void CountTile::take_lines(const DenseBatch& batch, std::uint32_t frames) {
   const std::uint32_t groups = (pixels_ + kLanes - 1) / kLanes;
   const std::uint8_t* lines = batch.lines(first_);
   const auto row = static_cast<std::uint32_t>(batch.base() - chunkStart_);
-  std::uint8_t* chunk = levels_.chunk() + LaneLevels::offset_of_block(row);
-  for (std::uint32_t group = 0; group < groups; ++group) {
-    std::uint8_t* to = chunk + levels_.offset_of_pixel(group * kLanes);
+  const bool series = base_ < task_->scheme.levels;  // a single frame has no delay
+  for (std::uint32_t group = 0; series && group < groups; ++group) {
+    std::uint8_t* to = levels_.chunk() + LaneLevels::offset_of_block(row) + levels_.offset_of_pixel(group * kLanes);
     std::memcpy(to, lines + group * kGroupBytes, kGroupBytes);
     for (std::uint32_t f = frames; f < DenseBatch::kFrames; ++f) {
       for (std::uint32_t lane = 0; lane < kLanes; ++lane) to[LaneLevels::offset_of_block(f) + lane * kBytesPerRow] = 0;

@@ -36,7 +36,6 @@ class CountTile {
   };
 
   void begin(const TileTask& task, std::size_t tile, double photons);
-  [[nodiscard]] std::uint32_t choose_base(const Scheme& scheme, double photonsPerPixel) const;
   void walk(std::span<const IntegerBatch> batches);
   template <bool kSeries, bool kPairs>
   void walk_as(std::span<const IntegerBatch> batches);
