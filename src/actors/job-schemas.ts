@@ -63,6 +63,7 @@ const corrOptions = z.strictObject({
   dpl: positive.optional(),
   threads: positive.max(LIMITS.threadsMax).optional(),
   g2out: z.boolean().optional(),
+  leverage: z.boolean().optional(),
   layout: z.enum(LAYOUTS).optional(),
   exchange: plainText(LIMITS.tagCharsMax).optional(),
   entry: plainText(LIMITS.tagCharsMax).optional(),

@@ -49,6 +49,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./view.js")).registerView,
   },
   {
+    name: "leverage",
+    group: "Analyse here",
+    summary: "pixels that pull g2 of a result, and the q-map without the bad ones",
+    load: async () => (await import("./leverage.js")).registerLeverage,
+  },
+  {
     name: "central",
     group: "Run the service",
     summary: "the ledger and the router of all jobs; one per beamline",

@@ -65,6 +65,7 @@ export function addCorrOptions(command: Command): Command {
     .option("--dpl <n>", "delays per level of the multi-tau scheme", count)
     .option("--threads <n>", "threads of the correlator", integerOption(1, LIMITS.threadsMax))
     .option("--g2out", "also write G2, IP and IF of every pixel")
+    .option("--leverage", "also find the pixels that pull g2; changes nothing, `xpcs leverage RESULT` shows them")
     .addOption(new Option("--layout <layout>", "result layout (default: nexus with --qmap, exchange with --job)").choices(LAYOUTS))
     .option("--exchange <group>", "result group of the exchange layout", groupOption)
     .option("--entry <group>", "group of the settings in the job file (default: /xpcs)", groupOption)
@@ -106,6 +107,7 @@ const FIELDS = [
   "dpl",
   "threads",
   "g2out",
+  "leverage",
   "layout",
   "exchange",
   "entry",

@@ -49,6 +49,8 @@ export interface CorrOptions {
   readonly threads?: number;
   /** Also write G2, IP and IF of every pixel. */
   readonly g2out?: boolean;
+  /** Also find the pixels that pull g2 (docs/leverage.md). */
+  readonly leverage?: boolean;
   readonly layout?: Layout;
   /** Result group of the exchange layout. */
   readonly exchange?: string;

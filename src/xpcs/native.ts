@@ -85,6 +85,14 @@ export interface StreamCorrelator extends Correlator {
    * @throws INVALID_ARGUMENT other frames than the newest one would be cut off
    */
   setFrames(frames: number): void;
+  /**
+   * Whole frames in order, the first of them `first`: the same as their events that are not 0.
+   * @param chunk rows: uint16 [frames, height * width]
+   * @throws INVALID_ARGUMENT as push; a length that is no multiple of the detector
+   */
+  pushFrames(chunk: { readonly first: number; readonly rows: Uint16Array }): void;
+  /** The result of all frames pushed, once; then the memory is free, and every further call is refused. */
+  finish(): CorrelatorResult;
   /** Bytes that the stream takes now, and those that it takes at most while no pixel counts more than 2^31 - 1 photons. */
   memory(): { readonly bytes: number; readonly bytesMax: number };
 }
@@ -114,6 +122,7 @@ interface Addon {
   machine(): NativeMachine;
   resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
   merge(request: MergeRequest): MergeSummary;
+  patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
   correlate(
@@ -123,7 +132,7 @@ interface Addon {
     cancelFlag: Int32Array,
   ): Promise<CorrSummary[]>;
   Correlator: new (options: CorrelatorOptions) => Correlator;
-  StreamCorrelator: new (options: StreamCorrelatorOptions) => StreamCorrelator;
+  StreamCorrelator: new (options: StreamCorrelatorOptions) => Omit<StreamCorrelator, "finish">;
 }
 
 /** What a job file says of its own run. */
@@ -192,6 +201,19 @@ export function resolveInput(request: CorrRequest, further: readonly FurtherMap[
 export function mergeResults(request: MergeRequest): MergeSummary {
   try {
     return addon().merge(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * Writes the q-map of a result, with the blemishes of its leverage table masked, as a q-map file of its own.
+ * @returns how many pixels were masked
+ * @throws INVALID_ARGUMENT no leverage table · ALREADY_EXISTS · NOT_FOUND · CORRUPT_DATA · IO_FAILED
+ */
+export function patchQmap(result: string, out: string, overwrite: boolean): number {
+  try {
+    return addon().patchQmap(result, out, overwrite);
   } catch (error) {
     throw toXpcsError(error);
   }
@@ -292,6 +314,21 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
  * @throws INVALID_ARGUMENT as createCorrelator · OUT_OF_MEMORY memoryBytes is less than the stream may take, with both numbers
  */
 export function createStreamCorrelator(options: StreamCorrelatorOptions): StreamCorrelator {
-  const native = guard(() => new (addon().StreamCorrelator)(options));
-  return { ...guarded(native), memory: () => native.memory() };
+  let held: Omit<StreamCorrelator, "finish"> | null = guard(() => new (addon().StreamCorrelator)(options));
+  const native = (): Omit<StreamCorrelator, "finish"> => {
+    if (held === null) throw new XpcsError("INVALID_ARGUMENT", "this stream is finished; make a new one for the next series");
+    return held;
+  };
+  return {
+    push: (chunk) => guard(() => native().push(chunk)),
+    pushFrames: (chunk) => guard(() => native().pushFrames(chunk)),
+    setFrames: (frames) => guard(() => native().setFrames(frames)),
+    result: () => guard(() => native().result()),
+    memory: () => native().memory(),
+    finish: () => {
+      const result = guard(() => native().result());
+      held = null;
+      return result;
+    },
+  };
 }

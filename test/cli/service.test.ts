@@ -117,13 +117,14 @@ describe("a file through central and a site", () => {
 
   it("gives the same g2 as xpcs corr", async () => {
     const out = join(facility.folder, "alone.hdf");
-    const args = [run.input, "--qmap", run.qmap, "--frame-time", String(run.frameTimeS), "--threads", "2", "--out", out];
+    const args = [run.input, "--qmap", run.qmap, "--frame-time", String(run.frameTimeS), "--threads", "2", "--leverage", "--out", out];
     const summary = await json<{ out: string; frames: number }>("corr", "corr", ...args);
     expect(summary).toMatchObject({ out, frames: 500 });
     const g2 = await readDataset(out, "xpcs/multitau/normalized_g2");
     expect(g2.length).toBeGreaterThan(20);
     const shown = await json<{ frames: number; bins: { q: number }[]; plots: string[] }>("view", "view", out);
     expect(shown).toMatchObject({ frames: 500, plots: [] });
+    await json("leverage", "leverage", out, "--patch-qmap", join(facility.folder, "patched.hdf"));
     expect(await readDataset(join(facility.folder, "first", "run_0001_results.hdf"), "xpcs/multitau/normalized_g2")).toEqual(g2);
   });
 

@@ -7,6 +7,7 @@
 
 #include "bad_frames.hpp"
 #include "intake.hpp"
+#include "leverage.hpp"
 #include "partial_file.hpp"
 #include "partial_g2.hpp"
 #include "result_file.hpp"
@@ -173,6 +174,10 @@ class MapRun {
     }
     CorrelationResult result = correlate(control);
     if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings_.staticWindow, result);
+    if (request_.leverage) {
+      measured.leverage = find_leverage(partition_, result, settings_.average, settings_.averaging, settings_.threads, control);
+      tell_leverage(*measured.leverage, settings_.warnings);
+    }
     summary_.correlateS = seconds_since(correlating);
     if (settings_.partials > 0) {
       sinks_.correlator.reset();  // its photons are not needed any more
@@ -220,7 +225,7 @@ class MapRun {
  private:
   CorrelationResult correlate(const Control& control) {
     if (sinks_.means != nullptr) return sinks_.means->result(settings_.staticWindow);
-    const ResultOptions how{settings_.threads, request_.g2out};
+    const ResultOptions how{settings_.threads, request_.g2out || request_.leverage};
     CorrelationResult result = sinks_.stream ? sinks_.stream->result(how, control) : sinks_.correlator->result(how, control);
     // A stream of unknown length has one row of means over time: the whole series.
     if (sinks_.stream) settings_.staticWindow = staticWindow_ > 0 ? staticWindow_ : static_cast<std::uint32_t>(result.frames);

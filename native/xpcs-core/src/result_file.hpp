@@ -22,6 +22,11 @@ void check_nexus_inputs(const Request& request, const Settings& settings);
 /// The layout that pyXpcsViewer opens: /entry and /xpcs.
 void write_nexus(h5::File& file, const Outcome& outcome);
 
+/// /leverage: the pixels that pull g2, and g2 without the blemishes among them.
+void write_leverage(h5::File& file, const Outcome& outcome);
+/// What a person should know of them before using the result.
+void tell_leverage(const Leverage& leverage, std::vector<std::string>& warnings);
+
 /// Seconds of a two-time analysis.
 struct TwoTimeTimes {
   double correlateS = 0, writeS = 0;

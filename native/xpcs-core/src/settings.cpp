@@ -171,6 +171,8 @@ Settings resolve_settings(const Request& request) {
   if (request.partials && settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, "--partials has no effect on a two-time analysis");
   if (settings.type == AnalysisType::twotime) settings.partials = 0;
   if (request.partials) settings.partials = *request.partials;
+  if (request.leverage && settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, "--leverage has no effect on a two-time analysis");
+  if (request.leverage && settings.layout != Layout::nexus) throw Error(Code::invalid_argument, "--leverage needs the NeXus layout, which has a place for it; add --layout nexus");
   settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
   settings.threads = request.threads.value_or(std::max(1U, std::thread::hardware_concurrency()));
 

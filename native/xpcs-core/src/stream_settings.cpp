@@ -19,6 +19,7 @@ void resolve_streaming(const Request& request, Settings& settings) {
   const auto refuse = [](const std::string& what) { throw Error(Code::unsupported, "--streaming does not take " + what + "; run without it"); };
   if (settings.layout == Layout::exchange) throw Error(Code::unsupported, "--streaming writes the NeXus layout: the exchange layout has rows for every frame; pass --layout nexus");
   if (settings.type != AnalysisType::multitau) refuse("a two-time analysis");
+  if (request.leverage) refuse("--leverage");
   if (settings.partials > 0) refuse("partial g2 (--partials), which reads the frames twice");
   if (!settings.badFrames.empty()) refuse("bad frames");
   if (!settings.flatfield.empty()) refuse("a flatfield: it sums whole counts");

@@ -184,6 +184,7 @@ void write_nexus(h5::File& file, const Outcome& outcome) {
   write_qmap(file, outcome);
   if (outcome.settings.type != AnalysisType::twotime) write_multitau(file, outcome);
   write_static(file, outcome);
+  if (outcome.measured.leverage) write_leverage(file, outcome);
   // Bad frames change the number of terms per lag, which the moments do not know: such a result cannot be merged.
   if (outcome.settings.type != AnalysisType::twotime && outcome.measured.bad.empty()) write_moments(file, outcome.result.moments);
 }

@@ -28,6 +28,7 @@ struct Request {
   std::optional<std::uint64_t> begin, end;  ///< 1-based, inclusive, counted in the file
   std::optional<std::uint32_t> stride, average, dpl, threads;
   bool g2out = false;
+  bool leverage = false;  ///< also find the pixels that pull g2
   std::optional<Layout> layout;
   std::optional<std::string> exchange, entry;
   bool compatXpcsEigen = false;
@@ -108,6 +109,25 @@ struct PartialG2 {
   std::vector<double> g2, error;
 };
 
+/// What one pixel does to g2 of its q bin. @source docs/leverage.md
+struct LeveragePixel {
+  std::uint32_t pixel = 0, dynamicBin = 0, staticBin = 0;  ///< all 0-based
+  double countsPerFrame = 0;
+  double brightness = 0;          ///< over the median of its static bin
+  double change = 0;              ///< of g2 when this pixel alone is left out: mean over the lags that count
+  double largestChange = 0;       ///< the largest of these
+  std::uint64_t largestAt = 0;    ///< its delay, frames
+  double pull = 0;                ///< what it adds to the sound pixels' g2, in standard errors: root mean square over the lags
+  bool blemish = false;
+};
+
+struct Leverage {
+  std::vector<LeveragePixel> pixels;                    ///< by q bin: blemishes, then the strongest others
+  MomentCurves without;                                 ///< [D, Q] g2 and error without the blemishes
+  std::vector<std::size_t> lagsJudged;                  ///< [Q] lags with pairs enough
+  std::vector<std::uint32_t> mixedBins, unjudgedBins;   ///< static bins, 0-based: too many pixels differ; too few pixels or pairs
+};
+
 /// Counts of one analysis beside the correlation itself.
 struct Measured {
   std::uint64_t framesRead = 0;             ///< file frames in the range
@@ -117,6 +137,7 @@ struct Measured {
   std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
   std::uint64_t markedReadings = 0;         ///< values that say "no reading", on pixels of the map
   PartialG2 partials = {};
+  std::optional<Leverage> leverage = {};
 };
 
 struct Summary {

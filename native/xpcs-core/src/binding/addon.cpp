@@ -9,6 +9,7 @@
 #include "binding.hpp"
 #include "xpcs/correlator.hpp"
 #include "xpcs/job_results.hpp"
+#include "xpcs/patch_qmap.hpp"
 #include "xpcs/version.hpp"
 
 namespace {
@@ -67,6 +68,15 @@ Napi::Value merge(const Napi::CallbackInfo& info) {
   return out;
 }
 
+/// patchQmap(result, out, overwrite): the result's q-map with its blemishes masked; returns how many.
+Napi::Value patch_qmap(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 3 || !info[0].IsString() || !info[1].IsString() || !info[2].IsBoolean()) throw Napi::TypeError::New(env, "patchQmap(result, out, overwrite)");
+  const auto text = [&](std::size_t at) { return info[at].As<Napi::String>().Utf8Value(); };
+  const std::size_t masked = xpcs::binding::guarded(env, [&] { return xpcs::patch_qmap(text(0), text(1), info[2].As<Napi::Boolean>().Value()); });
+  return Napi::Number::New(env, static_cast<double>(masked));
+}
+
 /// jobTarget(request): the input as the job file spells it, and the group for the results.
 Napi::Value job_target(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -92,6 +102,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("resolveInput", Napi::Function::New(env, resolve_input));
   exports.Set("merge", Napi::Function::New(env, merge));
+  exports.Set("patchQmap", Napi::Function::New(env, patch_qmap));
   exports.Set("jobTarget", Napi::Function::New(env, job_target));
   exports.Set("replaceGroup", Napi::Function::New(env, replace_group));
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));

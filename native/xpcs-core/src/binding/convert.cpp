@@ -117,6 +117,7 @@ Request to_request(const Napi::Object& from) {
   request.dpl = number<std::uint32_t>(options, "dpl");
   request.threads = number<std::uint32_t>(options, "threads");
   request.g2out = flag(options, "g2out");
+  request.leverage = flag(options, "leverage");
   request.layout = word(options, "layout", kLayouts);
   request.exchange = text(options, "exchange");
   request.entry = text(options, "entry");

@@ -99,7 +99,10 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject<Engine>> {
   static Napi::Function define(Napi::Env env) {
     std::vector methods{Wrap::template InstanceMethod<&Self::push>("push"), Wrap::template InstanceMethod<&Self::set_frames>("setFrames"),
                         Wrap::template InstanceMethod<&Self::result>("result")};
-    if constexpr (kStreams) methods.push_back(Wrap::template InstanceMethod<&Self::memory>("memory"));
+    if constexpr (kStreams) {
+      methods.push_back(Wrap::template InstanceMethod<&Self::push_frames>("pushFrames"));
+      methods.push_back(Wrap::template InstanceMethod<&Self::memory>("memory"));
+    }
     return Wrap::DefineClass(env, kStreams ? "StreamCorrelator" : "Correlator", methods);
   }
 
@@ -124,6 +127,16 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject<Engine>> {
   Napi::Value result(const Napi::CallbackInfo& info) {
     const CorrelationResult result = guarded(info.Env(), [&] { return engine_->result({threads_, false}); });
     return to_result(info.Env(), result, engine_->partition(), averaging_);
+  }
+
+  void push_frames(const Napi::CallbackInfo& info) {
+    const Napi::Object chunk = info[0].As<Napi::Object>();
+    const auto rows = typed<Napi::Uint16Array>(chunk, "rows");
+    const double first = chunk.Get("first").ToNumber().DoubleValue();
+    if (!(first >= 0 && first < 4294967296.0)) throw js_error(info.Env(), Code::invalid_argument, "first must be a frame, a whole number from 0 on");
+    guarded(info.Env(), [&] {
+      if constexpr (kStreams) engine_->push_dense(static_cast<std::uint32_t>(first), span_of(rows), false);
+    });
   }
 
   Napi::Value memory(const Napi::CallbackInfo& info) {

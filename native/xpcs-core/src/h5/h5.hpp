@@ -83,9 +83,12 @@ class File {
   void write(const std::string& dataset, const std::vector<hsize_t>& shape, std::span<const std::uint8_t> values, bool deflate = false);
   void write_text(const std::string& dataset, const std::string& value);
   void write_texts(const std::string& dataset, const std::vector<std::string>& values);
+  /// Replaces an attribute of that name.
   void write_attribute(const std::string& object, const std::string& name, const std::string& value);
   /// Replaces the value of a floating-point dataset of one element.
   void overwrite_number(const std::string& dataset, double value);
+  /// Sets single elements of a dataset of numbers or enumerations to 0, whatever their type. @throws not_found, io_failed
+  void zero_elements(const std::string& dataset, std::span<const std::size_t> elements);
   void make_group(const std::string& group);
   /// Unlinks an object; its space is free for what is written before the file is closed. @throws io_failed
   void remove(const std::string& object);

@@ -96,6 +96,7 @@ void File::write_texts(const std::string& name, const std::vector<std::string>& 
 void File::write_attribute(const std::string& object, const std::string& name, const std::string& value) {
   const Handle type = variable_text();
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+  if (H5Aexists_by_name(id(), object.c_str(), name.c_str(), H5P_DEFAULT) > 0) H5Adelete_by_name(id(), object.c_str(), name.c_str(), H5P_DEFAULT);
   const Handle attribute(H5Acreate_by_name(id(), object.c_str(), name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
   const char* raw = value.c_str();
   if (!attribute.ok() || H5Awrite(attribute.id(), type.id(), &raw) < 0) {
@@ -111,6 +112,21 @@ void File::overwrite_number(const std::string& name, double value) {
     throw Error(Code::invalid_argument, name + " in the metadata file is not one floating-point number, so it cannot be replaced");
   }
   if (H5Dwrite(data.id(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value) < 0) throw Error(Code::io_failed, "cannot write " + name + " into " + path_);
+}
+
+void File::zero_elements(const std::string& name, std::span<const std::size_t> elements) {
+  const Handle data = dataset(name);
+  const Handle space(H5Dget_space(data.id()), H5Sclose);
+  const Handle type(H5Dget_type(data.id()), H5Tclose);
+  const std::size_t size = H5Tget_size(type.id());
+  const auto count = static_cast<std::size_t>(std::max<hssize_t>(H5Sget_simple_extent_npoints(space.id()), 0));
+  std::vector<unsigned char> raw(count * size);
+  if (H5Dread(data.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()) < 0) throw Error(Code::corrupt_data, "cannot read " + name + " of " + path_);
+  for (const std::size_t element : elements) {
+    if (element >= count) throw Error(Code::internal, name + " has no element " + std::to_string(element));
+    std::memset(raw.data() + element * size, 0, size);
+  }
+  if (H5Dwrite(data.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()) < 0) throw Error(Code::io_failed, "cannot write " + name + " into " + path_);
 }
 
 void File::make_group(const std::string& group) {
