@@ -72,7 +72,7 @@ export interface StreamCorrelatorOptions extends CorrelatorOptions {
 
 /**
  * A correlator whose memory has a bound that does not grow with the number of frames; its results are, to the bit, those of a
- * Correlator on the same frames. Events come in frame order: a frame may come in pieces, none may come late. docs/multitau.md
+ * Correlator on the same frames. Events come in frame order: a frame may come in pieces, none may come late. docs/streaming.md
  */
 export interface StreamCorrelator extends Correlator {
   /**

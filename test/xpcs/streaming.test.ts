@@ -65,6 +65,28 @@ describe("a stream equals the batch result", () => {
   });
 });
 
+describe("whole frames", () => {
+  it.each([1, 2, 3, 4, 5, 6])("are the same as their events, problem %i", (seed) => {
+    const random = new Random(seed);
+    const frames = 2 + below(random, 300);
+    const rows = Uint16Array.from({ length: frames * PIXELS }, () => below(random, random.uniform() < 0.01 ? 65_536 : 6));
+    const lit = Uint32Array.from(rows.keys()).filter((i) => rows[i] !== 0);
+    const all: Events = {
+      frame: lit.map((i) => Math.floor(i / PIXELS)),
+      pixel: lit.map((i) => i % PIXELS),
+      count: Int32Array.from(lit, (i) => rows[i]!),
+    };
+    const stream = createStreamCorrelator({ ...maps, threads: 1 + (seed % 2) });
+    for (let first = 0; first < frames; ) {
+      const n = Math.min(frames - first, 1 + below(random, 50));
+      stream.pushFrames({ first, rows: rows.subarray(first * PIXELS, (first + n) * PIXELS) });
+      first += n;
+    }
+    expect(stream.finish()).toEqual(batch(4, all, frames));
+    expect(() => stream.result()).toThrow(/finished/);
+  });
+});
+
 describe("a stream's memory", () => {
   it("stays within what it says, and does not follow the frames", () => {
     const stream = createStreamCorrelator({ ...maps, framesMax: 400_000 });

@@ -157,9 +157,11 @@ struct StreamCorrelator::State {
       std::uint64_t events = 0;
     };
     std::vector<Tile> taken(tiles.size());
-    parallel_for(tiles.size(), options.threads, [&](std::size_t i, unsigned /*worker*/) {
+    std::vector<StreamScratch> scratch(std::max(1U, options.threads));
+    parallel_for(tiles.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) {
       const std::uint32_t* const pixelOf = partition.pixelOfRank.data() + i * kTilePixels;
       for (std::uint32_t f = 0; f < n; ++f) {
+        if (f > 0 && tiles[i].full()) tiles[i].fold_log(scheme, first + f - 1, scratch[worker]);
         const std::uint16_t* const row = rows.data() + f * pixels;
         for (std::uint32_t local = 0; local < tiles[i].pixels(); ++local) {
           const std::uint16_t count = row[pixelOf[local]];

@@ -87,8 +87,8 @@ void StreamTile::fold_log(const StreamScheme& scheme, std::uint32_t newest, Stre
     }
     for (std::size_t i = 0; i < t.size(); ++i) append(t[i], local, v[i]);
   }
-  if (log_.capacity() > kFull * pixels_) log_.shrink_to_fit();
-  if (large_.capacity() > kFull * pixels_) large_.shrink_to_fit();
+  if (log_.capacity() > kRoom * pixels_) log_.shrink_to_fit();
+  if (large_.capacity() > kRoom * pixels_) large_.shrink_to_fit();
 }
 
 }  // namespace xpcs

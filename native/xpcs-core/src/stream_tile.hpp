@@ -39,6 +39,8 @@ class StreamTile {
   static constexpr std::size_t kFew = 16;
   /// Photons in the log, per pixel, at which it is folded.
   static constexpr std::size_t kFull = 2 * kFew;
+  /// And up to which it may grow before somebody looks, but for a burst.
+  static constexpr std::size_t kRoom = kFull + 2;
 
   explicit StreamTile(std::uint32_t pixels) : pixels_(pixels) {}
 
@@ -83,7 +85,7 @@ class StreamTile {
     return stateBytes_ + log_.capacity() * sizeof(Photon) + large_.capacity() * sizeof large_[0] + slots_.capacity() * sizeof(PixelSlot);
   }
   /// Bytes of the log and the slots of one pixel at most.
-  static constexpr std::size_t kLogBytes = kFull * (8 + sizeof(std::int64_t)) + sizeof(PixelSlot);
+  static constexpr std::size_t kLogBytes = kRoom * (8 + sizeof(std::int64_t)) + sizeof(PixelSlot);
 
  private:
   struct Photon {
@@ -94,13 +96,14 @@ class StreamTile {
   static_assert(sizeof(Photon) == 8);
   static constexpr std::int16_t kEscape = std::numeric_limits<std::int16_t>::min();
 
-  /// Room for one more: half again as much, but no more than a full log, so that memory stays within the stated bound.
+  /// Room for one more: half again as much, but no more than a full log, and little more behind it, so that memory stays within the
+  /// stated bound.
   template <class T>
   void grow(std::vector<T>& values) const {
     const std::size_t full = kFull * pixels_;
     const std::size_t size = values.size();
     if (size < values.capacity()) return;
-    values.reserve(size < full ? std::min(full, std::max<std::size_t>(16, size + size / 2)) : size + size / 4 + 1);
+    values.reserve(size < full ? std::min(full, std::max<std::size_t>(16, size + size / 2)) : size + size / kFull + 1);
   }
   void fold_pixel(PixelSlot& slot, const StreamScheme& scheme, std::span<const std::uint32_t> t, std::span<const std::int64_t> v, std::uint32_t newest,
                   StreamScratch& scratch);

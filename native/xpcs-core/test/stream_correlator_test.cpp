@@ -130,6 +130,43 @@ TEST_CASE("a stream gives the bits of the whole series, at the end and on the wa
   }
 }
 
+TEST_CASE("whole frames are the same as their photons, and as those of the correlator that keeps frames") {
+  std::mt19937 random(26);
+  for (int round = 0; round < 30; ++round) {
+    CAPTURE(round);
+    const std::uint32_t h = 3 + below(random, 40);
+    const std::uint32_t w = 3 + below(random, 40);
+    const Partition part = random_partition(random, h, w);
+    const std::uint32_t frames = 2 + below(random, 300);
+    const bool signedCounts = below(random, 2) == 0;
+    const std::uint32_t most = round % 3 == 0 ? 65536 : 9;
+    std::vector<std::uint16_t> rows(std::size_t{frames} * h * w);
+    for (auto& count : rows) count = static_cast<std::uint16_t>(below(random, 10) < 8 ? below(random, most) : 0);
+    StreamOptions options;
+    options.dpl = 1 + below(random, 5);
+    options.threads = 1 + below(random, 2);
+    options.staticWindow = 1 + below(random, 40);
+    StreamCorrelator stream(part, options);
+    CorrelatorOptions how;
+    how.dpl = options.dpl;
+    how.staticWindow = options.staticWindow;
+    Correlator batch(part, how);
+    Events events;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i] != 0 && !(signedCounts && rows[i] >= 0x8000)) events.add(static_cast<std::uint32_t>(i / (h * w)), static_cast<std::uint32_t>(i % (h * w)), rows[i]);
+    }
+    batch.push_dense(rows, signedCounts);
+    for (std::uint32_t f = 0; f < frames;) {
+      const std::uint32_t n = std::min(frames - f, 1 + below(random, 40));
+      stream.push_dense(f, std::span(rows).subspan(std::size_t{f} * h * w, std::size_t{n} * h * w), signedCounts);
+      f += n;
+      CHECK(stream.bytes() <= stream_bytes(part, options));
+    }
+    check_same(stream.result({1 + below(random, 2), true}), batch.result({1, true}));
+    check_same(stream.result({1, true}), batch_result(part, options, events, events.size(), frames, true));
+  }
+}
+
 TEST_CASE("the newest frame can be left out, and empty frames can follow") {
   std::mt19937 random(22);
   for (int round = 0; round < 40; ++round) {

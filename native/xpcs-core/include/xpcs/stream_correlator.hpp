@@ -28,7 +28,7 @@ struct StreamOptions {
 };
 
 /// Bytes that a stream takes at most, a query included, while no pixel counts more than 2^31 - 1 photons; a pixel beyond takes
-/// twice its share. docs/multitau.md has the formula.
+/// twice its share. docs/streaming.md has it in words.
 std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& options);
 
 class StreamCorrelator {
