@@ -87,7 +87,7 @@ export function addBoostOptions(command: Command): Command {
     .option("--num-segments <n>", "only 1 is supported", count, 1)
     .option("--meta-fname <file>", "metadata of the measurement (default: *_metadata.hdf beside the raw file)")
     .option("-w, --overwrite", "replace a result of this name (default: number the new one)")
-    .option("-c, --config <file>", "settings from a JSON file, keys as the long names with _; the command line wins");
+    .option("-c, --config <file>", "settings from a JSON or YAML file, keys as the long names with _; the command line wins");
 }
 
 /** Long name of a key of boost_corr's configuration files. */

@@ -1,9 +1,10 @@
 /**
- * Settings of a command from a JSON file: each key is the long name of one of the command's options. They are put in front
+ * Settings of a command from a YAML file, of which JSON is a part: each key is the long name of one of the command's options. They are put in front
  * of the command line as if typed, so that the same readers check them and what is typed wins.
  */
 import { readFileSync } from "node:fs";
 import type { Command, Option } from "commander";
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { XpcsError } from "../core/errors.js";
 
 export interface ConfigRules {
@@ -18,7 +19,7 @@ const NOT_SETTINGS = new Set(["--config", "--json", "--help", "--version"]);
 
 /** Declares `--config`. */
 export function addConfigOption(command: Command): Command {
-  return command.option("--config <file>", "settings from a JSON file, keys as the long option names; the command line wins");
+  return command.option("--config <file>", "settings from a YAML or JSON file, keys as the long option names; the command line wins");
 }
 
 /** Makes a command read its `--config` file, which it must declare. */
@@ -33,10 +34,8 @@ function configWords(command: Command, words: readonly string[], rules: ConfigRu
   const declared = command.options.find(({ long }) => long === "--config");
   const path = declared === undefined ? undefined : lastValue(words, declared);
   if (path === undefined) return [];
-  const text = readText(path);
-  const settings = parseObject(path, text);
-  return Object.entries(settings).flatMap(([key, value]) => {
-    const where = `${path} line ${lineOf(text, key)}`;
+  return settingsOf(path, readText(path)).flatMap(({ key, value, line }) => {
+    const where = `${path} line ${line}`;
     const long = `--${rules.nameOf?.(key) ?? key}`;
     const option = NOT_SETTINGS.has(long) ? undefined : command.options.find((candidate) => candidate.long === long);
     if (option === undefined)
@@ -53,25 +52,40 @@ function readText(path: string): string {
   }
 }
 
-function parseObject(path: string, text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    const { message } = error as Error;
-    const at = /position (\d+)/.exec(message)?.[1];
-    const line = at === undefined ? "" : ` line ${text.slice(0, Number(at)).split("\n").length}`;
-    throw new XpcsError("INVALID_ARGUMENT", `${path}${line} is not JSON: ${message}`);
-  }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new XpcsError("INVALID_ARGUMENT", `${path} must hold one JSON object, { "option": value, ... }`);
+interface Setting {
+  readonly key: string;
+  readonly value: unknown;
+  readonly line: number;
 }
 
-/** Line of the first place where the text has the key. */
-function lineOf(text: string, key: string): number {
-  const quoted = JSON.stringify(key).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const at = text.search(new RegExp(`${quoted}\\s*:`));
-  return text.slice(0, Math.max(at, 0)).split("\n").length;
+function settingsOf(path: string, text: string): Setting[] {
+  const lines = new LineCounter();
+  const refuse = (at: number, what: string): never => {
+    throw new XpcsError("INVALID_ARGUMENT", `${path} line ${lines.linePos(at).line} ${what}`);
+  };
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // A warning is a tag that nobody knows: its value would be a guess.
+  const wrong = document.errors[0] ?? document.warnings[0];
+  if (wrong !== undefined) refuse(wrong.pos[0], `is neither YAML nor JSON: ${wrong.message}`);
+  if (!isMap(document.contents)) {
+    const what = "must hold settings: lines of `option: value`, or one JSON object";
+    throw new XpcsError("INVALID_ARGUMENT", `${path} ${what}`);
+  }
+  const values = plainOf(path, document);
+  return document.contents.items.map(({ key }) => {
+    const name = String(isScalar(key) ? key.value : key);
+    const at = isScalar(key) ? (key.range?.[0] ?? 0) : 0;
+    return { key: name, value: values[name], line: lines.linePos(at).line };
+  });
+}
+
+/** Plain data; an alias without its anchor, or a heap of them, is an error. */
+function plainOf(path: string, document: Document.Parsed): Record<string, unknown> {
+  try {
+    return document.toJS() as Record<string, unknown>;
+  } catch (error) {
+    throw new XpcsError("INVALID_ARGUMENT", `${path} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 /** The option as words; nothing for a flag that is false or a value that is null. */

@@ -92,6 +92,6 @@ export function registerCorr(program: Command, io: CliIo): void {
     "xpcs corr scan_0001.bin --qmap qmap.hdf --frame-time 2e-5 --out scan_0001_results.hdf",
     "xpcs corr scan_0001.bin --qmap rings.hdf --qmap sectors.hdf --out scan_0001_results.hdf",
     "xpcs corr --job scan_0001.hdf --out result.hdf",
-    "xpcs corr scan_0001.bin --config settings.json --out scan_0001_results.hdf",
+    "xpcs corr scan_0001.bin --config settings.yaml --out scan_0001_results.hdf",
   );
 }

@@ -99,7 +99,7 @@ export interface StreamCorrelator extends Correlator {
 
 /** Repeats of one measurement to add up. */
 export interface MergeRequest {
-  /** NeXus results of this program with one q-map, length and delay scheme: absolute paths. */
+  /** Results of this program in one layout, with one q-map, length and delay scheme: absolute paths. */
   readonly inputs: readonly string[];
   readonly out: string;
   readonly overwrite: boolean;
@@ -108,6 +108,12 @@ export interface MergeRequest {
   /** Of the static bins; default: that of the inputs, which must then agree. */
   readonly averaging?: Averaging;
   readonly provenance: Readonly<Record<string, string>>;
+  /** A table about the repeats for the result's group /repeats: numbers [rows] or [rows, columns], texts [rows]. */
+  readonly repeats?: {
+    readonly rows: number;
+    readonly numbers: Readonly<Record<string, Float64Array>>;
+    readonly texts: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 export interface MergeSummary {
@@ -115,6 +121,8 @@ export interface MergeSummary {
   readonly repeats: number;
   readonly delays: number;
   readonly dynamicBins: number;
+  /** The inputs hold two-time results, which are not merged. */
+  readonly twoTimeLeftOut: boolean;
 }
 
 interface Addon {

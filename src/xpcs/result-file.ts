@@ -33,10 +33,14 @@ export interface ResultFile {
   readonly g2: readonly number[];
   readonly error: readonly number[];
   readonly pairs: readonly number[] | null;
+  /** [delays] products averaged per pixel, in each repeat of a merged result; null in files of other programs. */
+  readonly terms: readonly number[] | null;
   /** Static bins: wave vector, where it is known, and mean counts per pixel and frame. */
   readonly saxs: readonly { readonly q: number | null; readonly intensity: number }[];
   /** Mean intensity of each frame of the series. */
   readonly intensity: readonly number[];
+  /** Frames of the series that do not count, from 0. */
+  readonly badFrames: readonly number[];
   /** Lines that the program that wrote it left: program and version, conventions, warnings. */
   readonly program: string | null;
   readonly conventions: string | null;
@@ -105,6 +109,12 @@ function provenance(read: Reader, group: string): Pick<ResultFile, "program" | "
   };
 }
 
+/** What the moments add to the curves. */
+function momentsOf(read: Reader, group: string): Pick<ResultFile, "pairs" | "terms" | "badFrames"> {
+  const there = (name: string): number[] | null => (read.has(`${group}/${name}`) ? read.numbers(`${group}/${name}`) : null);
+  return { pairs: there("pairs"), terms: there("terms"), badFrames: read.numbers(`${group}/bad_frames`) };
+}
+
 function nexusResult(path: string, read: Reader): ResultFile {
   const config = (name: string): number | null => read.number(`/xpcs/multitau/config/${name}`);
   const intensity = read.required("/xpcs/spatial_mean/intensity_vs_time");
@@ -126,6 +136,7 @@ function nexusResult(path: string, read: Reader): ResultFile {
     delays: read.required("/xpcs/multitau/delay_list"),
     g2,
     error: read.required("/xpcs/multitau/normalized_g2_err"),
+    ...momentsOf(read, "/moments"),
     pairs: read.has("/xpcs/multitau/pairs") ? read.numbers("/xpcs/multitau/pairs") : null,
     saxs: saxs.map((value, at) => ({ q: staticBins[at]!.q, intensity: value })),
     intensity: intensity.slice(frames),
@@ -166,7 +177,7 @@ function exchangeResult(path: string, read: Reader, group: string): ResultFile {
     delays: read.required(`${group}/tau`),
     g2: read.required(`${group}/norm-0-g2`),
     error: read.required(`${group}/norm-0-stderr`),
-    pairs: null,
+    ...momentsOf(read, `${group}/moments`),
     saxs: read.numbers(`${group}/partition-mean-total`).map((value, at) => ({ q: staticQ[at] ?? null, intensity: value })),
     intensity: frameSum.slice(frames),
     ...provenance(read, own),
@@ -178,13 +189,13 @@ function exchangeResult(path: string, read: Reader, group: string): ResultFile {
  * counted pairs a value counts as measured where it is finite and has an error.
  */
 export function curveOf(result: ResultFile, at: number): CurvePoint[] {
-  const { average, bins, delays, dpl, frames } = result;
+  const { average, bins, delays, dpl, frames, terms } = result;
   return delays.map((tau, d) => {
     // Level L holds the delays above dpl 2^L, up to 2 dpl 2^L.
     const step = 2 ** Math.max(0, Math.ceil(Math.log2(tau / (2 * dpl)) - 1e-9));
     const index = d * bins.length + at;
     const [g2, error] = [result.g2[index]!, result.error[index]!];
     const pairs = result.pairs === null ? Number(Number.isFinite(g2) && g2 !== 0) : result.pairs[index]!;
-    return { lag: tau * average, width: step * average, g2, error, pairs, products: Math.floor(frames / step) - tau / step };
+    return { lag: tau * average, width: step * average, g2, error, pairs, products: terms?.[d] ?? Math.floor(frames / step) - tau / step };
   });
 }

@@ -43,6 +43,14 @@ describe("settings of a file", () => {
     expect(parseCorrOptions(options as unknown as RawCorrOptions)).toEqual({ type: "multitau", dpl: 8, g2out: true, frameTimeS: 2e-5 });
   });
 
+  it("may be YAML with comments, or JSON indented by tabs", () => {
+    const yaml =
+      "# of the third run\nout: r.hdf\nframe-time: 2e-5\nbad-frames: 1,5-9 # shutter\ng2out: true\ntag:\n  sample: latex\n  run: 7\n";
+    const tag = { sample: "latex", run: "7" };
+    expect(optionsWith(yaml)).toEqual({ out: "r.hdf", frameTime: 2e-5, badFrames: "1,5-9", g2out: true, tag });
+    expect(optionsWith('{\n\t"out": "r.hdf",\n\t"dpl": 8\n}')).toEqual({ out: "r.hdf", dpl: 8 });
+  });
+
   it("yield to the command line", () => {
     expect(optionsWith({ out: "a", dpl: 8, begin: 3 }, "--dpl=4", "--out", "b")).toEqual({ out: "b", dpl: 4, begin: 3 });
   });
@@ -65,9 +73,14 @@ describe("a mistake in a file", () => {
     [{ out: "a", dpl: [4] }, /dpl must be a text or a number/],
     [{ out: "a", g2out: "yes" }, /g2out must be true or false/],
     [{ out: "a", type: "triple" }, /Allowed choices/],
-    ['{\n "out": "a"\n "dpl": 8 }', /line 3 is not JSON/],
-    ["[1]", /must hold one JSON object/],
-    ["dpl: 8", /is not JSON/],
+    ['{\n "out": "a"\n "dpl": 8 }', /line 3 is neither YAML nor JSON: Missing ,/],
+    ["[1]", /must hold settings/],
+    ["", /must hold settings/],
+    ["out: a\n\ndlp: 8", /line 3: there is no setting "dlp"/],
+    ["out: a\ndpl: 8\ndpl: 4", /line 3 is neither.*unique/],
+    ["out: a\ng2out: yes", /line 2: g2out must be true or false/],
+    ["out: !secret a", /line 1 is neither.*!secret/],
+    ["out: *nowhere", /cannot be read: Unresolved alias/],
   ])("%j is named", (settings, message) => {
     expect(() => optionsWith(settings)).toThrow(message);
   });
@@ -84,7 +97,9 @@ it("xpcs corr takes its settings from a file, and records them", async () => {
   const { sample, input } = nexusSample(folder, false);
   const qmap = join(folder, "qmap.hdf");
   await writeQmap(qmap, sample);
-  writeFileSync(file, JSON.stringify({ qmap, "frame-time": 1e-3, average: 2, out: join(folder, "out.hdf") }));
+  const result = join(folder, "out.hdf");
+  file = join(folder, "settings.yaml");
+  writeFileSync(file, `qmap: ${qmap}\nframe-time: 1e-3\naverage: 2\ntype: both\nq-bins: 1\nout: ${result}\n`);
   let [out, err] = ["", ""];
   const run = createRun(
     {
@@ -102,10 +117,22 @@ it("xpcs corr takes its settings from a file, and records them", async () => {
     true,
   );
   expect(await runCommandLine(["corr", input, "--config", file, "--json"], run), err).toBe(0);
-  expect(JSON.parse(out)).toMatchObject({ out: join(folder, "out.hdf"), frames: 100 });
+  expect(JSON.parse(out)).toMatchObject({ out: result, frames: 100 });
   await h5wasm.ready;
-  const result = new h5wasm.File(join(folder, "out.hdf"), "r");
-  const parameters = result.get("/provenance/parameters");
-  expect(JSON.parse(String((parameters as InstanceType<typeof h5wasm.Dataset>).value))).toEqual({ average: 2, frameTimeS: 1e-3 });
-  result.close();
+  const written = new h5wasm.File(result, "r");
+  const recorded = (name: string): unknown => (written.get(`/provenance/${name}`) as InstanceType<typeof h5wasm.Dataset>).value;
+  expect(JSON.parse(String(recorded("parameters")))).toEqual({ type: "both", qBins: [1], average: 2, frameTimeS: 1e-3 });
+  const effective = {
+    type: "both",
+    layout: "nexus",
+    average: 2n,
+    stride: 1n,
+    begin: 1n,
+    end: 200n,
+    delays_per_level: 4n,
+    errors: "influence",
+  };
+  for (const [name, value] of Object.entries({ ...effective, q_bins: "1", smoothing: "none", window: 1n, compression: "none" }))
+    expect(recorded(name), name).toEqual(value);
+  written.close();
 });

@@ -13,17 +13,28 @@ const REPEATS = 24;
 const FRAMES = 256;
 let folder: string;
 let results: string[];
+/** The photons of each repeat. */
+let series: Photon[][];
 
-/** Frames of uncorrelated photons on the detector's first 64 x 64 pixels, as Rigaku words. */
-function rigaku(random: Random, photonsPerFrame: number): Buffer {
-  const words: bigint[] = [];
-  for (let frame = 0; frame < FRAMES; frame += 1) {
+interface Photon {
+  readonly frame: number;
+  readonly pixel: number;
+}
+
+/** Frames of uncorrelated photons on the detector's first 64 x 64 pixels. */
+function photons(random: Random, photonsPerFrame: number): Photon[] {
+  return Array.from({ length: FRAMES }, (_, frame) => {
     const n = Math.round(photonsPerFrame * (0.7 + 0.6 * random.uniform()));
-    for (let i = 0; i < n; i += 1) {
-      const pixel = Math.floor(random.uniform() * 64) * 1024 + Math.floor(random.uniform() * 64);
-      words.push((BigInt(frame) << 40n) | (BigInt(pixel) << 16n) | 1n);
-    }
-  }
+    return Array.from({ length: n }, () => ({
+      frame,
+      pixel: Math.floor(random.uniform() * 64) * 1024 + Math.floor(random.uniform() * 64),
+    }));
+  }).flat();
+}
+
+/** As Rigaku words. */
+function rigaku(events: readonly Photon[]): Buffer {
+  const words = events.map(({ frame, pixel }) => (BigInt(frame) << 40n) | (BigInt(pixel) << 16n) | 1n);
   return Buffer.from(BigUint64Array.from(words).buffer);
 }
 
@@ -37,9 +48,12 @@ beforeAll(async () => {
   await writeQmap(qmap, { ...sample, detector: { ...sample.detector, height: 512, width: 1024 }, dqmap: part(32), sqmap: part(16) });
   const random = new Random(42);
   results = [];
+  series = [];
   for (let i = 0; i < REPEATS; i += 1) {
     const input = join(folder, "in", `r${i}.bin`);
-    writeFileSync(input, rigaku(random, 40 * (1 + 0.2 * random.normal())));
+    const events = photons(random, 40 * (1 + 0.2 * random.normal()));
+    series.push(events);
+    writeFileSync(input, rigaku(events));
     const out = join(folder, `r${i}_results.hdf`);
     await correlateFile({ files: { input, qmap }, options: { frameTimeS: 1e-3 }, out, overwrite: false, provenance: {} });
     results.push(out);
@@ -77,6 +91,93 @@ describe("merged repeats", () => {
     const grouped = merge([halves[1]!, halves[0]!], "b.hdf");
     expect([...(await readNumbers(grouped, "/moments/products"))!.values]).toEqual([...straight!.values]);
     expect(await g2(grouped)).toEqual(await g2(join(folder, "a.hdf")));
+  });
+
+  it("with bad frames count the good pairs alone, and add up to the same bits in any order and grouping", async () => {
+    // Repeat r loses a run of frames and some single ones.
+    const bad = [0, 1, 2, 3].map((r) => [`${20 + 40 * r}-${50 + 40 * r}`, `${201 + r}`, `${220 + 3 * r}`].join(","));
+    const files: string[] = [];
+    for (const [r, badFrames] of bad.entries()) {
+      const out = join(folder, `bad${r}_results.hdf`);
+      const request = {
+        files: { input: join(folder, "in", `r${r}.bin`), qmap: join(folder, "qmap.hdf") },
+        out,
+        overwrite: true,
+        provenance: {},
+      };
+      await correlateFile({ ...request, options: { frameTimeS: 1e-3, badFrames } });
+      files.push(out);
+    }
+    const all = [...files, results[4]!];
+    const merged = merge(all, "bad.hdf");
+    const grouped = merge([merge([all[4]!, all[1]!], "bad41.hdf"), merge([all[3]!, all[0]!, all[2]!], "bad302.hdf")], "badgrouped.hdf");
+    expect(await g2(grouped)).toEqual(await g2(merged));
+    for (const name of ["products", "past", "future", "past_times_future", "good_pairs", "good_past", "good_future"])
+      expect([...(await readNumbers(grouped, `/moments/${name}`))!.values], name).toEqual([
+        ...(await readNumbers(merged, `/moments/${name}`))!.values,
+      ]);
+
+    // By definition, at the lags of single frames: pairs of good frames over what their means make of them.
+    const good = all.map((_, r) => {
+      const [run, ...single] = (bad[r] ?? "999-999").split(",");
+      const [from, to] = run!.split("-").map(Number) as [number, number];
+      return Array.from({ length: FRAMES }, (_, t) => !(t + 1 >= from && t + 1 <= to) && !single.includes(String(t + 1)));
+    });
+    for (const lag of [1, 3, 8]) {
+      const plain = [0, 1].map((q) => {
+        const ratios = [0, 1].map((s) => {
+          let [products, expected] = [0, 0];
+          for (const [r, events] of series.slice(0, 5).entries()) {
+            const rows = events.filter(({ frame, pixel }) => good[r]![frame] && Math.floor(pixel / 1024 / 16) === 2 * q + s);
+            const counts = new Map<number, number>();
+            for (const { frame, pixel } of rows) counts.set(pixel * FRAMES + frame, (counts.get(pixel * FRAMES + frame) ?? 0) + 1);
+            for (const [key, count] of counts) if ((key % FRAMES) + lag < FRAMES) products += count * (counts.get(key + lag) ?? 0);
+            const frames = (from: number, to: number): number => good[r]!.slice(from, to).filter(Boolean).length;
+            const photonsIn = (from: number, to: number): number => rows.filter(({ frame }) => frame >= from && frame < to).length;
+            const pairs = good[r]!.filter((here, t) => here && good[r]![t + lag]).length;
+            const mean = (from: number, to: number): number => photonsIn(from, to) / frames(from, to);
+            expected += (pairs * mean(0, FRAMES - lag) * mean(lag, FRAMES)) / (16 * 64);
+          }
+          return products / expected;
+        });
+        return (ratios[0]! + ratios[1]!) / 2;
+      });
+      const at = [...(await readNumbers(merged, "/xpcs/multitau/delay_list"))!.values].map(Number).indexOf(lag);
+      const ours = (await g2(merged)).slice(2 * at, 2 * at + 2);
+      for (const [q, value] of ours.entries()) expect(value / plain[q]!, `lag ${lag}`).toBeCloseTo(1, 5);
+    }
+    expect([...(await readNumbers(merged, "/moments/bad_frames"))!.values].map(Number).filter((t) => t >= FRAMES).length).toBe(3 * 33);
+    const pooled = await g2(merge(all, "badpooled.hdf", "pooled"));
+    expect(await g2(merge([grouped, results[5]!], "p1.hdf", "pooled"))).toEqual(await g2(merge([results[5]!, ...all], "p2.hdf", "pooled")));
+    const mean = (list: readonly number[]): number => list.slice(0, 16).reduce((sum, value) => sum + value, 0) / 16;
+    expect(mean(pooled) / mean(await g2(merged))).toBeGreaterThan(1);
+    expect(mean(pooled) / mean(await g2(merged))).toBeLessThan(1.2);
+  });
+
+  it("of the exchange layout are those of the NeXus layout, in the exchange layout", async () => {
+    const files: string[] = [];
+    for (const r of [0, 1, 2]) {
+      const out = join(folder, `x${r}.hdf`);
+      const request = {
+        files: { input: join(folder, "in", `r${r}.bin`), qmap: join(folder, "qmap.hdf") },
+        out,
+        overwrite: true,
+        provenance: {},
+      };
+      await correlateFile({ ...request, options: { layout: "exchange", errors: "influence" } });
+      files.push(out);
+    }
+    const exchange = merge(files, "x.hdf");
+    const nexus = merge(results.slice(0, 3), "n.hdf");
+    const values = async (file: string, name: string): Promise<number[]> => [...(await readNumbers(file, name))!.values].map(Number);
+    expect(await values(exchange, "/exchange/norm-0-g2")).toEqual(await g2(nexus));
+    expect((await values(exchange, "/exchange/frameSum")).length).toBe(2 * 3 * FRAMES);
+    expect((await values(exchange, "/exchange/timestamp_clock")).length).toBe(2 * 3 * FRAMES);
+    const means = await values(nexus, "/xpcs/temporal_mean/scattering_1d");
+    for (const [s, mean] of (await values(exchange, "/exchange/partition-mean-total")).entries())
+      expect(mean / means[s]!).toBeCloseTo(1, 6);
+    expect(await values(merge([exchange, files[0]!], "xx.hdf"), "/exchange/moments/repeats")).toEqual([4]);
+    expect(() => merge([files[0]!, results[1]!], "y.hdf")).toThrow(/they differ in the layout/);
   });
 
   it("must belong together", async () => {

@@ -81,6 +81,7 @@ void correct_for_bad_frames(const std::vector<std::uint8_t>& bad, std::uint32_t 
   const std::size_t Q = D > 0 ? result.g2.size() / D : 0;
   for (std::size_t d = 0; d < D; ++d) {
     const Shares shares = shares_of(result.delays[d], before);
+    if (!result.moments.terms.empty()) set_good_shares(result.moments, d, shares.pairs, shares.past, shares.future);
     const double factor = shares.pairs > 0 ? shares.past * shares.future / shares.pairs : kNan;
     for (std::size_t q = 0; q < Q; ++q) {
       result.g2[d * Q + q] *= factor;
@@ -90,6 +91,9 @@ void correct_for_bad_frames(const std::vector<std::uint8_t>& bad, std::uint32_t 
     divide(result.perPixelG2, d, result.pixelMean.size(), shares.pairs);
     divide(result.perPixelIP, d, result.pixelMean.size(), shares.past);
     divide(result.perPixelIF, d, result.pixelMean.size(), shares.future);
+  }
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    if (bad[i] != 0) result.moments.badFrames.push_back(i);
   }
   const double share = static_cast<double>(before.back()) / static_cast<double>(bad.size());
   for (double& mean : result.partitionMeanTotal) mean /= share;

@@ -330,6 +330,8 @@ Leverage find_leverage(const Partition& part, const CorrelationResult& result, s
 
   Moments without = result.moments;
   without.exact = false;
+  without.pastFutureBits = 0;  // the pixels' means are already of the good frames alone
+  for (auto* shares : {&without.goodPairs, &without.goodPast, &without.goodFuture}) shares->clear();
   std::vector<std::vector<LeveragePixel>> found(S);
   std::vector<std::vector<double>> pairs(S);
   std::vector<std::uint8_t> mixed(S, 0), unjudged(S, 0);

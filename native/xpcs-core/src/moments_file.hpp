@@ -1,13 +1,15 @@
-// The group /moments of a result file: what `xpcs merge` adds up. Layout in docs/results.md.
+// The moments in a result file: what `xpcs merge` adds up. The group is /moments, in the exchange layout `moments` inside
+// the group of the results. Layout in docs/results.md.
 #pragma once
 #include "h5/h5.hpp"
 #include "xpcs/moments.hpp"
 
 namespace xpcs {
 
-void write_moments(h5::File& file, const Moments& moments);
+/// @param group absolute, without a slash at its end
+void write_moments(h5::File& file, const std::string& group, const Moments& moments);
 
-/// @throws invalid_argument the file has no moments; corrupt_data they contradict each other
-Moments read_moments(const h5::File& file);
+/// @throws not_found the file has no moments; corrupt_data they contradict each other
+Moments read_moments(const h5::File& file, const std::string& group);
 
 }  // namespace xpcs

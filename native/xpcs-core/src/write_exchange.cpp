@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "moments_file.hpp"
 #include "result_file.hpp"
 
 namespace xpcs {
@@ -60,6 +61,7 @@ void write_multitau(h5::File& file, const Outcome& outcome) {
   file.write(group + "tau", {1, D}, tau);
   file.write(group + "norm-0-g2", {D, Q}, floats(result.g2));
   file.write(group + "norm-0-stderr", {D, Q}, floats(standard_errors(outcome.settings, outcome.partition, result)));
+  write_moments(file, group + "moments", result.moments);
   const PartialG2& partials = outcome.measured.partials;
   if (partials.windowFrames > 0) {
     const hsize_t P = outcome.settings.partials;

@@ -185,8 +185,7 @@ void write_nexus(h5::File& file, const Outcome& outcome) {
   if (outcome.settings.type != AnalysisType::twotime) write_multitau(file, outcome);
   write_static(file, outcome);
   if (outcome.measured.leverage) write_leverage(file, outcome);
-  // Bad frames change the number of terms per lag, which the moments do not know: such a result cannot be merged.
-  if (outcome.settings.type != AnalysisType::twotime && outcome.measured.bad.empty()) write_moments(file, outcome.result.moments);
+  if (outcome.settings.type != AnalysisType::twotime) write_moments(file, "/moments", outcome.result.moments);
 }
 
 }  // namespace xpcs

@@ -39,6 +39,28 @@ std::string conventions(const Settings& settings) {
   return text;
 }
 
+const char* type_name(AnalysisType type) {
+  switch (type) {
+    case AnalysisType::multitau: return "multitau";
+    case AnalysisType::twotime: return "twotime";
+    case AnalysisType::both: return "both";
+  }
+  return "?";
+}
+
+void write_two_time_settings(h5::File& file, const std::string& group, const TwoTimeSettings& set) {
+  std::string bins;
+  for (const std::uint32_t bin : set.bins) {
+    if (!bins.empty()) bins += ',';
+    bins += std::to_string(bin);
+  }
+  file.write_text(group + "q_bins", bins);
+  file.write_text(group + "smoothing", smoothing_name(set.smoothing));
+  file.write_text(group + "smoothing_filter", set.filter == SmoothingFilter::average ? "average" : "none");
+  file.write(group + "window", {}, std::vector<std::int64_t>{set.window});
+  file.write_text(group + "compression", set.compression == Compression::gzip ? "gzip" : "none");
+}
+
 }  // namespace
 
 void write_provenance(h5::File& file, const Outcome& outcome) {
@@ -55,6 +77,9 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   text("host", host_name());
   text("written_at", now_text());
   text("conventions", conventions(settings));
+  text("type", type_name(settings.type));
+  text("layout", settings.layout == Layout::nexus ? "nexus" : "exchange");
+  text("errors", errors_name(settings.errors));
   text("averaging", averaging_name(settings.averaging));
   text("compat", request.compatXpcsEigen ? "xpcs-eigen" : "none");
   text("input_path", settings.input);
@@ -65,6 +90,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   text("imm_counts", settings.reader.unsignedCounts ? "unsigned" : "signed");
   integer("first_frame", settings.reader.firstFrame);
   integer("begin", settings.begin);
+  integer("end", settings.begin + measured.framesRead - 1);
   integer("frames_in_range", measured.framesRead);
   integer("stride", settings.stride);
   integer("average", settings.average);
@@ -78,6 +104,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   text("monitor", request.monitor.value_or(""));
   integer("streaming", settings.streaming ? 1 : 0);
   integer("threads", settings.threads);
+  if (settings.type != AnalysisType::multitau) write_two_time_settings(file, group, settings.twoTime);
   integer("events", result.events);
   integer("marked_readings", measured.markedReadings);
   for (std::size_t i = 0; i < settings.modules.size(); ++i) text("input_path_" + std::to_string(i), settings.modules[i]);

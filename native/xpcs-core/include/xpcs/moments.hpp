@@ -50,9 +50,27 @@ struct Moments {
   std::uint64_t repeats = 1;
   std::vector<Moment> moment;  ///< [S, D]
   std::vector<double> pairs;   ///< [D, Q] sum of the products of counts
+  /// Exact `pastFuture` is in units of 2^-pastFutureBits: 0, or kBadFrameBits where bad frames scaled it.
+  std::uint32_t pastFutureBits = 0;
+  /// Shares of pairs, past and future frames that count, [D] each, summed over repeats; empty where every frame counts.
+  /// Integers in units of 2^-kShareBits, so that repeats add up to the same bits in any order.
+  std::vector<std::int64_t> goodPairs, goodPast, goodFuture;
+  std::vector<std::uint64_t> badFrames;  ///< of the series, from 0; those of repeats counted on
 
   [[nodiscard]] const Moment& at(std::size_t s, std::size_t d) const { return moment[s * terms.size() + d]; }
 };
+
+constexpr std::uint32_t kBadFrameBits = 20;
+constexpr std::uint32_t kShareBits = 40;
+
+/// Takes bad frames, which gave nothing to the sums of one series, into account at one delay: what is expected of
+/// uncorrelated counts is reduced to the pairs that count.
+/// @param pairs, past, future shares of the terms that good frames gave
+/// @throws invalid_argument the sums would overflow
+void set_good_shares(Moments& moments, std::size_t d, double pairs, double past, double future);
+
+/// Adds the moments of more repeats of the same partitions and delays. The frames of `other` are counted on after `frames`.
+void add_repeats(Moments& total, const Moments& other, std::uint64_t frames);
 
 /// Sets the centred second moments of one series.
 void set_influence(Moment& moment, double pixels, double terms, bool exact, const SpreadSums& spread);

@@ -54,7 +54,7 @@ Napi::Value resolve_input(const Napi::CallbackInfo& info) {
   }));
 }
 
-/// merge({inputs, out, overwrite, pooling, provenance}): adds repeats up; quick, so it runs at once.
+/// merge({inputs, out, overwrite, pooling, provenance, repeats?}): adds repeats up; quick, so it runs at once.
 Napi::Value merge(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "merge(request)");
@@ -65,6 +65,7 @@ Napi::Value merge(const Napi::CallbackInfo& info) {
   out.Set("repeats", static_cast<double>(summary.repeats));
   out.Set("delays", static_cast<double>(summary.delays));
   out.Set("dynamicBins", summary.dynamicBins);
+  out.Set("twoTimeLeftOut", summary.twoTimeLeftOut);
   return out;
 }
 

@@ -98,6 +98,19 @@ MergeRequest to_merge_request(const Napi::Object& from) {
   request.pooling = word(from, "pooling", kPoolings).value_or(Pooling::per_repeat);
   request.averaging = to_averaging(from);
   request.provenance = text_map(from.Get("provenance").As<Napi::Object>());
+  if (!from.Get("repeats").IsObject()) return request;
+  const Napi::Object repeats = from.Get("repeats").As<Napi::Object>();
+  request.rows = number<std::uint32_t>(repeats, "rows").value_or(0);
+  const Napi::Object columns = repeats.Get("numbers").As<Napi::Object>();
+  for (const auto& [name, unused] : text_map(columns)) {
+    const Napi::Float64Array values = columns.Get(name).As<Napi::Float64Array>();
+    request.numbers[name].assign(values.Data(), values.Data() + values.ElementLength());
+  }
+  const Napi::Object texts = repeats.Get("texts").As<Napi::Object>();
+  for (const auto& [name, unused] : text_map(texts)) {
+    const Napi::Array values = texts.Get(name).As<Napi::Array>();
+    for (std::uint32_t i = 0; i < values.Length(); ++i) request.texts[name].push_back(values.Get(i).ToString().Utf8Value());
+  }
   return request;
 }
 

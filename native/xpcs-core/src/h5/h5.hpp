@@ -62,6 +62,8 @@ class File {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] bool has(const std::string& object) const;
 
+  /// Names of the members of a group; none where it is no group.
+  [[nodiscard]] std::vector<std::string> names(const std::string& group) const;
   /// Extents of a dataset. @throws not_found
   [[nodiscard]] std::vector<hsize_t> shape(const std::string& dataset) const;
   /// A whole numeric dataset, converted. @throws not_found, corrupt_data

@@ -203,6 +203,11 @@ std::vector<std::string> members(hid_t group) {
 
 }  // namespace
 
+std::vector<std::string> File::names(const std::string& group) const {
+  const Handle object(H5Oopen(id(), group.c_str(), H5P_DEFAULT), H5Oclose);
+  return object.ok() && H5Iget_type(object.id()) == H5I_GROUP ? members(object.id()) : std::vector<std::string>();
+}
+
 // Nothing may be deleted from a file between copies into it: HDF5 1.10 has crashed on that.
 void File::copy_from(const File& source, const std::string& from, const std::string& to) {
   if (!source.has(from)) throw Error(Code::not_found, source.path() + " has no " + from);
