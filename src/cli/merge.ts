@@ -41,7 +41,10 @@ interface Judged {
 async function readRepeats(inputs: readonly string[], io: CliIo): Promise<ResultFile[]> {
   const repeats: ResultFile[] = [];
   for (const input of inputs) {
-    repeats.push(await readResultFile(input));
+    const repeat = await readResultFile(input);
+    if (repeat.delays.length === 0)
+      throw new XpcsError("UNSUPPORTED", `${input} holds a two-time analysis only; multi-tau results can be merged`);
+    repeats.push(repeat);
     if (repeats.length % PROGRESS_STEP === 0) io.note(`read ${repeats.length} of ${inputs.length} results`);
   }
   const shape = ({ delays, bins }: ResultFile): string => `${delays.join()} ${bins.length}`;

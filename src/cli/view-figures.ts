@@ -1,8 +1,9 @@
-/** The plots of `xpcs view`, as files of a folder: g2 with its fits, static intensity, intensity against time. */
+/** The plots of `xpcs view`, as files of a folder: g2 with its fits, static intensity, intensity against time, C2 maps. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { XpcsError } from "../core/errors.js";
-import { type CurvePanel, g2FigureSvg, seriesFigureSvg } from "../xpcs/plot.js";
+import { readC2Map } from "../xpcs/c2-file.js";
+import { type CurvePanel, g2FigureSvg, mapFigureSvg, seriesFigureSvg } from "../xpcs/plot.js";
 import type { ResultFile } from "../xpcs/result-file.js";
 import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "./view-fits.js";
 import { binName, plusMinus } from "./view-text.js";
@@ -10,17 +11,26 @@ import { binName, plusMinus } from "./view-text.js";
 const CURVE_POINTS = 200;
 /** Points of the intensity plot; longer series are drawn as means over equal blocks. */
 const INTENSITY_POINTS = 2000;
+/** Cells along each side of a C2 map; longer series are drawn as means over equal blocks. */
+const MAP_CELLS = 300;
 
 /**
  * Writes the plots and answers with their paths. Plots of the same name are replaced.
  * @throws IO_FAILED
  */
-export async function writeFigures(folder: string, result: ResultFile, fits: readonly BinFit[], model: FitModel): Promise<string[]> {
+export async function writeFigures(
+  folder: string,
+  result: ResultFile,
+  fits: readonly BinFit[],
+  model: FitModel,
+  say: (note: string) => void,
+): Promise<string[]> {
   const name = basename(result.path).replace(/\.[^.]*$/, "");
   const figures = {
-    g2: await g2Figure(result, fits, model),
+    ...(result.delays.length === 0 ? {} : { g2: await g2Figure(result, fits, model) }),
     saxs: await saxsFigure(result),
     intensity: await intensityFigure(result),
+    ...(result.c2.length === 0 ? {} : { c2: await c2Figure(result, say) }),
   };
   try {
     mkdirSync(folder, { recursive: true });
@@ -103,5 +113,25 @@ function intensityFigure({ path, layout, frames, intensity, frameTimeS, stride, 
     scale: "linear",
     mark: "line",
     points,
+  });
+}
+
+async function c2Figure({ path, c2, qUnit, frameTimeS, stride, average }: ResultFile, say: (note: string) => void): Promise<string> {
+  const step = frameTimeS === null ? 1 : frameTimeS * stride * average;
+  const panels = [];
+  let block = 1;
+  for (const { bin, dataset } of c2) {
+    say(`reads ${dataset}, ${panels.length + 1} of ${c2.length}`);
+    const map = await readC2Map(path, dataset, MAP_CELLS);
+    block = map.block;
+    panels.push({ title: binName(bin, qUnit), side: map.side, values: map.values, end: map.side * map.block * step });
+  }
+  return mapFigureSvg({
+    title: `C₂ of ${basename(path)}`,
+    subtitle: `${block === 1 ? "every pair of frames" : `means over ${block} x ${block} frames`}, without the diagonal`,
+    columns: Math.min(3, panels.length),
+    axisTitle: frameTimeS === null ? "frame" : "time (s)",
+    valueTitle: "C₂",
+    panels,
   });
 }

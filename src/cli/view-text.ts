@@ -29,7 +29,7 @@ export function binName({ bin, q, phi }: ResultBin, qUnit: string): string {
 export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: FitModel): string[] {
   const said = [...result.warnings];
   const bins = (chosen: readonly BinFit[]): string => chosen.map(({ bin }) => bin.bin).join(", ");
-  if (result.pairs === null && result.layout === "nexus")
+  if (result.pairs === null && result.layout === "nexus" && result.delays.length > 0)
     said.push("the file does not count photon pairs: values of 0 are taken as missing, all others as measured");
   if (result.frameTimeS === null) said.push("the file does not say the frame time: rates are per frame");
   const without = fits.reduce((sum, { quality }) => sum + (quality?.lagsWithoutPairs ?? 0), 0);
@@ -78,14 +78,16 @@ export function viewText(
   const [first, last] = [result.delays[0] ?? 0, result.delays.at(-1) ?? 0].map((tau) =>
     Number((tau * result.average * perLag).toPrecision(4)),
   );
+  const multitau = result.delays.length > 0;
+  const kind = [multitau ? "multi-tau" : "", result.c2.length > 0 || !multitau ? "two-time" : ""].filter(Boolean).join(" and ");
+  const delays = multitau ? `, ${result.delays.length} delays from ${first} to ${last} ${unit}` : "";
   const lines = [
-    `${basename(result.path)}: multi-tau, ${result.layout} layout${result.program === null ? "" : `, ${result.program}`}`,
-    `  ${result.frames} frames (stride ${result.stride}, average ${result.average}), ${result.delays.length} delays from ${first} to ${last} ${unit}`,
-    `  ${result.bins.length} dynamic and ${result.saxs.length} static bins`,
+    `${basename(result.path)}: ${kind}, ${result.layout} layout${result.program === null ? "" : `, ${result.program}`}`,
+    `  ${result.frames} frames (stride ${result.stride}, average ${result.average})${delays}`,
+    multitau ? `  ${result.bins.length} dynamic and ${result.saxs.length} static bins` : `  ${result.saxs.length} static bins`,
+    ...(result.c2.length === 0 ? [] : [`  C2 of ${result.c2.map(({ bin }) => `bin ${bin.bin}`).join(", ")}`]),
     ...(result.conventions === null ? [] : [`  conventions: ${result.conventions}`]),
-    "",
-    `${FIT_MODELS[model]}:`,
-    fitTable(result, fits),
+    ...(multitau ? ["", `${FIT_MODELS[model]}:`, fitTable(result, fits)] : []),
   ];
   if (law !== null) {
     const [exponent, prefactor] = [measuredOf(law.exponent, law.exponentError), measuredOf(law.prefactor, law.prefactorError)];

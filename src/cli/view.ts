@@ -17,7 +17,8 @@ async function view(path: string, options: ViewOptions, io: CliIo): Promise<void
   const result = await readResultFile(resolve(path));
   const fits = result.bins.map((_, at) => fitBin(result, at, options.fit));
   const law = powerLawOf(fits);
-  const plots = options.out === undefined ? [] : await writeFigures(resolve(options.out), result, fits, options.fit);
+  const plots =
+    options.out === undefined ? [] : await writeFigures(resolve(options.out), result, fits, options.fit, (note) => io.note(note));
   const value = {
     path: result.path,
     layout: result.layout,
@@ -37,6 +38,7 @@ async function view(path: string, options: ViewOptions, io: CliIo): Promise<void
       converged: quality?.converged ?? false,
       failure,
     })),
+    c2: result.c2.map(({ bin, dataset }) => ({ ...bin, dataset })),
     powerLaw: law,
     warnings: warningsOf(result, fits, options.fit),
     plots,
@@ -50,7 +52,7 @@ export function registerView(program: Command, io: CliIo): void {
     .command("view")
     .argument("<result>", "result file, NeXus or exchange layout")
     .description("Show what is in a result: frames, bins, conventions, warnings, fits of g2 per q, tau(q), and plots.")
-    .option("--out <folder>", "also write plots (SVG) into this folder: g2 with fits, static intensity, intensity against time")
+    .option("--out <folder>", "also write plots (SVG) into this folder: g2 with fits, static intensity, intensity against time, C2 maps")
     .addOption(new Option("--fit <model>", "model of g2").choices(Object.keys(FIT_MODELS)).default("single"))
     .action((path: string, options: ViewOptions) => view(path, options, io));
   withExample(command, "xpcs view scan_0001_results.hdf --fit stretched --out plots");

@@ -3,6 +3,7 @@
  * Vega without a browser (docs/decisions/0010-plots-vega.md). What is drawn is decided by the caller; nothing is computed here.
  */
 import * as vega from "vega";
+import { encodePng } from "./png.js";
 
 export interface CurvePanel {
   readonly title: string;
@@ -43,6 +44,28 @@ export interface SeriesFigure {
   readonly mark: "dots" | "line";
   /** In order of x; on a logarithmic scale values of 0 and below are left out. */
   readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** Square maps over two times, each with its own colours. */
+export interface MapFigure {
+  readonly title: string;
+  readonly subtitle: string;
+  readonly columns: number;
+  /** Of both axes, with the unit. */
+  readonly axisTitle: string;
+  /** What the colours mean. */
+  readonly valueTitle: string;
+  /** Values [side, side], the first row at the bottom; NaN is left blank. `end` is where the axes end; they begin at 0. */
+  readonly panels: readonly { readonly title: string; readonly side: number; readonly values: Float64Array; readonly end: number }[];
+}
+
+/** Renders the maps; the colours of each reach from its 1st to its 99th percentile. */
+export async function mapFigureSvg(figure: MapFigure): Promise<string> {
+  return await rendered({
+    ...pageOf(figure),
+    layout: { columns: figure.columns, padding: { row: 70, column: 130 }, bounds: "flush", align: "all" },
+    marks: figure.panels.map((panel) => mapMark(panel, figure)),
+  });
 }
 
 /** Renders one series with titled axes. */
@@ -222,6 +245,56 @@ function panelMark(
       },
     ],
   };
+}
+
+const MAP_SIZE = 300;
+const MAP_COLOURS = "viridis";
+
+function mapMark(panel: MapFigure["panels"][number], { axisTitle, valueTitle }: MapFigure): vega.Mark {
+  const sorted = panel.values.filter(Number.isFinite).sort();
+  const low = sorted[Math.floor(0.01 * (sorted.length - 1))] ?? 0;
+  const high = sorted[Math.ceil(0.99 * (sorted.length - 1))] ?? 1;
+  const domain = [low, high > low ? high : low + 1];
+  const size = { width: { value: MAP_SIZE }, height: { value: MAP_SIZE } };
+  return {
+    type: "group",
+    title: { text: panel.title, anchor: "start", frame: "group", fontSize: 13 },
+    encode: { update: { ...size, stroke: { value: "#bbb" } } },
+    scales: [
+      { name: "x", type: "linear", domain: [0, panel.end], range: [0, MAP_SIZE] },
+      { name: "y", type: "linear", domain: [0, panel.end], range: [MAP_SIZE, 0] },
+      { name: "colour", type: "linear", domain, range: { scheme: MAP_COLOURS } },
+    ],
+    axes: [
+      { orient: "bottom", scale: "x", title: axisTitle, tickCount: 5 },
+      { orient: "left", scale: "y", title: axisTitle, tickCount: 5 },
+    ],
+    legends: [{ fill: "colour", type: "gradient", title: valueTitle, gradientLength: MAP_SIZE - 30 }],
+    marks: [
+      {
+        type: "image",
+        encode: { update: { ...size, url: { value: pictureOf(panel, domain) }, aspect: { value: false }, smooth: { value: false } } },
+      },
+    ],
+  };
+}
+
+/** The map as a picture of one pixel per cell, as data URL. */
+function pictureOf({ side, values }: MapFigure["panels"][number], [low, high]: readonly number[]): string {
+  const colour = vega.scheme(MAP_COLOURS) as (share: number) => string;
+  const palette = Array.from({ length: 256 }, (_, i) =>
+    colour(i / 255)
+      .match(/\d+/g)!
+      .map(Number),
+  );
+  const rgba = new Uint8Array(4 * side * side);
+  values.forEach((value, at) => {
+    if (!Number.isFinite(value)) return;
+    const share = Math.min(1, Math.max(0, (value - low!) / (high! - low!)));
+    const fromTop = (side - 1 - Math.floor(at / side)) * side + (at % side);
+    rgba.set([...palette[Math.round(255 * share)]!, 255], 4 * fromTop);
+  });
+  return `data:image/png;base64,${encodePng(side, side, rgba).toString("base64")}`;
 }
 
 /** Vega expression for the label of a decade: 10 to a superscript power. */

@@ -16,6 +16,13 @@ export interface ResultBin {
   readonly phi: number | null;
 }
 
+/** A matrix C2(t1, t2) of the file: [frames, frames], its upper half. */
+export interface ResultC2 {
+  readonly bin: ResultBin;
+  /** Name of the dataset. */
+  readonly dataset: string;
+}
+
 export interface ResultFile {
   readonly path: string;
   readonly layout: "nexus" | "exchange";
@@ -26,7 +33,9 @@ export interface ResultFile {
   /** Seconds between file frames; null when the file does not say. */
   readonly frameTimeS: number | null;
   readonly qUnit: string;
+  /** Columns of g2; none, as of delays, where the file holds a two-time analysis only. */
   readonly bins: readonly ResultBin[];
+  readonly c2: readonly ResultC2[];
   /** Delays in frames of the series. */
   readonly delays: readonly number[];
   /** [delays, bins] each; pairs is null in files of other programs. */
@@ -47,11 +56,14 @@ export interface ResultFile {
   readonly warnings: readonly string[];
 }
 
+const NEXUS_G2 = "/xpcs/multitau/normalized_g2";
+const NEXUS_C2_BINS = "/xpcs/twotime/processed_bins";
+
 type Reader = ReturnType<typeof readerOf>;
 
 /**
- * Reads a result with its multi-tau g2.
- * @throws NOT_FOUND · CORRUPT_DATA no HDF5 file · UNSUPPORTED no g2 of either layout in it
+ * Reads a result of a multi-tau or a two-time analysis, or of both.
+ * @throws NOT_FOUND · CORRUPT_DATA no HDF5 file · UNSUPPORTED no result of either layout in it
  */
 export async function readResultFile(path: string): Promise<ResultFile> {
   if (!existsSync(path)) throw new XpcsError("NOT_FOUND", `the result ${path} does not exist`);
@@ -60,12 +72,13 @@ export async function readResultFile(path: string): Promise<ResultFile> {
   if (file.file_id < 0n) throw new XpcsError("CORRUPT_DATA", `${path} does not open as HDF5: it is another format, or truncated`);
   try {
     const read = readerOf(path, file);
-    if (read.has("/xpcs/multitau/normalized_g2")) return nexusResult(path, read);
-    const group = read.groups().find((name) => read.has(`/${name}/norm-0-g2`));
+    if ([NEXUS_G2, NEXUS_C2_BINS].some(read.has)) return nexusResult(path, read);
+    const group = read.groups().find((name) => read.has(`/${name}/norm-0-g2`) || read.has(`/${name}/g2full`));
     if (group !== undefined) return exchangeResult(path, read, `/${group}`);
-    if (read.has("/xpcs/twotime/processed_bins") || read.groups().some((name) => read.has(`/${name}/g2full`)))
-      throw new XpcsError("UNSUPPORTED", `${path} holds a two-time analysis only; multi-tau results can be shown`);
-    throw new XpcsError("UNSUPPORTED", `${path} has no multi-tau g2: neither /xpcs/multitau/normalized_g2 nor norm-0-g2 in a group`);
+    throw new XpcsError(
+      "UNSUPPORTED",
+      `${path} has no result: neither ${NEXUS_G2} nor norm-0-g2 in a group, nor those of a two-time analysis`,
+    );
   } finally {
     file.close();
   }
@@ -85,6 +98,11 @@ function readerOf(path: string, file: InstanceType<typeof h5wasm.File>) {
     numbers,
     has: (name: string): boolean => dataset(name) !== null,
     groups: (): string[] => file.keys().filter((name) => file.get(name) instanceof Group),
+    /** Names of a group's members; none where there is no group. */
+    members: (name: string): string[] => {
+      const found = file.get(name);
+      return found instanceof Group ? found.keys() : [];
+    },
     number: (name: string): number | null => numbers(name)[0] ?? null,
     shape: (name: string): readonly number[] => dataset(name)?.shape ?? [],
     texts: (name: string): string[] => {
@@ -116,11 +134,14 @@ function momentsOf(read: Reader, group: string): Pick<ResultFile, "pairs" | "ter
 }
 
 function nexusResult(path: string, read: Reader): ResultFile {
-  const config = (name: string): number | null => read.number(`/xpcs/multitau/config/${name}`);
+  const multitau = read.has(NEXUS_G2);
+  const config = (name: string): number | null => read.number(`/xpcs/${multitau ? "multitau" : "twotime"}/config/${name}`);
   const intensity = read.required("/xpcs/spatial_mean/intensity_vs_time");
   const frames = intensity.length / 2;
-  const columns = read.shape("/xpcs/multitau/normalized_g2")[1] ?? 0;
-  const g2 = read.required("/xpcs/multitau/normalized_g2");
+  const columns = read.shape(NEXUS_G2)[1] ?? 0;
+  const curves = (name: string): number[] => (multitau ? read.required(`/xpcs/multitau/${name}`) : []);
+  const labels = read.numbers(NEXUS_C2_BINS);
+  const mapped = mappedBins(read, "dynamic", Math.max(0, ...labels));
   const saxs = read.numbers("/xpcs/temporal_mean/scattering_1d");
   const staticBins = mappedBins(read, "static", saxs.length);
   return {
@@ -133,15 +154,25 @@ function nexusResult(path: string, read: Reader): ResultFile {
     frameTimeS: read.number("/entry/instrument/detector_1/frame_time"),
     qUnit: read.texts("/xpcs/qmap/map_units")[0] ?? "",
     bins: mappedBins(read, "dynamic", columns),
-    delays: read.required("/xpcs/multitau/delay_list"),
-    g2,
-    error: read.required("/xpcs/multitau/normalized_g2_err"),
+    c2: labels.flatMap((label, at) => c2Of(read, mapped[label - 1], c2Name("/xpcs/twotime/correlation_map/c2_", at + 1))),
+    delays: curves("delay_list"),
+    g2: curves("normalized_g2"),
+    error: curves("normalized_g2_err"),
     ...momentsOf(read, "/moments"),
     pairs: read.has("/xpcs/multitau/pairs") ? read.numbers("/xpcs/multitau/pairs") : null,
     saxs: saxs.map((value, at) => ({ q: staticBins[at]!.q, intensity: value })),
     intensity: intensity.slice(frames),
     ...provenance(read, "/provenance"),
   };
+}
+
+/** boost_corr numbers the matrices in their order, XPCS-Eigen by their label; both with five digits. */
+function c2Name(stem: string, number: number): string {
+  return `${stem}${String(number).padStart(5, "0")}`;
+}
+
+function c2Of(read: Reader, bin: ResultBin | undefined, dataset: string): ResultC2[] {
+  return bin !== undefined && read.has(dataset) ? [{ bin, dataset }] : [];
 }
 
 /** Coordinates of the bins of one map: column c is the bin with flat index dynamic_index_mapping[c] on a grid of q and phi. */
@@ -160,8 +191,11 @@ function exchangeResult(path: string, read: Reader, group: string): ResultFile {
   const setting = (name: string): number | null => read.number(`/xpcs/${name}`);
   const frameSum = read.required(`${group}/frameSum`);
   const frames = frameSum.length / 2;
+  const multitau = read.has(`${group}/norm-0-g2`);
   const columns = read.shape(`${group}/norm-0-g2`)[1] ?? 0;
+  const curves = (name: string): number[] => (multitau ? read.required(`${group}/${name}`) : []);
   const [dynamicQ, staticQ] = [read.numbers("/xpcs/dqlist"), read.numbers("/xpcs/sqlist")];
+  const bin = (number: number): ResultBin => ({ bin: number, q: dynamicQ[number - 1] ?? null, phi: null });
   const own = read.has(`${group}/provenance/program`) ? `${group}/provenance` : "/provenance";
   const used = (name: string, otherwise: number): number => read.number(`${own}/${name}`) ?? otherwise;
   return {
@@ -173,10 +207,11 @@ function exchangeResult(path: string, read: Reader, group: string): ResultFile {
     dpl: used("delays_per_level", setting("delays_per_level") ?? 4),
     frameTimeS: read.number("/measurement/instrument/detector/exposure_period"),
     qUnit: "Å⁻¹",
-    bins: Array.from({ length: columns }, (_, at) => ({ bin: at + 1, q: dynamicQ[at] ?? null, phi: null })),
-    delays: read.required(`${group}/tau`),
-    g2: read.required(`${group}/norm-0-g2`),
-    error: read.required(`${group}/norm-0-stderr`),
+    bins: Array.from({ length: columns }, (_, at) => bin(at + 1)),
+    c2: read.members(`${group}/C2T_all`).flatMap((name) => c2Of(read, bin(Number(name.slice("g2_".length))), `${group}/C2T_all/${name}`)),
+    delays: curves("tau"),
+    g2: curves("norm-0-g2"),
+    error: curves("norm-0-stderr"),
     ...momentsOf(read, `${group}/moments`),
     saxs: read.numbers(`${group}/partition-mean-total`).map((value, at) => ({ q: staticQ[at] ?? null, intensity: value })),
     intensity: frameSum.slice(frames),

@@ -18,6 +18,7 @@ import { stageCase } from "../xpcs/reference-case.js";
 
 let folder: string;
 let simulated: string;
+let raw: string;
 let known: string;
 
 const FRAMES = 20_000;
@@ -69,6 +70,7 @@ async function writeKnown(path: string): Promise<void> {
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "xpcs-view-"));
   const { sample, input } = nexusSample(folder, false);
+  raw = input;
   const [qmap, metadata] = [join(folder, "qmap.hdf"), join(folder, "small_metadata.hdf")];
   await writeQmap(qmap, sample);
   await writeMetadata(metadata, sample, "2026-11-22T10:00:00Z");
@@ -100,6 +102,7 @@ interface ViewJson {
   readonly powerLaw: { readonly exponent: number; readonly exponentError: number; readonly prefactor: number } | null;
   readonly warnings: readonly string[];
   readonly plots: readonly string[];
+  readonly c2: readonly { readonly bin: number; readonly dataset: string }[];
 }
 
 async function viewJson(...words: readonly string[]): Promise<ViewJson> {
@@ -193,16 +196,46 @@ describe("the exchange layout", () => {
   });
 });
 
+describe("a two-time result", () => {
+  it.each(["both", "twotime"] as const)("of type %s becomes a map per q bin", async (type) => {
+    const [out, plots] = [join(folder, `${type}_results.hdf`), join(folder, `plots-${type}`)];
+    const files = { input: raw, qmap: join(folder, "qmap.hdf"), metadata: join(folder, "small_metadata.hdf") };
+    await correlateFile({ files, options: { type, qBins: [2] }, out, overwrite: false, provenance: {} });
+    const { plots: written, bins, c2 } = await viewJson(out, "--out", plots);
+    expect(written).toEqual(
+      (type === "both" ? ["g2", "saxs", "intensity", "c2"] : ["saxs", "intensity", "c2"]).map((kind) =>
+        join(plots, `${type}_results_${kind}.svg`),
+      ),
+    );
+    expect(bins.length > 0).toBe(type === "both");
+    expect(c2).toEqual([{ bin: 2, q: 0.006, phi: null, dataset: "/xpcs/twotime/correlation_map/c2_00001" }]);
+    const svg = readFileSync(written.at(-1)!, "utf8");
+    for (const text of ["C₂ of", "q = 0.006 Å⁻¹", "time (s)", "data:image/png;base64,"]) expect(svg).toContain(text);
+    expect(svg).not.toMatch(/NaN|undefined/);
+    expect((await view(out)).out).toMatch(
+      type === "both" ? /: multi-tau and two-time, nexus[\s\S]*C2 of bin 2/ : /: two-time, nexus[\s\S]*C2 of bin 2/,
+    );
+  });
+
+  it("of XPCS-Eigen is shown too", async () => {
+    const twoTime = stageCase("tt-symmetric");
+    try {
+      const { c2, plots } = await viewJson(twoTime.expected, "--out", join(folder, "plots-eigen"));
+      expect(c2[0]!.dataset).toMatch(/\/C2T_all\/g2_0000\d$/);
+      expect(plots.at(-1)).toMatch(/_c2\.svg$/);
+    } finally {
+      twoTime.remove();
+    }
+  });
+});
+
 describe("what is no result", () => {
   it("is refused with a sentence", async () => {
     const text = join(folder, "text.hdf");
     writeFileSync(text, "text");
     expect(await view(join(folder, "none.hdf"))).toMatchObject({ code: 2, err: expect.stringMatching(/does not exist \(NOT_FOUND\)/) });
     expect(await view(text)).toMatchObject({ code: 2, err: expect.stringMatching(/does not open as HDF5/) });
-    expect(await view(join(folder, "qmap.hdf"))).toMatchObject({ code: 2, err: expect.stringMatching(/no multi-tau g2/) });
-    const twoTime = stageCase("tt-symmetric");
-    expect(await view(twoTime.expected)).toMatchObject({ code: 2, err: expect.stringMatching(/two-time analysis only/) });
-    twoTime.remove();
+    expect(await view(join(folder, "qmap.hdf"))).toMatchObject({ code: 2, err: expect.stringMatching(/has no result/) });
     expect(await view(known, "--fit", "triple")).toMatchObject({ code: 2 });
     expect(existsSync(join(folder, "plots-none"))).toBe(false);
   });

@@ -36,7 +36,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
   vega: { where: /^src\/xpcs\/plot\.ts$/, why: "plots are drawn in one place" },
   h5wasm: {
-    where: /^src\/(demo\/|xpcs\/(result|leverage)-file\.ts$)/,
+    where: /^src\/(demo\/|xpcs\/(result|leverage|c2)-file\.ts$)/,
     why: "what runs jobs leaves HDF5 to the native core; results are shown through another library",
   },
 };

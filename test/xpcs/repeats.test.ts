@@ -47,6 +47,7 @@ function repeat(random: Random, spread: number, planted: Planted = {}): ResultFi
     g2,
     error: g2.map(() => ERROR),
     pairs: g2.map(() => 1000),
+    c2: [],
     terms: DELAYS.map((lag) => FRAMES - lag),
     saxs: [],
     intensity,

@@ -1,10 +1,8 @@
-// The correlator's state and intake. Events are cut into chunks of fixed size, whatever the caller's were, and each chunk is
-// partitioned on a worker thread; chunks are kept in order, so the result never depends on threads. Assembly of the
-// result: assemble.cpp; work per tile: tile_kernel.hpp; per pixel: pixel_kernel.hpp.
+// The correlator's state and intake. Pushed events are collected into chunks; each chunk is partitioned by tile (intake_batch.hpp),
+// and chunks are kept in order. Assembly of the result: assemble.cpp; work per tile: count_tile.hpp, tile_kernel.hpp.
 #include "xpcs/correlator.hpp"
 
-#include <deque>
-#include <future>
+#include <algorithm>
 #include <limits>
 #include <variant>
 
@@ -19,14 +17,14 @@ namespace {
 constexpr std::uint64_t kDenseFramesMax = std::uint64_t{1} << 25;
 constexpr std::size_t kChunkEvents = std::size_t{1} << 18;
 
-/// The kept batches of one kind of value, the chunk that is filling, and the chunks under way.
+/// The kept batches of one kind of value, and the events that do not make a chunk yet.
 template <class BatchType, class CountType>
 struct Lane {
   using Batch = BatchType;
   using Count = CountType;
   std::vector<Batch> batches;
-  RawChunk<Count> filling;
-  std::deque<std::future<PreparedChunk<Batch>>> underWay;
+  std::vector<std::uint32_t> frame, pixel;
+  std::vector<Count> count;
 };
 
 /// Whole frames, four at a time into batches of 64.
@@ -58,55 +56,27 @@ struct Correlator::State {
   template <class Batch>
   void keep(PreparedChunk<Batch> chunk, std::vector<Batch>& batches) {
     events += chunk.events;
-    const std::size_t need = chunk.gained.empty() ? 0 : chunk.frameStart + chunk.gained.size();
-    if (frameSum.size() < need) frameSum.resize(need, 0.0);
-    for (std::size_t i = 0; i < chunk.gained.size(); ++i) frameSum[chunk.frameStart + i] += chunk.gained[i];
     for (const auto& [frame, value] : chunk.gains) {
       if (frame >= frameSum.size()) frameSum.resize(std::size_t{frame} + 1, 0.0);
       frameSum[frame] += value;
     }
+    if (!framesFixed) frames = std::max(frames, chunk.frames);
     for (Batch& batch : chunk.batches) batches.push_back(std::move(batch));
   }
 
   template <class LaneType>
-  void take_oldest(LaneType& lane_) {
-    auto oldest = std::move(lane_.underWay.front());
-    lane_.underWay.pop_front();
-    keep(oldest.get(), lane_.batches);
-  }
-
-  /// Sends the filling chunk to a worker; without workers it is prepared here.
-  template <class LaneType>
-  void send(LaneType& lane_) {
-    RawChunk<typename LaneType::Count> chunk = std::exchange(lane_.filling, {});
-    if (options.threads <= 1) {
-      keep(prepare(chunk, partition, options.pixelFactor), lane_.batches);
-      return;
-    }
-    if (lane_.underWay.size() >= options.threads) take_oldest(lane_);
-    lane_.underWay.push_back(std::async(std::launch::async, [this, moved = std::move(chunk)] { return prepare(moved, partition, options.pixelFactor); }));
-  }
-
-  template <class LaneType, class Count>
-  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Count> value) {
-    if (frame.size() != pixel.size() || frame.size() != value.size()) {
-      throw Error(Code::invalid_argument, "frame, pixel and count must have one length");
-    }
+  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const typename LaneType::Count> value) {
+    check_events(frame, pixel, value.size(), partition);
     if (frame.empty()) return;
-    check_pixels(pixel);
     auto& lane_ = lane_for_push<LaneType>();
-    if (!framesFixed) frames = std::max<std::uint64_t>(frames, std::uint64_t{*std::max_element(frame.begin(), frame.end())} + 1);
     for (std::size_t from = 0; from < frame.size();) {
-      const std::size_t n = std::min(kChunkEvents - lane_.filling.size(), frame.size() - from);
-      const auto append = [&](auto& to, const auto& source) {
-        if (to.capacity() < kChunkEvents) to.reserve(frame.size() < kChunkEvents ? to.capacity() : kChunkEvents);
-        to.insert(to.end(), source.begin() + static_cast<std::ptrdiff_t>(from), source.begin() + static_cast<std::ptrdiff_t>(from + n));
-      };
-      append(lane_.filling.frame, frame);
-      append(lane_.filling.pixel, pixel);
-      append(lane_.filling.count, value);
+      const std::size_t n = std::min(kChunkEvents - lane_.frame.size(), frame.size() - from);
+      const auto append = [&](auto& to, const auto& source) { to.insert(to.end(), source.begin() + static_cast<std::ptrdiff_t>(from), source.begin() + static_cast<std::ptrdiff_t>(from + n)); };
+      append(lane_.frame, frame);
+      append(lane_.pixel, pixel);
+      append(lane_.count, value);
       from += n;
-      if (lane_.filling.size() == kChunkEvents) send(lane_);
+      if (lane_.frame.size() == kChunkEvents) settle(lane_);
     }
   }
 
@@ -190,20 +160,14 @@ struct Correlator::State {
     dense.waiting.assign(rows.begin() + static_cast<std::ptrdiff_t>(whole), rows.end());
   }
 
-  void check_pixels(std::span<const std::uint32_t> pixel) const {
-    const auto largest = std::max_element(pixel.begin(), pixel.end());
-    if (*largest < partition.pixels()) return;
-    throw Error(Code::invalid_argument, "pixel " + std::to_string(*largest) + " of event " + std::to_string(largest - pixel.begin()) + " is outside the detector of " +
-                                            std::to_string(partition.pixels()) + " pixels");
-  }
-
   /// Everything pushed so far is in `batches`.
   template <class LaneType>
   void settle(LaneType& lane_) {
-    while (!lane_.underWay.empty()) take_oldest(lane_);
-    if (lane_.filling.size() == 0) return;
-    keep(prepare(lane_.filling, partition, options.pixelFactor), lane_.batches);
-    lane_.filling = {};
+    if (lane_.frame.empty()) return;
+    keep(prepare_events(EventSpans<typename LaneType::Count>{lane_.frame, lane_.pixel, lane_.count}, partition, options.pixelFactor), lane_.batches);
+    lane_.frame.clear();
+    lane_.pixel.clear();
+    lane_.count.clear();
   }
   void settle() {
     std::visit([&](auto& lane_) { settle(lane_); }, lane);
@@ -227,6 +191,16 @@ Correlator& Correlator::operator=(Correlator&&) noexcept = default;
 
 void Correlator::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
   state_->push<IntegerLane>(frame, pixel, count);
+}
+
+std::shared_ptr<PreparedEvents> Correlator::prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
+  return std::make_shared<PreparedEvents>(PreparedEvents{prepare_events(EventSpans<std::int64_t>{frame, pixel, count}, state_->partition, state_->options.pixelFactor)});
+}
+
+void Correlator::take(PreparedEvents& prepared) {
+  auto& lane = state_->lane_for_push<IntegerLane>();
+  state_->settle(lane);
+  state_->keep(std::move(prepared.chunk), lane.batches);
 }
 
 void Correlator::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) {

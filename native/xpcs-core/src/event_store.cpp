@@ -17,25 +17,29 @@ std::vector<std::uint32_t> starts(const std::vector<std::uint32_t>& sizes) {
 
 IntegerBatch::IntegerBatch(std::uint32_t base, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> rank,
                            std::span<const std::int64_t> count, std::size_t tiles)
-    : base_(base), words_(frame.size()) {
-  const auto large = [](std::int64_t value) { return value < 0 || value >= kEscape; };
-  // One tile more takes what has no rank: no branch in the loops, and its words are cut off at the end.
+    : base_(base) {
+  const auto large = [](std::int64_t value) { return static_cast<std::uint64_t>(value) >= kEscape; };
+  // One tile more takes what has no rank: no branch in the loops.
   const auto tile_of = [&](std::uint32_t r) { return std::min<std::size_t>(r >> kTileBits, tiles); };
   std::vector<std::uint32_t> sizes(tiles + 1, 0);
   std::size_t larges = 0;
+  std::int64_t signs = 0;
+  bool ordered = true;
   for (std::size_t i = 0; i < rank.size(); ++i) {
     ++sizes[tile_of(rank[i])];
     larges += large(count[i]) ? 1 : 0;
-    plain_ = plain_ && count[i] >= 0 && frame[i] >= lastFrame_;
+    signs |= count[i];
+    ordered = ordered && frame[i] >= lastFrame_;
     lastFrame_ = frame[i];
   }
+  plain_ = ordered && signs >= 0;
   start_ = starts(sizes);
+  words_ = std::make_unique_for_overwrite<std::uint32_t[]>(rank.size());
   std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
   for (std::size_t i = 0; i < rank.size(); ++i) {
     const std::uint32_t packed = large(count[i]) ? kEscape : static_cast<std::uint32_t>(count[i]);
     words_[next[tile_of(rank[i])]++] = (frame[i] - base) << kFrameShift | (rank[i] & (kTilePixels - 1)) << kRankShift | packed;
   }
-  words_.resize(start_[tiles]);
   if (larges == 0) return;
   std::vector<std::uint32_t> largeSizes(tiles + 1, 0);
   for (std::size_t i = 0; i < rank.size(); ++i) largeSizes[tile_of(rank[i])] += large(count[i]) ? 1U : 0U;

@@ -47,7 +47,7 @@ class IntegerBatch {
   }
   [[nodiscard]] std::uint32_t base() const noexcept { return base_; }
   /// The packed photons of one tile.
-  [[nodiscard]] std::span<const std::uint32_t> words(std::size_t tile) const noexcept { return std::span(words_).subspan(start_[tile], size(tile)); }
+  [[nodiscard]] std::span<const std::uint32_t> words(std::size_t tile) const noexcept { return {words_.get() + start_[tile], size(tile)}; }
   /// The counts of one tile that are kept aside.
   [[nodiscard]] std::span<const std::int64_t> large(std::size_t tile) const noexcept {
     return largeStart_.empty() ? std::span<const std::int64_t>() : std::span(large_).subspan(largeStart_[tile], largeStart_[tile + 1] - largeStart_[tile]);
@@ -64,7 +64,7 @@ class IntegerBatch {
   std::uint32_t base_;
   bool plain_ = true;
   std::uint32_t lastFrame_ = 0;
-  std::vector<std::uint32_t> words_;
+  std::unique_ptr<std::uint32_t[]> words_;
   std::vector<std::uint32_t> start_;
   std::vector<std::int64_t> large_;
   std::vector<std::uint32_t> largeStart_;  // per tile, empty when there is no large count

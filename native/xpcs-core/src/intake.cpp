@@ -5,9 +5,13 @@
 #include <limits>
 
 #include "bad_frames.hpp"
+#include "frame_pipeline.hpp"
 
 namespace xpcs {
 namespace {
+
+/// Fewer events than this are pushed: a correlator collects them.
+constexpr std::size_t kPrepareEvents = std::size_t{1} << 16;
 
 /// Mean and population spread of raw * flatfield over the dark frames. @source XPCS-Eigen (docs/job-file.md, darks)
 class Darks {
@@ -69,26 +73,10 @@ class Intake {
   std::vector<Measured> run(const Control& control) {
     const std::uint64_t last = fileFrames_ ? plan_.first + *fileFrames_ - 1 : std::numeric_limits<std::uint64_t>::max();
     reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
-    FrameBatch batch;
-    std::vector<std::uint16_t> rows;
-    while ((whole_frames() || darkFrames_ > 0) && reader_.next_dense(batch, rows)) {
-      control.check();
-      control.report(Stage::reading, reader_.position());
-      take_headers(batch);
-      if (darkFrames_ > 0) {
-        take_dark_rows(batch, rows);
-        continue;
-      }
-      const std::uint64_t first = batch.headerStart - plan_.first;
-      const std::size_t pixels = settings_.dqmap.size();
-      for (const auto& sink : sinks_) sink->push_dense(static_cast<std::uint32_t>(first), rows, pixels, !settings_.reader.unsignedCounts);
-    }
-    while (!whole_frames() && darkFrames_ == 0 && reader_.next(batch)) {
-      control.check();
-      control.report(Stage::reading, reader_.position());
-      take_headers(batch);
-      take_events(batch);
-      count_marked(batch);
+    if (whole_frames() || darkFrames_ > 0) {
+      take_whole_frames(control);
+    } else {
+      run_pipeline<Piece>(reader_, std::max(settings_.threads, 1U), [this](Piece& piece) { work_on(piece); }, [&](Piece& piece) { take(piece, control); });
     }
     warn();
     finish_darks();
@@ -98,6 +86,65 @@ class Intake {
   }
 
  private:
+  /// Frames on their way from the file to the sinks.
+  struct Piece : FetchedPiece {
+    FrameBatch batch;
+    bool direct = false;
+    std::vector<std::uint32_t> frame, pixel;  // the events that count, unless all of the batch do as they are
+    std::vector<std::int64_t> count;
+    std::vector<std::shared_ptr<PreparedEvents>> prepared;  // [sinks], null where they are pushed
+  };
+
+  void take_whole_frames(const Control& control) {
+    FrameBatch headers;
+    std::vector<std::uint16_t> rows;
+    while (reader_.next_dense(headers, rows)) {
+      control.check();
+      control.report(Stage::reading, reader_.position());
+      take_headers(headers);
+      if (darkFrames_ > 0) {
+        take_dark_rows(headers, rows);
+        continue;
+      }
+      const std::uint64_t first = headers.headerStart - plan_.first;
+      for (const auto& sink : sinks_) sink->push_dense(static_cast<std::uint32_t>(first), rows, settings_.dqmap.size(), !settings_.reader.unsignedCounts);
+    }
+  }
+
+  /// On any thread.
+  void work_on(Piece& piece) const {
+    piece.prepared.assign(sinks_.size(), nullptr);
+    piece.batch.clear();
+    piece.stored->decode(piece.batch);
+    piece.direct = direct(piece.batch);
+    if (!piece.direct) select(piece);
+    const auto [frame, pixel, count] = events_of(piece);
+    if (frame.size() < kPrepareEvents) return;
+    for (std::size_t k = 0; k < sinks_.size(); ++k) piece.prepared[k] = sinks_[k]->prepare(frame, pixel, count);
+  }
+
+  void take(Piece& piece, const Control& control) {
+    control.check();
+    control.report(Stage::reading, reader_.position());
+    take_headers(piece.batch);
+    const auto [frame, pixel, count] = events_of(piece);
+    for (std::size_t k = 0; k < sinks_.size(); ++k) {
+      if (piece.prepared[k]) sinks_[k]->take(*piece.prepared[k]);
+      else sinks_[k]->push(frame, pixel, count);
+      piece.prepared[k].reset();
+    }
+    count_marked(piece.batch);
+  }
+
+  struct Events {
+    std::span<const std::uint32_t> frame, pixel;
+    std::span<const std::int64_t> count;
+  };
+  [[nodiscard]] static Events events_of(const Piece& piece) {
+    if (piece.direct) return {piece.batch.frame, piece.batch.pixel, piece.batch.count};
+    return {piece.frame, piece.pixel, piece.count};
+  }
+
   void take_headers(const FrameBatch& batch) {
     if (settings_.streaming) return;  // no row for every frame is kept
     for (std::size_t i = 0; i < batch.clockS.size(); ++i) {
@@ -117,38 +164,35 @@ class Intake {
     return !fileFrames_ || batch.frame.empty() || *std::max_element(batch.frame.begin(), batch.frame.end()) < *fileFrames_;
   }
 
-  void take_events(const FrameBatch& batch) {
-    if (direct(batch)) {
-      for (const auto& sink : sinks_) sink->push(batch.frame, batch.pixel, batch.count);
-      return;
-    }
-    frame_.clear();
-    pixel_.clear();
-    count_.clear();
+  /// The events of the frames that count, by frame of the series.
+  void select(Piece& piece) const {
+    const FrameBatch& batch = piece.batch;
+    piece.frame.clear();
+    piece.pixel.clear();
+    piece.count.clear();
     // Photons of one frame come together: where it goes is worked out once.
-    std::uint64_t knownFrame = std::numeric_limits<std::uint64_t>::max();
-    std::uint64_t seriesFrame = 0;
-    bool counts = false;
-    for (std::size_t i = 0; i < batch.frame.size(); ++i) {
-      if (batch.frame[i] != knownFrame) {
-        knownFrame = batch.frame[i];
-        counts = plan_.map(batch.frame[i], seriesFrame) && !beyond(seriesFrame) && !is_bad(seriesFrame);
+    for (std::size_t i = 0; i < batch.frame.size();) {
+      std::size_t end = i + 1;
+      while (end < batch.frame.size() && batch.frame[end] == batch.frame[i]) ++end;
+      std::uint64_t seriesFrame = 0;
+      if (plan_.map(batch.frame[i], seriesFrame) && !beyond(seriesFrame) && !is_bad(seriesFrame)) {
+        for (std::size_t j = i; j < end; ++j) {
+          if (reader_.dense() && batch.count[j] <= 0) continue;
+          piece.frame.push_back(static_cast<std::uint32_t>(seriesFrame));
+          piece.pixel.push_back(batch.pixel[j]);
+          piece.count.push_back(batch.count[j]);
+        }
       }
-      if (!counts || (reader_.dense() && batch.count[i] <= 0)) continue;
-      frame_.push_back(static_cast<std::uint32_t>(seriesFrame));
-      pixel_.push_back(batch.pixel[i]);
-      count_.push_back(batch.count[i]);
+      i = end;
     }
-    for (const auto& sink : sinks_) sink->push(frame_, pixel_, count_);
   }
 
-  /// True where one of the file frames that make the frame is bad. Events come by frame: the last answer mostly holds.
-  bool is_bad(std::uint64_t seriesFrame) {
-    if (bad_.empty() || seriesFrame == askedFrame_) return askedBad_;
-    askedFrame_ = seriesFrame;
-    askedBad_ = false;
-    for (std::uint64_t k = 0; k < plan_.average && !askedBad_; ++k) askedBad_ = bad_.contains(plan_.first + seriesFrame * plan_.block() + k * plan_.stride + 1);
-    return askedBad_;
+  /// True where one of the file frames that make the frame is bad.
+  [[nodiscard]] bool is_bad(std::uint64_t seriesFrame) const {
+    for (std::uint64_t k = 0; k < plan_.average && !bad_.empty(); ++k) {
+      if (bad_.contains(plan_.first + seriesFrame * plan_.block() + k * plan_.stride + 1)) return true;
+    }
+    return false;
   }
 
   /// Mean of the monitor over that of each frame; bad frames do not matter.
@@ -302,12 +346,9 @@ class Intake {
   bool darksFinished_ = false;
   std::optional<std::uint64_t> fileFrames_;
   FrameList bad_;
-  std::uint64_t askedFrame_ = std::numeric_limits<std::uint64_t>::max();
-  bool askedBad_ = false;
   std::vector<Marked> marked_;  // [maps]
   std::vector<double> clockS_, tick_;
   std::vector<std::uint32_t> frame_, pixel_;
-  std::vector<std::int64_t> count_;
   std::vector<double> real_;
 };
 

@@ -1,33 +1,42 @@
-// One chunk of pushed events turned into what the correlator keeps: photons by tile, and what each frame gained. Runs on
-// a worker thread: depends on nothing but its arguments.
+// Events turned into what the correlator keeps: photons by tile, and what each frame gained. Runs on any thread: depends on nothing
+// but its arguments.
 #pragma once
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "event_store.hpp"
+#include "xpcs/correlator.hpp"
 #include "xpcs/partition.hpp"
 
 namespace xpcs {
 
-/// Events as they were pushed.
+/// Events as they came.
 template <class Count>
-struct RawChunk {
-  std::vector<std::uint32_t> frame, pixel;
-  std::vector<Count> count;
-  [[nodiscard]] std::size_t size() const noexcept { return frame.size(); }
+struct EventSpans {
+  std::span<const std::uint32_t> frame, pixel;
+  std::span<const Count> count;
 };
 
 template <class Batch>
 struct PreparedChunk {
   std::vector<Batch> batches;  ///< in order; integer batches cover 65536 frames each
   std::uint64_t events = 0;    ///< on valid pixels
-  /// What each frame gained: whole frames frameStart.. where the chunk spans few frames, else one entry an event.
-  std::uint64_t frameStart = 0;
-  std::vector<double> gained;
+  std::uint64_t frames = 0;    ///< up to the last event's
+  /// What frames gained, in the order of arrival: an entry for each event, or for a run of integers of one frame.
   std::vector<std::pair<std::uint32_t, double>> gains;
 };
 
-PreparedChunk<IntegerBatch> prepare(const RawChunk<std::int64_t>& chunk, const Partition& partition, const std::vector<double>& pixelFactor);
-PreparedChunk<RealBatch> prepare(const RawChunk<double>& chunk, const Partition& partition, const std::vector<double>& pixelFactor);
+struct PreparedEvents {
+  PreparedChunk<IntegerBatch> chunk;
+};
+
+/// @throws invalid_argument lengths that differ, a pixel outside the detector
+PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor);
+PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const Partition& partition, const std::vector<double>& pixelFactor);
+
+/// @throws invalid_argument lengths that differ, a pixel outside the detector
+void check_events(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::size_t counts, const Partition& partition);
 
 }  // namespace xpcs

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "bad_frames.hpp"
+#include "formats/event_words.hpp"
 #include "intake.hpp"
 #include "monitor.hpp"
 
@@ -21,8 +22,8 @@ constexpr std::uint32_t kPixels = 12;
 class FakeReader final : public FrameReader {
  public:
   explicit FakeReader(std::vector<std::vector<std::int64_t>> frames) : frames_(std::move(frames)) {}
-  bool next(FrameBatch& batch) override {
-    batch.clear();
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    FrameBatch& batch = DecodedEvents::of(stored);
     if (done_) return false;
     for (std::uint32_t f = 0; f < frames_.size(); ++f) {
       for (std::uint32_t p = 0; p < kPixels; ++p) {

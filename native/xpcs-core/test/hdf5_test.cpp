@@ -9,6 +9,7 @@
 #include <fstream>
 #include <random>
 
+#include "frame_pipeline.hpp"
 #include "h5/h5.hpp"
 #include "sample_files.hpp"
 #include "xpcs/frame_reader.hpp"
@@ -28,12 +29,11 @@ struct TemporaryFolder {
   [[nodiscard]] std::string file(const std::string& name = "a.h5") const { return (path / name).string(); }
 };
 
-ReaderOptions small_detector(unsigned threads = 1) {
+ReaderOptions small_detector() {
   ReaderOptions options;
   options.height = 4;
   options.width = 5;
   options.exactShape = true;
-  options.threads = threads;
   return options;
 }
 
@@ -52,20 +52,29 @@ struct Frames {
   std::vector<std::string> warnings;
 };
 
-Frames read_frames(FrameReader& reader) {
+struct DecodedPiece : FetchedPiece {
+  FrameBatch batch;
+};
+
+Frames read_frames(FrameReader& reader, unsigned threads = 1) {
   Frames got;
   got.words.assign(reader.frames() * 20, 0);
-  FrameBatch batch;
-  while (reader.next(batch)) {
+  const auto decode = [](DecodedPiece& piece) {
+    piece.batch.clear();
+    piece.stored->decode(piece.batch);
+  };
+  const auto take = [&](const DecodedPiece& piece) {
+    const FrameBatch& batch = piece.batch;
     for (std::size_t i = 0; i < batch.frame.size(); ++i) got.words[batch.frame[i] * 20 + batch.pixel[i]] = static_cast<std::uint32_t>(batch.count[i]);
     got.order.insert(got.order.end(), batch.frame.begin(), batch.frame.end());
     got.marked += batch.markedFrame.size();
-  }
+  };
+  run_pipeline<DecodedPiece>(reader, threads, decode, take);
   got.warnings = reader.warnings();
   return got;
 }
 
-Frames read_file(const std::string& path, unsigned threads = 1) { return read_frames(*open_hdf5(path, small_detector(threads))); }
+Frames read_file(const std::string& path, unsigned threads = 1) { return read_frames(*open_hdf5(path, small_detector()), threads); }
 
 template <class Word>
 std::vector<std::uint32_t> wide(const std::vector<Word>& words) {
@@ -84,9 +93,9 @@ void round_trip(hid_t type, std::initializer_list<hsize_t> chunk, Filter filter,
   std::copy(chunk.begin(), chunk.end(), sample.chunk);
   sample.filter = filter;
   write_hdf5(sample, random_words<Word>(frames).data());
-  const auto reader = open_hdf5(folder.file(), small_detector(threads));
+  const auto reader = open_hdf5(folder.file(), small_detector());
   reader->want(2, 20);
-  const Frames got = read_frames(*reader);
+  const Frames got = read_frames(*reader, threads);
   std::fill(words.begin(), words.begin() + 40, 0);
   std::fill(words.begin() + 21 * 20, words.end(), 0);
   CHECK(got.words == words);
@@ -290,7 +299,7 @@ TEST_CASE("a damaged chunk is named with its frames and its byte in the file") {
     file.seekp(static_cast<std::streamoff>(at + 13));
     file.write("\xFF\x77", 2);
     file.close();
-    const std::string message = refusal(folder.file(), small_detector(2));
+    const std::string message = refusal(folder.file(), small_detector());
     CAPTURE(message);
     CHECK(message.find("frames 21 to 30") != std::string::npos);
     CHECK(message.find("byte " + std::to_string(at) + " of the file") != std::string::npos);

@@ -1,6 +1,7 @@
 // Several q-maps in one pass: what the intake gives to each. Whole results are compared in test/xpcs/several-maps.test.ts.
 #include <doctest/doctest.h>
 
+#include "formats/event_words.hpp"
 #include "intake.hpp"
 
 using namespace xpcs;
@@ -10,8 +11,8 @@ namespace {
 /// Three frames of four pixels, once: a second pass would find nothing. Pixel 3 gives no reading in frame 1.
 class OnceReader final : public FrameReader {
  public:
-  bool next(FrameBatch& batch) override {
-    batch.clear();
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    FrameBatch& batch = DecodedEvents::of(stored);
     if (done_) return false;
     batch.frame = {0, 0, 1, 2};
     batch.pixel = {0, 2, 1, 2};

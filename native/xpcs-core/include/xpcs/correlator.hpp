@@ -18,7 +18,7 @@ struct CorrelatorOptions {
   std::uint32_t dpl = 4;
   /// The caller sums this many file frames into one; results are divided by it.
   std::uint32_t average = 1;
-  /// Workers that take chunks of events in while the caller goes on; 1: none.
+  /// Workers that take dense frames in.
   unsigned threads = 1;
   /// double [pixels], multiplied into the counts (flatfield); empty: none.
   std::vector<double> pixelFactor;
@@ -55,6 +55,9 @@ struct ResultOptions {
   bool perPixel = false;
 };
 
+/// Integer events made ready by Correlator::prepare.
+struct PreparedEvents;
+
 class Correlator {
  public:
   Correlator(Partition partition, CorrelatorOptions options);
@@ -67,6 +70,11 @@ class Correlator {
   /// Adds integer events; pixels outside the partition are passed over. Order is free, repeated ones add up.
   /// @throws invalid_argument a pixel outside the detector, lengths that differ, real values were pushed before
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
+  /// The part of `push` that needs nothing but its arguments: on any thread, beside any other call. @throws as push
+  [[nodiscard]] std::shared_ptr<PreparedEvents> prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
+                                                        std::span<const std::int64_t> count) const;
+  /// The rest of it: the events come after all that were pushed or taken before. Many of them at a time, or it is slow.
+  void take(PreparedEvents& events);
   /// Adds non-integer values (dark-subtracted data). One correlator takes either kind.
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value);
   /// Adds the next whole frames, one byte per pixel and frame kept: for data of which most pixels count.

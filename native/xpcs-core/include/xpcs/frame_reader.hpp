@@ -48,14 +48,29 @@ struct ReaderOptions {
   bool unsignedCounts = false;  ///< IMM
   PixelOrder pixelOrder = PixelOrder::row_major;
   std::uint64_t firstFrame = 0;  ///< number that the detector gave to its first frame
-  unsigned threads = 1;          ///< that decode compressed data
+  unsigned threads = 1;          ///< that read whole frames
+};
+
+/// A run of frames as the file stores them: fetched in order by one thread, decoded by any. Lives no longer than its reader.
+class StoredFrames {
+ public:
+  virtual ~StoredFrames() = default;
+  /// Into an empty batch, beside other calls on other objects. Throws corrupt_data with the byte or frame.
+  virtual void decode(FrameBatch& batch) = 0;
+  /// After decode, on the thread that fetched: throws what is wrong where only that thread can say where. @throws corrupt_data
+  virtual void check() const {}
+  /// About the memory that it takes.
+  [[nodiscard]] virtual std::uint64_t bytes() const = 0;
 };
 
 class FrameReader {
  public:
   virtual ~FrameReader() = default;
   /// The next few frames (bounded memory); false at the end. Throws corrupt_data with the byte or frame.
-  virtual bool next(FrameBatch& batch) = 0;
+  /// @param stored null, or what an earlier call of this reader gave and is decoded: its memory is used again
+  virtual bool fetch(std::unique_ptr<StoredFrames>& stored) = 0;
+  /// Fetches and decodes.
+  bool next(FrameBatch& batch);
   /// Only the file frames [first, last] are wanted. A reader may pass over the others, and does not look at what lies
   /// behind the last one, so that the whole part of a damaged file can be used.
   virtual void want(std::uint64_t /*first*/, std::uint64_t /*last*/) {}
@@ -71,6 +86,9 @@ class FrameReader {
   [[nodiscard]] virtual bool openEnded() const = 0;
   /// What a person should know about the frames read so far.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
+
+ private:
+  std::unique_ptr<StoredFrames> stored_;  // of next
 };
 
 /// The format from the first bytes; nothing when no signature fits (UFXC has none).

@@ -14,7 +14,14 @@ class FrameSink {
   /// Integer events of the whole detector, in file order: series frame (0-based), row-major pixel, count. Masked pixels
   /// are among them; repeated events add up. The spans live until the call returns.
   virtual void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) = 0;
-  /// The same with real values (dark-subtracted data). One pass gives a sink either kind.
+  /// For sinks with a part of `push` that needs nothing but its arguments: does it, on any thread beside any other call; the result
+  /// goes to `take`, in the order of the events. Null: this sink has none, push the events.
+  [[nodiscard]] virtual std::shared_ptr<PreparedEvents> prepare(std::span<const std::uint32_t> /*frame*/, std::span<const std::uint32_t> /*pixel*/,
+                                                                std::span<const std::int64_t> /*count*/) const {
+    return nullptr;
+  }
+  virtual void take(PreparedEvents& /*events*/) {}
+  /// `push` with real values (dark-subtracted data). One pass gives a sink either kind.
   virtual void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) = 0;
   /// Whole frames, the next ones of the series: uint16 [frames, pixels], from frame `first` on. With signedCounts, 0x8000 and above
   /// are negative and count as 0. Here: the same as events.
@@ -46,6 +53,11 @@ class CorrelatorSink final : public FrameSink {
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) override {
     correlator_.push(frame, pixel, count);
   }
+  [[nodiscard]] std::shared_ptr<PreparedEvents> prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
+                                                        std::span<const std::int64_t> count) const override {
+    return correlator_.prepare(frame, pixel, count);
+  }
+  void take(PreparedEvents& events) override { correlator_.take(events); }
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override {
     correlator_.push_real(frame, pixel, value);
   }

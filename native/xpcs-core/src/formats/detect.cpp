@@ -52,6 +52,14 @@ const char* format_name(Format format) noexcept {
   return "?";
 }
 
+bool FrameReader::next(FrameBatch& batch) {
+  batch.clear();
+  if (!fetch(stored_)) return false;
+  stored_->decode(batch);
+  stored_->check();
+  return true;
+}
+
 std::optional<Format> detect_format(const ByteSource& source) {
   std::vector<std::byte> head(4096);
   head.resize(source.read(0, head));

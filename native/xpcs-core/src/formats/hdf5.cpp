@@ -1,8 +1,7 @@
 // Frames in HDF5: /entry/data/data (frames, rows, columns), or the data files of an Eiger master. Stored chunks are read in
-// order on the caller's thread and decoded by several, outside HDF5's lock; frames come out in order.
+// order on the caller's thread and decoded on any, outside HDF5's lock.
 #include <algorithm>
 
-#include "../ordered_pool.hpp"
 #include "hdf5_dataset.hpp"
 #include "hdf5_parts.hpp"
 #include "nonzero.hpp"
@@ -11,21 +10,41 @@
 namespace xpcs {
 namespace {
 
-/// Words that wait for the correlator; their events take up to eight times as much.
-constexpr std::uint64_t kWaitingBytes = std::uint64_t{64} << 20;
+/// Frames of one run of chunks.
+class StoredChunks final : public StoredFrames {
+ public:
+  void decode(FrameBatch& batch) override {
+    static thread_local h5::FilterScratch scratch;
+    dataset->decode(frames, scratch);
+    if (!frames.wrong.empty()) return;
+    switch (dataset->word_bytes()) {
+      case 1: events<std::uint8_t>(batch); break;
+      case 2: events<std::uint16_t>(batch); break;
+      default: events<std::uint32_t>(batch); break;
+    }
+  }
+  void check() const override {
+    if (!frames.wrong.empty()) throw dataset->error(frames, first);
+  }
+  [[nodiscard]] std::uint64_t bytes() const override { return frames.frames * dataset->rows() * dataset->columns() * dataset->word_bytes(); }
 
-struct Task {
   Hdf5Frames frames;
-  std::shared_ptr<const Hdf5Dataset> dataset;  // kept until its last chunk is decoded
-  std::uint64_t firstFrame = 0;                // of the series
-  FrameBatch events;
-  bool outOfMemory = false;
+  std::shared_ptr<const Hdf5Dataset> dataset;
+  std::uint64_t first = 0;  ///< frame of the file
+
+ private:
+  template <class Word>
+  void events(FrameBatch& batch) const {
+    const auto pixels = static_cast<std::uint32_t>(dataset->rows() * dataset->columns());
+    const auto* words = reinterpret_cast<const Word*>(frames.words.data());
+    for (std::uint64_t i = 0; i < frames.frames; ++i) append_nonzero(words + i * pixels, pixels, static_cast<std::uint32_t>(first + i), batch);
+  }
 };
 
 class Hdf5Reader final : public FrameReader {
  public:
   Hdf5Reader(const std::string& path, const ReaderOptions& options)
-      : path_(path), threads_(std::max(options.threads, 1U)), scratch_(threads_), parts_(find_hdf5_parts(h5::File::open(path))) {
+      : path_(path), parts_(find_hdf5_parts(h5::File::open(path))) {
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto part = open_part(i);
       if (i == 0) check_shape(*part, options);
@@ -42,7 +61,6 @@ class Hdf5Reader final : public FrameReader {
     }
     if (frames_ == 0) throw Error(Code::corrupt_data, parts_[0].dataset + " in " + path + " holds no frame");
     end_ = frames_;
-    pool_ = std::make_unique<OrderedPool<Task>>(threads_, [this](Task& task, unsigned worker) { run(task, worker); });
   }
 
   void want(std::uint64_t first, std::uint64_t last) override {
@@ -50,23 +68,24 @@ class Hdf5Reader final : public FrameReader {
     end_ = last < frames_ ? last + 1 : frames_;
   }
 
-  bool next(FrameBatch& batch) override {
-    batch.clear();
-    fill();
-    if (pool_->size() == 0) return false;
-    std::unique_ptr<Task> task = pool_->pop();
-    if (task->outOfMemory) throw std::bad_alloc();
-    if (!task->frames.wrong.empty()) throw task->dataset->error(task->frames, task->firstFrame);
-    std::swap(batch, task->events);
-    done_ = task->firstFrame + task->frames.frames;
-    task->dataset.reset();
-    free_.push_back(std::move(task));
-    fill();  // the helpers go on while the caller takes the batch
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    if (next_ >= end_) return false;
+    if (stored == nullptr) stored = std::make_unique<StoredChunks>();
+    auto& chunks = static_cast<StoredChunks&>(*stored);
+    const auto part = static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), next_) - starts_.begin()) - 1;
+    chunks.dataset = open_part(part);
+    chunks.first = next_;
+    const std::uint64_t source = parts_[part].sourceFirst + (next_ - starts_[part]);
+    const std::uint64_t left = std::min(end_, starts_[part] + parts_[part].frames) - next_;
+    chunks.dataset->load(source, std::min(chunks.dataset->run_from(source), left), chunks.frames);
+    missingChunks_ += chunks.dataset->missing_chunks() - missingBefore_;
+    missingBefore_ = chunks.dataset->missing_chunks();
+    next_ += chunks.frames.frames;
     return true;
   }
 
   [[nodiscard]] std::uint64_t frames() const override { return frames_; }
-  [[nodiscard]] double position() const override { return static_cast<double>(done_) / static_cast<double>(frames_); }
+  [[nodiscard]] double position() const override { return static_cast<double>(next_) / static_cast<double>(frames_); }
   [[nodiscard]] bool dense() const override { return false; }
   [[nodiscard]] bool openEnded() const override { return false; }
   [[nodiscard]] std::vector<std::string> warnings() const override {
@@ -95,64 +114,14 @@ class Hdf5Reader final : public FrameReader {
     wordBytes_ = data.word_bytes();
   }
 
-  /// Queues frames until enough words wait.
-  void fill() {
-    std::uint64_t waiting = pool_->size();
-    while (next_ < end_ && (waiting == 0 || (waiting < 4 * threads_ && waiting * lastRunBytes_ < kWaitingBytes))) {
-      const auto part = static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), next_) - starts_.begin()) - 1;
-      const auto dataset = open_part(part);
-      const std::uint64_t source = parts_[part].sourceFirst + (next_ - starts_[part]);
-      const std::uint64_t left = std::min(end_, starts_[part] + parts_[part].frames) - next_;
-      auto task = free_.empty() ? std::make_unique<Task>() : std::move(free_.back());
-      if (!free_.empty()) free_.pop_back();
-      task->dataset = dataset;
-      task->firstFrame = next_;
-      task->events.clear();
-      task->outOfMemory = false;
-      dataset->load(source, std::min(dataset->run_from(source), left), task->frames);
-      missingChunks_ += dataset->missing_chunks() - missingBefore_;
-      missingBefore_ = dataset->missing_chunks();
-      next_ += task->frames.frames;
-      lastRunBytes_ = task->frames.frames * pixels_ * wordBytes_;
-      pool_->push(std::move(task));
-      ++waiting;
-    }
-  }
-
-  void run(Task& task, unsigned worker) {
-    try {
-      task.dataset->decode(task.frames, scratch_[worker]);
-      if (!task.frames.wrong.empty()) return;
-      switch (wordBytes_) {
-        case 1: events<std::uint8_t>(task); break;
-        case 2: events<std::uint16_t>(task); break;
-        default: events<std::uint32_t>(task); break;
-      }
-    } catch (const std::bad_alloc&) {
-      task.outOfMemory = true;
-    }
-  }
-
-  template <class Word>
-  void events(Task& task) const {
-    const auto* words = reinterpret_cast<const Word*>(task.frames.words.data());
-    for (std::uint64_t i = 0; i < task.frames.frames; ++i) {
-      append_nonzero(words + i * pixels_, static_cast<std::uint32_t>(pixels_), static_cast<std::uint32_t>(task.firstFrame + i), task.events);
-    }
-  }
-
   std::string path_;
-  unsigned threads_;
-  std::vector<h5::FilterScratch> scratch_;
   std::vector<Hdf5Part> parts_;
   std::vector<std::uint64_t> starts_;  // first frame of each part
   std::shared_ptr<const Hdf5Dataset> open_;
   std::size_t openPart_ = 0;
   std::uint64_t missingBefore_ = 0, missingChunks_ = 0;
-  std::uint64_t pixels_ = 0, frames_ = 0, next_ = 0, end_ = 0, done_ = 0, lastRunBytes_ = 0;
+  std::uint64_t pixels_ = 0, frames_ = 0, next_ = 0, end_ = 0;
   std::size_t wordBytes_ = 0;
-  std::vector<std::unique_ptr<Task>> free_;
-  std::unique_ptr<OrderedPool<Task>> pool_;  // last: its threads end before the rest goes
 };
 
 }  // namespace

@@ -90,7 +90,7 @@ void Hdf5Dataset::load(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) c
   into.sourceFirst = frame;
   into.frames = n;
   into.chunks.clear();
-  into.stored.clear();
+  into.storedBytes = 0;
   into.wrong.clear();
   if (!raw_) {
     load_words(frame, n, into);
@@ -103,7 +103,7 @@ void Hdf5Dataset::load(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) c
 }
 
 void Hdf5Dataset::load_chunk(const hsize_t (&offset)[3], Hdf5Frames& into) const {
-  Hdf5Frames::Chunk chunk{{offset[0], offset[1], offset[2]}, into.stored.size(), 0, 0, false};
+  Hdf5Frames::Chunk chunk{{offset[0], offset[1], offset[2]}, into.storedBytes, 0, 0, false};
   hsize_t bytes = 0;
   const bool known = H5Dget_chunk_storage_size(data_.id(), offset, &bytes) >= 0;
   // Compressed data may be a little larger than plain; more than that is damage and must not be allocated.
@@ -115,7 +115,8 @@ void Hdf5Dataset::load_chunk(const hsize_t (&offset)[3], Hdf5Frames& into) const
     chunk.missing = true;
     ++missingChunks_;
   } else {
-    into.stored.resize(chunk.begin + bytes);
+    into.storedBytes += bytes;
+    if (into.stored.size() < into.storedBytes) into.stored.resize(into.storedBytes);
     chunk.bytes = bytes;
     if (H5Dread_chunk(data_.id(), H5P_DEFAULT, offset, &chunk.skippedFilters, into.stored.data() + chunk.begin) < 0) {
       throw Error(Code::corrupt_data, name_ + ": the chunk of frame " + std::to_string(offset[0] + 1) + byte_of(chunk) + " cannot be read: the file is truncated");
@@ -146,6 +147,11 @@ void Hdf5Dataset::decode(Hdf5Frames& frames, h5::FilterScratch& scratch) const {
   if (frames.chunks.empty()) return;
   const std::uint64_t tileBytes = chunk_[0] * chunk_[1] * chunk_[2] * wordBytes_;
   const bool whole = chunk_[1] == rows_ && chunk_[2] == columns_;
+  const auto skip = static_cast<std::size_t>((frames.sourceFirst - frames.chunks[0].offset[0]) * frame_bytes());
+  if (whole && skip == 0 && raw_->empty() && !frames.chunks[0].missing && frames.chunks[0].bytes == tileBytes) {
+    std::swap(frames.words, frames.stored);  // plain words already
+    return;
+  }
   // A chunk of whole frames is decoded in place; `words` then starts at the chunk's first frame.
   frames.words.resize(static_cast<std::size_t>(chunk_[0] * frame_bytes()));
   if (!whole) frames.tile.resize(tileBytes);
@@ -161,7 +167,6 @@ void Hdf5Dataset::decode(Hdf5Frames& frames, h5::FilterScratch& scratch) const {
     }
     if (!whole) place(chunk, frames.tile, frames);
   }
-  const std::size_t skip = static_cast<std::size_t>((frames.sourceFirst - frames.chunks[0].offset[0]) * frame_bytes());
   if (skip > 0) std::memmove(frames.words.data(), frames.words.data() + skip, frames.words.size() - skip);
 }
 

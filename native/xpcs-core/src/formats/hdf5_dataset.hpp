@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../h5/filters.hpp"
@@ -22,7 +23,8 @@ struct Hdf5Frames {
     bool missing;
   };
   std::vector<Chunk> chunks;  ///< none: `words` is there already
-  std::vector<std::uint8_t> stored;
+  std::vector<std::uint8_t> stored;  ///< the first storedBytes
+  std::size_t storedBytes = 0;
   std::vector<std::uint8_t> words;  ///< [frames, rows, columns] in the machine's byte order
   std::vector<std::uint8_t> tile;
   std::string wrong;  ///< why decoding failed; empty when it did not

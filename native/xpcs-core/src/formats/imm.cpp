@@ -2,9 +2,11 @@
 // pixel, then dlen x int16 count. Dense: dlen x int16, value j belongs to pixel j. The first header's compression
 // field decides for the whole file (docs/formats.md; layout from 8-ID's struct definition and XPCS-Eigen's reader).
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 
+#include "../threads.hpp"
 #include "little_endian.hpp"
 #include "xpcs/error.hpp"
 #include "xpcs/frame_reader.hpp"
@@ -13,8 +15,8 @@ namespace xpcs {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 1024;
-constexpr std::size_t kBatchEvents = std::size_t{1} << 18;
-constexpr std::size_t kDenseRows = std::size_t{1} << 23;  // counts in one batch of whole frames
+constexpr std::size_t kPieceBytes = std::size_t{3} << 19;  // fetched at once, unless a frame is larger
+constexpr std::size_t kDenseRows = std::size_t{1} << 23;   // counts in one batch of whole frames
 
 struct Header {
   std::int32_t compression;
@@ -30,15 +32,94 @@ Header parse_header(std::span<const std::byte> bytes) {
           load<double>(bytes, 128),     load<std::uint32_t>(bytes, 152), load<std::int32_t>(bytes, 620)};
 }
 
+[[noreturn]] void fail(std::uint64_t frame, std::uint64_t at, const std::string& what) {
+  throw Error(Code::corrupt_data, "IMM frame " + std::to_string(frame + 1) + " at byte " + std::to_string(at) + ": " + what);
+}
+
+/// Whole frames, with their headers, as they lie in the file.
+class ImmFrames final : public StoredFrames {
+ public:
+  struct Frame {
+    Header header;
+    std::size_t payload;  ///< offset in `data`
+  };
+  ImmFrames(const ReaderOptions& options, std::uint64_t pixels, bool sparse) : options_(options), pixels_(pixels), sparse_(sparse) {}
+
+  void decode(FrameBatch& batch) override {
+    batch.headerStart = first;
+    std::size_t most = 0;
+    for (const Frame& frame : frames) most += sparse_ ? frame.header.dlen : pixels_;
+    batch.frame.resize(most);
+    batch.pixel.resize(most);
+    batch.count.resize(most);
+    std::size_t filled = 0;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      const std::size_t from = filled;
+      filled += sparse_ ? add_sparse(batch, from, i) : add_dense(batch, from, i);
+      std::fill(batch.frame.begin() + static_cast<std::ptrdiff_t>(from), batch.frame.begin() + static_cast<std::ptrdiff_t>(filled), static_cast<std::uint32_t>(first + i));
+      batch.clockS.push_back(frames[i].header.elapsedS);
+      batch.tick.push_back(frames[i].header.corecotick);
+    }
+    batch.frame.resize(filled);
+    batch.pixel.resize(filled);
+    batch.count.resize(filled);
+  }
+  [[nodiscard]] std::uint64_t bytes() const override { return data.size(); }
+
+  std::vector<std::byte> data;
+  std::uint64_t dataStart = 0;  ///< in the file
+  std::uint64_t first = 0;      ///< frame
+  std::vector<Frame> frames;
+
+ private:
+  std::size_t add_sparse(FrameBatch& batch, std::size_t from, std::size_t i) const {
+    const std::size_t n = frames[i].header.dlen;
+    if (n == 0) return 0;
+    const std::span<const std::byte> pixels = std::span(data).subspan(frames[i].payload);
+    std::uint32_t* const pixel = batch.pixel.data() + from;
+    std::memcpy(pixel, pixels.data(), 4 * n);
+    std::uint32_t largest = 0;
+    for (std::size_t j = 0; j < n; ++j) largest = std::max(largest, pixel[j]);
+    if (largest >= pixels_) {
+      const auto j = static_cast<std::size_t>(std::find_if(pixel, pixel + n, [&](std::uint32_t p) { return p >= pixels_; }) - pixel);
+      fail(first + i, dataStart + frames[i].payload + 4 * j,
+           "pixel index " + std::to_string(static_cast<std::int32_t>(pixel[j])) + " is outside the detector of " + std::to_string(pixels_) + " pixels");
+    }
+    const std::span<const std::byte> values = pixels.subspan(4 * n);
+    std::int64_t* const count = batch.count.data() + from;
+    if (options_.unsignedCounts) {
+      for (std::size_t j = 0; j < n; ++j) count[j] = load<std::uint16_t>(values, 2 * j);
+    } else {
+      for (std::size_t j = 0; j < n; ++j) count[j] = load<std::int16_t>(values, 2 * j);
+    }
+    return n;
+  }
+
+  std::size_t add_dense(FrameBatch& batch, std::size_t from, std::size_t i) const {
+    const std::span<const std::byte> values = std::span(data).subspan(frames[i].payload);
+    std::size_t n = from;
+    for (std::uint32_t p = 0; p < pixels_; ++p) {
+      const auto raw = load<std::int16_t>(values, std::size_t{2} * p);
+      batch.pixel[n] = p;
+      batch.count[n] = options_.unsignedCounts ? static_cast<std::uint16_t>(raw) : raw;
+      n += raw != 0 ? 1 : 0;
+    }
+    return n - from;
+  }
+
+  const ReaderOptions& options_;
+  std::uint64_t pixels_;
+  bool sparse_;
+};
+
 class ImmReader final : public FrameReader {
  public:
   ImmReader(std::unique_ptr<ByteSource> source, const ReaderOptions& options)
-      : source_(std::move(source)), cursor_(*source_), options_(options), pixels_(std::uint64_t{options.height} * options.width) {
-    if (source_->size() == 0) throw Error(Code::corrupt_data, "the IMM file is empty (0 bytes): no frame to read");
+      : source_(std::move(source)), options_(options), size_(source_->size()), pixels_(std::uint64_t{options.height} * options.width) {
+    if (size_ == 0) throw Error(Code::corrupt_data, "the IMM file is empty (0 bytes): no frame to read");
     std::vector<std::byte> first(kHeaderBytes);
     if (source_->read(0, first) < kHeaderBytes) {
-      throw Error(Code::corrupt_data, "truncated IMM file: the first frame header needs 1024 bytes, the file has " +
-                                          std::to_string(source_->size()) + "; copy the file again");
+      throw Error(Code::corrupt_data, "truncated IMM file: the first frame header needs 1024 bytes, the file has " + std::to_string(size_) + "; copy the file again");
     }
     const Header header = parse_header(first);
     sparse_ = header.compression != 0;
@@ -50,29 +131,57 @@ class ImmReader final : public FrameReader {
     last_ = last;
   }
 
-  bool next(FrameBatch& batch) override {
-    batch.clear();
-    while (cursor_.remaining() > 0 && frame_ < first_) read_frame(batch);
-    batch.headerStart = frame_;
-    while (cursor_.remaining() > 0 && frame_ <= last_ && batch.frame.size() < kBatchEvents) read_frame(batch);
-    return !batch.clockS.empty();
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    skip_to_first();
+    if (stored == nullptr) stored = std::make_unique<ImmFrames>(options_, pixels_, sparse_);
+    auto& piece = static_cast<ImmFrames&>(*stored);
+    piece.first = frame_;
+    piece.dataStart = position_;
+    piece.frames.clear();
+    if (position_ == size_ || frame_ > last_) return false;
+    load(piece.data, kPieceBytes);
+    while (position_ < size_ && frame_ <= last_) {
+      auto at = static_cast<std::size_t>(position_ - piece.dataStart);
+      const std::size_t have = piece.data.size() - std::min(at, piece.data.size());
+      if (!piece.frames.empty() && have < kHeaderBytes) break;  // the next piece begins with it
+      const Header header = parse(std::span(piece.data).subspan(std::min(at, piece.data.size())));
+      at += kHeaderBytes;
+      const std::size_t whole = at + payload_bytes(header);
+      if (whole > piece.data.size()) {
+        if (!piece.frames.empty()) break;
+        load(piece.data, whole);
+        if (piece.data.size() < whole) fail_here("the file shrank while it was read");
+      }
+      piece.frames.push_back({header, at});
+      position_ = piece.dataStart + whole;
+      ++frame_;
+    }
+    return true;
   }
 
   bool next_dense(FrameBatch& headers, std::vector<std::uint16_t>& rows) override {
     headers.clear();
-    rows.clear();
-    rows_ = &rows;
-    while (cursor_.remaining() > 0 && frame_ < first_) read_frame(headers);
+    skip_to_first();
     headers.headerStart = frame_;
-    while (cursor_.remaining() > 0 && frame_ <= last_ && (rows.empty() || rows.size() + pixels_ <= kDenseRows)) read_frame(headers);
-    rows_ = nullptr;
-    return !headers.clockS.empty();
+    std::vector<std::uint64_t> payloads;
+    while (position_ < size_ && frame_ <= last_ && (payloads.empty() || (payloads.size() + 1) * pixels_ <= kDenseRows)) {
+      const Header header = read_header();
+      payloads.push_back(position_ + kHeaderBytes);
+      headers.clockS.push_back(header.elapsedS);
+      headers.tick.push_back(header.corecotick);
+      position_ += kHeaderBytes + payload_bytes(header);
+      ++frame_;
+    }
+    rows.resize(payloads.size() * pixels_);
+    parallel_for(payloads.size(), options_.threads, [&](std::size_t i, unsigned) {
+      const auto row = std::as_writable_bytes(std::span(rows).subspan(i * pixels_, pixels_));
+      if (source_->read(payloads[i], row) < row.size()) fail(headers.headerStart + i, payloads[i], "the file shrank while it was read");
+    });
+    return !payloads.empty();
   }
 
   [[nodiscard]] std::uint64_t frames() const override { return frame_; }
-  [[nodiscard]] double position() const override {
-    return static_cast<double>(cursor_.position()) / static_cast<double>(source_->size());
-  }
+  [[nodiscard]] double position() const override { return static_cast<double>(position_) / static_cast<double>(size_); }
   [[nodiscard]] bool dense() const override { return !sparse_; }
   [[nodiscard]] bool openEnded() const override { return false; }
 
@@ -89,89 +198,53 @@ class ImmReader final : public FrameReader {
     }
   }
 
-  [[noreturn]] void fail(std::uint64_t at, const std::string& what) const {
-    throw Error(Code::corrupt_data, "IMM frame " + std::to_string(frame_ + 1) + " at byte " + std::to_string(at) + ": " + what);
+  [[noreturn]] void fail_here(const std::string& what) const { fail(frame_, position_, what); }
+
+  /// Bytes of the file from the position on, as many as there are.
+  void load(std::vector<std::byte>& data, std::size_t n) const {
+    data.resize(static_cast<std::size_t>(std::min<std::uint64_t>(n, size_ - position_)));
+    data.resize(source_->read(position_, data));
   }
 
-  void read_frame(FrameBatch& batch) {
-    const std::uint64_t at = cursor_.position();
-    const auto headerBytes = cursor_.take(kHeaderBytes);
-    if (headerBytes.size() < kHeaderBytes) fail(at, "truncated header (the file ends " + std::to_string(kHeaderBytes - headerBytes.size()) + " bytes early)");
-    const Header header = parse_header(headerBytes);
-    const std::size_t valueBytes = sparse_ ? 6 : 2;
-    const std::uint64_t payload = std::uint64_t{header.dlen} * valueBytes;
-    if (payload > cursor_.remaining()) {
-      fail(at, "truncated: the header announces " + std::to_string(header.dlen) + " values (" + std::to_string(payload) + " bytes), " +
-                   std::to_string(cursor_.remaining()) + " bytes are left");
+  /// The header at the position.
+  [[nodiscard]] Header parse(std::span<const std::byte> bytes) const {
+    if (bytes.size() < kHeaderBytes) fail_here("truncated header (the file ends " + std::to_string(kHeaderBytes - bytes.size()) + " bytes early)");
+    return parse_header(bytes);
+  }
+  [[nodiscard]] Header read_header() const {
+    std::array<std::byte, kHeaderBytes> bytes{};
+    return parse(std::span(bytes).first(source_->read(position_, bytes)));
+  }
+
+  /// Of the frame at the position, all of them in the file.
+  [[nodiscard]] std::size_t payload_bytes(const Header& header) const {
+    const std::uint64_t payload = std::uint64_t{header.dlen} * (sparse_ ? 6 : 2);
+    const std::uint64_t left = size_ - position_ - kHeaderBytes;
+    if (payload > left) {
+      fail_here("truncated: the header announces " + std::to_string(header.dlen) + " values (" + std::to_string(payload) + " bytes), " + std::to_string(left) + " bytes are left");
     }
     if (!sparse_ && header.dlen != pixels_) {
-      fail(at, "a dense frame of " + std::to_string(header.dlen) + " values does not fit the q-map of " + std::to_string(pixels_) + " pixels");
+      fail_here("a dense frame of " + std::to_string(header.dlen) + " values does not fit the q-map of " + std::to_string(pixels_) + " pixels");
     }
-    if (frame_ < first_) {
-      cursor_.skip(payload);
+    return static_cast<std::size_t>(payload);
+  }
+
+  void skip_to_first() {
+    while (position_ < size_ && frame_ < first_) {
+      position_ += kHeaderBytes + payload_bytes(read_header());
       ++frame_;
-      return;
     }
-    const auto values = cursor_.take(static_cast<std::size_t>(payload));
-    if (values.size() < payload) fail(at, "the file shrank while it was read");
-    if (rows_ != nullptr) {
-      const auto* counts = reinterpret_cast<const std::uint16_t*>(values.data());
-      rows_->insert(rows_->end(), counts, counts + pixels_);
-    } else if (sparse_) {
-      add_sparse(batch, values, header.dlen, at);
-    } else {
-      add_dense(batch, values);
-    }
-    batch.clockS.push_back(header.elapsedS);
-    batch.tick.push_back(header.corecotick);
-    ++frame_;
-  }
-
-  void add_sparse(FrameBatch& batch, std::span<const std::byte> bytes, std::uint32_t n, std::uint64_t at) {
-    const std::size_t from = batch.frame.size();
-    batch.frame.resize(from + n, static_cast<std::uint32_t>(frame_));
-    batch.pixel.resize(from + n);
-    batch.count.resize(from + n);
-    if (n == 0) return;
-    std::memcpy(batch.pixel.data() + from, bytes.data(), std::size_t{4} * n);
-    const auto largest = std::max_element(batch.pixel.begin() + static_cast<std::ptrdiff_t>(from), batch.pixel.end());
-    if (*largest >= pixels_) {
-      const std::uint64_t offset = at + kHeaderBytes + 4 * static_cast<std::uint64_t>(largest - batch.pixel.begin() - static_cast<std::ptrdiff_t>(from));
-      fail(offset, "pixel index " + std::to_string(static_cast<std::int32_t>(*largest)) + " is outside the detector of " + std::to_string(pixels_) + " pixels");
-    }
-    const std::span<const std::byte> values = bytes.subspan(std::size_t{4} * n);
-    if (options_.unsignedCounts) {
-      for (std::size_t j = 0; j < n; ++j) batch.count[from + j] = load<std::uint16_t>(values, 2 * j);
-    } else {
-      for (std::size_t j = 0; j < n; ++j) batch.count[from + j] = load<std::int16_t>(values, 2 * j);
-    }
-  }
-
-  void add_dense(FrameBatch& batch, std::span<const std::byte> bytes) {
-    const std::size_t from = batch.frame.size();
-    batch.pixel.resize(from + pixels_);
-    batch.count.resize(from + pixels_);
-    std::size_t n = from;
-    for (std::uint32_t p = 0; p < pixels_; ++p) {
-      const auto raw = load<std::int16_t>(bytes, std::size_t{2} * p);
-      batch.pixel[n] = p;
-      batch.count[n] = options_.unsignedCounts ? static_cast<std::uint16_t>(raw) : raw;
-      n += raw != 0 ? 1 : 0;
-    }
-    batch.pixel.resize(n);
-    batch.count.resize(n);
-    batch.frame.resize(n, static_cast<std::uint32_t>(frame_));
   }
 
   std::unique_ptr<ByteSource> source_;
-  ByteCursor cursor_;
   ReaderOptions options_;
+  std::uint64_t size_;
   std::uint64_t pixels_;
+  std::uint64_t position_ = 0;  // of the header of frame_
   std::uint64_t frame_ = 0;
   std::uint64_t first_ = 0;
   std::uint64_t last_ = std::numeric_limits<std::uint64_t>::max();
   bool sparse_ = true;
-  std::vector<std::uint16_t>* rows_ = nullptr;  // where whole frames go, while they are asked for
 };
 
 }  // namespace

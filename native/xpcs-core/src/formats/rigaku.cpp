@@ -30,26 +30,25 @@ class WordStream {
   /// Decodes the next words; false at the end.
   bool refill() {
     at_ = 0;
-    frame.clear();
-    pixel.clear();
-    count.clear();
     const std::uint64_t start = cursor_.position();
     const auto bytes = cursor_.take(kBatchWords * 8);
     const std::size_t n = bytes.size() / 8;
-    frame.reserve(n);
-    pixel.reserve(n);
-    count.reserve(n);
+    frame.resize(n);
+    pixel.resize(n);
+    count.resize(n);
+    std::uint32_t latest = 0;
     for (std::size_t j = 0; j < n; ++j) {
       const auto word = load<std::uint64_t>(bytes, 8 * j);
       const std::uint64_t unwrapped = unwrap(word >> 40);
       const std::uint32_t k = static_cast<std::uint32_t>(word >> 16 & 0x1FFFFF) - base_;
       if (unwrapped < firstFrame_ || k >= pixels_) fail(start + 8 * j, unwrapped, k + base_);
       if (unwrapped - firstFrame_ >= std::numeric_limits<std::uint32_t>::max()) fail_late(start + 8 * j);
-      frame.push_back(static_cast<std::uint32_t>(unwrapped - firstFrame_));
-      pixel.push_back(k);
-      count.push_back(static_cast<std::int64_t>(word & 0xFFF));
-      frames_ = std::max(frames_, std::uint64_t{frame.back()} + 1);
+      frame[j] = static_cast<std::uint32_t>(unwrapped - firstFrame_);
+      pixel[j] = k;
+      count[j] = static_cast<std::int64_t>(word & 0xFFF);
+      latest = std::max(latest, frame[j]);
     }
+    if (n > 0) frames_ = std::max(frames_, std::uint64_t{latest} + 1);
     return n > 0;
   }
   /// Events not yet taken; only the first is looked at, so a refill must have gone before.
@@ -124,8 +123,8 @@ class RigakuReader final : public FrameReader {
     if (words_.bytes() == 0) throw Error(Code::corrupt_data, "the Rigaku file is empty (0 bytes): no event to read");
   }
 
-  bool next(FrameBatch& batch) override {
-    batch.clear();
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    FrameBatch& batch = DecodedEvents::of(stored);
     if (!words_.refill()) return false;
     std::swap(batch.frame, words_.frame);
     std::swap(batch.pixel, words_.pixel);
@@ -160,8 +159,8 @@ class RigakuModulesReader final : public FrameReader {
 
   /// Events up to the frame that all streams have reached: the batch is in frame order, and no stream runs ahead of its
   /// own buffer.
-  bool next(FrameBatch& batch) override {
-    batch.clear();
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    FrameBatch& batch = DecodedEvents::of(stored);
     std::uint32_t last = std::numeric_limits<std::uint32_t>::max();
     bool any = false;
     for (std::uint32_t file = 0; file < kModules; ++file) {

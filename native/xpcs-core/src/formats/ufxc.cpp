@@ -20,11 +20,14 @@ class UfxcReader final : public FrameReader {
     }
   }
 
-  bool next(FrameBatch& batch) override {
-    batch.clear();
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    FrameBatch& batch = DecodedEvents::of(stored);
     const std::uint64_t at = cursor_.position();
     const auto bytes = cursor_.take(kBatchWords * 4);
     const std::size_t n = bytes.size() / 4;
+    batch.frame.resize(n);
+    batch.pixel.resize(n);
+    batch.count.resize(n);
     for (std::size_t j = 0; j < n; ++j) {
       const auto word = load<std::uint32_t>(bytes, 4 * j);
       const std::int64_t frame = unwrap(word >> 21);
@@ -37,9 +40,9 @@ class UfxcReader final : public FrameReader {
         throw Error(Code::corrupt_data, "UFXC word at byte " + std::to_string(at + 4 * j) + ": pixel " + std::to_string(k) +
                                             " is outside the detector of " + std::to_string(pixels_) + " pixels");
       }
-      batch.frame.push_back(static_cast<std::uint32_t>(frame));
-      batch.pixel.push_back(row_major(k, options_));
-      batch.count.push_back(static_cast<std::int64_t>(word >> 15 & 3));
+      batch.frame[j] = static_cast<std::uint32_t>(frame);
+      batch.pixel[j] = row_major(k, options_);
+      batch.count[j] = static_cast<std::int64_t>(word >> 15 & 3);
       if (frame >= static_cast<std::int64_t>(frames_)) frames_ = static_cast<std::uint64_t>(frame) + 1;
     }
     return n > 0;
