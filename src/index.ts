@@ -12,7 +12,7 @@ import { isCode, XpcsError } from "./core/errors.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
-import { CLIENT_API_METHODS, type ClientApi, type JobQuery } from "./core/protocols.js";
+import { CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
 import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
@@ -25,9 +25,11 @@ export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
 export {
   type Attempt,
+  type CommandJob,
   type CorrJob,
   DEFAULT_EXPERIMENT,
   type FileRef,
+  isCommandJob,
   isFinal,
   type JobChanges,
   type JobId,
@@ -42,7 +44,7 @@ export {
   type SiteView,
   type Work,
 } from "./core/job.js";
-export type { JobQuery } from "./core/protocols.js";
+export type { JobQuery, LogStream } from "./core/protocols.js";
 export {
   type Correlator,
   type CorrelatorOptions,
@@ -83,6 +85,18 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface LogOptions {
+  /** Default: the latest attempt. */
+  readonly epoch?: number;
+  /** Default: stdout. */
+  readonly stream?: LogStream;
+  /** Byte to begin with (default 0). */
+  readonly from?: number;
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onText: (text: string) => void;
+}
+
 /** A connected client. Every call survives a restart of central: it reconnects and repeats what is harmless to repeat. */
 export interface XpcsClient {
   /** @throws KEY_CONFLICT · INVALID_ARGUMENT · UNAVAILABLE */
@@ -111,6 +125,12 @@ export interface XpcsClient {
    * @throws NOT_FOUND · CANCELED the signal was aborted
    */
   wait(ids: readonly JobId[], options?: WaitOptions): Promise<JobView[]>;
+  /**
+   * What an attempt of a job has written, in parts as they come; with `follow` until the attempt ends.
+   * @returns the attempt, and where the next part would begin
+   * @throws NOT_FOUND · CANCELED the signal was aborted
+   */
+  logs(id: JobId, options: LogOptions): Promise<{ epoch: number; next: number }>;
   /** Reports every change of any job until `signal` is aborted. */
   follow(options: Required<WaitOptions>): Promise<void>;
   /**
@@ -204,6 +224,7 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     modify: async (ids, changes) => (await call((api) => api.modify({ ids, changes }))).modified,
     retry: async (ids, { children = false } = {}) => (await call((api) => api.retry({ ids, children }))).retried,
     wait: (ids, waitOptions = {}) => waitForJobs(link, ids, waitOptions),
+    logs: (id, options) => readLogs(link, id, options),
     follow: ({ onChange, signal }) => followChanges(link, { signal }, async () => {}, onChange),
     async createToken(request) {
       const token = makeToken(request.join ? "join" : request.role, randomBytes);
@@ -242,6 +263,21 @@ async function followChanges(
       if (cursor === null || !isCode(error, "INVALID_ARGUMENT")) throw error;
       cursor = null;
     }
+  }
+}
+
+async function readLogs(link: Reconnecting<ClientApi>, id: JobId, options: LogOptions): Promise<{ epoch: number; next: number }> {
+  const { stream = "stdout", follow = false, onText } = options;
+  const callOptions: CallOptions = options.signal ? { signal: options.signal } : {};
+  let { epoch, from: offset = 0 } = options;
+  for (;;) {
+    const request = { id, ...(epoch === undefined ? {} : { epoch }), stream, offset, waitMs: follow ? LIMITS.longPollMs : 0 };
+    const part = await link.call((api) => api.logs(request), callOptions);
+    if (part.text !== "") onText(part.text);
+    offset = part.next;
+    // The attempt that was found first is followed to its end, not its successor. 0: there is none yet.
+    if (part.epoch > 0) epoch = part.epoch;
+    if (part.ended || (!follow && part.text === "")) return { epoch: part.epoch, next: offset };
   }
 }
 

@@ -1,9 +1,9 @@
 /** The frame of the command line: output, errors and their exit codes, interrupts, option values, the logger. */
 import { describe, expect, it } from "vitest";
+import { runCommandLine } from "../src/cli/command-line.js";
 import { collectPairs, integerOption, positiveOption } from "../src/cli/option-values.js";
 import { createRun, formatTable } from "../src/cli/output.js";
 import { createPinoLogger } from "../src/cli/pino-logger.js";
-import { runCommandLine } from "../src/cli/run.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../src/core/errors.js";
 import type { LogFields } from "../src/core/log.js";
 import { VERSION } from "../src/core/version.js";

@@ -13,6 +13,7 @@ import type { LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
 import type { Policy } from "../router/policy.js";
+import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
 import { LeaseTerms } from "./lease-terms.js";
@@ -27,6 +28,7 @@ export interface CentralOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newJobId: (nowMs: number) => JobId;
+  readonly logs: AttemptLogs;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Called once when the ledger cannot be written: this central is over. */
@@ -45,6 +47,7 @@ export class Central {
   readonly sites: Sites;
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
+  readonly logs: AttemptLogs;
   readonly #ledger: Ledger;
   readonly #policy: Policy;
   readonly #logger: Logger;
@@ -55,6 +58,7 @@ export class Central {
   constructor(options: CentralOptions) {
     this.clock = options.clock;
     this.newJobId = options.newJobId;
+    this.logs = options.logs;
     this.#ledger = options.ledger;
     this.#policy = options.policy;
     this.#logger = options.logger;

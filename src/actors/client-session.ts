@@ -10,6 +10,7 @@ import { findJobs } from "../ledger/job-index.js";
 import type { JobRecord } from "../ledger/state.js";
 import type { Central } from "./central.js";
 import { Horizon } from "./horizon.js";
+import { readLog } from "./read-log.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import { viewState } from "./views.js";
 
@@ -143,6 +144,9 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
         const events = central.execute({ type: "retry", ids, children }, by);
         return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });
+    },
+    async logs(request) {
+      return readLog(central, horizon, parse("logs", request) as Parameters<ClientApi["logs"]>[0]);
     },
     async changes(request) {
       const { waitMs, ...from } = parse("changes", request) as { cursor: string | null; waitMs: number };

@@ -7,6 +7,7 @@ import { z } from "zod";
 import {
   ANALYSIS_TYPES,
   AVERAGINGS,
+  COMPATS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -18,6 +19,8 @@ import {
   SMOOTHINGS,
 } from "../core/analysis.js";
 import {
+  BUILT_IN_PREFIX,
+  type CommandJob,
   EXPERIMENT_PATTERN,
   type JobChanges,
   type JobSpec,
@@ -38,6 +41,8 @@ export const name = z
   .string()
   .max(64)
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "is no name: letters, digits, and . _ - after the first");
+/** Name of a command's parameter: what `{name}` in its template can be. */
+const parameterName = z.string().regex(/^[a-z][A-Za-z0-9_]{0,63}$/, "is no name of a parameter");
 export const id = z.string().min(1).max(64);
 export const path = plainText(LIMITS.pathCharsMax).refine(isAbsolute, "must be an absolute path");
 const file = z.strictObject({ path });
@@ -67,7 +72,7 @@ const corrOptions = z.strictObject({
   layout: z.enum(LAYOUTS).optional(),
   exchange: plainText(LIMITS.tagCharsMax).optional(),
   entry: plainText(LIMITS.tagCharsMax).optional(),
-  compat: z.literal("xpcs-eigen").optional(),
+  compat: z.enum(COMPATS).optional(),
   errors: z.enum(ERROR_CONVENTIONS).optional(),
   averaging: z.enum(AVERAGINGS).optional(),
   partials: positive.optional(),
@@ -103,7 +108,26 @@ const corrJob = z
   .transform((job) => withoutUndefined(job));
 
 const noopJob = z.strictObject({ app: z.literal("xpcs.noop"), durationMs: z.number().min(0).max(86_400_000) });
-const work: z.ZodType<Work> = z.discriminatedUnion("app", [corrJob, noopJob]) as z.ZodType<Work>;
+const named = <T extends z.ZodType>(value: T) =>
+  z
+    .record(parameterName, value)
+    .refine((record) => Object.keys(record).length <= LIMITS.commandFieldsMax, `has more than ${LIMITS.commandFieldsMax} fields`);
+const commandJob = z.strictObject({
+  app: name.refine((app) => !app.startsWith(BUILT_IN_PREFIX), "is none of the built-in apps"),
+  parameters: named(z.union([plainText(LIMITS.pathCharsMax), z.number(), z.boolean()])),
+  inputs: named(file),
+  outputs: named(file),
+  overwrite: z.boolean(),
+} satisfies Record<keyof CommandJob, z.ZodType>);
+const builtIn = z.discriminatedUnion("app", [corrJob, noopJob]);
+/** Which of the two it is decides what is wrong with it. */
+const work: z.ZodType<Work> = z.unknown().transform((value, context): Work => {
+  const isBuiltIn = ["xpcs.corr", "xpcs.noop"].includes((value as { app?: string } | null)?.app ?? "");
+  const parsed = (isBuiltIn ? builtIn : commandJob).safeParse(value);
+  if (parsed.success) return parsed.data as Work;
+  context.issues.push(...(parsed.error.issues as unknown as typeof context.issues));
+  return z.NEVER;
+});
 
 export const experiment = z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME, such as 2026-3/smith");
 

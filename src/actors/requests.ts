@@ -7,7 +7,7 @@ import { ROLES, type TokenRequest } from "../core/access.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import type { ClientApi, Gate, WorkSource } from "../core/protocols.js";
+import { type ClientApi, type Gate, LOG_STREAMS, type WorkSource } from "../core/protocols.js";
 import {
   capacity,
   changes,
@@ -53,6 +53,7 @@ const summary = z.record(
   z.string().max(LIMITS.tagCharsMax),
   z.union([z.string().max(LIMITS.reasonCharsMax), z.number(), z.boolean(), z.null()]),
 );
+const stream = z.enum(LOG_STREAMS);
 const empty = z.strictObject({});
 
 type Requests<I> = { readonly [K in keyof I]: I[K] extends (request: infer R) => unknown ? z.ZodType<R> : never };
@@ -90,6 +91,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   modify: z.strictObject({ ids, changes }),
   retry: z.strictObject({ ids, children: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
   changes: z.strictObject({ cursor: z.string().max(128).nullable(), waitMs }),
+  logs: z.strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs }).transform((request) => withoutUndefined(request)),
   addToken: tokenRequest,
   tokens: empty,
   revokeToken: z.strictObject({ id }),
@@ -124,6 +126,13 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
   }),
   fail: z.object({ ...process, lease, code, reason }),
   giveBack: z.object({ ...process, leases, reason }),
+  pushLog: z.object({
+    ...process,
+    lease,
+    stream,
+    offset: count,
+    data: z.instanceof(Uint8Array).refine((data) => data.length <= LIMITS.logChunkBytes, `has more than ${LIMITS.logChunkBytes} bytes`),
+  }),
   leave: z.object(process),
 };
 

@@ -179,6 +179,18 @@ export class SiteSession implements WorkSource {
     });
   }
 
+  async pushLog(request: Request<"pushLog">): ReturnType<WorkSource["pushLog"]> {
+    const { site, instance, lease, stream, offset, data } = this.#parse("pushLog", request);
+    const { logs, state } = this.#central;
+    await this.#central.turn(() => {
+      this.#present({ site, instance });
+      // Also after the attempt has ended, or was counted as lost: what it wrote is its own.
+      const attempt = state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
+      if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
+    });
+    return { size: await logs.append(lease, stream, offset, data) };
+  }
+
   async leave(request: Request<"leave">): ReturnType<WorkSource["leave"]> {
     const { site, instance } = this.#parse("leave", request);
     return this.#central.turn(() => {

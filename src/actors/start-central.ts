@@ -14,6 +14,7 @@ import type { Link } from "../wire/link.js";
 import { pinOf } from "../wire/trust.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
 import { withinRights } from "./access-rights.js";
+import { AttemptLogs } from "./attempt-logs.js";
 import { Central } from "./central.js";
 import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
@@ -121,6 +122,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (onLink
     clock,
     logger,
     newJobId: createIdSource(randomBytes),
+    logs: new AttemptLogs(join(dir, "logs")),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     onDead: (error) => {
       logger.error("ledger-failed", { code: error.code, reason: error.message });

@@ -1,5 +1,5 @@
 /** What people see of the state: the shapes of core/job.ts. Reads, decides nothing. */
-import { type Attempt, experimentOf, type JobState, type JobView, type SiteView, type Work } from "../core/job.js";
+import { type Attempt, experimentOf, isCommandJob, type JobState, type JobView, type SiteView, type Work } from "../core/job.js";
 import { type JobRecord, lastSite, type SiteRecord } from "../ledger/state.js";
 import type { Term } from "./lease-terms.js";
 
@@ -11,6 +11,7 @@ export function viewState(job: JobRecord, term: Term | undefined): JobState {
 }
 
 function typeOf(work: Work, job: JobRecord): string {
+  if (isCommandJob(work)) return work.app;
   if (work.app === "xpcs.noop") return "noop";
   // A job file may name the type; then only the finished result can tell.
   const found = job.summary?.type;
@@ -18,6 +19,7 @@ function typeOf(work: Work, job: JobRecord): string {
 }
 
 function inputsOf(work: Work): string[] {
+  if (isCommandJob(work)) return Object.values(work.inputs).map(({ path }) => path);
   if (work.app === "xpcs.noop") return [];
   return [work.input, work.qmap, work.job, work.metadata].flatMap((file) => (file === undefined ? [] : [file.path]));
 }

@@ -67,7 +67,7 @@ function correlationOptions(options: BoostOptions): CorrOptions {
     ...(options.type === "Multitau" ? {} : twoTimeOptions(options)),
     layout: "nexus",
     normalize: options.normalizeFrame === "1" ? "framesum" : "none",
-    errors: "boost-corr",
+    compat: "boost-corr",
     ...(options.beginFrame > 0 ? { begin: options.beginFrame + 1 } : {}),
     ...(options.endFrame > 0 ? { end: options.endFrame } : {}),
     stride: options.strideFrame,

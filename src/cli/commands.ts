@@ -84,6 +84,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "hand detector files to central; prints the job ids",
     load: async () => (await import("./submit.js")).registerSubmit,
   },
+  { name: "run", group: "Jobs", summary: "run a command that sites allow", load: async () => (await import("./run.js")).registerRun },
   { name: "jobs", group: "Jobs", summary: "list jobs by state or tag", load: async () => (await import("./jobs.js")).registerJobs },
   {
     name: "job",
@@ -92,6 +93,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./job.js")).registerJob,
   },
   { name: "watch", group: "Jobs", summary: "follow jobs until they end", load: async () => (await import("./watch.js")).registerWatch },
+  {
+    name: "logs",
+    group: "Jobs",
+    summary: "what a command has written, also live",
+    load: async () => (await import("./logs.js")).registerLogs,
+  },
   {
     name: "cancel",
     group: "Jobs",

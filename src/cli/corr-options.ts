@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   ANALYSIS_TYPES,
   AVERAGINGS,
+  COMPATS,
   COMPRESSIONS,
   type CorrOptions,
   ERROR_CONVENTIONS,
@@ -69,7 +70,7 @@ export function addCorrOptions(command: Command): Command {
     .addOption(new Option("--layout <layout>", "result layout (default: nexus with --qmap, exchange with --job)").choices(LAYOUTS))
     .option("--exchange <group>", "result group of the exchange layout", groupOption)
     .option("--entry <group>", "group of the settings in the job file (default: /xpcs)", groupOption)
-    .addOption(new Option("--compat <rules>", "follow the rules of another program").choices(["xpcs-eigen"]))
+    .addOption(new Option("--compat <program>", "conventions of another program").choices(COMPATS))
     .addOption(
       new Option("--errors <convention>", "standard error of g2 (default: influence; exchange layout: xpcs-eigen)").choices(
         ERROR_CONVENTIONS,

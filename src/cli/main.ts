@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-/** The `xpcs` process: its streams, signals and exit. What a command line does is run.ts. */
+/** The `xpcs` process: its streams, signals and exit. What a command line does is command-line.ts. */
+import { runCommandLine } from "./command-line.js";
 import { createRun, type InterruptName } from "./output.js";
-import { runCommandLine } from "./run.js";
 
 /** Waits until what was written has left the process: pipes are asynchronous. */
 function drained(stream: NodeJS.WriteStream): Promise<void> {

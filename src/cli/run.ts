@@ -1,65 +1,47 @@
-/**
- * One command line from its words to its exit code: finds the command's file, lets commander read the options, runs it.
- * Knows nothing of what any command does; the process itself (streams, signals, exit) is main.ts.
- */
-import { Command, CommanderError } from "commander";
-import { XpcsError } from "../core/errors.js";
-import { VERSION } from "../core/version.js";
-import { COMMANDS, type CommandEntry } from "./commands.js";
-import { overview } from "./help.js";
-import type { CliRun } from "./output.js";
+/** `xpcs run APP`: a job that runs a command which sites allow by name; the site checks and types its parameters. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { FileRef } from "../core/job.js";
+import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
+import { withExample } from "./help.js";
+import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
+import { collectPairs } from "./option-values.js";
+import type { CliIo } from "./output.js";
+import { submitAndWait } from "./submit-and-wait.js";
 
-const HELP_CODES = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);
+type Pairs = Readonly<Record<string, string>>;
 
-function newProgram(entries: readonly CommandEntry[], run: CliRun): Command {
-  const program = new Command("xpcs")
-    .version(VERSION)
-    .exitOverride()
-    .configureOutput({ writeOut: run.print, writeErr: () => {}, outputError: () => {} })
-    .showSuggestionAfterError(true)
-    .enablePositionalOptions();
-  program.helpInformation = () => overview(VERSION, entries);
-  program.helpCommand(false);
-  program.action(() => {
-    program.outputHelp();
+interface RunOptions extends CentralOptions, JobOptions {
+  readonly param?: Pairs;
+  readonly input?: Pairs;
+  readonly output?: Pairs;
+  readonly overwrite?: true;
+  readonly key?: string;
+  readonly wait?: true;
+}
+
+function refs(files: Pairs = {}): Record<string, FileRef> {
+  return Object.fromEntries(Object.entries(files).map(([name, path]) => [name, { path: resolve(path) }]));
+}
+
+/** Adds the command to the program. */
+export function registerRun(program: Command, io: CliIo): void {
+  const command = program
+    .command("run")
+    .argument("<app>", "name of the command in the sites' settings")
+    .description("Run a command that sites allow by name (docs/apps.md); prints the job id.");
+  command
+    .option("--param <name=value>", "a parameter of the command (repeat for more)", collectPairs)
+    .option("--input <name=file>", "a file that it reads (repeat for more)", collectPairs)
+    .option("--output <name=file>", "a file that it makes (repeat for more)", collectPairs)
+    .option("--overwrite", "replace outputs that are there")
+    .option("--key <text>", "idempotency key: the same request again makes no second job")
+    .option("--wait", "wait until the job has ended; exit code 1 when it failed or was canceled");
+  addCentralOptions(addJobOptions(command)).action(async (app: string, options: RunOptions) => {
+    const { param: parameters = {}, overwrite = false, key, wait = false } = options;
+    const work = { app, parameters, inputs: refs(options.input), outputs: refs(options.output), overwrite };
+    const jobs = [{ work, ...specOf(options) }];
+    await withClient(options, (client) => submitAndWait(client, { jobs, key, wait }, io));
   });
-  program.allowExcessArguments(false);
-  return program;
-}
-
-/** The command that argv names, with the `help NAME` form turned round. */
-function commandWord(argv: readonly string[]): { word: string | undefined; args: readonly string[] } {
-  const first = argv[0];
-  if (first === "help") return argv[1] === undefined ? { word: undefined, args: ["--help"] } : { word: argv[1], args: [argv[1], "--help"] };
-  return { word: first?.startsWith("-") ? undefined : first, args: argv };
-}
-
-function usageError(error: CommanderError, word: string | undefined): XpcsError {
-  const text = error.message
-    .replace(/^error: /, "")
-    .replace(/\n/g, " ")
-    .replace(/\.$/, "");
-  return new XpcsError("INVALID_ARGUMENT", `${text}; see xpcs ${word === undefined ? "" : `${word} `}--help`);
-}
-
-/** Runs one command line and answers with its exit code. */
-export async function runCommandLine(argv: readonly string[], run: CliRun): Promise<number> {
-  const { word, args } = commandWord(argv);
-  try {
-    const program = newProgram(COMMANDS, run);
-    const entry = COMMANDS.find((candidate) => candidate.name === word);
-    if (entry) {
-      const register = await entry.load();
-      register(program, run.io);
-      for (const command of program.commands) command.option("--json", "print JSON for programs");
-    } else if (word !== undefined) {
-      throw new XpcsError("INVALID_ARGUMENT", `there is no command "${word}"; xpcs --help lists them`);
-    }
-    await program.parseAsync(args, { from: "user" });
-    return run.exitCode();
-  } catch (error) {
-    if (run.io.interrupted === "SIGINT") return run.exitCode();
-    if (error instanceof CommanderError) return HELP_CODES.has(error.code) ? 0 : run.fail(usageError(error, word));
-    return run.fail(error);
-  }
+  withExample(command, "xpcs run diagonalise --param size=5000 --output result=eigenvalues.npy --cores 4 --wait");
 }

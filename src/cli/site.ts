@@ -9,6 +9,7 @@ import type { Logger } from "../core/log.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import { APPS } from "../sites/apps.js";
+import { readCommandApps } from "../sites/command-apps.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
 import { runSite } from "../sites/site.js";
@@ -26,6 +27,8 @@ export interface SiteRunOptions {
   readonly slots: number;
   readonly threads?: number;
   readonly grace: number;
+  readonly apps?: string;
+  readonly gpus: number;
 }
 
 interface SiteOptions extends SiteRunOptions, CentralOptions {
@@ -62,6 +65,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const { name = nameOption(hostname()), slots } = options;
   const settings = (): CentralSettings => centralSettings(options, name);
   const { central } = settings();
+  const commands = options.apps === undefined ? {} : readCommandApps(options.apps);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -72,7 +76,8 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     slots,
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
-    capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: 0, nodes: 1, walltimeS: null },
+    commands,
+    capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: options.gpus, nodes: 1, walltimeS: null },
     workDir,
     dial: siteDial({ settings, clock, logger }),
     kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
@@ -94,6 +99,8 @@ export function addSiteOptions(command: Command): Command {
   return command
     .option("--slots <n>", "jobs at a time", integerOption(1, LIMITS.siteSlotsMax), 1)
     .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, LIMITS.threadsMax))
+    .option("--apps <file>", "commands that jobs may run here, by name (docs/apps.md)")
+    .option("--gpus <n>", "GPUs that jobs may take", integerOption(0, LIMITS.resourceMax), 0)
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
 }
 

@@ -1,18 +1,15 @@
 /** `xpcs submit INPUT...`: hands files to central, one job per input, and may wait for them. */
 import type { Command } from "commander";
-import type { JobId } from "../core/job.js";
-import { realClock } from "../core/real-clock.js";
 import { checkFolder, makeFolder } from "../ledger/make-folder.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { addConfigOption, readsConfig } from "./config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "./corr-options.js";
 import { withExample } from "./help.js";
 import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
-import { changeLines } from "./job-text.js";
 import { collectTexts } from "./option-values.js";
 import type { CliIo } from "./output.js";
+import { submitAndWait } from "./submit-and-wait.js";
 import { submitSpecs } from "./submit-specs.js";
-import { exitByOutcome } from "./watch.js";
 
 interface SubmitOptions extends CentralOptions, JobOptions, RawCorrOptions {
   readonly qmap?: readonly string[];
@@ -21,15 +18,6 @@ interface SubmitOptions extends CentralOptions, JobOptions, RawCorrOptions {
   readonly overwrite?: true;
   readonly key?: string;
   readonly wait?: true;
-}
-
-/** Ctrl-C ends the waiting alone, which whoever pressed it may not know. */
-function stillGoing(error: unknown, jobs: readonly JobId[], io: CliIo): never {
-  if (io.interrupted !== null) {
-    const [them, ids] = jobs.length === 1 ? ["the job goes on", jobs[0]!] : [`the ${jobs.length} jobs go on`, "ID..."];
-    io.note(`stopped waiting; ${them}: xpcs watch ${ids} follows, xpcs cancel ${ids} stops`);
-  }
-  throw error;
 }
 
 /** How errors name --out. */
@@ -53,12 +41,7 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
   await withClient(options, async (client) => {
     // Only now: a central that cannot be reached must not leave an empty folder behind.
     if (out !== undefined) await makeFolder(out, RESULTS_FOLDER);
-    const submitted = await client.submit({ jobs, ...(key === undefined ? {} : { key }) });
-    io.result({ jobs: submitted.jobs }, () => submitted.jobs.join("\n"));
-    if (options.wait !== true) return;
-    const line = changeLines(realClock);
-    const waiting = client.wait(submitted.jobs, { signal: io.signal, onChange: (changed) => io.note(line(changed)) });
-    exitByOutcome(io, await waiting.catch((error: unknown) => stillGoing(error, submitted.jobs, io)));
+    await submitAndWait(client, { jobs, key, wait: options.wait === true }, io);
   });
 }
 

@@ -17,6 +17,10 @@ export type Layout = (typeof LAYOUTS)[number];
 export const ERROR_CONVENTIONS = ["influence", "xpcs-eigen", "boost-corr"] as const;
 export type ErrorConvention = (typeof ERROR_CONVENTIONS)[number];
 
+/** Programs whose whole set of conventions can be asked for. */
+export const COMPATS = ["xpcs-eigen", "boost-corr"] as const;
+export type Compat = (typeof COMPATS)[number];
+
 /** How the g2 of the static bins of a dynamic bin become one: docs/multitau.md. */
 export const AVERAGINGS = ["plain", "weighted", "robust"] as const;
 export type Averaging = (typeof AVERAGINGS)[number];
@@ -56,7 +60,7 @@ export interface CorrOptions {
   readonly exchange?: string;
   /** Group of the settings in a job file (default /xpcs). */
   readonly entry?: string;
-  readonly compat?: "xpcs-eigen";
+  readonly compat?: Compat;
   readonly errors?: ErrorConvention;
   readonly averaging?: Averaging;
   /** Consecutive time windows that get a g2 of their own. */

@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   NATIVE_CRASHED: { retry: "counted", outcome: "attempt-failed", exitCode: 1, meaning: "the kernel host process died" },
   OUT_OF_MEMORY: { retry: "counted", outcome: "attempt-failed", exitCode: 1, meaning: "the analysis needs more memory than there is" },
   WALLTIME_EXCEEDED: { retry: "counted", outcome: "attempt-failed", exitCode: 1, meaning: "the attempt took longer than the job allows" },
+  COMMAND_FAILED: { retry: "counted", outcome: "attempt-failed", exitCode: 1, meaning: "a command app ended with an error: see xpcs logs" },
   IO_FAILED: { retry: "counted", outcome: "attempt-failed", exitCode: 1, meaning: "reading or writing failed (disk full, no permission)" },
   CHECKSUM_MISMATCH: { retry: "counted", outcome: "attempt-failed", exitCode: 1, meaning: "a transferred file differs from its source" },
   CANCELED: { retry: "no", outcome: "none", exitCode: 130, meaning: "stopped by the user" },

@@ -42,7 +42,30 @@ export interface NoopJob {
   readonly durationMs: number;
 }
 
-export type Work = CorrJob | NoopJob;
+/** Value of a command's parameter; the site reads it as the type that its settings declare. */
+export type ParameterValue = string | number | boolean;
+
+/** A command that sites allow by name in their settings (docs/apps.md); the job fills in its parameters and never a command line. */
+export interface CommandJob {
+  /** Name in the settings of a site; not one of the built-in `xpcs.*`. */
+  readonly app: string;
+  readonly parameters: Readonly<Record<string, ParameterValue>>;
+  /** Files that it reads, by the name of their parameter. */
+  readonly inputs: Readonly<Record<string, FileRef>>;
+  /** Files that it makes. */
+  readonly outputs: Readonly<Record<string, FileRef>>;
+  readonly overwrite: boolean;
+}
+
+export type Work = CorrJob | NoopJob | CommandJob;
+
+/** Names that begin so are the built-in apps. */
+export const BUILT_IN_PREFIX = "xpcs.";
+
+/** True for a command; the rest are built-in apps. */
+export function isCommandJob(work: Work): work is CommandJob {
+  return "parameters" in work;
+}
 
 /** The experiment of a job that names none. */
 export const DEFAULT_EXPERIMENT = "local/default";

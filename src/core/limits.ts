@@ -79,6 +79,17 @@ export const LIMITS = {
   pageJobsMax: 500,
   /** Messages decided on and committed together. */
   groupCommitMax: 256,
+  /** Parameters, inputs or outputs of one command. */
+  commandFieldsMax: 64,
+  /** Of each output stream of an attempt, bytes: the first part is kept, and the last; what is between is counted and left out. */
+  logHeadBytes: 4 * 1024 * 1024,
+  logTailBytes: 64 * 1024,
+  /** Bytes of a log in one message. */
+  logChunkBytes: 64 * 1024,
+  /** How often a site looks for new output of its attempts. */
+  logFollowMs: 250,
+  /** An exclusive command whose site gives no sign of life for so long is killed: before its lease can be granted again. */
+  exclusiveSilenceMs: 4_000,
   /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */
   tagCharsMax: 256,
   tagsMax: 32,

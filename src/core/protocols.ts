@@ -36,6 +36,20 @@ export interface Gate {
 
 export const GATE_METHODS: MethodTable<Gate> = { authenticate: true, exchangeCode: true };
 
+/** The two output streams of a command. */
+export const LOG_STREAMS = ["stdout", "stderr"] as const;
+export type LogStream = (typeof LOG_STREAMS)[number];
+
+/** A part of an attempt's output. */
+export interface LogPart {
+  readonly epoch: number;
+  readonly text: string;
+  /** Where the next part begins, bytes. */
+  readonly next: number;
+  /** The attempt has ended and this is all. */
+  readonly ended: boolean;
+}
+
 export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
@@ -81,6 +95,12 @@ export interface ClientApi {
    * The cursor `null` answers with the present cursor and no jobs.
    */
   changes(request: { cursor: string | null; waitMs: number }): Promise<{ cursor: string; jobs: JobView[] }>;
+  /**
+   * Long poll: what an attempt (default: the latest) has written from byte `offset` on, at once if there is any, else when there is, when the
+   * attempt ends, or after `waitMs`.
+   * @throws NOT_FOUND the job, or an attempt of it
+   */
+  logs(request: { id: JobId; epoch?: number; stream: LogStream; offset: number; waitMs: number }): Promise<LogPart>;
   /** Idempotent by the token's hash. */
   addToken(request: TokenRequest): Promise<{ token: TokenView }>;
   /** All tokens, newest first; also those that ended lately. */
@@ -98,6 +118,7 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   modify: true,
   retry: true,
   changes: true,
+  logs: true,
   addToken: true,
   tokens: true,
   revokeToken: true,
@@ -154,6 +175,18 @@ export interface WorkSource {
   fail(request: { site: SiteName; instance: string; lease: LeaseRef; code: ErrorCode; reason: string }): Promise<{ news: SiteNews }>;
   /** Gives an unstarted or stopped lease back; does not count as an attempt of the job. */
   giveBack(request: { site: SiteName; instance: string; leases: readonly LeaseRef[]; reason: string }): Promise<{ news: SiteNews }>;
+  /**
+   * Adds to the output of an attempt that the site has or had. Idempotent: what does not begin where central's copy ends is left out.
+   * @returns where central's copy ends
+   */
+  pushLog(request: {
+    site: SiteName;
+    instance: string;
+    lease: LeaseRef;
+    stream: LogStream;
+    offset: number;
+    data: Uint8Array;
+  }): Promise<{ size: number }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;
 }
@@ -165,13 +198,33 @@ export const WORK_SOURCE_METHODS: MethodTable<WorkSource> = {
   complete: true,
   fail: true,
   giveBack: true,
+  pushLog: true,
   leave: true,
 };
 
-/** One child process that runs one piece of native work at a time. */
+/** The command lines of one attempt, with every parameter filled in. */
+export interface CommandRun {
+  readonly app: "command";
+  /** One after the other. */
+  readonly before: readonly (readonly string[])[];
+  readonly argv: readonly string[];
+  /** After `argv`, also when that failed; they see its exit code in XPCS_EXIT_CODE. */
+  readonly after: readonly (readonly string[])[];
+  readonly cwd: string;
+  /** On top of the site's own environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Files that take its output. */
+  readonly logs: Readonly<Record<LogStream, string>>;
+  /** Holds the id of the process group while there is one. */
+  readonly pidFile: string;
+  /** Killed when the site falls silent. */
+  readonly exclusive: boolean;
+}
+
+/** One child process that runs one piece of work at a time: native, or a command. */
 export interface KernelHost {
   run(request: {
-    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number };
+    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
   }): Promise<{ summary: CorrSummary | null }>;
   /** Long poll for progress of the running work; also the sign of life. */
   progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;

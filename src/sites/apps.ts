@@ -2,9 +2,12 @@
  * What each app needs from a site, as data: the files to stage in, where the result goes, and the work for a kernel host.
  * Pure; moving the files and running the work is attempt.ts.
  */
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import type { CorrSummary } from "../core/analysis.js";
-import type { FileRef, JobId, Lease } from "../core/job.js";
+import { XpcsError } from "../core/errors.js";
+import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease } from "../core/job.js";
+import type { CommandApps } from "./command-apps.js";
+import { checkCommand, commandRun, outputPath } from "./command-plan.js";
 import type { KernelWork } from "./kernel-host.js";
 import type { Destination } from "./transfers/define.js";
 
@@ -13,27 +16,74 @@ export const APPS = ["xpcs.noop", "xpcs.corr"] as const;
 
 export interface Plan {
   readonly inputs: readonly FileRef[];
-  readonly destination: Destination | null;
-  /** The work, once the inputs are at `paths` (in the order of `inputs`); the result goes to `out`. */
-  readonly work: (paths: readonly string[], out: string) => KernelWork;
+  readonly destinations: readonly Destination[];
+  /** It needs a folder of its own. */
+  readonly hasFolder: boolean;
+  /** Where within the folder the work makes the file of each destination. */
+  readonly results: (folder: string) => string[];
+  /** The work, once the inputs are at `paths` (in the order of `inputs`). */
+  readonly work: (paths: readonly string[], folder: string) => KernelWork;
+  /** Two attempts of it must never run at once. */
+  readonly exclusive: boolean;
 }
 
-/** What a lease asks for. */
-export function planOf({ job, epoch, work, resources }: Lease, { site, threadsPerSlot }: { site: string; threadsPerSlot: number }): Plan {
-  if (work.app === "xpcs.noop") return { inputs: [], destination: null, work: () => work };
+export interface SiteFacts {
+  readonly site: string;
+  readonly threadsPerSlot: number;
+  readonly commands: CommandApps;
+}
+
+const RESULT_NAME = "result.partial";
+
+function commandPlan(lease: Lease, work: CommandJob, { site, threadsPerSlot, commands }: SiteFacts): Plan {
+  const app = Object.hasOwn(commands, work.app) ? commands[work.app] : undefined;
+  if (app === undefined) throw new XpcsError("REFUSED", `site ${site} does not allow the app ${work.app}`);
+  checkCommand(app, work);
+  const inputs = Object.entries(work.inputs);
+  const outputs = Object.entries(work.outputs);
+  return {
+    inputs: inputs.map(([, ref]) => ref),
+    destinations: outputs.map(([, ref]) => ({ ref, job: lease.job, overwrite: work.overwrite })),
+    hasFolder: true,
+    results: (folder) => outputs.map(([name, ref]) => outputPath(folder, name, ref)),
+    work: (paths, folder) =>
+      commandRun(app, lease, work, {
+        folder,
+        site,
+        cores: lease.resources?.cores || threadsPerSlot * (lease.resources?.slots ?? 1),
+        inputs: Object.fromEntries(inputs.map(([name], at) => [name, paths[at]!])),
+      }),
+    exclusive: app.exclusive,
+  };
+}
+
+/**
+ * What a lease asks for.
+ *
+ * @throws REFUSED this site can never run it
+ */
+export function planOf(lease: Lease, facts: SiteFacts): Plan {
+  const { job, epoch, work, resources } = lease;
+  const { site, threadsPerSlot } = facts;
+  if (isCommandJob(work)) return commandPlan(lease, work, facts);
+  const nothing = { inputs: [], destinations: [], hasFolder: false, results: () => [], exclusive: false };
+  if (work.app === "xpcs.noop") return { ...nothing, work: () => work };
   const named = (["input", "qmap", "job", "metadata"] as const).flatMap((name) => {
     const ref = work[name];
     return ref === undefined ? [] : [{ name, ref }];
   });
   return {
     inputs: named.map(({ ref }) => ref),
-    destination: { ref: work.out, job, overwrite: work.overwrite },
-    work: (paths, out) => ({
+    destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
+    hasFolder: true,
+    results: (folder) => [join(folder, RESULT_NAME)],
+    exclusive: false,
+    work: (paths, folder) => ({
       app: "xpcs.corr",
       request: {
         files: Object.fromEntries(named.map(({ name }, at) => [name, paths[at]])),
         options: { threads: resources?.cores || threadsPerSlot * (resources?.slots ?? 1), ...work.options },
-        out,
+        out: join(folder, RESULT_NAME),
         // The attempt's folder is its own; the destination's rule is the transfer's business.
         overwrite: true,
         provenance: provenance(job, epoch, site),

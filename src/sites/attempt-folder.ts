@@ -19,7 +19,7 @@ export interface Completion {
 
 export interface AttemptRecord {
   readonly lease: LeaseRef;
-  readonly destination: Destination;
+  readonly destinations: readonly Destination[];
   /** Written before publishing; without it there is nothing to complete. */
   readonly completion?: Completion;
 }

@@ -2,19 +2,24 @@
  * One attempt, step by step: stage in, run in a kernel host, stage out, complete. Each step may be the last: whatever stops
  * the attempt, its folder goes, nothing half-made stays anywhere, and central hears the outcome if it still cares.
  */
-import { join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Clock } from "../core/clock.js";
 import { isCode, XpcsError } from "../core/errors.js";
-import type { FileRef } from "../core/job.js";
+import type { FileRef, OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 import { type Plan, planOf, progressOf, summaryRecord } from "./apps.js";
 import { attemptFolder, type Completion, createFolder, removeFolder, writeRecord } from "./attempt-folder.js";
+import type { CommandApps } from "./command-apps.js";
 import { digestFile } from "./digest.js";
+import { stopBeforeLoss } from "./exclusive.js";
 import { type HeldLease, type HeldLeases, walltimeError } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
+import { endLeftCommand } from "./left-command.js";
+import { shipLogs } from "./log-shipper.js";
 import { fromSystem } from "./system-error.js";
 import type { Destination, DestinationFound } from "./transfers/define.js";
 import { transferFor } from "./transfers/registry.js";
@@ -24,6 +29,7 @@ export interface AttemptContext {
   readonly instance: string;
   readonly workDir: string;
   readonly threadsPerSlot: number;
+  readonly commands: CommandApps;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
   readonly leases: HeldLeases;
   readonly kernels: KernelPool;
@@ -32,8 +38,6 @@ export interface AttemptContext {
   /** Aborted when the site ends without waiting for central any longer. */
   readonly abandon: AbortSignal;
 }
-
-const RESULT_NAME = "result.partial";
 
 /** Makes the inputs readable; files of one backend cross together. */
 async function stageIn(refs: readonly FileRef[], dir: string, signal: AbortSignal): Promise<string[]> {
@@ -53,15 +57,20 @@ function checkStopped(held: HeldLease): void {
 async function compute(context: AttemptContext, held: HeldLease, plan: Plan, folder: string): Promise<Omit<Completion, "outputs">> {
   const { clock, kernels, leases } = context;
   const paths = await stageIn(plan.inputs, folder, held.signal);
+  const work = plan.work(paths, folder);
   checkStopped(held);
+  if (plan.exclusive) await leases.confirm(held);
+  const guard = plan.exclusive ? stopBeforeLoss(clock, leases, held) : null;
   held.state = "running";
   leases.touch();
   const startedAtMs = clock.nowMs();
   const { walltimeS } = held.lease.resources ?? {};
+  const { job, epoch } = held.lease;
+  const logs = work.app === "command" ? shipLogs({ ...context, lease: { job, epoch }, files: work.logs }) : null;
   const walltime = walltimeS === undefined ? null : clock.after(walltimeS * 1000, () => held.stop("walltime"));
   try {
     const { summary } = await kernels.run({
-      work: plan.work(paths, join(folder, RESULT_NAME)),
+      work,
       onProgress: (progress) => {
         held.progress = Math.max(held.progress ?? 0, progressOf(progress));
       },
@@ -70,42 +79,56 @@ async function compute(context: AttemptContext, held: HeldLease, plan: Plan, fol
     return { summary: summaryRecord(summary), startedAtMs, finishedAtMs: clock.nowMs() };
   } finally {
     walltime?.cancel();
+    guard?.cancel();
+    await logs?.finish();
+    if (work.app === "command") endLeftCommand(folder);
   }
 }
 
-/** An attempt with a result file. */
-async function produce(context: AttemptContext, held: HeldLease, plan: Plan, destination: Destination): Promise<Completion> {
+/** The file that the work should have made, with its digest. */
+async function madeFile(path: string, { ref }: Destination, signal: AbortSignal): Promise<OutputFile> {
+  try {
+    return { path, ...(await digestFile(path, signal)) };
+  } catch (error) {
+    if (!isCode(error, "NOT_FOUND")) throw error;
+    throw new XpcsError("COMMAND_FAILED", `it ended well, but did not write its output ${ref.path}`);
+  }
+}
+
+/** An attempt with a folder and, mostly, result files. */
+async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Promise<Completion> {
   const { clock, leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
-  const transfer = transferFor(destination.ref);
-  const found: DestinationFound = await transfer.inspect(destination);
-  if (found.kind === "published") {
-    logger.info("publication-found", { job, epoch, path: destination.ref.path });
-    return { outputs: [found.output], summary: { adopted: true }, startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+  const { destinations } = plan;
+  const found: DestinationFound[] = [];
+  for (const destination of destinations) found.push(await transferFor(destination.ref).inspect(destination));
+  const published = found.flatMap((there) => (there.kind === "published" ? [there.output] : []));
+  if (destinations.length > 0 && published.length === destinations.length) {
+    logger.info("publication-found", { job, epoch, path: published.map(({ path }) => path).join(" ") });
+    return { outputs: published, summary: { adopted: true }, startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
   }
   const folder = attemptFolder(workDir, held.lease);
-  await createFolder(folder, { lease: { job, epoch }, destination });
+  const results = plan.results(folder);
+  await createFolder(folder, { lease: { job, epoch }, destinations });
+  for (const result of results) await mkdir(dirname(result), { recursive: true });
   const done = await compute(context, held, plan, folder);
   checkStopped(held);
   held.state = "staged-out";
   held.progress = 1;
   leases.touch();
-  const result = join(folder, RESULT_NAME);
-  const local = { path: result, ...(await digestFile(result, held.signal)) };
-  await writeRecord(folder, {
-    lease: { job, epoch },
-    destination,
-    completion: { ...done, outputs: [{ ...local, path: destination.ref.path }] },
-  });
-  const output = await transfer.stageOut({
-    destination,
-    epoch,
-    local,
-    seen: found.seen,
-    confirm: () => leases.confirm(held),
-    signal: held.signal,
-  });
-  return { ...done, outputs: [output] };
+  const locals: OutputFile[] = [];
+  for (const [at, result] of results.entries()) locals.push(await madeFile(result, destinations[at]!, held.signal));
+  const expected = locals.map((local, at) => ({ ...local, path: destinations[at]!.ref.path }));
+  await writeRecord(folder, { lease: { job, epoch }, destinations, completion: { ...done, outputs: expected } });
+  const outputs: OutputFile[] = [];
+  for (const [at, destination] of destinations.entries()) {
+    const there = found[at]!;
+    const seen = there.kind === "free" ? there.seen : null;
+    const confirm = () => leases.confirm(held);
+    const request = { destination, epoch, local: locals[at]!, seen, confirm, signal: held.signal };
+    outputs.push(await transferFor(destination.ref).stageOut(request));
+  }
+  return { ...done, outputs };
 }
 
 /** Tells central that the work is done; waits for it as long as the site lives. */
@@ -125,14 +148,21 @@ function endOf(held: HeldLease, error: XpcsError): XpcsError {
   return held.stopReason === "walltime" ? walltimeError(held.lease) : error;
 }
 
+/** Why a lease goes back without counting as an attempt. */
+const RETURNED: Readonly<Record<string, string>> = {
+  returned: "the site is stopping",
+  unrenewed: "the site could not renew its lease, and two attempts of an exclusive command must not run at once",
+};
+
 async function reportFailure(context: AttemptContext, held: HeldLease, error: XpcsError): Promise<void> {
   const { site, instance, link, logger, abandon } = context;
   const { job, epoch } = held.lease;
   if (held.stopReason === "lost" || isCode(error, "STALE_LEASE")) return logger.info("attempt-discarded", { job, epoch });
   const options = { signal: abandon };
   const lease = { job, epoch };
-  if (held.stopReason === "returned") {
-    await link.call((source) => source.giveBack({ site, instance, leases: [lease], reason: "the site is stopping" }), options);
+  const returned = RETURNED[held.stopReason ?? ""];
+  if (returned !== undefined) {
+    await link.call((source) => source.giveBack({ site, instance, leases: [lease], reason: returned }), options);
     return logger.info("lease-returned", { job, epoch });
   }
   const { code, message } = endOf(held, error);
@@ -146,14 +176,13 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
   const { job, epoch } = held.lease;
   try {
     const plan = planOf(held.lease, context);
-    const { destination } = plan;
-    const completion = destination
-      ? await produce(context, held, plan, destination)
+    const completion = plan.hasFolder
+      ? await produce(context, held, plan)
       : { ...(await compute(context, held, plan, workDir)), outputs: [] };
     const { news } = await reportCompletion(context, held.lease, completion);
     logger.info("attempt-finished", { job, epoch });
     leases.apply(news);
-    if (destination)
+    for (const destination of plan.destinations)
       await transferFor(destination.ref)
         .settle(destination)
         .catch((error) => logUntidy(context, held, error));
@@ -182,6 +211,5 @@ export async function runAttempt(context: AttemptContext, held: HeldLease): Prom
   } finally {
     leases.remove(held);
   }
-  if (planOf(held.lease, context).destination)
-    await removeFolder(attemptFolder(workDir, held.lease)).catch((error) => logUntidy(context, held, error));
+  await removeFolder(attemptFolder(workDir, held.lease)).catch((error) => logUntidy(context, held, error));
 }

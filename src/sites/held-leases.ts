@@ -10,7 +10,7 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 
 /** Why an attempt must stop. */
-export type StopReason = "lost" | "canceled" | "returned" | "walltime";
+export type StopReason = "lost" | "canceled" | "returned" | "walltime" | "unrenewed";
 
 export interface HeldLease {
   readonly lease: Lease;
@@ -26,6 +26,8 @@ export interface HeldLease {
 export interface HeldLeases {
   /** Slots that they take. */
   readonly slots: number;
+  /** When the latest renewal that central has answered was sent, monotonic ms: leases last from then on at least. */
+  readonly confirmedMs: number;
   refs(): LeaseRef[];
   all(): readonly HeldLease[];
   add(lease: Lease): HeldLease;
@@ -93,6 +95,7 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   const leases = new Map<string, HeldLease>();
   const key = ({ job, epoch }: LeaseRef): string => `${job}.${epoch}`;
   let life: AbortSignal = new AbortController().signal;
+  let confirmedMs = Number.NEGATIVE_INFINITY;
   let current: Promise<void> | null = null;
   let next: Promise<void> | null = null;
   let touched = new AbortController();
@@ -112,16 +115,20 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
     options.onDrain(drain);
   };
   const renew = async (): Promise<void> => {
+    let sentMs = 0;
     const { news } = await link.call(
       // Built when it is sent: after an outage the news is about what is held then.
-      (source) =>
-        source.renew({
+      (source) => {
+        sentMs = clock.monotonicMs();
+        return source.renew({
           site,
           instance,
           held: [...leases.values()].map(({ lease: { job, epoch }, state, progress }) => ({ job, epoch, state, progress })),
-        }),
+        });
+      },
       { signal: life },
     );
+    confirmedMs = sentMs;
     apply(news);
   };
   /** A renewal that is sent after this call; those who ask meanwhile share it. */
@@ -144,6 +151,9 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   return {
     get slots() {
       return [...leases.values()].reduce((sum, { lease }) => sum + (lease.resources?.slots ?? 1), 0);
+    },
+    get confirmedMs() {
+      return confirmedMs;
     },
     refs: () => [...leases.values()].map(({ lease: { job, epoch } }) => ({ job, epoch })),
     all: () => [...leases.values()],

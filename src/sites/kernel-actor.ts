@@ -1,20 +1,28 @@
 /** The actor inside a kernel host: one piece of work at a time, with progress and cancel. The process around it is kernel-host-main.ts. */
 import type { CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
-import { type Clock, sleep } from "../core/clock.js";
+import { type Clock, sleep, type Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
-import type { KernelHost } from "../core/protocols.js";
+import { LIMITS } from "../core/limits.js";
+import type { CommandRun, KernelHost } from "../core/protocols.js";
+import type { CommandRunner } from "./command-runner.js";
+
+/** How often the silence of the site is measured. */
+const WATCH_MS = 250;
 
 export interface KernelActorOptions {
   readonly clock: Clock;
+  readonly commands: CommandRunner;
   /** The native core. */
   readonly correlate: (request: CorrRequest, onProgress: (progress: CorrProgress) => void, signal: AbortSignal) => Promise<CorrSummary>;
 }
 
 /** A second `run` while one runs is OVERLOADED. */
-export function createKernelActor({ clock, correlate }: KernelActorOptions): KernelHost {
+export function createKernelActor({ clock, commands, correlate }: KernelActorOptions): KernelHost {
   let running: AbortController | null = null;
   let progress: CorrProgress | null = null;
   let news = new AbortController();
+  /** When the site last gave a sign of life. */
+  let heardMs = clock.monotonicMs();
 
   const report = (next: CorrProgress | null): void => {
     progress = next;
@@ -27,6 +35,25 @@ export function createKernelActor({ clock, correlate }: KernelActorOptions): Ker
     return null;
   };
 
+  const command = async (run: CommandRun, stop: AbortController): Promise<null> => {
+    let timer: Timer = { cancel() {} };
+    heardMs = clock.monotonicMs();
+    const watch = (): void => {
+      timer = clock.after(WATCH_MS, () => {
+        if (clock.monotonicMs() - heardMs <= LIMITS.exclusiveSilenceMs) return watch();
+        stop.abort();
+        commands.kill();
+      });
+    };
+    if (run.exclusive) watch();
+    try {
+      await commands.run(run, stop.signal);
+      return null;
+    } finally {
+      timer.cancel();
+    }
+  };
+
   return {
     async run({ work }) {
       if (running) throw new XpcsError("OVERLOADED", "this kernel host is busy: it runs one piece of work at a time");
@@ -34,12 +61,14 @@ export function createKernelActor({ clock, correlate }: KernelActorOptions): Ker
       const { signal } = running;
       report(null);
       try {
+        if (work.app === "command") return { summary: await command(work, running) };
         return { summary: work.app === "xpcs.noop" ? await noop(work.durationMs, signal) : await correlate(work.request, report, signal) };
       } finally {
         running = null;
       }
     },
     async progress({ waitMs }) {
+      heardMs = clock.monotonicMs();
       await sleep(clock, waitMs, news.signal);
       return { progress };
     },

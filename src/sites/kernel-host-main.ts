@@ -1,5 +1,5 @@
 /**
- * The kernel host: a child process that runs native work, so that a native fault ends one attempt and never a site.
+ * The kernel host: a child process that runs native work and commands, so that a native fault ends one attempt and never a site.
  * Composition root of that process. It ends at once when its parent does; what it was writing is a temporary file.
  */
 import { silentLogger } from "../core/log.js";
@@ -7,14 +7,20 @@ import { KERNEL_HOST_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
+import { createCommandRunner } from "./command-runner.js";
 import { correlateRecorded } from "./correlate.js";
 import { createKernelActor } from "./kernel-actor.js";
 
 const link = parentLink();
-// SIGKILL, not exit: native threads may be at work and must not see the process being taken down around them.
-link.onClose(() => process.kill(process.pid, "SIGKILL"));
+const commands = createCommandRunner(process.env, realClock);
+link.onClose(() => {
+  commands.kill();
+  // SIGKILL, not exit: native threads may be at work and must not see the process being taken down around them.
+  process.kill(process.pid, "SIGKILL");
+});
 const actor = createKernelActor({
   clock: realClock,
+  commands,
   correlate: (request, onProgress, signal) => correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal }),
 });
 expose(actor, KERNEL_HOST_METHODS, link, { logger: silentLogger });

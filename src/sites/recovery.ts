@@ -5,27 +5,28 @@
 import type { LeaseRef } from "../core/protocols.js";
 import { type AttemptContext, reportCompletion } from "./attempt.js";
 import { type AttemptRecord, leftFolders, removeFolder } from "./attempt-folder.js";
+import { endLeftCommand } from "./left-command.js";
 import { fromSystem } from "./system-error.js";
 import { transferFor } from "./transfers/registry.js";
 
 type RecoveryContext = Pick<AttemptContext, "site" | "instance" | "workDir" | "link" | "abandon" | "logger">;
 
 /** Completes an attempt whose result is at its destination, under its own epoch; nothing else of it can be saved. */
-async function completePublished(context: RecoveryContext, { lease, destination, completion }: AttemptRecord): Promise<void> {
+async function completePublished(context: RecoveryContext, { lease, destinations, completion }: AttemptRecord): Promise<void> {
   const { site, instance, link, abandon, logger } = context;
-  const transfer = transferFor(destination.ref);
-  await transfer.discard({ destination, epoch: lease.epoch });
+  for (const destination of destinations) await transferFor(destination.ref).discard({ destination, epoch: lease.epoch });
   if (completion === undefined) return;
-  const found = await transfer.inspect(destination);
-  if (found.kind !== "published") {
+  const found = await Promise.all(destinations.map((destination) => transferFor(destination.ref).inspect(destination)));
+  const outputs = found.flatMap((there) => (there.kind === "published" ? [there.output] : []));
+  if (outputs.length < destinations.length) {
     await link.call((source) => source.giveBack({ site, instance, leases: [lease], reason: "the site was restarted" }), {
       signal: abandon,
     });
     return;
   }
-  await reportCompletion(context, lease, { ...completion, outputs: [found.output] });
-  logger.info("publication-recovered", { ...lease, path: destination.ref.path });
-  await transfer.settle(destination);
+  await reportCompletion(context, lease, { ...completion, outputs });
+  logger.info("publication-recovered", { ...lease, path: outputs.map(({ path }) => path).join(" ") });
+  for (const destination of destinations) await transferFor(destination.ref).settle(destination);
 }
 
 /** The leases that `recoverAttempts` will complete: the site still holds them when it joins. */
@@ -41,6 +42,7 @@ export async function recoverableLeases(workDir: string): Promise<LeaseRef[]> {
 export async function recoverAttempts(context: RecoveryContext): Promise<void> {
   for (const { folder, record } of await leftFolders(context.workDir)) {
     try {
+      endLeftCommand(folder);
       if (record) await completePublished(context, record);
     } catch (error) {
       const { code, message } = fromSystem(error);

@@ -11,6 +11,7 @@ import type { WorkSource } from "../core/protocols.js";
 import type { Connection } from "../wire/connect.js";
 import { type Reconnecting, reconnecting } from "../wire/reconnecting.js";
 import { type AttemptContext, runAttempt } from "./attempt.js";
+import type { CommandApps } from "./command-apps.js";
 import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
@@ -23,7 +24,10 @@ export interface SiteOptions {
   readonly slots: number;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
+  /** Built-in apps that this machine can run. */
   readonly apps: readonly string[];
+  /** Commands that this site allows beside them. */
+  readonly commands: CommandApps;
   readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
@@ -68,7 +72,8 @@ interface Running {
 
 /** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
-  const { name: site, instance, host, slots, apps, capacity, clock, logger } = options;
+  const { name: site, instance, host, slots, capacity, clock, logger } = options;
+  const apps = [...options.apps, ...Object.keys(options.commands)];
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
@@ -193,12 +198,13 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot } = options;
+  const { workDir, threadsPerSlot, commands } = options;
   const context: AttemptContext = {
     site,
     instance,
     workDir,
     threadsPerSlot,
+    commands,
     link,
     leases,
     kernels,

@@ -1,5 +1,6 @@
 /** Leases, silence and restarts on virtual time: the real actors, codec and comlink over memory links, and a disk that can crash. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { AttemptLogs } from "../../src/actors/attempt-logs.js";
 import { Central } from "../../src/actors/central.js";
 import { guardLink } from "../../src/actors/gate.js";
 import { createIdSource } from "../../src/actors/ids.js";
@@ -35,6 +36,7 @@ async function startOn(disk: MemoryStore): Promise<void> {
     clock,
     logger: silentLogger,
     newJobId: createIdSource((size) => Uint8Array.from({ length: size }, () => nextByte++ % 256)),
+    logs: new AttemptLogs("/nowhere"),
     incarnation: `run${runs}`,
     onDead: () => {},
   });

@@ -2,6 +2,7 @@
  * A small world on virtual time for storm.test.ts: the real central over a disk that can crash, memory links that can be cut, and sites that
  * behave as a site must, but take random times and die at random moments. Imitates src/sites; keeps no files.
  */
+import { AttemptLogs } from "../../src/actors/attempt-logs.js";
 import { Central } from "../../src/actors/central.js";
 import { guardLink } from "../../src/actors/gate.js";
 import { createIdSource } from "../../src/actors/ids.js";
@@ -113,6 +114,7 @@ export class World {
       clock,
       logger: silentLogger,
       newJobId: createIdSource(randomBytes),
+      logs: new AttemptLogs("/nowhere"),
       incarnation: `run${this.#runs}`,
       onDead: () => {},
     });

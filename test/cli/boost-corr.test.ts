@@ -87,6 +87,38 @@ describe("the result", () => {
     expect(worstDifference((await readNumbers(counts.lastLine, G2))!.values, ours!.values)).toBeGreaterThan(1e-4);
   });
 
+  it.each([
+    ["Multitau", {}],
+    ["Both", { type: "both", qBins: [2] }],
+  ] as const)("of type %s is that of `xpcs corr --compat boost-corr`, bit for bit", async (type, options) => {
+    const bins = type === "Both" ? ["-d", "2"] : [];
+    const { code, stderr, lastLine } = await boost("-r", input, "-q", qmap, "-o", join(folder, `out-${outputs++}`), "-t", type, ...bins);
+    expect(code, stderr).toBe(0);
+    const out = join(folder, `core-${outputs++}.hdf`);
+    const request = { files: { input, qmap, metadata }, options: { ...options, compat: "boost-corr" as const }, out };
+    await correlateFile({ ...request, overwrite: false, provenance: {} });
+    for (const name of [G2, ERROR, ...(type === "Both" ? ["/xpcs/twotime/correlation_map/c2_00001", "/xpcs/twotime/normalized_g2"] : [])])
+      expect((await readNumbers(lastLine, name))!.values, name).toEqual((await readNumbers(out, name))!.values);
+    const given = join(folder, `core-${outputs++}.hdf`);
+    const explicit = { ...options, errors: "boost-corr", normalize: "framesum", smoothing: "sqmap" } as const;
+    await correlateFile({ ...request, options: explicit, out: given, overwrite: false, provenance: {} });
+    for (const name of [G2, ERROR]) expect((await readNumbers(given, name))!.values, name).toEqual((await readNumbers(out, name))!.values);
+  });
+
+  it("of --compat boost-corr yields to single options, and goes neither with another mean nor with a job file", async () => {
+    const run = async (options: CorrOptions): Promise<readonly number[]> => {
+      const out = join(folder, `core-${outputs++}.hdf`);
+      await correlateFile({ files: { input, qmap, metadata }, options, out, overwrite: false, provenance: {} });
+      return [...(await readNumbers(out, ERROR))!.values];
+    };
+    const plain = await run({});
+    expect(await run({ compat: "boost-corr", errors: "influence", normalize: "none" })).toEqual(plain);
+    expect(await run({ compat: "boost-corr" })).not.toEqual(plain);
+    await expect(run({ compat: "boost-corr", averaging: "robust" })).rejects.toThrow(/whose mean is plain/);
+    const job = { files: { input, job: qmap, metadata }, options: { compat: "boost-corr" as const }, out: join(folder, "job.hdf") };
+    await expect(correlateFile({ ...job, overwrite: false, provenance: {} })).rejects.toThrow(/does not go with a job file/);
+  });
+
   it.each(["Twotime", "Both"] as const)("of type %s has C2 with the smoothing and the bins asked for", async (type) => {
     const { code, stderr, lastLine } = await boost(...usual(), "-nf", "1", "-t", type, "-s", "dqmap", "-d", "2");
     expect(code, stderr).toBe(0);

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { Command } from "commander";
 import h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { runCommandLine } from "../../src/cli/command-line.js";
 import { addConfigOption, readsConfig } from "../../src/cli/config-file.js";
 import { addCorrOptions, parseCorrOptions, type RawCorrOptions } from "../../src/cli/corr-options.js";
 import { collectPairs } from "../../src/cli/option-values.js";
 import { createRun } from "../../src/cli/output.js";
-import { runCommandLine } from "../../src/cli/run.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
 import { nexusSample } from "../xpcs/nexus-sample.js";
 

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { runCommandLine } from "../../src/cli/command-line.js";
 import { createRun } from "../../src/cli/output.js";
-import { runCommandLine } from "../../src/cli/run.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
 import { correlateFile, mergeResults } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";

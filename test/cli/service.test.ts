@@ -1,6 +1,6 @@
 /** The commands against a real central and a real site: what they print, do, and exit with. Processes of the built command. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -108,6 +108,7 @@ describe("a file through central and a site", () => {
     expect(job).toMatchObject({ id: jobs[0], app: "xpcs.corr", type: "multitau", state: "finished", site: "here", epoch: 1 });
     expect(job.inputs).toEqual([run.input, run.qmap]);
     expect(job.outputs).toEqual([{ path, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }]);
+    expect(await json("logs", "logs", job.id)).toEqual({ job: job.id, epoch: 1, stream: "stdout", text: "", next: 0 });
     const listed = await json<JobView[]>("jobs", "jobs", "--state", "finished", "--tag", "sample=latex");
     expect(listed).toEqual([job]);
     expect(await json<JobView[]>("jobs", "jobs", "--tag", "sample=other")).toEqual([]);
@@ -124,6 +125,9 @@ describe("a file through central and a site", () => {
     expect(g2.length).toBeGreaterThan(20);
     const shown = await json<{ frames: number; bins: { q: number }[]; plots: string[] }>("view", "view", out);
     expect(shown).toMatchObject({ frames: 500, plots: [] });
+    const repeats = Array.from({ length: 6 }, (_, at) => join(facility.folder, `repeat_${at}.hdf`));
+    for (const repeat of repeats) copyFileSync(out, repeat);
+    await json("merge", "merge", ...repeats, "--reject", "--out", join(facility.folder, "merged.hdf"));
     await json("leverage", "leverage", out, "--patch-qmap", join(facility.folder, "patched.hdf"));
     expect(await readDataset(join(facility.folder, "first", "run_0001_results.hdf"), "xpcs/multitau/normalized_g2")).toEqual(g2);
   });

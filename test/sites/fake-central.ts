@@ -17,6 +17,8 @@ export interface Said {
   readonly failed: { readonly lease: LeaseRef; readonly code: string; readonly reason: string }[];
   readonly returned: LeaseRef[];
   readonly states: string[];
+  /** What was pushed, by stream; ASCII. */
+  readonly logs: Record<string, string>;
   joins: number;
   left: boolean;
 }
@@ -45,7 +47,7 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
   const queue: Lease[] = [];
   const canceled: LeaseRef[] = [];
   const links = new Set<Link>();
-  const said: Said = { completed: [], failed: [], returned: [], states: [], joins: 0, left: false };
+  const said: Said = { completed: [], failed: [], returned: [], states: [], logs: {}, joins: 0, left: false };
   let away = false;
   /** Counts outages: a poll from before one gets nothing that was granted after it. */
   let outages = 0;
@@ -100,6 +102,11 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
     async giveBack({ leases }) {
       said.returned.push(...leases);
       return { news: newsFor([]) };
+    },
+    async pushLog({ stream, data }) {
+      const before = said.logs[stream] ?? "";
+      said.logs[stream] = before + new TextDecoder().decode(data);
+      return { size: said.logs[stream].length };
     },
     async leave() {
       said.left = true;

@@ -55,6 +55,7 @@ function startSite(overrides: Partial<SiteOptions> = {}): Site {
     slots: 2,
     threadsPerSlot: 1,
     apps: ["xpcs.noop", "xpcs.corr"],
+    commands: {},
     capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
     workDir: join(folder, "work"),
     dial: central.dial,

@@ -197,7 +197,7 @@ it("xpcs submit makes a job for each q-map, with the same names", () => {
     shared: { tags: {}, attemptsMax: 1 },
   };
   const works = submitSpecs({ ...words, overwrite: false, repeatable: false }).map(({ work }) => work);
-  const named = works.map((work) => (work.app === "xpcs.corr" ? [work.qmap?.path, work.out.path] : []));
+  const named = works.map((work) => ("options" in work ? [work.qmap?.path, work.out.path] : []));
   expect(named).toEqual([
     [fine, join(ROOT, "small_fine_results.hdf")],
     [coarse, join(ROOT, "small_coarse_results.hdf")],

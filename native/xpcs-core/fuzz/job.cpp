@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const fuzzing::MemoryFile file;
     Request request;
     request.input = "x";
-    request.compatXpcsEigen = (input.choice() & 1) != 0;
+    request.compat = static_cast<Compat>(input.choice() % 3);
     {
       const h5::Handle made = fuzzing::create(file);
       for (const char* name : kNumbers) fuzzing::write_dataset(made, name, input, {1, 1});

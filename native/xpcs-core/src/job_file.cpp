@@ -174,7 +174,7 @@ void read_job_file(const h5::File& job, const std::string& entry, const Request&
     if (!std::isfinite(settings.lld) || !std::isfinite(settings.sigma)) throw Error(Code::invalid_argument, reader.path("lld") + " and " + reader.path("sigma") + " in " + job.path() + " must be finite");
   }
   if (reader.enabled(reader.path("flatfield_enabled"))) read_flatfield(job, settings);
-  read_further_settings(job, reader, request.compatXpcsEigen, settings);
+  read_further_settings(job, reader, request.compat == Compat::xpcs_eigen, settings);
   settings.normFactor = norm_factor(job);
   settings.resultGroup = job.text(reader.path("output_data")).value_or("/exchange");
 }

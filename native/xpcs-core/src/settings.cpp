@@ -94,15 +94,20 @@ void check_apart(std::span<const Request> requests) {
   }
 }
 
+Errors usual_errors(const Request& request, const Settings& settings) {
+  if (request.compat == Compat::boost_corr) return Errors::boost_corr;
+  // The exchange layout's column is by definition XPCS-Eigen's.
+  return settings.layout == Layout::exchange || request.compat == Compat::xpcs_eigen ? Errors::xpcs_eigen : Errors::influence;
+}
+
 void resolve_errors(const Request& request, Settings& settings) {
   settings.averaging = request.averaging.value_or(Averaging::plain);
   if (settings.averaging == Averaging::plain) {
-    // The exchange layout's column is by definition XPCS-Eigen's.
-    settings.errors = request.errors.value_or(settings.layout == Layout::exchange || request.compatXpcsEigen ? Errors::xpcs_eigen : Errors::influence);
+    settings.errors = request.errors.value_or(usual_errors(request, settings));
     return;
   }
   const std::string given = std::string("--averaging ") + averaging_name(settings.averaging);
-  if (request.compatXpcsEigen) throw Error(Code::invalid_argument, given + " is not XPCS-Eigen's, whose mean is plain; leave it or --compat xpcs-eigen out");
+  if (request.compat != Compat::none) throw Error(Code::invalid_argument, given + " is neither XPCS-Eigen's nor boost_corr's, whose mean is plain; leave it or --compat out");
   if (request.errors && *request.errors != Errors::influence) {
     throw Error(Code::invalid_argument, "--errors " + std::string(errors_name(*request.errors)) + " is the error of a plain mean; " + given + " has its own: leave --errors out");
   }
@@ -124,6 +129,9 @@ const char* errors_name(Errors errors) noexcept {
 Settings resolve_settings(const Request& request) {
   Settings settings;
   if (!request.qmap && !request.job) throw Error(Code::invalid_argument, "neither a q-map nor a job file was given: pass --qmap or --job");
+  if (request.job && request.compat == Compat::boost_corr) {
+    throw Error(Code::invalid_argument, "--compat boost-corr does not go with a job file, which boost_corr does not read; give the maps with --qmap");
+  }
   if (request.job) {
     const h5::File job = h5::File::open(*request.job);
     read_job_file(job, request.entry.value_or("/xpcs"), request, settings);
@@ -173,7 +181,7 @@ Settings resolve_settings(const Request& request) {
   if (request.partials) settings.partials = *request.partials;
   if (request.leverage && settings.type == AnalysisType::twotime) throw Error(Code::invalid_argument, "--leverage has no effect on a two-time analysis");
   if (request.leverage && settings.layout != Layout::nexus) throw Error(Code::invalid_argument, "--leverage needs the NeXus layout, which has a place for it; add --layout nexus");
-  settings.splitBins = request.compatXpcsEigen ? SplitBins::drop_minority : SplitBins::error;
+  settings.splitBins = request.compat == Compat::xpcs_eigen ? SplitBins::drop_minority : SplitBins::error;
   settings.threads = request.threads.value_or(std::max(1U, std::thread::hardware_concurrency()));
 
   const bool eventWords = settings.format == Format::rigaku || settings.format == Format::ufxc;
@@ -192,6 +200,7 @@ Settings resolve_settings(const Request& request) {
   if (request.firstFrame) settings.reader.firstFrame = *request.firstFrame;
   if (settings.format == Format::rigaku) resolve_rigaku(request, settings);
   settings.reader.threads = settings.threads;
+  if (request.compat == Compat::boost_corr && !request.monitor) settings.normalizeByFrameSum = true;
   if (request.normalizeByFrameSum) settings.normalizeByFrameSum = *request.normalizeByFrameSum;
   if (request.monitor) {
     if (settings.normalizeByFrameSum) throw Error(Code::invalid_argument, "a monitor and the frame sum cannot both normalise; pass --normalize none with --monitor");

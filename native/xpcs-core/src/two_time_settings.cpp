@@ -106,6 +106,7 @@ std::uint64_t memory_available() {
 void resolve_two_time(const Request& request, Settings& settings) {
   TwoTimeSettings& set = settings.twoTime;
   if (request.job) read_job(request, settings);
+  if (request.compat == Compat::boost_corr) set.smoothing = Smoothing::sqmap;
   if (request.smoothing) set.smoothing = *request.smoothing;
   if (request.smoothingFilter) set.filter = *request.smoothingFilter;
   if (request.window) set.window = *request.window;

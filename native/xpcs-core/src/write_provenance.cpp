@@ -39,6 +39,15 @@ std::string conventions(const Settings& settings) {
   return text;
 }
 
+const char* compat_name(Compat compat) {
+  switch (compat) {
+    case Compat::none: return "none";
+    case Compat::xpcs_eigen: return "xpcs-eigen";
+    case Compat::boost_corr: return "boost-corr";
+  }
+  return "?";
+}
+
 const char* type_name(AnalysisType type) {
   switch (type) {
     case AnalysisType::multitau: return "multitau";
@@ -81,7 +90,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   text("layout", settings.layout == Layout::nexus ? "nexus" : "exchange");
   text("errors", errors_name(settings.errors));
   text("averaging", averaging_name(settings.averaging));
-  text("compat", request.compatXpcsEigen ? "xpcs-eigen" : "none");
+  text("compat", compat_name(request.compat));
   text("input_path", settings.input);
   if (::stat(settings.input.c_str(), &facts) == 0) integer("input_bytes", static_cast<std::uint64_t>(facts.st_size));
   text("input_modified", modified_time_text(settings.input));

@@ -21,6 +21,8 @@ enum class Compression { none, gzip };
 /// Convention of the standard error of g2 (docs/multitau.md).
 enum class Errors { influence, xpcs_eigen, boost_corr };
 const char* errors_name(Errors errors) noexcept;
+/// Whose whole set of conventions holds where nothing else is said (docs/multitau.md).
+enum class Compat { none, xpcs_eigen, boost_corr };
 
 struct Request {
   std::optional<std::string> input, qmap, job, metadata;
@@ -31,7 +33,7 @@ struct Request {
   bool leverage = false;  ///< also find the pixels that pull g2
   std::optional<Layout> layout;
   std::optional<std::string> exchange, entry;
-  bool compatXpcsEigen = false;
+  Compat compat = Compat::none;
   std::optional<Errors> errors;
   std::optional<std::uint32_t> partials;  ///< time windows with a g2 of their own; 0: none
   std::optional<Averaging> averaging;  ///< of the static bins of a dynamic bin

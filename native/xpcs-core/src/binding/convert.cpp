@@ -77,7 +77,7 @@ constexpr std::array kNormalize{std::pair("framesum", true), std::pair("none", f
 constexpr std::array kErrors{std::pair("influence", Errors::influence), std::pair("xpcs-eigen", Errors::xpcs_eigen), std::pair("boost-corr", Errors::boost_corr)};
 constexpr std::array kAveragings{std::pair("plain", Averaging::plain), std::pair("weighted", Averaging::weighted), std::pair("robust", Averaging::robust)};
 constexpr std::array kPoolings{std::pair("per-repeat", Pooling::per_repeat), std::pair("pooled", Pooling::pooled)};
-constexpr std::array kCompat{std::pair("xpcs-eigen", true)};
+constexpr std::array kCompat{std::pair("xpcs-eigen", Compat::xpcs_eigen), std::pair("boost-corr", Compat::boost_corr)};
 
 }  // namespace
 
@@ -134,7 +134,7 @@ Request to_request(const Napi::Object& from) {
   request.layout = word(options, "layout", kLayouts);
   request.exchange = text(options, "exchange");
   request.entry = text(options, "entry");
-  request.compatXpcsEigen = word(options, "compat", kCompat).value_or(false);
+  request.compat = word(options, "compat", kCompat).value_or(Compat::none);
   request.errors = word(options, "errors", kErrors);
   request.averaging = to_averaging(options);
   request.partials = number<std::uint32_t>(options, "partials");

@@ -1,0 +1,116 @@
+/**
+ * What the attempts of jobs have written: one file for each attempt and stream, which sites add to while a command runs. Not in the ledger: a log
+ * helps a person and decides nothing, so it is not synced, and one that is lost is only shorter.
+ */
+import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { JobId } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import { type LeaseRef, LOG_STREAMS, type LogStream } from "../core/protocols.js";
+
+/** Head and tail, and the line between them. */
+const BYTES_MAX = LIMITS.logHeadBytes + LIMITS.logTailBytes + 1_024;
+
+export class AttemptLogs {
+  readonly #dir: string;
+  /** Writes to a file come one after the other. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** @param dir made with the first log */
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  #path({ job, epoch }: LeaseRef, stream: LogStream): string {
+    return join(this.#dir, job, `${epoch}.${stream}`);
+  }
+
+  async size(lease: LeaseRef, stream: LogStream): Promise<number> {
+    return stat(this.#path(lease, stream)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  }
+
+  /**
+   * Adds `data` if it begins where the file ends.
+   *
+   * @returns the size of the file afterwards
+   */
+  append(lease: LeaseRef, stream: LogStream, offset: number, data: Uint8Array): Promise<number> {
+    const path = this.#path(lease, stream);
+    const write = async (): Promise<number> => {
+      const size = await this.size(lease, stream);
+      const room = BYTES_MAX - size;
+      if (offset !== size || data.length === 0 || room <= 0) return size;
+      await mkdir(join(this.#dir, lease.job), { recursive: true, mode: 0o700 });
+      const file = await open(path, "a", 0o600);
+      try {
+        await file.appendFile(data.subarray(0, room));
+      } finally {
+        await file.close();
+      }
+      for (const run of this.#waiting.get(path) ?? []) run();
+      return size + Math.min(data.length, room);
+    };
+    const next = (this.#busy.get(path) ?? Promise.resolve()).catch(() => {}).then(write);
+    this.#busy.set(path, next);
+    const forget = () => {
+      if (this.#busy.get(path) === next) this.#busy.delete(path);
+    };
+    next.then(forget, forget);
+    return next;
+  }
+
+  /**
+   * Text from byte `offset` on, at most a chunk. A character of which only the first bytes are there comes with the next part.
+   *
+   * @returns with the byte after it
+   */
+  async read(lease: LeaseRef, stream: LogStream, offset: number): Promise<{ text: string; next: number }> {
+    const file = await open(this.#path(lease, stream), "r").catch(() => null);
+    if (file === null) return { text: "", next: offset };
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(LIMITS.logChunkBytes), 0, LIMITS.logChunkBytes, offset);
+      const bytes = buffer.subarray(0, bytesRead);
+      const whole = bytes.subarray(0, bytes.length - cutCharacter(bytes));
+      return { text: new TextDecoder().decode(whole), next: offset + whole.length };
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Calls `run` with each addition, until the answer is called. */
+  onAppend(lease: LeaseRef, stream: LogStream, run: () => void): () => void {
+    const path = this.#path(lease, stream);
+    const waiting = this.#waiting.get(path) ?? new Set();
+    this.#waiting.set(path, waiting.add(run));
+    return () => {
+      waiting.delete(run);
+      if (waiting.size === 0) this.#waiting.delete(path);
+    };
+  }
+
+  /** Removes all logs of jobs. */
+  async remove(jobs: Iterable<JobId>): Promise<void> {
+    for (const job of jobs) await rm(join(this.#dir, job), { recursive: true, force: true });
+  }
+
+  /** Files of a job's logs, as `EPOCH.STREAM`. */
+  async list(job: JobId): Promise<string[]> {
+    const names = await readdir(join(this.#dir, job)).catch(() => []);
+    return names.filter((name) => LOG_STREAMS.some((stream) => name.endsWith(`.${stream}`))).sort();
+  }
+}
+
+/** Bytes at the end that begin a UTF-8 character and do not end it: 0 to 3. */
+function cutCharacter(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back]!;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}

@@ -1,0 +1,115 @@
+/**
+ * The commands that a site allows, from its settings file (docs/apps.md): by name, an argv template and the type of each parameter. A job names
+ * the app and fills in the parameters; it never brings a command line, and nothing goes through a shell.
+ */
+import { readFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { XpcsError } from "../core/errors.js";
+import { BUILT_IN_PREFIX } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+
+const NAME = /^[a-z][A-Za-z0-9_]{0,63}$/;
+/** What a template may use beside the parameters. */
+export const GIVEN = ["job", "epoch", "site", "cores", "gpus", "folder"] as const;
+
+const bounds = { min: z.number().optional(), max: z.number().optional() };
+const parameter = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("integer"), ...bounds, default: z.int().optional(), optional: z.literal(true).optional() }),
+  z.strictObject({ type: z.literal("number"), ...bounds, default: z.number().optional(), optional: z.literal(true).optional() }),
+  z.strictObject({ type: z.literal("boolean"), default: z.boolean().optional(), optional: z.literal(true).optional() }),
+  z.strictObject({
+    type: z.literal("text"),
+    choices: z.array(z.string()).min(1).optional(),
+    /** The whole text must match it. */
+    pattern: z
+      .string()
+      .refine((source) => isPattern(source), "is no regular expression")
+      .optional(),
+    default: z.string().optional(),
+    optional: z.literal(true).optional(),
+  }),
+  z.strictObject({ type: z.literal("input"), optional: z.literal(true).optional() }),
+  z.strictObject({ type: z.literal("output"), optional: z.literal(true).optional() }),
+]);
+const argument = z.union([z.string(), z.strictObject({ when: z.string(), argv: z.array(z.string()).min(1) })]);
+const argv = z
+  .array(argument)
+  .min(1)
+  .refine(([program]) => typeof program === "string" && isAbsolute(program), "must begin with the absolute path of a program");
+const app = z
+  .strictObject({
+    argv,
+    parameters: z.record(z.string().regex(NAME, "is no name of a parameter"), parameter).default({}),
+    before: z.array(argv).default([]),
+    after: z.array(argv).default([]),
+    env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
+    exclusive: z.boolean().default(false),
+  })
+  .superRefine(({ argv: main, before, after, env, parameters }, context) => {
+    const known = new Set<string>([...GIVEN, ...Object.keys(parameters)]);
+    const fault = (message: string) => context.addIssue({ code: "custom", message });
+    for (const given of GIVEN) if (Object.hasOwn(parameters, given)) fault(`the parameter "${given}" has the name of a given value`);
+    const words = [main, ...before, ...after].flat().flatMap((word) => {
+      if (typeof word === "string") return [word];
+      if (!Object.hasOwn(parameters, word.when)) fault(`"when" names no parameter: "${word.when}"`);
+      return word.argv;
+    });
+    for (const word of [...words, ...Object.values(env)]) {
+      for (const [, name] of word.matchAll(/\{([^{}]*)\}/g))
+        if (!known.has(name!)) fault(`"${word}" uses {${name}}, which is no parameter`);
+    }
+    if (Object.keys(parameters).length > LIMITS.commandFieldsMax) fault(`there are more than ${LIMITS.commandFieldsMax} parameters`);
+  });
+const settings = z.record(
+  z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "is no name of an app")
+    .refine((name) => !name.startsWith(BUILT_IN_PREFIX), `may not begin with ${BUILT_IN_PREFIX}`),
+  app,
+);
+
+export type Parameter = z.infer<typeof parameter>;
+export type CommandApp = z.infer<typeof app>;
+export type CommandApps = Readonly<Record<string, CommandApp>>;
+export type Argv = CommandApp["argv"];
+
+function isPattern(source: string): boolean {
+  try {
+    new RegExp(source, "u");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The settings file of a site's commands.
+ *
+ * @throws NOT_FOUND · INVALID_ARGUMENT naming the app and what is wrong with it
+ */
+export function readCommandApps(path: string): CommandApps {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new XpcsError("NOT_FOUND", `the file of apps ${path} cannot be read: ${(error as Error).message}`);
+  }
+  return parseCommandApps(text, path);
+}
+
+/** The same from its text. */
+export function parseCommandApps(text: string, path: string): CommandApps {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new XpcsError("INVALID_ARGUMENT", `${path} is not JSON: ${(error as Error).message}`);
+  }
+  const parsed = settings.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  // Of a name zod says only that it is wrong; why is one level below.
+  const why = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
+  throw new XpcsError("INVALID_ARGUMENT", `${path}: ${issue.path.map(String).join(".") || "the file"}: ${why}`);
+}
