@@ -13,7 +13,7 @@ export type Format = (typeof FORMATS)[number];
 export const LAYOUTS = ["nexus", "exchange"] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
-/** Conventions of the standard error of g2: docs/multitau.md. */
+/** Conventions of the standard error of g2: docs/errors.md. */
 export const ERROR_CONVENTIONS = ["influence", "xpcs-eigen", "boost-corr"] as const;
 export type ErrorConvention = (typeof ERROR_CONVENTIONS)[number];
 
@@ -21,7 +21,7 @@ export type ErrorConvention = (typeof ERROR_CONVENTIONS)[number];
 export const COMPATS = ["xpcs-eigen", "boost-corr"] as const;
 export type Compat = (typeof COMPATS)[number];
 
-/** How the g2 of the static bins of a dynamic bin become one: docs/multitau.md. */
+/** How the g2 of the static bins of a dynamic bin become one: docs/averaging.md. */
 export const AVERAGINGS = ["plain", "weighted", "robust"] as const;
 export type Averaging = (typeof AVERAGINGS)[number];
 

@@ -1,8 +1,8 @@
 /**
  * Fits of a g2 curve beyond the single exponential (fit.ts): stretched and double exponential, both with the averaging of the
- * multi-tau levels in the model and the correlation of neighbouring lags in the weights. Rates are those of the field.
+ * multi-tau levels in the model and the correlation between lags in the errors. Rates are those of the field.
  */
-import { type CurvePoint, decayShape, type FitQuality, fitDecay, logShapeSlope, usableLags } from "./fit.js";
+import { type CurvePoint, decayShape, type FitQuality, fitDecay, independentLags, logShapeSlope, usableLags } from "./fit.js";
 import { leastSquares, type Model } from "./least-squares.js";
 
 /** g2 = baseline + contrast * exp(-2 (G t)^exponent). */
@@ -73,7 +73,7 @@ export function stretchedShape(rate: number, exponent: number, lag: number, widt
  * Fits rate, exponent, contrast and baseline to one curve.
  * @throws INVALID_ARGUMENT fewer than 5 usable points
  */
-export function fitStretched(points: readonly CurvePoint[]): StretchedFit {
+export function fitStretched(points: readonly CurvePoint[], correlation = independentLags): StretchedFit {
   const { used, ...left } = usableLags(points, 5);
   const single = fitDecay(points);
   const model: Model = ([logRate, logExponent, contrast, baseline]) => {
@@ -89,7 +89,7 @@ export function fitStretched(points: readonly CurvePoint[]): StretchedFit {
     };
   };
   const starts = START_EXPONENTS.map((exponent) => [Math.log(single.rate), Math.log(exponent), single.contrast, single.baseline]);
-  const { parameters, errors, chi2, converged } = leastSquares(used, model, starts);
+  const { parameters, errors, chi2, converged } = leastSquares(used, model, starts, correlation);
   const [rate, exponent] = [Math.exp(parameters[0]!), Math.exp(parameters[1]!)];
   return {
     rate,
@@ -128,7 +128,7 @@ export function doubleShape(fast: number, slow: number, fraction: number, lag: n
  * runs to 0 or 1 and the errors are large.
  * @throws INVALID_ARGUMENT fewer than 6 usable points
  */
-export function fitDouble(points: readonly CurvePoint[]): DoubleFit {
+export function fitDouble(points: readonly CurvePoint[], correlation = independentLags): DoubleFit {
   const { used, ...left } = usableLags(points, 6);
   const single = fitDecay(points);
   // The fraction goes through the logistic function, so that it stays between 0 and 1.
@@ -148,7 +148,7 @@ export function fitDouble(points: readonly CurvePoint[]): DoubleFit {
     single.contrast,
     single.baseline,
   ]);
-  const { parameters, errors, chi2, converged } = leastSquares(used, model, starts);
+  const { parameters, errors, chi2, converged } = leastSquares(used, model, starts, correlation);
   const swapped = parameters[0]! < parameters[1]!;
   const [fast, slow] = swapped ? ([1, 0] as const) : ([0, 1] as const);
   const rates = [Math.exp(parameters[0]!), Math.exp(parameters[1]!)] as const;

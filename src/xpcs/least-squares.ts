@@ -1,9 +1,10 @@
 /**
- * Nonlinear least squares on a g2 curve with any number of parameters: Gauss-Newton steps with Levenberg-Marquardt damping on
- * whitened residuals. What the parameters mean is the model's business (fit-models.ts).
+ * Nonlinear least squares on a g2 curve with any number of parameters: Gauss-Newton steps with Levenberg-Marquardt damping. Weights
+ * are the inverse variances of the lags; their correlation goes into the parameters' errors. What the parameters mean is the
+ * model's business (fit.ts, fit-models.ts); why not a package: docs/decisions/0011-least-squares.md.
  */
-import { type CurvePoint, whitening } from "./fit.js";
-import { backSolve, cholesky, forwardSolve, invertPositive } from "./small-linear.js";
+import type { CurvePoint, LagCorrelation } from "./fit.js";
+import { backSolve, cholesky, forwardSolve, invertPositive, type Matrix } from "./small-linear.js";
 
 /** Model values on the lags, and their derivatives: columns[k][i] = d value i / d parameter k. */
 export interface ModelValues {
@@ -32,33 +33,41 @@ interface State {
   readonly chi2: number;
   readonly normal: number[][];
   readonly gradient: number[];
+  /** Derivatives over the errors [parameters, lags]. */
+  readonly slopes: readonly (readonly number[])[];
 }
 
 /** The best solution from several starting points. */
-export function leastSquares(points: readonly CurvePoint[], model: Model, starts: readonly (readonly number[])[]): Solution {
+export function leastSquares(
+  points: readonly CurvePoint[],
+  model: Model,
+  starts: readonly (readonly number[])[],
+  correlation: LagCorrelation,
+): Solution {
   const evaluate = evaluator(points, model);
-  const solutions = starts.map((start) => descend(evaluate, start)).filter(({ chi2 }) => Number.isFinite(chi2));
+  const between = points.map((a) => points.map((b) => correlation(a, b)));
+  const solutions = starts.map((start) => descend(evaluate, start, between)).filter(({ chi2 }) => Number.isFinite(chi2));
   const ordered = solutions.sort((a, b) => a.chi2 - b.chi2);
   return ordered[0] ?? { parameters: starts[0]!, errors: starts[0]!.map(() => Number.NaN), chi2: Number.NaN, converged: false };
 }
 
 function evaluator(points: readonly CurvePoint[], model: Model): (parameters: readonly number[]) => State {
-  const whiten = whitening(points);
-  const data = points.map(({ g2 }) => g2);
+  const inErrors = (values: readonly number[]): number[] => values.map((value, i) => value / points[i]!.error);
   const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
   return (parameters) => {
     const { values, columns } = model(parameters);
-    const residual = whiten(data.map((value, i) => value - values[i]!));
-    const slopes = columns.map((column) => whiten(column));
+    const residual = inErrors(points.map(({ g2 }, i) => g2 - values[i]!));
+    const slopes = columns.map(inErrors);
     return {
       chi2: dot(residual, residual),
       normal: slopes.map((a) => slopes.map((b) => dot(a, b))),
       gradient: slopes.map((slope) => dot(slope, residual)),
+      slopes,
     };
   };
 }
 
-function descend(evaluate: (parameters: readonly number[]) => State, start: readonly number[]): Solution {
+function descend(evaluate: (parameters: readonly number[]) => State, start: readonly number[], between: Matrix): Solution {
   let parameters = start;
   let state = evaluate(parameters);
   let damping = 1e-3;
@@ -78,7 +87,7 @@ function descend(evaluate: (parameters: readonly number[]) => State, start: read
   }
   // A step of no length that cannot go lower is an arrival too.
   if (damping >= DAMPING_MAX) converged = true;
-  const errors = standardErrors(state.normal);
+  const errors = standardErrors(state, between);
   return { parameters, errors, chi2: state.chi2, converged: converged && errors.every(Number.isFinite) };
 }
 
@@ -101,11 +110,18 @@ function dampedStep({ normal, gradient }: State, damping: number): number[] | nu
   }
 }
 
-/** From the inverse of the normal equations; NaN where parameters can stand in for each other. */
-function standardErrors(normal: number[][]): number[] {
+/**
+ * From N^-1 (S R S^T) N^-1, with N = S S^T the normal equations, S the slopes and R the correlation between lags: right whatever
+ * the weights (Liang and Zeger 1986, Biometrika 73, 13, eq. 6, with the covariance known). NaN where parameters can stand in for each other.
+ */
+function standardErrors({ normal, slopes }: State, between: Matrix): number[] {
   try {
-    const covariance = invertPositive(normal);
-    return covariance.map((row, i) => (row[i]! * normal[i]![i]! > INFLATION_MAX ? Number.NaN : Math.sqrt(row[i]!)));
+    const inverse = invertPositive(normal);
+    return inverse.map((row, at) => {
+      if (row[at]! * normal[at]![at]! > INFLATION_MAX) return Number.NaN;
+      const pull = slopes[0]!.map((_, lag) => row.reduce((sum, value, k) => sum + value * slopes[k]![lag]!, 0));
+      return Math.sqrt(pull.reduce((sum, a, i) => sum + a * between[i]!.reduce((inner, r, j) => inner + r * pull[j]!, 0), 0));
+    });
   } catch {
     return normal.map(() => Number.NaN);
   }

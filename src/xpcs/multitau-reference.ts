@@ -1,9 +1,12 @@
 /**
  * The plain multi-tau correlation: obvious, slow, dense, double precision. It defines what the native core must compute
  * and is written independently of it; only tests run it. Symmetric normalisation, averages over the pixels of each static
- * partition first, then the unweighted mean of the static partitions of a dynamic one (docs/formats.md, Conventions).
+ * partition first, then the unweighted mean of the static partitions of a dynamic one (docs/multitau.md).
  */
 import { type Delay, delayScheme } from "./delays.js";
+
+/** Photon pairs below which a value has no standard error; a whole number of pairs that was summed in fractions is not missed. */
+const PAIRS_FOR_ERROR = 20 - 1e-9;
 
 export interface ReferenceInput {
   readonly frames: number;
@@ -27,6 +30,10 @@ export interface ReferenceResult {
   /** [delays, dynamicBins] */
   readonly g2: Float64Array;
   readonly stderr: Float64Array;
+  /** [delays, dynamicBins] from the pixels' influence on g2; NaN below 20 photon pairs. */
+  readonly influenceError: Float64Array;
+  /** [delays, dynamicBins] sums of the products of counts. */
+  readonly pairs: Float64Array;
   /** [staticBins], counts per pixel and frame. */
   readonly partitionMean: Float64Array;
   /** [pixels], counts per frame. */
@@ -59,16 +66,22 @@ export function correlateReference(input: ReferenceInput): ReferenceResult {
   const staticBins = sqmap.reduce((a, b, p) => (dqmap[p]! >= 1 ? Math.max(a, b) : a), 0);
   const g2 = new Float64Array(delays.length * dynamicBins);
   const stderr = new Float64Array(delays.length * dynamicBins);
-  for (let d = 0; d < delays.length; d++) {
+  const influenceError = new Float64Array(delays.length * dynamicBins);
+  const pairs = new Float64Array(delays.length * dynamicBins);
+  for (const [d, { level, tau }] of delays.entries()) {
     const at = d * pixels;
+    const products = Math.floor(frames / 2 ** level) - tau / 2 ** level;
     const moments = { G2: G2.subarray(at, at + pixels), IP: IP.subarray(at, at + pixels), IF: IF.subarray(at, at + pixels) };
     for (let q = 1; q <= dynamicBins; q++) {
       const inBin = [...kept.keys()].filter((p) => kept[p] === 1 && dqmap[p] === q);
-      g2[d * dynamicBins + q - 1] = normalizedG2(moments, inBin, sqmap);
-      stderr[d * dynamicBins + q - 1] = pixelSpreadError(moments, inBin);
+      const value = d * dynamicBins + q - 1;
+      g2[value] = normalizedG2(moments, inBin, sqmap);
+      stderr[value] = pixelSpreadError(moments, inBin);
+      pairs[value] = inBin.reduce((sum, p) => sum + moments.G2[p]! * products * 4 ** level, 0);
+      influenceError[value] = pairs[value]! < PAIRS_FOR_ERROR ? Number.NaN : influenceErrorOf(moments, inBin, sqmap);
     }
   }
-  return { delays, G2, IP, IF, dynamicBins, staticBins, g2, stderr, ...staticOutputs(input, staticBins) };
+  return { delays, G2, IP, IF, dynamicBins, staticBins, g2, stderr, influenceError, pairs, ...staticOutputs(input, staticBins) };
 }
 
 /** Means of neighbouring pairs; an odd last value is dropped. */
@@ -137,6 +150,35 @@ function pixelSpreadError(moments: Moments, inBin: readonly number[]): number {
   const mean = ratios.reduce((a, b) => a + b, 0) / ratios.length;
   const variance = ratios.reduce((a, b) => a + (b - mean) ** 2, 0) / ratios.length;
   return Math.sqrt(variance / ratios.length);
+}
+
+/**
+ * Delta method for a mean of ratios of means: the influence of pixel i on <G2> / (<IP> <IF>) of its static partition is what g2
+ * changes by when i alone gets more weight. Where a partition has one pixel, the partitions are the units instead.
+ */
+function influenceErrorOf(moments: Moments, inBin: readonly number[], sqmap: Int32Array): number {
+  const ratios: number[] = [];
+  let variance = 0;
+  let alone = false;
+  for (const s of new Set(inBin.map((p) => sqmap[p]!))) {
+    const members = inBin.filter((p) => sqmap[p] === s);
+    const n = members.length;
+    const mean = (values: Float64Array): number => members.reduce((total, p) => total + values[p]!, 0) / n;
+    const [g, past, future] = [mean(moments.G2), mean(moments.IP), mean(moments.IF)];
+    const ratio = g / (past * future);
+    if (Number.isNaN(ratio)) continue;
+    if (!Number.isFinite(ratio)) return Number.NaN;
+    ratios.push(ratio);
+    alone ||= n === 1;
+    for (const p of members) {
+      const influence = (moments.G2[p]! - ratio * (moments.IP[p]! * future + moments.IF[p]! * past - past * future)) / (past * future);
+      variance += influence ** 2 / (n * (n - 1));
+    }
+  }
+  const units = ratios.length;
+  if (!alone) return Math.sqrt(variance) / units;
+  const mean = ratios.reduce((a, b) => a + b, 0) / units;
+  return Math.sqrt(ratios.reduce((a, b) => a + (b - mean) ** 2, 0) / (units * (units - 1)));
 }
 
 /** Time and space averages over all valid pixels, also those that are not correlated; masked pixels count as 0. */

@@ -16,7 +16,7 @@ export interface CorrelatorOptions {
   readonly dqmap: Int32Array;
   /** int32 [height * width]: static bin of each pixel, 1-based, 0 = masked. */
   readonly sqmap: Int32Array;
-  /** Of the static bins of a dynamic bin, default plain: docs/multitau.md. */
+  /** Of the static bins of a dynamic bin, default plain: docs/averaging.md. */
   readonly averaging?: Averaging;
   /** Delays per level, default 4. */
   readonly dpl?: number;
@@ -33,7 +33,7 @@ export interface CorrelatorResult {
   readonly tauFrames: Float64Array;
   /** float64 [delays, dynamicBins]; NaN where no pixel of the bin has a photon in the lag's range. */
   readonly g2: Float64Array;
-  /** float64 [delays, dynamicBins]: standard error from the pixels' influence on g2; NaN below 20 pairs. docs/multitau.md */
+  /** float64 [delays, dynamicBins]: standard error from the pixels' influence on g2; NaN below 20 pairs. docs/errors.md */
   readonly g2Err: Float64Array;
   /** float64 [delays, dynamicBins]: standard error in the convention of XPCS-Eigen (spread of the pixels' ratios). */
   readonly g2SpreadErr: Float64Array;

@@ -1,4 +1,4 @@
-/** Linear algebra of small dense systems, as the curve fit needs it: Cholesky root, forward substitution, 3 x 3 solve. */
+/** Linear algebra of small dense systems, as the curve fit needs it: Cholesky root, substitutions, inverse. */
 import { XpcsError } from "../core/errors.js";
 
 export type Matrix = readonly (readonly number[])[];
@@ -58,25 +58,4 @@ export function invertPositive(matrix: Matrix): number[][] {
     ),
   );
   return matrix.map((_, i) => matrix.map((_row, j) => columns[j]![i]! * scale[i]! * scale[j]!));
-}
-
-/** Inverse of a 3 x 3 matrix (row-major), by cofactors after scaling rows and columns to a unit diagonal. */
-export function invert3(matrix: readonly number[]): number[] {
-  const scale = [0, 4, 8].map((at) => 1 / Math.sqrt(matrix[at]!));
-  const m = matrix.map((value, at) => value * scale[Math.floor(at / 3)]! * scale[at % 3]!);
-  const minor = (r1: number, r2: number, c1: number, c2: number): number =>
-    m[3 * r1 + c1]! * m[3 * r2 + c2]! - m[3 * r1 + c2]! * m[3 * r2 + c1]!;
-  const cofactors = [
-    [minor(1, 2, 1, 2), -minor(0, 2, 1, 2), minor(0, 1, 1, 2)],
-    [-minor(1, 2, 0, 2), minor(0, 2, 0, 2), -minor(0, 1, 0, 2)],
-    [minor(1, 2, 0, 1), -minor(0, 2, 0, 1), minor(0, 1, 0, 1)],
-  ];
-  const determinant = m[0]! * cofactors[0]![0]! + m[1]! * cofactors[1]![0]! + m[2]! * cofactors[2]![0]!;
-  return cofactors.flatMap((row, i) => row.map((value, j) => (value / determinant) * scale[i]! * scale[j]!));
-}
-
-/** Solves a 3 x 3 system (row-major matrix). */
-export function solve3(matrix: readonly number[], b: readonly number[]): number[] {
-  const inverse = invert3(matrix);
-  return [0, 1, 2].map((i) => inverse[3 * i]! * b[0]! + inverse[3 * i + 1]! * b[1]! + inverse[3 * i + 2]! * b[2]!);
 }

@@ -1,7 +1,7 @@
 /** The fit on known curves: exact without noise, honest errors with noise. */
 import { describe, expect, it } from "vitest";
 import { delayScheme } from "../../src/xpcs/delays.js";
-import { type CurvePoint, decayShape, fitDecay, lagCorrelation, PRODUCTS_MIN } from "../../src/xpcs/fit.js";
+import { type CurvePoint, decayShape, fitDecay, independentLags, type LagCorrelation, PRODUCTS_MIN } from "../../src/xpcs/fit.js";
 import { Random } from "../../src/xpcs/random.js";
 import { cholesky } from "../../src/xpcs/small-linear.js";
 
@@ -19,9 +19,12 @@ function curve(truth = TRUTH, noise = 0.02): CurvePoint[] {
   }));
 }
 
-/** The same curve with noise whose neighbouring lags are correlated as shared pairs make them. */
-function noisy(points: readonly CurvePoint[], random: Random): CurvePoint[] {
-  const root = cholesky(points.map((a) => points.map((b) => lagCorrelation(a, b))));
+/** A correlation over decades, as few speckles make it: exp(-|ln(ratio of the lags)|). */
+const overDecades: LagCorrelation = (a, b) => Math.min(a.lag / b.lag, b.lag / a.lag);
+
+/** The same curve with noise of the given correlation. */
+function noisy(points: readonly CurvePoint[], random: Random, correlation: LagCorrelation): CurvePoint[] {
+  const root = cholesky(points.map((a) => points.map((b) => correlation(a, b))));
   const independent = points.map(() => random.normal());
   return points.map((point, i) => ({
     ...point,
@@ -61,13 +64,16 @@ describe("a fit", () => {
     expect(fitDecay(curve({ ...TRUTH, rate }, 0.001)).rate / rate).toBeCloseTo(1, 6);
   });
 
-  it("states errors that are right: pulls of 300 curves have unit spread, and chi2 / dof is 1", () => {
+  it.each([
+    ["independent lags", independentLags],
+    ["lags that are correlated over decades", overDecades],
+  ] as const)("states errors that are right: pulls of 300 curves of %s have unit spread", (_what, correlation) => {
     const random = new Random(7);
     const pulls = { rate: [] as number[], contrast: [] as number[], baseline: [] as number[] };
     let chi2 = 0;
     let dof = 0;
     for (let i = 0; i < 300; i++) {
-      const fit = fitDecay(noisy(curve(), random));
+      const fit = fitDecay(noisy(curve(), random, correlation), correlation);
       pulls.rate.push((fit.rate - TRUTH.rate) / fit.rateError);
       pulls.contrast.push((fit.contrast - TRUTH.contrast) / fit.contrastError);
       pulls.baseline.push((fit.baseline - TRUTH.baseline) / fit.baselineError);
@@ -81,8 +87,16 @@ describe("a fit", () => {
       expect(spread, `spread of ${parameter}`).toBeLessThan(1.25);
       expect(Math.abs(mean), `bias of ${parameter}`).toBeLessThan(0.25);
     }
-    expect(chi2 / dof).toBeGreaterThan(0.95);
-    expect(chi2 / dof).toBeLessThan(1.05);
+    if (correlation === independentLags) expect(Math.abs(chi2 / dof - 1)).toBeLessThan(0.05);
+  });
+
+  it("would state errors that are too small, were a correlation over decades passed over", () => {
+    const random = new Random(8);
+    const pulls = Array.from({ length: 100 }, () => {
+      const fit = fitDecay(noisy(curve(), random, overDecades));
+      return (fit.contrast - TRUTH.contrast) / fit.contrastError;
+    });
+    expect(pulls.reduce((sum, pull) => sum + pull ** 2, 0) / pulls.length).toBeGreaterThan(1.5 ** 2);
   });
 
   it("leaves out and counts lags without pairs, value or error", () => {

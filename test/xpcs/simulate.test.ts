@@ -83,22 +83,30 @@ describe("a simulated sample", () => {
 });
 
 describe("the fit of simulated photons", () => {
-  it("has pulls of unit spread over 20 samples of 3 rings", () => {
-    const pulls: number[] = [];
+  it("has pulls of unit spread over 20 samples of 3 rings, in rate, contrast and baseline", () => {
+    const pulls = { rate: [] as number[], contrast: [] as number[], baseline: [] as number[] };
+    let [chi2, dof] = [0, 0];
     for (let seed = 1; seed <= 20; seed++) {
       const sample = stripes(RINGS, 30, 40, 4000, seed);
       const result = correlate(sample, simulateEvents(sample));
       RINGS.forEach((ring, at) => {
         const fit = fitDecay(curve(result, at));
         expect(fit.converged).toBe(true);
-        pulls.push((fit.rate - ring.decayRate) / fit.rateError);
+        pulls.rate.push((fit.rate - ring.decayRate) / fit.rateError);
+        pulls.contrast.push((fit.contrast - ring.contrast) / fit.contrastError);
+        pulls.baseline.push((fit.baseline - 1) / fit.baselineError);
+        chi2 += fit.chi2;
+        dof += fit.dof;
       });
     }
-    const mean = pulls.reduce((a, b) => a + b, 0) / pulls.length;
-    const spread = Math.sqrt(pulls.reduce((a, b) => a + (b - mean) ** 2, 0) / (pulls.length - 1));
-    expect(spread).toBeGreaterThan(0.8);
-    expect(spread).toBeLessThan(1.25);
-    expect(Math.abs(mean)).toBeLessThan(0.35);
+    for (const [name, values] of Object.entries(pulls)) {
+      const mean = values.reduce((a, b) => a + b, 0) / values.length;
+      const spread = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1));
+      expect(spread, `spread of ${name}`).toBeGreaterThan(0.8);
+      expect(spread, `spread of ${name}`).toBeLessThan(1.25);
+      expect(Math.abs(mean), `bias of ${name}`).toBeLessThan(0.35);
+    }
+    expect(Math.abs(chi2 / dof - 1)).toBeLessThan(0.1);
   });
 });
 

@@ -18,7 +18,7 @@ namespace xpcs {
 enum class AnalysisType { multitau, twotime, both };
 enum class Layout { nexus, exchange };
 enum class Compression { none, gzip };
-/// Convention of the standard error of g2 (docs/multitau.md).
+/// Convention of the standard error of g2 (docs/errors.md).
 enum class Errors { influence, xpcs_eigen, boost_corr };
 const char* errors_name(Errors errors) noexcept;
 /// Whose whole set of conventions holds where nothing else is said (docs/multitau.md).
