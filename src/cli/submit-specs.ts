@@ -6,7 +6,8 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { CorrOptions } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
-import type { CorrJob, FileRef, JobSpec } from "../core/job.js";
+import type { CorrJob, FileRef, JobSpec, MonitorRef } from "../core/job.js";
+import { monitorRef } from "../core/job-files.js";
 import { LIMITS } from "../core/limits.js";
 import { findMetadata, resultsOf, stemOf } from "../xpcs/corr-files.js";
 import { checkedWork } from "./submit-check.js";
@@ -17,6 +18,8 @@ export interface SubmitWords {
   readonly qmaps: readonly string[];
   readonly job?: string;
   readonly metadata?: string;
+  /** A text file, or FILE:/dataset. */
+  readonly monitor?: string;
   /** Folder of the results; default: beside each input. */
   readonly out?: string;
   readonly overwrite: boolean;
@@ -40,6 +43,11 @@ function fileRef(what: string, path: string): FileRef {
     throw new XpcsError("IO_FAILED", `${what} ${absolute} cannot be read: ${(error as Error).message}`);
   }
   return { path: absolute };
+}
+
+function monitorOf(text: string): MonitorRef {
+  const { path, ...dataset } = monitorRef(text);
+  return { ...fileRef("the monitor", path), ...dataset };
 }
 
 /** `NAME_results.hdf` for the input or, without one, the job file. */
@@ -79,6 +87,7 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
   const qmaps = words.qmaps.length === 0 ? [undefined] : words.qmaps.map((qmap) => fileRef("the q-map", qmap));
   const files = {
     ...(words.job === undefined ? {} : { job: fileRef("the job file", words.job) }),
+    ...(words.monitor === undefined ? {} : { monitor: monitorOf(words.monitor) }),
   };
   const sources = inputs.length > 0 ? inputs.map((input) => fileRef("the input", input)) : [undefined];
   const works = sources.flatMap((input): CorrJob[] => {

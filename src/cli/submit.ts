@@ -32,6 +32,7 @@ async function submit(inputs: readonly string[], options: SubmitOptions, io: Cli
     qmaps: qmap ?? [],
     ...(job === undefined ? {} : { job }),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(options.monitor === undefined ? {} : { monitor: options.monitor }),
     ...(out === undefined ? {} : { out }),
     overwrite: options.overwrite === true,
     options: parseCorrOptions(options),

@@ -5,6 +5,8 @@ export const LIMITS = {
   frameBytesMax: 1024 * 1024,
   /** q bins that one request may list: more than any map has, and a list fits a frame. */
   qBinsMax: 65_536,
+  /** Files that belong to one input: a long Eiger series; with usual paths they fit a page. */
+  inputPartsMax: 1_000,
   /** Nesting of a decoded message; ours need 6. */
   messageDepthMax: 32,
   /** Calls in flight per link before OVERLOADED. */
