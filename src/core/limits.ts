@@ -75,6 +75,8 @@ export const LIMITS = {
   reapMs: 500,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
   pageBytesMax: 512 * 1024,
+  /** Numbers in one span of a list of files: more than one measures in a beam time. */
+  rangeMax: 100_000,
   /** Jobs in one submit call. */
   submitJobsMax: 1_000,
   /** Jobs in one page of a listing. */
