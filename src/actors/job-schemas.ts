@@ -88,6 +88,7 @@ const corrOptions = z.strictObject({
   window: positive.optional(),
   c2: z.enum(C2_FORMS).optional(),
   compression: z.enum(COMPRESSIONS).optional(),
+  streaming: z.boolean().optional(),
   memoryGb: z.number().positive().optional(),
   badFrames: plainText(LIMITS.badFramesCharsMax).optional(),
   normalize: z.enum(NORMALIZATIONS).optional(),
@@ -100,6 +101,11 @@ const corrJob = z
     qmap: file.optional(),
     job: file.optional(),
     metadata: file.optional(),
+    monitor: z
+      .strictObject({ path, dataset: plainText(LIMITS.tagCharsMax).optional() })
+      .transform(withoutUndefined)
+      .optional(),
+    parts: z.array(file).max(LIMITS.inputPartsMax).optional(),
     out: file,
     overwrite: z.boolean(),
     options: corrOptions.transform((options) => withoutUndefined(options)),
@@ -121,8 +127,10 @@ const commandJob = z.strictObject({
   overwrite: z.boolean(),
 } satisfies Record<keyof CommandJob, z.ZodType>);
 const builtIn = z.discriminatedUnion("app", [corrJob, noopJob]);
-/** Which of the two it is decides what is wrong with it. */
-const work: z.ZodType<Work> = z.unknown().transform((value, context): Work => {
+const { $schema: _dialect, ...workAsJsonSchema } = z.toJSONSchema(z.union([builtIn, commandJob]), { io: "input", unrepresentable: "any" });
+/** Which of the two it is decides what is wrong with it; a description of the interface shows both. */
+const described = z.unknown().meta(workAsJsonSchema as Record<string, unknown>);
+const work: z.ZodType<Work> = described.transform((value, context): Work => {
   const isBuiltIn = ["xpcs.corr", "xpcs.noop"].includes((value as { app?: string } | null)?.app ?? "");
   const parsed = (isBuiltIn ? builtIn : commandJob).safeParse(value);
   if (parsed.success) return parsed.data as Work;

@@ -22,10 +22,11 @@ import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { integerOption, positiveOption } from "./option-values.js";
 
-/** What commander hands over: CorrOptions, with `frameTime` for `frameTimeS`, and the metadata file. */
+/** What commander hands over: CorrOptions, with `frameTime` for `frameTimeS`, and the files of metadata and monitor. */
 export interface RawCorrOptions extends Omit<CorrOptions, "frameTimeS"> {
   readonly frameTime?: number;
   readonly metadata?: string;
+  readonly monitor?: string;
 }
 
 /** Largest integer that the native core takes (int32). */
@@ -94,11 +95,13 @@ export function addCorrOptions(command: Command): Command {
       new Option("--c2 <form>", "two-time as a matrix, its means over blocks that grow with the lag, or both (default: full)").choices(C2_FORMS),
     )
     .addOption(new Option("--compression <kind>", "of the C2 matrices (default: none)").choices(COMPRESSIONS))
-    .option("--memory-gb <gb>", "memory that a two-time analysis may take (default: 80 % of what is available)", positiveOption)
+    .option("--streaming", "keep sums instead of photons: memory with a fixed bound, said before the work, however long the series")
+    .option("--memory-gb <gb>", "memory that two-time or --streaming may take (default: 80 % of what is available)", positiveOption)
     .option("--bad-frames <list>", "frames that do not count, such as 1,5-9", frameListOption)
     .addOption(
       new Option("--normalize <by>", "divide every frame by its mean (default: the job file's, else none)").choices(NORMALIZATIONS),
     )
+    .option("--monitor <file>", "normalise the frames by this: a text file of one number per frame, or FILE:/dataset in HDF5")
     .option("--metadata <file>", "NeXus metadata of the measurement (default: *_metadata.hdf beside the input)");
 }
 
@@ -129,6 +132,7 @@ const FIELDS = [
   "window",
   "c2",
   "compression",
+  "streaming",
   "memoryGb",
   "badFrames",
   "normalize",

@@ -1,6 +1,7 @@
 /** What a job may ask for, through the interface of central: experiments, parents by place, resources. The rules themselves are in test/ledger. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
+import type { FileRef } from "../../src/core/job.js";
 import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
 
 let central: TestCentral;
@@ -52,6 +53,66 @@ describe("a job", () => {
     expect(views[3]!.state).toBe("ready");
     expect((await client.remote.sites({})).sites).toMatchObject([{ capacity, apps: ["xpcs.noop"] }]);
     for (const close of [client.close, site.close]) close();
+  });
+
+  it("keeps the monitor and what belongs to its input, and shows them among its inputs", async () => {
+    const [client, site] = [await openClient(central), await openSite(central)];
+    const me = { site: "s", instance: "1" };
+    await site.remote.join({ ...me, host: "h", slots: 1, apps: ["xpcs.corr"], held: [] });
+    const paths = ["/d/a.bin.000", "/d/a.bin.001", "/d/q.hdf", "/d/beam.h5"].map((path) => ({ path }));
+    const [input, part, qmap, beam] = paths as [FileRef, FileRef, FileRef, FileRef];
+    const monitor = { ...beam, dataset: "/entry/i0" };
+    const work = {
+      app: "xpcs.corr" as const,
+      input,
+      parts: [part],
+      qmap,
+      monitor,
+      out: { path: "/d/r.hdf" },
+      overwrite: false,
+      options: {},
+    };
+    const { jobs } = await client.remote.submit({ key: "k", jobs: [{ work, tags: {}, attemptsMax: 1 }] });
+    expect((await client.remote.job({ id: jobs[0]! })).inputs).toEqual(paths.map(({ path }) => path));
+    expect((await site.remote.lease({ ...me, slots: 1, waitMs: 1000 })).leases).toMatchObject([{ work }]);
+    const relative = { ...work, parts: [{ path: "a.bin.001" }] };
+    await expect(client.remote.submit({ key: "l", jobs: [{ work: relative, tags: {}, attemptsMax: 1 }] })).rejects.toThrow(/parts/);
+    for (const close of [client.close, site.close]) close();
+  });
+
+  it("that a site refuses goes to another one, and says who refused it while it waits", async () => {
+    const [client, a, b] = [await openClient(central), await openSite(central), await openSite(central)];
+    const [first, second] = ["a", "b"].map((site) => ({ site, instance: "1" })) as [
+      { site: string; instance: string },
+      { site: string; instance: string },
+    ];
+    for (const [site, me] of [
+      [a, first],
+      [b, second],
+    ] as const)
+      await site.remote.join({ ...me, host: "h", slots: 1, apps: ["xpcs.noop"], held: [] });
+    const { jobs } = await client.remote.submit({ key: "k", jobs: [noop({}, { attemptsMax: 1 })] });
+    const job = jobs[0]!;
+    const { leases } = await a.remote.lease({ ...first, slots: 1, waitMs: 100 });
+    expect(leases).toMatchObject([{ job, epoch: 1 }]);
+    await a.remote.fail({ ...first, lease: { job, epoch: 1 }, code: "REFUSED", reason: "no such camera here" });
+    expect((await a.remote.lease({ ...first, slots: 1, waitMs: 50 })).leases).toEqual([]);
+    const waiting = await client.remote.job({ id: job });
+    expect(waiting).toMatchObject({ state: "ready", reason: expect.stringContaining("site b has a free slot") });
+    expect(waiting.reason).toContain("refused by site a: no such camera here");
+    expect(Date.parse(waiting.since)).toBeGreaterThanOrEqual(Date.parse(waiting.submittedAt));
+    await b.remote.leave(second);
+    expect((await client.remote.job({ id: job })).reason).toBe("no other site offers xpcs.noop; refused by site a: no such camera here");
+    await b.remote.join({ ...second, host: "h", slots: 1, apps: ["xpcs.noop"], held: [] });
+    expect((await b.remote.lease({ ...second, slots: 1, waitMs: 100 })).leases).toMatchObject([{ job, epoch: 2 }]);
+    await b.remote.fail({ ...second, lease: { job, epoch: 2 }, code: "REFUSED", reason: "nor here" });
+    const failed = await client.remote.job({ id: job });
+    expect(failed).toMatchObject({ state: "failed", reason: "site b: nor here (refused before: site a: no such camera here)" });
+    expect(failed.attempts.map(({ site, code }) => [site, code])).toEqual([
+      ["a", "REFUSED"],
+      ["b", "REFUSED"],
+    ]);
+    for (const close of [client.close, a.close, b.close]) close();
   });
 
   it("belongs to an experiment, also when none is named, and is listed by it", async () => {

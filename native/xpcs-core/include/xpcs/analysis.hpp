@@ -51,6 +51,7 @@ struct Request {
   std::optional<C2Form> c2;
   std::optional<Compression> compression;
   std::optional<double> memoryGb;
+  bool streaming = false;  ///< memory with a bound that does not grow with the frames
   std::optional<std::string> badFrames;     ///< "1,5-9", counted in the file
   std::optional<std::string> monitor;       ///< text file, or FILE:/dataset
   std::optional<bool> normalizeByFrameSum;  ///< given: wins over the job file
@@ -104,6 +105,8 @@ struct Settings {
   float normFactor = 0;
   std::string resultGroup = "/exchange";
   TwoTimeSettings twoTime;
+  bool streaming = false;
+  std::uint64_t streamBytesMax = 0;  ///< limit of the streams of a run
   std::uint32_t threads = 1;
   std::vector<std::string> warnings;
 };
@@ -136,7 +139,7 @@ struct Leverage {
 /// Counts of one analysis beside the correlation itself.
 struct Measured {
   std::uint64_t framesRead = 0;             ///< file frames in the range
-  std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read
+  std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read; empty with streaming
   std::vector<double> darkAverage, darkStd;  ///< [n] or empty
   std::vector<std::uint8_t> bad;            ///< [frames of the series] 1: does not count; empty: all count
   std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
@@ -153,6 +156,7 @@ struct Summary {
   std::size_t delays = 0;
   std::size_t twoTimeBins = 0;  ///< 0: no two-time analysis
   std::uint64_t twoTimeBytes = 0;  ///< memory that it was said to need before it started
+  std::uint64_t streamBytes = 0;   ///< most that a stream was said to take before it started; 0: no stream
   double readS = 0, correlateS = 0, writeS = 0, totalS = 0;
   std::uint64_t outBytes = 0;
 };
@@ -165,6 +169,10 @@ std::vector<Settings> resolve_settings(std::span<const Request> requests);
 
 /// One request per q-map. @throws invalid_argument the request itself has none
 std::vector<Request> requests_of(const Request& request, std::span<const FurtherMap> further);
+
+/// The files that hold the frames, the named one first: modules of a Rigaku 3M, data files behind an HDF5 master.
+/// @throws not_found one of them is missing, and what opening the input throws
+std::vector<std::string> input_files(const Settings& settings);
 
 /// Runs it all; nothing is left at request.out when it throws.
 Summary run_analysis(const Request& request, const Control& control);
