@@ -73,7 +73,9 @@ export async function readResultFile(path: string): Promise<ResultFile> {
   try {
     const read = readerOf(path, file);
     if ([NEXUS_G2, NEXUS_C2_BINS].some(read.has)) return nexusResult(path, read);
-    const group = read.groups().find((name) => ["norm-0-g2", "g2full", "C2MT/delay_list"].some((dataset) => read.has(`/${name}/${dataset}`)));
+    const group = read
+      .groups()
+      .find((name) => ["norm-0-g2", "g2full", "C2MT/delay_list"].some((dataset) => read.has(`/${name}/${dataset}`)));
     if (group !== undefined) return exchangeResult(path, read, `/${group}`);
     throw new XpcsError(
       "UNSUPPORTED",

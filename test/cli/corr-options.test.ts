@@ -13,13 +13,14 @@ function parse(...words: string[]): CorrOptions {
 describe("two-time options", () => {
   it("reach the request", () => {
     const words =
-      "--type twotime --q-bins 5-7,2 --smoothing staticmap --smoothing-filter average --window 20 --compression gzip --streaming --memory-gb 1.5";
+      "--type twotime --q-bins 5-7,2 --smoothing staticmap --smoothing-filter average --window 20 --c2 both --compression gzip --streaming --memory-gb 1.5";
     expect(parse(...words.split(" "))).toEqual({
       type: "twotime",
       qBins: [2, 5, 6, 7],
       smoothing: "staticmap",
       smoothingFilter: "average",
       window: 20,
+      c2: "both",
       compression: "gzip",
       streaming: true,
       memoryGb: 1.5,
@@ -33,6 +34,7 @@ describe("two-time options", () => {
   it.each([
     ["--smoothing", "smooth"],
     ["--smoothing-filter", "median"],
+    ["--c2", "half"],
     ["--compression", "lzf"],
     ["--window", "0"],
     ["--memory-gb", "0"],
