@@ -15,40 +15,51 @@ std::vector<std::uint32_t> starts(const std::vector<std::uint32_t>& sizes) {
 
 }  // namespace
 
-IntegerBatch::IntegerBatch(std::uint32_t base, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> rank,
-                           std::span<const std::int64_t> count, std::size_t tiles)
-    : base_(base) {
-  const auto large = [](std::int64_t value) { return static_cast<std::uint64_t>(value) >= kEscape; };
-  // One tile more takes what has no rank: no branch in the loops.
-  const auto tile_of = [&](std::uint32_t r) { return std::min<std::size_t>(r >> kTileBits, tiles); };
-  std::vector<std::uint32_t> sizes(tiles + 1, 0);
-  std::size_t larges = 0;
-  std::int64_t signs = 0;
-  bool ordered = true;
-  for (std::size_t i = 0; i < rank.size(); ++i) {
-    ++sizes[tile_of(rank[i])];
-    larges += large(count[i]) ? 1 : 0;
-    signs |= count[i];
-    ordered = ordered && frame[i] >= lastFrame_;
-    lastFrame_ = frame[i];
+std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
+                                                         const std::uint32_t* rankOfPixel) {
+  const auto none = static_cast<std::uint32_t>(sizes.size() - 1);
+  const std::uint32_t high = (frame - base) << IntegerBatch::kFrameShift;
+  std::uint32_t* const words = word.data() + n;
+  std::uint32_t* const tiles = tile.data() + n;
+  constexpr std::size_t kAhead = 24;
+  const std::size_t last = pixel.size() - 1;
+  std::int64_t gained = 0;
+  std::uint64_t valid = 0;
+  for (std::size_t i = 0; i < pixel.size(); ++i) {
+    // The table of ranks is larger than the nearer caches, and each frame goes through all of it.
+    __builtin_prefetch(rankOfPixel + pixel[std::min(i + kAhead, last)]);
+    const std::uint32_t rank = rankOfPixel[pixel[i]];
+    const std::uint32_t to = std::min(rank >> kTileBits, none);
+    const std::int64_t counts = rank != kNoRank ? 1 : 0;
+    std::uint32_t packed = static_cast<std::uint32_t>(count[i]);
+    if (static_cast<std::uint64_t>(count[i]) >= IntegerBatch::kEscape) {
+      packed = IntegerBatch::kEscape;
+      large.emplace_back(to, count[i]);
+      plain = plain && count[i] >= 0;
+    }
+    words[i] = high | (rank & (kTilePixels - 1)) << IntegerBatch::kRankShift | packed;
+    tiles[i] = to;
+    ++sizes[to];
+    gained += count[i] & -counts;
+    valid += static_cast<std::uint64_t>(counts);
   }
-  plain_ = ordered && signs >= 0;
-  start_ = starts(sizes);
-  words_ = std::make_unique_for_overwrite<std::uint32_t[]>(rank.size());
+  n += pixel.size();
+  plain = plain && frame >= lastFrame;
+  lastFrame = frame;
+  return {gained, valid};
+}
+
+IntegerBatch::IntegerBatch(const PackedEvents& events) : base_(events.base), plain_(events.plain), lastFrame_(events.lastFrame), start_(starts(events.sizes)) {
+  words_ = std::make_unique_for_overwrite<std::uint32_t[]>(events.n);
   std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
-  for (std::size_t i = 0; i < rank.size(); ++i) {
-    const std::uint32_t packed = large(count[i]) ? kEscape : static_cast<std::uint32_t>(count[i]);
-    words_[next[tile_of(rank[i])]++] = (frame[i] - base) << kFrameShift | (rank[i] & (kTilePixels - 1)) << kRankShift | packed;
-  }
-  if (larges == 0) return;
-  std::vector<std::uint32_t> largeSizes(tiles + 1, 0);
-  for (std::size_t i = 0; i < rank.size(); ++i) largeSizes[tile_of(rank[i])] += large(count[i]) ? 1U : 0U;
-  largeStart_ = starts(largeSizes);
-  large_.resize(larges);
+  for (std::size_t i = 0; i < events.n; ++i) words_[next[events.tile[i]]++] = events.word[i];
+  if (events.large.empty()) return;
+  std::vector<std::uint32_t> sizes(events.sizes.size(), 0);
+  for (const auto& [tile, count] : events.large) ++sizes[tile];
+  largeStart_ = starts(sizes);
+  large_.resize(events.large.size());
   std::vector<std::uint32_t> nextLarge(largeStart_.begin(), largeStart_.end() - 1);
-  for (std::size_t i = 0; i < rank.size(); ++i) {
-    if (large(count[i])) large_[nextLarge[tile_of(rank[i])]++] = count[i];
-  }
+  for (const auto& [tile, count] : events.large) large_[nextLarge[tile]++] = count;
 }
 
 double IntegerBatch::magnitude(std::size_t tile) const {

@@ -14,6 +14,32 @@ constexpr std::uint32_t kTileBits = 9;
 constexpr std::uint32_t kTilePixels = 1u << kTileBits;
 constexpr std::uint32_t kNoRank = 0xFFFFFFFF;
 
+/// Events on their way into an IntegerBatch, in order of arrival. Used again: `begin` keeps the memory.
+struct PackedEvents {
+  std::uint32_t base = 0;  ///< first frame
+  std::size_t n = 0;
+  std::vector<std::uint32_t> word, tile;     ///< the first n; tile sizes.size() - 1 takes events without a rank
+  std::vector<std::uint32_t> sizes;          ///< events of each tile
+  std::vector<std::pair<std::uint32_t, std::int64_t>> large;  ///< tile and count of those kept aside
+  bool plain = true;
+  std::uint32_t lastFrame = 0;
+
+  void begin(std::uint32_t first, std::size_t most, std::size_t tiles) {
+    base = first;
+    n = 0;
+    if (word.size() < most) word.resize(most);
+    if (tile.size() < most) tile.resize(most);
+    sizes.assign(tiles + 1, 0);
+    large.clear();
+    plain = true;
+    lastFrame = 0;
+  }
+  /// Events of one frame, of base .. base + 65535.
+  /// @returns the sum of their counts and how many there are, without those of rank kNoRank
+  std::pair<std::int64_t, std::uint64_t> add(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
+                                             const std::uint32_t* rankOfPixel);
+};
+
 /// Photons of up to 65536 consecutive frames, packed: frame - base (16 bits), rank within the tile (9), count (7).
 /// Counts outside 0..126 are kept aside per tile, in order of arrival.
 class IntegerBatch {
@@ -24,9 +50,7 @@ class IntegerBatch {
   static constexpr std::uint32_t kRankShift = 7;
   static constexpr std::uint32_t kEscape = 127;  ///< in place of a count that is kept aside
 
-  /// @param frame, rank, count of one length; frames base .. base + 65535; a rank of kNoRank is passed over
-  IntegerBatch(std::uint32_t base, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> rank, std::span<const std::int64_t> count,
-               std::size_t tiles);
+  explicit IntegerBatch(const PackedEvents& events);
 
   [[nodiscard]] std::size_t size(std::size_t tile) const noexcept { return start_[tile + 1] - start_[tile]; }
 

@@ -114,7 +114,6 @@ class Intake {
   /// On any thread.
   void work_on(Piece& piece) const {
     piece.prepared.assign(sinks_.size(), nullptr);
-    piece.batch.clear();
     piece.stored->decode(piece.batch);
     piece.direct = direct(piece.batch);
     if (!piece.direct) select(piece);

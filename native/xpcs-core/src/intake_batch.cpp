@@ -11,58 +11,57 @@ namespace {
 
 std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
 
-/// The rank of every event, kNoRank where its pixel does not count, and what each frame gained. With a flatfield the gains are
-/// real: they are listed one by one, so that their sum runs in the order of arrival whatever the chunks were.
-template <class Batch, class Count>
-void rank_events(const EventSpans<Count>& events, const Partition& partition, const std::vector<double>& pixelFactor, std::vector<std::uint32_t>& rank,
-                 PreparedChunk<Batch>& out) {
-  static_assert(kNoRank == Partition::kMasked);
-  const std::size_t n = events.frame.size();
-  rank.resize(n);
-  const std::uint32_t* const rankOfPixel = partition.rankOfPixel.data();
-  if constexpr (std::is_integral_v<Count>) {
-    if (pixelFactor.empty()) {
-      for (std::size_t i = 0; i < n;) {
-        const std::uint32_t frame = events.frame[i];
-        std::int64_t gained = 0;
-        std::uint64_t valid = 0;
-        for (; i < n && events.frame[i] == frame; ++i) {
-          rank[i] = rankOfPixel[events.pixel[i]];
-          const std::int64_t counts = rank[i] != kNoRank ? 1 : 0;
-          gained += events.count[i] & -counts;
-          valid += static_cast<std::uint64_t>(counts);
-        }
-        out.gains.emplace_back(frame, static_cast<double>(gained));
-        out.events += valid;
-      }
-      return;
-    }
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    rank[i] = rankOfPixel[events.pixel[i]];
-    if (rank[i] == kNoRank) continue;
-    const auto value = static_cast<double>(events.count[i]);
-    out.gains.emplace_back(events.frame[i], pixelFactor.empty() ? value : value * pixelFactor[events.pixel[i]]);
-    ++out.events;
+/// Calls visit(frame, index of the first, index behind the last) for every run of events of one frame.
+template <class Visit>
+void for_each_run(std::span<const std::uint32_t> frame, Visit visit) {
+  for (std::size_t from = 0; from < frame.size();) {
+    std::size_t to = from + 1;
+    while (to < frame.size() && frame[to] == frame[from]) ++to;
+    visit(frame[from], from, to);
+    from = to;
   }
 }
 
+/// With a flatfield the gains are real: they are listed one by one, so that their sum runs in the order of arrival whatever the
+/// chunks were.
+template <class Count>
+void list_gains(const EventSpans<Count>& events, const Partition& partition, const std::vector<double>& pixelFactor, std::vector<std::pair<std::uint32_t, double>>& gains) {
+  for (std::size_t i = 0; i < events.frame.size(); ++i) {
+    if (partition.rankOfPixel[events.pixel[i]] == Partition::kMasked) continue;
+    const auto value = static_cast<double>(events.count[i]);
+    gains.emplace_back(events.frame[i], pixelFactor.empty() ? value : value * pixelFactor[events.pixel[i]]);
+  }
+}
+
+/// Events of at most 65536 frames from `base` on, as one batch.
+void add_batch(const EventSpans<std::int64_t>& events, std::uint32_t base, const Partition& partition, bool gains, PreparedChunk<IntegerBatch>& out) {
+  static_assert(kNoRank == Partition::kMasked);
+  static thread_local PackedEvents packed;
+  packed.begin(base, events.frame.size(), tile_count(partition));
+  for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t to) {
+    const auto [gained, valid] = packed.add(frame, events.pixel.subspan(from, to - from), events.count.subspan(from, to - from), partition.rankOfPixel.data());
+    if (gains) out.gains.emplace_back(frame, static_cast<double>(gained));
+    out.events += valid;
+  });
+  out.batches.emplace_back(packed);
+}
+
 /// Events of frames too far apart for one batch: ordered by epoch of 65536 frames, one batch each.
-void split_by_epoch(const EventSpans<std::int64_t>& events, const std::vector<std::uint32_t>& rank, std::size_t tiles, std::vector<IntegerBatch>& batches) {
-  std::vector<std::uint32_t> order(rank.size());
+void split_by_epoch(const EventSpans<std::int64_t>& events, const Partition& partition, bool gains, PreparedChunk<IntegerBatch>& out) {
+  std::vector<std::uint32_t> order(events.frame.size());
   std::iota(order.begin(), order.end(), 0U);
   const auto epoch = [&](std::uint32_t i) { return events.frame[i] / IntegerBatch::kFrames; };
   std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return epoch(a) < epoch(b); });
   for (std::size_t from = 0; from < order.size();) {
     const std::uint32_t current = epoch(order[from]);
-    std::vector<std::uint32_t> frame, ranks;
+    std::vector<std::uint32_t> frame, pixel;
     std::vector<std::int64_t> count;
     for (; from < order.size() && epoch(order[from]) == current; ++from) {
       frame.push_back(events.frame[order[from]]);
-      ranks.push_back(rank[order[from]]);
+      pixel.push_back(events.pixel[order[from]]);
       count.push_back(events.count[order[from]]);
     }
-    batches.emplace_back(current * IntegerBatch::kFrames, frame, ranks, count, tiles);
+    add_batch({frame, pixel, count}, current * IntegerBatch::kFrames, partition, gains, out);
   }
 }
 
@@ -93,14 +92,13 @@ PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& event
   check_events(events.frame, events.pixel, events.count.size(), partition);
   PreparedChunk<IntegerBatch> out;
   if (events.frame.empty()) return out;
-  static thread_local std::vector<std::uint32_t> rank;
-  rank_events(events, partition, pixelFactor, rank, out);
+  if (!pixelFactor.empty()) list_gains(events, partition, pixelFactor, out.gains);
   const auto [low, high] = frame_range(events.frame);
   out.frames = std::uint64_t{high} + 1;
   if (high - low < IntegerBatch::kFrames) {
-    out.batches.emplace_back(low, events.frame, rank, events.count, tile_count(partition));
+    add_batch(events, low, partition, pixelFactor.empty(), out);
   } else {
-    split_by_epoch(events, rank, tile_count(partition), out.batches);
+    split_by_epoch(events, partition, pixelFactor.empty(), out);
   }
   return out;
 }
@@ -109,13 +107,14 @@ PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const 
   check_events(events.frame, events.pixel, events.count.size(), partition);
   PreparedChunk<RealBatch> out;
   if (events.frame.empty()) return out;
-  std::vector<std::uint32_t> rank;
-  rank_events(events, partition, pixelFactor, rank, out);
+  list_gains(events, partition, pixelFactor, out.gains);
+  out.events = out.gains.size();
   out.frames = std::uint64_t{frame_range(events.frame).second} + 1;
   std::vector<RealBatch::Event> kept;
   kept.reserve(out.events);
-  for (std::size_t i = 0; i < rank.size(); ++i) {
-    if (rank[i] != kNoRank) kept.push_back({events.frame[i], rank[i], events.count[i]});
+  for (std::size_t i = 0; i < events.frame.size(); ++i) {
+    const std::uint32_t rank = partition.rankOfPixel[events.pixel[i]];
+    if (rank != Partition::kMasked) kept.push_back({events.frame[i], rank, events.count[i]});
   }
   out.batches.emplace_back(kept, tile_count(partition));
   return out;

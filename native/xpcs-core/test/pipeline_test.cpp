@@ -25,8 +25,7 @@ std::size_t read_with(FrameReader& reader, unsigned threads, FrameBatch& all) {
   run_pipeline<DecodedPiece>(
       reader, threads,
       [](DecodedPiece& piece) {
-        piece.batch.clear();
-        piece.stored->decode(piece.batch);
+            piece.stored->decode(piece.batch);
       },
       [&](DecodedPiece& piece) {
         ++pieces;

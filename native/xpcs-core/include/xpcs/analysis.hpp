@@ -166,6 +166,10 @@ std::vector<Request> requests_of(const Request& request, std::span<const Further
 /// @throws as resolve_settings, canceled
 std::uint64_t count_frames(const Request& request, const Control& control);
 
+/// The files that hold the frames, the named one first: modules of a Rigaku 3M, data files behind an HDF5 master.
+/// @throws not_found one of them is missing, and what opening the input throws
+std::vector<std::string> input_files(const Settings& settings);
+
 /// Runs it all; nothing is left at request.out when it throws.
 Summary run_analysis(const Request& request, const Control& control);
 

@@ -55,7 +55,7 @@ struct ReaderOptions {
 class StoredFrames {
  public:
   virtual ~StoredFrames() = default;
-  /// Into an empty batch, beside other calls on other objects. Throws corrupt_data with the byte or frame.
+  /// In place of what the batch held, beside other calls on other objects. Throws corrupt_data with the byte or frame.
   virtual void decode(FrameBatch& batch) = 0;
   /// After decode, on the thread that fetched: throws what is wrong where only that thread can say where. @throws corrupt_data
   virtual void check() const {}

@@ -53,8 +53,10 @@ const char* format_name(Format format) noexcept {
 }
 
 bool FrameReader::next(FrameBatch& batch) {
-  batch.clear();
-  if (!fetch(stored_)) return false;
+  if (!fetch(stored_)) {
+    batch.clear();
+    return false;
+  }
   stored_->decode(batch);
   stored_->check();
   return true;

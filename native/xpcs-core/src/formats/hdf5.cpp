@@ -15,6 +15,7 @@ class StoredChunks final : public StoredFrames {
  public:
   void decode(FrameBatch& batch) override {
     static thread_local h5::FilterScratch scratch;
+    batch.clear();
     dataset->decode(frames, scratch);
     if (!frames.wrong.empty()) return;
     switch (dataset->word_bytes()) {

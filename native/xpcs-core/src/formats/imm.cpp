@@ -47,6 +47,8 @@ class ImmFrames final : public StoredFrames {
 
   void decode(FrameBatch& batch) override {
     batch.headerStart = first;
+    batch.clockS.clear();
+    batch.tick.clear();
     std::size_t most = 0;
     for (const Frame& frame : frames) most += sparse_ ? frame.header.dlen : pixels_;
     batch.frame.resize(most);
