@@ -86,6 +86,7 @@ const corrOptions = z.strictObject({
   smoothingFilter: z.enum(SMOOTHING_FILTERS).optional(),
   window: positive.optional(),
   compression: z.enum(COMPRESSIONS).optional(),
+  streaming: z.boolean().optional(),
   memoryGb: z.number().positive().optional(),
   badFrames: plainText(LIMITS.badFramesCharsMax).optional(),
   normalize: z.enum(NORMALIZATIONS).optional(),

@@ -112,6 +112,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   text("bad_frames", settings.badFrames);
   if (!measured.firstFrames.empty()) integer("frames_out", request.firstFrames);
   text("monitor", request.monitor.value_or(""));
+  integer("streaming", settings.streaming ? 1 : 0);
   integer("threads", settings.threads);
   if (settings.type != AnalysisType::multitau) write_two_time_settings(file, group, settings.twoTime);
   integer("events", result.events);
