@@ -98,6 +98,11 @@ const corrJob = z
     qmap: file.optional(),
     job: file.optional(),
     metadata: file.optional(),
+    monitor: z
+      .strictObject({ path, dataset: plainText(LIMITS.tagCharsMax).optional() })
+      .transform(withoutUndefined)
+      .optional(),
+    parts: z.array(file).max(LIMITS.inputPartsMax).optional(),
     out: file,
     overwrite: z.boolean(),
     options: corrOptions.transform((options) => withoutUndefined(options)),

@@ -1,5 +1,6 @@
 /** What people see of the state: the shapes of core/job.ts. Reads, decides nothing. */
 import { type Attempt, experimentOf, isCommandJob, type JobState, type JobView, type SiteView, type Work } from "../core/job.js";
+import { jobFiles } from "../core/job-files.js";
 import { type JobRecord, lastSite, type SiteRecord } from "../ledger/state.js";
 import type { Term } from "./lease-terms.js";
 
@@ -21,7 +22,7 @@ function typeOf(work: Work, job: JobRecord): string {
 function inputsOf(work: Work): string[] {
   if (isCommandJob(work)) return Object.values(work.inputs).map(({ path }) => path);
   if (work.app === "xpcs.noop") return [];
-  return [work.input, work.qmap, work.job, work.metadata].flatMap((file) => (file === undefined ? [] : [file.path]));
+  return jobFiles(work).map(({ path }) => path);
 }
 
 function startOf(attempts: readonly Attempt[]): string | null {

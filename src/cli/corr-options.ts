@@ -21,10 +21,11 @@ import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { integerOption, positiveOption } from "./option-values.js";
 
-/** What commander hands over: CorrOptions, with `frameTime` for `frameTimeS`, and the metadata file. */
+/** What commander hands over: CorrOptions, with `frameTime` for `frameTimeS`, and the files of metadata and monitor. */
 export interface RawCorrOptions extends Omit<CorrOptions, "frameTimeS"> {
   readonly frameTime?: number;
   readonly metadata?: string;
+  readonly monitor?: string;
 }
 
 /** Largest integer that the native core takes (int32). */
@@ -95,6 +96,7 @@ export function addCorrOptions(command: Command): Command {
     .addOption(
       new Option("--normalize <by>", "divide every frame by its mean (default: the job file's, else none)").choices(NORMALIZATIONS),
     )
+    .option("--monitor <file>", "normalise the frames by this: a text file of one number per frame, or FILE:/dataset in HDF5")
     .option("--metadata <file>", "NeXus metadata of the measurement (default: *_metadata.hdf beside the input)");
 }
 

@@ -18,7 +18,6 @@ interface CorrCommandOptions extends RawCorrOptions {
   readonly qmap?: readonly string[];
   readonly job?: string;
   readonly out: string;
-  readonly monitor?: string;
   readonly overwrite?: true;
   readonly digest?: true;
 }
@@ -77,7 +76,6 @@ export function registerCorr(program: Command, io: CliIo): void {
     .option("--qmap <file>", "partition maps (NeXus, as pySimpleMask writes them); repeat for one result each from one pass", collectTexts)
     .option("--job <file>", "legacy job file with maps and settings; it names the input, or --input does")
     .option("--input <file>", "raw file, in place of the one that the job file names")
-    .option("--monitor <file>", "normalise the frames by this: a text file of one number per frame, or FILE:/dataset in HDF5")
     .requiredOption(
       "--out <file>",
       "result file, written under a temporary name, then renamed; with several q-maps each one's name is put in",

@@ -4,15 +4,11 @@
  */
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { CorrFiles } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
-import type { CorrJob, FileRef } from "../core/job.js";
-import { nativeIsBuilt, resolveInput } from "../xpcs/native.js";
-
-function filesOf({ input, qmap, job, metadata }: CorrJob): CorrFiles {
-  const refs: Record<string, FileRef | undefined> = { input, qmap, job, metadata };
-  return Object.fromEntries(Object.entries(refs).flatMap(([name, ref]) => (ref === undefined ? [] : [[name, ref.path]])));
-}
+import type { CorrJob } from "../core/job.js";
+import { corrFilesOf } from "../core/job-files.js";
+import { LIMITS } from "../core/limits.js";
+import { inputFiles, nativeIsBuilt } from "../xpcs/native.js";
 
 /** Only the metadata file, the option or a job file can tell the frame time, which the NeXus layout must have. */
 function checkFrameTime({ job, metadata, options, input }: CorrJob): void {
@@ -33,20 +29,27 @@ function resultToCheck(path: string): string {
 }
 
 /**
- * The job with its raw file named, also when only the job file does, so that its record has all files that it reads.
+ * The job with its raw file named, also when only the job file does, and with what belongs to it, so that its record has all
+ * files that it reads.
  *
  * @param mayExist the result may be there: it is replaced, or the submission is a repeat
- * @throws what resolveInput throws, and INVALID_ARGUMENT
+ * @throws what inputFiles throws, and INVALID_ARGUMENT
  */
 export function checkedWork(work: CorrJob, { mayExist }: { mayExist: boolean }): CorrJob {
   checkFrameTime(work);
   if (!nativeIsBuilt()) return work;
   const request = {
-    files: filesOf(work),
+    files: corrFilesOf(work),
     options: work.options,
     out: resultToCheck(work.out.path),
     overwrite: mayExist,
     provenance: {},
   };
-  return { ...work, input: { path: resolveInput(request) } };
+  const [input, ...parts] = inputFiles(request).map((path) => ({ path }));
+  if (parts.length > LIMITS.inputPartsMax)
+    throw new XpcsError(
+      "UNSUPPORTED",
+      `${input!.path} has ${parts.length} data files, a job at most ${LIMITS.inputPartsMax}: use xpcs corr`,
+    );
+  return { ...work, input: input!, ...(parts.length === 0 ? {} : { parts }) };
 }

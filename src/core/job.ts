@@ -23,6 +23,11 @@ export interface FileRef {
   readonly path: string;
 }
 
+/** The monitor of the frames: a text file, or a dataset of an HDF5 file. */
+export interface MonitorRef extends FileRef {
+  readonly dataset?: string;
+}
+
 /** A correlation: the input and its q-map or job file, and the options of `xpcs corr`. */
 export interface CorrJob {
   readonly app: "xpcs.corr";
@@ -30,6 +35,9 @@ export interface CorrJob {
   readonly qmap?: FileRef;
   readonly job?: FileRef;
   readonly metadata?: FileRef;
+  readonly monitor?: MonitorRef;
+  /** What belongs to the input and is found from it: the other modules of a Rigaku 3M, the data files of an HDF5 master. */
+  readonly parts?: readonly FileRef[];
   /** Result file. */
   readonly out: FileRef;
   readonly overwrite: boolean;

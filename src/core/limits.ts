@@ -5,6 +5,8 @@ export const LIMITS = {
   frameBytesMax: 1024 * 1024,
   /** q bins that one request may list: more than any map has, and a list fits a frame. */
   qBinsMax: 65_536,
+  /** Files that belong to one input: a long Eiger series; with usual paths they fit a page. */
+  inputPartsMax: 1_000,
   /** Nesting of a decoded message; ours need 6. */
   messageDepthMax: 32,
   /** Calls in flight per link before OVERLOADED. */
@@ -73,6 +75,8 @@ export const LIMITS = {
   reapMs: 500,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
   pageBytesMax: 512 * 1024,
+  /** Numbers in one span of a list of files: more than one measures in a beam time. */
+  rangeMax: 100_000,
   /** Jobs in one submit call. */
   submitJobsMax: 1_000,
   /** Jobs in one page of a listing. */

@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import type { CorrSummary } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease } from "../core/job.js";
+import { corrFilesOf, jobFiles } from "../core/job-files.js";
 import type { CommandApps } from "./command-apps.js";
 import { checkCommand, commandRun, outputPath } from "./command-plan.js";
 import type { KernelWork } from "./kernel-host.js";
@@ -68,12 +69,9 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
   if (isCommandJob(work)) return commandPlan(lease, work, facts);
   const nothing = { inputs: [], destinations: [], hasFolder: false, results: () => [], exclusive: false };
   if (work.app === "xpcs.noop") return { ...nothing, work: () => work };
-  const named = (["input", "qmap", "job", "metadata"] as const).flatMap((name) => {
-    const ref = work[name];
-    return ref === undefined ? [] : [{ name, ref }];
-  });
+  const inputs = jobFiles(work);
   return {
-    inputs: named.map(({ ref }) => ref),
+    inputs,
     destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
     hasFolder: true,
     results: (folder) => [join(folder, RESULT_NAME)],
@@ -81,7 +79,7 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
     work: (paths, folder) => ({
       app: "xpcs.corr",
       request: {
-        files: Object.fromEntries(named.map(({ name }, at) => [name, paths[at]])),
+        files: corrFilesOf(work, (ref) => paths[inputs.indexOf(ref)]!),
         options: { threads: resources?.cores || threadsPerSlot * (resources?.slots ?? 1), ...work.options },
         out: join(folder, RESULT_NAME),
         // The attempt's folder is its own; the destination's rule is the transfer's business.

@@ -93,6 +93,7 @@ interface Addon {
   readonly version: string;
   machine(): NativeMachine;
   resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
+  inputFiles(request: CorrRequest): string[];
   merge(request: MergeRequest): MergeSummary;
   patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
@@ -160,6 +161,19 @@ export function nativeMachine(): NativeMachine {
 export function resolveInput(request: CorrRequest, further: readonly FurtherMap[] = []): string {
   try {
     return addon().resolveInput(request, further);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * The files that hold the frames of a request: the raw file first, then what belongs to it (the modules of a Rigaku 3M, the
+ * data files behind an HDF5 master). Checks as resolveInput does.
+ * @throws what resolveInput throws · NOT_FOUND one of the files is missing
+ */
+export function inputFiles(request: CorrRequest): string[] {
+  try {
+    return addon().inputFiles(request);
   } catch (error) {
     throw toXpcsError(error);
   }

@@ -1,6 +1,7 @@
 /** What a job may ask for, through the interface of central: experiments, parents by place, resources. The rules themselves are in test/ledger. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
+import type { FileRef } from "../../src/core/job.js";
 import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
 
 let central: TestCentral;
@@ -51,6 +52,31 @@ describe("a job", () => {
     // The third slot is kept for the job ahead.
     expect(views[3]!.state).toBe("ready");
     expect((await client.remote.sites({})).sites).toMatchObject([{ capacity, apps: ["xpcs.noop"] }]);
+    for (const close of [client.close, site.close]) close();
+  });
+
+  it("keeps the monitor and what belongs to its input, and shows them among its inputs", async () => {
+    const [client, site] = [await openClient(central), await openSite(central)];
+    const me = { site: "s", instance: "1" };
+    await site.remote.join({ ...me, host: "h", slots: 1, apps: ["xpcs.corr"], held: [] });
+    const paths = ["/d/a.bin.000", "/d/a.bin.001", "/d/q.hdf", "/d/beam.h5"].map((path) => ({ path }));
+    const [input, part, qmap, beam] = paths as [FileRef, FileRef, FileRef, FileRef];
+    const monitor = { ...beam, dataset: "/entry/i0" };
+    const work = {
+      app: "xpcs.corr" as const,
+      input,
+      parts: [part],
+      qmap,
+      monitor,
+      out: { path: "/d/r.hdf" },
+      overwrite: false,
+      options: {},
+    };
+    const { jobs } = await client.remote.submit({ key: "k", jobs: [{ work, tags: {}, attemptsMax: 1 }] });
+    expect((await client.remote.job({ id: jobs[0]! })).inputs).toEqual(paths.map(({ path }) => path));
+    expect((await site.remote.lease({ ...me, slots: 1, waitMs: 1000 })).leases).toMatchObject([{ work }]);
+    const relative = { ...work, parts: [{ path: "a.bin.001" }] };
+    await expect(client.remote.submit({ key: "l", jobs: [{ work: relative, tags: {}, attemptsMax: 1 }] })).rejects.toThrow(/parts/);
     for (const close of [client.close, site.close]) close();
   });
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
 import type { OutputFile } from "../../src/core/job.js";
@@ -71,6 +71,20 @@ describe.each(TRANSFERS.flatMap((transfer) => PLACES.map((place) => ({ transfer,
         const paths = await transfer.stageIn({ refs, dir, signal: never });
         expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(["bytes of x", "bytes of y"]);
       }
+    });
+
+    it("keeps the files of one input as they lie to each other, and apart from others of their names", async () => {
+      const names = ["a/scan.bin.000", "a/scan.bin.005", "a/data/scan_000001.h5", "b/scan.bin.000"];
+      for (const name of names) {
+        mkdirSync(dirname(join(there, name)), { recursive: true });
+        writeFileSync(join(there, name), `bytes of ${name}`);
+      }
+      const dir = join(work, "attempt");
+      mkdirSync(dir);
+      const paths = await transfer.stageIn({ refs: names.map((name) => rig.ref(join(there, name))), dir, signal: never });
+      const first = dirname(paths[0]!);
+      expect(paths.slice(0, 3).map((path) => relative(first, path))).toEqual(["scan.bin.000", "scan.bin.005", "data/scan_000001.h5"]);
+      expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(names.map((name) => `bytes of ${name}`));
     });
 
     it("says which input is missing", async () => {

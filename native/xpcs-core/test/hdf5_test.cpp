@@ -9,6 +9,7 @@
 #include <fstream>
 #include <random>
 
+#include "formats/hdf5_files.hpp"
 #include "frame_pipeline.hpp"
 #include "h5/h5.hpp"
 #include "sample_files.hpp"
@@ -269,6 +270,8 @@ TEST_CASE("an Eiger master's data files are read one after the other; a missing 
     link_external(folder.file("scan_master.h5"), "/entry/data/data_00000" + std::to_string(i + 1), "scan_data_00000" + std::to_string(i + 1) + ".h5", "/entry/data/data");
   }
   CHECK(read_file(folder.file("scan_master.h5"), 2).words == wide(words));
+  CHECK(hdf5_files(folder.file("scan_master.h5")) ==
+        std::vector<std::string>{folder.file("scan_master.h5"), folder.file("scan_data_000001.h5"), folder.file("scan_data_000002.h5")});
   {
     const auto reader = open_hdf5(folder.file("scan_master.h5"), small_detector());
     reader->want(9, 9);
@@ -297,8 +300,14 @@ TEST_CASE("virtual datasets: whole frames become their sources, others are put t
     auto expected = wide(words);
     expected.erase(expected.begin() + 140, expected.begin() + 180);
     CHECK(read_file(folder.file("v.h5"), 2).words == expected);
+    CHECK(hdf5_files(folder.file("v.h5")) == std::vector<std::string>{folder.file("v.h5"), folder.file("a.h5"), folder.file("b.h5")});
+    // A second virtual dataset over the first leads to the same files.
+    link_external(folder.file("w.h5"), "/entry/data/data_000001", "v.h5", "/entry/data/data");
+    CHECK(hdf5_files(folder.file("w.h5")).size() == 4);
+    CHECK(hdf5_files(folder.file("a.h5")) == std::vector<std::string>{folder.file("a.h5")});
     std::filesystem::remove(folder.file("b.h5"));
     CHECK(refusal(folder.file("v.h5")).find("b.h5") != std::string::npos);
+    CHECK_THROWS_AS(hdf5_files(folder.file("v.h5")), Error);
   }
 }
 

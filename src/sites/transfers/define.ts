@@ -50,7 +50,8 @@ export interface Transfer {
   readonly about: string;
   accepts(ref: FileRef): boolean;
   /**
-   * Makes files readable here.
+   * Makes files readable here, under their own names and as they lie to each other: an input finds its parts beside it, and an HDF5
+   * master its data files by their relative paths. Files of one name in two folders stay two files.
    * @returns local paths, in the order of `refs`
    * @throws NOT_FOUND · IO_FAILED · CHECKSUM_MISMATCH
    */

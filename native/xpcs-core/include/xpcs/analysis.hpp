@@ -160,6 +160,10 @@ std::vector<Settings> resolve_settings(std::span<const Request> requests);
 /// One request per q-map. @throws invalid_argument the request itself has none
 std::vector<Request> requests_of(const Request& request, std::span<const FurtherMap> further);
 
+/// The files that hold the frames, the named one first: modules of a Rigaku 3M, data files behind an HDF5 master.
+/// @throws not_found one of them is missing, and what opening the input throws
+std::vector<std::string> input_files(const Settings& settings);
+
 /// Runs it all; nothing is left at request.out when it throws.
 Summary run_analysis(const Request& request, const Control& control);
 

@@ -54,6 +54,17 @@ Napi::Value resolve_input(const Napi::CallbackInfo& info) {
   }));
 }
 
+/// inputFiles(request): the raw file and its siblings, after the same checks.
+Napi::Value input_files(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "inputFiles(request)");
+  const xpcs::Request request = xpcs::binding::to_request(info[0].As<Napi::Object>());
+  const std::vector<std::string> files = xpcs::binding::guarded(env, [&] { return xpcs::input_files(xpcs::resolve_settings(request)); });
+  Napi::Array out = Napi::Array::New(env);
+  for (std::uint32_t i = 0; i < files.size(); ++i) out.Set(i, files[i]);
+  return out;
+}
+
 /// merge({inputs, out, overwrite, pooling, provenance, repeats?}): adds repeats up; quick, so it runs at once.
 Napi::Value merge(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -102,6 +113,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("version", xpcs::kVersion);
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("resolveInput", Napi::Function::New(env, resolve_input));
+  exports.Set("inputFiles", Napi::Function::New(env, input_files));
   exports.Set("merge", Napi::Function::New(env, merge));
   exports.Set("patchQmap", Napi::Function::New(env, patch_qmap));
   exports.Set("jobTarget", Napi::Function::New(env, job_target));

@@ -62,17 +62,6 @@ std::optional<Box> whole_frames(const h5::Handle& space, hsize_t rows, hsize_t c
   return box;
 }
 
-/// A source is looked for as HDF5 does: under its own name, then beside the file that names it.
-std::string source_path(const std::string& name, const std::string& master) {
-  if (name == ".") return master;
-  const fs::path folder = fs::path(master).parent_path();
-  for (const fs::path& path : {fs::path(name).is_absolute() ? fs::path(name) : folder / name, folder / fs::path(name).filename()}) {
-    std::error_code ignored;
-    if (fs::is_regular_file(path, ignored)) return path.string();
-  }
-  throw Error(Code::not_found, std::string(kDataset) + " of " + master + " takes frames from the file " + name + ", which is missing: put it beside " + master);
-}
-
 template <class Get>
 std::string virtual_text(Get get) {
   const ssize_t length = get(nullptr, 0);
@@ -94,13 +83,12 @@ std::optional<std::vector<Hdf5Part>> virtual_parts(const h5::File& master, const
   std::vector<Run> runs;
   bool simple = true;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto named = virtual_text([&](char* into, std::size_t n) { return H5Pget_virtual_filename(creation.id(), i, into, n); });
-    const auto dataset = virtual_text([&](char* into, std::size_t n) { return H5Pget_virtual_dsetname(creation.id(), i, into, n); });
+    const auto [named, dataset] = hdf5_virtual_source(creation, i);
     if (named.find('%') != std::string::npos || dataset.find('%') != std::string::npos) {  // a pattern over block numbers
       simple = false;
       continue;
     }
-    const std::string path = source_path(named, master.path());
+    const std::string path = hdf5_source_path(named, master.path());
     const auto at = whole_frames(h5::Handle(H5Pget_virtual_vspace(creation.id(), i), H5Sclose), shape[1], shape[2]);
     const auto from = whole_frames(h5::Handle(H5Pget_virtual_srcspace(creation.id(), i), H5Sclose), shape[1], shape[2]);
     if (at && from && at->frames == from->frames) {
@@ -137,6 +125,21 @@ std::string data_file_name(std::size_t number) {
 }
 
 }  // namespace
+
+std::pair<std::string, std::string> hdf5_virtual_source(const h5::Handle& creation, std::size_t i) {
+  return {virtual_text([&](char* into, std::size_t n) { return H5Pget_virtual_filename(creation.id(), i, into, n); }),
+          virtual_text([&](char* into, std::size_t n) { return H5Pget_virtual_dsetname(creation.id(), i, into, n); })};
+}
+
+std::string hdf5_source_path(const std::string& name, const std::string& master) {
+  if (name == ".") return master;
+  const fs::path folder = fs::path(master).parent_path();
+  for (const fs::path& path : {fs::path(name).is_absolute() ? fs::path(name) : folder / name, folder / fs::path(name).filename()}) {
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) return path.string();
+  }
+  throw Error(Code::not_found, std::string(kDataset) + " of " + master + " takes frames from the file " + name + ", which is missing: put it beside " + master);
+}
 
 std::vector<Hdf5Part> find_hdf5_parts(const h5::File& master) {
   if (link_exists(master, kDataset)) return parts_of_dataset(master);

@@ -21,4 +21,10 @@ struct Hdf5Part {
 /// @throws unsupported (no frames where they are expected), not_found (a linked file is missing), corrupt_data
 std::vector<Hdf5Part> find_hdf5_parts(const h5::File& master);
 
+/// File and dataset of the i-th source of a virtual dataset, as they are spelled; empty where they cannot be read.
+std::pair<std::string, std::string> hdf5_virtual_source(const h5::Handle& creation, std::size_t i);
+
+/// A source is looked for as HDF5 does: under its own name, then beside the file that names it. @throws not_found
+std::string hdf5_source_path(const std::string& name, const std::string& master);
+
 }  // namespace xpcs
