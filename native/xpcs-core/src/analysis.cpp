@@ -129,7 +129,7 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
 class MapRun {
  public:
   /// @param bytesTaken by the two-time analyses or streams of the maps before
-  MapRun(const Request& request, Settings& settings, const FrameReader& reader, std::uint64_t bytesTaken, const Control& control)
+  MapRun(const Request& request, Settings& settings, FrameReader& reader, std::uint64_t bytesTaken, const Control& control)
       : request_(request), settings_(settings), partition_(about_file(request.qmap ? *request.qmap : *request.job, [&] {
           return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
         })) {
@@ -144,7 +144,7 @@ class MapRun {
       const bool all = settings.twoTime.bins.empty();
       for (std::uint32_t q = 1; all && q <= partition_.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
       settings.twoTime.memoryBytes -= std::min(bytesTaken, settings.twoTime.memoryBytes);
-      summary_.twoTimeBytes = check_two_time_memory(settings, partition_, frames_ahead(settings, reader), reader.dense(), control);
+      summary_.twoTimeBytes = check_two_time_memory(settings, partition_, frames_ahead(settings, reader), reader.dense() || reader.crowded(), control);
     }
     if (settings.partials > 0) {
       const std::uint64_t ahead = frames_ahead(settings, reader);
