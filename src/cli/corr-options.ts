@@ -92,7 +92,9 @@ export function addCorrOptions(command: Command): Command {
     )
     .option("--window <frames>", "frames of one row of g2partials (default: the job file's, else 1)", count)
     .addOption(
-      new Option("--c2 <form>", "two-time as a matrix, its means over blocks that grow with the lag, or both (default: full)").choices(C2_FORMS),
+      new Option("--c2 <form>", "two-time as a matrix, its means over blocks that grow with the lag, or both (default: full)").choices(
+        C2_FORMS,
+      ),
     )
     .addOption(new Option("--compression <kind>", "of the C2 matrices (default: none)").choices(COMPRESSIONS))
     .option("--streaming", "keep sums instead of photons: memory with a fixed bound, said before the work, however long the series")
