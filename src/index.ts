@@ -1,5 +1,6 @@
 /**
- * The SDK: jobs on a central (`connect`), and the correlator in this process (`createCorrelator`).
+ * The SDK: jobs on a central (`connect`), and the correlators in this process (`createCorrelator`,
+ * `createStreamCorrelator`).
  * Everything the `xpcs` commands do with central goes through here. examples/ shows its use.
  */
 import { randomBytes, randomUUID } from "node:crypto";
@@ -51,6 +52,9 @@ export {
   correlateFile,
   correlateMaps,
   createCorrelator,
+  createStreamCorrelator,
+  type StreamCorrelator,
+  type StreamCorrelatorOptions,
 } from "./xpcs/native.js";
 
 export interface ConnectOptions {

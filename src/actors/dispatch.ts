@@ -4,6 +4,7 @@
  */
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { refusals } from "../ledger/decide.js";
 import { type JobRecord, lastSite, type State } from "../ledger/state.js";
 import { type Choice, NOTHING, needOf, type Policy, plus, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { Sites } from "./presence.js";
@@ -17,7 +18,7 @@ export interface Grant {
 function routed(job: JobRecord): RoutedJob {
   const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
   const { work, site = null, resources = {} } = job.spec;
-  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], resources };
+  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources };
 }
 
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */
@@ -72,7 +73,7 @@ export function planGrants(
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record);
-    const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${JSON.stringify(job.resources)}`;
+    const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);
@@ -110,5 +111,8 @@ export function waitReason(job: JobRecord, loads: readonly SiteLoad[], policy: P
     return `${attempt} is at ${new Date(job.notBefore).toISOString()}; the last at ${lastSite(job)}: ${job.reason}`;
   }
   const choice = policy.choose(routed(job), loads, nowMs);
-  return choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;
+  const waits =
+    choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;
+  const refused = refusals(job);
+  return refused === "" ? waits : `${waits}; refused by ${refused}`;
 }

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Command, Option } from "commander";
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from "yaml";
 import { XpcsError } from "../core/errors.js";
 
 export interface ConfigRules {
@@ -34,14 +34,49 @@ function configWords(command: Command, words: readonly string[], rules: ConfigRu
   const declared = command.options.find(({ long }) => long === "--config");
   const path = declared === undefined ? undefined : lastValue(words, declared);
   if (path === undefined) return [];
-  return settingsOf(path, readText(path)).flatMap(({ key, value, line }) => {
-    const where = `${path} line ${line}`;
-    const long = `--${rules.nameOf?.(key) ?? key}`;
-    const option = NOT_SETTINGS.has(long) ? undefined : command.options.find((candidate) => candidate.long === long);
-    if (option === undefined)
-      throw new XpcsError("INVALID_ARGUMENT", `${where}: there is no setting "${key}"; xpcs ${command.name()} --help lists them`);
-    return isGiven(words, option) ? [] : optionWords(option, value, where, rules.repeatable ?? []);
+  const { document, lines } = documentOf(path);
+  if (!isMap(document.contents)) {
+    const what = "must hold settings: lines of `option: value`, or one JSON object";
+    throw new XpcsError("INVALID_ARGUMENT", `${path} ${what}`);
+  }
+  return settingsOf(document.contents, plainOf(path, document) as Plain, lines).flatMap((setting) => {
+    const option = optionOf(command, setting, path, rules);
+    return isGiven(words, option) ? [] : settingWords(option, setting, path, rules);
   });
+}
+
+/**
+ * The words that each entry of a list of settings stands for, with the line at which it begins.
+ *
+ * @param command its options are the keys
+ * @throws NOT_FOUND · INVALID_ARGUMENT with the line
+ */
+export function settingsLists(path: string, command: Command, rules: ConfigRules): { words: string[]; line: number }[] {
+  const { document, lines } = documentOf(path);
+  const entries = isSeq(document.contents) ? document.contents.items : [];
+  if (entries.length === 0 || !entries.every(isMap))
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      `${path} must hold a list of settings: entries of \`- option: value\`, or a JSON array of objects`,
+    );
+  const plain = plainOf(path, document) as Plain[];
+  return (entries as YAMLMap[]).map((entry, at) => ({
+    words: settingsOf(entry, plain[at]!, lines).flatMap((setting) =>
+      settingWords(optionOf(command, setting, path, rules), setting, path, rules),
+    ),
+    line: lines.linePos(entry.range?.[0] ?? 0).line,
+  }));
+}
+
+function optionOf(command: Command, { key, line }: Setting, path: string, rules: ConfigRules): Option {
+  const long = `--${rules.nameOf?.(key) ?? key}`;
+  const option = NOT_SETTINGS.has(long) ? undefined : command.options.find((candidate) => candidate.long === long);
+  if (option !== undefined) return option;
+  throw new XpcsError("INVALID_ARGUMENT", `${path} line ${line}: there is no setting "${key}"; xpcs ${command.name()} --help lists them`);
+}
+
+function settingWords(option: Option, { value, line }: Setting, path: string, { repeatable = [] }: ConfigRules): string[] {
+  return optionWords(option, value, `${path} line ${line}`, repeatable);
 }
 
 function readText(path: string): string {
@@ -58,31 +93,30 @@ interface Setting {
   readonly line: number;
 }
 
-function settingsOf(path: string, text: string): Setting[] {
+type Plain = Readonly<Record<string, unknown>>;
+
+function documentOf(path: string): { document: Document.Parsed; lines: LineCounter } {
   const lines = new LineCounter();
-  const refuse = (at: number, what: string): never => {
-    throw new XpcsError("INVALID_ARGUMENT", `${path} line ${lines.linePos(at).line} ${what}`);
-  };
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
   // A warning is a tag that nobody knows: its value would be a guess.
   const wrong = document.errors[0] ?? document.warnings[0];
-  if (wrong !== undefined) refuse(wrong.pos[0], `is neither YAML nor JSON: ${wrong.message}`);
-  if (!isMap(document.contents)) {
-    const what = "must hold settings: lines of `option: value`, or one JSON object";
-    throw new XpcsError("INVALID_ARGUMENT", `${path} ${what}`);
-  }
-  const values = plainOf(path, document);
-  return document.contents.items.map(({ key }) => {
+  if (wrong === undefined) return { document, lines };
+  const { line } = lines.linePos(wrong.pos[0]);
+  throw new XpcsError("INVALID_ARGUMENT", `${path} line ${line} is neither YAML nor JSON: ${wrong.message}`);
+}
+
+function settingsOf(map: YAMLMap, plain: Plain, lines: LineCounter): Setting[] {
+  return map.items.map(({ key }) => {
     const name = String(isScalar(key) ? key.value : key);
     const at = isScalar(key) ? (key.range?.[0] ?? 0) : 0;
-    return { key: name, value: values[name], line: lines.linePos(at).line };
+    return { key: name, value: plain[name], line: lines.linePos(at).line };
   });
 }
 
 /** Plain data; an alias without its anchor, or a heap of them, is an error. */
-function plainOf(path: string, document: Document.Parsed): Record<string, unknown> {
+function plainOf(path: string, document: Document.Parsed): unknown {
   try {
-    return document.toJS() as Record<string, unknown>;
+    return document.toJS() as unknown;
   } catch (error) {
     throw new XpcsError("INVALID_ARGUMENT", `${path} cannot be read: ${(error as Error).message}`);
   }

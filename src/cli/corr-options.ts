@@ -91,7 +91,8 @@ export function addCorrOptions(command: Command): Command {
     )
     .option("--window <frames>", "frames of one row of g2partials (default: the job file's, else 1)", count)
     .addOption(new Option("--compression <kind>", "of the C2 matrices (default: none)").choices(COMPRESSIONS))
-    .option("--memory-gb <gb>", "memory that a two-time analysis may take (default: 80 % of what is available)", positiveOption)
+    .option("--streaming", "keep sums instead of photons: memory with a fixed bound, said before the work, however long the series")
+    .option("--memory-gb <gb>", "memory that two-time or --streaming may take (default: 80 % of what is available)", positiveOption)
     .option("--bad-frames <list>", "frames that do not count, such as 1,5-9", frameListOption)
     .addOption(
       new Option("--normalize <by>", "divide every frame by its mean (default: the job file's, else none)").choices(NORMALIZATIONS),
@@ -126,6 +127,7 @@ const FIELDS = [
   "smoothingFilter",
   "window",
   "compression",
+  "streaming",
   "memoryGb",
   "badFrames",
   "normalize",

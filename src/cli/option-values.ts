@@ -1,5 +1,6 @@
 /** Readers of option values for commander: text in, checked value out. */
 import { InvalidArgumentError } from "commander";
+import { LIMITS } from "../core/limits.js";
 
 /** A whole number within bounds. */
 export function integerOption(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -57,4 +58,16 @@ export function timeOption(sign: 1 | -1): (text: string) => string {
       );
     return at.toISOString();
   };
+}
+
+/** "53-57,60" as numbers, each once, ascending. */
+export function rangeOption(text: string): number[] {
+  const numbers = new Set<number>();
+  for (const part of text.split(",")) {
+    const [, first, last] = /^\s*(\d{1,9})(?:-(\d{1,9}))?\s*$/.exec(part) ?? [];
+    const [from, to] = [Number(first), Number(last ?? first)];
+    if (!(to >= from && to - from < LIMITS.rangeMax)) throw new InvalidArgumentError("It must be a list of numbers such as 53-57,60.");
+    for (let number = from; number <= to; number++) numbers.add(number);
+  }
+  return [...numbers].sort((a, b) => a - b);
 }

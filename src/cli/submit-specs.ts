@@ -12,6 +12,7 @@ import { LIMITS } from "../core/limits.js";
 import { findMetadata, resultsOf, stemOf } from "../xpcs/corr-files.js";
 import { checkedWork } from "./submit-check.js";
 
+/** One analysis. */
 export interface SubmitWords {
   readonly inputs: readonly string[];
   /** Several: a job for each. */
@@ -75,11 +76,7 @@ function metadataRef(source: string, { metadata, job, options }: SubmitWords): {
   return found === null ? {} : { metadata: { path: found } };
 }
 
-/**
- * One job per input, or per input and q-map where there are several.
- * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there · what `xpcs corr` refuses without reading frames
- */
-export function submitSpecs(words: SubmitWords): JobSpec[] {
+function worksOf(words: SubmitWords): CorrJob[] {
   const { inputs, options, overwrite } = words;
   if (words.qmaps.length === 0 && words.job === undefined)
     throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap QMAP.hdf, or --job META.hdf for a legacy job file");
@@ -90,7 +87,7 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
     ...(words.monitor === undefined ? {} : { monitor: monitorOf(words.monitor) }),
   };
   const sources = inputs.length > 0 ? inputs.map((input) => fileRef("the input", input)) : [undefined];
-  const works = sources.flatMap((input): CorrJob[] => {
+  return sources.flatMap((input): CorrJob[] => {
     const source = (input ?? files.job!).path;
     const outs = resultRefs(source, words);
     const metadata = metadataRef(source, words);
@@ -105,17 +102,31 @@ export function submitSpecs(words: SubmitWords): JobSpec[] {
       options,
     }));
   });
+}
+
+/** @throws INVALID_ARGUMENT two jobs would write one result */
+function checkResults(works: readonly CorrJob[]): void {
   const taken = new Map<string, string>();
-  for (const work of works) {
-    const other = taken.get(work.out.path);
-    const source = (work.input ?? files.job!).path;
-    if (other !== undefined)
-      throw new XpcsError("INVALID_ARGUMENT", `${other} and ${source} would both write ${work.out.path}: submit them with different --out`);
-    taken.set(work.out.path, source);
+  for (const { input, job, out } of works) {
+    const other = taken.get(out.path);
+    const source = (input ?? job!).path;
+    if (other !== undefined) {
+      const both = other === source ? `two analyses of ${source}` : `${other} and ${source}`;
+      throw new XpcsError("INVALID_ARGUMENT", `${both} would both write ${out.path}: submit them with different --out`);
+    }
+    taken.set(out.path, source);
   }
-  const mayExist = overwrite || words.repeatable;
-  return works.map((work) => ({
-    work: checkedWork(work, { mayExist }),
-    ...words.shared,
+}
+
+/**
+ * Of each analysis one job per input, or per input and q-map where there are several.
+ * @throws INVALID_ARGUMENT · NOT_FOUND a file is missing · ALREADY_EXISTS a result is there · what `xpcs corr` refuses without reading frames
+ */
+export function submitSpecs(analyses: readonly SubmitWords[]): JobSpec[] {
+  const jobs = analyses.flatMap((words) => worksOf(words).map((work) => ({ work, words })));
+  checkResults(jobs.map(({ work }) => work));
+  return jobs.map(({ work, words: { overwrite, repeatable, shared } }) => ({
+    work: checkedWork(work, { mayExist: overwrite || repeatable }),
+    ...shared,
   }));
 }

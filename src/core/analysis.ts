@@ -80,8 +80,10 @@ export interface CorrOptions {
   readonly window?: number;
   /** Of the C2 matrices. */
   readonly compression?: Compression;
-  /** Memory that a two-time analysis may take, GB of 10^9 bytes. */
+  /** Memory that a two-time analysis or a stream may take, GB of 10^9 bytes. */
   readonly memoryGb?: number;
+  /** Keep sums instead of photons: memory has a bound that does not grow with the frames. */
+  readonly streaming?: boolean;
   /** Frames that do not count, such as "1,5-9": 1-based, counted in the file. */
   readonly badFrames?: string;
   /** Divide every frame by its mean, or not whatever the job file says. */
@@ -142,6 +144,8 @@ export interface CorrSummary {
   readonly twoTimeBins: number;
   /** Memory that the two-time analysis was said to need at most. */
   readonly twoTimeMemoryBytes: number;
+  /** Most memory that a stream was said to take; 0 when there was none. */
+  readonly streamMemoryBytes: number;
   readonly threads: number;
   readonly kernelPath: string;
   readonly warnings: readonly string[];

@@ -27,6 +27,8 @@ export const LIMITS = {
   unauthenticatedLinksMax: 256,
   /** Open connections of a listener: every site of a large facility, and then some. */
   connectionsMax: 4_096,
+  /** HTTP requests of one token that may wait for an answer, long polls included, before OVERLOADED: as many as on a link. */
+  httpInFlightMax: 64,
   /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
   loginFailuresMax: 10,
   loginWindowMs: 60_000,
@@ -75,6 +77,8 @@ export const LIMITS = {
   reapMs: 500,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
   pageBytesMax: 512 * 1024,
+  /** Numbers in one span of a list of files: more than one measures in a beam time. */
+  rangeMax: 100_000,
   /** Jobs in one submit call. */
   submitJobsMax: 1_000,
   /** Jobs in one page of a listing. */

@@ -68,16 +68,38 @@ export function canResume(job: JobRecord, site: SiteName, lease: LeaseRef): bool
   return job.state === "ready" && job.epoch === lease.epoch && lastSite(job) === site && job.attempts.at(-1)?.outcome === "lost";
 }
 
+/** Another site is there that offers the app, may have the job, and has not refused it. */
+function hasOtherSite(state: State, job: JobRecord): boolean {
+  const { site: pinned, work } = job.spec;
+  const refused = [...(job.refusedBy ?? []), lastSite(job)];
+  return [...state.sites.values()].some(
+    ({ name, present, apps }) => present && apps.includes(work.app) && !refused.includes(name) && (pinned ?? name) === name,
+  );
+}
+
+/** What the sites that refused the job said, oldest first: "site a: ...; site b: ...". */
+export function refusals({ attempts, refusedBy = [] }: JobRecord): string {
+  const said = refusedBy.flatMap((site) => attempts.findLast((attempt) => attempt.site === site && attempt.code === "REFUSED") ?? []);
+  return said.map(({ site, reason = "" }) => `site ${site}: ${reason}`).join("; ");
+}
+
 type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason">;
 
 /** Ends the running attempt, and decides what becomes of the job. */
-function endAttempt(job: JobRecord, ending: Ending, now: number): AttemptEnded {
+function endAttempt(state: State, job: JobRecord, ending: Ending, now: number): AttemptEnded {
   const base = { type: "attemptEnded", at: now, job: job.id, epoch: job.epoch, ...ending } as const;
   if (job.cancelRequested) return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: "cancel", notBefore: 0 };
   if (ending.outcome === "returned") return { ...base, next: "retry", notBefore: now };
+  const refused = ending.code === "REFUSED";
+  if (refused && hasOtherSite(state, job)) return { ...base, next: "retry", notBefore: now };
   const counted = job.attemptsCounted + 1;
   const hopeless = ending.code !== null && ERROR_CODES[ending.code].retry === "no";
   if (hopeless || counted >= job.spec.attemptsMax) {
+    const others = refusals(job);
+    if (refused && others !== "") {
+      const all = `site ${lastSite(job)}: ${ending.reason} (refused before: ${others})`;
+      return { ...base, reason: all.slice(0, LIMITS.reasonCharsMax), next: "fail", notBefore: 0 };
+    }
     const reason =
       hopeless || job.spec.attemptsMax === 1 ? ending.reason : `${ending.reason} (attempt ${counted} of ${job.spec.attemptsMax}, the last)`;
     return { ...base, reason, next: "fail", notBefore: 0 };
@@ -127,7 +149,7 @@ function expire(state: State, { lease }: Of<"expire">, now: number): Decision {
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
   if (job.state !== "leased" || job.epoch !== lease.epoch) return [];
-  return [endAttempt(job, { outcome: "lost", code: null, reason: `site ${lastSite(job)} stopped renewing its lease` }, now)];
+  return [endAttempt(state, job, { outcome: "lost", code: null, reason: `site ${lastSite(job)} stopped renewing its lease` }, now)];
 }
 
 function complete(state: State, command: Of<"complete">, now: number): Decision {
@@ -143,7 +165,7 @@ function complete(state: State, command: Of<"complete">, now: number): Decision 
 function fail(state: State, { lease, site, code, reason }: Of<"fail">, now: number): Decision {
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
-  if (holdsLease(job, site, lease)) return [endAttempt(job, { outcome: "failed", code, reason }, now)];
+  if (holdsLease(job, site, lease)) return [endAttempt(state, job, { outcome: "failed", code, reason }, now)];
   // A repeat, or the attempt was counted as lost before: either way there is nothing left to record.
   const attempt = job.attempts.find(({ epoch }) => epoch === lease.epoch);
   const ended = attempt?.site === site && (attempt.outcome === "failed" || attempt.outcome === "canceled" || attempt.outcome === "lost");
@@ -157,7 +179,7 @@ function giveBack(state: State, command: Of<"giveBack">, now: number): Decision 
     if (job === undefined) return unknownJob(lease.job);
     // What it does not hold any more it cannot give back; that is where it wants to be.
     if (holdsLease(job, command.site, lease))
-      events.push(endAttempt(job, { outcome: "returned", code: null, reason: command.reason }, now));
+      events.push(endAttempt(state, job, { outcome: "returned", code: null, reason: command.reason }, now));
   }
   return events;
 }
@@ -185,7 +207,7 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
   for (const id of state.leased.get(site) ?? []) {
     const job = state.jobs.get(id);
     if (job === undefined || except.some((lease) => lease.job === id && lease.epoch === job.epoch)) continue;
-    events.push(endAttempt(job, ending, now));
+    events.push(endAttempt(state, job, ending, now));
   }
   return events;
 }

@@ -68,10 +68,21 @@ function attemptEnded(job: JobRecord, event: AttemptEnded): Partial<JobRecord> {
     reason: event.reason,
     ...(event.code === null ? {} : { code: event.code }),
   });
-  const counts = event.outcome === "failed" || event.outcome === "lost";
+  // A site that refuses has not tried: another one may.
+  const refused = event.code === "REFUSED" && event.next === "retry";
+  const counts = (event.outcome === "failed" || event.outcome === "lost") && !refused;
   const attemptsCounted = job.attemptsCounted + (counts ? 1 : 0);
   if (event.next === "retry") {
-    return { state: "ready", since: event.at, attempts, attemptsCounted, notBefore: event.notBefore, reason: event.reason };
+    const refusedBy = refused ? [...(job.refusedBy ?? []), lastSite(job)!] : job.refusedBy;
+    return {
+      ...(refusedBy === undefined ? {} : { refusedBy }),
+      state: "ready",
+      since: event.at,
+      attempts,
+      attemptsCounted,
+      notBefore: event.notBefore,
+      reason: event.reason,
+    };
   }
   const state = event.next === "fail" ? "failed" : "canceled";
   return { state, since: event.at, attempts, attemptsCounted, reason: event.reason, finishedAt: event.at };
@@ -121,6 +132,7 @@ function apply(state: State, event: LedgerEvent): void {
         state: event.awaits ? "awaiting-parents" : "ready",
         since: event.at,
         attemptsCounted: 0,
+        refusedBy: [],
         notBefore: 0,
         cancelRequested: false,
         reason: null,

@@ -31,6 +31,8 @@ export interface JobRecord {
   readonly attempts: readonly Attempt[];
   /** Attempts that count towards `attemptsMax`: failed or lost. */
   readonly attemptsCounted: number;
+  /** Sites that said they can never run it, since it was submitted or last retried; absent: none. */
+  readonly refusedBy?: readonly SiteName[];
   readonly why: string | null;
   readonly notBefore: number;
   readonly cancelRequested: boolean;

@@ -12,6 +12,8 @@ export interface RoutedJob {
   readonly site: SiteName | null;
   /** Sites where an attempt of it failed or was lost: taken only when no other can. */
   readonly avoid: readonly SiteName[];
+  /** Sites that said they can never run it. */
+  readonly refusedBy: readonly SiteName[];
   readonly resources: Resources;
 }
 
@@ -118,6 +120,7 @@ export function tooLarge(resources: Resources, { name, slots, capacity }: Pick<S
 export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   if (job.site !== null && job.site !== site.name) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
+  if (job.refusedBy.includes(site.name)) return `site ${site.name} refused the job`;
   const large = tooLarge(job.resources, site);
   if (large !== null) return large;
   if (!site.up) return `site ${site.name} is silent`;
@@ -130,8 +133,8 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
     const pinned = sites.find(({ name }) => name === job.site);
     return pinned === undefined ? `site ${job.site}, to which it is pinned, is not connected to central` : (ineligible(job, pinned) ?? "");
   }
-  const offering = sites.filter(({ apps }) => apps.includes(job.app));
-  if (offering.length === 0) return `no site offers ${job.app}`;
+  const offering = sites.filter(({ name, apps }) => apps.includes(job.app) && !job.refusedBy.includes(name));
+  if (offering.length === 0) return `no ${job.refusedBy.length > 0 ? "other " : ""}site offers ${job.app}`;
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
   if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);

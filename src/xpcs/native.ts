@@ -43,8 +43,10 @@ export interface CorrelatorResult {
   readonly partitionMean: Float64Array;
   /** float64 [height * width], counts per frame. */
   readonly pixelMean: Float64Array;
-  /** float64 [frames], counts per pixel of the whole detector. */
+  /** float64 [frames / framesPerMean, rounded up], counts per pixel of the whole detector and frame. */
   readonly frameMean: Float64Array;
+  /** Frames of one value of frameMean: 1, or in a stream of more than 65536 frames 2, 4, 8, ... */
+  readonly framesPerMean: number;
 }
 
 /** A multi-tau correlation that takes frames in chunks and can be asked at any time. */
@@ -59,6 +61,40 @@ export interface Correlator {
   setFrames(frames: number): void;
   /** The result over all frames so far. */
   result(): CorrelatorResult;
+}
+
+export interface StreamCorrelatorOptions extends CorrelatorOptions {
+  /** Frames that the stream may have, default 2^32 - 1. They decide the number of levels, and with it the memory. */
+  readonly framesMax?: number;
+  /** Memory that the stream may take, bytes; default: no limit. */
+  readonly memoryBytes?: number;
+}
+
+/**
+ * A correlator whose memory has a bound that does not grow with the number of frames; its results are, to the bit, those of a
+ * Correlator on the same frames. Events come in frame order: a frame may come in pieces, none may come late. docs/streaming.md
+ */
+export interface StreamCorrelator extends Correlator {
+  /**
+   * As Correlator.push, in frame order.
+   * @throws INVALID_ARGUMENT as there, and an event of a frame before the newest one, or beyond framesMax; the chunk is not taken
+   */
+  push(chunk: { frame: Uint32Array; pixel: Uint32Array; count: Int32Array }): void;
+  /**
+   * The stream has `frames` frames so far (trailing empty ones count).
+   * @throws INVALID_ARGUMENT other frames than the newest one would be cut off
+   */
+  setFrames(frames: number): void;
+  /**
+   * Whole frames in order, the first of them `first`: the same as their events that are not 0.
+   * @param chunk rows: uint16 [frames, height * width]
+   * @throws INVALID_ARGUMENT as push; a length that is no multiple of the detector
+   */
+  pushFrames(chunk: { readonly first: number; readonly rows: Uint16Array }): void;
+  /** The result of all frames pushed, once; then the memory is free, and every further call is refused. */
+  finish(): CorrelatorResult;
+  /** Bytes that the stream takes now, and those that it takes at most while no pixel counts more than 2^31 - 1 photons. */
+  memory(): { readonly bytes: number; readonly bytesMax: number };
 }
 
 /** Repeats of one measurement to add up. */
@@ -105,6 +141,7 @@ interface Addon {
     cancelFlag: Int32Array,
   ): Promise<CorrSummary[]>;
   Correlator: new (options: CorrelatorOptions) => Correlator;
+  StreamCorrelator: new (options: StreamCorrelatorOptions) => Omit<StreamCorrelator, "finish">;
 }
 
 /** What a job file says of its own run. */
@@ -270,22 +307,50 @@ export async function correlateMaps(
   }
 }
 
-/**
- * A correlator in this process: chunks of events in, result out.
- * @throws INVALID_ARGUMENT maps of another size, no valid pixel, a static bin in two dynamic bins
- */
-export function createCorrelator(options: CorrelatorOptions): Correlator {
-  const guard = <T>(run: () => T): T => {
-    try {
-      return run();
-    } catch (error) {
-      throw toXpcsError(error);
-    }
-  };
-  const native = guard(() => new (addon().Correlator)(options));
+function guard<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+function guarded(native: Correlator): Correlator {
   return {
     push: (chunk) => guard(() => native.push(chunk)),
     setFrames: (frames) => guard(() => native.setFrames(frames)),
     result: () => guard(() => native.result()),
+  };
+}
+
+/**
+ * A correlator in this process: chunks of events in, result out. It keeps every photon.
+ * @throws INVALID_ARGUMENT maps of another size, no valid pixel, a static bin in two dynamic bins
+ */
+export function createCorrelator(options: CorrelatorOptions): Correlator {
+  return guarded(guard(() => new (addon().Correlator)(options)));
+}
+
+/**
+ * A correlator in this process for streams of any length, in bounded memory.
+ * @throws INVALID_ARGUMENT as createCorrelator · OUT_OF_MEMORY memoryBytes is less than the stream may take, with both numbers
+ */
+export function createStreamCorrelator(options: StreamCorrelatorOptions): StreamCorrelator {
+  let held: Omit<StreamCorrelator, "finish"> | null = guard(() => new (addon().StreamCorrelator)(options));
+  const native = (): Omit<StreamCorrelator, "finish"> => {
+    if (held === null) throw new XpcsError("INVALID_ARGUMENT", "this stream is finished; make a new one for the next series");
+    return held;
+  };
+  return {
+    push: (chunk) => guard(() => native().push(chunk)),
+    pushFrames: (chunk) => guard(() => native().pushFrames(chunk)),
+    setFrames: (frames) => guard(() => native().setFrames(frames)),
+    result: () => guard(() => native().result()),
+    memory: () => native().memory(),
+    finish: () => {
+      const result = guard(() => native().result());
+      held = null;
+      return result;
+    },
   };
 }

@@ -80,6 +80,41 @@ describe("a job", () => {
     for (const close of [client.close, site.close]) close();
   });
 
+  it("that a site refuses goes to another one, and says who refused it while it waits", async () => {
+    const [client, a, b] = [await openClient(central), await openSite(central), await openSite(central)];
+    const [first, second] = ["a", "b"].map((site) => ({ site, instance: "1" })) as [
+      { site: string; instance: string },
+      { site: string; instance: string },
+    ];
+    for (const [site, me] of [
+      [a, first],
+      [b, second],
+    ] as const)
+      await site.remote.join({ ...me, host: "h", slots: 1, apps: ["xpcs.noop"], held: [] });
+    const { jobs } = await client.remote.submit({ key: "k", jobs: [noop({}, { attemptsMax: 1 })] });
+    const job = jobs[0]!;
+    const { leases } = await a.remote.lease({ ...first, slots: 1, waitMs: 100 });
+    expect(leases).toMatchObject([{ job, epoch: 1 }]);
+    await a.remote.fail({ ...first, lease: { job, epoch: 1 }, code: "REFUSED", reason: "no such camera here" });
+    expect((await a.remote.lease({ ...first, slots: 1, waitMs: 50 })).leases).toEqual([]);
+    const waiting = await client.remote.job({ id: job });
+    expect(waiting).toMatchObject({ state: "ready", reason: expect.stringContaining("site b has a free slot") });
+    expect(waiting.reason).toContain("refused by site a: no such camera here");
+    expect(Date.parse(waiting.since)).toBeGreaterThanOrEqual(Date.parse(waiting.submittedAt));
+    await b.remote.leave(second);
+    expect((await client.remote.job({ id: job })).reason).toBe("no other site offers xpcs.noop; refused by site a: no such camera here");
+    await b.remote.join({ ...second, host: "h", slots: 1, apps: ["xpcs.noop"], held: [] });
+    expect((await b.remote.lease({ ...second, slots: 1, waitMs: 100 })).leases).toMatchObject([{ job, epoch: 2 }]);
+    await b.remote.fail({ ...second, lease: { job, epoch: 2 }, code: "REFUSED", reason: "nor here" });
+    const failed = await client.remote.job({ id: job });
+    expect(failed).toMatchObject({ state: "failed", reason: "site b: nor here (refused before: site a: no such camera here)" });
+    expect(failed.attempts.map(({ site, code }) => [site, code])).toEqual([
+      ["a", "REFUSED"],
+      ["b", "REFUSED"],
+    ]);
+    for (const close of [client.close, a.close, b.close]) close();
+  });
+
   it("belongs to an experiment, also when none is named, and is listed by it", async () => {
     const client = await openClient(central);
     const named = await client.remote.submit({ key: "a", jobs: [noop({}, { experiment: "2026-3/smith" })] });

@@ -13,7 +13,7 @@ function parse(...words: string[]): CorrOptions {
 describe("two-time options", () => {
   it("reach the request", () => {
     const words =
-      "--type twotime --q-bins 5-7,2 --smoothing staticmap --smoothing-filter average --window 20 --compression gzip --memory-gb 1.5";
+      "--type twotime --q-bins 5-7,2 --smoothing staticmap --smoothing-filter average --window 20 --compression gzip --streaming --memory-gb 1.5";
     expect(parse(...words.split(" "))).toEqual({
       type: "twotime",
       qBins: [2, 5, 6, 7],
@@ -21,6 +21,7 @@ describe("two-time options", () => {
       smoothingFilter: "average",
       window: 20,
       compression: "gzip",
+      streaming: true,
       memoryGb: 1.5,
     });
   });

@@ -39,7 +39,11 @@ const complete = (site: string, epoch: number): Command => ({
   runMs: 7,
 });
 const expire = (epoch: number): Command => ({ type: "expire", lease: lease(epoch) });
-const fail = (site: string, epoch: number, code: "NATIVE_CRASHED" | "INVALID_ARGUMENT" | "CANCELED" = "NATIVE_CRASHED"): Command => ({
+const fail = (
+  site: string,
+  epoch: number,
+  code: "NATIVE_CRASHED" | "INVALID_ARGUMENT" | "CANCELED" | "REFUSED" = "NATIVE_CRASHED",
+): Command => ({
   type: "fail",
   site,
   lease: lease(epoch),
@@ -92,6 +96,41 @@ describe("a failure", () => {
   it("that another attempt cannot mend is final at once", () => {
     const { state } = history(join("a"), submit(3), grant("a"), fail("a", 1, "INVALID_ARGUMENT"));
     expect(state.jobs.get("j")).toMatchObject({ state: "failed", reason: "it broke" });
+  });
+
+  describe("that is a refusal", () => {
+    const offer = (site: string): Command => ({ ...join(site), apps: ["xpcs.noop"] }) as Command;
+    const refuse = (site: string, epoch: number) => fail(site, epoch, "REFUSED");
+    const begun = [offer("a"), offer("b"), join("c"), submit(1), grant("a"), refuse("a", 1)];
+
+    it("lets another site try that offers the app, and counts no attempt", () => {
+      const { state } = history(...begun);
+      expect(state.jobs.get("j")).toMatchObject({
+        state: "ready",
+        attemptsCounted: 0,
+        refusedBy: ["a"],
+        attempts: [{ reason: "it broke" }],
+      });
+      expect(history(...begun, grant("b"), complete("b", 2)).state.jobs.get("j")).toMatchObject({ state: "finished" });
+    });
+
+    it("is final when all have refused, or none is left, with every reason", () => {
+      const reason = "site b: it broke (refused before: site a: it broke)";
+      expect(history(...begun, grant("b"), refuse("b", 2)).state.jobs.get("j")).toMatchObject({
+        state: "failed",
+        reason,
+        attemptsCounted: 1,
+      });
+      const gone = history(offer("a"), offer("b"), submit(), grant("a"), { type: "leave", site: "b" }, refuse("a", 1));
+      expect(gone.state.jobs.get("j")).toMatchObject({ state: "failed", reason: "it broke" });
+      const pinned: Command = { type: "submit", key: "k", digest: "d", jobs: [{ id: "j", spec: spec(3, { site: "a" }) }] };
+      expect(history(offer("a"), offer("b"), pinned, grant("a"), refuse("a", 1)).state.jobs.get("j")?.state).toBe("failed");
+    });
+
+    it("is forgotten when the job is retried", () => {
+      const again = history(...begun, grant("b"), refuse("b", 2), { type: "retry", ids: ["j"], children: false });
+      expect(again.state.jobs.get("j")).toMatchObject({ state: "ready", refusedBy: [] });
+    });
   });
 
   it("is not granted before its delay has passed", () => {

@@ -10,7 +10,7 @@ function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
   return { name, up: true, slots: 2, apps: APPS, capacity: null, running: [], queued: 0, reserved: NOTHING, granted: 0, runs: {}, ...more };
 }
 function job(more: Partial<RoutedJob> = {}): RoutedJob {
-  return { id: "j", app: "xpcs.corr", site: null, avoid: [], resources: {}, ...more };
+  return { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, ...more };
 }
 const busy = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0, resources: {} }));
 const queued = (slots: number) => ({ queued: slots, reserved: { ...NOTHING, slots } });
@@ -39,7 +39,7 @@ function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[
   });
   const pinned = rng() < 0.2 ? "abcdz"[Math.floor(rng() * 5)]! : null;
   const needs = [{}, { slots: 2 }, { cores: 6 }, { memoryGb: 12, slots: 1 }, { gpus: 1 }][Math.floor(rng() * 10)] ?? {};
-  return { question: job({ site: pinned, avoid: rng() < 0.3 ? ["a"] : [], resources: needs }), sites };
+  return { question: job({ site: pinned, avoid: rng() < 0.3 ? ["a"] : [], refusedBy: rng() < 0.2 ? ["b"] : [], resources: needs }), sites };
 }
 
 describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {

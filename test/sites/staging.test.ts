@@ -112,7 +112,7 @@ it.each([
 ] as const)("of %s", async (name, make) => {
   const folder = mkdtempSync(join(ROOT, "measured-"));
   const { qmap, ...measurement } = await make(folder);
-  const specs = submitSpecs({ ...measurement, qmaps: [qmap], overwrite: false, shared: { tags: {}, attemptsMax: 1 }, repeatable: false });
+  const specs = submitSpecs([{ ...measurement, qmaps: [qmap], overwrite: false, shared: { tags: {}, attemptsMax: 1 }, repeatable: false }]);
   const work = specs[0]!.work as CorrJob;
   expect(jobFiles(work).map(({ path }) => basename(path))).toEqual(FILES[name]);
   const original = await run(work, `${basename(folder)}-original`, (path) => path);
@@ -134,7 +134,7 @@ it("a missing part is named at submission", async () => {
   const { qmap, ...measurement } = await eiger(folder);
   rmSync(join(folder, "data", "scan_data_000002.h5"));
   const submit = () =>
-    submitSpecs({ ...measurement, qmaps: [qmap], overwrite: false, shared: { tags: {}, attemptsMax: 1 }, repeatable: false });
+    submitSpecs([{ ...measurement, qmaps: [qmap], overwrite: false, shared: { tags: {}, attemptsMax: 1 }, repeatable: false }]);
   expect(submit).toThrow(/scan_data_000002\.h5/);
 });
 
@@ -142,6 +142,6 @@ it("a monitor that does not exist is named at submission", async () => {
   const folder = mkdtempSync(join(ROOT, "monitor-"));
   const { qmap, ...measurement } = await eiger(folder);
   const words = { ...measurement, qmaps: [qmap], overwrite: false, shared: { tags: {}, attemptsMax: 1 }, repeatable: false };
-  expect(() => submitSpecs({ ...words, monitor: join(folder, "none.txt") })).toThrow(/the monitor .*none\.txt does not exist/);
-  expect(() => submitSpecs({ ...words, monitor: `${join(folder, "beam.h5")}:/entry/none` })).toThrow(/\/entry\/none/);
+  expect(() => submitSpecs([{ ...words, monitor: join(folder, "none.txt") }])).toThrow(/the monitor .*none\.txt does not exist/);
+  expect(() => submitSpecs([{ ...words, monitor: `${join(folder, "beam.h5")}:/entry/none` }])).toThrow(/\/entry\/none/);
 });

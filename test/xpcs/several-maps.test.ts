@@ -196,7 +196,7 @@ it("xpcs submit makes a job for each q-map, with the same names", () => {
     options: { frameTimeS: 1e-3 },
     shared: { tags: {}, attemptsMax: 1 },
   };
-  const works = submitSpecs({ ...words, overwrite: false, repeatable: false }).map(({ work }) => work);
+  const works = submitSpecs([{ ...words, overwrite: false, repeatable: false }]).map(({ work }) => work);
   const named = works.map((work) => ("options" in work ? [work.qmap?.path, work.out.path] : []));
   expect(named).toEqual([
     [fine, join(ROOT, "small_fine_results.hdf")],

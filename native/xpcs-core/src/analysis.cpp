@@ -6,12 +6,15 @@
 #include <chrono>
 
 #include "bad_frames.hpp"
+#include "concurrent_sinks.hpp"
 #include "intake.hpp"
 #include "leverage.hpp"
 #include "partial_file.hpp"
 #include "partial_g2.hpp"
 #include "result_file.hpp"
 #include "static_means.hpp"
+#include "stream_settings.hpp"
+#include "stream_sink.hpp"
 #include "threaded_sink.hpp"
 #include "two_time_settings.hpp"
 
@@ -69,32 +72,31 @@ std::unique_ptr<TwoTime> open_two_time(Settings& settings, const Partition& part
   return std::make_unique<TwoTime>(partition, std::move(two));
 }
 
-/// Where one pass goes for one q-map. Exactly one of correlator and means is there.
+/// Where one pass goes for one q-map. Exactly one of correlator, stream and means is there.
 struct Sinks {
   std::optional<Correlator> correlator;
+  std::optional<StreamCorrelator> stream;
   StaticMeans* means = nullptr;
   TwoTime* twoTime = nullptr;
   std::vector<std::unique_ptr<FrameSink>> list;
-
-  /// Beside the reader's thread as far as there are threads.
-  void add(std::unique_ptr<FrameSink> sink, bool ownThread) {
-    list.push_back(ownThread ? std::make_unique<ThreadedSink>(std::move(sink)) : std::move(sink));
-  }
 };
 
 void open_sinks(Settings& settings, const Partition& partition, const CorrelatorOptions& options, Sinks& sinks) {
   if (settings.type != AnalysisType::twotime) {
     sinks.correlator.emplace(partition, options);
-    sinks.add(std::make_unique<CorrelatorSink>(*sinks.correlator), false);
+    sinks.list.push_back(std::make_unique<CorrelatorSink>(*sinks.correlator));
   } else {
     auto means = std::make_unique<StaticMeans>(partition, options, !settings.end && settings.stride * settings.average > 1);
     sinks.means = means.get();
-    sinks.add(std::move(means), settings.threads > 1);
+    sinks.list.push_back(std::move(means));
   }
   if (settings.type == AnalysisType::multitau) return;
   auto twoTime = open_two_time(settings, partition, options);
   sinks.twoTime = twoTime.get();
-  sinks.add(std::move(twoTime), settings.threads > 2);
+  sinks.list.push_back(std::move(twoTime));
+  auto together = std::make_unique<ConcurrentSinks>(std::move(sinks.list), settings.threads);
+  sinks.list.clear();
+  sinks.list.push_back(std::move(together));
 }
 
 /// Frames of the series as far as they are known before reading; 0: not known.
@@ -114,8 +116,7 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
   }
   write_provenance(file, outcome);
   if (twoTime != nullptr) {
-    const TwoTimeTimes times = write_two_time(file, outcome, *twoTime, control, summary.settings.warnings);
-    summary.correlateS += times.correlateS;
+    summary.correlateS += write_two_time(file, outcome, *twoTime, control, summary.settings.warnings);
     summary.twoTimeBins = twoTime->bins().size();
   }
   file.flush();
@@ -124,7 +125,7 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
 /// One q-map of a pass: what it asks, what takes its frames, its result under a temporary name.
 class MapRun {
  public:
-  /// @param bytesTaken by the two-time analyses of the maps before
+  /// @param bytesTaken by the two-time analyses or streams of the maps before
   MapRun(const Request& request, Settings& settings, const FrameReader& reader, std::uint64_t bytesTaken, const Control& control)
       : request_(request), settings_(settings), partition_(about_file(request.qmap ? *request.qmap : *request.job, [&] {
           return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
@@ -146,10 +147,18 @@ class MapRun {
       const std::uint64_t ahead = frames_ahead(settings, reader);
       if (ahead > 0) (void)partial_window_frames(ahead, settings.partials);  // before the work
     }
-    open_sinks(settings, partition_, options_, sinks_);
+    if (settings.streaming) {
+      const StreamOptions plan = plan_stream(request, settings, partition_, frames_ahead(settings, reader), bytesTaken, control, summary_.streamBytes);
+      sinks_.stream.emplace(partition_, plan);
+      auto stream = std::make_unique<StreamSink>(*sinks_.stream);
+      sinks_.list.push_back(settings.threads > 1 ? std::unique_ptr<FrameSink>(std::make_unique<ThreadedSink>(std::move(stream))) : std::move(stream));
+      staticWindow_ = plan.staticWindow;
+    } else {
+      open_sinks(settings, partition_, options_, sinks_);
+    }
   }
 
-  [[nodiscard]] std::uint64_t two_time_bytes() const noexcept { return summary_.twoTimeBytes; }
+  [[nodiscard]] std::uint64_t bytes_taken() const noexcept { return summary_.twoTimeBytes + summary_.streamBytes; }
   void list_sinks(std::vector<FrameSink*>& list) const {
     for (const auto& sink : sinks_.list) list.push_back(sink.get());
   }
@@ -162,9 +171,7 @@ class MapRun {
       sinks_.correlator->set_static_window(settings_.staticWindow);
       if (!measured.frameWeights.empty()) sinks_.correlator->set_frame_weights(measured.frameWeights);
     }
-    CorrelationResult result =
-        sinks_.correlator ? sinks_.correlator->result({settings_.threads, request_.g2out || request_.leverage}, control) : sinks_.means->result(settings_.staticWindow);
-    if (sinks_.correlator) average_static_bins(settings_.averaging, result);
+    CorrelationResult result = correlate(control);
     if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings_.staticWindow, result);
     if (request_.leverage) {
       measured.leverage = find_leverage(partition_, result, settings_.average, settings_.averaging, settings_.threads, control);
@@ -197,6 +204,7 @@ class MapRun {
     summary_.delays = result.delays.size();
     sinks_.list.clear();
     sinks_.correlator.reset();
+    sinks_.stream.reset();
     summary_.writeS = seconds_since(writing) - (summary_.correlateS - correlatedS);
   }
 
@@ -214,11 +222,22 @@ class MapRun {
   }
 
  private:
+  CorrelationResult correlate(const Control& control) {
+    if (sinks_.means != nullptr) return sinks_.means->result(settings_.staticWindow);
+    const ResultOptions how{settings_.threads, request_.g2out || request_.leverage};
+    CorrelationResult result = sinks_.stream ? sinks_.stream->result(how, control) : sinks_.correlator->result(how, control);
+    // A stream of unknown length has one row of means over time: the whole series.
+    if (sinks_.stream) settings_.staticWindow = staticWindow_ > 0 ? staticWindow_ : static_cast<std::uint32_t>(result.frames);
+    average_static_bins(settings_.averaging, result);
+    return result;
+  }
+
   const Request& request_;
   Settings& settings_;
   Partition partition_;
   CorrelatorOptions options_;
   Sinks sinks_;
+  std::uint32_t staticWindow_ = 0;  // of the stream
   std::optional<PartialFile> partial_;
   Summary summary_;
 };
@@ -247,7 +266,7 @@ std::vector<Summary> run_analyses(const Request& request, std::span<const Furthe
   std::uint64_t bytesTaken = 0;
   for (std::size_t k = 0; k < requests.size(); ++k) {
     maps.push_back(std::make_unique<MapRun>(requests[k], settings[k], *reader, bytesTaken, control));
-    bytesTaken += maps.back()->two_time_bytes();
+    bytesTaken += maps.back()->bytes_taken();
     maps.back()->list_sinks(sinks);
   }
   std::vector<Measured> measured = about_file(input, [&] { return read_series(*reader, settings, sinks, control); });

@@ -136,6 +136,25 @@ void static_means(const Partition& part, const CorrelatorOptions& options, const
   for (std::size_t i = 0; i < windows.size(); ++i) out.partitionMeanPartial[i] = mean(windows[i], i % S, options.staticWindow);
 }
 
+/// The sums of all tiles to the curves, the moments and the static means.
+template <class Sum>
+void add_up(const Partition& part, const CorrelatorOptions& options, const std::vector<std::vector<RunSums<Sum>>>& tiles, CorrelationResult& out) {
+  const std::size_t S = part.staticBins;
+  const std::size_t Q = part.dynamicBins;
+  const std::size_t D = out.delays.size();
+  const std::size_t W = options.staticWindow > 0 ? out.frames / options.staticWindow : 0;
+  BinSums<Sum> sums{std::vector<Sum>(S * D, Sum{0}), std::vector<Sum>(S * D, Sum{0}), std::vector<Sum>(S * D, Sum{0}), std::vector<double>(S * 6 * D, 0.0),
+                    std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0), std::vector<double>(S, 0.0),
+                    std::vector<double>(W * S, 0.0)};
+  collect(tiles, S, sums);
+  out.moments = moments_of(part, sums, out.delays);
+  MomentCurves curves = curves_of(out.moments, Pooling::per_repeat);
+  out.g2 = std::move(curves.g2);
+  out.g2Err = std::move(curves.g2Err);
+  out.g2SpreadErr = spread_errors(part, sums, D);
+  static_means(part, options, sums.total, sums.windows, out);
+}
+
 /// What one worker reuses from tile to tile.
 struct Worker {
   CountTile counts;
@@ -213,19 +232,7 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
     control.report(Stage::correlating, static_cast<double>(n) / static_cast<double>(tileCount));
   });
 
-  const std::size_t S = part.staticBins;
-  const std::size_t Q = part.dynamicBins;
-  const std::size_t W = options.staticWindow > 0 ? out.frames / options.staticWindow : 0;
-  BinSums<Sum> sums{std::vector<Sum>(S * D, Sum{0}), std::vector<Sum>(S * D, Sum{0}), std::vector<Sum>(S * D, Sum{0}), std::vector<double>(S * 6 * D, 0.0),
-                    std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0), std::vector<double>(S, 0.0),
-                    std::vector<double>(W * S, 0.0)};
-  collect(done, S, sums);
-  out.moments = moments_of(part, sums, out.delays);
-  MomentCurves curves = curves_of(out.moments, Pooling::per_repeat);
-  out.g2 = std::move(curves.g2);
-  out.g2Err = std::move(curves.g2Err);
-  out.g2SpreadErr = spread_errors(part, sums, D);
-  static_means(part, options, sums.total, sums.windows, out);
+  add_up(part, options, done, out);
 }
 
 }  // namespace
@@ -259,6 +266,10 @@ void assemble(const Partition& part, const CorrelatorOptions& options, const std
 void assemble(const Partition& part, const CorrelatorOptions& options, const std::vector<DenseBatch>& batches, const ResultOptions& how,
               const Control& control, CorrelationResult& out) {
   choose_sums(part, options, batches, how, control, out);
+}
+
+void assemble_tiles(const Partition& part, const CorrelatorOptions& options, const std::vector<std::vector<RunSums<Int128>>>& tiles, CorrelationResult& out) {
+  add_up(part, options, tiles, out);
 }
 
 }  // namespace xpcs

@@ -2,6 +2,7 @@
 #pragma once
 #include "dense_store.hpp"
 #include "event_store.hpp"
+#include "tile_kernel.hpp"
 #include "xpcs/correlator.hpp"
 
 namespace xpcs {
@@ -13,5 +14,8 @@ void assemble(const Partition& part, const CorrelatorOptions& options, const std
               const Control& control, CorrelationResult& out);
 void assemble(const Partition& part, const CorrelatorOptions& options, const std::vector<DenseBatch>& batches, const ResultOptions& how,
               const Control& control, CorrelationResult& out);
+
+/// The end of it alone: from the integer sums of all tiles, correlated elsewhere, at the delays of `out`.
+void assemble_tiles(const Partition& part, const CorrelatorOptions& options, const std::vector<std::vector<RunSums<Int128>>>& tiles, CorrelationResult& out);
 
 }  // namespace xpcs

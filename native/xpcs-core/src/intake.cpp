@@ -145,6 +145,7 @@ class Intake {
   }
 
   void take_headers(const FrameBatch& batch) {
+    if (settings_.streaming) return;  // no row for every frame is kept
     for (std::size_t i = 0; i < batch.clockS.size(); ++i) {
       const std::uint64_t frame = batch.headerStart + i;
       if (frame < plan_.first || (fileFrames_ && frame >= plan_.first + *fileFrames_)) continue;
@@ -313,6 +314,7 @@ class Intake {
       for (std::uint64_t i = 0; i < frames; ++i) measured.bad.push_back(is_bad(i) ? 1 : 0);
     }
     measured.frameWeights = monitor_weights(frames, measured.bad);
+    if (settings_.streaming) return measured;
     if (measured.clockS.empty()) number_frames(range, measured);
     // XPCS-Eigen leaves the remainder after the last whole block undefined; NaN says so.
     measured.clockS.resize(range, std::numeric_limits<double>::quiet_NaN());

@@ -11,9 +11,10 @@
 #include "bad_frames.hpp"
 #include "formats/rigaku_modules.hpp"
 #include "job_file.hpp"
-#include "two_time_settings.hpp"
 #include "monitor.hpp"
 #include "result_file.hpp"
+#include "stream_settings.hpp"
+#include "two_time_settings.hpp"
 
 namespace xpcs {
 namespace {
@@ -211,6 +212,8 @@ Settings resolve_settings(const Request& request) {
   if (settings.type != AnalysisType::multitau && (!settings.badFrames.empty() || request.monitor)) {
     throw Error(Code::unsupported, "bad frames and a monitor are not supported for two-time analysis yet; --type multitau takes them");
   }
+  settings.streaming = request.streaming;
+  if (settings.streaming) resolve_streaming(request, settings);
   refuse_output_in_place(request, settings.input);
   if (settings.layout == Layout::nexus) check_nexus_inputs(request, settings);
   return settings;

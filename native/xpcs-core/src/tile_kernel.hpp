@@ -1,6 +1,6 @@
 // One tile of pixels of any counts, in any order: sorts its photons by pixel, correlates each pixel, and adds up per static bin.
 // What most tiles take is count_tile.hpp; this is for real values, weighted frames, negative or huge counts, and photons out of order. Every
-// sum runs in rank order inside the tile, so the result never depends on which thread took it.
+// sum runs in a fixed order inside the tile (run_lanes.hpp), so the result never depends on which thread took it.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 
 #include "dense_store.hpp"
 #include "pixel_products.hpp"
-#include "spread.hpp"
+#include "run_lanes.hpp"
 #include "tile_task.hpp"
 
 namespace xpcs {
@@ -30,6 +30,7 @@ struct CurveScratch {
   std::vector<Int128> wide;           // [D] the same where they do not
   std::vector<double> g, p, f;        // [D] products, past and future sums as numbers
   SeriesKernel series;
+  RunLanes lanes;  // of the run that is open
 };
 
 /// Counting sort of the tile's photons by pixel; frames keep their order of arrival.
@@ -118,30 +119,34 @@ double add_static(const TileTask& task, std::span<const std::uint32_t> t, std::s
 }
 
 /// Adds a pixel's curve, of which past, future and the products are known, to its run.
+/// @param number of the pixel in the run
 template <class Sum, class Value>
-void finish_pixel(const TileTask& task, std::uint32_t pixel, double factor, bool narrow, CurveScratch<Value>& curve, RunSums<Sum>& run) {
+void finish_pixel(const TileTask& task, std::size_t number, std::uint32_t pixel, double factor, bool narrow, CurveScratch<Value>& curve, RunSums<Sum>& run) {
   const std::size_t D = task.scheme.delays.size();
   curve.p.assign(curve.past.begin(), curve.past.begin() + static_cast<std::ptrdiff_t>(D));
   curve.f.assign(curve.future.begin(), curve.future.begin() + static_cast<std::ptrdiff_t>(D));
-  for (std::size_t d = 0; d < D; ++d) {
-    if constexpr (std::is_same_v<Sum, double>) {
-      run.g2[d] += curve.g[d] * (factor * factor);
-      run.past[d] += curve.p[d] * factor;
-      run.future[d] += curve.f[d] * factor;
-    } else {
+  if constexpr (std::is_same_v<Sum, double>) {
+    const auto [products, past, future] = curve.lanes.real(number);
+    for (std::size_t d = 0; d < D; ++d) {
+      products[d] += curve.g[d] * (factor * factor);
+      past[d] += curve.p[d] * factor;
+      future[d] += curve.f[d] * factor;
+    }
+  } else {
+    for (std::size_t d = 0; d < D; ++d) {
       run.g2[d] += narrow ? Int128{curve.narrow[d]} : curve.wide[d];
       run.past[d] += curve.past[d];
       run.future[d] += curve.future[d];
     }
   }
-  add_curve(curve.g.data(), curve.p.data(), curve.f.data(), task.scheme.terms.data(), D, factor, {run.spread.data(), run.pairs.data(), run.ratio.data(), run.ratio2.data()});
+  add_curve(curve.g.data(), curve.p.data(), curve.f.data(), task.scheme.terms.data(), D, factor, curve.lanes.of(number));
   if (task.perPixel == nullptr) return;
   for (std::size_t d = 0; d < D; ++d) write_curve(task, d, pixel, curve.g[d] * factor * factor, curve.p[d] * factor, curve.f[d] * factor);
 }
 
 /// Correlates one pixel and adds it to its run. Changes t and v.
 template <class Value, class Sum>
-void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value> v, std::uint32_t pixel, double factor, double magnitude,
+void add_pixel(const TileTask& task, std::size_t number, std::span<std::uint32_t> t, std::span<Value> v, std::uint32_t pixel, double factor, double magnitude,
                CurveScratch<Value>& curve, RunSums<Sum>& run) {
   const std::size_t D = task.scheme.delays.size();
   if (task.weights != nullptr) {
@@ -151,12 +156,12 @@ void add_pixel(const TileTask& task, std::span<std::uint32_t> t, std::span<Value
   curve.future.resize(D + 1);
   task.edges.sums<Value, Value>(t, v, curve.past.data(), curve.future.data());
   const bool narrow = products<Value>(task.scheme, t, v, magnitude, curve);
-  finish_pixel(task, pixel, factor, narrow, curve, run);
+  finish_pixel(task, number, pixel, factor, narrow, curve, run);
 }
 
-/// Adds one pixel's photons, in order and one a frame, to its run. Changes t and v.
+/// Adds one pixel's photons, in order and one a frame, to its run, which begins at rank `first`. Changes t and v.
 template <class Value, class Sum>
-void take_pixel(const TileTask& task, std::uint32_t rank, std::span<std::uint32_t> t, std::span<Value> v, CurveScratch<Value>& curve, RunSums<Sum>& run,
+void take_pixel(const TileTask& task, std::uint32_t first, std::uint32_t rank, std::span<std::uint32_t> t, std::span<Value> v, CurveScratch<Value>& curve, RunSums<Sum>& run,
                 std::vector<double>& pixelMean) {
   if (t.empty()) return;
   const std::uint32_t pixel = task.part.pixelOfRank[rank];
@@ -165,7 +170,7 @@ void take_pixel(const TileTask& task, std::uint32_t rank, std::span<std::uint32_
   if (task.part.correlated[rank] == 0) return;
   double magnitude = 0;
   for (const Value value : v) magnitude += std::abs(static_cast<double>(value));
-  add_pixel<Value>(task, t, v, pixel, factor, magnitude, curve, run);
+  add_pixel<Value>(task, rank - first, t, v, pixel, factor, magnitude, curve, run);
 }
 
 /// All pixels of one tile. `pixelMean` gets the tile's pixels (no other tile writes them).
@@ -178,11 +183,14 @@ std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile,
   std::vector<RunSums<Sum>> runs;
   for (std::uint32_t rank = first; rank < first + pixels;) {
     RunSums<Sum>& run = runs.emplace_back(new_run<Sum>(task, rank));
+    const std::uint32_t from = rank;
+    curve.lanes.begin(run.pairs.size());
     for (const std::uint32_t end = run_end(task.part, rank, first + pixels); rank < end; ++rank) {
-      const std::size_t from = scratch.start[rank - first];
-      const std::size_t n = merge_frames(scratch, from, scratch.start[rank - first + 1] - from);
-      take_pixel<Value>(task, rank, {scratch.frame.data() + from, n}, {scratch.value.data() + from, n}, curve, run, pixelMean);
+      const std::size_t at = scratch.start[rank - first];
+      const std::size_t n = merge_frames(scratch, at, scratch.start[rank - first + 1] - at);
+      take_pixel<Value>(task, from, rank, {scratch.frame.data() + at, n}, {scratch.value.data() + at, n}, curve, run, pixelMean);
     }
+    curve.lanes.end(run);
   }
   return runs;
 }
@@ -196,6 +204,8 @@ std::vector<RunSums<Sum>> correlate_weighted_tile(const TileTask& task, std::siz
   std::vector<RunSums<Sum>> runs;
   for (std::uint32_t rank = first; rank < end;) {
     RunSums<Sum>& run = runs.emplace_back(new_run<Sum>(task, rank));
+    const std::uint32_t from = rank;
+    curve.lanes.begin(run.pairs.size());
     for (const std::uint32_t to = run_end(task.part, rank, end); rank < to; ++rank) {
       scratch.frame.clear();
       scratch.value.clear();
@@ -206,8 +216,9 @@ std::vector<RunSums<Sum>> correlate_weighted_tile(const TileTask& task, std::siz
           scratch.value.push_back(count);
         });
       }
-      take_pixel<double>(task, rank, scratch.frame, scratch.value, curve, run, pixelMean);
+      take_pixel<double>(task, from, rank, scratch.frame, scratch.value, curve, run, pixelMean);
     }
+    curve.lanes.end(run);
   }
   return runs;
 }

@@ -6,12 +6,12 @@
 namespace xpcs {
 namespace {
 
-constexpr std::size_t kWidth = 8;
+constexpr std::size_t kWidth = kSumLanes;
 using Reals = double __attribute__((vector_size(64)));
 using Longs = std::int64_t __attribute__((vector_size(64)));
 using Words = std::uint32_t __attribute__((vector_size(32)));
 
-inline double add_up(const Reals& v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+inline double add_up(const Reals& v) { return add_lanes(v); }
 inline std::int64_t add_up(const Longs& v) { return v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7]; }
 
 struct Lanes {

@@ -8,6 +8,13 @@
 
 namespace xpcs {
 
+constexpr std::size_t kSumLanes = 8;
+/// The lanes of a sum of real numbers, in the one order.
+template <class Lanes>
+double add_lanes(const Lanes& v) {
+  return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+}
+
 /// One row of a tile: sums of products, counts of the past, and of the future as a difference of two totals.
 struct CurveRow {
   const std::int64_t* products;

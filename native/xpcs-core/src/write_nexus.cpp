@@ -145,13 +145,15 @@ void write_static(h5::File& file, const Outcome& outcome) {
   // A series shorter than one window is its own segment.
   const auto& segments = result.partitionMeanPartial.empty() ? result.partitionMeanTotal : result.partitionMeanPartial;
   file.write("/xpcs/temporal_mean/scattering_1d_segments", {segments.size() / S, S}, finite_floats(segments));
-  std::vector<float> intensity(2 * result.frames);
+  // In a long stream a value stands for several frames, from the first of them on.
+  const std::size_t rows = result.frameMean.size();
+  std::vector<float> intensity(2 * rows);
   const double perValidPixel = static_cast<double>(part.pixels()) / static_cast<double>(part.pixelOfRank.size());
-  for (std::size_t i = 0; i < result.frames; ++i) {
-    intensity[i] = static_cast<float>(i);
-    intensity[result.frames + i] = static_cast<float>(result.frameMean[i] * perValidPixel);
+  for (std::size_t i = 0; i < rows; ++i) {
+    intensity[i] = static_cast<float>(i * result.framesPerMean);
+    intensity[rows + i] = static_cast<float>(result.frameMean[i] * perValidPixel);
   }
-  file.write("/xpcs/spatial_mean/intensity_vs_time", {2, result.frames}, intensity);
+  file.write("/xpcs/spatial_mean/intensity_vs_time", {2, rows}, intensity);
   file.write_text("/xpcs/rawdata_path", settings.input);
 }
 

@@ -111,6 +111,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   integer("normalize_by_framesum", settings.normalizeByFrameSum ? 1 : 0);
   text("bad_frames", settings.badFrames);
   text("monitor", request.monitor.value_or(""));
+  integer("streaming", settings.streaming ? 1 : 0);
   integer("threads", settings.threads);
   if (settings.type != AnalysisType::multitau) write_two_time_settings(file, group, settings.twoTime);
   integer("events", result.events);

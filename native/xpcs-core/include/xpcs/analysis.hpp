@@ -48,6 +48,7 @@ struct Request {
   std::optional<std::uint32_t> window;  ///< frames of one row of g2partials
   std::optional<Compression> compression;
   std::optional<double> memoryGb;
+  bool streaming = false;  ///< memory with a bound that does not grow with the frames
   std::optional<std::string> badFrames;     ///< "1,5-9", counted in the file
   std::optional<std::string> monitor;       ///< text file, or FILE:/dataset
   std::optional<bool> normalizeByFrameSum;  ///< given: wins over the job file
@@ -98,6 +99,8 @@ struct Settings {
   float normFactor = 0;
   std::string resultGroup = "/exchange";
   TwoTimeSettings twoTime;
+  bool streaming = false;
+  std::uint64_t streamBytesMax = 0;  ///< limit of the streams of a run
   std::uint32_t threads = 1;
   std::vector<std::string> warnings;
 };
@@ -130,7 +133,7 @@ struct Leverage {
 /// Counts of one analysis beside the correlation itself.
 struct Measured {
   std::uint64_t framesRead = 0;             ///< file frames in the range
-  std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read
+  std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read; empty with streaming
   std::vector<double> darkAverage, darkStd;  ///< [n] or empty
   std::vector<std::uint8_t> bad;            ///< [frames of the series] 1: does not count; empty: all count
   std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
@@ -147,6 +150,7 @@ struct Summary {
   std::size_t delays = 0;
   std::size_t twoTimeBins = 0;  ///< 0: no two-time analysis
   std::uint64_t twoTimeBytes = 0;  ///< memory that it was said to need before it started
+  std::uint64_t streamBytes = 0;   ///< most that a stream was said to take before it started; 0: no stream
   double readS = 0, correlateS = 0, writeS = 0, totalS = 0;
   std::uint64_t outBytes = 0;
 };

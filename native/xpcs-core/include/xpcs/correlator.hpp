@@ -43,7 +43,8 @@ struct CorrelationResult {
   std::vector<double> partitionMeanTotal;    ///< [S]; NaN for a label without pixels
   std::vector<double> partitionMeanPartial;  ///< [W, S]
   std::vector<double> pixelMean;             ///< [n] counts per frame; 0 where masked
-  std::vector<double> frameMean;             ///< [F] counts per pixel of the whole detector, masked ones in the divisor
+  std::vector<double> frameMean;             ///< [F / framesPerMean, rounded up] counts per pixel of the whole detector, masked ones in the divisor
+  std::uint64_t framesPerMean = 1;           ///< frames of one value of frameMean; more than 1 only in a long stream
   std::vector<float> perPixelG2;             ///< [D, n] when asked for
   std::vector<float> perPixelIP;
   std::vector<float> perPixelIF;

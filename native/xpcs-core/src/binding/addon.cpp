@@ -120,6 +120,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("replaceGroup", Napi::Function::New(env, replace_group));
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
   exports.Set("Correlator", xpcs::binding::correlator_class(env));
+  exports.Set("StreamCorrelator", xpcs::binding::stream_class(env));
   return exports;
 }
 

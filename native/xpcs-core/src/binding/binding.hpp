@@ -32,5 +32,6 @@ Napi::Object to_object(Napi::Env env, const Summary& summary);
 
 Napi::Value correlate(const Napi::CallbackInfo& info);
 Napi::Function correlator_class(Napi::Env env);
+Napi::Function stream_class(Napi::Env env);
 
 }  // namespace xpcs::binding

@@ -149,6 +149,7 @@ Request to_request(const Napi::Object& from) {
   request.window = number<std::uint32_t>(options, "window");
   request.compression = word(options, "compression", kCompressions);
   request.memoryGb = number<double>(options, "memoryGb");
+  request.streaming = flag(options, "streaming");
   request.badFrames = text(options, "badFrames");
   request.monitor = text(files, "monitor");
   request.normalizeByFrameSum = word(options, "normalize", kNormalize);
@@ -186,6 +187,7 @@ Napi::Object to_object(Napi::Env env, const Summary& summary) {
   set("delays", static_cast<double>(summary.delays));
   set("twoTimeBins", static_cast<double>(summary.twoTimeBins));
   set("twoTimeMemoryBytes", static_cast<double>(summary.twoTimeBytes));
+  set("streamMemoryBytes", static_cast<double>(summary.streamBytes));
   set("threads", summary.settings.threads);
   out.Set("kernelPath", kernel_path());
   Napi::Array warnings = Napi::Array::New(env);

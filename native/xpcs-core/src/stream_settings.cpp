@@ -1,0 +1,60 @@
+#include "stream_settings.hpp"
+
+#include <cmath>
+
+#include "two_time_settings.hpp"
+#include "xpcs/delays.hpp"
+
+namespace xpcs {
+namespace {
+
+/// Rows of the intensity against time: a series of a million frames has one for each.
+constexpr std::uint64_t kIntensityRows = std::uint64_t{1} << 20;
+
+std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
+
+}  // namespace
+
+void resolve_streaming(const Request& request, Settings& settings) {
+  const auto refuse = [](const std::string& what) { throw Error(Code::unsupported, "--streaming does not take " + what + "; run without it"); };
+  if (settings.layout == Layout::exchange) throw Error(Code::unsupported, "--streaming writes the NeXus layout: the exchange layout has rows for every frame; pass --layout nexus");
+  if (settings.type != AnalysisType::multitau) refuse("a two-time analysis");
+  if (request.leverage) refuse("--leverage");
+  if (settings.partials > 0) refuse("partial g2 (--partials), which reads the frames twice");
+  if (!settings.badFrames.empty()) refuse("bad frames");
+  if (!settings.flatfield.empty()) refuse("a flatfield: it sums whole counts");
+  if (settings.normalizeByFrameSum) refuse("normalisation by the frame sum, which is known at the end only (--normalize none)");
+  if (!settings.monitor.empty()) refuse("a monitor: it sums whole counts");
+  settings.streamBytesMax = request.memoryGb ? static_cast<std::uint64_t>(*request.memoryGb * 1e9) : memory_available() / 5 * 4;
+}
+
+StreamOptions plan_stream(const Request& request, Settings& settings, const Partition& partition, std::uint64_t frames, std::uint64_t bytesTaken, const Control& control,
+                          std::uint64_t& bytes) {
+  StreamOptions options;
+  options.dpl = settings.dpl;
+  options.average = settings.average;
+  options.threads = settings.threads;
+  options.intensityRows = kIntensityRows;
+  if (frames > 0) {
+    // One more: the last frame of the file may begin a block that --average does not fill.
+    options.framesMax = std::min(frames + 1, options.framesMax);
+    options.staticWindow = settings.staticWindow > 0 ? settings.staticWindow : static_cast<std::uint32_t>((frames + 9) / 10);
+  } else {
+    settings.staticWindow = 0;
+  }
+  bytes = stream_bytes(partition, options);
+  if (request.g2out) bytes += 24 * partition.pixels() * multitau_delays(options.framesMax, options.dpl).size();
+  const std::uint64_t left = settings.streamBytesMax - std::min(settings.streamBytesMax, bytesTaken);
+  const std::string length = frames > 0 ? std::to_string(frames) : "any number of";
+  const std::string needs = "streaming " + length + " frames on " + std::to_string(partition.pixelOfRank.size()) + " pixels: takes at most " + megabytes(bytes) +
+                            " of memory beside the reader's buffers, however many photons there are";
+  if (bytes > left) {
+    throw Error(Code::out_of_memory, needs + ", the limit is " + megabytes(left) + "; " + (frames > 0 ? "choose" : "give the last frame (--end), choose") +
+                                         " fewer delays per level (--dpl), mask pixels, or raise --memory-gb");
+  }
+  options.bytesMax = left;
+  control.tell(needs);
+  return options;
+}
+
+}  // namespace xpcs

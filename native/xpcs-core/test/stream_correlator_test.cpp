@@ -1,0 +1,298 @@
+// The stream against the correlator that keeps every photon: the same bits, at any time, however the chunks are cut; and its
+// memory.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <random>
+
+#include "xpcs/error.hpp"
+#include "xpcs/stream_correlator.hpp"
+
+using namespace xpcs;
+
+namespace {
+
+struct Events {
+  std::vector<std::uint32_t> frame, pixel;
+  std::vector<std::int64_t> count;
+  void add(std::uint32_t f, std::uint32_t p, std::int64_t c) {
+    frame.push_back(f);
+    pixel.push_back(p);
+    count.push_back(c);
+  }
+  [[nodiscard]] std::size_t size() const { return frame.size(); }
+};
+
+std::uint32_t below(std::mt19937& random, std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); }
+
+Partition random_partition(std::mt19937& random, std::uint32_t h, std::uint32_t w) {
+  std::vector<std::int32_t> dq(h * w), sq(h * w);
+  for (std::uint32_t p = 0; p < h * w; ++p) {
+    const auto q = static_cast<std::int32_t>(p < 3 ? p + 1 : below(random, 4));  // every dynamic bin exists
+    dq[p] = q;
+    sq[p] = q == 0 ? 0 : q * 4 - static_cast<std::int32_t>(below(random, 3));  // static labels with gaps
+  }
+  return make_partition(h, w, dq, sq, SplitBins::error);
+}
+
+/// Photons in frame order; within a frame in any order, some in pieces. Pixels differ by orders of magnitude; bursts and long dark times.
+Events random_stream(std::mt19937& random, std::uint32_t pixels, std::uint32_t frames) {
+  Events events;
+  const std::uint32_t kind = below(random, 5);
+  const std::uint32_t perFrame = 1 + below(random, kind == 4 ? 3 : 2 * pixels);
+  const std::uint32_t bright = 1 + below(random, pixels);
+  for (std::uint32_t f = 0; f < frames; ++f) {
+    if (below(random, 200) == 0) f += below(random, 1 + frames / 4);  // dark for a while
+    if (f >= frames) break;
+    const std::uint32_t n = below(random, perFrame + 1);
+    for (std::uint32_t i = 0; i < n; ++i) {
+      const std::uint32_t p = below(random, 3) > 0 ? below(random, bright) : below(random, pixels);
+      const std::int64_t c = kind == 0 ? 1 : kind == 1 ? std::int64_t{below(random, 7)} - 3 : kind == 2 ? std::int64_t{below(random, 65536)} : below(random, 4);
+      events.add(f, p, c);
+    }
+  }
+  return events;
+}
+
+bool same(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+}
+bool same(const Number& a, const Number& b) { return a.whole == b.whole && a.real == b.real; }
+
+void check_same(const CorrelationResult& stream, const CorrelationResult& batch) {
+  CHECK(stream.frames == batch.frames);
+  CHECK(stream.events == batch.events);
+  REQUIRE(stream.delays.size() == batch.delays.size());
+  CHECK(same(stream.g2, batch.g2));
+  CHECK(same(stream.g2Err, batch.g2Err));
+  CHECK(same(stream.g2SpreadErr, batch.g2SpreadErr));
+  CHECK(same(stream.moments.pairs, batch.moments.pairs));
+  CHECK(stream.moments.exact);
+  REQUIRE(stream.moments.moment.size() == batch.moments.moment.size());
+  for (std::size_t i = 0; i < batch.moments.moment.size(); ++i) {
+    const Moment& a = stream.moments.moment[i];
+    const Moment& b = batch.moments.moment[i];
+    const bool equal = same(a.products, b.products) && same(a.past, b.past) && same(a.future, b.future) && same(a.pastFuture, b.pastFuture) &&
+                       same({a.a, a.b, a.c}, {b.a, b.b, b.c});
+    REQUIRE(equal);
+  }
+  CHECK(same(stream.partitionMeanTotal, batch.partitionMeanTotal));
+  CHECK(same(stream.partitionMeanPartial, batch.partitionMeanPartial));
+  CHECK(same(stream.pixelMean, batch.pixelMean));
+  CHECK(same(stream.frameMean, batch.frameMean));
+  CHECK(stream.perPixelG2 == batch.perPixelG2);
+  CHECK(stream.perPixelIP == batch.perPixelIP);
+  CHECK(stream.perPixelIF == batch.perPixelIF);
+}
+
+/// What the correlator that keeps every photon says of the first `n` events as a series of `frames` frames.
+CorrelationResult batch_result(const Partition& part, const StreamOptions& options, const Events& events, std::size_t n, std::uint64_t frames, bool perPixel) {
+  CorrelatorOptions how;
+  how.dpl = options.dpl;
+  how.average = options.average;
+  how.staticWindow = options.staticWindow;
+  Correlator batch(part, how);
+  batch.push(std::span(events.frame).first(n), std::span(events.pixel).first(n), std::span(events.count).first(n));
+  batch.set_frames(frames);
+  return batch.result({1, perPixel});
+}
+
+}  // namespace
+
+TEST_CASE("a stream gives the bits of the whole series, at the end and on the way, however it is cut") {
+  std::mt19937 random(21);
+  for (int round = 0; round < 150; ++round) {
+    CAPTURE(round);
+    const std::uint32_t h = 2 + below(random, 5);
+    const std::uint32_t w = 2 + below(random, 5);
+    const Partition part = random_partition(random, h, w);
+    const std::uint32_t frames = 1 + below(random, round % 10 == 0 ? 20000 : 1500);
+    const Events events = random_stream(random, h * w, frames);
+    StreamOptions options;
+    options.dpl = 1 + below(random, 9);
+    options.average = 1 + below(random, 2);
+    options.threads = 1 + below(random, 3);
+    options.staticWindow = below(random, 3) == 0 ? 0 : 1 + below(random, 100);
+    options.framesMax = below(random, 2) == 0 ? frames : 0xFFFFFFFF;
+    StreamCorrelator stream(part, options);
+    const std::uint32_t largest = 1 + below(random, 400);
+    for (std::size_t at = 0; at < events.size();) {
+      const std::size_t n = std::min<std::size_t>(1 + below(random, largest), events.size() - at);
+      stream.push(std::span(events.frame).subspan(at, n), std::span(events.pixel).subspan(at, n), std::span(events.count).subspan(at, n));
+      at += n;
+      if (below(random, 40) != 0) continue;
+      const std::uint32_t soFar = events.frame[at - 1] + 1;
+      check_same(stream.result({1 + below(random, 3), false}), batch_result(part, options, events, at, soFar, false));
+    }
+    stream.set_frames(frames);
+    check_same(stream.result({2, true}), batch_result(part, options, events, events.size(), frames, true));
+    CHECK(stream.bytes() <= stream_bytes(part, options));
+  }
+}
+
+TEST_CASE("whole frames are the same as their photons, and as those of the correlator that keeps frames") {
+  std::mt19937 random(26);
+  for (int round = 0; round < 30; ++round) {
+    CAPTURE(round);
+    const std::uint32_t h = 3 + below(random, 40);
+    const std::uint32_t w = 3 + below(random, 40);
+    const Partition part = random_partition(random, h, w);
+    const std::uint32_t frames = 2 + below(random, 300);
+    const bool signedCounts = below(random, 2) == 0;
+    const std::uint32_t most = round % 3 == 0 ? 65536 : 9;
+    std::vector<std::uint16_t> rows(std::size_t{frames} * h * w);
+    for (auto& count : rows) count = static_cast<std::uint16_t>(below(random, 10) < 8 ? below(random, most) : 0);
+    StreamOptions options;
+    options.dpl = 1 + below(random, 5);
+    options.threads = 1 + below(random, 2);
+    options.staticWindow = 1 + below(random, 40);
+    StreamCorrelator stream(part, options);
+    CorrelatorOptions how;
+    how.dpl = options.dpl;
+    how.staticWindow = options.staticWindow;
+    Correlator batch(part, how);
+    Events events;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i] != 0 && !(signedCounts && rows[i] >= 0x8000)) events.add(static_cast<std::uint32_t>(i / (h * w)), static_cast<std::uint32_t>(i % (h * w)), rows[i]);
+    }
+    batch.push_dense(rows, signedCounts);
+    for (std::uint32_t f = 0; f < frames;) {
+      const std::uint32_t n = std::min(frames - f, 1 + below(random, 40));
+      stream.push_dense(f, std::span(rows).subspan(std::size_t{f} * h * w, std::size_t{n} * h * w), signedCounts);
+      f += n;
+      CHECK(stream.bytes() <= stream_bytes(part, options));
+    }
+    check_same(stream.result({1 + below(random, 2), true}), batch.result({1, true}));
+    check_same(stream.result({1, true}), batch_result(part, options, events, events.size(), frames, true));
+  }
+}
+
+TEST_CASE("the newest frame can be left out, and empty frames can follow") {
+  std::mt19937 random(22);
+  for (int round = 0; round < 40; ++round) {
+    const Partition part = random_partition(random, 4, 5);
+    const Events events = random_stream(random, 20, 2 + below(random, 3000));
+    if (events.size() == 0) continue;
+    StreamOptions options;
+    options.staticWindow = 50;
+    StreamCorrelator stream(part, options);
+    stream.push(events.frame, events.pixel, events.count);
+    const std::uint32_t newest = events.frame.back();
+    stream.set_frames(newest);
+    check_same(stream.result({1, false}), batch_result(part, options, events, events.size(), newest, false));
+    stream.set_frames(newest + 777);
+    const std::size_t before = static_cast<std::size_t>(std::lower_bound(events.frame.begin(), events.frame.end(), newest) - events.frame.begin());
+    CorrelationResult batch = batch_result(part, options, events, before, newest + 777, false);
+    batch.events = stream.result({1, false}).events;  // those of the frame that was left out are counted
+    check_same(stream.result({1, false}), batch);
+    if (newest > 0) CHECK_THROWS_AS(stream.set_frames(newest - 1), Error);
+  }
+}
+
+TEST_CASE("pixels that come to count more than 31 bits hold go on exactly") {
+  std::mt19937 random(23);
+  const Partition part = random_partition(random, 3, 3);
+  Events events;
+  for (std::uint32_t f = 0; f < 4000; ++f) {
+    for (std::uint32_t p = 0; p < 9; ++p) events.add(f, p, p == 0 ? 4294967295 - std::int64_t{below(random, 100)} : p % 2 == 0 ? 10000000 + below(random, 9) : below(random, 5));
+  }
+  StreamCorrelator stream(part, {});
+  for (std::size_t at = 0; at < events.size(); at += 900) {
+    stream.push(std::span(events.frame).subspan(at, 900), std::span(events.pixel).subspan(at, 900), std::span(events.count).subspan(at, 900));
+    if (at % 2700 == 0) check_same(stream.result({1, false}), batch_result(part, {}, events, at + 900, events.frame[at + 899] + 1, false));
+  }
+  check_same(stream.result({1, true}), batch_result(part, {}, events, events.size(), 4000, true));
+}
+
+TEST_CASE("a detector of several tiles, on several threads") {
+  std::mt19937 random(24);
+  const std::uint32_t h = 70;
+  const std::uint32_t w = 90;
+  const Partition part = random_partition(random, h, w);
+  Events events;
+  for (std::uint32_t f = 0; f < 3000; ++f) {
+    for (int i = 0; i < 150; ++i) events.add(f, below(random, 2) == 0 ? below(random, h * w) : below(random, 300), 1 + below(random, 2));
+  }
+  StreamOptions options;
+  options.threads = 3;
+  options.staticWindow = 300;
+  StreamCorrelator stream(part, options);
+  for (std::size_t at = 0; at < events.size(); at += 30001) {
+    const std::size_t n = std::min<std::size_t>(30001, events.size() - at);
+    stream.push(std::span(events.frame).subspan(at, n), std::span(events.pixel).subspan(at, n), std::span(events.count).subspan(at, n));
+  }
+  check_same(stream.result({3, false}), batch_result(part, options, events, events.size(), 3000, false));
+}
+
+TEST_CASE("memory does not grow with the number of frames, and stays within the stated bound") {
+  std::mt19937 random(25);
+  const Partition part = random_partition(random, 8, 8);
+  StreamOptions options;
+  options.framesMax = 2000000;
+  options.intensityRows = 1024;
+  StreamCorrelator stream(part, options);
+  const std::uint64_t bound = stream_bytes(part, options);
+  std::vector<std::uint64_t> bytes;
+  Events chunk;
+  for (std::uint32_t f = 0; f < 200000; ++f) {
+    chunk.add(f, below(random, 64), 1);
+    if (f % 10 == 0) chunk.add(f, below(random, 8), 1);
+    if (f % 5000 != 4999) continue;
+    stream.push(chunk.frame, chunk.pixel, chunk.count);
+    chunk = {};
+    bytes.push_back(stream.bytes());
+    REQUIRE(bytes.back() <= bound);
+  }
+  // Ten times the frames: three to four levels more, of 4 delays and 5 blocks each, and nothing else.
+  const std::uint64_t tenth = bytes[3];
+  CHECK(bytes.back() < tenth + 64ull * 4 * (4 * 12 + 5 * 8) + 2 * 8 * options.intensityRows);
+  CHECK(stream.result({1, false}).framesPerMean == 256);
+
+  options.bytesMax = bound - 1;
+  CHECK_THROWS_WITH_AS(StreamCorrelator(part, options), doctest::Contains("the limit is"), Error);
+}
+
+TEST_CASE("a long stream's intensity is that of frames taken together") {
+  const Partition part = make_partition(1, 2, std::vector<std::int32_t>{1, 1}, std::vector<std::int32_t>{1, 1}, SplitBins::error);
+  StreamOptions options;
+  options.intensityRows = 4;
+  StreamCorrelator stream(part, options);
+  Events events;
+  for (std::uint32_t f = 0; f < 11; ++f) events.add(f, f % 2, f);
+  stream.push(events.frame, events.pixel, events.count);
+  const CorrelationResult result = stream.result({1, false});
+  CHECK(result.framesPerMean == 4);
+  CHECK(result.frameMean == std::vector<double>{6 / 2.0 / 4, 22 / 2.0 / 4, 27 / 2.0 / 3});
+}
+
+TEST_CASE("a stream refuses what it cannot take, and goes on") {
+  const Partition part = make_partition(1, 2, std::vector<std::int32_t>{1, 1}, std::vector<std::int32_t>{1, 1}, SplitBins::error);
+  StreamOptions options;
+  options.framesMax = 100;
+  StreamCorrelator stream(part, options);
+  const auto push = [&](std::vector<std::uint32_t> frame, std::vector<std::uint32_t> pixel) {
+    stream.push(frame, pixel, std::vector<std::int64_t>(frame.size(), 1));
+  };
+  push({0, 5}, {0, 1});
+  CHECK_THROWS_WITH_AS(push({6, 4}, {0, 0}), doctest::Contains("frame 4 comes after frame 6"), Error);
+  CHECK_THROWS_WITH_AS(push({4}, {0}), doctest::Contains("frame order"), Error);
+  CHECK_THROWS_AS(push({6}, {2}), Error);
+  CHECK_THROWS_AS(push({6}, {0, 1}), Error);
+  CHECK_THROWS_WITH_AS(push({100}, {0}), doctest::Contains("beyond the 100 frames"), Error);
+  CHECK(stream.result({1, false}).events == 2);
+  push({5}, {1});
+  CHECK(stream.result({1, false}).pixelMean[1] == 2.0 / 6);
+  Control control;
+  control.canceled = [] { return true; };
+  CHECK_THROWS_AS((void)stream.result({1, false}, control), Error);
+  options.dpl = 0;
+  CHECK_THROWS_AS(StreamCorrelator(part, options), Error);
+}
+
+TEST_CASE("an empty stream has an empty result") {
+  const Partition part = make_partition(1, 2, std::vector<std::int32_t>{1, 1}, std::vector<std::int32_t>{1, 1}, SplitBins::error);
+  StreamCorrelator stream(part, {});
+  const CorrelationResult result = stream.result({1, false});
+  CHECK(result.frames == 0);
+  CHECK(result.delays.empty());
+}

@@ -1,0 +1,101 @@
+/**
+ * The raw files that the words of a command line stand for: names, patterns, numbers in names. Looks at names only; quoted patterns come here
+ * because a shell's own list of some ten thousand files does not fit on a command line.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { basename, isAbsolute, join } from "node:path";
+import { XpcsError } from "../core/errors.js";
+
+/** Beside raw files lie their results and metadata, often with the same ending: a pattern does not mean them. */
+const BESIDE = /_(results|metadata)\.hdf$/;
+
+const inOrder = new Intl.Collator("en", { numeric: true });
+
+interface Match {
+  readonly path: string;
+  /** What the `#` stands for in it. */
+  readonly number: number | null;
+}
+
+const isPattern = (text: string, numbered: boolean) => /[*?[]/.test(text) || (numbered && text.includes("#"));
+
+/** One part of a path between slashes: `*` any characters, `?` one, `[a-c]` one of them, `#` a number. */
+function partPattern(part: string, numbered: boolean): RegExp {
+  const source = part.replace(/\[(!?)([^\]]+)\]|[\s\S]/g, (all: string, not: string | undefined, list: string | undefined) => {
+    if (list !== undefined) return `[${not === "!" ? "^" : ""}${list.replace(/[\\^[]/g, "\\$&")}]`;
+    if (all === "*") return ".*";
+    if (all === "?") return ".";
+    if (all === "#" && numbered) return "(?<number>(?<!\\d)\\d+(?!\\d))";
+    return all.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  });
+  try {
+    return new RegExp(`^${source}$`, "s");
+  } catch {
+    throw new XpcsError("INVALID_ARGUMENT", `"${part}" is no pattern of file names: [...] lists characters or a range of them`);
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder === "" ? "." : folder);
+  } catch {
+    return []; // no folder: nothing in it matches
+  }
+}
+
+/** Every path that the pattern matches, in the order of the numbers in it. */
+function matchesOf(pattern: string, numbered: boolean): Match[] {
+  let found: Match[] = [{ path: isAbsolute(pattern) ? "/" : "", number: null }];
+  for (const part of pattern.split("/").filter((each) => each !== "")) {
+    if (!isPattern(part, numbered)) {
+      found = found.map(({ path, number }) => ({ path: join(path, part), number })).filter(({ path }) => existsSync(path));
+      continue;
+    }
+    const matcher = partPattern(part, numbered);
+    found = found.flatMap(({ path, number }) =>
+      namesIn(path).flatMap((name) => {
+        const match = name.startsWith(".") && !part.startsWith(".") ? null : matcher.exec(name);
+        if (match === null) return [];
+        const digits = match.groups?.number;
+        return [{ path: join(path, name), number: digits === undefined ? number : Number(digits) }];
+      }),
+    );
+  }
+  return found.filter(({ path }) => !BESIDE.test(basename(path))).sort((a, b) => inOrder.compare(a.path, b.path));
+}
+
+/** "55, 58, 59 and 20 more". */
+function someOf(numbers: readonly number[]): string {
+  const shown = numbers.slice(0, 10).join(", ");
+  return numbers.length > 10 ? `${shown} and ${numbers.length - 10} more` : shown;
+}
+
+function numberedFiles(word: string, numbers: readonly number[]): string[] {
+  if (word.split("#").length > 2) throw new XpcsError("INVALID_ARGUMENT", `${word}: # stands for the number (--range) once`);
+  const wanted = new Set(numbers);
+  const found = matchesOf(word, true).filter(({ number }) => number !== null && wanted.has(number));
+  const there = new Set(found.map(({ number }) => number));
+  const missing = numbers.filter((number) => !there.has(number));
+  if (missing.length > 0) throw new XpcsError("NOT_FOUND", `no file matches ${word} with the number ${someOf(missing)} (--range)`);
+  return found.map(({ path }) => path);
+}
+
+/**
+ * The files that `words` name, each once, in the order of the words and within a pattern in that of the numbers in the names.
+ * A word that is the name of a file is no pattern. What does not exist and is no pattern is left to whoever opens it.
+ *
+ * @param numbers what `#` in a word stands for, with or without leading zeros; every one must be there (--range)
+ * @throws NOT_FOUND nothing matches a pattern, or a number is missing · INVALID_ARGUMENT numbers without a place for them
+ */
+export function inputFiles(words: readonly string[], numbers?: readonly number[]): string[] {
+  if (numbers !== undefined && !words.some((word) => word.includes("#")))
+    throw new XpcsError("INVALID_ARGUMENT", "--range needs an INPUT with # in the place of the number, such as 'scan_#.bin'");
+  const files = words.flatMap((word) => {
+    if (numbers !== undefined && word.includes("#")) return numberedFiles(word, numbers);
+    if (!isPattern(word, false) || existsSync(word)) return [word];
+    const found = matchesOf(word, false);
+    if (found.length === 0) throw new XpcsError("NOT_FOUND", `no file matches ${word}`);
+    return found.map(({ path }) => path);
+  });
+  return [...new Set(files)];
+}

@@ -1,0 +1,155 @@
+/** `--streaming`: the same result file as without, what it says before it starts, what it refuses, and the memory of a whole process. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import h5wasm, { Dataset, Group } from "h5wasm/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CorrOptions } from "../../src/core/analysis.js";
+import { writeQmap } from "../../src/demo/sample-files.js";
+import { correlateFile } from "../../src/xpcs/native.js";
+import { startXpcs } from "../cli/xpcs-process.js";
+import { nexusSample } from "./nexus-sample.js";
+
+const ROOT = mkdtempSync(join(tmpdir(), "xpcs-streaming-"));
+afterAll(() => rmSync(ROOT, { recursive: true, force: true }));
+
+const inputs: Record<string, string> = {};
+const qmap = join(ROOT, "qmap.hdf");
+
+beforeAll(async () => {
+  await h5wasm.ready;
+  for (const kind of ["dense", "sparse"]) {
+    const folder = join(ROOT, kind);
+    mkdirSync(folder);
+    const { sample, input } = nexusSample(folder, kind === "dense");
+    inputs[kind] = input;
+    await writeQmap(qmap, sample);
+  }
+});
+
+/** Every dataset of a result but the record of the run, as text. */
+function contents(path: string): Record<string, string> {
+  const file = new h5wasm.File(path, "r");
+  const found: Record<string, string> = {};
+  const visit = (group: Group): void => {
+    for (const name of group.keys()) {
+      const at = group.get(name);
+      if (at instanceof Group && name !== "provenance") visit(at);
+      else if (at instanceof Dataset)
+        found[at.path] =
+          `${at.dtype} ${at.shape} ${ArrayBuffer.isView(at.value) ? Buffer.from(at.value.buffer).toString("base64") : at.value}`;
+    }
+  };
+  visit(file);
+  file.close();
+  return found;
+}
+
+async function correlate(kind: string, name: string, options: CorrOptions): Promise<{ path: string; notes: string[]; bytes: number }> {
+  const path = join(ROOT, `${kind}-${name}.hdf`);
+  const notes: string[] = [];
+  const summary = await correlateFile(
+    {
+      files: { input: inputs[kind]!, qmap },
+      options: { frameTimeS: 1e-3, ...options },
+      out: path,
+      overwrite: true,
+      provenance: {},
+    },
+    ({ note }) => note !== undefined && notes.push(note),
+  );
+  return { path, notes, bytes: summary.streamMemoryBytes };
+}
+
+describe("--streaming", () => {
+  const cases: [string, CorrOptions][] = [
+    ["dense", { end: 200, threads: 1 }],
+    ["dense", { end: 200, g2out: true, threads: 2, dpl: 2 }],
+    ["sparse", { end: 200, threads: 1 }],
+    ["sparse", { begin: 3, end: 199, threads: 2, g2out: true }],
+    ["sparse", { end: 200, stride: 2, average: 3, averaging: "robust" }],
+    ["dense", { begin: 2, end: 180, average: 2, dpl: 3 }],
+  ];
+  it.each(cases)("writes the same %s result, %j", async (kind, options) => {
+    const stream = await correlate(kind, "stream", { ...options, streaming: true });
+    const batch = await correlate(kind, "batch", options);
+    expect(contents(stream.path)).toEqual(contents(batch.path));
+    expect(stream.notes[0]).toMatch(/^streaming \d+ frames on \d+ pixels: takes at most \d+ MB/);
+    expect([stream.bytes > 0, batch.bytes]).toEqual([true, 0]);
+  });
+
+  it("without knowing the length: the same but for the means over time, which are one row", async () => {
+    const [stream, batch] = [
+      contents((await correlate("sparse", "open", { streaming: true })).path),
+      contents((await correlate("sparse", "all", {})).path),
+    ];
+    const segments = "/xpcs/temporal_mean/scattering_1d_segments";
+    expect(stream[segments]).toBe(stream["/xpcs/temporal_mean/scattering_1d"]);
+    expect({ ...stream, [segments]: "" }).toEqual({ ...batch, [segments]: "" });
+  });
+
+  const refusals: [CorrOptions, string][] = [
+    [{ layout: "exchange" }, "--layout nexus"],
+    [{ type: "both" }, "two-time"],
+    [{ partials: 2 }, "partial g2"],
+    [{ badFrames: "3" }, "bad frames"],
+    [{ normalize: "framesum" }, "frame sum"],
+    [{ leverage: true }, "leverage"],
+  ];
+  it.each(refusals)("does not take %j", async (options, message) => {
+    await expect(correlate("sparse", "refused", { ...options, streaming: true })).rejects.toMatchObject({
+      code: "UNSUPPORTED",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it("is refused where its bound is beyond the limit, with both numbers and a way out", async () => {
+    const work = correlate("sparse", "large", { streaming: true, memoryGb: 1e-3 });
+    await expect(work).rejects.toMatchObject({
+      code: "OUT_OF_MEMORY",
+      message: expect.stringMatching(/takes at most \d+ MB .*the limit is 1 MB; give the last frame \(--end\)/),
+    });
+    expect(existsSync(join(ROOT, "sparse-large.hdf"))).toBe(false);
+  });
+
+  it("says its bound on the command line before the result", async () => {
+    const out = join(ROOT, "command.hdf");
+    const { sparse } = inputs;
+    const args = ["corr", sparse!, "--qmap", qmap, "--frame-time", "1e-3", "--streaming", "--out", out];
+    const { code, stderr } = await startXpcs(args, {}).result;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/takes at most \d+ MB of memory/) });
+  });
+});
+
+describe("the memory of a process", () => {
+  // One chunk of photons again and again, so that only the stream itself could grow.
+  const program = `
+    const [chunks] = process.argv.slice(-1).map(Number);
+    const { createStreamCorrelator } = await import(${JSON.stringify(new URL("../../dist/xpcs/native.js", import.meta.url).href)});
+    const side = 64, n = 40_000;
+    const bin = new Int32Array(side * side).fill(1);
+    const stream = createStreamCorrelator({ height: side, width: side, dqmap: bin, sqmap: bin, threads: 2 });
+    const frame = new Uint32Array(n), pixel = new Uint32Array(n), count = new Int32Array(n).fill(1);
+    for (let c = 0; c < chunks; c++) {
+      for (let i = 0; i < n; i++) { frame[i] = c * 2_000 + Math.floor(i / 20); pixel[i] = (i * 2_654_435_761 + c * 7_919) % (side * side); }
+      stream.push({ frame, pixel, count });
+    }
+    const { frames } = stream.finish();
+    console.log(JSON.stringify({ frames, kB: process.resourceUsage().maxRSS }));`;
+  const peak = (chunks: number): { frames: number; kB: number } =>
+    JSON.parse(
+      execFileSync(process.execPath, ["--input-type=module", "-e", program, String(chunks)], {
+        cwd: fileURLToPath(new URL("../..", import.meta.url)),
+        encoding: "utf8",
+      }),
+    );
+
+  it("does not grow with the frames", () => {
+    const [short, long] = [peak(30), peak(300)];
+    expect([short.frames, long.frames]).toEqual([60_000, 600_000]);
+    // Kept photons would be 4 bytes each: 43 MB more.
+    expect(long.kB - short.kB).toBeLessThan(20_000);
+  });
+});
