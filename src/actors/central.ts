@@ -31,6 +31,11 @@ export interface CentralOptions {
   readonly logs: AttemptLogs;
   /** Differs from run to run. */
   readonly incarnation: string;
+  /** Told of events when they are decided, and of each synced write. */
+  readonly observer?: {
+    events(events: readonly LedgerEvent[]): void;
+    committed(durationMs: number): void;
+  };
   /** Called once when the ledger cannot be written: this central is over. */
   readonly onDead: (error: XpcsError) => void;
 }
@@ -51,6 +56,7 @@ export class Central {
   readonly #ledger: Ledger;
   readonly #policy: Policy;
   readonly #logger: Logger;
+  readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
   #afterCommit: (() => void)[] = [];
   #reaper: Timer | null = null;
@@ -62,6 +68,7 @@ export class Central {
     this.#ledger = options.ledger;
     this.#policy = options.policy;
     this.#logger = options.logger;
+    this.#observer = options.observer;
     this.sites = new Sites(LIMITS.leaseMs);
     this.terms = new LeaseTerms(LIMITS.leaseMs);
     this.feed = new ChangeFeed(this.state, options.incarnation);
@@ -94,6 +101,7 @@ export class Central {
    */
   execute(command: Command, by?: string): readonly LedgerEvent[] {
     const events = this.#ledger.execute(command, this.clock.nowMs(), by);
+    this.#observer?.events(events);
     for (const event of events) {
       if ("job" in event) this.#jobChanged(event);
       this.#logger.info(logName(event.type), {
@@ -121,7 +129,11 @@ export class Central {
     this.#dispatch();
     const after = this.#afterCommit;
     this.#afterCommit = [];
-    if (this.#ledger.hasUncommitted) await this.#ledger.commit();
+    if (this.#ledger.hasUncommitted) {
+      const startMs = this.clock.monotonicMs();
+      await this.#ledger.commit();
+      this.#observer?.committed(this.clock.monotonicMs() - startMs);
+    }
     for (const run of after) run();
     this.feed.wake();
   }

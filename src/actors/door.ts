@@ -27,12 +27,15 @@ export class GuardedDoor implements Door {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #limiter: LoginLimiter;
+  readonly #onRefused: () => void;
   readonly #open = new Map<Link, Principal>();
   /** Last warning given for each token, hours before its end. */
   readonly #warned = new Map<string, number>();
   #timer: Timer | null = null;
 
-  constructor(tokens: Tokens, { clock, logger }: { clock: Clock; logger: Logger }) {
+  /** @param onRefused called for each token that is refused, or not looked at */
+  constructor(tokens: Tokens, { clock, logger, onRefused }: { clock: Clock; logger: Logger; onRefused: () => void }) {
+    this.#onRefused = onRefused;
     this.#tokens = tokens;
     this.#clock = clock;
     this.#logger = logger;
@@ -42,6 +45,7 @@ export class GuardedDoor implements Door {
   async #counted<T>(peer: string, look: () => Promise<T>): Promise<T> {
     const waitMs = this.#limiter.waitMs(peer);
     if (waitMs > 0) {
+      this.#onRefused();
       const seconds = Math.ceil(waitMs / 1_000);
       throw new XpcsError("OVERLOADED", `too many wrong tokens from ${peer}: the next is looked at in ${seconds} s`, {
         retryAfterS: seconds,
@@ -51,6 +55,7 @@ export class GuardedDoor implements Door {
       return await look();
     } catch (error) {
       if (isCode(error, "PERMISSION_DENIED")) {
+        this.#onRefused();
         this.#limiter.failed(peer);
         this.#logger.warn("token-refused", { peer, reason: (error as Error).message });
       }
@@ -64,6 +69,11 @@ export class GuardedDoor implements Door {
 
   exchange(code: string, hash: string, peer: string): Promise<TokenView> {
     return this.#counted(peer, () => this.#tokens.exchange(code, hash));
+  }
+
+  /** Links that are open. */
+  get size(): number {
+    return this.#open.size;
   }
 
   watch(link: Link, principal: Principal): void {

@@ -125,8 +125,10 @@ const commandJob = z.strictObject({
   overwrite: z.boolean(),
 } satisfies Record<keyof CommandJob, z.ZodType>);
 const builtIn = z.discriminatedUnion("app", [corrJob, noopJob]);
-/** Which of the two it is decides what is wrong with it. */
-const work: z.ZodType<Work> = z.unknown().transform((value, context): Work => {
+const { $schema: _dialect, ...workAsJsonSchema } = z.toJSONSchema(z.union([builtIn, commandJob]), { io: "input", unrepresentable: "any" });
+/** Which of the two it is decides what is wrong with it; a description of the interface shows both. */
+const described = z.unknown().meta(workAsJsonSchema as Record<string, unknown>);
+const work: z.ZodType<Work> = described.transform((value, context): Work => {
   const isBuiltIn = ["xpcs.corr", "xpcs.noop"].includes((value as { app?: string } | null)?.app ?? "");
   const parsed = (isBuiltIn ? builtIn : commandJob).safeParse(value);
   if (parsed.success) return parsed.data as Work;

@@ -1,9 +1,11 @@
 /** Puts a central together from its parts and starts it. No globals: the clock, randomness and the log come from the caller. */
+import type { RequestListener } from "node:http";
 import { join } from "node:path";
 import type { Principal } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import type { Logger } from "../core/log.js";
+import { VERSION } from "../core/version.js";
 import { Ledger, loadState } from "../ledger/ledger.js";
 import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
@@ -20,7 +22,9 @@ import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
 import { GuardedDoor } from "./door.js";
 import { guardLink } from "./gate.js";
+import { type Health, httpApi } from "./http-api.js";
 import { createIdSource } from "./ids.js";
+import { createMetrics } from "./metrics.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
 
@@ -78,7 +82,10 @@ async function openLedger(store: EventStore): Promise<Ledger> {
 export async function startCentral(options: StartOptions): Promise<RunningCentral> {
   const { host, port, clock } = options;
   policyOf(options.policy ?? "soonest");
-  let accept: OnLink = (link) => link.close(new XpcsError("UNAVAILABLE", "central is starting"));
+  let serving: Serving = {
+    onLink: (link) => link.close(new XpcsError("UNAVAILABLE", "central is starting")),
+    onRequest: (_request, response) => void response.writeHead(503, { "retry-after": "1" }).end(),
+  };
   const tls = options.tls === "made" ? await madeCertificate(options) : options.tls;
   // The address comes before the ledger: when it is refused, no data have been made.
   const listener = await listenWebSocket({
@@ -87,11 +94,12 @@ export async function startCentral(options: StartOptions): Promise<RunningCentra
     clock,
     ...(tls === undefined ? {} : { tls }),
     insecure: options.insecure ?? false,
-    onLink: (link, peer) => accept(link, peer),
+    onLink: (link, peer) => serving.onLink(link, peer),
+    onRequest: (request, response) => serving.onRequest(request, response),
   });
   try {
-    const started = await startOn(listener, options, (onLink) => {
-      accept = onLink;
+    const started = await startOn(listener, options, (next) => {
+      serving = next;
     });
     return { ...started, pin: tls === undefined ? null : pinOf(tls.cert) };
   } catch (error) {
@@ -105,9 +113,12 @@ async function madeCertificate({ dir, clock, randomBytes }: StartOptions): Promi
   return ownCertificate(dir, clock, randomBytes);
 }
 
-type OnLink = (link: Link, peer: string) => void;
+interface Serving {
+  readonly onLink: (link: Link, peer: string) => void;
+  readonly onRequest: RequestListener;
+}
 
-async function startOn(listener: Listener, options: StartOptions, serve: (onLink: OnLink) => void): Promise<Omit<RunningCentral, "pin">> {
+async function startOn(listener: Listener, options: StartOptions, serve: (serving: Serving) => void): Promise<Omit<RunningCentral, "pin">> {
   const { dir, clock, logger, randomBytes } = options;
   await makeFolder(dir, "the data folder");
   // The lock of the ledger comes before the tokens: two centrals that start together must not both make some.
@@ -116,6 +127,8 @@ async function startOn(listener: Listener, options: StartOptions, serve: (onLink
   const failed = new Promise<XpcsError>((resolve) => {
     tellFailed = resolve;
   });
+  let broken = false;
+  const metrics = createMetrics();
   const central = new Central({
     ledger,
     policy: policyOf(options.policy ?? "soonest"),
@@ -124,17 +137,27 @@ async function startOn(listener: Listener, options: StartOptions, serve: (onLink
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
+    observer: metrics,
     onDead: (error) => {
+      broken = true;
       logger.error("ledger-failed", { code: error.code, reason: error.message });
       tellFailed(error);
     },
   });
   try {
     const { tokens, first } = await Tokens.open(dir, { clock, logger, randomBytes });
-    const door = new GuardedDoor(tokens, { clock, logger });
+    const door = new GuardedDoor(tokens, { clock, logger, onRefused: metrics.refusedLogin });
+    metrics.watch(central, () => door.size);
     const clientApi = (principal: Principal) =>
       withinRights({ ...clientSession(central, principal), ...tokenAdmin(tokens, principal) }, principal);
-    serve((link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }));
+    const health = (): Health => {
+      const sites = central.siteViews().filter(({ state }) => state === "up").length;
+      return { status: broken ? "failed" : "ok", version: VERSION, jobs: central.state.jobs.size, sites };
+    };
+    serve({
+      onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
+      onRequest: httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger }),
+    });
     central.start();
     door.start();
     logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });

@@ -27,6 +27,8 @@ export const LIMITS = {
   unauthenticatedLinksMax: 256,
   /** Open connections of a listener: every site of a large facility, and then some. */
   connectionsMax: 4_096,
+  /** HTTP requests of one token that may wait for an answer, long polls included, before OVERLOADED: as many as on a link. */
+  httpInFlightMax: 64,
   /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
   loginFailuresMax: 10,
   loginWindowMs: 60_000,

@@ -1,0 +1,72 @@
+/** What the HTTP interface answers, as schemas: for its description (openapi.ts) and for the tests that hold answers against it. */
+import { z } from "zod";
+import { ERROR_CODES, type ErrorCode } from "../core/errors.js";
+import { JOB_STATES, PARENT_POLICIES } from "../core/job.js";
+
+const time = z.iso.datetime();
+const timeOrNull = time.nullable();
+const textOrNull = z.string().nullable();
+const code = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
+
+const attempt = z.object({
+  site: z.string(),
+  epoch: z.int(),
+  startedAt: time,
+  finishedAt: time.optional(),
+  outcome: z.enum(["running", "finished", "failed", "lost", "returned", "canceled"]),
+  code: code.optional(),
+  reason: z.string().optional(),
+});
+const output = z.object({ path: z.string(), bytes: z.int(), sha256: z.string() });
+
+/** Not strict: a later version of central may tell more. */
+export const jobShape = z.object({
+  id: z.string(),
+  app: z.string(),
+  owner: textOrNull,
+  type: z.string(),
+  state: z.enum(JOB_STATES),
+  reason: textOrNull.describe("what it waits for, or what failed"),
+  since: time,
+  site: textOrNull,
+  why: textOrNull.describe("why this site"),
+  epoch: z.int(),
+  attempts: z.array(attempt),
+  inputs: z.array(z.string()),
+  outputs: z.array(output),
+  experiment: z.string(),
+  parents: z.array(z.string()),
+  onParentFailure: z.enum(PARENT_POLICIES),
+  priority: z.int(),
+  deadline: timeOrNull,
+  resources: z.record(z.string(), z.number()),
+  attemptsMax: z.int(),
+  tags: z.record(z.string(), z.string()),
+  progress: z.number().min(0).max(1).nullable(),
+  submittedAt: time,
+  startedAt: timeOrNull,
+  finishedAt: timeOrNull,
+});
+
+export const siteShape = z.object({
+  name: z.string(),
+  state: z.enum(["up", "silent", "draining", "gone"]),
+  slots: z.int(),
+  running: z.int(),
+  apps: z.array(z.string()),
+  capacity: z.record(z.string(), z.number().nullable()).nullable(),
+  host: z.string(),
+  lastSeenAt: time,
+  finishedJobs: z.int(),
+  meanRunS: z.number().nullable(),
+});
+
+export const idsShape = z.object({ jobs: z.array(z.string()) });
+export const pageShape = z.object({ jobs: z.array(jobShape), next: textOrNull.describe("pass it as `after` for the next page") });
+export const eventsShape = z.object({ cursor: z.string(), jobs: z.array(jobShape) });
+export const resultShape = z.object({ id: z.string(), outputs: z.array(output) });
+export const canceledShape = z.object({ canceled: z.array(z.string()), alreadyFinal: z.array(z.string()) });
+export const retriedShape = z.object({ retried: z.array(z.string()) });
+export const sitesShape = z.object({ sites: z.array(siteShape) });
+export const errorShape = z.object({ error: z.object({ code, message: z.string() }) });
+export const healthShape = z.object({ status: z.enum(["ok", "failed"]), version: z.string(), jobs: z.int(), sites: z.int() });
