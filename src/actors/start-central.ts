@@ -57,6 +57,9 @@ export interface RunningCentral {
   stop(): Promise<void>;
 }
 
+/** Mode of the data folder: the ledger tells of every experiment. */
+const PRIVATE = 0o700;
+
 function policyOf(name: string): Policy {
   const policy = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
   if (policy === undefined)
@@ -109,7 +112,7 @@ export async function startCentral(options: StartOptions): Promise<RunningCentra
 }
 
 async function madeCertificate({ dir, clock, randomBytes }: StartOptions): Promise<Certificate> {
-  await makeFolder(dir, "the data folder");
+  await makeFolder(dir, "the data folder", PRIVATE);
   return ownCertificate(dir, clock, randomBytes);
 }
 
@@ -120,7 +123,7 @@ interface Serving {
 
 async function startOn(listener: Listener, options: StartOptions, serve: (serving: Serving) => void): Promise<Omit<RunningCentral, "pin">> {
   const { dir, clock, logger, randomBytes } = options;
-  await makeFolder(dir, "the data folder");
+  await makeFolder(dir, "the data folder", PRIVATE);
   // The lock of the ledger comes before the tokens: two centrals that start together must not both make some.
   const ledger = await openLedger(await openLevelStore(join(dir, "ledger")));
   let tellFailed: (error: XpcsError) => void = () => {};

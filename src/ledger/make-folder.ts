@@ -48,14 +48,15 @@ export async function checkFolder(path: string, what: string): Promise<void> {
  * Makes a folder and those that lead to it, if they are not there.
  *
  * @param what how the error names the folder, e.g. "the data folder"
+ * @param mode of the folder itself, if it is made here; those that lead to it, and one that is there, have what they have
  * @throws INVALID_ARGUMENT what is in the way
  */
-export async function makeFolder(path: string, what: string): Promise<void> {
+export async function makeFolder(path: string, what: string, mode = 0o777): Promise<void> {
   const named = `${what} ${resolve(path)}`;
   // One by one: where a parent is there but takes no folders (/proc), mkdir's own `recursive` tries for ever.
   for (const folder of await missingFolders(path, named)) {
     try {
-      await mkdir(folder);
+      await mkdir(folder, folder === resolve(path) ? mode : 0o777);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== "EEXIST") throw new XpcsError("INVALID_ARGUMENT", `${named} cannot be made: ${message}; name another one`);

@@ -1,5 +1,5 @@
 /** Folders that people name: made whole, or refused with what is in the way. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -18,6 +18,17 @@ it("is made with those that lead to it, also when two make it at once; checking 
   await Promise.all([makeFolder(path, "the folder"), makeFolder(path, "the folder")]);
   await makeFolder(path, "the folder");
   expect(existsSync(path)).toBe(true);
+});
+
+it("is private where that is wanted; those above it, and one that was there, stay as they are", async () => {
+  const path = join(dir, "a", "b");
+  const modeOf = (folder: string) => statSync(folder).mode & 0o777;
+  await makeFolder(path, "the folder", 0o700);
+  expect(modeOf(path)).toBe(0o700);
+  expect(modeOf(join(dir, "a"))).toBe(0o777 & ~process.umask());
+  chmodSync(path, 0o750);
+  await makeFolder(path, "the folder", 0o700);
+  expect(modeOf(path)).toBe(0o750);
 });
 
 it("is refused where a file is in the way, by its name, and where the system makes none", async () => {

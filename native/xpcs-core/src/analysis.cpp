@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "bad_frames.hpp"
+#include "concurrent_sinks.hpp"
 #include "intake.hpp"
 #include "leverage.hpp"
 #include "partial_file.hpp"
@@ -78,26 +79,24 @@ struct Sinks {
   StaticMeans* means = nullptr;
   TwoTime* twoTime = nullptr;
   std::vector<std::unique_ptr<FrameSink>> list;
-
-  /// Beside the reader's thread as far as there are threads.
-  void add(std::unique_ptr<FrameSink> sink, bool ownThread) {
-    list.push_back(ownThread ? std::make_unique<ThreadedSink>(std::move(sink)) : std::move(sink));
-  }
 };
 
 void open_sinks(Settings& settings, const Partition& partition, const CorrelatorOptions& options, Sinks& sinks) {
   if (settings.type != AnalysisType::twotime) {
     sinks.correlator.emplace(partition, options);
-    sinks.add(std::make_unique<CorrelatorSink>(*sinks.correlator), false);
+    sinks.list.push_back(std::make_unique<CorrelatorSink>(*sinks.correlator));
   } else {
     auto means = std::make_unique<StaticMeans>(partition, options, !settings.end && settings.stride * settings.average > 1);
     sinks.means = means.get();
-    sinks.add(std::move(means), settings.threads > 1);
+    sinks.list.push_back(std::move(means));
   }
   if (settings.type == AnalysisType::multitau) return;
   auto twoTime = open_two_time(settings, partition, options);
   sinks.twoTime = twoTime.get();
-  sinks.add(std::move(twoTime), settings.threads > 2);
+  sinks.list.push_back(std::move(twoTime));
+  auto together = std::make_unique<ConcurrentSinks>(std::move(sinks.list), settings.threads);
+  sinks.list.clear();
+  sinks.list.push_back(std::move(together));
 }
 
 /// Frames of the series as far as they are known before reading; 0: not known.
@@ -117,8 +116,7 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
   }
   write_provenance(file, outcome);
   if (twoTime != nullptr) {
-    const TwoTimeTimes times = write_two_time(file, outcome, *twoTime, control, summary.settings.warnings);
-    summary.correlateS += times.correlateS;
+    summary.correlateS += write_two_time(file, outcome, *twoTime, control, summary.settings.warnings);
     summary.twoTimeBins = twoTime->bins().size();
   }
   file.flush();
@@ -128,7 +126,7 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
 class MapRun {
  public:
   /// @param bytesTaken by the two-time analyses or streams of the maps before
-  MapRun(const Request& request, Settings& settings, const FrameReader& reader, std::uint64_t bytesTaken, const Control& control)
+  MapRun(const Request& request, Settings& settings, FrameReader& reader, std::uint64_t bytesTaken, const Control& control)
       : request_(request), settings_(settings), partition_(about_file(request.qmap ? *request.qmap : *request.job, [&] {
           return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
         })) {
@@ -143,7 +141,7 @@ class MapRun {
       const bool all = settings.twoTime.bins.empty();
       for (std::uint32_t q = 1; all && q <= partition_.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
       settings.twoTime.memoryBytes -= std::min(bytesTaken, settings.twoTime.memoryBytes);
-      summary_.twoTimeBytes = check_two_time_memory(settings, partition_, frames_ahead(settings, reader), reader.dense(), control);
+      summary_.twoTimeBytes = check_two_time_memory(settings, partition_, frames_ahead(settings, reader), reader.dense() || reader.crowded(), control);
     }
     if (settings.partials > 0) {
       const std::uint64_t ahead = frames_ahead(settings, reader);
@@ -152,7 +150,8 @@ class MapRun {
     if (settings.streaming) {
       const StreamOptions plan = plan_stream(request, settings, partition_, frames_ahead(settings, reader), bytesTaken, control, summary_.streamBytes);
       sinks_.stream.emplace(partition_, plan);
-      sinks_.add(std::make_unique<StreamSink>(*sinks_.stream), settings.threads > 1);
+      auto stream = std::make_unique<StreamSink>(*sinks_.stream);
+      sinks_.list.push_back(settings.threads > 1 ? std::unique_ptr<FrameSink>(std::make_unique<ThreadedSink>(std::move(stream))) : std::move(stream));
       staticWindow_ = plan.staticWindow;
     } else {
       open_sinks(settings, partition_, options_, sinks_);

@@ -73,7 +73,7 @@ class Intake {
   std::vector<Measured> run(const Control& control) {
     const std::uint64_t last = fileFrames_ ? plan_.first + *fileFrames_ - 1 : std::numeric_limits<std::uint64_t>::max();
     reader_.want(darkFrames_ > 0 ? 0 : plan_.first, last);
-    if (whole_frames() || darkFrames_ > 0) {
+    if (darkFrames_ > 0 || (may_be_whole() && (reader_.dense() || reader_.crowded()))) {
       take_whole_frames(control);
     } else {
       run_pipeline<Piece>(reader_, std::max(settings_.threads, 1U), [this](Piece& piece) { work_on(piece); }, [&](Piece& piece) { take(piece, control); });
@@ -107,7 +107,9 @@ class Intake {
         continue;
       }
       const std::uint64_t first = headers.headerStart - plan_.first;
-      for (const auto& sink : sinks_) sink->push_dense(static_cast<std::uint32_t>(first), rows, settings_.dqmap.size(), !settings_.reader.unsignedCounts);
+      const bool signedCounts = reader_.dense() && !settings_.reader.unsignedCounts;
+      for (const auto& sink : sinks_) sink->push_dense(static_cast<std::uint32_t>(first), rows, settings_.dqmap.size(), signedCounts);
+      count_marked(headers);
     }
   }
 
@@ -154,8 +156,8 @@ class Intake {
     }
   }
 
-  /// Frames that store every pixel are kept whole where each frame of the file is one of the series, as it is.
-  [[nodiscard]] bool whole_frames() const { return reader_.dense() && plan_.block() == 1 && darkFrames_ == 0 && settings_.flatfield.empty() && bad_.empty(); }
+  /// Frames can be kept whole where each frame of the file is one of the series, as it is.
+  [[nodiscard]] bool may_be_whole() const { return plan_.block() == 1 && darkFrames_ == 0 && settings_.flatfield.empty() && bad_.empty(); }
 
   /// Every event counts as it is: the frames of the file are those of the series.
   [[nodiscard]] bool direct(const FrameBatch& batch) const {

@@ -27,13 +27,8 @@ void write_leverage(h5::File& file, const Outcome& outcome);
 /// What a person should know of them before using the result.
 void tell_leverage(const Leverage& leverage, std::vector<std::string>& warnings);
 
-/// Seconds of a two-time analysis.
-struct TwoTimeTimes {
-  double correlateS = 0, writeS = 0;
-};
-
-/// Correlates and writes C2 and its curves in the layout of the settings.
-TwoTimeTimes write_two_time(h5::File& file, const Outcome& outcome, TwoTime& twoTime, const Control& control, std::vector<std::string>& warnings);
+/// Correlates and writes C2 and its curves in the layout of the settings. Returns the seconds of both: C2 is written while it is computed.
+double write_two_time(h5::File& file, const Outcome& outcome, TwoTime& twoTime, const Control& control, std::vector<std::string>& warnings);
 
 /// /provenance: what was read, with which settings and conventions, by which version, when and where.
 void write_provenance(h5::File& file, const Outcome& outcome);

@@ -23,6 +23,10 @@ class StaticMeans final : public FrameSink {
   void check_pixels(std::span<const std::uint32_t> pixel) const;
   template <class Value>
   void add_frame(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel);
+  void add_counts(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
+  bool narrow(std::span<const std::int64_t> count);
+  void fold_recent();
+  [[nodiscard]] double* partial_of(std::size_t frame);
   template <class Value>
   void keep_back(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const Value> value, std::vector<Value>& byPixel, std::vector<Value>& back);
   template <class Value>
@@ -30,6 +34,7 @@ class StaticMeans final : public FrameSink {
 
   const Partition& partition_;
   CorrelatorOptions options_;
+  void add_rows(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts);
   /// Adds the sums of whole frames, by pixel, to those of their row of partial_.
   void fold_dense();
 
@@ -37,7 +42,10 @@ class StaticMeans final : public FrameSink {
   std::vector<std::uint32_t> denseSum_;  // [pixels] of the frames since the last fold
   std::size_t denseRow_ = 0;
   std::uint32_t denseFrames_ = 0;
-  std::vector<std::uint32_t> staticOfPixel_;  // kMasked where the pixel does not count
+  std::vector<std::uint32_t> staticOfPixel_;  // 0-based; S where the pixel does not count
+  std::vector<std::uint16_t> narrowLabel_;    // [pixels] the same; used with recent_
+  std::vector<std::uint32_t> recent_;         // [pixels] counts that are not in counts_ yet
+  std::uint64_t recentTotal_ = 0;             // of all pixels: no sum of recent_ is larger
   std::vector<std::int64_t> counts_;          // [pixels] integer sums
   std::vector<double> reals_;                 // [pixels] sums of real values
   std::vector<double> partial_;               // [frames, S], or [windows, S] where the window was known

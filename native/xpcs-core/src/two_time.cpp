@@ -2,6 +2,8 @@
 // products: two_time_engine.hpp.
 #include "xpcs/two_time.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <limits>
 #include <variant>
 
@@ -28,10 +30,45 @@ const char* smoothing_name(Smoothing smoothing) noexcept {
   return "";
 }
 
+namespace {
+
+/// Neighbouring pixels whose ranks are neighbours too.
+struct PixelRun {
+  std::uint32_t pixel, rank, n;
+};
+
+/// 64 pixels: which of them are selected, and the rank of the first that is. Small enough to stay in cache while frames pass.
+struct PixelWord {
+  static constexpr std::uint32_t kMixed = 0xFFFFFFFF;  ///< their ranks do not follow each other
+  std::uint64_t bits = 0;
+  std::uint32_t rank = 0;
+};
+
+/// A bin's row of bytes starts on a cache line.
+constexpr std::uint32_t kBinAlign = 64;
+/// Photons that are looked at together.
+constexpr std::size_t kBlock = 4096;
+
+/// The low bytes of n counts; returns all counts joined by "or". Negative ones are 0.
+template <bool isSigned>
+std::uint32_t low_bytes(const std::uint16_t* from, std::uint32_t n, std::uint8_t* to) {
+  std::uint16_t joined = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const auto negative = static_cast<std::uint16_t>(static_cast<std::int16_t>(from[i]) >> 15);
+    const auto value = static_cast<std::uint16_t>(isSigned ? from[i] & ~negative : from[i]);
+    joined = static_cast<std::uint16_t>(joined | value);
+    to[i] = static_cast<std::uint8_t>(value);
+  }
+  return joined;
+}
+
+}  // namespace
+
 struct TwoTime::State {
   TwoTimeOptions options;
-  std::vector<std::uint32_t> pixelOfRank;  // of the selected ranks
   std::vector<std::uint32_t> rankOfPixel;  // selected rank; kMasked where the pixel is of no selected bin
+  std::vector<PixelWord> words;
+  std::vector<PixelRun> runs;
   std::vector<Group> groups;
   std::vector<Bin> bins;
   std::uint32_t ranks = 0;
@@ -40,6 +77,7 @@ struct TwoTime::State {
   bool framesFixed = false;
 
   void select(const Partition& partition);
+  void give_rank(std::uint32_t pixel);
 
   template <class V>
   FrameStore<V>& store_of() {
@@ -58,30 +96,58 @@ struct TwoTime::State {
   template <class V, class Count>
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Count> value, std::size_t from = 0) {
     FrameStore<V>& into = store_of<V>();
-    const std::uint32_t* rankOf = rankOfPixel.data();
-    const std::size_t pixels = rankOfPixel.size();
-    for (std::size_t i = from; i < frame.size(); ++i) {
-      if (pixel[i] >= pixels) {
-        throw Error(Code::invalid_argument, "pixel " + std::to_string(pixel[i]) + " is outside the detector of " + std::to_string(pixels) + " pixels");
-      }
-      const std::uint32_t rank = rankOf[pixel[i]];
-      if (rank == Partition::kMasked || (framesFixed && frame[i] >= frames)) continue;
-      if (frame[i] >= kFramesMax) throw Error(Code::invalid_argument, "a two-time analysis takes at most 16777216 frames; use --end or --average");
-      if constexpr (std::is_same_v<V, double>) {
-        into.add(frame[i], rank, static_cast<double>(value[i]) * (options.pixelFactor.empty() ? 1.0 : options.pixelFactor[pixel[i]]));
-      } else {
+    std::uint32_t place[kBlock];
+    for (; from < frame.size(); from += kBlock) {
+      const std::size_t n = std::min(kBlock, frame.size() - from);
+      const std::size_t chosen = choose(frame.subspan(from, n), pixel.subspan(from, n), place);
+      for (std::size_t j = 0; j < chosen; ++j) {
+        const std::size_t i = from + place[j];
+        if (framesFixed && frame[i] >= frames) continue;
         // Sums of repeated photons stay within the type: half of its range is left for them.
-        if constexpr (sizeof(V) == 4) {
+        if constexpr (std::is_same_v<V, std::int32_t>) {
           if (value[i] > std::numeric_limits<V>::max() / 2 || value[i] < std::numeric_limits<V>::min() / 2) {
             widen();
             push<std::int64_t>(frame, pixel, value, i);
             return;
           }
         }
-        into.add(frame[i], rank, static_cast<V>(value[i]));
+        into.add(frame[i], rank_of(pixel[i]), kept_value<V>(pixel[i], value[i]));
       }
     }
     check_bytes();
+  }
+
+  template <class V, class Count>
+  [[nodiscard]] V kept_value(std::uint32_t pixel, Count value) const {
+    if constexpr (std::is_same_v<V, double>) return static_cast<double>(value) * (options.pixelFactor.empty() ? 1.0 : options.pixelFactor[pixel]);
+    return static_cast<V>(value);
+  }
+
+  [[nodiscard]] std::uint32_t rank_of(std::uint32_t pixel) const {
+    const PixelWord& word = words[pixel / 64];
+    if (word.rank == PixelWord::kMixed) return rankOfPixel[pixel];
+    return word.rank + static_cast<std::uint32_t>(std::popcount(word.bits & ((std::uint64_t{1} << (pixel % 64)) - 1)));
+  }
+
+  /// The places of the photons that lie on selected pixels, ascending.
+  std::size_t choose(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::uint32_t* place) const {
+    std::uint32_t largest = 0;
+    std::uint32_t last = 0;
+    for (const std::uint32_t p : pixel) largest = std::max(largest, p);
+    for (const std::uint32_t f : frame) last = std::max(last, f);
+    const std::size_t pixels = rankOfPixel.size();
+    if (largest >= pixels) {
+      throw Error(Code::invalid_argument, "pixel " + std::to_string(largest) + " is outside the detector of " + std::to_string(pixels) + " pixels");
+    }
+    const bool tooLate = last >= kFramesMax && !framesFixed;
+    const PixelWord* word = words.data();
+    std::size_t n = 0;
+    for (std::uint32_t i = 0; i < pixel.size(); ++i) {
+      place[n] = i;
+      n += word[pixel[i] / 64].bits >> (pixel[i] % 64) & 1;
+      if (tooLate && frame[i] >= kFramesMax) throw Error(Code::invalid_argument, "a two-time analysis takes at most 16777216 frames; use --end or --average");
+    }
+    return n;
   }
 
   [[nodiscard]] std::uint64_t held() const {
@@ -104,34 +170,61 @@ struct TwoTime::State {
   }
 
   template <class V>
+  void correlate(FrameStore<V>& kept, const twotime::Scales& scales, const TwoTimeRun& how, twotime::Curves& curves);
+  template <class V>
   TwoTimeResult run(FrameStore<V>& kept, const TwoTimeRun& how);
 };
 
+/// Ranks of a bin follow its groups, and the pixels within a group, so that photons that come by pixel need little sorting.
 void TwoTime::State::select(const Partition& partition) {
   const bool perStatic = options.smoothing == Smoothing::static_map || options.smoothing == Smoothing::sqmap;
   rankOfPixel.assign(partition.pixels(), Partition::kMasked);
+  words.assign(partition.pixels() / 64 + 1, {});
   std::size_t rank = 0;
   for (const std::uint32_t label : options.bins) {
     if (label == 0 || label > partition.dynamicBins) {
       throw Error(Code::invalid_argument, "q bin " + std::to_string(label) + " does not exist; the map has 1 to " + std::to_string(partition.dynamicBins));
     }
+    ranks = (ranks + kBinAlign - 1) / kBinAlign * kBinAlign;
     Bin bin{label, ranks, ranks, static_cast<std::uint32_t>(groups.size()), 0};
+    std::vector<std::vector<std::uint32_t>> members;
     std::uint32_t lastStatic = Partition::kMasked;
     for (; rank < partition.pixelOfRank.size() && partition.dynamicOfRank[rank] < label; ++rank) {
       if (partition.dynamicOfRank[rank] + 1 != label || partition.correlated[rank] == 0) continue;
       const std::uint32_t s = partition.staticOfRank[rank];
-      if (groups.size() == bin.firstGroup || (perStatic && s != lastStatic)) {
-        groups.push_back({ranks, ranks, static_cast<std::uint32_t>(bins.size()), perStatic ? s + 1 : 0});
+      if (members.empty() || (perStatic && s != lastStatic)) {
+        members.emplace_back();
+        groups.push_back({0, 0, static_cast<std::uint32_t>(bins.size()), perStatic ? s + 1 : 0});
       }
       lastStatic = s;
-      pixelOfRank.push_back(partition.pixelOfRank[rank]);
-      rankOfPixel[partition.pixelOfRank[rank]] = ranks++;
-      groups.back().end = ranks;
+      members.back().push_back(partition.pixelOfRank[rank]);
+    }
+    for (std::size_t g = 0; g < members.size(); ++g) {
+      std::sort(members[g].begin(), members[g].end());
+      groups[bin.firstGroup + g].first = ranks;
+      for (const std::uint32_t pixel : members[g]) give_rank(pixel);
+      groups[bin.firstGroup + g].end = ranks;
     }
     bin.end = ranks;
     bin.endGroup = static_cast<std::uint32_t>(groups.size());
     if (bin.pixels() > 0) bins.push_back(bin);
   }
+}
+
+void TwoTime::State::give_rank(std::uint32_t pixel) {
+  if (!runs.empty() && runs.back().pixel + runs.back().n == pixel && runs.back().rank + runs.back().n == ranks) {
+    ++runs.back().n;
+  } else {
+    runs.push_back({pixel, ranks, 1});
+  }
+  PixelWord& word = words[pixel / 64];
+  if (word.bits == 0) {
+    word.rank = ranks;
+  } else if (word.rank + static_cast<std::uint32_t>(std::popcount(word.bits)) != ranks || word.bits >> (pixel % 64) != 0) {
+    word.rank = PixelWord::kMixed;
+  }
+  word.bits |= std::uint64_t{1} << (pixel % 64);
+  rankOfPixel[pixel] = ranks++;
 }
 
 TwoTime::TwoTime(const Partition& partition, TwoTimeOptions options) : state_(std::make_unique<State>()) {
@@ -174,9 +267,12 @@ void TwoTime::push_dense(std::uint32_t first, std::span<const std::uint16_t> row
   for (std::size_t at = 0; at < rows.size(); at += pixels) {
     const std::uint16_t* row = rows.data() + at;
     const auto frame = first + static_cast<std::uint32_t>(at / pixels);
-    const bool kept = counts && frame < kFramesMax && state.store_of<std::int32_t>().add_row(frame, [&](std::uint32_t rank) {
-      const std::uint16_t value = row[state.pixelOfRank[rank]];
-      return signedCounts && value >= 0x8000 ? std::uint16_t{0} : value;
+    const bool kept = counts && frame < kFramesMax && state.store_of<std::int32_t>().add_row(frame, [&](std::uint8_t* into) {
+      std::uint32_t joined = 0;
+      for (const PixelRun& run : state.runs) {
+        joined |= signedCounts ? low_bytes<true>(row + run.pixel, run.n, into + run.rank) : low_bytes<false>(row + run.pixel, run.n, into + run.rank);
+      }
+      return joined;
     });
     if (!kept) FrameSink::push_dense(frame, rows.subspan(at, pixels), pixels, signedCounts);
   }
@@ -199,21 +295,57 @@ std::uint64_t TwoTime::bytes_held() const { return state_->held(); }
 
 namespace {
 
-std::uint64_t work_bytes(std::uint64_t frames, std::uint64_t groups, std::uint64_t bins, unsigned threads, std::uint64_t bandRows) {
-  const std::uint64_t band = std::min(bandRows, frames) * frames * sizeof(float);
+std::uint64_t work_bytes(std::uint64_t frames, std::uint64_t groups, std::uint64_t bins, unsigned threads, std::uint64_t chunk) {
+  const std::uint64_t band = std::min(chunk, frames) * (frames + chunk) * sizeof(float);
   return 2 * band + frames * (16 * groups + 40 * bins + 24ull * threads + 64);
 }
 
 }  // namespace
 
-std::uint64_t TwoTime::bytes_to_run(unsigned threads, std::uint64_t bandRows) const {
-  return state_->held() + work_bytes(state_->frames, state_->groups.size(), state_->bins.size(), threads, bandRows);
+std::uint64_t TwoTime::bytes_to_run(unsigned threads, std::uint64_t chunk) const {
+  return state_->held() + work_bytes(state_->frames, state_->groups.size(), state_->bins.size(), threads, chunk);
 }
 
-std::uint64_t two_time_bytes(std::uint64_t frames, std::uint64_t events, std::uint64_t pixels, std::uint64_t bins, unsigned threads, std::uint64_t bandRows) {
-  const std::uint64_t lists = 16 * events;
+std::uint64_t two_time_bytes(std::uint64_t frames, std::uint64_t events, std::uint64_t pixels, std::uint64_t bins, unsigned threads, std::uint64_t chunk) {
+  const std::uint64_t lists = 20 * events;
   const std::uint64_t rows = frames * pixels;
-  return std::min(lists, std::max(rows, 8 * events)) + work_bytes(frames, 4 * bins, bins, threads, bandRows);
+  return std::min(lists, std::max(rows, 8 * events)) + work_bytes(frames, 4 * bins, bins, threads, chunk);
+}
+
+/// While a band is computed, the one before it is taken and added to the curves.
+template <class V>
+void TwoTime::State::correlate(FrameStore<V>& kept, const twotime::Scales& scales, const TwoTimeRun& how, twotime::Curves& curves) {
+  twotime::BandRoom rooms[2] = {{frames, how.chunk}, {frames, how.chunk}};
+  std::size_t parts = 0, curveParts = 0, current = 0;
+  const auto work_on = [&](std::size_t items, const auto& compute) {
+    const C2Band before = rooms[1 - current].band();
+    parallel_for(parts + curveParts + items, how.threads, [&](std::size_t item, unsigned) {
+      if (item < parts) {
+        how.take(before, item);
+      } else if (item < parts + curveParts) {
+        curves.add(before, item - parts);
+      } else {
+        compute(item - parts - curveParts);
+      }
+    });
+  };
+  std::vector<std::uint32_t> cursor(frames, 0);
+  for (std::size_t b = 0; b < bins.size(); ++b) {
+    const twotime::BinEngine<V> engine(kept, groups, bins[b], b, scales, how, cursor);
+    for (std::uint64_t first = 0, rows = 0; first < frames; first += rows) {
+      how.control.check();
+      twotime::BandRoom& room = rooms[current];
+      room.start(b, first);
+      work_on(engine.items(room), [&](std::size_t item) { engine.compute(item, room); });
+      parts = how.take ? (how.begin ? how.begin(room.band()) : 1) : 0;
+      curveParts = curves.parts();
+      const double part = static_cast<double>(first + room.rows()) / static_cast<double>(frames);
+      how.control.report(Stage::correlating, (static_cast<double>(b) + part * (2 - part)) / static_cast<double>(bins.size()));
+      rows = room.rows();
+      current = 1 - current;
+    }
+  }
+  work_on(0, [](std::size_t) {});
 }
 
 template <class V>
@@ -228,17 +360,7 @@ TwoTimeResult TwoTime::State::run(FrameStore<V>& kept, const TwoTimeRun& how) {
   const std::vector<double> sums = twotime::group_sums(kept, groups, how.threads);
   twotime::Scales scales = twotime::make_scales(options, groups, bins, sums, frames, weights);
   twotime::Curves curves(frames, bins.size(), options.window);
-  // Work on a bin overwrites the ranks of its photons, so that a later bin is found behind it only.
-  std::vector<std::uint32_t> cursor(frames, 0);
-  for (std::size_t b = 0; b < bins.size(); ++b) {
-    twotime::BinEngine<V> engine(kept, groups, bins[b], b, scales, how, cursor);
-    engine.run([&](const C2Band& band) {
-      curves.add(band, how.threads);
-      if (how.take) how.take(band);
-      const double part = static_cast<double>(band.firstRow + band.rows) / static_cast<double>(frames);
-      how.control.report(Stage::correlating, (static_cast<double>(b) + part * (2 - part)) / static_cast<double>(bins.size()));
-    });
-  }
+  correlate(kept, scales, how, curves);
   TwoTimeResult out;
   out.frames = frames;
   for (const Bin& bin : bins) out.bins.push_back(bin.label);

@@ -8,12 +8,15 @@ class Curves {
  public:
   /// @param bins of the selection @param window frames of one row of g2partials
   Curves(std::uint64_t frames, std::size_t bins, std::uint32_t window);
-  void add(const C2Band& band, unsigned threads);
+  /// A band is added in so many parts, which different threads may take; bands one after the other.
+  [[nodiscard]] std::size_t parts() const noexcept { return (frames_ + kLags - 1) / kLags; }
+  void add(const C2Band& band, std::size_t part);
   /// Divides the sums by their terms and moves them out.
   void finish(TwoTimeResult& out);
 
  private:
-  void add_lags(const C2Band& band, std::uint64_t from, std::uint64_t to);
+  static constexpr std::uint64_t kLags = 2048;
+  void add_row(const C2Band& band, std::uint64_t r, std::uint64_t from, std::uint64_t to);
 
   std::uint64_t frames_, bins_, window_, partials_, segment_;
   std::vector<double> full_;      // [B, F]

@@ -126,7 +126,7 @@ std::uint64_t check_two_time_memory(const Settings& settings, const Partition& p
   const std::uint64_t cells = frames * pixels;
   const double share = static_cast<double>(pixels) / partition.pixels();
   const std::uint64_t most = dense ? cells : std::min(cells, static_cast<std::uint64_t>(static_cast<double>(photons_at_most(settings)) * share));
-  // Frames that store every pixel are kept as bytes; lists of photons take 16 bytes each.
+  // Frames that store every pixel are kept as bytes; lists of photons take up to 20 bytes each.
   std::uint64_t bytes = two_time_bytes(frames, dense ? most / 8 : most, pixels, set.bins.size(), settings.threads, C2Writer::kChunk);
   bytes += 16ull * partition.pixels();
   if (settings.type == AnalysisType::both) {

@@ -36,6 +36,23 @@ void sort_by_rank(std::vector<Event<V>>& events, std::vector<Event<V>>& scratch,
   }
 }
 
+/// Cells that are not 0.
+template <class Cell>
+std::uint32_t count_lit(const Cell* row, std::uint32_t n) {
+  constexpr std::uint32_t kLanes = 64, kRounds = 255;
+  std::uint32_t lit = 0;
+  std::uint32_t i = 0;
+  while (i + kLanes <= n) {
+    std::uint8_t lanes[kLanes] = {};
+    for (std::uint32_t round = 0; round < kRounds && i + kLanes <= n; ++round, i += kLanes) {
+      for (std::uint32_t l = 0; l < kLanes; ++l) lanes[l] = static_cast<std::uint8_t>(lanes[l] + (row[i + l] != Cell{0} ? 1 : 0));
+    }
+    for (const std::uint8_t lane : lanes) lit += lane;
+  }
+  for (; i < n; ++i) lit += row[i] != Cell{0} ? 1 : 0;
+  return lit;
+}
+
 template <class V>
 class FrameStore {
  public:
@@ -58,26 +75,19 @@ class FrameStore {
     staged_.push_back({rank, value});
   }
 
-  /// A whole frame of counts: value(rank). False, and nothing is kept, where the frame has photons already, a count is too
-  /// large for a byte, or a list would take less room.
-  template <class Value>
-  bool add_row(std::uint32_t frame, Value value) {
+  /// A whole frame of counts: fill(row) writes the low byte of each into row [ranks], and gives all counts joined by "or". False,
+  /// and nothing is kept, where the frame has photons already, a count is too large for a byte, or a list would take less room.
+  template <class Fill>
+  bool add_row(std::uint32_t frame, Fill fill) {
     flush();
     if (frame >= frames_.size()) frames_.resize(std::size_t{frame} + 1);
     if (frames_[frame].n > 0) return false;
     Cell* row = row_room();
-    std::uint32_t largest = 0;
-    std::uint32_t lit = 0;
-    for (std::uint32_t r = 0; r < ranks_; ++r) {
-      const std::uint32_t count = value(r);
-      largest |= count;
-      lit += count != 0 ? 1 : 0;
-      row[r] = static_cast<Cell>(count);
-    }
-    if (largest > kByteCountMax || lit <= ranks_ / 8) return false;
+    if (fill(row) > kByteCountMax) return false;
+    const std::uint32_t lit = count_lit(row, ranks_);
+    if (lit <= ranks_ / 8) return false;
     frames_[frame] = {nullptr, row, lit};
     spareRow_ = nullptr;
-    bytes_ += ranks_ * sizeof(Cell);
     return true;
   }
 
@@ -164,7 +174,6 @@ class FrameStore {
     frame.row = row;
     frame.n = static_cast<std::uint32_t>(staged_.size());
     spareRow_ = nullptr;
-    bytes_ += ranks_ * sizeof(Cell);
     return true;
   }
 
@@ -203,11 +212,21 @@ class FrameStore {
     return room;
   }
 
+  /// Rows begin on cache lines, an odd number of lines apart, so that the same pixels of many rows do not share one set of the cache.
   Cell* row_room() {
-    if (spareRow_ == nullptr) {
-      rows_.push_back(std::make_unique_for_overwrite<Cell[]>(ranks_));
-      spareRow_ = rows_.back().get();
+    if (spareRow_ != nullptr) return spareRow_;
+    constexpr std::size_t kLine = 64 / sizeof(Cell);
+    const std::size_t stride = ((ranks_ + kLine - 1) / kLine | 1) * kLine;
+    if (rowsLeft_ == 0) {
+      rowsLeft_ = std::max<std::size_t>(1, (std::size_t{1} << 22) / (stride * sizeof(Cell)));
+      rows_.push_back(std::make_unique<Cell[]>(rowsLeft_ * stride + kLine));
+      bytes_ += (rowsLeft_ * stride + kLine) * sizeof(Cell);
+      const auto address = reinterpret_cast<std::uintptr_t>(rows_.back().get());
+      rowNext_ = rows_.back().get() + (64 - address % 64) % 64 / sizeof(Cell);
     }
+    --rowsLeft_;
+    spareRow_ = rowNext_;
+    rowNext_ += stride;
     return spareRow_;
   }
 
@@ -220,7 +239,9 @@ class FrameStore {
   std::vector<std::unique_ptr<Cell[]>> rows_;
   Event<V>* arenaNext_ = nullptr;
   Cell* spareRow_ = nullptr;
+  Cell* rowNext_ = nullptr;
   std::size_t arenaLeft_ = 0;
+  std::size_t rowsLeft_ = 0;
   std::uint64_t bytes_ = 0;
 };
 

@@ -46,25 +46,26 @@ void write_nexus_curves(h5::File& file, const Outcome& outcome, const TwoTimeRes
 
 }  // namespace
 
-TwoTimeTimes write_two_time(h5::File& file, const Outcome& outcome, TwoTime& twoTime, const Control& control, std::vector<std::string>& warnings) {
+double write_two_time(h5::File& file, const Outcome& outcome, TwoTime& twoTime, const Control& control, std::vector<std::string>& warnings) {
   const Settings& settings = outcome.settings;
   const bool nexus = settings.layout == Layout::nexus;
   const auto start = std::chrono::steady_clock::now();
   std::vector<std::uint32_t> numbers = twoTime.bins();
   // The viewer takes the matrices by their place in processed_bins; XPCS-Eigen names them by the bin.
   for (std::size_t i = 0; nexus && i < numbers.size(); ++i) numbers[i] = static_cast<std::uint32_t>(i + 1);
-  C2Writer writer(file, nexus ? "/xpcs/twotime/correlation_map/c2_" : settings.resultGroup + "/C2T_all/g2_", numbers, settings.twoTime.compression, settings.threads);
+  C2Writer writer(file, nexus ? "/xpcs/twotime/correlation_map/c2_" : settings.resultGroup + "/C2T_all/g2_", numbers, settings.twoTime.compression);
   TwoTimeRun how;
   how.threads = settings.threads;
-  how.bandRows = C2Writer::kChunk;
+  how.chunk = C2Writer::kChunk;
   how.frameMean = outcome.result.frameMean;
-  how.take = [&](const C2Band& band) { writer.take(band); };
+  how.begin = [&](const C2Band& band) { return writer.begin(band); };
+  how.take = [&](const C2Band& band, std::size_t part) { writer.take(band, part); };
   how.control = control;
   const TwoTimeResult result = twoTime.run(how);
   warnings.insert(warnings.end(), result.warnings.begin(), result.warnings.end());
   const double total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   nexus ? write_nexus_curves(file, outcome, result) : write_exchange_curves(file, outcome, result);
-  return {total - writer.seconds(), writer.seconds()};
+  return total;
 }
 
 }  // namespace xpcs

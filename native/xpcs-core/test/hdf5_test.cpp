@@ -182,6 +182,65 @@ TEST_CASE("the largest value of the type is no reading: it is left out and count
   CHECK(got.words == wide(words));
 }
 
+namespace {
+
+/// The whole frames of a crowded file as words [frames, 20], and how many readings are marked.
+template <class Word>
+void whole_frames(hid_t type, std::initializer_list<hsize_t> chunk, Filter filter, unsigned threads) {
+  const TemporaryFolder folder;
+  std::mt19937 random(9);
+  std::vector<Word> words(23 * 20);
+  for (auto& word : words) word = static_cast<Word>(random() % std::numeric_limits<Word>::max());
+  words[3 * 20 + 4] = words[22 * 20] = std::numeric_limits<Word>::max();
+  Hdf5Sample sample{folder.file()};
+  sample.type = type;
+  sample.wordBytes = sizeof(Word);
+  sample.shape[0] = 23;
+  std::copy(chunk.begin(), chunk.end(), sample.chunk);
+  sample.filter = filter;
+  write_hdf5(sample, words.data());
+  ReaderOptions options = small_detector();
+  options.threads = threads;
+  const auto reader = open_hdf5(folder.file(), options);
+  reader->want(2, 22);
+  REQUIRE(reader->crowded());
+  std::vector<std::uint32_t> got;
+  std::vector<std::uint32_t> markedFrames, markedPixels;
+  FrameBatch headers;
+  std::vector<std::uint16_t> rows;
+  while (reader->next_dense(headers, rows)) {
+    CHECK(headers.headerStart == 2 + got.size() / 20);
+    got.insert(got.end(), rows.begin(), rows.end());
+    markedFrames.insert(markedFrames.end(), headers.markedFrame.begin(), headers.markedFrame.end());
+    markedPixels.insert(markedPixels.end(), headers.markedPixel.begin(), headers.markedPixel.end());
+  }
+  words[3 * 20 + 4] = words[22 * 20] = 0;
+  CHECK(got == std::vector<std::uint32_t>(words.begin() + 40, words.end()));
+  CHECK(markedFrames == std::vector<std::uint32_t>{3, 22});
+  CHECK(markedPixels == std::vector<std::uint32_t>{4, 0});
+}
+
+}  // namespace
+
+TEST_CASE("where most pixels have counts, HDF5 gives whole frames, from any chunking and filter") {
+  for (const unsigned threads : {1U, 3U}) {
+    for (const Filter filter : {Filter::none, Filter::gzip, Filter::bitshuffle_lz4}) {
+      for (const std::initializer_list<hsize_t> chunk : {std::initializer_list<hsize_t>{1, 4, 5}, {7, 4, 5}, {5, 2, 5}, {23, 4, 5}}) {
+        whole_frames<std::uint8_t>(H5T_NATIVE_UINT8, chunk, filter, threads);
+        whole_frames<std::uint16_t>(H5T_NATIVE_UINT16, chunk, filter, threads);
+      }
+    }
+  }
+  const TemporaryFolder folder;
+  std::vector<std::uint32_t> words(40, 5);
+  Hdf5Sample sample{folder.file()};
+  sample.type = H5T_NATIVE_UINT32;
+  sample.wordBytes = 4;
+  sample.shape[0] = 2;
+  write_hdf5(sample, words.data());
+  CHECK_FALSE(open_hdf5(folder.file(), small_detector())->crowded());  // 32 bits do not fit
+}
+
 TEST_CASE("chunks that were never written hold the fill value, with a warning") {
   const TemporaryFolder folder;
   auto words = random_words<std::uint16_t>(12);

@@ -29,8 +29,23 @@ struct Matrices {
   std::vector<std::vector<float>> c2;  // per bin [F, F]
 };
 
+/// Adds the band's rows to the whole matrix. What is in the chunks but not in the matrix must be 0.
+void keep(Matrices& out, const C2Band& band) {
+  out.c2.resize(std::max(out.c2.size(), band.bin + 1));
+  std::vector<float>& matrix = out.c2[band.bin];
+  for (std::uint64_t r = 0; r < band.rows; ++r) {
+    matrix.insert(matrix.end(), band.firstRow, 0.0F);
+    for (std::uint64_t c = band.firstRow; c < band.frames; ++c) matrix.push_back(*band.at(r, c));
+  }
+  for (std::uint64_t r = 0; r < band.chunk; ++r) {
+    for (std::uint64_t c = band.firstRow; c < band.firstRow + band.chunks() * band.chunk; ++c) {
+      if (r >= band.rows || c >= band.frames) REQUIRE(*band.at(r, c) == 0.0F);
+    }
+  }
+}
+
 Matrices correlate(const Partition& part, const TwoTimeOptions& options, const Photons& photons, std::uint64_t frames, unsigned threads = 1,
-                   std::uint64_t bandRows = 512, std::size_t chunk = SIZE_MAX) {
+                   std::uint64_t square = 512, std::size_t chunk = SIZE_MAX) {
   TwoTime twoTime(part, options);
   for (std::size_t from = 0; from < photons.frame.size(); from += std::min(chunk, photons.frame.size() - from)) {
     const std::size_t n = std::min(chunk, photons.frame.size() - from);
@@ -40,11 +55,8 @@ Matrices correlate(const Partition& part, const TwoTimeOptions& options, const P
   Matrices out;
   TwoTimeRun how;
   how.threads = threads;
-  how.bandRows = bandRows;
-  how.take = [&](const C2Band& band) {
-    out.c2.resize(std::max(out.c2.size(), band.bin + 1));
-    out.c2[band.bin].insert(out.c2[band.bin].end(), band.values.begin(), band.values.end());
-  };
+  how.chunk = square;
+  how.take = [&](const C2Band& band, std::size_t) { keep(out, band); };
   out.curves = twoTime.run(how);
   return out;
 }
@@ -183,10 +195,7 @@ TEST_CASE("whole frames give what their photons give, to the bit") {
     twoTime.set_frames(frames);
     Matrices dense;
     TwoTimeRun how;
-    how.take = [&](const C2Band& band) {
-      dense.c2.resize(std::max(dense.c2.size(), band.bin + 1));
-      dense.c2[band.bin].insert(dense.c2[band.bin].end(), band.values.begin(), band.values.end());
-    };
+    how.take = [&](const C2Band& band, std::size_t) { keep(dense, band); };
     dense.curves = twoTime.run(how);
     REQUIRE(same_bits(dense, correlate(part, options, photons, frames)));
   }

@@ -74,7 +74,7 @@ class FrameReader {
   /// Only the file frames [first, last] are wanted. A reader may pass over the others, and does not look at what lies
   /// behind the last one, so that the whole part of a damaged file can be used.
   virtual void want(std::uint64_t /*first*/, std::uint64_t /*last*/) {}
-  /// The next whole frames as they are stored, uint16 [frames, pixels], for readers that are dense; false at the end.
+  /// The next whole frames, uint16 [frames, pixels], for readers that are dense or crowded; false at the end.
   virtual bool next_dense(FrameBatch& /*headers*/, std::vector<std::uint16_t>& /*rows*/) { return false; }
   /// Frames seen so far, or known from the file. Less than was wanted only where the file ends.
   [[nodiscard]] virtual std::uint64_t frames() const = 0;
@@ -82,6 +82,8 @@ class FrameReader {
   [[nodiscard]] virtual double position() const = 0;
   /// True where the file stores every pixel of every frame (darks apply only to such data).
   [[nodiscard]] virtual bool dense() const = 0;
+  /// True where so many pixels have counts that whole frames are better than events. Asked before the first frame is read.
+  [[nodiscard]] virtual bool crowded() { return false; }
   /// True where the number of frames is only known from the last event.
   [[nodiscard]] virtual bool openEnded() const = 0;
   /// What a person should know about the frames read so far.

@@ -52,19 +52,32 @@ struct TwoTimeResult {
   std::vector<std::string> warnings;
 };
 
-/// Rows [firstRow, firstRow + rows) of bin number `bin` (index into the selection), float32 [rows, F], 0 left of the diagonal.
+/// Rows [firstRow, firstRow + rows) of bin number `bin` (index into the selection), as the square chunks that hold them: those from
+/// the diagonal to the right end. 0 left of the diagonal and beyond the matrix.
 struct C2Band {
   std::size_t bin;
   std::uint64_t firstRow, rows, frames;
-  std::span<const float> values;
+  std::uint64_t chunk;            ///< rows and columns of a chunk; firstRow is a multiple
+  std::span<const float> values;  ///< float32 [chunks, chunk, chunk]
+
+  [[nodiscard]] std::size_t chunks() const noexcept { return (frames - firstRow + chunk - 1) / chunk; }
+  [[nodiscard]] std::span<const float> values_of(std::size_t number) const { return values.subspan(number * chunk * chunk, chunk * chunk); }
+  /// Value of row firstRow + r and column c, c >= firstRow; the chunk's further columns follow it.
+  [[nodiscard]] const float* at(std::uint64_t r, std::uint64_t c) const noexcept {
+    const std::uint64_t column = c - firstRow;
+    return values.data() + (column / chunk * chunk + r) * chunk + column % chunk;
+  }
 };
 
 struct TwoTimeRun {
   unsigned threads = 1;
-  std::uint64_t bandRows = 512;
+  std::uint64_t chunk = 512;
   /// Counts per pixel of the whole detector in each frame [F]; used with normalizeByFrameSum.
   std::span<const double> frameMean;
-  std::function<void(const C2Band&)> take;  ///< bands in order, bin by bin
+  /// Bands come in order, bin by bin. `begin` says in how many parts one is taken; `take` may be called by several threads at once,
+  /// with the parts of one band, while the next band is computed.
+  std::function<std::size_t(const C2Band&)> begin;
+  std::function<void(const C2Band&, std::size_t part)> take;
   Control control;
 };
 
@@ -84,7 +97,7 @@ class TwoTime final : public FrameSink {
   /// Labels of the bins that will be correlated: the selected ones that have pixels.
   [[nodiscard]] std::vector<std::uint32_t> bins() const;
   /// Bytes that `run` will take, what is held now included.
-  [[nodiscard]] std::uint64_t bytes_to_run(unsigned threads, std::uint64_t bandRows) const;
+  [[nodiscard]] std::uint64_t bytes_to_run(unsigned threads, std::uint64_t chunk) const;
   [[nodiscard]] std::uint64_t bytes_held() const;
 
   /// Correlates, once: the photons are consumed. Bit-identical for any number of threads.
@@ -98,6 +111,6 @@ class TwoTime final : public FrameSink {
 
 /// Bytes of a two-time analysis of `frames` frames with `events` photons in the selected bins, before anything was read:
 /// the photons twice, one band, the curves. An upper estimate that is meant to be told and compared with a limit.
-std::uint64_t two_time_bytes(std::uint64_t frames, std::uint64_t events, std::uint64_t pixels, std::uint64_t bins, unsigned threads, std::uint64_t bandRows);
+std::uint64_t two_time_bytes(std::uint64_t frames, std::uint64_t events, std::uint64_t pixels, std::uint64_t bins, unsigned threads, std::uint64_t chunk);
 
 }  // namespace xpcs

@@ -1,7 +1,10 @@
 // Frames in HDF5: /entry/data/data (frames, rows, columns), or the data files of an Eiger master. Stored chunks are read in
-// order on the caller's thread and decoded on any, outside HDF5's lock.
+// order on the caller's thread and decoded on any, outside HDF5's lock. Where most pixels have counts, whole frames come out.
 #include <algorithm>
+#include <limits>
+#include <optional>
 
+#include "../threads.hpp"
 #include "hdf5_dataset.hpp"
 #include "hdf5_parts.hpp"
 #include "nonzero.hpp"
@@ -9,6 +12,13 @@
 
 namespace xpcs {
 namespace {
+
+/// Counts in one batch of whole frames.
+constexpr std::uint64_t kDenseRows = std::uint64_t{1} << 23;
+/// An event takes 4 bytes, a pixel of a whole frame 1.
+constexpr std::uint64_t kCrowdedOneIn = 4;
+/// More than a correlator takes as whole frames.
+constexpr std::uint64_t kCrowdedFramesMax = std::uint64_t{1} << 25;
 
 /// Frames of one run of chunks.
 class StoredChunks final : public StoredFrames {
@@ -24,6 +34,15 @@ class StoredChunks final : public StoredFrames {
       default: events<std::uint32_t>(batch); break;
     }
   }
+  /// Whole frames instead, uint16 [frames, pixels]; the marker counts as 0 and is listed. Not for words of 32 bits.
+  void decode_rows(std::uint16_t* rows, FrameBatch& marked) {
+    static thread_local h5::FilterScratch scratch;
+    dataset->decode(frames, scratch);
+    if (!frames.wrong.empty()) return;
+    if (dataset->word_bytes() == 1) copy_rows<std::uint8_t>(rows, marked);
+    else copy_rows<std::uint16_t>(rows, marked);
+  }
+  [[nodiscard]] std::uint64_t pixels() const { return dataset->rows() * dataset->columns(); }
   void check() const override {
     if (!frames.wrong.empty()) throw dataset->error(frames, first);
   }
@@ -35,17 +54,36 @@ class StoredChunks final : public StoredFrames {
 
  private:
   template <class Word>
-  void events(FrameBatch& batch) const {
-    const auto pixels = static_cast<std::uint32_t>(dataset->rows() * dataset->columns());
+  void copy_rows(std::uint16_t* rows, FrameBatch& marked) const {
+    constexpr Word kMarker = std::numeric_limits<Word>::max();
     const auto* words = reinterpret_cast<const Word*>(frames.words.data());
-    for (std::uint64_t i = 0; i < frames.frames; ++i) append_nonzero(words + i * pixels, pixels, static_cast<std::uint32_t>(first + i), batch);
+    for (std::uint64_t i = 0; i < frames.frames; ++i, words += pixels(), rows += pixels()) {
+      Word largest = 0;
+      for (std::uint64_t p = 0; p < pixels(); ++p) {
+        rows[p] = words[p];
+        largest = std::max(largest, words[p]);
+      }
+      for (std::uint64_t p = 0; p < pixels() && largest == kMarker; ++p) {
+        if (words[p] != kMarker) continue;
+        rows[p] = 0;
+        marked.markedFrame.push_back(static_cast<std::uint32_t>(first + i));
+        marked.markedPixel.push_back(static_cast<std::uint32_t>(p));
+      }
+    }
+  }
+
+  template <class Word>
+  void events(FrameBatch& batch) const {
+    const auto n = static_cast<std::uint32_t>(pixels());
+    const auto* words = reinterpret_cast<const Word*>(frames.words.data());
+    for (std::uint64_t i = 0; i < frames.frames; ++i) append_nonzero(words + i * n, n, static_cast<std::uint32_t>(first + i), batch);
   }
 };
 
 class Hdf5Reader final : public FrameReader {
  public:
   Hdf5Reader(const std::string& path, const ReaderOptions& options)
-      : path_(path), parts_(find_hdf5_parts(h5::File::open(path))) {
+      : path_(path), threads_(options.threads), parts_(find_hdf5_parts(h5::File::open(path))) {
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto part = open_part(i);
       if (i == 0) check_shape(*part, options);
@@ -85,6 +123,51 @@ class Hdf5Reader final : public FrameReader {
     return true;
   }
 
+  /// As the frames that come next are; asked again, the answer stays.
+  [[nodiscard]] bool crowded() override {
+    if (wordBytes_ > 2 || frames_ > kCrowdedFramesMax) return false;
+    if (crowded_) return *crowded_;
+    const std::uint64_t begin = next_;
+    std::unique_ptr<StoredFrames> stored;
+    FrameBatch sample;
+    try {
+      if (!fetch(stored)) return false;
+    } catch (const Error&) {
+      return false;  // damage is told where these frames are wanted
+    }
+    const std::uint64_t taken = next_ - begin;
+    next_ = begin;
+    stored->decode(sample);
+    missingChunks_ = missingBefore_ = 0;
+    open_.reset();  // it counts what is missing
+    crowded_ = sample.frame.size() >= taken * pixels_ / kCrowdedOneIn;
+    return *crowded_;
+  }
+
+  bool next_dense(FrameBatch& headers, std::vector<std::uint16_t>& rows) override {
+    headers.clear();
+    headers.headerStart = next_;
+    std::size_t runs = 0;
+    std::uint64_t taken = 0;
+    while (next_ < end_ && (taken == 0 || (taken + 1) * pixels_ <= kDenseRows)) {
+      if (runs == runs_.size()) runs_.emplace_back();
+      fetch(runs_[runs++]);
+      taken = next_ - headers.headerStart;
+    }
+    rows.resize(static_cast<std::size_t>(taken * pixels_));
+    std::vector<FrameBatch> marked(runs);
+    parallel_for(runs, threads_, [&](std::size_t i, unsigned) {
+      auto& run = static_cast<StoredChunks&>(*runs_[i]);
+      run.decode_rows(rows.data() + (run.first - headers.headerStart) * pixels_, marked[i]);
+    });
+    for (std::size_t i = 0; i < runs; ++i) {
+      runs_[i]->check();
+      headers.markedFrame.insert(headers.markedFrame.end(), marked[i].markedFrame.begin(), marked[i].markedFrame.end());
+      headers.markedPixel.insert(headers.markedPixel.end(), marked[i].markedPixel.begin(), marked[i].markedPixel.end());
+    }
+    return runs > 0;
+  }
+
   [[nodiscard]] std::uint64_t frames() const override { return frames_; }
   [[nodiscard]] double position() const override { return static_cast<double>(next_) / static_cast<double>(frames_); }
   [[nodiscard]] bool dense() const override { return false; }
@@ -116,6 +199,7 @@ class Hdf5Reader final : public FrameReader {
   }
 
   std::string path_;
+  unsigned threads_;
   std::vector<Hdf5Part> parts_;
   std::vector<std::uint64_t> starts_;  // first frame of each part
   std::shared_ptr<const Hdf5Dataset> open_;
@@ -123,6 +207,8 @@ class Hdf5Reader final : public FrameReader {
   std::uint64_t missingBefore_ = 0, missingChunks_ = 0;
   std::uint64_t pixels_ = 0, frames_ = 0, next_ = 0, end_ = 0;
   std::size_t wordBytes_ = 0;
+  std::optional<bool> crowded_;                      // once it is known
+  std::vector<std::unique_ptr<StoredFrames>> runs_;  // of next_dense
 };
 
 }  // namespace
