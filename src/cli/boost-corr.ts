@@ -1,45 +1,33 @@
 /**
- * `xpcs boost-corr`: what boost_corr does, with its options, conventions and result names, on the CPU. What it cannot do as
- * asked it refuses; what has no meaning here it accepts and says so.
+ * `xpcs boost-corr`: what boost_corr does, with its options, conventions and result names, on the CPU. What has no meaning here it
+ * accepts and says so.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { CorrOptions, CorrRequest } from "../core/analysis.js";
-import { XpcsError } from "../core/errors.js";
+import { toXpcsError, XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { VERSION } from "../core/version.js";
 import { correlateRecorded } from "../sites/correlate.js";
 import { findMetadata, stemOf } from "../xpcs/corr-files.js";
-import { resolveInput } from "../xpcs/native.js";
+import { countFrames, resolveInput } from "../xpcs/native.js";
 import { addBoostOptions, type BoostOptions, fromArgparse, nameOfBoostKey } from "./boost-options.js";
 import { readsConfig } from "./config-file.js";
 import { describeCorr, progressNotes } from "./corr-text.js";
 import { withExample } from "./help.js";
-import type { CliIo } from "./output.js";
+import { type CliIo, errorLine } from "./output.js";
 
 /** Results of one name before the search for a free number gives up. */
 const NUMBERS_MAX = 10_000;
 
-function unsupported(message: string): never {
-  throw new XpcsError("UNSUPPORTED", message);
-}
-
-/**
- * Refuses what would change the result and is not there.
- * @throws UNSUPPORTED
- */
-function refuseMissing(options: BoostOptions): void {
-  if (options.numSegments !== 1) unsupported("--num-segments: only 1 is supported; correlate parts with --begin-frame and --end-frame");
-  if (options.beginFrame < 0) unsupported("--begin-frame below 0 (counted from the end) is not supported; give the frame's number");
-  if (options.gpuId < -2) unsupported(`--gpu-id ${options.gpuId} hands the work to a batch system; xpcs submit does that here`);
-  if (options.raw.length > 1) unsupported("several --raw files: run once per file, or hand them all to xpcs submit");
-}
-
 /** Options that change nothing here, with the reason that the person is told. */
 function remarks(options: BoostOptions): string[] {
   const said: string[] = [];
-  if (options.gpuId !== -1) said.push(`--gpu-id ${options.gpuId}: no GPU is used, the analysis runs on the processor`);
+  if (options.gpuId !== -1)
+    said.push(
+      `--gpu-id ${options.gpuId}: no ${options.gpuId < -2 ? "batch system" : "GPU"} is used, the analysis runs on this machine's processor`,
+    );
   if (options.cropRatioThreshold !== undefined)
     said.push("--crop-ratio-threshold has no meaning: only the valid pixels are kept, and normalise a frame, in any case");
   if (options.binTimeS !== undefined || options.runConfigPath !== undefined)
@@ -77,64 +65,119 @@ function correlationOptions(options: BoostOptions): CorrOptions {
   };
 }
 
-/** `[PREFIX_]NAME[_SUFFIX]_results.hdf`, numbered when it is taken; NAME is the metadata file's. */
-function resultPath(options: BoostOptions, metadata: string): string {
+/**
+ * `[PREFIX_]NAME[_SUFFIX]_results.hdf`, numbered when it is taken; NAME is the metadata file's.
+ * @param taken results of this command, which never replace each other; the new one is added
+ */
+function resultPath(options: BoostOptions, metadata: string, taken: Set<string>): string {
   const name = basename(metadata)
     .replace(/\.[^.]*$/, "")
     .replace(/_metadata$/, "");
-  const stem = [options.prefix, name, options.suffix, "results"].filter((part) => part !== undefined).join("_");
-  const folder = resolve(options.output);
-  const plain = join(folder, `${stem}.hdf`);
-  if (options.overwrite === true || !existsSync(plain)) return plain;
-  for (let number = 1; number < NUMBERS_MAX; number++) {
-    const numbered = join(folder, `${stem}_${number}.hdf`);
-    if (!existsSync(numbered)) return numbered;
+  const stem = join(
+    resolve(options.output),
+    [options.prefix, name, options.suffix, "results"].filter((part) => part !== undefined).join("_"),
+  );
+  for (let number = 0; number < NUMBERS_MAX; number++) {
+    const path = number === 0 ? `${stem}.hdf` : `${stem}_${number}.hdf`;
+    if (taken.has(path) || (options.overwrite !== true && existsSync(path))) continue;
+    taken.add(path);
+    return path;
   }
-  throw new XpcsError("ALREADY_EXISTS", `${plain} and ${NUMBERS_MAX - 1} numbered ones exist; --overwrite replaces the first`);
+  throw new XpcsError("ALREADY_EXISTS", `${stem}.hdf and ${NUMBERS_MAX - 1} numbered ones exist; --overwrite replaces the first`);
 }
 
 function metadataOf(raw: string, options: BoostOptions): string {
   if (options.metaFname !== undefined) return resolve(options.metaFname);
-  const found = findMetadata(raw);
+  const found = findMetadata(raw, "choose one with --meta-fname FILE");
   if (found !== null) return found;
   throw new XpcsError("NOT_FOUND", `there is no ${stemOf(raw)}_metadata.hdf beside ${raw}: name the metadata with --meta-fname FILE`);
 }
 
-/** The checks that a run begins with; a folder of results that is not there yet is no fault, and is not made by a check. */
-function checkBefore(request: CorrRequest, raw: string): void {
-  const made = existsSync(dirname(request.out));
-  resolveInput(made ? request : { ...request, out: join(dirname(raw), basename(request.out)), overwrite: true });
+/** The request as it can be checked before the folder of the results is there: with a result in the folder where it would be made. */
+function checkable(request: CorrRequest): CorrRequest {
+  let folder = dirname(request.out);
+  while (!existsSync(folder)) folder = dirname(folder);
+  return { ...request, out: join(folder, basename(request.out)), overwrite: true };
 }
 
-async function boostCorr(options: BoostOptions, io: CliIo): Promise<void> {
-  refuseMissing(options);
-  const raw = resolve(options.raw[0]!);
-  if (options.qmap === undefined) throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap FILE");
+/** @throws INVALID_ARGUMENT */
+function checkSegments(options: BoostOptions): void {
+  if (options.numSegments > 1 && options.strideFrame * options.avgFrame > 1)
+    throw new XpcsError("INVALID_ARGUMENT", "--num-segments goes with --stride-frame 1 and --avg-frame 1 only, as in boost_corr");
+}
+
+/**
+ * The options of each result of one raw file: a begin that is counted from the end as a frame's number, and one part per segment.
+ * @param frames counts those of the file @throws INVALID_ARGUMENT segments that would not be of one length
+ */
+async function partsOf(options: BoostOptions, frames: () => Promise<number>): Promise<BoostOptions[]> {
+  const { beginFrame, endFrame, numSegments, suffix } = options;
+  if (beginFrame >= 0 && numSegments === 1) return [options];
+  const held = await frames();
+  const begin = Math.min(beginFrame < 0 ? Math.max(0, held + beginFrame) : beginFrame, held);
+  if (numSegments === 1) return [{ ...options, beginFrame: begin }];
+  const range = Math.max(0, (endFrame > 0 ? Math.min(endFrame, held) : held) - begin);
+  const length = Math.floor(range / numSegments);
+  const asked = `--num-segments ${numSegments}: the range has ${range} frames`;
+  if (length < 2) throw new XpcsError("INVALID_ARGUMENT", `${asked}, and a segment needs 2 or more`);
+  if (range % numSegments > 0)
+    throw new XpcsError("INVALID_ARGUMENT", `${asked}, which does not divide; --end-frame ${begin + length * numSegments} does`);
+  const width = String(numSegments - 1).length;
+  return Array.from({ length: numSegments }, (_, at) => ({
+    ...options,
+    beginFrame: begin + at * length,
+    endFrame: begin + (at + 1) * length,
+    suffix: [suffix, `segment_${String(at).padStart(width, "0")}`].filter((part) => part !== undefined).join("_"),
+  }));
+}
+
+/** All results of one raw file. */
+async function correlateRaw(raw: string, options: BoostOptions, taken: Set<string>, io: CliIo): Promise<void> {
   if (!existsSync(raw)) throw new XpcsError("NOT_FOUND", `the raw file ${raw} does not exist`);
   const metadata = metadataOf(raw, options);
-  const request: CorrRequest = {
-    files: { input: raw, qmap: resolve(options.qmap), metadata },
-    options: correlationOptions(options),
-    out: resultPath(options, metadata),
+  const base = {
+    files: { input: raw, qmap: resolve(options.qmap!), metadata },
     overwrite: options.overwrite === true,
     provenance: { boost_corr_options: JSON.stringify(options) },
   };
-  for (const remark of remarks(options)) io.note(remark);
-  checkBefore(request, raw);
-  if (options.dryRun === true) {
-    io.result({ ...options, out: request.out }, () => `${JSON.stringify(options, null, 4)}\n${request.out}`);
-    return;
+  const whole = { ...base, options: {}, out: join(resolve(options.output), "results.hdf") };
+  const parts = await partsOf(options, () => countFrames(checkable(whole), io.signal));
+  for (const part of parts) {
+    const request: CorrRequest = { ...base, options: correlationOptions(part), out: resultPath(part, metadata, taken) };
+    resolveInput(checkable(request));
+    if (options.dryRun === true) {
+      io.result({ ...part, out: request.out }, () => `${JSON.stringify(part, null, 4)}\n${request.out}`);
+      continue;
+    }
+    mkdirSync(resolve(options.output), { recursive: true });
+    const work = { request, digest: false, clock: realClock, onProgress: progressNotes(io), signal: io.signal };
+    const summary = await correlateRecorded(work);
+    for (const warning of summary.warnings) io.note(`warning: ${warning}`);
+    io.result(summary, () => (options.verbose === true ? `${describeCorr(summary)}\n${summary.out}` : summary.out));
   }
-  mkdirSync(resolve(options.output), { recursive: true });
-  const summary = await correlateRecorded({
-    request,
-    digest: false,
-    clock: realClock,
-    onProgress: progressNotes(io),
-    signal: io.signal,
-  });
-  for (const warning of summary.warnings) io.note(`warning: ${warning}`);
-  io.result(summary, () => (options.verbose === true ? `${describeCorr(summary)}\n${summary.out}` : summary.out));
+}
+
+/** Each raw file by itself; one that fails does not keep the others from their results. */
+async function boostCorr(options: BoostOptions, io: CliIo): Promise<void> {
+  if (options.qmap === undefined) throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap FILE");
+  checkSegments(options);
+  for (const remark of remarks(options)) io.note(remark);
+  const taken = new Set<string>();
+  const failures: XpcsError[] = [];
+  for (const [at, raw] of options.raw.entries()) {
+    if (options.raw.length > 1) io.note(`raw file ${at + 1} of ${options.raw.length}: ${raw}`);
+    try {
+      await correlateRaw(resolve(raw), options, taken, io);
+    } catch (error) {
+      const failure = toXpcsError(error);
+      if (options.raw.length === 1 || failure.code === "CANCELED") throw failure;
+      io.note(errorLine(failure));
+      failures.push(failure);
+    }
+  }
+  if (failures.length === 0) return;
+  const messages = failures.map(({ message }) => message).join("; ");
+  throw new XpcsError(failures[0]!.code, `${failures.length} of ${options.raw.length} raw files have no result, or not all: ${messages}`);
 }
 
 /** Adds the command to the program. */
@@ -148,5 +191,9 @@ export function registerBoostCorr(program: Command, io: CliIo): void {
   const parse = command.parseOptions.bind(command);
   const longs = command.options.map(({ long }) => long!);
   command.parseOptions = (words) => parse(fromArgparse(words, longs));
-  withExample(command, "xpcs boost-corr -r scan_0001.bin -q qmap.hdf -o cluster_results -w");
+  withExample(
+    command,
+    "xpcs boost-corr -r scan_0001.bin -q qmap.hdf -o cluster_results -w",
+    "xpcs boost-corr -r scan_0001.bin scan_0002.bin -q qmap.hdf",
+  );
 }

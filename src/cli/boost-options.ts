@@ -62,13 +62,13 @@ function ratio(text: string): number {
 /** Declares them on a command. */
 export function addBoostOptions(command: Command): Command {
   return command
-    .requiredOption("-r, --raw <file...>", "raw detector file; one per run")
+    .requiredOption("-r, --raw <file...>", "raw detector files; each gets a result of its own")
     .option("-q, --qmap <file>", "partition maps (NeXus)")
     .option("-o, --output <folder>", "folder of the results, made if missing", "cluster_results")
     .addOption(new Option("-s, --smooth <method>", "smoothing of a two-time analysis").choices(["sqmap", "dqmap"]).default("sqmap"))
-    .option("-i, --gpu-id <id>", "accepted: no GPU is used", whole, -1)
+    .option("-i, --gpu-id <id>", "accepted: no GPU and no batch system is used", whole, -1)
     .addOption(new Option("--normalize-frame <flag>", "also -nf: divide every frame by its mean").choices(["0", "1"]).default("1"))
-    .option("-b, --begin-frame <frame>", "first frame, 0-based", whole, 0)
+    .option("-b, --begin-frame <frame>", "first frame, 0-based; below 0: counted from the end", whole, 0)
     .option("-e, --end-frame <frame>", "frame after the last one, 0-based; 0 and below: all", whole, -1)
     .option("-f, --stride-frame <n>", "use every n-th frame", count, 1)
     .option("-a, --avg-frame <n>", "average n frames into one", count, 1)
@@ -84,7 +84,7 @@ export function addBoostOptions(command: Command): Command {
     .option("--bin-time-s <s>", "accepted, without effect: Timepix4 only", positiveOption)
     .option("--run-config-path <file>", "accepted, without effect: Timepix4 only")
     .option("--max-memory <gb>", "memory that a two-time analysis may take; a multi-tau analysis needs no limit", positiveOption)
-    .option("--num-segments <n>", "only 1 is supported", count, 1)
+    .option("--num-segments <n>", "consecutive parts of one length, each correlated by itself: NAME_segment_K_results.hdf", count, 1)
     .option("--meta-fname <file>", "metadata of the measurement (default: *_metadata.hdf beside the raw file)")
     .option("-w, --overwrite", "replace a result of this name (default: number the new one)")
     .option("-c, --config <file>", "settings from a JSON or YAML file, keys as the long names with _; the command line wins");

@@ -83,8 +83,6 @@ function existing(meta: string): string {
 }
 
 async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<void> {
-  if ((raw.frameout ?? 0) > 0)
-    throw new XpcsError("UNSUPPORTED", "--frameout (the processed frames as frames_out) is not written by this version; leave it out");
   const job = existing(meta);
   const state = await jobFileState(job);
   const options: CorrOptions = {
@@ -100,7 +98,8 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
   const [result, copy] = ["results", "copy"].map((what) => `${job}.xpcs-${what}-${process.pid}`) as [string, string];
   const base = { options, out: result, overwrite: true, provenance: {} };
   const target = jobTarget({ ...base, files: { job } });
-  const request: CorrRequest = { ...base, files: { job, input: inputOf(target.input, raw, job) } };
+  const frames = raw.frameout === undefined ? {} : { firstFrames: raw.frameout };
+  const request: CorrRequest = { ...base, ...frames, files: { job, input: inputOf(target.input, raw, job) } };
   for (const remark of remarks(raw)) io.note(remark);
   try {
     const summary = await correlated(request, io);
@@ -140,7 +139,7 @@ export function registerEigenCorr(program: Command, io: CliIo): void {
     .option("--rigaku", "the raw file is Rigaku .bin")
     .option("--hdf5", "the raw file is HDF5 (default: IMM)")
     .option("--transposed", "accepted, without effect: the job file's transposed setting counts")
-    .option("--frameout <n>", "processed frames to write: only 0 is supported", integerOption(0))
+    .option("--frameout <n>", "also write the first n processed frames as frames_out, where there are more", integerOption(0, 2 ** 32 - 1))
     .option("--frame_threading", "accepted, without meaning")
     .action((meta: string, raw: EigenOptions) => eigenCorr(meta, raw, io));
   const parse = command.parseOptions.bind(command);

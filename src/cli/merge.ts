@@ -132,7 +132,7 @@ async function merge(results: readonly string[], options: MergeOptions, io: CliI
     ...(judged === null ? {} : { repeats: judged.repeats }),
   });
   if (summary.twoTimeLeftOut) io.note("warning: two-time results of the inputs are left out: C2 matrices are not merged");
-  const value = judged === null ? summary : { ...summary, rejected: judged.rejected, doseTable: table };
+  const value = { ...summary, rejected: judged?.rejected ?? [], doseTable: table };
   io.result(value, () =>
     [
       summary.out,

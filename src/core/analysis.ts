@@ -108,6 +108,8 @@ export interface CorrRequest {
   /** Result file; written under a temporary name beside it, then renamed. */
   readonly out: string;
   readonly overwrite: boolean;
+  /** Also write so many frames of the series as `frames_out`, where it has more; exchange layout only. */
+  readonly firstFrames?: number;
   /** Extra lines for the provenance group: name to value. */
   readonly provenance: Readonly<Record<string, string>>;
 }

@@ -15,10 +15,11 @@ export function stemOf(input: string): string {
 
 /**
  * The metadata file of an input: NAME_metadata.hdf beside it, else the only *_metadata.hdf of that folder.
+ * @param wayOut what to do where none can be chosen, as the caller's options say it
  * @returns its path; null when there is none
  * @throws INVALID_ARGUMENT several files are there and none bears the input's name
  */
-export function findMetadata(input: string): string | null {
+export function findMetadata(input: string, wayOut = "choose one with --metadata FILE, or give --frame-time S"): string | null {
   const folder = dirname(input);
   let names: string[];
   try {
@@ -29,10 +30,7 @@ export function findMetadata(input: string): string | null {
   const own = `${stemOf(input)}${METADATA_SUFFIX}`;
   if (names.includes(own)) return join(folder, own);
   if (names.length > 1)
-    throw new XpcsError(
-      "INVALID_ARGUMENT",
-      `${folder} has ${names.length} metadata files and none is ${own}: choose one with --metadata FILE, or give --frame-time S`,
-    );
+    throw new XpcsError("INVALID_ARGUMENT", `${folder} has ${names.length} metadata files and none is ${own}: ${wayOut}`);
   return names[0] === undefined ? null : join(folder, names[0]);
 }
 

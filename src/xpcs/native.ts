@@ -134,6 +134,7 @@ interface Addon {
   patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
+  countFrames(request: CorrRequest, cancelFlag: Int32Array): Promise<number>;
   correlate(
     request: CorrRequest,
     further: readonly FurtherMap[],
@@ -292,6 +293,19 @@ export async function correlateMaps(
   onProgress: (progress: CorrProgress) => void = () => {},
   signal?: AbortSignal,
 ): Promise<CorrSummary[]> {
+  return cancelable(signal, (cancelFlag) => addon().correlate(request, further, onProgress, cancelFlag));
+}
+
+/**
+ * Frames that the raw file of a request holds. Reads the whole file where the format does not say (Rigaku, UFXC): those up to its last event.
+ * @throws what resolveInput throws · CANCELED
+ */
+export function countFrames(request: CorrRequest, signal: AbortSignal): Promise<number> {
+  return cancelable(signal, (cancelFlag) => addon().countFrames(request, cancelFlag));
+}
+
+/** Work on a thread of its own, which the signal ends; its errors as XpcsError. */
+async function cancelable<T>(signal: AbortSignal | undefined, run: (cancelFlag: Int32Array) => Promise<T>): Promise<T> {
   const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
   const onAbort = (): void => {
     Atomics.store(cancelFlag, 0, 1);
@@ -299,7 +313,7 @@ export async function correlateMaps(
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort);
   try {
-    return await addon().correlate(request, further, onProgress, cancelFlag);
+    return await run(cancelFlag);
   } catch (error) {
     throw toXpcsError(error);
   } finally {

@@ -1,6 +1,6 @@
 /** `xpcs boost-corr` in place of boost_corr: its options, its result names, its numbers, and no option passed over in silence. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -151,6 +151,55 @@ describe("the result", () => {
   });
 });
 
+describe("several results", () => {
+  const pathsOf = ({ stdout }: Ran): string[] => stdout.trimEnd().split("\n");
+  const g2Of = async (path: string): Promise<readonly number[]> => [...(await readNumbers(path, G2))!.values];
+
+  it("of several raw files: one each, by its own metadata, and one that fails does not keep the others from theirs", async () => {
+    const second = join(folder, "second.imm");
+    copyFileSync(input, second);
+    copyFileSync(metadata, join(folder, "second_metadata.hdf"));
+    const ran = await boost("-r", input, join(folder, "none.imm"), second, "-q", qmap, "-o", join(folder, `out-${outputs++}`));
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toMatch(
+      /raw file 3 of 3: .*second\.imm\n.*1 of 3 raw files have no result, or not all: .*none\.imm does not exist/s,
+    );
+    const paths = pathsOf(ran);
+    expect(paths.map((path) => path.split("/").at(-1))).toEqual(["small_results.hdf", "second_results.hdf"]);
+    expect(await g2Of(paths[0]!)).toEqual(await g2Of(paths[1]!));
+    for (const made of ["second.imm", "second_metadata.hdf"]) rmSync(join(folder, made));
+  });
+
+  it("of one name are numbered, also with -w", async () => {
+    const ran = await boost(...usual(), "-r", input, "-w");
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(pathsOf(ran).map((path) => path.split("/").at(-1))).toEqual(["small_results.hdf", "small_results_1.hdf"]);
+  });
+
+  it("of segments: each is that of its frames, named by its number", async () => {
+    const ran = await boost(...usual(), "-b", "-180", "-u", "x", "--num-segments", "3", "-t", "Both", "-d", "2");
+    expect(ran.code, ran.stderr).toBe(0);
+    const paths = pathsOf(ran);
+    expect(paths.map((path) => path.split("/").at(-1))).toEqual([0, 1, 2].map((at) => `small_x_segment_${at}_results.hdf`));
+    for (const [at, path] of paths.entries()) {
+      const alone = await boost(...usual(), "-b", String(20 + 60 * at), "-e", String(80 + 60 * at), "-t", "Both", "-d", "2");
+      expect(await g2Of(path)).toEqual(await g2Of(alone.lastLine));
+      const c2 = "/xpcs/twotime/correlation_map/c2_00001";
+      expect((await readNumbers(path, c2))!.values).toEqual((await readNumbers(alone.lastLine, c2))!.values);
+    }
+    expect(await g2Of(paths[0]!)).not.toEqual(await g2Of(paths[1]!));
+  });
+
+  it.each([
+    ["-50", "150"],
+    ["-1000", "0"],
+  ])("begins at frame %s counted from the end, which is %s", async (fromEnd, begin) => {
+    const [ours, same] = [await boost(...usual(), "-b", fromEnd), await boost(...usual(), "-b", begin)];
+    expect(ours.code, ours.stderr).toBe(0);
+    expect(await g2Of(ours.lastLine)).toEqual(await g2Of(same.lastLine));
+  });
+});
+
 describe("refused, with a way out", () => {
   it.each<[string[], RegExp]>([
     [["-nf", "2"], /Allowed choices/],
@@ -158,9 +207,10 @@ describe("refused, with a way out", () => {
     [["-d", "1,x"], /list of bin numbers/],
     [["-t", "Twotime", "-d", "7"], /bin 7|7/],
     [["-t", "nonsense"], /Allowed choices/],
-    [["-b", "-5"], /--begin-frame below 0/],
-    [["-i", "-3"], /batch system/],
-    [["--num-segments", "2"], /--num-segments/],
+    [["-b", "-50", "-e", "100"], /frame range 151 to 100 is empty/],
+    [["--num-segments", "7"], /range has 200 frames, which does not divide; --end-frame 196 does/],
+    [["--num-segments", "101"], /needs 2 or more/],
+    [["--num-segments", "2", "-a", "2"], /--avg-frame 1 only/],
     [["--max-nonsense"], /unknown option/],
     [["-e", "100000"], /frame/],
     [["--meta-fname", "none.hdf"], /none\.hdf/],
@@ -174,14 +224,14 @@ describe("refused, with a way out", () => {
     expect(existsSync(output) ? readdirSync(output) : []).toEqual([]);
   });
 
-  it("several raw files, a missing q-map, no raw file", async () => {
-    expect((await boost("-r", input, input, "-q", qmap, "-nf", "0")).stderr).toMatch(/several --raw/);
+  it("a missing q-map, no raw file", async () => {
     expect((await boost("-r", input, "-nf", "0")).stderr).toMatch(/--qmap/);
     expect((await boost("-q", qmap, "-nf", "0")).stderr).toMatch(/--raw/);
   });
 });
 
 it("options without effect are accepted and named", async () => {
+  expect((await boost(...usual(), "-i", "-3")).stderr).toContain("--gpu-id -3: no batch system is used");
   const words = ["-i", "0", "--crop-ratio-threshold", "1", "--bin-time-s", "1e-6", "--run-config-path", "x", "--max-memory", "36"];
   const { code, stderr } = await boost(...usual(), ...words);
   expect(code, stderr).toBe(0);

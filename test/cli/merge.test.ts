@@ -109,6 +109,12 @@ it("says the same as JSON", async () => {
   expect(existsSync(table)).toBe(true);
 });
 
+it("has the same fields as JSON without --reject", async () => {
+  const { code, out } = await merge(...results, "--out", join(folder, "plain.hdf"), "--json");
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ repeats: REPEATS, rejected: [], doseTable: null });
+});
+
 it("keeps all of good repeats", async () => {
   const good = results.filter((_, at) => !(at in BAD));
   const { code, out } = await merge(...good, "--reject", "--out", join(folder, "good.hdf"), "--json");

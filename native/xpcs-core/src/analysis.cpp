@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <limits>
 
 #include "bad_frames.hpp"
+#include "first_frames.hpp"
 #include "concurrent_sinks.hpp"
 #include "intake.hpp"
 #include "leverage.hpp"
@@ -78,6 +80,7 @@ struct Sinks {
   std::optional<StreamCorrelator> stream;
   StaticMeans* means = nullptr;
   TwoTime* twoTime = nullptr;
+  FirstFrames* firstFrames = nullptr;
   std::vector<std::unique_ptr<FrameSink>> list;
 };
 
@@ -156,6 +159,10 @@ class MapRun {
     } else {
       open_sinks(settings, partition_, options_, sinks_);
     }
+    if (request.firstFrames == 0) return;
+    auto firstFrames = std::make_unique<FirstFrames>(partition_, options_, request.firstFrames);
+    sinks_.firstFrames = firstFrames.get();
+    sinks_.list.push_back(std::move(firstFrames));
   }
 
   [[nodiscard]] std::uint64_t bytes_taken() const noexcept { return summary_.twoTimeBytes + summary_.streamBytes; }
@@ -172,6 +179,7 @@ class MapRun {
       if (!measured.frameWeights.empty()) sinks_.correlator->set_frame_weights(measured.frameWeights);
     }
     CorrelationResult result = correlate(control);
+    if (sinks_.firstFrames != nullptr) take_first_frames(measured, result.frames);
     if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, settings_.staticWindow, result);
     if (request_.leverage) {
       measured.leverage = find_leverage(partition_, result, settings_.average, settings_.averaging, settings_.threads, control);
@@ -222,6 +230,13 @@ class MapRun {
   }
 
  private:
+  void take_first_frames(Measured& measured, std::uint64_t frames) {
+    measured.firstFrames = sinks_.firstFrames->take();
+    if (measured.firstFrames.empty()) {
+      settings_.warnings.push_back("no frames are written: " + std::to_string(request_.firstFrames) + " were asked for, and the series must have more; it has " + std::to_string(frames));
+    }
+  }
+
   CorrelationResult correlate(const Control& control) {
     if (sinks_.means != nullptr) return sinks_.means->result(settings_.staticWindow);
     const ResultOptions how{settings_.threads, request_.g2out || request_.leverage};
@@ -252,6 +267,21 @@ Control share_of(const Control& control, std::size_t map, std::size_t maps) {
 }
 
 }  // namespace
+
+std::uint64_t count_frames(const Request& request, const Control& control) {
+  const Settings settings = resolve_settings(request);
+  return about_file(settings.input, [&] {
+    const auto reader = open_reader(settings);
+    constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
+    reader->want(kNone, kNone);
+    FrameBatch batch;
+    while (reader->next(batch)) {
+      control.check();
+      control.report(Stage::reading, reader->position());
+    }
+    return reader->frames();
+  });
+}
 
 Summary run_analysis(const Request& request, const Control& control) { return std::move(run_analyses(request, {}, control).front()); }
 

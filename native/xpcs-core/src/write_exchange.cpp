@@ -101,6 +101,7 @@ void write_exchange(h5::File& file, const Outcome& outcome) {
   file.write(group + "timestamp_clock", {2, measured.framesRead}, numbered<double>(measured.clockS));
   file.write(group + "timestamp_tick", {2, measured.framesRead}, numbered<double>(measured.tick));
   if (settings.type != AnalysisType::twotime) write_multitau(file, outcome);
+  if (!measured.firstFrames.empty()) file.write(group + "frames_out", {request.firstFrames, part.height, part.width}, measured.firstFrames);
   if (!measured.darkAverage.empty()) {
     file.write(group + "DarkAvg", image, measured.darkAverage);
     file.write(group + "DarkStd", image, measured.darkStd);

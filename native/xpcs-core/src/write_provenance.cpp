@@ -110,6 +110,7 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   integer("flatfield", settings.flatfield.empty() ? 0 : 1);
   integer("normalize_by_framesum", settings.normalizeByFrameSum ? 1 : 0);
   text("bad_frames", settings.badFrames);
+  if (!measured.firstFrames.empty()) integer("frames_out", request.firstFrames);
   text("monitor", request.monitor.value_or(""));
   integer("streaming", settings.streaming ? 1 : 0);
   integer("threads", settings.threads);

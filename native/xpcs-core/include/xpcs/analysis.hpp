@@ -31,6 +31,7 @@ struct Request {
   std::optional<std::uint32_t> stride, average, dpl, threads;
   bool g2out = false;
   bool leverage = false;  ///< also find the pixels that pull g2
+  std::uint32_t firstFrames = 0;  ///< also write so many frames of the series, where it has more; exchange layout
   std::optional<Layout> layout;
   std::optional<std::string> exchange, entry;
   Compat compat = Compat::none;
@@ -140,6 +141,7 @@ struct Measured {
   std::uint64_t markedReadings = 0;         ///< values that say "no reading", on pixels of the map
   PartialG2 partials = {};
   std::optional<Leverage> leverage = {};
+  std::vector<float> firstFrames = {};      ///< [firstFrames, n] counts as processed, or empty
 };
 
 struct Summary {
@@ -163,6 +165,10 @@ std::vector<Settings> resolve_settings(std::span<const Request> requests);
 
 /// One request per q-map. @throws invalid_argument the request itself has none
 std::vector<Request> requests_of(const Request& request, std::span<const FurtherMap> further);
+
+/// Frames that the raw file of the request holds; up to the last event where the format does not say. Reads the whole file then.
+/// @throws as resolve_settings, canceled
+std::uint64_t count_frames(const Request& request, const Control& control);
 
 /// The files that hold the frames, the named one first: modules of a Rigaku 3M, data files behind an HDF5 master.
 /// @throws not_found one of them is missing, and what opening the input throws

@@ -118,6 +118,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("patchQmap", Napi::Function::New(env, patch_qmap));
   exports.Set("jobTarget", Napi::Function::New(env, job_target));
   exports.Set("replaceGroup", Napi::Function::New(env, replace_group));
+  exports.Set("countFrames", Napi::Function::New(env, xpcs::binding::count_frames));
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
   exports.Set("Correlator", xpcs::binding::correlator_class(env));
   exports.Set("StreamCorrelator", xpcs::binding::stream_class(env));

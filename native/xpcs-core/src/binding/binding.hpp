@@ -31,6 +31,7 @@ std::vector<FurtherMap> to_further_maps(const Napi::Value& maps);
 Napi::Object to_object(Napi::Env env, const Summary& summary);
 
 Napi::Value correlate(const Napi::CallbackInfo& info);
+Napi::Value count_frames(const Napi::CallbackInfo& info);
 Napi::Function correlator_class(Napi::Env env);
 Napi::Function stream_class(Napi::Env env);
 

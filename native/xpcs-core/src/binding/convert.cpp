@@ -153,6 +153,7 @@ Request to_request(const Napi::Object& from) {
   request.badFrames = text(options, "badFrames");
   request.monitor = text(files, "monitor");
   request.normalizeByFrameSum = word(options, "normalize", kNormalize);
+  request.firstFrames = number<std::uint32_t>(from, "firstFrames").value_or(0);
   request.out = text(from, "out").value_or("");
   request.overwrite = flag(from, "overwrite");
   request.provenance = text_map(from.Get("provenance").As<Napi::Object>());
