@@ -1,6 +1,7 @@
 /**
- * Builds and runs the C++ tests of the native core, without Node: `npm run test:native [plain|asan|tsan]...`
- * asan (the default) finds reads outside memory and undefined behaviour, tsan finds races; each has its build folder.
+ * Builds and runs the C++ tests of the native core, without Node: `npm run test:native [plain|asan|tsan|neon]...`
+ * asan (the default) finds reads outside memory and undefined behaviour, tsan finds races; neon builds the correlators and their
+ * kernels for 64-bit ARM and runs them in an emulator. Each has its build folder.
  */
 import { spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -16,6 +17,9 @@ const VARIANTS = {
   tsan: { buildType: "RelWithDebInfo", sanitize: "thread" },
 };
 
+/** What neon needs, as Debian and its kin name it. */
+const CROSS = { "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu", "qemu-aarch64": "qemu-user" };
+
 /** @param {readonly string[]} command */
 function run(command) {
   const [program, ...args] = command;
@@ -26,21 +30,40 @@ function run(command) {
   }
 }
 
+/** @param {string} name @param {string} source @param {readonly string[]} settings */
+function buildAndTest(name, source, settings) {
+  const build = join("build", `native-${name}`);
+  run(["cmake", "-S", source, "-B", build, ...settings]);
+  run(["cmake", "--build", build, "--parallel", String(Math.min(availableParallelism(), 4))]);
+  run(["ctest", "--test-dir", build, "--output-on-failure"]);
+}
+
+function neon() {
+  const missing = Object.entries(CROSS).filter(([program]) => spawnSync(program, ["--version"]).status !== 0);
+  if (missing.length > 0) {
+    const programs = missing.map(([program]) => program).join(" and ");
+    const packages = missing.map(([, name]) => name).join(" ");
+    console.error(`native tests: neon needs ${programs}, not found in PATH; on Debian or Ubuntu: apt install ${packages}`);
+    process.exit(1);
+  }
+  const target = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", "-DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++"];
+  buildAndTest("neon", "native/xpcs-core/test/kernels", [
+    "-DCMAKE_BUILD_TYPE=Release",
+    ...target,
+    "-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64",
+  ]);
+}
+
 const names = process.argv.slice(2);
 for (const name of names.length > 0 ? names : ["asan"]) {
   const variant = VARIANTS[name];
-  if (variant === undefined) {
-    console.error(`native tests: "${name}" is not one of ${Object.keys(VARIANTS).join(", ")}`);
+  if (name === "neon") {
+    neon();
+  } else if (variant !== undefined) {
+    const build = [`-DCMAKE_BUILD_TYPE=${variant.buildType}`, `-DXPCS_SANITIZE=${variant.sanitize}`];
+    buildAndTest(name, "native/xpcs-core", [...build, "-DXPCS_TESTS=ON", "-DXPCS_WERROR=ON"]);
+  } else {
+    console.error(`native tests: "${name}" is not one of ${Object.keys(VARIANTS).join(", ")}, neon`);
     process.exit(2);
   }
-  const build = join("build", `native-${name}`);
-  const settings = [
-    `-DCMAKE_BUILD_TYPE=${variant.buildType}`,
-    `-DXPCS_SANITIZE=${variant.sanitize}`,
-    "-DXPCS_TESTS=ON",
-    "-DXPCS_WERROR=ON",
-  ];
-  run(["cmake", "-S", "native/xpcs-core", "-B", build, ...settings]);
-  run(["cmake", "--build", build, "--parallel", String(Math.min(availableParallelism(), 4))]);
-  run(["ctest", "--test-dir", build, "--output-on-failure"]);
 }

@@ -79,6 +79,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./token.js")).registerToken,
   },
   {
+    name: "ledger",
+    group: "Run the service",
+    summary: "check, export and import the ledger of a stopped central",
+    load: async () => (await import("./ledger.js")).registerLedger,
+  },
+  {
     name: "submit",
     group: "Jobs",
     summary: "hand detector files to central; prints the job ids",

@@ -7,6 +7,8 @@
 #include <immintrin.h>
 // GCC 12 warns about its own AVX-512 headers (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace xpcs {
@@ -181,10 +183,54 @@ constexpr LagSums kAvx2{"avx2", bytes_avx2, words_avx2, halve_bytes_avx2, halve_
 // Halving moves as many bytes as it adds: wider registers gain nothing.
 constexpr LagSums kAvx512{"avx512", bytes_avx512, words_avx512, halve_bytes_avx2, halve_to_words_avx2, halve_words_avx2};
 
+#elif defined(__aarch64__)
+
+// A lane of bytes_neon grows by at most 4 * 127^2 a step; a block of this many steps cannot overflow it.
+constexpr std::size_t kByteSteps = 65536;
+
+void bytes_neon(const std::uint8_t* a, std::size_t n, std::size_t first, std::size_t lags, std::int64_t* out) {
+  for (std::size_t j = 0; j < lags; ++j) {
+    const std::uint8_t* b = a + first + j;
+    for (std::size_t from = 0; from < n; from += 16 * kByteSteps) {
+      const std::size_t to = n - from < 16 * kByteSteps ? n : from + 16 * kByteSteps;
+      uint32x4_t sum = vdupq_n_u32(0);
+      for (std::size_t i = from; i < to; i += 16) {
+        const uint8x16_t x = vld1q_u8(a + i);
+        const uint8x16_t y = vld1q_u8(b + i);
+        sum = vpadalq_u16(sum, vpaddq_u16(vmull_u8(vget_low_u8(x), vget_low_u8(y)), vmull_high_u8(x, y)));
+      }
+      out[j] += static_cast<std::int64_t>(vaddlvq_u32(sum));
+    }
+  }
+}
+
+/// Eight lanes in two registers: the bound of the header leaves each below 2^31.
+void words_neon(const std::int16_t* a, std::size_t n, std::size_t first, std::size_t lags, std::int64_t* out) {
+  for (std::size_t j = 0; j < lags; ++j) {
+    const std::int16_t* b = a + first + j;
+    int32x4_t low = vdupq_n_s32(0);
+    int32x4_t high = low;
+    for (std::size_t i = 0; i < n; i += 8) {
+      const int16x8_t x = vld1q_s16(a + i);
+      const int16x8_t y = vld1q_s16(b + i);
+      low = vmlal_s16(low, vget_low_s16(x), vget_low_s16(y));
+      high = vmlal_high_s16(high, x, y);
+    }
+    out[j] += vaddlvq_s32(low) + vaddlvq_s32(high);
+  }
+}
+
+constexpr LagSums kNeon{"neon",
+                        bytes_neon,
+                        words_neon,
+                        halve_portable<std::uint8_t, std::uint8_t>,
+                        halve_portable<std::uint8_t, std::int16_t>,
+                        halve_portable<std::int16_t, std::int16_t>};
+
 #endif
 
 const LagSums& choose() {
-  for (const char* name : {"avx512", "avx2"}) {
+  for (const char* name : {"avx512", "avx2", "neon"}) {
     if (const LagSums* named = lag_sums_named(name)) return *named;
   }
   return kPortable;
@@ -197,6 +243,8 @@ const LagSums* lag_sums_named(const char* name) {
   __builtin_cpu_init();
   if (std::strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni")) return &kAvx512;
   if (std::strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2")) return &kAvx2;
+#elif defined(__aarch64__)
+  if (std::strcmp(name, "neon") == 0) return &kNeon;
 #endif
   return std::strcmp(name, "portable") == 0 ? &kPortable : nullptr;
 }

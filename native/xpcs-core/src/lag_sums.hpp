@@ -25,7 +25,7 @@ struct LagSums {
 /// The fastest set for this CPU.
 const LagSums& lag_sums();
 
-/// A set by name (portable, avx2, avx512), for tests; null when this CPU or build does not have it.
+/// A set by name (portable, avx2, avx512, neon), for tests; null when this CPU or build does not have it.
 const LagSums* lag_sums_named(const char* name);
 
 }  // namespace xpcs

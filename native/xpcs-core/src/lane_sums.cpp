@@ -8,6 +8,10 @@
 // GCC 12 warns about its own AVX-512 headers (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+
+#include "arm_cpu.hpp"
 #endif
 
 namespace xpcs {
@@ -238,10 +242,127 @@ constexpr LaneSums kAvx2{"avx2", bytes_avx2, words_avx2, halve_bytes_avx2, halve
 // Halving moves as many bytes as it adds: wider registers gain nothing.
 constexpr LaneSums kAvx512{"avx512", bytes_avx512, words_avx512, halve_bytes_avx2, halve_to_words_avx2, halve_words_avx2, totals_avx2};
 
+#elif defined(__aarch64__)
+
+constexpr std::size_t kPart = 16;  // bytes of a register: four of the sixteen pixels
+
+/// The blocks `bits / 8` earlier: of the newer row, filled up from the older one.
+template <int bits>
+inline uint8x16_t earlier(uint8x16_t newer, uint8x16_t older) {
+  return vreinterpretq_u8_u32(vsliq_n_u32(vshrq_n_u32(vreinterpretq_u32_u8(older), 32 - bits), vreinterpretq_u32_u8(newer), bits));
+}
+inline void add_lanes(std::int64_t* out, uint32x4_t sum) {
+  vst1q_s64(out, vaddq_s64(vld1q_s64(out), vreinterpretq_s64_u64(vmovl_u32(vget_low_u32(sum)))));
+  vst1q_s64(out + 2, vaddq_s64(vld1q_s64(out + 2), vreinterpretq_s64_u64(vmovl_high_u32(sum))));
+}
+inline uint32x4_t dot_bytes(uint32x4_t sum, uint8x16_t x, uint8x16_t y) {
+  return vpadalq_u16(sum, vpaddq_u16(vmull_u8(vget_low_u8(x), vget_low_u8(y)), vmull_high_u8(x, y)));
+}
+XPCS_DOTPROD inline uint32x4_t dot_bytes_dotprod(uint32x4_t sum, uint8x16_t x, uint8x16_t y) { return vdotq_u32(sum, x, y); }
+
+// One text, two instruction sets: a function of the second cannot be inlined into a template of the first.
+#define XPCS_LANE_BYTES(name, dot)                                                                   \
+  void name(const std::uint8_t* rows, std::size_t n, std::size_t quad, const LaneOut& out) {         \
+    for (std::size_t part = 0; part < kRowBytes; part += kPart) {                                    \
+      const std::uint8_t* x = rows + part;                                                           \
+      const std::uint8_t* y = x - kRowBytes * quad;                                                  \
+      uint32x4_t s1 = vdupq_n_u32(0), s2 = s1, s3 = s1, s4 = s1;                                     \
+      uint8x16_t older = vld1q_u8(y - kRowBytes);                                                    \
+      for (std::size_t r = 0; r < n; ++r) {                                                          \
+        const uint8x16_t now = vld1q_u8(x + kRowBytes * r);                                          \
+        const uint8x16_t newer = vld1q_u8(y + kRowBytes * r);                                        \
+        s1 = dot(s1, now, earlier<8>(newer, older));                                                 \
+        s2 = dot(s2, now, earlier<16>(newer, older));                                                \
+        s3 = dot(s3, now, earlier<24>(newer, older));                                                \
+        s4 = dot(s4, now, older);                                                                    \
+        older = newer;                                                                               \
+      }                                                                                              \
+      add_lanes(out[0] + part / 4, s1);                                                              \
+      add_lanes(out[1] + part / 4, s2);                                                              \
+      add_lanes(out[2] + part / 4, s3);                                                              \
+      add_lanes(out[3] + part / 4, s4);                                                              \
+    }                                                                                                \
+  }
+XPCS_LANE_BYTES(bytes_neon, dot_bytes)
+XPCS_DOTPROD XPCS_LANE_BYTES(bytes_dotprod, dot_bytes_dotprod)
+#undef XPCS_LANE_BYTES
+
+inline uint32x4_t dot_words(uint32x4_t sum, uint16x8_t x, uint16x8_t y) {
+  return vaddq_u32(sum, vpaddq_u32(vmull_u16(vget_low_u16(x), vget_low_u16(y)), vmull_high_u16(x, y)));
+}
+
+void words_neon(const std::uint16_t* rows, std::size_t n, std::size_t pair, const LaneOut& out) {
+  for (std::size_t part = 0; part < 32; part += 8) {
+    const std::uint16_t* x = rows + part;
+    const std::uint16_t* y = x - 32 * pair;
+    uint32x4_t s1 = vdupq_n_u32(0), s2 = s1;
+    uint16x8_t older = vld1q_u16(y - 32);
+    for (std::size_t r = 0; r < n; ++r) {
+      const uint16x8_t now = vld1q_u16(x + 32 * r);
+      const uint16x8_t newer = vld1q_u16(y + 32 * r);
+      s1 = dot_words(s1, now, vreinterpretq_u16_u8(earlier<16>(vreinterpretq_u8_u16(newer), vreinterpretq_u8_u16(older))));
+      s2 = dot_words(s2, now, older);
+      older = newer;
+    }
+    add_lanes(out[0] + part / 2, s1);
+    add_lanes(out[1] + part / 2, s2);
+  }
+}
+
+std::uint32_t halve_bytes_neon(const std::uint8_t* rows, std::size_t n, std::uint8_t* out) {
+  uint16x8_t most = vdupq_n_u16(0);
+  for (std::size_t r = 0; r < n; r += 2) {
+    for (std::size_t part = 0; part < kRowBytes; part += kPart) {
+      const uint16x8_t a = vpaddlq_u8(vld1q_u8(rows + kRowBytes * r + part));
+      const uint16x8_t b = vpaddlq_u8(vld1q_u8(rows + kRowBytes * (r + 1) + part));
+      most = vmaxq_u16(most, vmaxq_u16(a, b));
+      const uint16x4x2_t both = vzip_u16(vreinterpret_u16_u8(vmovn_u16(a)), vreinterpret_u16_u8(vmovn_u16(b)));
+      vst1q_u8(out + kRowBytes * (r / 2) + part, vreinterpretq_u8_u16(vcombine_u16(both.val[0], both.val[1])));
+    }
+  }
+  return vmaxvq_u16(most);
+}
+
+std::uint32_t halve_to_words_neon(const std::uint8_t* rows, std::size_t n, std::uint16_t* out) {
+  uint16x8_t most = vdupq_n_u16(0);
+  for (std::size_t at = 0; at < n * kRowBytes; at += kPart) {
+    const uint16x8_t a = vpaddlq_u8(vld1q_u8(rows + at));
+    most = vmaxq_u16(most, a);
+    vst1q_u16(out + at / 2, a);
+  }
+  return vmaxvq_u16(most);
+}
+
+std::uint32_t halve_words_neon(const std::uint16_t* rows, std::size_t n, std::uint16_t* out) {
+  uint16x8_t most = vdupq_n_u16(0);
+  for (std::size_t r = 0; r < n; r += 2) {
+    for (std::size_t part = 0; part < 32; part += 8) {
+      const uint32x4_t a = vpaddlq_u16(vld1q_u16(rows + 32 * r + part));
+      const uint32x4_t b = vpaddlq_u16(vld1q_u16(rows + 32 * (r + 1) + part));
+      const uint16x8_t both = vreinterpretq_u16_u32(vsliq_n_u32(a, b, 16));
+      most = vmaxq_u16(most, both);
+      vst1q_u16(out + 32 * (r / 2) + part, both);
+    }
+  }
+  return vmaxvq_u16(most);
+}
+
+void totals_neon(const std::uint8_t* rows, std::size_t n, std::uint32_t mask, std::uint32_t* total) {
+  const uint8x16_t wanted = vreinterpretq_u8_u32(vdupq_n_u32(mask));
+  for (std::size_t part = 0; part < kRowBytes; part += kPart) {
+    uint32x4_t sum = vld1q_u32(total + part / 4);
+    for (std::size_t r = 0; r < n; ++r) sum = vpadalq_u16(sum, vpaddlq_u8(vandq_u8(vld1q_u8(rows + kRowBytes * r + part), wanted)));
+    vst1q_u32(total + part / 4, sum);
+  }
+}
+
+constexpr LaneSums kNeon{"neon", bytes_neon, words_neon, halve_bytes_neon, halve_to_words_neon, halve_words_neon, totals_neon};
+constexpr LaneSums kDotprod{"neon-dotprod", bytes_dotprod, words_neon, halve_bytes_neon, halve_to_words_neon, halve_words_neon, totals_neon};
+
 #endif
 
 const LaneSums& choose() {
-  for (const char* name : {"avx512", "avx2"}) {
+  for (const char* name : {"avx512", "avx2", "neon-dotprod", "neon"}) {
     if (const LaneSums* named = lane_sums_named(name)) return *named;
   }
   return kPortable;
@@ -256,6 +377,9 @@ const LaneSums* lane_sums_named(const char* name) {
                       __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi2");
   if (std::strcmp(name, "avx512") == 0 && avx512) return &kAvx512;
   if (std::strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2")) return &kAvx2;
+#elif defined(__aarch64__)
+  if (std::strcmp(name, "neon-dotprod") == 0 && has_dot_products()) return &kDotprod;
+  if (std::strcmp(name, "neon") == 0) return &kNeon;
 #endif
   return std::strcmp(name, "portable") == 0 ? &kPortable : nullptr;
 }

@@ -39,7 +39,7 @@ struct LaneSums {
 
 /// The fastest set for this CPU.
 const LaneSums& lane_sums();
-/// A set by name (portable, avx2, avx512), for tests; null when this CPU or build does not have it.
+/// A set by name (portable, avx2, avx512, neon, neon-dotprod), for tests; null when this CPU or build does not have it.
 const LaneSums* lane_sums_named(const char* name);
 
 }  // namespace xpcs

@@ -70,7 +70,7 @@ TEST_CASE("pairing photons, walking levels and contiguous series give the same i
     add_pairs<std::int64_t, std::int64_t>(scheme, t, v, byPairs.data());
     add_levels<std::int64_t, std::int64_t>(scheme, t, v, byLevels.data());
     REQUIRE(byPairs == byLevels);
-    for (const char* name : {"portable", "avx2", "avx512"}) {
+    for (const char* name : {"portable", "avx2", "avx512", "neon"}) {
       const LagSums* sums = lag_sums_named(name);
       if (sums == nullptr) continue;
       SeriesKernel kernel(*sums);
@@ -114,7 +114,7 @@ TEST_CASE("blocks side by side give the same integers as walking levels, from by
         if (scheme.delays[d].level >= base) plain[d * pixels + p] = curve[d];
       }
     }
-    for (const char* name : {"portable", "avx2", "avx512"}) {
+    for (const char* name : {"portable", "avx2", "avx512", "neon", "neon-dotprod"}) {
       const LaneSums* sums = lane_sums_named(name);
       if (sums == nullptr) continue;
       LaneLevels levels(*sums);

@@ -1,4 +1,4 @@
-// The way from stored frames to the correlator: several threads, several pieces, and the instruction sets that find the photons.
+// The way from stored frames to the correlator: several threads, several pieces.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -65,35 +65,7 @@ Bytes uneven_imm(FrameBatch& expected) {
   return bytes;
 }
 
-template <class Word>
-void check_lists(std::mt19937& random) {
-  for (const unsigned oneIn : {1U, 2U, 30U, 400U}) {
-    for (int round = 0; round < 30; ++round) {
-      std::vector<Word> words(random() % 400);
-      for (Word& word : words) word = random() % oneIn == 0 ? static_cast<Word>(1U << random() % (8 * sizeof(Word))) : Word{0};
-      std::vector<std::uint32_t> expected;
-      for (std::uint32_t i = 0; i < words.size(); ++i) {
-        if (words[i] != 0) expected.push_back(1000 + i);
-      }
-      for (const char* name : {"portable", "avx2", "avx512"}) {
-        const NonzeroLists* lists = nonzero_lists_named(name);
-        if (lists == nullptr) continue;
-        std::vector<std::uint32_t> got(words.size() + kNonzeroSlack);
-        got.resize(lists->list(words.data(), static_cast<std::uint32_t>(words.size()), 1000, got.data()));
-        REQUIRE(got == expected);
-      }
-    }
-  }
-}
-
 }  // namespace
-
-TEST_CASE("words that are not zero are listed alike by every instruction set") {
-  std::mt19937 random(8);
-  check_lists<std::uint8_t>(random);
-  check_lists<std::uint16_t>(random);
-  check_lists<std::uint32_t>(random);
-}
 
 TEST_CASE("the largest value of a type marks a pixel without a reading, in the middle of others") {
   std::vector<std::uint16_t> words(9000, 0);

@@ -1,0 +1,129 @@
+// Kernels that no other test asks for by instruction set: each set against plain loops, and the choice between them.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "formats/nonzero.hpp"
+#include "lag_sums.hpp"
+#include "lane_sums.hpp"
+#include "tile_sums.hpp"
+
+using namespace xpcs;
+
+namespace {
+
+template <class Word>
+void check_lists(std::mt19937& random) {
+  for (const unsigned oneIn : {1U, 2U, 30U, 400U}) {
+    for (int round = 0; round < 30; ++round) {
+      std::vector<Word> words(random() % 400);
+      for (Word& word : words) word = random() % oneIn == 0 ? static_cast<Word>(1U << random() % (8 * sizeof(Word))) : Word{0};
+      std::vector<std::uint32_t> expected;
+      for (std::uint32_t i = 0; i < words.size(); ++i) {
+        if (words[i] != 0) expected.push_back(1000 + i);
+      }
+      for (const char* name : {"portable", "avx2", "avx512"}) {
+        const NonzeroLists* lists = nonzero_lists_named(name);
+        if (lists == nullptr) continue;
+        std::vector<std::uint32_t> got(words.size() + kNonzeroSlack);
+        got.resize(lists->list(words.data(), static_cast<std::uint32_t>(words.size()), 1000, got.data()));
+        REQUIRE(got == expected);
+      }
+    }
+  }
+}
+
+double in_eights(const std::vector<double>& values) {
+  double v[8] = {};
+  for (std::size_t i = 0; i < values.size(); ++i) v[i % 8] += values[i];
+  return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+}
+
+bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+
+struct Row {
+  std::vector<std::int64_t> products;
+  std::vector<std::uint32_t> past, from, end;
+  std::vector<double> factor, alive;
+};
+
+Row random_row(std::mt19937& random, std::size_t n) {
+  Row row;
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool none = random() % 8 == 0;
+    row.products.push_back(none ? 0 : static_cast<std::int64_t>((std::uint64_t{random()} << 32 | random()) >> (1 + random() % 60)));
+    row.past.push_back(none ? 0 : 1 + static_cast<std::uint32_t>(random() % 100000));
+    row.from.push_back(static_cast<std::uint32_t>(random() % 1000));
+    row.end.push_back(row.from.back() + 1 + static_cast<std::uint32_t>(random() % 100000));
+    row.factor.push_back(random() % 9 == 0 ? 0.0 : 0.5 + static_cast<double>(random() % 1000) / 1000);
+    row.alive.push_back(row.factor.back() == 0 ? 0.0 : 1.0);
+  }
+  return row;
+}
+
+/// Sum over the pixels of f(i), lane by lane.
+template <class Of>
+double sum_of(std::size_t n, Of f) {
+  std::vector<double> values(n);
+  for (std::size_t i = 0; i < n; ++i) values[i] = f(i);
+  return in_eights(values);
+}
+
+}  // namespace
+
+TEST_CASE("words that are not zero are listed alike by every instruction set") {
+  std::mt19937 random(8);
+  check_lists<std::uint8_t>(random);
+  check_lists<std::uint16_t>(random);
+  check_lists<std::uint32_t>(random);
+}
+
+TEST_CASE("rows of a tile add up to the same bits on every instruction set") {
+  std::mt19937 random(21);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t n = random() % 70;
+    const Row row = random_row(random, n);
+    const CurveRow curve{row.products.data(), row.past.data(), row.from.data(), row.end.data(), 1.0 + static_cast<double>(random() % 5000)};
+    const bool flat = round % 2 == 0;
+    const auto factor = [&](std::size_t i) { return flat ? row.factor[i] : 1.0; };
+    const auto g = [&](std::size_t i) { return static_cast<double>(row.products[i]) * (factor(i) * factor(i)); };
+    const auto p = [&](std::size_t i) { return static_cast<double>(row.past[i]) * factor(i); };
+    const auto f = [&](std::size_t i) { return static_cast<double>(row.end[i] - row.from[i]) * factor(i); };
+    const auto x = [&](std::size_t i) {
+      if (row.past[i] == 0) return 0.0;
+      const double counts = static_cast<double>(row.past[i]) * static_cast<double>(row.end[i] - row.from[i]);
+      return curve.terms * static_cast<double>(row.products[i]) / counts * (flat ? row.alive[i] : 1.0);
+    };
+    std::uint64_t products = 0;
+    for (const std::int64_t value : row.products) products += static_cast<std::uint64_t>(value);
+    for (const char* name : {"portable", "avx2", "avx512"}) {
+      const auto got = sum_row_by(name, curve, n, flat ? row.factor.data() : nullptr, flat ? row.alive.data() : nullptr);
+      if (!got) continue;
+      REQUIRE(static_cast<std::uint64_t>(got->products) == products);
+      REQUIRE(same_bits(got->gg, sum_of(n, [&](std::size_t i) { return g(i) * g(i); })));
+      REQUIRE(same_bits(got->gp, sum_of(n, [&](std::size_t i) { return g(i) * p(i); })));
+      REQUIRE(same_bits(got->gf, sum_of(n, [&](std::size_t i) { return g(i) * f(i); })));
+      REQUIRE(same_bits(got->pp, sum_of(n, [&](std::size_t i) { return p(i) * p(i); })));
+      REQUIRE(same_bits(got->pf, sum_of(n, [&](std::size_t i) { return p(i) * f(i); })));
+      REQUIRE(same_bits(got->ff, sum_of(n, [&](std::size_t i) { return f(i) * f(i); })));
+      REQUIRE(same_bits(got->ratio, sum_of(n, x)));
+      REQUIRE(same_bits(got->ratio2, sum_of(n, [&](std::size_t i) { return x(i) * x(i); })));
+      if (flat) REQUIRE(same_bits(got->realPast, sum_of(n, p)));
+    }
+  }
+}
+
+TEST_CASE("this CPU gets the fastest set that it has") {
+  std::string best = "portable";
+  for (const char* name : {"neon", "neon-dotprod", "avx2", "avx512"}) {
+    if (lane_sums_named(name) != nullptr) best = name;
+  }
+  CHECK(lane_sums().name == best);
+#if defined(__aarch64__)
+  CHECK(lag_sums_named("neon") != nullptr);  // every 64-bit ARM CPU has NEON
+  CHECK(best != "portable");
+#endif
+}
