@@ -2,11 +2,10 @@
  * What the attempts of jobs have written: one file for each attempt and stream, which sites add to while a command runs. Not in the ledger: a log
  * helps a person and decides nothing, so it is not synced, and one that is lost is only shorter.
  */
-import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { JobId } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import { type LeaseRef, LOG_STREAMS, type LogStream } from "../core/protocols.js";
+import type { LeaseRef, LogStream } from "../core/protocols.js";
 
 /** Head and tail, and the line between them. */
 const BYTES_MAX = LIMITS.logHeadBytes + LIMITS.logTailBytes + 1_024;
@@ -90,17 +89,6 @@ export class AttemptLogs {
       waiting.delete(run);
       if (waiting.size === 0) this.#waiting.delete(path);
     };
-  }
-
-  /** Removes all logs of jobs. */
-  async remove(jobs: Iterable<JobId>): Promise<void> {
-    for (const job of jobs) await rm(join(this.#dir, job), { recursive: true, force: true });
-  }
-
-  /** Files of a job's logs, as `EPOCH.STREAM`. */
-  async list(job: JobId): Promise<string[]> {
-    const names = await readdir(join(this.#dir, job)).catch(() => []);
-    return names.filter((name) => LOG_STREAMS.some((stream) => name.endsWith(`.${stream}`))).sort();
   }
 }
 

@@ -1,5 +1,5 @@
 /** A small simulated measurement on disk, for tests of files: an IMM of 32 x 40 pixels and two rings. */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DemoSample, photonSource } from "../../src/demo/sample.js";
 import { immBytes } from "../../src/xpcs/detector-files.js";
@@ -56,4 +56,15 @@ export function nexusSample(folder: string, dense = true): { sample: DemoSample;
   const events = simulateEvents(photonSource(sample));
   writeFileSync(input, immBytes(events, { height: HEIGHT, width: WIDTH, dense, frameTimeS: sample.frameTimeS }));
   return { sample, input };
+}
+
+/** Dense and sparse ones, each in a folder of its own below `root`. */
+export function bothKinds(root: string): { sample: DemoSample; inputs: Readonly<Record<"dense" | "sparse", string>> } {
+  const write = (kind: "dense" | "sparse") => {
+    const folder = join(root, kind);
+    mkdirSync(folder);
+    return nexusSample(folder, kind === "dense");
+  };
+  const { sample, input: dense } = write("dense");
+  return { sample, inputs: { dense, sparse: write("sparse").input } };
 }

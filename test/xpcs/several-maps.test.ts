@@ -2,7 +2,6 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import h5wasm, { Dataset, Group } from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { submitSpecs } from "../../src/cli/submit-specs.js";
 import type { CorrOptions } from "../../src/core/analysis.js";
@@ -10,50 +9,28 @@ import { writeQmap } from "../../src/demo/sample-files.js";
 import { resultsOf } from "../../src/xpcs/corr-files.js";
 import { correlateFile, correlateMaps } from "../../src/xpcs/native.js";
 import { startXpcs } from "../cli/xpcs-process.js";
-import { nexusSample } from "./nexus-sample.js";
+import { contents } from "./file-contents.js";
+import { bothKinds } from "./nexus-sample.js";
 
 const ROOT = mkdtempSync(join(tmpdir(), "xpcs-maps-"));
 afterAll(() => rmSync(ROOT, { recursive: true, force: true }));
 
-const inputs: Record<string, string> = {};
+/** What tells of the run itself. */
+const RUN = /^\/provenance\/(written_at|qmap_path)$/;
+
+const { sample, inputs } = bothKinds(ROOT);
 const fine = join(ROOT, "fine.hdf");
 const coarse = join(ROOT, "coarse.hdf");
 const other = join(ROOT, "other-detector.hdf");
 const provenance = {};
 
 beforeAll(async () => {
-  await h5wasm.ready;
-  for (const kind of ["dense", "sparse"]) {
-    const folder = join(ROOT, kind);
-    mkdirSync(folder);
-    const { sample, input } = nexusSample(folder, kind === "dense");
-    inputs[kind] = input;
-    await writeQmap(fine, sample);
-    // Half of the detector, one ring, one static bin.
-    const half = sample.dqmap.map((bin, pixel) => (bin > 0 && pixel % 40 < 20 ? 1 : 0));
-    await writeQmap(coarse, { ...sample, rings: sample.rings.slice(0, 1), dqmap: half, sqmap: half, staticQ: Float64Array.of(0.004) });
-    await writeQmap(other, { ...sample, detector: { ...sample.detector, height: 40, width: 32 } });
-  }
+  await writeQmap(fine, sample);
+  // Half of the detector, one ring, one static bin.
+  const half = sample.dqmap.map((bin, pixel) => (bin > 0 && pixel % 40 < 20 ? 1 : 0));
+  await writeQmap(coarse, { ...sample, rings: sample.rings.slice(0, 1), dqmap: half, sqmap: half, staticQ: Float64Array.of(0.004) });
+  await writeQmap(other, { ...sample, detector: { ...sample.detector, height: 40, width: 32 } });
 });
-
-/** Every dataset of a result but those that tell of the run itself, as text. */
-function contents(path: string): Record<string, string> {
-  const file = new h5wasm.File(path, "r");
-  const found: Record<string, string> = {};
-  const visit = (group: Group): void => {
-    for (const name of group.keys()) {
-      const at = group.get(name);
-      if (at instanceof Group) visit(at);
-      else if (at instanceof Dataset && !/^\/provenance\/(written_at|qmap_path)$/.test(at.path)) {
-        found[at.path] =
-          `${at.dtype} ${at.shape} ${ArrayBuffer.isView(at.value) ? Buffer.from(at.value.buffer).toString("base64") : at.value}`;
-      }
-    }
-  };
-  visit(file);
-  file.close();
-  return found;
-}
 
 const CASES: { name: string; kind: "dense" | "sparse"; options: CorrOptions; paths: readonly string[] }[] = [
   {
@@ -106,7 +83,7 @@ describe("one pass for two q-maps", () => {
     const folder = join(ROOT, name.replace(/[, ]+/g, "-"));
     mkdirSync(folder);
     const request = (qmap: string, out: string) => ({
-      files: { input: inputs[kind]!, qmap },
+      files: { input: inputs[kind], qmap },
       options: { frameTimeS: 0.001, ...options },
       out: join(folder, out),
       overwrite: false,
@@ -117,18 +94,18 @@ describe("one pass for two q-maps", () => {
     for (const [at, summary] of summaries.entries()) {
       const { out, timings, outBytes, ...facts } = summary;
       expect(alone[at]).toMatchObject(facts);
-      const got = contents(out);
+      const got = await contents(out, RUN);
       expect(Object.keys(got)).toEqual(expect.arrayContaining([...paths]));
-      expect(got).toEqual(contents(alone[at]!.out));
+      expect(got).toEqual(await contents(alone[at]!.out, RUN));
     }
-    expect(contents(summaries[0]!.out)).not.toEqual(contents(summaries[1]!.out));
+    expect(await contents(summaries[0]!.out, RUN)).not.toEqual(await contents(summaries[1]!.out, RUN));
     expect(readdirSync(folder).sort()).toEqual(["a.hdf", "a1.hdf", "b.hdf", "b1.hdf"]);
   });
 });
 
 describe("a bad q-map among several", () => {
   const broken = join(ROOT, "broken.hdf");
-  const corr = (...words: readonly string[]) => startXpcs(["corr", inputs.sparse!, "--frame-time", "1e-3", ...words], {}).result;
+  const corr = (...words: readonly string[]) => startXpcs(["corr", inputs.sparse, "--frame-time", "1e-3", ...words], {}).result;
 
   it.each([
     ["of another detector", () => other, /other-detector\.hdf is 40 x 32, .*fine\.hdf is 32 x 40/],
@@ -167,7 +144,7 @@ describe("xpcs corr with several q-maps", () => {
     const folder = mkdtempSync(join(ROOT, "cli-"));
     const config = join(folder, "settings.json");
     writeFileSync(config, JSON.stringify({ qmap: [fine, coarse], "frame-time": 1e-3 }));
-    const run = startXpcs(["corr", inputs.sparse!, "--config", config, "--out", join(folder, "r_results.hdf"), "--json"], {});
+    const run = startXpcs(["corr", inputs.sparse, "--config", config, "--out", join(folder, "r_results.hdf"), "--json"], {});
     const { code, stdout } = await run.result;
     expect(code).toBe(0);
     const summaries = stdout
@@ -177,7 +154,7 @@ describe("xpcs corr with several q-maps", () => {
     expect(summaries.map(({ out }) => out)).toEqual([join(folder, "r_fine_results.hdf"), join(folder, "r_coarse_results.hdf")]);
     expect(summaries.map(({ dynamicBins }) => dynamicBins)).toEqual([2, 1]);
     for (const { out } of summaries) expect(existsSync(out)).toBe(true);
-    const digests = summaries.map(({ out }) => contents(out)["/provenance/qmap_sha256"]);
+    const digests = (await Promise.all(summaries.map(({ out }) => contents(out, RUN)))).map((found) => found["/provenance/qmap_sha256"]);
     expect(new Set(digests).size).toBe(2);
   });
 
@@ -190,7 +167,7 @@ describe("xpcs corr with several q-maps", () => {
 
 it("xpcs submit makes a job for each q-map, with the same names", () => {
   const words = {
-    inputs: [inputs.sparse!],
+    inputs: [inputs.sparse],
     qmaps: [fine, coarse],
     out: ROOT,
     options: { frameTimeS: 1e-3 },

@@ -1,58 +1,38 @@
 /** `--streaming`: the same result file as without, what it says before it starts, what it refuses, and the memory of a whole process. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import h5wasm, { Dataset, Group } from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CorrOptions } from "../../src/core/analysis.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
 import { correlateFile } from "../../src/xpcs/native.js";
 import { startXpcs } from "../cli/xpcs-process.js";
-import { nexusSample } from "./nexus-sample.js";
+import { contents } from "./file-contents.js";
+import { bothKinds } from "./nexus-sample.js";
 
 const ROOT = mkdtempSync(join(tmpdir(), "xpcs-streaming-"));
 afterAll(() => rmSync(ROOT, { recursive: true, force: true }));
 
-const inputs: Record<string, string> = {};
+/** The record of the run. */
+const RUN = /^\/provenance\//;
+
+const { sample, inputs } = bothKinds(ROOT);
 const qmap = join(ROOT, "qmap.hdf");
 
-beforeAll(async () => {
-  await h5wasm.ready;
-  for (const kind of ["dense", "sparse"]) {
-    const folder = join(ROOT, kind);
-    mkdirSync(folder);
-    const { sample, input } = nexusSample(folder, kind === "dense");
-    inputs[kind] = input;
-    await writeQmap(qmap, sample);
-  }
-});
+beforeAll(() => writeQmap(qmap, sample));
 
-/** Every dataset of a result but the record of the run, as text. */
-function contents(path: string): Record<string, string> {
-  const file = new h5wasm.File(path, "r");
-  const found: Record<string, string> = {};
-  const visit = (group: Group): void => {
-    for (const name of group.keys()) {
-      const at = group.get(name);
-      if (at instanceof Group && name !== "provenance") visit(at);
-      else if (at instanceof Dataset)
-        found[at.path] =
-          `${at.dtype} ${at.shape} ${ArrayBuffer.isView(at.value) ? Buffer.from(at.value.buffer).toString("base64") : at.value}`;
-    }
-  };
-  visit(file);
-  file.close();
-  return found;
-}
-
-async function correlate(kind: string, name: string, options: CorrOptions): Promise<{ path: string; notes: string[]; bytes: number }> {
+async function correlate(
+  kind: "dense" | "sparse",
+  name: string,
+  options: CorrOptions,
+): Promise<{ path: string; notes: string[]; bytes: number }> {
   const path = join(ROOT, `${kind}-${name}.hdf`);
   const notes: string[] = [];
   const summary = await correlateFile(
     {
-      files: { input: inputs[kind]!, qmap },
+      files: { input: inputs[kind], qmap },
       options: { frameTimeS: 1e-3, ...options },
       out: path,
       overwrite: true,
@@ -64,7 +44,7 @@ async function correlate(kind: string, name: string, options: CorrOptions): Prom
 }
 
 describe("--streaming", () => {
-  const cases: [string, CorrOptions][] = [
+  const cases: ["dense" | "sparse", CorrOptions][] = [
     ["dense", { end: 200, threads: 1 }],
     ["dense", { end: 200, g2out: true, threads: 2, dpl: 2 }],
     ["sparse", { end: 200, threads: 1 }],
@@ -75,15 +55,15 @@ describe("--streaming", () => {
   it.each(cases)("writes the same %s result, %j", async (kind, options) => {
     const stream = await correlate(kind, "stream", { ...options, streaming: true });
     const batch = await correlate(kind, "batch", options);
-    expect(contents(stream.path)).toEqual(contents(batch.path));
+    expect(await contents(stream.path, RUN)).toEqual(await contents(batch.path, RUN));
     expect(stream.notes[0]).toMatch(/^streaming \d+ frames on \d+ pixels: takes at most \d+ MB/);
     expect([stream.bytes > 0, batch.bytes]).toEqual([true, 0]);
   });
 
   it("without knowing the length: the same but for the means over time, which are one row", async () => {
     const [stream, batch] = [
-      contents((await correlate("sparse", "open", { streaming: true })).path),
-      contents((await correlate("sparse", "all", {})).path),
+      await contents((await correlate("sparse", "open", { streaming: true })).path, RUN),
+      await contents((await correlate("sparse", "all", {})).path, RUN),
     ];
     const segments = "/xpcs/temporal_mean/scattering_1d_segments";
     expect(stream[segments]).toBe(stream["/xpcs/temporal_mean/scattering_1d"]);

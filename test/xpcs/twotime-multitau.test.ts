@@ -218,4 +218,15 @@ describe("a file with multi-tau two-time", () => {
       expect(await readNumbers(out, `/xpcs/twotime/${none}`)).toBeNull();
     expect(await readNumbers(out, "/xpcs/twotime/correlation_map/c2_00001")).toBeNull();
   });
+
+  it.each([{ window: 5 }, { compression: "gzip" }] as const)("alone does not take %j, which is about the matrix", async (given) => {
+    const { sample, input } = nexusSample(folder);
+    const qmap = join(folder, "matrix.hdf");
+    await writeQmap(qmap, sample);
+    const options: CorrOptions = { type: "twotime", c2: "multitau", frameTimeS: 1e-3, ...given };
+    const request = { files: { input, qmap }, options, out: join(folder, "no.hdf"), overwrite: false, provenance: {} };
+    await expect(correlateFile(request)).rejects.toThrow(
+      `--${Object.keys(given)[0]} is about the C2 matrix, which --c2 multitau does not make`,
+    );
+  });
 });

@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "bad_frames.hpp"
-#include "first_frames.hpp"
 #include "concurrent_sinks.hpp"
+#include "first_frames.hpp"
 #include "intake.hpp"
 #include "leverage.hpp"
 #include "partial_file.hpp"

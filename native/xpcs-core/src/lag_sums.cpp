@@ -1,7 +1,8 @@
 #include "lag_sums.hpp"
 
 #include <cstring>
-#include <initializer_list>
+
+#include "instruction_sets.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -229,13 +230,6 @@ constexpr LagSums kNeon{"neon",
 
 #endif
 
-const LagSums& choose() {
-  for (const char* name : {"avx512", "avx2", "neon"}) {
-    if (const LagSums* named = lag_sums_named(name)) return *named;
-  }
-  return kPortable;
-}
-
 }  // namespace
 
 const LagSums* lag_sums_named(const char* name) {
@@ -250,7 +244,7 @@ const LagSums* lag_sums_named(const char* name) {
 }
 
 const LagSums& lag_sums() {
-  static const LagSums& chosen = choose();
+  static const LagSums& chosen = *fastest(lag_sums_named);
   return chosen;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "instruction_sets.hpp"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 // GCC 12 warns about its own AVX-512 headers (its bug 105593).
@@ -361,13 +363,6 @@ constexpr LaneSums kDotprod{"neon-dotprod", bytes_dotprod, words_neon, halve_byt
 
 #endif
 
-const LaneSums& choose() {
-  for (const char* name : {"avx512", "avx2", "neon-dotprod", "neon"}) {
-    if (const LaneSums* named = lane_sums_named(name)) return *named;
-  }
-  return kPortable;
-}
-
 }  // namespace
 
 const LaneSums* lane_sums_named(const char* name) {
@@ -385,7 +380,7 @@ const LaneSums* lane_sums_named(const char* name) {
 }
 
 const LaneSums& lane_sums() {
-  static const LaneSums& chosen = choose();
+  static const LaneSums& chosen = *fastest(lane_sums_named);
   return chosen;
 }
 

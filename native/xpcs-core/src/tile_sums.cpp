@@ -1,7 +1,8 @@
 #include "tile_sums.hpp"
 
 #include <cstring>
-#include <initializer_list>
+
+#include "instruction_sets.hpp"
 
 namespace xpcs {
 namespace {
@@ -128,13 +129,6 @@ AddRow add_row_named(const char* name) {
   return std::strcmp(name, "portable") == 0 ? add_portable : nullptr;
 }
 
-AddRow choose() {
-  for (const char* name : {"avx512", "avx2"}) {
-    if (const AddRow named = add_row_named(name)) return named;
-  }
-  return add_portable;
-}
-
 RowSums add_up_lanes(const Lanes& sums) {
   RowSums out;
   out.products = add_up(sums.products);
@@ -158,7 +152,7 @@ RowSums add_up_lanes(const Lanes& sums) {
 }  // namespace
 
 RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive) {
-  static const AddRow chosen = choose();
+  static const AddRow chosen = fastest(add_row_named);
   Lanes sums;
   chosen(row, n, factor, alive, sums);
   return add_up_lanes(sums);

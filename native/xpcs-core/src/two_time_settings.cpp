@@ -114,6 +114,9 @@ void resolve_two_time(const Request& request, Settings& settings) {
   if (request.compression) set.compression = *request.compression;
   if (request.qBins) set.bins = *request.qBins;
   if (set.window == 0) throw Error(Code::invalid_argument, "--window starts at 1 frame");
+  if (!set.matrix() && (request.window || request.compression)) {
+    throw Error(Code::invalid_argument, std::string(request.window ? "--window" : "--compression") + " is about the C2 matrix, which --c2 multitau does not make; leave it out, or ask for --c2 both");
+  }
   std::sort(set.bins.begin(), set.bins.end());
   set.bins.erase(std::unique(set.bins.begin(), set.bins.end()), set.bins.end());
   set.memoryBytes = request.memoryGb ? static_cast<std::uint64_t>(*request.memoryGb * 1e9) : memory_available() / 5 * 4;

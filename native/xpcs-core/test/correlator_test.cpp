@@ -4,6 +4,7 @@
 #include <cstring>
 #include <random>
 
+#include "instruction_sets.hpp"
 #include "lag_sums.hpp"
 #include "lane_levels.hpp"
 #include "pixel_kernel.hpp"
@@ -70,7 +71,7 @@ TEST_CASE("pairing photons, walking levels and contiguous series give the same i
     add_pairs<std::int64_t, std::int64_t>(scheme, t, v, byPairs.data());
     add_levels<std::int64_t, std::int64_t>(scheme, t, v, byLevels.data());
     REQUIRE(byPairs == byLevels);
-    for (const char* name : {"portable", "avx2", "avx512", "neon"}) {
+    for (const char* name : kInstructionSets) {
       const LagSums* sums = lag_sums_named(name);
       if (sums == nullptr) continue;
       SeriesKernel kernel(*sums);
@@ -114,7 +115,7 @@ TEST_CASE("blocks side by side give the same integers as walking levels, from by
         if (scheme.delays[d].level >= base) plain[d * pixels + p] = curve[d];
       }
     }
-    for (const char* name : {"portable", "avx2", "avx512", "neon", "neon-dotprod"}) {
+    for (const char* name : kInstructionSets) {
       const LaneSums* sums = lane_sums_named(name);
       if (sums == nullptr) continue;
       LaneLevels levels(*sums);

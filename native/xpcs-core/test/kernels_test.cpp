@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/nonzero.hpp"
+#include "instruction_sets.hpp"
 #include "lag_sums.hpp"
 #include "lane_sums.hpp"
 #include "tile_sums.hpp"
@@ -25,7 +26,7 @@ void check_lists(std::mt19937& random) {
       for (std::uint32_t i = 0; i < words.size(); ++i) {
         if (words[i] != 0) expected.push_back(1000 + i);
       }
-      for (const char* name : {"portable", "avx2", "avx512"}) {
+      for (const char* name : kInstructionSets) {
         const NonzeroLists* lists = nonzero_lists_named(name);
         if (lists == nullptr) continue;
         std::vector<std::uint32_t> got(words.size() + kNonzeroSlack);
@@ -99,7 +100,7 @@ TEST_CASE("rows of a tile add up to the same bits on every instruction set") {
     };
     std::uint64_t products = 0;
     for (const std::int64_t value : row.products) products += static_cast<std::uint64_t>(value);
-    for (const char* name : {"portable", "avx2", "avx512"}) {
+    for (const char* name : kInstructionSets) {
       const auto got = sum_row_by(name, curve, n, flat ? row.factor.data() : nullptr, flat ? row.alive.data() : nullptr);
       if (!got) continue;
       REQUIRE(static_cast<std::uint64_t>(got->products) == products);

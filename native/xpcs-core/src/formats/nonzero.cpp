@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "../instruction_sets.hpp"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 // GCC 12 warns about its own AVX-512 headers (its bug 105593).
@@ -101,13 +103,6 @@ constexpr NonzeroLists kAvx512{"avx512", list_avx512<std::uint8_t>, list_avx512<
 
 #endif
 
-const NonzeroLists& choose() {
-  for (const char* name : {"avx512", "avx2"}) {
-    if (const NonzeroLists* named = nonzero_lists_named(name)) return *named;
-  }
-  return kPortable;
-}
-
 }  // namespace
 
 const NonzeroLists* nonzero_lists_named(const char* name) {
@@ -120,7 +115,7 @@ const NonzeroLists* nonzero_lists_named(const char* name) {
 }
 
 const NonzeroLists& nonzero_lists() {
-  static const NonzeroLists& chosen = choose();
+  static const NonzeroLists& chosen = *fastest(nonzero_lists_named);
   return chosen;
 }
 
