@@ -17,9 +17,15 @@ void prefetch(std::span<const std::uint32_t> words) {
   for (std::size_t i = 0; i < words.size() && i < 128; i += 16) __builtin_prefetch(words.data() + i);
 }
 
+/// The level where series begin, from the photons in the tile.
+std::uint32_t base_for(const TileTask& task, std::size_t tile, double photons) {
+  const std::size_t first = tile * kTilePixels;
+  return series_base(task.scheme, photons / static_cast<double>(std::min<std::size_t>(kTilePixels, task.part.pixelOfRank.size() - first)));
+}
+
 }  // namespace
 
-void CountTile::begin(const TileTask& task, std::size_t tile, double photons) {
+void CountTile::begin(const TileTask& task, std::size_t tile, std::uint32_t base) {
   task_ = &task;
   tile_ = static_cast<std::uint32_t>(tile);
   first_ = tile_ * kTilePixels;
@@ -40,7 +46,7 @@ void CountTile::begin(const TileTask& task, std::size_t tile, double photons) {
       alive_[p] = factor_[p] == 0 ? 0.0 : 1.0;
     }
   }
-  base_ = series_base(task.scheme, photons / pixels_);
+  base_ = base;
   pairReach_ = base_ == 0 ? 0 : static_cast<std::uint32_t>(std::min(std::uint64_t{2 * task.scheme.dpl + 1} << (base_ - 1), task.frames));
   chunkStart_ = 0;
   if (base_ < task.scheme.levels) {
@@ -94,6 +100,8 @@ void CountTile::close_window() {
 }
 
 /// A photon meets the one before it, which lies within reach, and those before that. False where they are too many to be known.
+/// kAgain: of its pairs a stream has counted those whose later block was settled.
+template <bool kAgain>
 bool CountTile::pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t count, std::uint64_t latest) {
   Recent& recent = recent_[pixel];
   const std::uint32_t shift = pairReach_ + 1;
@@ -101,7 +109,12 @@ bool CountTile::pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t cou
   const auto meet = [&](std::uint32_t then, std::uint64_t countThen) {
     if (shifted == then) return;  // another count of the same frame
     const auto product = static_cast<std::int64_t>(countThen * count);
-    for_each_delay(task_->scheme, then - shift, frame, base_, [&](std::size_t d) { products_[d * kTilePixels + pixel] += product; });
+    for_each_delay(task_->scheme, then - shift, frame, base_, [&](std::size_t d) {
+      if constexpr (kAgain) {
+        if (frame < settledEnd_[task_->scheme.delays[d].level]) return;
+      }
+      products_[d * kTilePixels + pixel] += product;
+    });
   };
   meet(static_cast<std::uint32_t>(latest >> 32), latest & 0xFFFFFFFF);
   std::uint32_t met = 0;
@@ -115,8 +128,10 @@ bool CountTile::pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t cou
   return met < kRecent;
 }
 
-template <bool kSeries, bool kPairs>
-void CountTile::walk_as(std::span<const IntegerBatch> batches) {
+template bool CountTile::pair<true>(std::uint32_t, std::uint32_t, std::uint32_t, std::uint64_t);
+
+template <bool kSeries, bool kPairs, class Batch>
+void CountTile::walk_as(std::span<const Batch> batches) {
   // Copies in registers: a store of a byte could change any member.
   std::uint8_t* const chunk = kSeries ? levels_.chunk() : nullptr;
   const std::uint32_t base = base_;
@@ -129,7 +144,7 @@ void CountTile::walk_as(std::span<const IntegerBatch> batches) {
   std::uint32_t stop = 0;
   std::uint32_t chunkStart = 0;
   for (std::size_t at = 0; at < batches.size(); ++at) {
-    const IntegerBatch& batch = batches[at];
+    const Batch& batch = batches[at];
     if (at + 1 < batches.size()) prefetch(batches[at + 1].words(tile_));
     const std::int64_t* large = batch.large(tile_).data();
     const std::uint32_t batchBase = batch.base();
@@ -159,7 +174,7 @@ void CountTile::walk_as(std::span<const IntegerBatch> batches) {
         const std::uint64_t before = latest[pixel];
         const std::uint32_t shifted = frame + reach + 1;
         latest[pixel] = std::uint64_t{shifted} << 32 | count;
-        if (shifted - static_cast<std::uint32_t>(before >> 32) <= reach) fits = pair(pixel, frame, count, before) && fits;
+        if (shifted - static_cast<std::uint32_t>(before >> 32) <= reach) fits = pair<false>(pixel, frame, count, before) && fits;
       }
       if (!fits) {
         apart_[pixel] = 1;
@@ -169,12 +184,15 @@ void CountTile::walk_as(std::span<const IntegerBatch> batches) {
   }
 }
 
-void CountTile::walk(std::span<const IntegerBatch> batches) {
+template <class Batch>
+void CountTile::walk_events(std::span<const Batch> batches) {
   const bool series = base_ < task_->scheme.levels;
   if (base_ == 0 && series) walk_as<true, false>(batches);
   else if (series) walk_as<true, true>(batches);
   else walk_as<false, true>(batches);
 }
+template void CountTile::walk_events(std::span<const IntegerBatch>);
+template void CountTile::walk_events(std::span<const TileWords>);
 
 /// The frames of one batch: into the chunk of level 0, and into the totals from stop to stop.
 void CountTile::take_lines(const DenseBatch& batch, std::uint32_t frames) {
@@ -233,13 +251,17 @@ void CountTile::walk(std::span<const DenseBatch> batches) {
   }
 }
 
-/// What is left when all photons are in.
-void CountTile::end_series() {
+/// The stops that are left when all photons are in.
+void CountTile::close_stops() {
   // The last stop of all is the end of the series.
   stop_until(task_->frames > 0 ? task_->frames - 1 : 0);
   const std::size_t stops = task_->stops.frame.size();
   for (; nextSnapshot_ < stops; ++nextSnapshot_) std::copy_n(total_.data(), pixels_, snapshots_.data() + nextSnapshot_ * kTilePixels);
   while (windowEnd_ != kNever) close_window();
+}
+
+void CountTile::end_series() {
+  close_stops();
   if (base_ < task_->scheme.levels) levels_.finish(static_cast<std::uint32_t>(task_->scheme.blocks(base_) - std::min<std::uint64_t>(chunkStart_, task_->scheme.blocks(base_))));
 }
 
@@ -355,7 +377,7 @@ template <class Sum>
 std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t tile, std::span<const IntegerBatch> batches, std::vector<double>& pixelMean) {
   std::size_t photons = 0;
   for (const IntegerBatch& batch : batches) photons += batch.size(tile);
-  begin(task, tile, static_cast<double>(photons));
+  begin(task, tile, base_for(task, tile, static_cast<double>(photons)));
   walk(batches);
   end_series();
   correlate_apart(batches);
@@ -364,7 +386,7 @@ std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t
 
 template <class Sum>
 std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t tile, std::span<const DenseBatch> batches, std::vector<double>& pixelMean) {
-  begin(task, tile, static_cast<double>(task.frames) * kTilePixels);
+  begin(task, tile, base_for(task, tile, static_cast<double>(task.frames) * kTilePixels));
   walk(batches);
   end_series();
   correlate_apart(batches);

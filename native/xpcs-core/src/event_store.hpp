@@ -82,6 +82,10 @@ class IntegerBatch {
   [[nodiscard]] std::uint32_t last_frame() const noexcept { return lastFrame_; }
   /// Bound of the sum of the magnitudes of one tile's counts.
   [[nodiscard]] double magnitude(std::size_t tile) const;
+  /// That it takes, about.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return sizeof *this + start_.back() * sizeof words_[0] + (start_.size() + largeStart_.size()) * sizeof start_[0] + large_.capacity() * sizeof large_[0];
+  }
 
  private:
   static_assert(kTileBits == 9, "the packing has 9 bits for the rank");
