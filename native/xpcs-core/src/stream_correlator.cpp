@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 16;
 constexpr std::size_t kPieceMost = std::size_t{1} << 18;
 constexpr std::size_t kEventBytes = 16;  // of one that waits for others
-/// Bytes per pixel of the photons in batches, 4 bytes each, at which they are folded, and at least of all pixels.
-constexpr std::uint64_t kPoolBytes = 128;
+/// Bytes per pixel of the photons in batches, 4 bytes each, at which they go to the tiles, and at least of all pixels.
+constexpr std::uint64_t kPoolBytes = 16;
 constexpr std::uint64_t kPoolLeast = std::uint64_t{1} << 20;
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
@@ -50,8 +50,8 @@ std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& opti
   const std::uint64_t W = options.staticWindow > 0 ? options.framesMax / options.staticWindow : 0;
   const std::uint64_t perPixel = D * (8 + 4) + 4 + levels * KeptLevel::bytes_max(KeptLevel::Form::ints, scheme.lag_max());
   const std::uint64_t state = tiles * (kTilePixels * perPixel + levels * sizeof(KeptLevel) + 1024);
-  // Batches, what of their photons is kept one by one, and those of tiles that have few.
-  const std::uint64_t photons = 2 * (photon_bytes(partition, options) + kPieceMost * 4) + kPiece * kEventBytes + tiles * kTilePixels * StreamTile::kFew * 6;
+  // Batches, the photons that the tiles hold until they are many, and those of them that are kept one by one afterwards.
+  const std::uint64_t photons = 2 * (photon_bytes(partition, options) + kPieceMost * 4) + kPiece * kEventBytes + tiles * kTilePixels * StreamTile::kManyFirst * 2 * 5;
   const std::uint64_t trace = 2 * 8 * std::min(options.intensityRows, options.framesMax);
   const std::uint64_t maps = 32ull * partition.pixels() + 16 * n;                    // partition and mean image
   const std::uint64_t runs = (tiles + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums

@@ -4,6 +4,12 @@
 
 namespace xpcs {
 
+/// Photons at which the tile folds them.
+std::size_t StreamTile::many(std::size_t tile) const {
+  constexpr std::size_t kTurns = 16;
+  return pixels_ * (frames() > 0 ? kMany : kMany + (kManyFirst - kMany) * (tile % kTurns) / kTurns);
+}
+
 /// No count is negative, and none of the pixels comes to count more than a narrow state holds.
 bool StreamTile::narrow(const StreamPart& part, std::size_t tile) const {
   double most = 0;
@@ -59,10 +65,8 @@ void StreamTile::keep_photons(const StreamPart& part, std::size_t tile, std::uin
 void StreamTile::fold(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker) {
   std::size_t photons = fresh_.size();
   for (const IntegerBatch& batch : batches) photons += batch.size(tile);
-  if (photons < kFew * pixels_ || task.frames <= frames()) {
-    for (const IntegerBatch& batch : batches) {
-      batch.for_each(tile, [&](std::uint32_t frame, std::uint32_t local, std::int64_t count) { fresh_.append(frame, local, count); });
-    }
+  if (photons < many(tile) || task.frames <= frames()) {
+    for (const IntegerBatch& batch : batches) fresh_.append(batch, tile);
     return;
   }
   const std::vector<TileWords> context = context_.parts();

@@ -17,14 +17,16 @@ struct StreamWorker {
 
 class StreamTile {
  public:
-  /// Photons per pixel below which a tile keeps its photons: a dark tile costs nothing but these.
-  static constexpr std::size_t kFew = 8;
+  /// Photons per pixel at which a tile folds them: a dark tile costs nothing but these.
+  static constexpr std::size_t kMany = 32;
+  /// And those up to which it may wait the first time: tiles that are lit alike take turns.
+  static constexpr std::size_t kManyFirst = 48;
   /// Photons per pixel, on average, that may be kept of frames that the state covers.
   static constexpr double kContextMost = 2;
 
   explicit StreamTile(std::uint32_t pixels) : pixels_(pixels) {}
 
-  /// Takes in what the batches hold of the tile; they are not needed any more. Photons from task.frames on, of the newest frame, are kept.
+  /// Takes what the batches hold of the tile; they are not needed any more. Photons from task.frames on, of the newest frame, are kept.
   /// task.scheme is StreamScheme::settled_scheme of task.frames, its stops are the delays before.
   void fold(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker);
   /// The runs of the tile after task.frames frames, their windows those behind the ones that are taken out. Changes nothing.
@@ -54,6 +56,7 @@ class StreamTile {
   [[nodiscard]] std::size_t bytes() const noexcept { return context_.bytes() + fresh_.bytes() + state_.bytes() + (wide_ ? wide_->bytes() : 0); }
 
  private:
+  [[nodiscard]] std::size_t many(std::size_t tile) const;
   [[nodiscard]] bool narrow(const StreamPart& part, std::size_t tile) const;
   [[nodiscard]] std::uint32_t fine_level(const StreamScheme& stream, std::uint64_t frames, double photons) const;
   void keep_photons(const StreamPart& part, std::size_t tile, std::uint64_t from, std::uint64_t frames);

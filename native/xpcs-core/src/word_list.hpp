@@ -1,6 +1,7 @@
 // Photons of one tile in the order of their frames, packed as in event_store.hpp, any number of frames: what a stream keeps of a tile
 // beside the batches of all tiles.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -39,11 +40,26 @@ class WordList {
     std::uint32_t packed = static_cast<std::uint32_t>(count);
     if (static_cast<std::uint64_t>(count) >= IntegerBatch::kEscape) {
       packed = IntegerBatch::kEscape;
-      grow(large_);
+      grow(large_, 1);
       large_.push_back(count);
     }
-    grow(words_);
+    grow(words_, 1);
     words_.push_back((frame - parts_.back().base) << IntegerBatch::kFrameShift | local << IntegerBatch::kRankShift | packed);
+  }
+  /// The batch's photons of a tile, none of them before the frame of the last one here.
+  void append(const IntegerBatch& batch, std::size_t tile) {
+    const std::span<const std::uint32_t> words = batch.words(tile);
+    if (words.empty()) return;
+    if (parts_.empty() || batch.base() < parts_.back().base || batch.last_frame() - parts_.back().base >= IntegerBatch::kFrames) {
+      parts_.push_back({batch.base(), static_cast<std::uint32_t>(words_.size()), static_cast<std::uint32_t>(large_.size())});
+    }
+    const std::uint32_t later = (batch.base() - parts_.back().base) << IntegerBatch::kFrameShift;
+    grow(words_, words.size());
+    for (const std::uint32_t word : words) words_.push_back(word + later);
+    const std::span<const std::int64_t> large = batch.large(tile);
+    if (large.empty()) return;
+    grow(large_, large.size());
+    large_.insert(large_.end(), large.begin(), large.end());
   }
   [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -69,10 +85,10 @@ class WordList {
   struct Part {
     std::uint32_t base, word, large;  ///< the first frame; where it begins
   };
-  /// Room for one more, little more than is needed.
+  /// Room for n more, little more than is needed.
   template <class T>
-  static void grow(std::vector<T>& values) {
-    if (values.size() == values.capacity()) values.reserve(values.size() + values.size() / 4 + 8);
+  static void grow(std::vector<T>& values, std::size_t n) {
+    if (values.size() + n > values.capacity()) values.reserve(values.size() + std::max(values.size() / 4 + 8, n));
   }
 
   std::vector<Part> parts_;

@@ -23,7 +23,7 @@ struct StreamOptions {
   std::uint32_t staticWindow = 0;
   /// Rows of the intensity against time; when frames outnumber them, a row is the mean of 2, 4, 8, ... frames.
   std::uint64_t intensityRows = 65536;
-  /// Bytes of photons that wait to be folded in together, about 4 each; 0: 128 a pixel, and at least 1 MB.
+  /// Bytes of photons, about 4 each, that wait for others before they go to their tiles; 0: 16 a pixel, and at least 1 MB.
   std::uint64_t photonBytes = 0;
   /// Bytes that the correlator may take.
   std::uint64_t bytesMax = 0xFFFFFFFFFFFFFFFF;
