@@ -94,7 +94,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   logs: z.strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs }).transform((request) => withoutUndefined(request)),
   addToken: tokenRequest,
   tokens: empty,
-  revokeToken: z.strictObject({ id }),
+  revokeToken: z.strictObject({ id, descendants: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
   backup: z.strictObject({ id: id.nullable(), part: count }),
 };
 

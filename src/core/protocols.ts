@@ -4,7 +4,7 @@
  * assignable to `I`, so a caller never knows where the actor lives.
  * Mutating methods say what makes a repeat harmless, because UNAVAILABLE and DEADLINE_EXCEEDED leave the outcome unknown.
  */
-import type { Party, Role, TokenId, TokenRequest, TokenView } from "./access.js";
+import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
 import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
@@ -112,8 +112,8 @@ export interface ClientApi {
   addToken(request: TokenRequest): Promise<{ token: TokenView }>;
   /** All tokens, newest first; also those that ended lately. */
   tokens(request: Record<string, never>): Promise<{ tokens: TokenView[] }>;
-  /** Ends a token, and closes the links that were opened with it. Idempotent. */
-  revokeToken(request: { id: TokenId }): Promise<{ token: TokenView }>;
+  /** Ends a token, with `descendants` also those made with it; closes the links that were opened with them. Idempotent. */
+  revokeToken(request: { id: TokenId; descendants?: boolean }): Promise<Revoked>;
   /**
    * The whole ledger as text (docs/operations.md), as it is when part 0 is asked for. The parts come one after the other, under the id that
    * part 0 has answered with; the last part may be asked for again.
