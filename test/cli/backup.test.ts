@@ -41,7 +41,10 @@ async function begun(file: string): Promise<void> {
   while (!existsSync(`${file}.partial`) || statSync(`${file}.partial`).size === 0) await new Promise((next) => setTimeout(next, 2));
 }
 
-describe("xpcs ledger backup", () => {
+/** Several processes each, on a machine that may be busy. */
+const PATIENCE = { timeout: 120_000 };
+
+describe("xpcs ledger backup", PATIENCE, () => {
   it("is one moment of a central under load, and another central goes on from it", async () => {
     const central = await running(folder());
     await fill(central, 3);
