@@ -6,13 +6,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { tokenHash } from "./actors/token-file.js";
 import { makeToken } from "./actors/tokens.js";
-import type { TokenId, TokenRequest, TokenView } from "./core/access.js";
+import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js";
 import type { Clock } from "./core/clock.js";
 import { isCode, XpcsError } from "./core/errors.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
-import { CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
+import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
 import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
@@ -20,7 +20,7 @@ import { type Connection, openSession } from "./wire/connect.js";
 import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconnecting.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
-export type { Role, TokenRequest, TokenView } from "./core/access.js";
+export type { Revoked, Role, TokenRequest, TokenView } from "./core/access.js";
 export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
 export {
@@ -140,8 +140,16 @@ export interface XpcsClient {
   createToken(request: Omit<TokenRequest, "hash">): Promise<NewToken>;
   /** All tokens, newest first; also those that ended in the last 90 days. */
   tokens(): Promise<TokenView[]>;
-  /** Ends a token, and closes what was opened with it. @throws NOT_FOUND */
-  revokeToken(id: TokenId): Promise<TokenView>;
+  /**
+   * Ends a token, and closes what was opened with it; with `descendants` also all that was made with it.
+   * @throws NOT_FOUND
+   */
+  revokeToken(id: TokenId, options?: { readonly descendants?: boolean }): Promise<Revoked>;
+  /**
+   * The whole ledger as it is now, as the text that `xpcs ledger import` takes; ends after the last byte.
+   * @throws PERMISSION_DENIED not an operator of all experiments · NOT_FOUND central was restarted meanwhile: begin again · OVERLOADED
+   */
+  backup(): AsyncGenerator<Uint8Array>;
   close(): void;
 }
 
@@ -231,7 +239,16 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
       return { token, view: (await call((api) => api.addToken({ ...request, hash: tokenHash(token) }))).token };
     },
     tokens: async () => (await call((api) => api.tokens({}))).tokens,
-    revokeToken: async (id) => (await call((api) => api.revokeToken({ id }))).token,
+    revokeToken: (id, { descendants = false } = {}) => call((api) => api.revokeToken({ id, ...(descendants ? { descendants } : {}) })),
+    async *backup() {
+      let id: string | null = null;
+      for (let part = 0, last = false; !last; part += 1) {
+        const of: string | null = id;
+        const answer: BackupPart = await call((api) => api.backup({ id: of, part }));
+        ({ id, last } = answer);
+        yield answer.data;
+      }
+    },
     close: () => link.close(),
   };
   return client;

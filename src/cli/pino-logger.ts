@@ -4,6 +4,7 @@
  */
 import { type DestinationStream, pino } from "pino";
 import type { LogFields, Logger } from "../core/log.js";
+import { visibleJson, visibleText } from "./visible-text.js";
 
 export interface PinoLoggerOptions {
   /** One JSON object per line instead of `time level event key=value`. */
@@ -16,7 +17,7 @@ export interface PinoLoggerOptions {
 /** A logger that writes synchronously, so that the last line before a crash is not lost. */
 export function createPinoLogger(options: PinoLoggerOptions): Logger {
   const target = options.stream ?? pino.destination({ fd: 2, sync: true });
-  const destination: DestinationStream = options.json ? target : { write: (line) => target.write(humanLine(line)) };
+  const destination: DestinationStream = { write: (line) => target.write(options.json ? visibleLine(line) : humanLine(line)) };
   const logger = pino(
     {
       base: null,
@@ -35,6 +36,11 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger {
   };
 }
 
+/** pino's line, whose end must stay. */
+function visibleLine(json: string): string {
+  return `${visibleJson(json.trimEnd())}\n`;
+}
+
 /** `12:03:04.120 warn  lease.lost  job=j7 epoch=2` from pino's JSON line. */
 function humanLine(json: string): string {
   const { time, level, event, ...fields } = JSON.parse(json) as Record<string, unknown>;
@@ -45,5 +51,5 @@ function humanLine(json: string): string {
 
 function humanValue(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return /[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text;
+  return visibleText(/[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text);
 }
