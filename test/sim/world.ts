@@ -90,7 +90,7 @@ export class World {
     this.#replacements = replacements;
     this.network = new Network(this.stream(), (what) => this.marks.add(what));
     this.store = memoryStore(() => this.#sync());
-    for (const folder of ["/data", "/out", ...SITE_NAMES.map((name) => `/work/${name}`)]) this.files.folder(folder);
+    for (const folder of ["/data", "/out", ...SITE_NAMES.map((name) => `/sites/${name}`)]) this.files.folder(folder);
     for (const name of ["in.bin", "q.hdf"]) this.files.write(`/data/${name}`, name);
     this.files.onPublish = (path, text) => {
       const askedMs = this.#renewed.get(text) ?? "lost";
@@ -211,7 +211,7 @@ export class World {
         apps: ["xpcs.noop", "xpcs.corr"],
         commands: {},
         capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
-        workDir: `/work/${name}`,
+        workDir: `/sites/${name}`,
         dial,
         kernels: this.#kernels(process),
         clock,
