@@ -128,6 +128,12 @@ export class KeptProcess {
     return this.#log();
   }
 
+  /** SIGKILL, for good. */
+  end(): void {
+    this.#ended = true;
+    if (this.up) this.#child?.kill("SIGKILL");
+  }
+
   /** SIGTERM, for good. @returns the exit code; null when it had to be killed */
   async stop(withinMs: number): Promise<number | null> {
     this.#ended = true;

@@ -34,7 +34,11 @@ function tearLog(ledger: string, rng: () => number): void {
     noise.writeUInt16LE(noise.length + 100, 4);
     noise[6] = 1;
   }
-  appendFileSync(join(ledger, log), noise);
+  try {
+    appendFileSync(join(ledger, log), noise);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+  }
 }
 
 const stop = async (process: KeptProcess, ms: number) => {

@@ -122,9 +122,15 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   writeFileSync(join(folder, "apps.json"), JSON.stringify(COPY_APP));
   const run = await writeDetectorRun(folder, { frames: 2_000, photonsPerFrame: 100 });
   const publications = watchNames(results);
+  const processes: KeptProcess[] = [];
+  const endAll = () => {
+    for (const process of processes) process.end();
+  };
+  process.once("exit", endAll);
 
   const port = await freePort();
   const central = new KeptProcess("central", ["central", "--data", data, "--listen", `127.0.0.1:${port}`]);
+  processes.push(central);
   const { operatorToken, siteToken } = (await central.start()) as { operatorToken: string; siteToken: string };
   const proxies = new Map<string, TcpProxy>();
   for (const name of [...SITES, ...CLIENTS]) proxies.set(name, await TcpProxy.listen(port));
@@ -136,6 +142,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
         ...["--slots", "3", "--threads", "1", "--apps", join(folder, "apps.json"), "--grace", "20"],
       ]),
   );
+  processes.push(...sites);
   await Promise.all(sites.map((site) => site.start()));
   say(`central is process of port ${port}, sites ${SITES.join(", ")} are up; seed ${seed}`);
 
@@ -147,7 +154,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
     }
   }, SAMPLE_MS);
 
-  const history = new History();
+  const history = new History((first) => say(`BROKEN ${first.message}`));
   const loading = new AbortController();
   const following = new AbortController();
   const watcher = await connect(`ws://127.0.0.1:${port}`, { token: operatorToken, patienceMs: 60_000 });
@@ -243,7 +250,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   for (const [name, { flat, firstMb, lastMb }] of Object.entries(memory))
     if (flat === false) broken.push(`memory of ${name} grew from ${firstMb.toFixed(0)} to ${lastMb.toFixed(0)} MB`);
   for (const proxy of proxies.values()) await proxy.close();
-  const processes = [central, ...sites];
+  process.removeListener("exit", endAll);
   if (broken.length > 0) {
     for (const process of processes) writeFileSync(join(folder, `${process.name}.log`), process.log());
     say(`the ledger, the results and the logs are kept in ${folder}`);
