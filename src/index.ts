@@ -12,7 +12,7 @@ import { isCode, XpcsError } from "./core/errors.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
-import { CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
+import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
 import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
@@ -145,6 +145,11 @@ export interface XpcsClient {
    * @throws NOT_FOUND
    */
   revokeToken(id: TokenId, options?: { readonly descendants?: boolean }): Promise<Revoked>;
+  /**
+   * The whole ledger as it is now, as the text that `xpcs ledger import` takes; ends after the last byte.
+   * @throws PERMISSION_DENIED not an operator of all experiments · NOT_FOUND central was restarted meanwhile: begin again · OVERLOADED
+   */
+  backup(): AsyncGenerator<Uint8Array>;
   close(): void;
 }
 
@@ -235,6 +240,15 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     },
     tokens: async () => (await call((api) => api.tokens({}))).tokens,
     revokeToken: (id, { descendants = false } = {}) => call((api) => api.revokeToken({ id, ...(descendants ? { descendants } : {}) })),
+    async *backup() {
+      let id: string | null = null;
+      for (let part = 0, last = false; !last; part += 1) {
+        const of: string | null = id;
+        const answer: BackupPart = await call((api) => api.backup({ id: of, part }));
+        ({ id, last } = answer);
+        yield answer.data;
+      }
+    },
     close: () => link.close(),
   };
   return client;

@@ -83,7 +83,7 @@ function tellSites(central: Central, ids: readonly JobId[]): void {
 }
 
 /** The jobs' part of the client's interface of `central`, in the name of `principal`. */
-export function clientSession(central: Central, principal: Principal): Omit<ClientApi, "addToken" | "tokens" | "revokeToken"> {
+export function clientSession(central: Central, principal: Principal): Omit<ClientApi, "addToken" | "tokens" | "revokeToken" | "backup"> {
   const by = principal.person;
   const horizon = new Horizon(central, principal);
   const everything = () => true;

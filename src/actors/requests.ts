@@ -95,6 +95,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   addToken: tokenRequest,
   tokens: empty,
   revokeToken: z.strictObject({ id, descendants: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
+  backup: z.strictObject({ id: id.nullable(), part: count }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */

@@ -81,7 +81,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "ledger",
     group: "Run the service",
-    summary: "check, export and import the ledger of a stopped central",
+    summary: "back up, check, export and import the ledger of central",
     load: async () => (await import("./ledger.js")).registerLedger,
   },
   {

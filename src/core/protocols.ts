@@ -50,6 +50,13 @@ export interface LogPart {
   readonly ended: boolean;
 }
 
+/** A part of a backup: bytes of UTF-8, cut anywhere. */
+export interface BackupPart {
+  readonly id: string;
+  readonly data: Uint8Array;
+  readonly last: boolean;
+}
+
 export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
@@ -107,6 +114,12 @@ export interface ClientApi {
   tokens(request: Record<string, never>): Promise<{ tokens: TokenView[] }>;
   /** Ends a token, with `descendants` also those made with it; closes the links that were opened with them. Idempotent. */
   revokeToken(request: { id: TokenId; descendants?: boolean }): Promise<Revoked>;
+  /**
+   * The whole ledger as text (docs/operations.md), as it is when part 0 is asked for. The parts come one after the other, under the id that
+   * part 0 has answered with; the last part may be asked for again.
+   * @throws NOT_FOUND central has no such backup: it was finished, left alone for too long, or central was restarted · OVERLOADED
+   */
+  backup(request: { id: string | null; part: number }): Promise<BackupPart>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -122,6 +135,7 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   addToken: true,
   tokens: true,
   revokeToken: true,
+  backup: true,
 };
 
 export interface LeaseRef {
