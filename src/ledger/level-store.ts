@@ -114,10 +114,12 @@ export async function openLevelStore(dir: string): Promise<EventStore> {
     throw error;
   }
   const write = async (entries: readonly (readonly [string, unknown])[]) => {
-    const puts = entries.map(([key, value]) => ({ type: "put" as const, key, value: seal(value) }));
+    // Not the batch of an array, which copies and looks at each entry for twice the time.
+    const batch = db.batch();
+    for (const [key, value] of entries) batch.put(key, seal(value));
     try {
       // Without sync an acknowledged event could be lost with the power.
-      await db.batch(puts, { sync: true });
+      await batch.write({ sync: true });
     } catch (error) {
       throw new XpcsError("IO_FAILED", `cannot write the ledger ${dir}: ${error instanceof Error ? error.message : String(error)}`);
     }
