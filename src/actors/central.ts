@@ -12,6 +12,7 @@ import type { Command } from "../ledger/decide.js";
 import type { LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
+import type { StoreSnapshot } from "../ledger/store.js";
 import type { Policy } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
@@ -118,6 +119,11 @@ export class Central {
     this.feed.changed(event.job);
     if (event.type === "leased" || event.type === "resumed") this.terms.grant(event.job, event.epoch, this.clock.monotonicMs());
     else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
+  }
+
+  /** What is durable now, for reading while central goes on. */
+  moment(): StoreSnapshot {
+    return this.#ledger.moment();
   }
 
   /** Within a turn: runs `run` when the turn is durable. */
