@@ -27,6 +27,7 @@ import { type Health, httpApi } from "./http-api.js";
 import { createIdSource } from "./ids.js";
 import { ledgerAdmin } from "./ledger-admin.js";
 import { createMetrics } from "./metrics.js";
+import type { QuotaRules } from "./quotas.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
 
@@ -41,6 +42,8 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** Absent: no bounds. */
+  readonly quotas?: QuotaRules;
   /** Speak TLS: with a certificate of one's own, or with one that is made in `dir` ("made"). */
   readonly tls?: Certificate | "made";
   /** Allow a plain websocket on an address that is not loopback. */
@@ -141,6 +144,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     logger,
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
+    ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     observer: metrics,
     onDead: (error) => {

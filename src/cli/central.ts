@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
 import { type Certificate, readCertificate } from "../actors/certificate.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
@@ -10,6 +11,7 @@ import { POLICIES } from "../router/registry.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSettingsFile } from "./settings-file.js";
 
 interface Address {
   readonly host: string;
@@ -20,6 +22,7 @@ interface CentralOptions {
   readonly data: string;
   readonly listen: Address;
   readonly policy: string;
+  readonly settings?: string;
   readonly tls?: true;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -57,6 +60,7 @@ function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; 
 }
 
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
+  const { quotas } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
   const dir = resolve(options.data);
   const central = await startCentral({
     dir,
@@ -66,6 +70,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     randomBytes,
     policy: options.policy,
     ...(await tlsOf(options)),
+    quotas,
     insecure: options.insecure === true,
   });
   const { url, pin, firstTokens } = central;
@@ -95,6 +100,7 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
+    .option("--settings <file>", "quotas of experiments and persons (docs/settings.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")
     .option("--tls-key <file>", "private key of the certificate (PEM)")
