@@ -54,7 +54,7 @@ function page(
 
 /** The jobs that match, newest first, from the one after the cursor. */
 function matching({ state, terms }: Central, horizon: Horizon, { after, ...filter }: Omit<JobQuery, "limit">): Iterable<JobRecord> {
-  const from = after === undefined ? state.order.length : horizon.job(after).index;
+  const from = after === undefined ? state.order.end : horizon.job(after).index;
   return findJobs(state, filter, from, (job) => viewState(job, terms.get(job.id)));
 }
 
