@@ -12,7 +12,6 @@ import type { Command } from "../ledger/decide.js";
 import type { LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
-import type { StoreSnapshot } from "../ledger/store.js";
 import type { Policy } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
@@ -21,7 +20,7 @@ import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { Sites } from "./presence.js";
-import { jobView, siteView } from "./views.js";
+import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
@@ -37,6 +36,8 @@ export interface CentralOptions {
     events(events: readonly LedgerEvent[]): void;
     committed(durationMs: number): void;
   };
+  /** Why no new work is taken, or null. */
+  readonly refusal?: () => XpcsError | null;
   /** Called once when the ledger cannot be written: this central is over. */
   readonly onDead: (error: XpcsError) => void;
 }
@@ -54,22 +55,26 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
-  readonly #ledger: Ledger;
+  /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
+  readonly ledger: Ledger;
   readonly #policy: Policy;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
   #afterCommit: (() => void)[] = [];
   #reaper: Timer | null = null;
+  readonly #refusal: () => XpcsError | null;
+  #checkpointWanted = false;
 
   constructor(options: CentralOptions) {
     this.clock = options.clock;
     this.newJobId = options.newJobId;
     this.logs = options.logs;
-    this.#ledger = options.ledger;
+    this.ledger = options.ledger;
     this.#policy = options.policy;
     this.#logger = options.logger;
     this.#observer = options.observer;
+    this.#refusal = options.refusal ?? (() => null);
     this.sites = new Sites(LIMITS.leaseMs);
     this.terms = new LeaseTerms(LIMITS.leaseMs);
     this.feed = new ChangeFeed(this.state, options.incarnation);
@@ -86,7 +91,7 @@ export class Central {
   }
 
   get state(): State {
-    return this.#ledger.state;
+    return this.ledger.state;
   }
 
   /** Runs `turn` alone, and resolves with its result when everything it saw and did is durable. */
@@ -101,7 +106,7 @@ export class Central {
    * @throws what the ledger's rules refuse
    */
   execute(command: Command, by?: string): readonly LedgerEvent[] {
-    const events = this.#ledger.execute(command, this.clock.nowMs(), by);
+    const events = this.ledger.execute(command, this.clock.nowMs(), by);
     this.#observer?.events(events);
     for (const event of events) {
       if ("job" in event) this.#jobChanged(event);
@@ -121,9 +126,15 @@ export class Central {
     else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
   }
 
-  /** What is durable now, for reading while central goes on. */
-  moment(): StoreSnapshot {
-    return this.#ledger.moment();
+  /** @throws OVERLOADED nothing new is taken now */
+  checkRoom(): void {
+    const refusal = this.#refusal();
+    if (refusal !== null) throw refusal;
+  }
+
+  /** Within a turn: the ledger writes a checkpoint with it. */
+  wantCheckpoint(): void {
+    this.#checkpointWanted = true;
   }
 
   /** Within a turn: runs `run` when the turn is durable. */
@@ -135,11 +146,13 @@ export class Central {
     this.#dispatch();
     const after = this.#afterCommit;
     this.#afterCommit = [];
-    if (this.#ledger.hasUncommitted) {
+    if (this.ledger.hasUncommitted) {
       const startMs = this.clock.monotonicMs();
-      await this.#ledger.commit();
+      await this.ledger.commit();
       this.#observer?.committed(this.clock.monotonicMs() - startMs);
     }
+    if (this.#checkpointWanted) await this.ledger.checkpoint();
+    this.#checkpointWanted = false;
     for (const run of after) run();
     this.feed.wake();
   }
@@ -178,7 +191,7 @@ export class Central {
     const now = this.clock.nowMs();
     const waitsFor = (job: JobRecord) =>
       job.state === "awaiting-parents" ? parentsReason(job, this.state) : waitReason(job, loads, this.#policy, now);
-    return (job) => jobView(job, this.terms.get(job.id), waitsFor);
+    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }
 
   /** Within a turn: all sites, sorted by name. */
@@ -214,6 +227,6 @@ export class Central {
     this.#reaper?.cancel();
     this.feed.stop();
     await this.#mailbox.idle();
-    await this.#ledger.close();
+    await this.ledger.close();
   }
 }

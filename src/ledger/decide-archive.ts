@@ -58,6 +58,7 @@ export function liveJobsOf(state: State, experiment: string): JobRecord[] {
   return found.reverse();
 }
 
+/** An experiment leaves when all its jobs have ended, and the file that somebody keeps has them as they are. */
 export function remove(state: State, command: Remove, now: number): readonly LedgerEvent[] | XpcsError {
   const { experiment, archived, archivedKeys, jobs, sequence } = command;
   const live = liveJobsOf(state, experiment);

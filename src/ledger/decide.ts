@@ -110,11 +110,16 @@ function endAttempt(state: State, job: JobRecord, ending: Ending, now: number): 
   return { ...base, next: "retry", notBefore: ending.outcome === "lost" ? now : now + retryDelayMs(counted, job.spec.retryDelayMs) };
 }
 
+/** The refusal of a key that another request came with. */
+export function keyConflict(key: string): XpcsError {
+  return new XpcsError("KEY_CONFLICT", `the key "${key}" was used for another request: use a new key for a new request`);
+}
+
 function submit(state: State, command: Of<"submit">, now: number): Decision {
   const known = state.keys.get(command.key);
   if (known !== undefined) {
     if (known.digest === command.digest) return [];
-    return new XpcsError("KEY_CONFLICT", `the key "${command.key}" was used for another request: use a new key for a new request`);
+    return keyConflict(command.key);
   }
   const { key, digest } = command;
   const events: LedgerEvent[] = [];

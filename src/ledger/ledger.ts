@@ -113,6 +113,12 @@ export class Ledger {
     return this.state.sequence - this.#store.base;
   }
 
+  /** When the first event since the base was, ms since 1970; null: there is none. */
+  async firstEventMs(): Promise<number | null> {
+    for await (const { event } of this.#store.events(this.#store.base)) return event.at;
+    return null;
+  }
+
   /** Makes what is durable now the beginning of the ledger: the events so far are past then. Turns and commits go on meanwhile. */
   async rebase(): Promise<void> {
     await this.#store.rebase();

@@ -1,12 +1,12 @@
 /**
  * The ledger in LevelDB: `event/<sequence>`, `record/<name>`, `archive/<name>`, `base/<sequence>/<name>`, `meta/<name>`. Values are a CRC-32 and JSON
- * (level-values.ts). LevelDB's own lock keeps a second central out. What must last is synced.
+ * (level-store-values.ts). LevelDB's own lock keeps a second central out. What must last is synced.
  */
 import { Level } from "level";
 import { XpcsError } from "../core/errors.js";
 import type { StateRecord } from "./checkpoint.js";
 import { EVENT_VERSION, type LedgerEvent } from "./events.js";
-import { type Db, readMeta, readRange, type Snapshot, seal, sequenceName, unseal } from "./level-values.js";
+import { type Db, readMeta, readRange, type Snapshot, seal, sequenceName, unseal } from "./level-store-values.js";
 import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredEvent, type StoredText } from "./store.js";
 import { upcast } from "./upcast.js";
 
@@ -175,7 +175,7 @@ class LevelStore implements EventStore {
     let batch: Write[] = [];
     const range = { prefix: "event/", upTo: sequenceName(this.#base), reverse: true };
     for await (const { name, json } of readRange(this.#db, this.#dir, range)) {
-      if (isOver(() => eventOf(json), Number(name), bytes)) {
+      if (isOver(json, Number(name), bytes)) {
         forgotten += 1;
         batch.push({ del: `event/${name}` });
       } else bytes += json.length;

@@ -31,7 +31,7 @@ function canonical(value: unknown): string {
 }
 
 /** Names of what differs. A field that the checkpoint lacks was not kept by the version that wrote it. */
-function differingFields(checkpoint: object, replayed: object): string[] {
+export function differingFields(checkpoint: object, replayed: object): string[] {
   const is = replayed as Readonly<Record<string, unknown>>;
   return Object.entries(checkpoint).flatMap(([field, value]) => (canonical(value) === canonical(is[field]) ? [] : [field]));
 }

@@ -157,8 +157,8 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     ]);
     expect(await collect(next.events(next.base))).toEqual([{ sequence: 4, event: event(4) }]);
     const asked: number[] = [];
-    const { forgotten, bytes } = await next.forget((of, sequence, soFar) => {
-      expect(of()).toEqual(event(sequence));
+    const { forgotten, bytes } = await next.forget((json, sequence, soFar) => {
+      expect(JSON.parse(json)).toEqual([EVENT_VERSION, event(sequence)]);
       expect(soFar > 0).toBe(sequence < 3);
       asked.push(sequence);
       return sequence !== 3;
