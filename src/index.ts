@@ -170,18 +170,43 @@ export interface NewToken {
   readonly view: TokenView;
 }
 
-/** Jobs of one submit call: keeps a request well under the frame limit, whatever the paths. */
-const SUBMIT_CHUNK = 100;
+/** Jobs of one submit call, and the characters of their JSON: keeps a request under the frame limit, at 3 bytes a character. */
+const SUBMIT_JOBS = 500;
+const SUBMIT_CHARS = 300_000;
+/** Submit calls on their way at a time: central decides on one while others travel and the disk works. */
+const SUBMITS_IN_FLIGHT = 4;
 
 function inChunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }
 
+/** Always the same for the same jobs: a repeat under the same key must make the same calls. */
+function inSubmitChunks(jobs: readonly JobSpec[]): JobSpec[][] {
+  const chunks: JobSpec[][] = [];
+  let chunk: JobSpec[] = [];
+  let chars = 0;
+  for (const job of jobs) {
+    const size = JSON.stringify(job).length;
+    if (chunk.length > 0 && (chunk.length >= SUBMIT_JOBS || chars + size > SUBMIT_CHARS)) {
+      chunks.push(chunk);
+      chunk = [];
+      chars = 0;
+    }
+    chunk.push(job);
+    chars += size;
+  }
+  return chunk.length === 0 ? chunks : [...chunks, chunk];
+}
+
+const isPlace = (parent: string): boolean => /^#\d+$/.test(parent);
+
+const namesPlaces = ({ parents = [] }: JobSpec): boolean => parents.some(isPlace);
+
 /** Parents that a request names by place (`#n`), as the calls so far have made them: their ids, or their place within the next call. */
 function withKnownParents(spec: JobSpec, ids: readonly JobId[]): JobSpec {
   if (spec.parents === undefined) return spec;
   const known = (parent: string): string => {
-    if (!/^#\d+$/.test(parent)) return parent;
+    if (!isPlace(parent)) return parent;
     const place = Number(parent.slice(1));
     return ids[place] ?? `#${place - ids.length}`;
   };
@@ -227,13 +252,21 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
 
   const client: XpcsClient = {
     async submit({ jobs, key = randomUUID() }) {
-      const chunks = inChunks(jobs, SUBMIT_CHUNK);
+      const chunks = inSubmitChunks(jobs);
       const ids: JobId[] = [];
+      const going: Promise<{ jobs: JobId[] }>[] = [];
       for (const [at, chunk] of chunks.entries()) {
+        // A parent by its place may be in any call before.
+        const inFlightMax = chunk.some(namesPlaces) ? 0 : SUBMITS_IN_FLIGHT - 1;
+        while (going.length > inFlightMax) ids.push(...(await going.shift()!).jobs);
         const chunkKey = chunks.length === 1 ? key : `${key}.${at}`;
         const specs = chunk.map((spec) => withKnownParents(spec, ids));
-        ids.push(...(await call((api) => api.submit({ key: chunkKey, jobs: specs }))).jobs);
+        const answer = call((api) => api.submit({ key: chunkKey, jobs: specs }));
+        // Whoever waits for it hears of a failure; the others of the same submission may fail unheard.
+        answer.catch(() => {});
+        going.push(answer);
       }
+      for (const answer of going) ids.push(...(await answer).jobs);
       return { jobs: ids };
     },
     jobs: (query = {}) => call((api) => api.jobs(query)),

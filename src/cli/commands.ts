@@ -106,6 +106,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: "watch", group: "Jobs", summary: "follow jobs until they end", load: async () => (await import("./watch.js")).registerWatch },
   {
+    name: "wait",
+    group: "Jobs",
+    summary: "wait until jobs have ended: for scripts",
+    load: async () => (await import("./wait.js")).registerWait,
+  },
+  {
     name: "logs",
     group: "Jobs",
     summary: "what a command has written, also live",

@@ -27,7 +27,8 @@ interface TokenOptions extends CentralOptions {
   readonly person?: string;
   readonly experiment?: string;
   readonly site?: string;
-  readonly expires?: number | null;
+  /** Seconds; Infinity: never. */
+  readonly expires?: number;
   readonly join?: true;
   readonly url?: string;
   readonly withDescendants?: true;
@@ -71,7 +72,8 @@ function joinTarget(options: TokenOptions): { url: string; pin?: string; insecur
 async function create(options: TokenOptions, io: CliIo): Promise<void> {
   const { role, person = userInfo().username, experiment, site, join: isJoin = false } = options;
   if (role === undefined) throw new XpcsError("INVALID_ARGUMENT", `what may the holder do? Give --role ${ROLES.join(", ")}`);
-  const validS = options.expires === undefined ? 86_400 * VALID_DAYS[role] : options.expires;
+  const { expires = 86_400 * VALID_DAYS[role] } = options;
+  const validS = expires === Infinity ? null : expires;
   if (validS !== null && validS > LIMITS.tokenValidMaxS)
     throw new XpcsError("INVALID_ARGUMENT", "--expires is beyond ten years: say never");
   const target = isJoin ? joinTarget(options) : null;

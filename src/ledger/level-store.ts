@@ -87,11 +87,14 @@ class LevelStore implements EventStore {
 
   /** All or none. Without sync an acknowledged event could be lost with the power. */
   async #write(writes: readonly Write[], sync = true): Promise<void> {
-    const batch = writes.map((write) =>
-      "put" in write ? { type: "put" as const, key: write.put, value: write.sealed } : { type: "del" as const, key: write.del },
-    );
+    // Not the batch of an array, which copies and looks at each entry for twice the time.
+    const batch = this.#db.batch();
+    for (const write of writes) {
+      if ("put" in write) batch.put(write.put, write.sealed);
+      else batch.del(write.del);
+    }
     try {
-      await this.#db.batch(batch, { sync });
+      await batch.write({ sync });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new XpcsError("IO_FAILED", `cannot write the ledger ${this.#dir}: ${why}`);
