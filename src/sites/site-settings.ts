@@ -1,5 +1,6 @@
 /** The settings file of a site (docs/settings.md): its rules as plain data, parsed here and nowhere else. */
 import { readFileSync } from "node:fs";
+import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
 import { XpcsError } from "../core/errors.js";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
@@ -16,7 +17,12 @@ const results = z.strictObject({
     .optional(),
   groups: z.record(z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME"), group).default({}),
 });
-const settings = z.strictObject({ results: results.default({ groups: {} }) });
+const folder = z.string().refine((path) => isAbsolute(path) && normalize(path) === path && (path === "/" || !path.endsWith("/")), {
+  error: "must be an absolute path without . and .. and without a slash at its end",
+});
+/** Null: anywhere. */
+const roots = z.strictObject({ read: z.array(folder), write: z.array(folder) }).nullable();
+const settings = z.strictObject({ results: results.default({ groups: {} }), roots: roots.default(null) });
 
 export type SiteSettings = z.infer<typeof settings>;
 

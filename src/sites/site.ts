@@ -16,6 +16,7 @@ import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
+import type { Roots } from "./roots.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -31,6 +32,8 @@ export interface SiteOptions {
   readonly commands: CommandApps;
   /** Group and mode of results. */
   readonly access: ResultAccess;
+  /** Where jobs may read and write; null: anywhere. */
+  readonly roots: Roots | null;
   readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
@@ -201,7 +204,7 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands, access } = options;
+  const { workDir, threadsPerSlot, commands, access, roots } = options;
   const context: AttemptContext = {
     site,
     instance,
@@ -209,6 +212,7 @@ export function runSite(options: SiteOptions): Site {
     threadsPerSlot,
     commands,
     access,
+    roots,
     link,
     leases,
     kernels,
