@@ -160,7 +160,11 @@ export class Central {
       const { epoch, spec } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
-        { job, epoch, work: spec.work, ...(spec.resources && { resources: spec.resources }), leaseMs: LIMITS.leaseMs },
+        {
+          ...{ job, epoch, work: spec.work, leaseMs: LIMITS.leaseMs },
+          ...(spec.experiment && { experiment: spec.experiment }),
+          ...(spec.resources && { resources: spec.resources }),
+        },
       ]);
     }
     for (const [site, granted] of leases) {

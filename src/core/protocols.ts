@@ -241,7 +241,8 @@ export interface CommandRun {
 /** One child process that runs one piece of work at a time: native, or a command. */
 export interface KernelHost {
   run(request: {
-    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
+    /** `roots`: what the input refers to must lie in one of these folders. */
+    work: { app: "xpcs.corr"; request: CorrRequest; roots?: readonly string[] } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
   }): Promise<{ summary: CorrSummary | null }>;
   /** Long poll for progress of the running work; also the sign of life. */
   progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;

@@ -14,8 +14,13 @@ const TOLD = "told";
 export interface KernelActorOptions {
   readonly clock: Clock;
   readonly commands: CommandRunner;
-  /** The native core. */
-  readonly correlate: (request: CorrRequest, onProgress: (progress: CorrProgress) => void, signal: AbortSignal) => Promise<CorrSummary>;
+  /** The native core. @param roots where the files of the input must be; null: anywhere */
+  readonly correlate: (
+    request: CorrRequest,
+    roots: readonly string[] | null,
+    onProgress: (progress: CorrProgress) => void,
+    signal: AbortSignal,
+  ) => Promise<CorrSummary>;
 }
 
 /** A second `run` while one runs is OVERLOADED. */
@@ -64,7 +69,8 @@ export function createKernelActor({ clock, commands, correlate }: KernelActorOpt
       report(null);
       try {
         if (work.app === "command") return { summary: await command(work, running) };
-        return { summary: work.app === "xpcs.noop" ? await noop(work.durationMs, signal) : await correlate(work.request, report, signal) };
+        if (work.app === "xpcs.noop") return { summary: await noop(work.durationMs, signal) };
+        return { summary: await correlate(work.request, work.roots ?? null, report, signal) };
       } finally {
         running = null;
       }

@@ -15,6 +15,8 @@ import type { CommandApps } from "./command-apps.js";
 import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
+import type { ResultAccess } from "./result-access.js";
+import type { Roots } from "./roots.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -28,6 +30,10 @@ export interface SiteOptions {
   readonly apps: readonly string[];
   /** Commands that this site allows beside them. */
   readonly commands: CommandApps;
+  /** Group and mode of results. */
+  readonly access: ResultAccess;
+  /** Where jobs may read and write; null: anywhere. */
+  readonly roots: Roots | null;
   readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
@@ -199,13 +205,15 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands } = options;
+  const { workDir, threadsPerSlot, commands, access, roots } = options;
   const context: AttemptContext = {
     site,
     instance,
     workDir,
     threadsPerSlot,
     commands,
+    access,
+    roots,
     link,
     leases,
     kernels,
