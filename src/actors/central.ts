@@ -12,7 +12,7 @@ import type { Command } from "../ledger/decide.js";
 import type { LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
-import type { Policy } from "../router/policy.js";
+import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
@@ -160,10 +160,12 @@ export class Central {
   /** Gives ready jobs to the sites that ask for work. */
   #dispatch(): void {
     const asked = new Map<SiteName, number>();
+    if (this.state.ready.size === 0) return;
     for (const [name, { waiter, links }] of this.sites.entries()) {
-      if (waiter !== null && waiter.slots > 0 && links > 0) asked.set(name, waiter.slots);
+      const slots = waiter === null || links === 0 ? 0 : Math.min(waiter.slots, this.#freeSlots(name));
+      if (slots > 0) asked.set(name, slots);
     }
-    if (asked.size === 0 || this.state.ready.size === 0) return;
+    if (asked.size === 0) return;
     const now = this.clock.nowMs();
     const leases = new Map<SiteName, Lease[]>();
     for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now)) {
@@ -185,16 +187,26 @@ export class Central {
     }
   }
 
+  /** Slots of a site that no lease takes: what it asked for may be more, when it asks before the report of a job that has just ended. */
+  #freeSlots(site: SiteName): number {
+    let free = this.state.sites.get(site)?.slots ?? 0;
+    for (const id of this.state.leased.get(site) ?? []) free -= needOf(this.state.jobs.get(id)?.spec.resources ?? {}).slots;
+    return free;
+  }
+
   #loads() {
     return siteLoads(this.state, this.sites, this.clock.nowMs(), this.clock.monotonicMs());
   }
 
   /** Within a turn: how to show jobs as of now. */
   viewer(): (job: JobRecord) => JobView {
-    const loads = this.#loads();
+    let loads: SiteLoad[] | null = null;
     const now = this.clock.nowMs();
-    const waitsFor = (job: JobRecord) =>
-      job.state === "awaiting-parents" ? parentsReason(job, this.state) : waitReason(job, loads, this.#policy, now);
+    const waitsFor = (job: JobRecord) => {
+      if (job.state === "awaiting-parents") return parentsReason(job, this.state);
+      loads ??= this.#loads();
+      return waitReason(job, loads, this.#policy, now);
+    };
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }
 

@@ -178,7 +178,10 @@ export interface WorkSource {
     capacity?: SiteCapacity;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
-  /** Long poll for at most `slots` leases; answers at once with news. Unanswered grants come back by expiry. */
+  /**
+   * Long poll for at most `slots` leases, and never more than the site has slots free in the ledger: a site may ask before the report of a job whose
+   * slot is free already. Answers at once with news. Unanswered grants come back by expiry.
+   */
   lease(request: { site: SiteName; instance: string; slots: number; waitMs: number }): Promise<{ leases: Lease[]; news: SiteNews }>;
   /** Extends every held lease; progress 0 to 1 by job. */
   renew(request: {

@@ -18,6 +18,11 @@ export class JobOrder implements Iterable<JobId> {
   #gaps = 0;
   #lastMs = 0;
 
+  /** No job is at a place before this. */
+  get begin(): number {
+    return this.#from + this.#gaps;
+  }
+
   /** The place after the last one. */
   get end(): number {
     return this.#from + this.#ids.length;
