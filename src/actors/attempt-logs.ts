@@ -2,10 +2,14 @@
  * What the attempts of jobs have written: one file for each attempt and stream, which sites add to while a command runs. Not in the ledger: a log
  * helps a person and decides nothing, so it is not synced, and one that is lost is only shorter.
  */
-import { mkdir, open, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { JobId } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, LogStream } from "../core/protocols.js";
+
+/** Says until when logs were deleted. */
+const TRIMMED = "trimmed.json";
 
 /** Head and tail, and the line between them. */
 const BYTES_MAX = LIMITS.logHeadBytes + LIMITS.logTailBytes + 1_024;
@@ -81,6 +85,48 @@ export class AttemptLogs {
     };
     next.then(forget, forget);
     return next;
+  }
+
+  /** Deletes what the attempts of these jobs have written. */
+  async remove(jobs: readonly JobId[]): Promise<void> {
+    for (const job of jobs) await rm(join(this.#dir, job), { recursive: true, force: true });
+  }
+
+  /**
+   * Deletes the logs of jobs that were last added to before `beforeMs` (ms since 1970), and the oldest of the others until they are at most
+   * `bytesMax`. Of attempts that ended before that, reading says so.
+   */
+  async trim(beforeMs: number, bytesMax: number): Promise<void> {
+    const jobs = await this.#jobs();
+    let bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
+    let untilMs = 0;
+    for (const { id, bytes: own, lastMs } of jobs.sort((a, b) => a.lastMs - b.lastMs)) {
+      if (lastMs >= beforeMs && bytes <= bytesMax) break;
+      untilMs = lastMs;
+      bytes -= own;
+      await this.remove([id]);
+    }
+    if (untilMs > 0) await writeFile(join(this.#dir, TRIMMED), `${JSON.stringify({ untilMs })}\n`, { mode: 0o600 });
+  }
+
+  async #jobs(): Promise<{ id: JobId; bytes: number; lastMs: number }[]> {
+    const found = [];
+    for (const entry of await readdir(this.#dir, { withFileTypes: true }).catch(() => [])) {
+      if (!entry.isDirectory()) continue;
+      const dir = join(this.#dir, entry.name);
+      const files = await Promise.all((await readdir(dir)).map((name) => stat(join(dir, name))));
+      const bytes = files.reduce((sum, { size }) => sum + size, 0);
+      found.push({ id: entry.name, bytes, lastMs: Math.max(0, ...files.map(({ mtimeMs }) => mtimeMs)) });
+    }
+    return found;
+  }
+
+  /** In place of the log of an attempt that ended at `endedMs`: what was written until then may have been deleted. */
+  async trimmedNote(endedMs: number): Promise<string> {
+    const text = await readFile(join(this.#dir, TRIMMED), "utf8").catch(() => "{}");
+    const { untilMs = 0 } = JSON.parse(text) as { untilMs?: number };
+    if (endedMs > untilMs) return "";
+    return `[what attempts had written until ${new Date(untilMs).toISOString()} was deleted by central: it keeps logs for a time and up to a size]\n`;
   }
 
   /**

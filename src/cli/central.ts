@@ -4,11 +4,13 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
 import { type Certificate, readCertificate } from "../actors/certificate.js";
+import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { POLICIES } from "../router/registry.js";
 import { withExample } from "./help.js";
+import { durationOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSettingsFile } from "./settings-file.js";
@@ -27,8 +29,16 @@ interface CentralOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly insecure?: true;
+  /** Seconds; Infinity: for ever. */
+  readonly archiveAfter: number;
+  readonly keepEvents: number;
+  readonly eventsGb: number;
+  readonly keepLogs: number;
+  readonly logsGb: number;
+  readonly diskReserveGb: number;
 }
 
+const DAY_S = 86_400;
 const DEFAULT_LISTEN: Address = { host: "127.0.0.1", port: 7878 };
 
 /** `HOST:PORT` or `[IPV6]:PORT`. */
@@ -47,6 +57,13 @@ async function tlsOf({ tls, tlsCert, tlsKey }: CentralOptions): Promise<{ tls?: 
   if (tlsCert !== undefined || tlsKey !== undefined)
     throw new XpcsError("INVALID_ARGUMENT", "--tls-cert and --tls-key belong together: give both, or --tls alone for a made certificate");
   return tls === true ? { tls: "made" } : {};
+}
+
+const GB = 1e9;
+
+function keepingOf({ archiveAfter, keepEvents, eventsGb, keepLogs, logsGb }: CentralOptions): Keeping {
+  const ms = (seconds: number) => (seconds === Infinity ? null : 1_000 * seconds);
+  return { liveMs: ms(archiveAfter), eventsMs: ms(keepEvents), eventsBytes: GB * eventsGb, logsMs: ms(keepLogs), logsBytes: GB * logsGb };
 }
 
 /** Shown at the first start only. */
@@ -72,6 +89,8 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     ...(await tlsOf(options)),
     quotas,
     insecure: options.insecure === true,
+    keeping: keepingOf(options),
+    diskReserveBytes: GB * options.diskReserveGb,
   });
   const { url, pin, firstTokens } = central;
   const { operatorToken = null, siteToken = null } = firstTokens ?? {};
@@ -92,6 +111,11 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
   if (failure !== null) throw failure;
 }
 
+/** How long something is kept, s; null: for ever. */
+function kept(flags: string, meaning: string, days: number): Option {
+  return new Option(flags, meaning).argParser(durationOption).default(days * DAY_S, `${days}d`);
+}
+
 /** Adds the command to the program. */
 export function registerCentral(program: Command, io: CliIo): void {
   const command = program
@@ -105,6 +129,12 @@ export function registerCentral(program: Command, io: CliIo): void {
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")
     .option("--tls-key <file>", "private key of the certificate (PEM)")
     .option("--insecure", "allow an address that is not loopback without TLS: tokens cross the network in clear text")
+    .addOption(kept("--archive-after <time>", "jobs go into the archive so long after their end: 12h, 30d, never", 30))
+    .addOption(kept("--keep-events <time>", "ledger events are kept at least so long", 365))
+    .option("--events-gb <size>", "past ledger events may take so many GB; the oldest are forgotten first", positiveOption, 10)
+    .addOption(kept("--keep-logs <time>", "what commands have written is kept so long", 90))
+    .option("--logs-gb <size>", "logs may take so many GB; the oldest are deleted first", positiveOption, 10)
+    .option("--disk-reserve-gb <size>", "with less room on the disk nothing new is taken", positiveOption, 0.25)
     .action((options: CentralOptions) => run(options, io));
   command.options.find(({ long }) => long === "--listen")!.defaultValueDescription = "127.0.0.1:7878";
   withExample(
