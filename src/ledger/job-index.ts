@@ -3,7 +3,7 @@
  * state and never stored.
  */
 import { experimentOf, type JobId, type JobState } from "../core/job.js";
-import { JobSet, lowerBound } from "./job-set.js";
+import { JobSet, lastCommon } from "./job-set.js";
 import { type JobRecord, lastSite, type RecordState, type State } from "./state.js";
 
 /** What a listing may ask for; all that is given must hold. */
@@ -115,6 +115,35 @@ class Union {
   before(limit: number): number {
     return this.#sets.reduce((last, set) => Math.max(last, set.before(limit)), -1);
   }
+  mayHave(word: number): boolean {
+    return this.#sets.some((set) => set.mayHave(word));
+  }
+  word(word: number): number {
+    let bits = 0;
+    for (const set of this.#sets) bits |= set.word(word);
+    return bits;
+  }
+}
+
+/** A union of so few members is walked one by one. */
+const WALK_MAX = 1_024;
+
+/**
+ * The way from one job to the one before that is in all of `unions`.
+ *
+ * @param unions the smallest first
+ * @returns gives the largest place below its argument, or a number below 0
+ */
+function stepThrough(unions: readonly Union[]): (limit: number) => number {
+  const [driver, ...others] = unions;
+  if (driver === undefined) return (limit) => limit - 1;
+  if (others.length === 0) return (limit) => driver.before(limit);
+  if (driver.size > WALK_MAX) return (limit) => lastCommon(unions, limit);
+  return (limit) => {
+    let index = driver.before(limit);
+    while (index >= 0 && !others.every((set) => set.has(index))) index = driver.before(index);
+    return index;
+  };
 }
 
 /** What people see as staged-in, running and staged-out is one state in the ledger. */
@@ -149,13 +178,11 @@ function unionsOf({ index, children, jobs }: State, filter: JobFilter): Union[] 
  * @param phaseOf the state of a job as people see it
  */
 export function* findJobs(state: State, filter: JobFilter, from: number, phaseOf: (job: JobRecord) => JobState): Generator<JobRecord> {
-  const [driver, ...others] = unionsOf(state, filter);
-  const first = filter.submittedAfter === undefined ? 0 : lowerBound(state.submittedAt, Date.parse(filter.submittedAfter));
-  const end = filter.submittedBefore === undefined ? from : lowerBound(state.submittedAt, Date.parse(filter.submittedBefore));
-  const step = (limit: number) => (driver === undefined ? limit - 1 : driver.before(limit));
+  const step = stepThrough(unionsOf(state, filter));
+  const first = filter.submittedAfter === undefined ? state.order.begin : state.order.firstSince(Date.parse(filter.submittedAfter));
+  const end = filter.submittedBefore === undefined ? from : state.order.firstSince(Date.parse(filter.submittedBefore));
   for (let index = step(Math.min(from, end)); index >= first; index = step(index)) {
-    if (!others.every((set) => set.has(index))) continue;
-    const job = state.jobs.get(state.order[index]!);
+    const job = state.jobs.get(state.order.at(index) ?? "");
     if (job !== undefined && (filter.states === undefined || filter.states.includes(phaseOf(job)))) yield job;
   }
 }

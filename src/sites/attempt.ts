@@ -182,14 +182,18 @@ async function reportFailure(context: AttemptContext, held: HeldLease, error: Xp
   await link.call((source) => source.fail({ site, instance, lease, code, reason }), options);
 }
 
-async function completeOrFail(context: AttemptContext, held: HeldLease): Promise<void> {
+/** @returns whether a folder may be left */
+async function completeOrFail(context: AttemptContext, held: HeldLease): Promise<boolean> {
   const { leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
+  let hasFolder = false;
   try {
     const plan = planOf(held.lease, context);
+    ({ hasFolder } = plan);
     const completion = plan.hasFolder
       ? await produce(context, held, plan)
       : { ...(await compute(context, held, plan, workDir)), outputs: [] };
+    leases.release(held);
     const { news } = await reportCompletion(context, held.lease, completion);
     logger.info("attempt-finished", { job, epoch });
     leases.apply(news);
@@ -199,8 +203,10 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
         .catch((error) => logUntidy(context, held, error));
   } catch (error) {
     if (context.abandon.aborted) throw error;
+    leases.release(held);
     await reportFailure(context, held, fromSystem(error));
   }
+  return hasFolder;
 }
 
 function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown): void {
@@ -211,8 +217,9 @@ function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown):
 export async function runAttempt(context: AttemptContext, held: HeldLease): Promise<void> {
   const { leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
+  let hasFolder = true;
   try {
-    await completeOrFail(context, held);
+    hasFolder = await completeOrFail(context, held);
   } catch (error) {
     const { code, message } = fromSystem(error);
     if (code === "STALE_LEASE") logger.info("attempt-discarded", { job, epoch });
@@ -222,5 +229,6 @@ export async function runAttempt(context: AttemptContext, held: HeldLease): Prom
   } finally {
     leases.remove(held);
   }
+  if (!hasFolder) return;
   await removeFolder(attemptFolder(workDir, held.lease)).catch((error) => logUntidy(context, held, error));
 }

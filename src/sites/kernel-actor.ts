@@ -8,6 +8,8 @@ import type { CommandRunner } from "./command-runner.js";
 
 /** How often the silence of the site is measured. */
 const WATCH_MS = 250;
+/** Without a reason of its own an abort makes an error, with a stack. */
+const TOLD = "told";
 
 export interface KernelActorOptions {
   readonly clock: Clock;
@@ -31,11 +33,11 @@ export function createKernelActor({ clock, commands, correlate }: KernelActorOpt
 
   const report = (next: CorrProgress | null): void => {
     progress = next;
-    news.abort();
+    news.abort(TOLD);
     news = new AbortController();
   };
   const noop = async (durationMs: number, signal: AbortSignal): Promise<null> => {
-    await sleep(clock, durationMs, signal);
+    if (durationMs > 0) await sleep(clock, durationMs, signal);
     if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
     return null;
   };
