@@ -14,6 +14,12 @@ const TRIMMED = "trimmed.json";
 /** Head and tail, and the line between them. */
 const BYTES_MAX = LIMITS.logHeadBytes + LIMITS.logTailBytes + 1_024;
 
+/** Room for more, and whose bound that is. */
+export interface LogRoom {
+  readonly bytes: number;
+  readonly of: string;
+}
+
 export class AttemptLogs {
   readonly #dir: string;
   /** Writes to a file come one after the other. */
@@ -23,6 +29,11 @@ export class AttemptLogs {
   /** @param dir made with the first log */
   constructor(dir: string) {
     this.#dir = dir;
+  }
+
+  /** Has a folder for each job. */
+  get dir(): string {
+    return this.#dir;
   }
 
   #path({ job, epoch }: LeaseRef, stream: LogStream): string {
@@ -37,25 +48,35 @@ export class AttemptLogs {
   }
 
   /**
-   * Adds `data` if it begins where the file ends.
+   * Adds `data` if it begins where the file ends. What is beyond `quota` is left out, and the log says so.
    *
-   * @returns the size of the file afterwards
+   * @returns the size of the file afterwards, and what was added to it; a size of no more than `offset` tells the site to send no more
    */
-  append(lease: LeaseRef, stream: LogStream, offset: number, data: Uint8Array): Promise<number> {
+  append(
+    lease: LeaseRef,
+    stream: LogStream,
+    offset: number,
+    data: Uint8Array,
+    quota: LogRoom | null,
+  ): Promise<{ size: number; added: number }> {
     const path = this.#path(lease, stream);
-    const write = async (): Promise<number> => {
+    const write = async (): Promise<{ size: number; added: number }> => {
       const size = await this.size(lease, stream);
       const room = BYTES_MAX - size;
-      if (offset !== size || data.length === 0 || room <= 0) return size;
+      if (offset !== size || data.length === 0 || room <= 0) return { size, added: 0 };
+      const used = quota !== null && quota.bytes < data.length;
+      const note = used ? Buffer.from(`\n[left out: the logs of ${quota.of} have all the bytes that they may have]\n`) : Buffer.alloc(0);
+      if (used && (await endsWith(path, note, size))) return { size, added: 0 };
+      const part = used ? Buffer.concat([data.subarray(0, Math.max(0, quota.bytes)), note]) : data.subarray(0, room);
       await mkdir(join(this.#dir, lease.job), { recursive: true, mode: 0o700 });
       const file = await open(path, "a", 0o600);
       try {
-        await file.appendFile(data.subarray(0, room));
+        await file.appendFile(part);
       } finally {
         await file.close();
       }
       for (const run of this.#waiting.get(path) ?? []) run();
-      return size + Math.min(data.length, room);
+      return { size: used ? size : size + part.length, added: part.length };
     };
     const next = (this.#busy.get(path) ?? Promise.resolve()).catch(() => {}).then(write);
     this.#busy.set(path, next);
@@ -135,6 +156,17 @@ export class AttemptLogs {
       waiting.delete(run);
       if (waiting.size === 0) this.#waiting.delete(path);
     };
+  }
+}
+
+async function endsWith(path: string, note: Buffer, size: number): Promise<boolean> {
+  const file = await open(path, "r").catch(() => null);
+  if (file === null) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(note.length), 0, note.length, Math.max(0, size - note.length));
+    return bytesRead === note.length && buffer.equals(note);
+  } finally {
+    await file.close();
   }
 }
 

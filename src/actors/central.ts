@@ -20,6 +20,7 @@ import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { Sites } from "./presence.js";
+import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
 import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
@@ -29,6 +30,8 @@ export interface CentralOptions {
   readonly logger: Logger;
   readonly newJobId: (nowMs: number) => JobId;
   readonly logs: AttemptLogs;
+  /** Absent: no bounds. */
+  readonly quotas?: QuotaRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -55,6 +58,7 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
+  readonly quotas: Quotas;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policy: Policy;
@@ -78,6 +82,7 @@ export class Central {
     this.sites = new Sites(LIMITS.leaseMs);
     this.terms = new LeaseTerms(LIMITS.leaseMs);
     this.feed = new ChangeFeed(this.state, options.incarnation);
+    this.quotas = new Quotas(options.quotas ?? NO_QUOTAS, this.state, options.logs.dir, options.clock);
     this.#mailbox = new Mailbox({
       messagesMax: LIMITS.mailboxMax,
       batchMax: LIMITS.groupCommitMax,
@@ -109,6 +114,7 @@ export class Central {
     const events = this.ledger.execute(command, this.clock.nowMs(), by);
     this.#observer?.events(events);
     for (const event of events) {
+      this.quotas.follow(event);
       if ("job" in event) this.#jobChanged(event);
       this.#logger.info(logName(event.type), {
         ...("job" in event ? { job: event.job } : {}),

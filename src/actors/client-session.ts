@@ -99,6 +99,7 @@ export function clientSession(central: Central, principal: Principal): JobsApi {
         const now = central.clock.nowMs();
         const ids = jobs.map(() => central.newJobId(now));
         for (const spec of jobs) horizon.checkParents(spec);
+        if (!central.state.keys.has(key)) central.quotas.checkNew(jobs, by);
         const named = jobs.map((spec, at) => ({ id: ids[at]!, spec: withParents(spec, at, ids) }));
         central.execute({ type: "submit", key, digest, jobs: named }, by);
         return { jobs: [...(central.state.keys.get(key)?.jobs ?? [])] };
@@ -143,7 +144,7 @@ export function clientSession(central: Central, principal: Principal): JobsApi {
       const { ids, children = false } = parse("retry", request) as Parameters<ClientApi["retry"]>[0];
       central.checkRoom();
       return central.turn(() => {
-        for (const id of ids) horizon.job(id);
+        central.quotas.checkRetried([...new Set(ids)].map((id) => horizon.job(id)));
         const events = central.execute({ type: "retry", ids, children }, by);
         return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });

@@ -29,6 +29,7 @@ import { type Health, httpApi } from "./http-api.js";
 import { createIdSource } from "./ids.js";
 import { ledgerAdmin } from "./ledger-admin.js";
 import { createMetrics } from "./metrics.js";
+import type { QuotaRules } from "./quotas.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
 
@@ -43,6 +44,8 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** Absent: no bounds. */
+  readonly quotas?: QuotaRules;
   /** Speak TLS: with a certificate of one's own, or with one that is made in `dir` ("made"). */
   readonly tls?: Certificate | "made";
   /** How long what is kept; what is left out is as in `DEFAULT_KEEPING`. */
@@ -153,6 +156,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     logger,
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
+    ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     observer: {
       events: metrics.events,

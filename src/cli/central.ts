@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
 import { type Certificate, readCertificate } from "../actors/certificate.js";
 import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
@@ -12,6 +13,7 @@ import { withExample } from "./help.js";
 import { durationOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSettingsFile } from "./settings-file.js";
 
 interface Address {
   readonly host: string;
@@ -22,15 +24,16 @@ interface CentralOptions {
   readonly data: string;
   readonly listen: Address;
   readonly policy: string;
+  readonly settings?: string;
   readonly tls?: true;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly insecure?: true;
-  /** Seconds; null: for ever. */
-  readonly archiveAfter: number | null;
-  readonly keepEvents: number | null;
+  /** Seconds; Infinity: for ever. */
+  readonly archiveAfter: number;
+  readonly keepEvents: number;
   readonly eventsGb: number;
-  readonly keepLogs: number | null;
+  readonly keepLogs: number;
   readonly logsGb: number;
   readonly diskReserveGb: number;
 }
@@ -59,7 +62,7 @@ async function tlsOf({ tls, tlsCert, tlsKey }: CentralOptions): Promise<{ tls?: 
 const GB = 1e9;
 
 function keepingOf({ archiveAfter, keepEvents, eventsGb, keepLogs, logsGb }: CentralOptions): Keeping {
-  const ms = (seconds: number | null) => (seconds === null ? null : 1_000 * seconds);
+  const ms = (seconds: number) => (seconds === Infinity ? null : 1_000 * seconds);
   return { liveMs: ms(archiveAfter), eventsMs: ms(keepEvents), eventsBytes: GB * eventsGb, logsMs: ms(keepLogs), logsBytes: GB * logsGb };
 }
 
@@ -74,6 +77,7 @@ function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; 
 }
 
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
+  const { quotas } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
   const dir = resolve(options.data);
   const central = await startCentral({
     dir,
@@ -83,6 +87,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     randomBytes,
     policy: options.policy,
     ...(await tlsOf(options)),
+    quotas,
     insecure: options.insecure === true,
     keeping: keepingOf(options),
     diskReserveBytes: GB * options.diskReserveGb,
@@ -119,6 +124,7 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
+    .option("--settings <file>", "quotas of experiments and persons (docs/settings.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")
     .option("--tls-key <file>", "private key of the certificate (PEM)")
