@@ -12,7 +12,6 @@ import type { Command } from "../ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
-import type { StoreSnapshot } from "../ledger/store.js";
 import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
@@ -21,7 +20,8 @@ import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { Sites } from "./presence.js";
-import { jobView, siteView } from "./views.js";
+import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
+import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
@@ -30,6 +30,8 @@ export interface CentralOptions {
   readonly logger: Logger;
   readonly newJobId: (nowMs: number) => JobId;
   readonly logs: AttemptLogs;
+  /** Absent: no bounds. */
+  readonly quotas?: QuotaRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -37,6 +39,8 @@ export interface CentralOptions {
     events(events: readonly LedgerEvent[]): void;
     committed(durationMs: number): void;
   };
+  /** Why no new work is taken, or null. */
+  readonly refusal?: () => XpcsError | null;
   /** Called once when the ledger cannot be written: this central is over. */
   readonly onDead: (error: XpcsError) => void;
 }
@@ -54,25 +58,31 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
-  readonly #ledger: Ledger;
+  readonly quotas: Quotas;
+  /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
+  readonly ledger: Ledger;
   readonly #policy: Policy;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
   #afterCommit: (() => void)[] = [];
   #reaper: Timer | null = null;
+  readonly #refusal: () => XpcsError | null;
+  #checkpointWanted = false;
 
   constructor(options: CentralOptions) {
     this.clock = options.clock;
     this.newJobId = options.newJobId;
     this.logs = options.logs;
-    this.#ledger = options.ledger;
+    this.ledger = options.ledger;
     this.#policy = options.policy;
     this.#logger = options.logger;
     this.#observer = options.observer;
+    this.#refusal = options.refusal ?? (() => null);
     this.sites = new Sites(LIMITS.leaseMs);
     this.terms = new LeaseTerms(LIMITS.leaseMs);
     this.feed = new ChangeFeed(this.state, options.incarnation);
+    this.quotas = new Quotas(options.quotas ?? NO_QUOTAS, this.state, options.logs.dir, options.clock);
     this.#mailbox = new Mailbox({
       messagesMax: LIMITS.mailboxMax,
       batchMax: LIMITS.groupCommitMax,
@@ -86,7 +96,7 @@ export class Central {
   }
 
   get state(): State {
-    return this.#ledger.state;
+    return this.ledger.state;
   }
 
   /** Runs `turn` alone, and resolves with its result when everything it saw and did is durable. */
@@ -101,9 +111,10 @@ export class Central {
    * @throws what the ledger's rules refuse
    */
   execute(command: Command, by?: string): readonly LedgerEvent[] {
-    const events = this.#ledger.execute(command, this.clock.nowMs(), by);
+    const events = this.ledger.execute(command, this.clock.nowMs(), by);
     this.#observer?.events(events);
     for (const event of events) {
+      this.quotas.follow(event);
       if ("job" in event) this.#jobChanged(event);
       this.#logger.info(LOG_NAMES[event.type], {
         ...("job" in event ? { job: event.job } : {}),
@@ -121,9 +132,15 @@ export class Central {
     else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
   }
 
-  /** What is durable now, for reading while central goes on. */
-  moment(): StoreSnapshot {
-    return this.#ledger.moment();
+  /** @throws OVERLOADED nothing new is taken now */
+  checkRoom(): void {
+    const refusal = this.#refusal();
+    if (refusal !== null) throw refusal;
+  }
+
+  /** Within a turn: the ledger writes a checkpoint with it. */
+  wantCheckpoint(): void {
+    this.#checkpointWanted = true;
   }
 
   /** Within a turn: runs `run` when the turn is durable. */
@@ -135,11 +152,13 @@ export class Central {
     this.#dispatch();
     const after = this.#afterCommit;
     this.#afterCommit = [];
-    if (this.#ledger.hasUncommitted) {
+    if (this.ledger.hasUncommitted) {
       const startMs = this.clock.monotonicMs();
-      await this.#ledger.commit();
+      await this.ledger.commit();
       this.#observer?.committed(this.clock.monotonicMs() - startMs);
     }
+    if (this.#checkpointWanted) await this.ledger.checkpoint();
+    this.#checkpointWanted = false;
     for (const run of after) run();
     this.feed.wake();
   }
@@ -194,7 +213,7 @@ export class Central {
       loads ??= this.#loads();
       return waitReason(job, loads, this.#policy, now);
     };
-    return (job) => jobView(job, this.terms.get(job.id), waitsFor);
+    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }
 
   /** Within a turn: all sites, sorted by name. */
@@ -230,6 +249,6 @@ export class Central {
     this.#reaper?.cancel();
     this.feed.stop();
     await this.#mailbox.idle();
-    await this.#ledger.close();
+    await this.ledger.close();
   }
 }

@@ -178,14 +178,17 @@ export class SiteSession implements WorkSource {
 
   async pushLog(request: Request<"pushLog">): ReturnType<WorkSource["pushLog"]> {
     const { site, instance, lease, stream, offset, data } = this.#parse("pushLog", request);
-    const { logs, state } = this.#central;
+    const { logs, state, quotas } = this.#central;
     await this.#central.turn(() => {
       this.#present({ site, instance });
       // Also after the attempt has ended, or was counted as lost: what it wrote is its own.
       const attempt = state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
       if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
     });
-    return { size: await logs.append(lease, stream, offset, data) };
+    await quotas.measured();
+    const { size, added } = await logs.append(lease, stream, offset, data, quotas.logRoom(lease.job));
+    quotas.logGrew(lease.job, added);
+    return { size };
   }
 
   async leave(request: Request<"leave">): ReturnType<WorkSource["leave"]> {

@@ -14,13 +14,14 @@ import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
 import { type Identity, resultAccess } from "../sites/result-access.js";
 import { runSite } from "../sites/site.js";
-import { NO_SETTINGS, readSiteSettings } from "../sites/site-settings.js";
+import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { nativeVersion } from "../xpcs/native.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
 
 /** What `xpcs join` takes of them. */
@@ -73,7 +74,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = options.apps === undefined ? {} : readCommandApps(options.apps);
-  const { results, roots } = options.settings === undefined ? NO_SETTINGS : readSiteSettings(options.settings);
+  const { results, roots } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;

@@ -3,7 +3,7 @@
  * state and never stored.
  */
 import { experimentOf, type JobId, type JobState } from "../core/job.js";
-import { JobSet, lastCommon, lowerBound } from "./job-set.js";
+import { JobSet, lastCommon } from "./job-set.js";
 import { type JobRecord, lastSite, type RecordState, type State } from "./state.js";
 
 /** What a listing may ask for; all that is given must hold. */
@@ -179,10 +179,10 @@ function unionsOf({ index, children, jobs }: State, filter: JobFilter): Union[] 
  */
 export function* findJobs(state: State, filter: JobFilter, from: number, phaseOf: (job: JobRecord) => JobState): Generator<JobRecord> {
   const step = stepThrough(unionsOf(state, filter));
-  const first = filter.submittedAfter === undefined ? 0 : lowerBound(state.submittedAt, Date.parse(filter.submittedAfter));
-  const end = filter.submittedBefore === undefined ? from : lowerBound(state.submittedAt, Date.parse(filter.submittedBefore));
+  const first = filter.submittedAfter === undefined ? state.order.begin : state.order.firstSince(Date.parse(filter.submittedAfter));
+  const end = filter.submittedBefore === undefined ? from : state.order.firstSince(Date.parse(filter.submittedBefore));
   for (let index = step(Math.min(from, end)); index >= first; index = step(index)) {
-    const job = state.jobs.get(state.order[index]!);
+    const job = state.jobs.get(state.order.at(index) ?? "");
     if (job !== undefined && (filter.states === undefined || filter.states.includes(phaseOf(job)))) yield job;
   }
 }

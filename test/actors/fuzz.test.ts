@@ -31,6 +31,8 @@ const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   tokens: {},
   revokeToken: { id: "x" },
   backup: { id: null, part: 0 },
+  archiveExperiment: { experiment: "2026-3/smith", id: null, part: 0 },
+  removeExperiment: { experiment: "2026-3/smith", jobs: 1, sequence: 1 },
   join: { ...me, host: "h", slots: 2, apps: ["xpcs.noop"], held: [lease] },
   lease: { ...me, slots: 1, waitMs: 0 },
   renew: { ...me, held: [{ ...lease, state: "running", progress: 0.5 }] },

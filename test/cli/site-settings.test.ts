@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync
 import { join } from "node:path";
 import h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseSettings } from "../../src/cli/settings-file.js";
 import type { JobView, Work } from "../../src/core/job.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
-import { parseSiteSettings } from "../../src/sites/site-settings.js";
+import { SITE_SETTINGS } from "../../src/sites/site-settings.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
 import { nexusSample } from "../xpcs/nexus-sample.js";
 import { startXpcs } from "./xpcs-process.js";
@@ -118,7 +119,7 @@ describe("paths", () => {
 describe("examples/site-settings.json", () => {
   it("is one", () => {
     const text = readFileSync(new URL("../../examples/site-settings.json", import.meta.url), "utf8");
-    expect(parseSiteSettings(text, "the example").results.mode).toBe(0o640);
+    expect(parseSettings(SITE_SETTINGS, text, "the example").results.mode).toBe(0o640);
   });
 });
 

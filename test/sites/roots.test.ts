@@ -3,8 +3,9 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, realpathSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseSettings } from "../../src/cli/settings-file.js";
 import { checkReadable, checkWritable, readable } from "../../src/sites/roots.js";
-import { parseSiteSettings } from "../../src/sites/site-settings.js";
+import { SITE_SETTINGS } from "../../src/sites/site-settings.js";
 import { sharedPath } from "../../src/sites/transfers/shared-path.js";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "xpcs-roots-")));
@@ -134,6 +135,6 @@ describe("the roots themselves", () => {
   });
 
   it.each(["data", "/data/", "/data/../etc", "/data//x", "./data"])("%s is no root", (path) => {
-    expect(() => parseSiteSettings(JSON.stringify({ roots: { read: [path], write: [] } }), "s.json")).toThrow(/roots\.read\.0/);
+    expect(() => parseSettings(SITE_SETTINGS, JSON.stringify({ roots: { read: [path], write: [] } }), "s.json")).toThrow(/roots\.read\.0/);
   });
 });
