@@ -2,7 +2,7 @@
  * `xpcs eigen-corr META.hdf`: what XPCS-Eigen's `corr META.hdf` does, with its flags. The only command that writes into one of
  * its inputs, because that is what it replaces.
  */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -58,8 +58,16 @@ function formatOf(options: EigenOptions): Format {
   return options.hdf5 ? "hdf5" : "imm";
 }
 
-/** The raw file: --imm or the job file's, its leading --inpath replaced by --outpath; relative to the current folder. */
+/** The raw file, which must be there. */
 function inputOf(named: string, options: EigenOptions, job: string): string {
+  const input = inputNamed(named, options, job);
+  if (existsSync(input)) return input;
+  const way = options.imm === undefined ? `, which ${job} names, does not exist; --imm FILE names another` : " does not exist";
+  throw new XpcsError("NOT_FOUND", `the raw file ${input}${way}`);
+}
+
+/** --imm or the job file's, its leading --inpath replaced by --outpath; relative to the current folder. */
+function inputNamed(named: string, options: EigenOptions, job: string): string {
   const given = options.imm ?? named;
   if (given === "") throw new XpcsError("INVALID_ARGUMENT", `the job file ${job} names no input (input_file_local); pass --imm FILE`);
   const { inpath, outpath } = options;
@@ -117,7 +125,8 @@ async function correlated(request: CorrRequest, io: CliIo): Promise<CorrSummary>
     return await correlateRecorded({ request, digest: false, clock: realClock, onProgress: progressNotes(io), signal: io.signal });
   } catch (error) {
     const { code, message } = error as XpcsError;
-    if (request.options.format !== "imm" || code !== "CORRUPT_DATA") throw error;
+    const otherFormat = code === "CORRUPT_DATA" || message.includes("the IMM file's frames are");
+    if (request.options.format !== "imm" || !otherFormat) throw error;
     throw new XpcsError(code, `${message}; without --rigaku, --hdf5 or --ufxc the input is read as IMM`);
   }
 }
