@@ -97,7 +97,6 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
     layout: "exchange",
     compat: "xpcs-eigen",
     format: formatOf(raw),
-    compression: "gzip",
     ...(raw.g2out === true ? { g2out: true } : {}),
     ...(raw.entry === undefined ? {} : { entry: raw.entry }),
     ...(raw.exchange === undefined ? {} : { exchange: raw.exchange }),
@@ -107,7 +106,12 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
   const base = { options, out: result, overwrite: true, provenance: {} };
   const target = jobTarget({ ...base, files: { job } });
   const frames = raw.frameout === undefined ? {} : { firstFrames: raw.frameout };
-  const request: CorrRequest = { ...base, ...frames, files: { job, input: inputOf(target.input, raw, job) } };
+  const request: CorrRequest = {
+    ...base,
+    ...frames,
+    options: target.twoTime ? { ...options, compression: "gzip" } : options,
+    files: { job, input: inputOf(target.input, raw, job) },
+  };
   for (const remark of remarks(raw)) io.note(remark);
   try {
     const summary = await correlated(request, io);
