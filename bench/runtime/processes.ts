@@ -89,9 +89,12 @@ export function createFacility(root: string, folder: string): Facility {
   return {
     folder,
     async startCentral() {
-      const process = await start("central", ["central", "--data", join(folder, "central"), "--listen", "127.0.0.1:0"]);
-      const { url = "", operatorToken = tokens.operatorToken, siteToken = tokens.siteToken } = process.ready;
-      tokens = { operatorToken, siteToken };
+      // The jobs of made ledgers ended long ago.
+      const address = ["--listen", "127.0.0.1:0", "--archive-after", "never"];
+      const process = await start("central", ["central", "--data", join(folder, "central"), ...address]);
+      const { url = "", operatorToken, siteToken } = process.ready;
+      // Null from the second start on.
+      tokens = { operatorToken: operatorToken ?? tokens.operatorToken, siteToken: siteToken ?? tokens.siteToken };
       central = { ...process, url, ...tokens };
       return central;
     },

@@ -211,6 +211,7 @@ export class World {
         apps: ["xpcs.noop", "xpcs.corr"],
         commands: {},
         access: { of: async () => ({}) },
+        roots: null,
         capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
         workDir: `/sites/${name}`,
         dial,

@@ -57,6 +57,7 @@ function startSite(overrides: Partial<SiteOptions> = {}): Site {
     apps: ["xpcs.noop", "xpcs.corr"],
     commands: {},
     access: { of: async () => ({}) },
+    roots: null,
     capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
     workDir: join(folder, "work"),
     dial: central.dial,
