@@ -6,14 +6,16 @@ import { silentLogger } from "../../src/core/log.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { type HostProcess, startHost } from "../../src/sites/kernel-host.js";
 import { createKernelPool, type KernelPool } from "../../src/sites/kernel-pool.js";
+import { DEFAULT_SUPERVISION } from "../../src/sites/supervision.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/sites/kernel-host-main.js", import.meta.url));
 const FAULTY = fileURLToPath(new URL("./faulty-host.mjs", import.meta.url));
+const rules = DEFAULT_SUPERVISION.hosts;
 const hosts: HostProcess[] = [];
 let pool: KernelPool | null = null;
 
 function start(main: string): HostProcess {
-  const host = startHost({ clock: realClock, main });
+  const host = startHost({ clock: realClock, rules, main });
   hosts.push(host);
   return host;
 }
@@ -90,7 +92,7 @@ describe("a kernel host", () => {
   it("ends when its parent is killed", async () => {
     const script = `import { startHost } from ${JSON.stringify(fileURLToPath(new URL("../../dist/sites/kernel-host.js", import.meta.url)))};
       import { realClock } from ${JSON.stringify(fileURLToPath(new URL("../../dist/core/real-clock.js", import.meta.url)))};
-      const host = startHost({ clock: realClock });
+      const host = startHost({ clock: realClock, rules: ${JSON.stringify(rules)} });
       await host.run({ work: { app: "xpcs.noop", durationMs: 1 }, onProgress() {}, signal: new AbortController().signal });
       console.log(host.pid);
       await host.run({ work: { app: "xpcs.noop", durationMs: 60000 }, onProgress() {}, signal: new AbortController().signal });`;
@@ -106,8 +108,7 @@ describe("a pool of kernel hosts", () => {
   it("keeps hosts warm and replaces one that died", async () => {
     const started: HostProcess[] = [];
     pool = createKernelPool({
-      slots: 1,
-      logger: silentLogger,
+      ...{ slots: 1, logger: silentLogger, clock: realClock, rules: DEFAULT_SUPERVISION.restart },
       start() {
         const host = start(MAIN);
         started.push(host);
@@ -127,8 +128,7 @@ describe("a pool of kernel hosts", () => {
   it("survives the death of an idle host", async () => {
     const started: HostProcess[] = [];
     pool = createKernelPool({
-      slots: 1,
-      logger: silentLogger,
+      ...{ slots: 1, logger: silentLogger, clock: realClock, rules: DEFAULT_SUPERVISION.restart },
       start() {
         const host = start(MAIN);
         started.push(host);
