@@ -92,8 +92,9 @@ export function createFacility(root: string, folder: string): Facility {
       // The jobs of made ledgers ended long ago.
       const address = ["--listen", "127.0.0.1:0", "--archive-after", "never"];
       const process = await start("central", ["central", "--data", join(folder, "central"), ...address]);
-      const { url = "", operatorToken = tokens.operatorToken, siteToken = tokens.siteToken } = process.ready;
-      tokens = { operatorToken, siteToken };
+      const { url = "", operatorToken, siteToken } = process.ready;
+      // Null from the second start on.
+      tokens = { operatorToken: operatorToken ?? tokens.operatorToken, siteToken: siteToken ?? tokens.siteToken };
       central = { ...process, url, ...tokens };
       return central;
     },
