@@ -106,7 +106,8 @@ export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): Host
   const { remote, closed } = connect<KernelHost>(childLink(child), KERNEL_HOST_METHODS, {
     clock,
     unlimited: ["run"],
-    callDeadlineMs: silenceMs / SILENT_POLLS,
+    // A poll may take its own wait on top.
+    callDeadlineMs: silenceMs / SILENT_POLLS - PROGRESS_WAIT_MS,
   });
   let silent = false;
   let spoiled = false;

@@ -38,7 +38,7 @@ const supervision = z.strictObject({
       memoryGb: z.number().min(0.1).nullable().default(hosts.memoryGb),
       niceness: z.int().min(0).max(19).default(hosts.niceness),
       startMs: ms(1_000).default(hosts.startMs),
-      silenceMs: ms(2_000).default(hosts.silenceMs),
+      silenceMs: ms(4_000).default(hosts.silenceMs),
     } satisfies Record<keyof HostRules, z.ZodType>)
     .prefault({}),
 });

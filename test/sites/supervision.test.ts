@@ -198,7 +198,7 @@ describe("a real kernel host", () => {
   it("that does not become ready in time is ended, and says so", async () => {
     const mute = join(mkdtempSync(join(tmpdir(), "xpcs-mute-")), "mute.mjs");
     writeFileSync(mute, "process.on('disconnect', () => process.exit()); setInterval(() => {}, 1000);");
-    const host = startHost({ clock: realClock, rules: { ...DEFAULT_SUPERVISION.hosts, startMs: 1_000, silenceMs: 2_000 }, main: mute });
+    const host = startHost({ clock: realClock, rules: { ...DEFAULT_SUPERVISION.hosts, startMs: 1_000, silenceMs: 4_000 }, main: mute });
     await expect(host.ready).rejects.toMatchObject({
       code: "NATIVE_CRASHED",
       message: expect.stringContaining("was not ready after 1000 ms"),
