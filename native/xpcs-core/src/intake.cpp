@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "bad_frames.hpp"
+#include "event_packing.hpp"
 #include "frame_pipeline.hpp"
 
 namespace xpcs {
@@ -162,7 +163,7 @@ class Intake {
   /// Every event counts as it is: the frames of the file are those of the series.
   [[nodiscard]] bool direct(const FrameBatch& batch) const {
     if (plan_.first > 0 || plan_.block() > 1 || darkFrames_ > 0 || reader_.dense() || !bad_.empty()) return false;
-    return !fileFrames_ || batch.frame.empty() || *std::max_element(batch.frame.begin(), batch.frame.end()) < *fileFrames_;
+    return !fileFrames_ || batch.frame.empty() || event_packing().range(batch.frame.data(), batch.frame.size()).second < *fileFrames_;
   }
 
   /// The events of the frames that count, by frame of the series.

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string>
 
+#include "event_packing.hpp"
 #include "xpcs/error.hpp"
 
 namespace xpcs {
@@ -14,9 +15,9 @@ std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRa
 /// Calls visit(frame, index of the first, index behind the last) for every run of events of one frame.
 template <class Visit>
 void for_each_run(std::span<const std::uint32_t> frame, Visit visit) {
+  const auto run = event_packing().run;
   for (std::size_t from = 0; from < frame.size();) {
-    std::size_t to = from + 1;
-    while (to < frame.size() && frame[to] == frame[from]) ++to;
+    const std::size_t to = from + run(frame.data() + from, frame.size() - from);
     visit(frame[from], from, to);
     from = to;
   }
@@ -39,7 +40,7 @@ void add_batch(const EventSpans<std::int64_t>& events, std::uint32_t base, const
   static thread_local PackedEvents packed;
   packed.begin(base, events.frame.size(), tile_count(partition));
   for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t to) {
-    const auto [gained, valid] = packed.add(frame, events.pixel.subspan(from, to - from), events.count.subspan(from, to - from), partition.rankOfPixel.data());
+    const auto [gained, valid] = packed.add(frame, to - from, events.pixel.subspan(from), events.count.subspan(from), partition.rankOfPixel.data());
     if (gains) out.gains.emplace_back(frame, static_cast<double>(gained));
     out.events += valid;
   });
@@ -65,24 +66,11 @@ void split_by_epoch(const EventSpans<std::int64_t>& events, const Partition& par
   }
 }
 
-/// The lowest and the highest. Not empty.
-std::pair<std::uint32_t, std::uint32_t> frame_range(std::span<const std::uint32_t> frame) {
-  std::uint32_t low = frame.front();
-  std::uint32_t high = low;
-  for (const std::uint32_t f : frame) {
-    low = std::min(low, f);
-    high = std::max(high, f);
-  }
-  return {low, high};
-}
-
 }  // namespace
 
 void check_events(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::size_t counts, const Partition& partition) {
   if (frame.size() != pixel.size() || frame.size() != counts) throw Error(Code::invalid_argument, "frame, pixel and count must have one length");
-  std::uint32_t largest = 0;
-  for (const std::uint32_t p : pixel) largest = std::max(largest, p);
-  if (pixel.empty() || largest < partition.pixels()) return;
+  if (pixel.empty() || event_packing().range(pixel.data(), pixel.size()).second < partition.pixels()) return;
   const auto at = std::find_if(pixel.begin(), pixel.end(), [&](std::uint32_t p) { return p >= partition.pixels(); });
   throw Error(Code::invalid_argument, "pixel " + std::to_string(*at) + " of event " + std::to_string(at - pixel.begin()) + " is outside the detector of " +
                                           std::to_string(partition.pixels()) + " pixels");
@@ -93,7 +81,7 @@ PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& event
   PreparedChunk<IntegerBatch> out;
   if (events.frame.empty()) return out;
   if (!pixelFactor.empty()) list_gains(events, partition, pixelFactor, out.gains);
-  const auto [low, high] = frame_range(events.frame);
+  const auto [low, high] = event_packing().range(events.frame.data(), events.frame.size());
   out.frames = std::uint64_t{high} + 1;
   if (high - low < IntegerBatch::kFrames) {
     add_batch(events, low, partition, pixelFactor.empty(), out);
@@ -109,7 +97,7 @@ PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const 
   if (events.frame.empty()) return out;
   list_gains(events, partition, pixelFactor, out.gains);
   out.events = out.gains.size();
-  out.frames = std::uint64_t{frame_range(events.frame).second} + 1;
+  out.frames = std::uint64_t{event_packing().range(events.frame.data(), events.frame.size()).second} + 1;
   std::vector<RealBatch::Event> kept;
   kept.reserve(out.events);
   for (std::size_t i = 0; i < events.frame.size(); ++i) {
