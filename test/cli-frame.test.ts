@@ -42,6 +42,29 @@ describe("results", () => {
     expect(run.io.interactive).toBe(false);
   });
 
+  it("of others are shown by a terminal, not obeyed; files, pipes and --raw get them as they are", () => {
+    const hostile = "a\u001b]0;x\u0007\tb\r\n\u009b2J\u202ec\rd\u007f";
+    const seen = captured(false, true);
+    seen.run.io.out(hostile);
+    seen.run.io.result({}, () => hostile);
+    const harmless = "a\\x1b]0;x\\x07\tb\n\\x9b2J\\u202ec\\x0dd\\x7f\n";
+    expect(seen.text.out).toBe(harmless.repeat(2));
+    seen.run.io.outRaw(hostile);
+    expect(seen.text.out).toBe(`${harmless.repeat(2)}${hostile}\n`);
+    const piped = captured(false);
+    piped.run.io.out(hostile);
+    expect(piped.text.out).toBe(`${hostile}\n`);
+  });
+
+  it("of others do no harm as JSON either, and keep their value", () => {
+    const value = { "\u009b": "\u001b[2J\u009b2J\u202e\u2028é" };
+    const { text, run } = captured(true, true);
+    run.io.result(value, () => "");
+    run.fail(new XpcsError("REFUSED", "\u009b2J"));
+    expect(text.out + text.err).not.toMatch(/(?!\n)\p{Cc}|[\u2028\u202e]/u);
+    expect(JSON.parse(text.out)).toEqual(value);
+  });
+
   it("stand in columns", () => {
     const table = formatTable(
       [{ title: "job" }, { title: "frames", align: "right" }],
@@ -170,6 +193,12 @@ describe("the logger", () => {
 
   it("writes a field once, also one of every line", () => {
     expect(logged(true, { site: "other" }).match(/"site"/g)).toHaveLength(1);
+  });
+
+  it("writes nothing that a terminal obeys", () => {
+    const hostile = { reason: "\u001b[2J\u009b2J", path: "\u001b \u009b" };
+    for (const json of [true, false]) expect(logged(json, hostile)).not.toMatch(/(?!\n)\p{Cc}/u);
+    expect(JSON.parse(logged(true, hostile))).toMatchObject(hostile);
   });
 
   it("writes JSON for programs", () => {

@@ -23,6 +23,7 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   addToken: "administer",
   tokens: "administer",
   revokeToken: "administer",
+  backup: "administer",
 };
 
 function mayCall({ role, experiment }: Principal, right: Right): boolean {

@@ -12,6 +12,7 @@ import type { Command } from "../ledger/decide.js";
 import type { LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
+import type { StoreSnapshot } from "../ledger/store.js";
 import type { Policy } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
@@ -120,6 +121,11 @@ export class Central {
     else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
   }
 
+  /** What is durable now, for reading while central goes on. */
+  moment(): StoreSnapshot {
+    return this.#ledger.moment();
+  }
+
   /** Within a turn: runs `run` when the turn is durable. */
   afterCommit(run: () => void): void {
     this.#afterCommit.push(run);
@@ -152,7 +158,11 @@ export class Central {
       const { epoch, spec } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
-        { job, epoch, work: spec.work, ...(spec.resources && { resources: spec.resources }), leaseMs: LIMITS.leaseMs },
+        {
+          ...{ job, epoch, work: spec.work, leaseMs: LIMITS.leaseMs },
+          ...(spec.experiment && { experiment: spec.experiment }),
+          ...(spec.resources && { resources: spec.resources }),
+        },
       ]);
     }
     for (const [site, granted] of leases) {

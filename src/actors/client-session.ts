@@ -1,6 +1,7 @@
 /** What an operator's link may do: submit, look, cancel. Checks each request, then turns it into turns of central. */
 import { createHash } from "node:crypto";
 import type { Principal } from "../core/access.js";
+import { canonicalJson } from "../core/canonical-json.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -14,16 +15,7 @@ import { readLog } from "./read-log.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import { viewState } from "./views.js";
 
-/** JSON with sorted keys, so that the same request has the same digest whoever wrote it. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, field: unknown) =>
-    typeof field === "object" && field !== null && !Array.isArray(field)
-      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : field,
-  );
-}
-
-const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canonical(jobs)).digest("hex");
+const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canonicalJson(jobs)).digest("hex");
 
 /**
  * Collects views until the page is full, by number and by bytes; `looked` says how many of the records it has dealt with, `more` that there
@@ -83,7 +75,7 @@ function tellSites(central: Central, ids: readonly JobId[]): void {
 }
 
 /** The jobs' part of the client's interface of `central`, in the name of `principal`. */
-export function clientSession(central: Central, principal: Principal): Omit<ClientApi, "addToken" | "tokens" | "revokeToken"> {
+export function clientSession(central: Central, principal: Principal): Omit<ClientApi, "addToken" | "tokens" | "revokeToken" | "backup"> {
   const by = principal.person;
   const horizon = new Horizon(central, principal);
   const everything = () => true;

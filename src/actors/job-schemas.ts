@@ -53,11 +53,16 @@ export const tags = z
   .record(plainText(LIMITS.tagCharsMax).min(1), plainText(LIMITS.tagCharsMax))
   .refine((record) => Object.keys(record).length <= LIMITS.tagsMax, `has more than ${LIMITS.tagsMax} tags`);
 
+type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
 /** What zod calls optional may be present and undefined; ours is absent, or has a value. */
-export function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
+export function withoutUndefined<T extends object>(value: T): Present<T> {
+  // Most values have nothing to leave out.
+  for (const key in value) {
+    if (value[key] !== undefined) continue;
+    return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Present<T>;
+  }
+  return value as Present<T>;
 }
 
 const corrOptions = z.strictObject({

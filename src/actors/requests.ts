@@ -94,7 +94,8 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   logs: z.strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs }).transform((request) => withoutUndefined(request)),
   addToken: tokenRequest,
   tokens: empty,
-  revokeToken: z.strictObject({ id }),
+  revokeToken: z.strictObject({ id, descendants: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
+  backup: z.strictObject({ id: id.nullable(), part: count }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */

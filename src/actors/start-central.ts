@@ -17,6 +17,7 @@ import { pinOf } from "../wire/trust.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
 import { withinRights } from "./access-rights.js";
 import { AttemptLogs } from "./attempt-logs.js";
+import { Backups } from "./backups.js";
 import { Central } from "./central.js";
 import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
@@ -24,6 +25,7 @@ import { GuardedDoor } from "./door.js";
 import { guardLink } from "./gate.js";
 import { type Health, httpApi } from "./http-api.js";
 import { createIdSource } from "./ids.js";
+import { ledgerAdmin } from "./ledger-admin.js";
 import { createMetrics } from "./metrics.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
@@ -152,7 +154,8 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const door = new GuardedDoor(tokens, { clock, logger, onRefused: metrics.refusedLogin });
     metrics.watch(central, () => door.size);
     const clientApi = (principal: Principal) =>
-      withinRights({ ...clientSession(central, principal), ...tokenAdmin(tokens, principal) }, principal);
+      withinRights({ ...clientSession(central, principal), ...tokenAdmin(tokens, principal), ...ledgerAdmin(central, backups) }, principal);
+    const backups = new Backups(clock, () => Buffer.from(randomBytes(12)).toString("base64url"));
     const health = (): Health => {
       const sites = central.siteViews().filter(({ state }) => state === "up").length;
       return { status: broken ? "failed" : "ok", version: VERSION, jobs: central.state.jobs.size, sites };
@@ -171,6 +174,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       async stop() {
         door.stop();
         await listener.close();
+        await backups.stop();
         await central.stop();
       },
     };

@@ -20,7 +20,7 @@ export function shortTime(iso: string | null): string {
 
 function note({ state, progress, reason }: JobView): string {
   if (state === "running" && progress !== null) return percent(progress);
-  return reason ?? "";
+  return (reason ?? "").replace(/\s+/g, " ");
 }
 
 /** A table of jobs, one line each. */

@@ -168,6 +168,8 @@ export interface Lease {
   readonly job: JobId;
   readonly epoch: number;
   readonly work: Work;
+  /** Absent: `DEFAULT_EXPERIMENT`, or central is of a version that did not say. */
+  readonly experiment?: string;
   readonly resources?: Resources;
   readonly leaseMs: number;
 }

@@ -77,6 +77,12 @@ export const LIMITS = {
   reapMs: 500,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
   pageBytesMax: 512 * 1024,
+  /** Bytes of one part of a backup: some ms of reading, and well within a frame. */
+  backupPartBytes: 256 * 1024,
+  /** Backups at a time: each holds a moment of the ledger, so what is overwritten meanwhile stays on the disk. */
+  backupsMax: 4,
+  /** A backup whose next part nobody asks for is given up. */
+  backupIdleMs: 60_000,
   /** Numbers in one span of a list of files: more than one measures in a beam time. */
   rangeMax: 100_000,
   /** Jobs in one submit call. */

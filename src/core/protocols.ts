@@ -4,7 +4,7 @@
  * assignable to `I`, so a caller never knows where the actor lives.
  * Mutating methods say what makes a repeat harmless, because UNAVAILABLE and DEADLINE_EXCEEDED leave the outcome unknown.
  */
-import type { Party, Role, TokenId, TokenRequest, TokenView } from "./access.js";
+import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
 import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
@@ -48,6 +48,13 @@ export interface LogPart {
   readonly next: number;
   /** The attempt has ended and this is all. */
   readonly ended: boolean;
+}
+
+/** A part of a backup: bytes of UTF-8, cut anywhere. */
+export interface BackupPart {
+  readonly id: string;
+  readonly data: Uint8Array;
+  readonly last: boolean;
 }
 
 export interface JobQuery {
@@ -105,8 +112,14 @@ export interface ClientApi {
   addToken(request: TokenRequest): Promise<{ token: TokenView }>;
   /** All tokens, newest first; also those that ended lately. */
   tokens(request: Record<string, never>): Promise<{ tokens: TokenView[] }>;
-  /** Ends a token, and closes the links that were opened with it. Idempotent. */
-  revokeToken(request: { id: TokenId }): Promise<{ token: TokenView }>;
+  /** Ends a token, with `descendants` also those made with it; closes the links that were opened with them. Idempotent. */
+  revokeToken(request: { id: TokenId; descendants?: boolean }): Promise<Revoked>;
+  /**
+   * The whole ledger as text (docs/operations.md), as it is when part 0 is asked for. The parts come one after the other, under the id that
+   * part 0 has answered with; the last part may be asked for again.
+   * @throws NOT_FOUND central has no such backup: it was finished, left alone for too long, or central was restarted · OVERLOADED
+   */
+  backup(request: { id: string | null; part: number }): Promise<BackupPart>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -122,6 +135,7 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   addToken: true,
   tokens: true,
   revokeToken: true,
+  backup: true,
 };
 
 export interface LeaseRef {

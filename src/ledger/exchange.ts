@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { XpcsError } from "../core/errors.js";
-import { EVENT_VERSION, type LedgerEvent } from "./events.js";
-import type { EventStore } from "./store.js";
+import type { LedgerEvent } from "./events.js";
+import type { EventStore, StoreSnapshot } from "./store.js";
 import { upcast } from "./upcast.js";
 
 const FORMAT = 1;
@@ -18,16 +18,15 @@ interface Tail {
 /** Events of one synced write. */
 const BATCH = 1_000;
 
-/** The lines of the ledger, without their ends. @throws CORRUPT_DATA · VERSION_MISMATCH */
-export async function* exportLines(store: EventStore): AsyncGenerator<string> {
+/** The lines of the ledger as it was at `moment`, without their ends. @throws CORRUPT_DATA */
+export async function* exportLines(moment: StoreSnapshot): AsyncGenerator<string> {
   const digest = createHash("sha256");
   let events = 0;
   yield HEAD;
-  for await (const { event } of store.events(0)) {
-    const line = JSON.stringify([EVENT_VERSION, event]);
-    digest.update(`${line}\n`);
+  for await (const { json } of moment.entries()) {
+    digest.update(`${json}\n`);
     events += 1;
-    yield line;
+    yield json;
   }
   yield JSON.stringify({ events, sha256: digest.digest("hex") });
 }
@@ -43,21 +42,15 @@ function parsed(text: string, line: number): unknown {
 }
 
 /**
- * Appends the events of exported lines to an empty store.
+ * The events of exported lines, each as soon as it is read: what they are worth is known at the end.
  *
- * @returns how many
- * @throws CORRUPT_DATA with the line; what was read before it is in the store then · VERSION_MISMATCH
+ * @throws CORRUPT_DATA with the line · VERSION_MISMATCH
  */
-export async function importLines(lines: AsyncIterable<string>, store: EventStore): Promise<number> {
+export async function* readLines(lines: AsyncIterable<string>): AsyncGenerator<LedgerEvent> {
   const digest = createHash("sha256");
   let events = 0;
   let line = 0;
   let tail: Tail | null = null;
-  let batch: LedgerEvent[] = [];
-  const flush = async (): Promise<void> => {
-    if (batch.length > 0) await store.append(batch);
-    batch = [];
-  };
   for await (const text of lines) {
     line += 1;
     if (tail !== null) throw bad(line, "comes after the end");
@@ -68,10 +61,9 @@ export async function importLines(lines: AsyncIterable<string>, store: EventStor
     } else if (Array.isArray(value)) {
       const [version, event] = value as [unknown, unknown];
       if (typeof version !== "number") throw bad(line, "is no event");
-      batch.push(upcast(version, event));
       digest.update(`${text}\n`);
       events += 1;
-      if (batch.length >= BATCH) await flush();
+      yield upcast(version, event);
     } else {
       tail = (value ?? {}) as Tail;
     }
@@ -79,6 +71,19 @@ export async function importLines(lines: AsyncIterable<string>, store: EventStor
   if (tail === null) throw bad(line + 1, "is missing: the file was cut");
   if (tail.events !== events || tail.sha256 !== digest.digest("hex"))
     throw bad(line, "does not fit the events before it: the file was changed");
-  await flush();
-  return events;
+}
+
+/**
+ * Appends the events of exported lines to an empty store.
+ *
+ * @throws CORRUPT_DATA with the line; what was read before it is in the store then · VERSION_MISMATCH
+ */
+export async function importLines(lines: AsyncIterable<string>, store: EventStore): Promise<void> {
+  let batch: LedgerEvent[] = [];
+  for await (const event of readLines(lines)) {
+    if (batch.push(event) < BATCH) continue;
+    await store.append(batch);
+    batch = [];
+  }
+  if (batch.length > 0) await store.append(batch);
 }

@@ -22,21 +22,35 @@ export interface JobFilter {
   readonly submittedBefore?: string;
 }
 
-const term = (field: string, value: string) => `${field} ${value}`;
+/** A field and one of its values; a tag is a field of its own. */
+type Term = readonly [field: string, value: string];
 
-function termsOfSpec({ spec, owner }: Pick<JobRecord, "spec" | "owner">): string[] {
-  const tags = Object.entries(spec.tags).map(([key, value]) => term("tag", JSON.stringify([key, value])));
-  const fixed = [term("experiment", experimentOf(spec)), term("app", spec.work.app)];
-  return [...fixed, ...(owner === undefined ? [] : [term("owner", owner)]), ...tags];
+const tagField = (key: string) => `tag ${key}`;
+
+function termsOfSpec({ spec, owner }: Pick<JobRecord, "spec" | "owner">): Term[] {
+  const terms: Term[] = [
+    ["experiment", experimentOf(spec)],
+    ["app", spec.work.app],
+  ];
+  if (owner !== undefined) terms.push(["owner", owner]);
+  for (const key in spec.tags) terms.push([tagField(key), spec.tags[key]!]);
+  return terms;
 }
 
-function termsOfPlace(job: JobRecord): string[] {
+function termsOfPlace(job: JobRecord): Term[] {
   const site = lastSite(job);
-  return [term("state", job.state), ...(site === null ? [] : [term("site", site)])];
+  return site === null
+    ? [["state", job.state]]
+    : [
+        ["state", job.state],
+        ["site", site],
+      ];
 }
+
+const has = (terms: readonly Term[], [field, value]: Term) => terms.some((term) => term[0] === field && term[1] === value);
 
 export class JobIndex {
-  readonly #sets = new Map<string, JobSet>();
+  readonly #fields = new Map<string, Map<string, JobSet>>();
 
   /** Follows a job from what it was, or from nothing, to what it is. */
   update(before: JobRecord | undefined, after: JobRecord): void {
@@ -50,24 +64,39 @@ export class JobIndex {
   }
 
   get(field: string, value: string): JobSet | undefined {
-    return this.#sets.get(term(field, value));
+    return this.#fields.get(field)?.get(value);
   }
 
-  #move(from: readonly string[] = [], to: readonly string[], index: number): void {
-    for (const name of from) {
-      if (to.includes(name)) continue;
-      const set = this.#sets.get(name);
-      set?.delete(index);
-      if (set?.size === 0) this.#sets.delete(name);
+  tag(key: string, value: string): JobSet | undefined {
+    return this.get(tagField(key), value);
+  }
+
+  #move(from: readonly Term[] | undefined, to: readonly Term[], index: number): void {
+    for (const term of from ?? []) if (!has(to, term)) this.#leave(term, index);
+    for (const term of to) this.#enter(term, index);
+  }
+
+  #leave([field, value]: Term, index: number): void {
+    const sets = this.#fields.get(field);
+    const set = sets?.get(value);
+    set?.delete(index);
+    if (set?.size !== 0) return;
+    sets!.delete(value);
+    if (sets!.size === 0) this.#fields.delete(field);
+  }
+
+  #enter([field, value]: Term, index: number): void {
+    let sets = this.#fields.get(field);
+    if (sets === undefined) {
+      sets = new Map();
+      this.#fields.set(field, sets);
     }
-    for (const name of to) {
-      let set = this.#sets.get(name);
-      if (set === undefined) {
-        set = new JobSet();
-        this.#sets.set(name, set);
-      }
-      set.add(index);
+    let set = sets.get(value);
+    if (set === undefined) {
+      set = new JobSet();
+      sets.set(value, set);
     }
+    set.add(index);
   }
 }
 
@@ -100,7 +129,7 @@ function unionsOf({ index, children, jobs }: State, filter: JobFilter): Union[] 
     const value = filter[field];
     if (value !== undefined) need(index.get(field, value));
   }
-  for (const pair of Object.entries(filter.tags ?? {})) need(index.get("tag", JSON.stringify(pair)));
+  for (const [key, value] of Object.entries(filter.tags ?? {})) need(index.tag(key, value));
   if (filter.states !== undefined) need(...[...new Set(filter.states.map(recordState))].map((state) => index.get("state", state)));
   for (const named of [filter.ids, filter.parent === undefined ? undefined : (children.get(filter.parent) ?? [])]) {
     if (named === undefined) continue;

@@ -7,7 +7,7 @@ import { type Command, decide } from "./decide.js";
 import type { LedgerEvent } from "./events.js";
 import { reduce } from "./reduce.js";
 import { type Dirty, dirtyRecords, emptyState, type JobRecord, noDirty, restoreRecord, type State } from "./state.js";
-import type { EventStore } from "./store.js";
+import type { EventStore, StoreSnapshot } from "./store.js";
 
 /** Events between two checkpoints: a restart replays at most so many, which takes some ms. */
 const CHECKPOINT_EVENTS = 2_000;
@@ -79,6 +79,11 @@ export class Ledger {
     const dirty = this.#dirty;
     this.#dirty = noDirty();
     await this.#write(() => this.#store.checkpoint(this.state.sequence, dirtyRecords(this.state, dirty)));
+  }
+
+  /** What is durable now. */
+  moment(): StoreSnapshot {
+    return this.#store.snapshot();
   }
 
   async #write(run: () => Promise<void>): Promise<void> {

@@ -54,6 +54,15 @@ function over(disk: Disk, sync: () => Promise<void>): MemoryStore {
     async *records(): AsyncGenerator<StateRecord> {
       for (const name of [...disk.records.keys()].sort()) yield [name, JSON.parse(disk.records.get(name)!) as unknown];
     },
+    snapshot() {
+      const lines = [...disk.events];
+      return {
+        async *entries() {
+          for (const [index, json] of lines.entries()) yield { sequence: index + 1, json };
+        },
+        async close() {},
+      };
+    },
     async close() {},
     crash(keep) {
       dead = true;

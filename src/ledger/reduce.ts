@@ -28,6 +28,13 @@ function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[
   return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
 }
 
+/** The one list that grows in place: a request has a thousand jobs, and each new list would copy those before. */
+function enterKey(state: State, { key, digest, job }: Submitted): void {
+  const known = state.keys.get(key);
+  if (known === undefined) state.keys.set(key, { digest, jobs: [job] });
+  else (known.jobs as JobId[]).push(job);
+}
+
 function submitted(state: State, event: Submitted, owner: string | undefined): void {
   const job: JobRecord = {
     id: event.job,
@@ -52,8 +59,7 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
     finishedAt: null,
   };
   addJob(state, job);
-  const key = state.keys.get(event.key);
-  state.keys.set(event.key, { digest: event.digest, jobs: [...(key?.jobs ?? []), job.id] });
+  enterKey(state, event);
 }
 
 /** The specification after `changes`: null takes a field away. */

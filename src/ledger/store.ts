@@ -12,6 +12,21 @@ export interface StoredEvent {
   readonly event: LedgerEvent;
 }
 
+/** One entry of a store, as its text. */
+export interface StoredText {
+  readonly sequence: number;
+  /** `[version, event]` as JSON. */
+  readonly json: string;
+}
+
+/** The store as it was at one moment, while it goes on changing. */
+export interface StoreSnapshot {
+  /** The events, in order, as text: copying a ledger need not take it apart. @throws CORRUPT_DATA naming what is damaged or missing */
+  entries(): AsyncIterable<StoredText>;
+  /** Lets go of it; more than once is harmless. */
+  close(): Promise<void>;
+}
+
 export interface EventStore {
   /** Adds the events, all or none, and resolves when they are on the disk. One call at a time. */
   append(events: readonly LedgerEvent[]): Promise<void>;
@@ -31,5 +46,7 @@ export interface EventStore {
    * @throws CORRUPT_DATA naming the record that is damaged
    */
   records(): AsyncIterable<StateRecord>;
+  /** What is durable now, for reading while `append` and `checkpoint` go on. */
+  snapshot(): StoreSnapshot;
   close(): Promise<void>;
 }

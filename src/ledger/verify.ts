@@ -3,6 +3,7 @@
  * Reads; repairs nothing.
  */
 import { XpcsError } from "../core/errors.js";
+import { readLines } from "./exchange.js";
 import { reduce } from "./reduce.js";
 import { dirtyRecords, emptyState, noDirty, type StateRecord } from "./state.js";
 import type { EventStore } from "./store.js";
@@ -68,4 +69,15 @@ export async function verifyLedger(store: EventStore): Promise<LedgerFacts> {
       `the ledger ends at event ${state.sequence}, its checkpoint stands for ${checkpoint}: restore a backup`,
     );
   return { events: state.sequence, checkpoint, jobs: state.jobs.size, sites: state.sites.size };
+}
+
+/**
+ * Reads a whole exported ledger and replays it.
+ *
+ * @throws CORRUPT_DATA with the line · VERSION_MISMATCH
+ */
+export async function verifyLines(lines: AsyncIterable<string>): Promise<LedgerFacts> {
+  const state = emptyState();
+  for await (const event of readLines(lines)) reduce(state, event);
+  return { events: state.sequence, checkpoint: 0, jobs: state.jobs.size, sites: state.sites.size };
 }

@@ -20,6 +20,7 @@ import { type HeldLease, type HeldLeases, walltimeError } from "./held-leases.js
 import type { KernelPool } from "./kernel-pool.js";
 import { endLeftCommand } from "./left-command.js";
 import { shipLogs } from "./log-shipper.js";
+import type { ResultAccess } from "./result-access.js";
 import { fromSystem } from "./system-error.js";
 import type { Destination, DestinationFound } from "./transfers/define.js";
 import { transferFor } from "./transfers/registry.js";
@@ -30,6 +31,7 @@ export interface AttemptContext {
   readonly workDir: string;
   readonly threadsPerSlot: number;
   readonly commands: CommandApps;
+  readonly access: ResultAccess;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
   readonly leases: HeldLeases;
   readonly kernels: KernelPool;
@@ -100,6 +102,7 @@ async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Pr
   const { clock, leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
   const { destinations } = plan;
+  const access = await context.access.of(held.lease.experiment);
   const found: DestinationFound[] = [];
   for (const destination of destinations) found.push(await transferFor(destination.ref).inspect(destination));
   const published = found.flatMap((there) => (there.kind === "published" ? [there.output] : []));
@@ -125,7 +128,7 @@ async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Pr
     const there = found[at]!;
     const seen = there.kind === "free" ? there.seen : null;
     const confirm = () => leases.confirm(held);
-    const request = { destination, epoch, local: locals[at]!, seen, confirm, signal: held.signal };
+    const request = { destination, epoch, local: locals[at]!, seen, access, confirm, signal: held.signal };
     outputs.push(await transferFor(destination.ref).stageOut(request));
   }
   return { ...done, outputs };

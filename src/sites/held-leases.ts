@@ -53,7 +53,7 @@ export interface HeldLeasesOptions {
   readonly onDrain: (drain: boolean) => void;
 }
 
-/** Changes within this time are reported together. */
+/** Changes are reported at once, but no more often than so; those within this time go together. */
 const TOUCH_MS = 100;
 
 function createHeld(lease: Lease): HeldLease {
@@ -96,6 +96,8 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   const key = ({ job, epoch }: LeaseRef): string => `${job}.${epoch}`;
   let life: AbortSignal = new AbortController().signal;
   let confirmedMs = Number.NEGATIVE_INFINITY;
+  /** When the latest renewal was sent, answered or not. */
+  let lastSentMs = Number.NEGATIVE_INFINITY;
   let current: Promise<void> | null = null;
   let next: Promise<void> | null = null;
   let touched = new AbortController();
@@ -120,6 +122,7 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       // Built when it is sent: after an outage the news is about what is held then.
       (source) => {
         sentMs = clock.monotonicMs();
+        lastSentMs = sentMs;
         return source.renew({
           site,
           instance,
@@ -189,7 +192,8 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       while (!signal.aborted) {
         const early = touched.signal;
         await sleep(clock, renewMs, early);
-        if (early.aborted) await sleep(clock, TOUCH_MS, signal);
+        const waitMs = lastSentMs + TOUCH_MS - clock.monotonicMs();
+        if (early.aborted && waitMs > 0) await sleep(clock, waitMs, signal);
         if (signal.aborted) return;
         await renewFresh().catch((error: unknown) => {
           if (!signal.aborted) logger.warn("renew-failed", { reason: (error as Error).message });

@@ -15,6 +15,7 @@ import type { CommandApps } from "./command-apps.js";
 import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
+import type { ResultAccess } from "./result-access.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -28,6 +29,8 @@ export interface SiteOptions {
   readonly apps: readonly string[];
   /** Commands that this site allows beside them. */
   readonly commands: CommandApps;
+  /** Group and mode of results. */
+  readonly access: ResultAccess;
   readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
@@ -198,13 +201,14 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands } = options;
+  const { workDir, threadsPerSlot, commands, access } = options;
   const context: AttemptContext = {
     site,
     instance,
     workDir,
     threadsPerSlot,
     commands,
+    access,
     link,
     leases,
     kernels,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Level } from "level";
 import { afterEach, describe, expect, it } from "vitest";
-import type { LedgerEvent } from "../../src/ledger/events.js";
+import { EVENT_VERSION, type LedgerEvent } from "../../src/ledger/events.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
@@ -79,6 +79,17 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     await store.append(Array.from({ length: 1_234 }, (_, index) => event(index + 1)));
     const sequences = (await collect(store.events(0))).map(({ sequence }) => sequence);
     expect(sequences).toEqual(Array.from({ length: 1_234 }, (_, index) => index + 1));
+  });
+
+  it("shows a moment that stays as it was while events are added", async () => {
+    const { store } = await kind.open();
+    await store.append([event(1), event(2)]);
+    const moment = store.snapshot();
+    await store.append([event(3)]);
+    const entries = await collect(moment.entries());
+    expect(entries.map(({ sequence, json }) => [sequence, JSON.parse(json)])).toEqual([1, 2].map((n) => [n, [EVENT_VERSION, event(n)]]));
+    await moment.close();
+    await moment.close();
   });
 
   it("writes checkpoints over each other, sorted by name, and goes on after them", async () => {
