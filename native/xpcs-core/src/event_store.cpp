@@ -1,5 +1,6 @@
 #include "event_store.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "event_packing.hpp"
@@ -16,16 +17,21 @@ std::vector<std::uint32_t> starts(const std::vector<std::uint32_t>& sizes) {
 
 }  // namespace
 
-void PackedEvents::begin(std::uint32_t first, std::size_t most, std::size_t tiles) {
+void PackedEvents::begin(std::uint32_t first, std::size_t tiles) {
   base = first;
   n = 0;
-  if (word.size() < most) word.resize(most);
-  if (tile.size() < most) tile.resize(most);
   even.assign(tiles + 1, 0);
   odd.assign(tiles + 1, 0);
   large.clear();
   plain = true;
   lastFrame = 0;
+}
+
+void PackedEvents::reserve(std::size_t more) {
+  if (word.size() >= n + more) return;
+  const std::size_t size = std::max(n + more, word.size() + word.size() / 2);
+  word.resize(size);
+  tile.resize(size);
 }
 
 std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,

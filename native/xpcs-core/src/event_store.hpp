@@ -24,8 +24,10 @@ struct PackedEvents {
   bool plain = true;
   std::uint32_t lastFrame = 0;
 
-  void begin(std::uint32_t first, std::size_t most, std::size_t tiles);
-  /// The first `events` are of one frame, of base .. base + 65535; those behind them come next.
+  void begin(std::uint32_t first, std::size_t tiles);
+  /// Room for so many events more.
+  void reserve(std::size_t more);
+  /// The room is there. The first `events` are of one frame, of base .. base + 65535; those behind them come next.
   /// @returns the sum of their counts and how many there are, without those of rank kNoRank
   std::pair<std::int64_t, std::uint64_t> add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
                                              const std::uint32_t* rankOfPixel);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "event_packing.hpp"
 #include "xpcs/error.hpp"
@@ -34,21 +35,19 @@ void list_gains(const EventSpans<Count>& events, const Partition& partition, con
   }
 }
 
-/// Events of at most 65536 frames from `base` on, as one batch.
-void add_batch(const EventSpans<std::int64_t>& events, std::uint32_t base, const Partition& partition, bool gains, PreparedChunk<IntegerBatch>& out) {
+/// Events of frames that the open batch takes.
+void pack(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, bool gains) {
   static_assert(kNoRank == Partition::kMasked);
-  static thread_local PackedEvents packed;
-  packed.begin(base, events.frame.size(), tile_count(partition));
-  for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t to) {
-    const auto [gained, valid] = packed.add(frame, to - from, events.pixel.subspan(from), events.count.subspan(from), partition.rankOfPixel.data());
-    if (gains) out.gains.emplace_back(frame, static_cast<double>(gained));
-    out.events += valid;
+  to.packed.reserve(events.frame.size());
+  for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t end) {
+    const auto [gained, valid] = to.packed.add(frame, end - from, events.pixel.subspan(from), events.count.subspan(from), partition.rankOfPixel.data());
+    if (gains) to.chunk.gains.emplace_back(frame, static_cast<double>(gained));
+    to.chunk.events += valid;
   });
-  out.batches.emplace_back(packed);
 }
 
 /// Events of frames too far apart for one batch: ordered by epoch of 65536 frames, one batch each.
-void split_by_epoch(const EventSpans<std::int64_t>& events, const Partition& partition, bool gains, PreparedChunk<IntegerBatch>& out) {
+void split_by_epoch(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, bool gains) {
   std::vector<std::uint32_t> order(events.frame.size());
   std::iota(order.begin(), order.end(), 0U);
   const auto epoch = [&](std::uint32_t i) { return events.frame[i] / IntegerBatch::kFrames; };
@@ -62,7 +61,9 @@ void split_by_epoch(const EventSpans<std::int64_t>& events, const Partition& par
       pixel.push_back(events.pixel[order[from]]);
       count.push_back(events.count[order[from]]);
     }
-    add_batch({frame, pixel, count}, current * IntegerBatch::kFrames, partition, gains, out);
+    to.packed.begin(current * IntegerBatch::kFrames, tile_count(partition));
+    pack(to, {frame, pixel, count}, partition, gains);
+    close_batch(to);
   }
 }
 
@@ -76,19 +77,32 @@ void check_events(std::span<const std::uint32_t> frame, std::span<const std::uin
                                           std::to_string(partition.pixels()) + " pixels");
 }
 
-PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
+void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
   check_events(events.frame, events.pixel, events.count.size(), partition);
-  PreparedChunk<IntegerBatch> out;
-  if (events.frame.empty()) return out;
-  if (!pixelFactor.empty()) list_gains(events, partition, pixelFactor, out.gains);
+  if (events.frame.empty()) return;
+  const bool gains = pixelFactor.empty();
+  if (!gains) list_gains(events, partition, pixelFactor, to.chunk.gains);
   const auto [low, high] = event_packing().range(events.frame.data(), events.frame.size());
-  out.frames = std::uint64_t{high} + 1;
-  if (high - low < IntegerBatch::kFrames) {
-    add_batch(events, low, partition, pixelFactor.empty(), out);
-  } else {
-    split_by_epoch(events, partition, pixelFactor.empty(), out);
+  to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{high} + 1);
+  if (to.packed.n > 0 && (low < to.packed.base || high - to.packed.base >= IntegerBatch::kFrames)) close_batch(to);
+  if (high - low >= IntegerBatch::kFrames) {
+    close_batch(to);
+    split_by_epoch(to, events, partition, gains);
+    return;
   }
-  return out;
+  if (to.packed.n == 0) to.packed.begin(low, tile_count(partition));
+  pack(to, events, partition, gains);
+}
+
+void close_batch(PreparedEvents& of) {
+  if (of.packed.n == 0) return;
+  of.chunk.batches.emplace_back(of.packed);
+  of.packed.n = 0;
+}
+
+PreparedChunk<IntegerBatch> take_chunk(PreparedEvents& of) {
+  close_batch(of);
+  return std::exchange(of.chunk, {});
 }
 
 PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const Partition& partition, const std::vector<double>& pixelFactor) {

@@ -139,10 +139,17 @@ TEST_CASE("prepared events mix with pushed ones, in their order") {
     Correlator pushed(make_partition(4, 5, map, map, SplitBins::error), options);
     Correlator mixed(make_partition(4, 5, map, map, SplitBins::error), options);
     pushed.push(frame, pixel, count);
+    std::shared_ptr<PreparedEvents> prepared;
+    const std::span<const std::uint32_t> none;
     for (std::size_t at = 0; at < frame.size(); at += 150) {
       const auto part = [&](const auto& all) { return std::span(all).subspan(at, 150); };
       if (at % 300 == 0) mixed.push(part(frame), part(pixel), part(count));
-      else mixed.take(*mixed.prepare(part(frame), part(pixel), part(count)));
+      else {
+        mixed.prepare(prepared, part(frame), part(pixel), part(count));
+        if (at % 4 == 0) mixed.close(*prepared);
+        mixed.prepare(prepared, none, none, {});
+        mixed.take(*prepared);
+      }
     }
     const auto a = pushed.result({});
     const auto b = mixed.result({});
@@ -154,5 +161,6 @@ TEST_CASE("prepared events mix with pushed ones, in their order") {
   const Correlator correlator(make_partition(4, 5, map, map, SplitBins::error), {});
   const std::vector<std::uint32_t> outside{20};
   const std::vector<std::int64_t> one{1};
-  CHECK_THROWS_AS((void)correlator.prepare(outside, outside, one), Error);
+  std::shared_ptr<PreparedEvents> events;
+  CHECK_THROWS_AS(correlator.prepare(events, outside, outside, one), Error);
 }

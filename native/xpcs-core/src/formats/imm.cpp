@@ -16,7 +16,8 @@ namespace xpcs {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 1024;
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;  // fetched at once, unless a frame is larger
+constexpr std::size_t kPieceBytes = std::size_t{3} << 19;  // fetched at once, unless a frame is larger
+constexpr std::size_t kPartEvents = std::size_t{1} << 16;   // decoded at once, or the rest of a frame more
 /// Sparse frames from this size on are read by the thread that decodes them: fetching looks at their headers only.
 constexpr std::size_t kOwnReadBytes = std::size_t{1} << 14;
 constexpr std::size_t kDenseRows = std::size_t{1} << 23;   // counts in one batch of whole frames
@@ -51,17 +52,49 @@ class ImmFrames final : public StoredFrames {
   ImmFrames(const ByteSource& source, const ReaderOptions& options, std::uint64_t pixels, bool sparse)
       : source_(source), options_(options), pixels_(pixels), sparse_(sparse) {}
 
-  void decode(FrameBatch& batch) override {
-    batch.headerStart = first;
+  void decode(FrameBatch& batch) override { decode_frames(0, frames.size(), batch); }
+  [[nodiscard]] std::size_t parts() const override { return sparse_ ? std::max<std::size_t>(partEnds.size(), 1) : 1; }
+  void decode_part(std::size_t part, FrameBatch& batch) override {
+    decode_frames(part == 0 ? 0 : partEnds[part - 1], part + 1 < parts() ? partEnds[part] : frames.size(), batch);
+  }
+  [[nodiscard]] std::uint64_t bytes() const override { return fetched ? data.size() : payloadBytes; }
+
+  /// The next frame of the run.
+  void add(const Header& header, std::uint64_t payload, std::uint64_t payloadSize) {
+    frames.push_back({header, payload});
+    payloadBytes += payloadSize;
+    partEvents_ += header.dlen;
+    if (partEvents_ < kPartEvents) return;
+    partEnds.push_back(frames.size());
+    partEvents_ = 0;
+  }
+  void clear() {
+    frames.clear();
+    partEnds.clear();
+    payloadBytes = partEvents_ = 0;
+  }
+
+  bool fetched = false;         ///< the payloads are in `data`; otherwise decode reads them
+  std::vector<std::byte> data;  ///< of the file, from dataStart on
+  std::uint64_t dataStart = 0;
+  std::uint64_t payloadBytes = 0;  ///< of all frames
+  std::uint64_t first = 0;         ///< frame
+  std::vector<Frame> frames;
+  std::vector<std::size_t> partEnds;  ///< index behind the last frame of each part, but for the last part
+
+ private:
+  /// Frames [begin, end) of the run.
+  void decode_frames(std::size_t begin, std::size_t end, FrameBatch& batch) {
+    batch.headerStart = first + begin;
     batch.clockS.clear();
     batch.tick.clear();
     std::size_t most = 0;
-    for (const Frame& frame : frames) most += sparse_ ? frame.header.dlen : pixels_;
+    for (std::size_t i = begin; i < end; ++i) most += sparse_ ? frames[i].header.dlen : pixels_;
     batch.frame.resize(most);
     batch.pixel.resize(most);
     batch.count.resize(most);
     std::size_t filled = 0;
-    for (std::size_t i = 0; i < frames.size(); ++i) {
+    for (std::size_t i = begin; i < end; ++i) {
       const std::size_t from = filled;
       filled += sparse_ ? add_sparse(batch, from, i) : add_dense(batch, from, i);
       std::fill(batch.frame.begin() + static_cast<std::ptrdiff_t>(from), batch.frame.begin() + static_cast<std::ptrdiff_t>(filled), static_cast<std::uint32_t>(first + i));
@@ -72,16 +105,6 @@ class ImmFrames final : public StoredFrames {
     batch.pixel.resize(filled);
     batch.count.resize(filled);
   }
-  [[nodiscard]] std::uint64_t bytes() const override { return fetched ? data.size() : payloadBytes; }
-
-  bool fetched = false;         ///< the payloads are in `data`; otherwise decode reads them
-  std::vector<std::byte> data;  ///< of the file, from dataStart on
-  std::uint64_t dataStart = 0;
-  std::uint64_t payloadBytes = 0;  ///< of all frames
-  std::uint64_t first = 0;         ///< frame
-  std::vector<Frame> frames;
-
- private:
   /// Bytes of the payload of frame i.
   void read(std::size_t i, std::uint64_t offset, std::span<std::byte> into) const {
     const std::uint64_t at = frames[i].payload + offset;
@@ -127,6 +150,7 @@ class ImmFrames final : public StoredFrames {
   const ReaderOptions& options_;
   std::uint64_t pixels_;
   bool sparse_;
+  std::uint64_t partEvents_ = 0;  // of the frames behind the last part end
   std::vector<std::int16_t> values_;
 };
 
@@ -155,8 +179,7 @@ class ImmReader final : public FrameReader {
     auto& piece = static_cast<ImmFrames&>(*stored);
     piece.first = frame_;
     piece.dataStart = position_;
-    piece.payloadBytes = 0;
-    piece.frames.clear();
+    piece.clear();
     if (position_ == size_ || frame_ > last_) return false;
     const Header header = read_header();
     piece.fetched = !sparse_ || payload_bytes(header) < kOwnReadBytes;
@@ -233,8 +256,7 @@ class ImmReader final : public FrameReader {
   /// The frame at the position, which moves on.
   void add(ImmFrames& piece, const Header& header) {
     const std::size_t bytes = payload_bytes(header);
-    piece.frames.push_back({header, position_ + kHeaderBytes});
-    piece.payloadBytes += bytes;
+    piece.add(header, position_ + kHeaderBytes, bytes);
     position_ += kHeaderBytes + bytes;
     ++frame_;
   }
