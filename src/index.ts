@@ -8,7 +8,7 @@ import { tokenHash } from "./actors/token-file.js";
 import { makeToken } from "./actors/tokens.js";
 import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js";
 import type { Clock } from "./core/clock.js";
-import { isCode, XpcsError } from "./core/errors.js";
+import { isCode } from "./core/errors.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
@@ -150,6 +150,17 @@ export interface XpcsClient {
    * @throws PERMISSION_DENIED not an operator of all experiments · NOT_FOUND central was restarted meanwhile: begin again · OVERLOADED
    */
   backup(): AsyncGenerator<Uint8Array>;
+  /**
+   * All of an experiment as text: jobs, the archived ones too, ledger events, sites. Ends after the last byte.
+   * @throws NOT_FOUND it has no jobs, or central was restarted meanwhile: begin again · OVERLOADED
+   */
+  archiveExperiment(experiment: string): AsyncGenerator<Uint8Array>;
+  /**
+   * Takes an experiment out of the ledger, with its logs; `jobs` and `sequence` are what the archived file says.
+   * @returns how many jobs went
+   * @throws REFUSED a job has not ended, or something has changed since · PERMISSION_DENIED not an operator of all experiments
+   */
+  removeExperiment(archived: { readonly experiment: string; readonly jobs: number; readonly sequence: number }): Promise<number>;
   close(): void;
 }
 
@@ -273,18 +284,22 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     },
     tokens: async () => (await call((api) => api.tokens({}))).tokens,
     revokeToken: (id, { descendants = false } = {}) => call((api) => api.revokeToken({ id, ...(descendants ? { descendants } : {}) })),
-    async *backup() {
-      let id: string | null = null;
-      for (let part = 0, last = false; !last; part += 1) {
-        const of: string | null = id;
-        const answer: BackupPart = await call((api) => api.backup({ id: of, part }));
-        ({ id, last } = answer);
-        yield answer.data;
-      }
-    },
+    backup: () => inParts((of) => call((api) => api.backup(of))),
+    archiveExperiment: (experiment) => inParts((of) => call((api) => api.archiveExperiment({ experiment, ...of }))),
+    removeExperiment: async (archived) => (await call((api) => api.removeExperiment(archived))).removed,
     close: () => link.close(),
   };
   return client;
+}
+
+/** The parts of a backup, one after the other. */
+async function* inParts(ask: (of: { id: string | null; part: number }) => Promise<BackupPart>): AsyncGenerator<Uint8Array> {
+  let id: string | null = null;
+  for (let part = 0, last = false; !last; part += 1) {
+    const answer: BackupPart = await ask({ id, part });
+    ({ id, last } = answer);
+    yield answer.data;
+  }
 }
 
 /**
@@ -347,9 +362,10 @@ async function waitForJobs(link: Reconnecting<ClientApi>, ids: readonly JobId[],
     let done = wanted.size === 0;
     for (const chunk of inChunks([...wanted], LIMITS.pageJobsMax)) {
       const { jobs } = await link.call((api) => api.jobs({ ids: chunk, limit: chunk.length }), callOptions);
-      const missing = chunk.find((id) => !jobs.some((job) => job.id === id));
-      if (missing !== undefined) throw new XpcsError("NOT_FOUND", `there is no job ${missing}`);
       for (const job of jobs) done = note(job);
+      // A job that is not listed is in the archive, or there is none.
+      const listed = new Set(jobs.map(({ id }) => id));
+      for (const id of chunk) if (!listed.has(id)) done = note(await link.call((api) => api.job({ id }), callOptions));
     }
     return done;
   };

@@ -1,7 +1,8 @@
 /** The frame of the command line: output, errors and their exit codes, interrupts, option values, the logger. */
+import { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { runCommandLine } from "../src/cli/command-line.js";
-import { collectPairs, integerOption, positiveOption } from "../src/cli/option-values.js";
+import { collectPairs, durationOption, integerOption, positiveOption } from "../src/cli/option-values.js";
 import { createRun, formatTable } from "../src/cli/output.js";
 import { createPinoLogger } from "../src/cli/pino-logger.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../src/core/errors.js";
@@ -158,6 +159,13 @@ describe("help", () => {
 });
 
 describe("option values", () => {
+  it("have never as a time, also by way of commander, which makes an empty text of null", () => {
+    const parse = (text: string) =>
+      new Command().option("--keep <time>", "", durationOption).parse(["--keep", text], { from: "user" }).opts();
+    expect(parse("never")).toEqual({ keep: Infinity });
+    expect(parse("12h")).toEqual({ keep: 43_200 });
+  });
+
   it("whole numbers have bounds", () => {
     expect(integerOption(0, 10)("7")).toBe(7);
     expect(integerOption(-5)("-5")).toBe(-5);

@@ -24,6 +24,8 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   tokens: "administer",
   revokeToken: "administer",
   backup: "administer",
+  archiveExperiment: "act",
+  removeExperiment: "administer",
 };
 
 function mayCall({ role, experiment }: Principal, right: Right): boolean {

@@ -1,17 +1,20 @@
 /**
- * Backups while central runs: a moment of the ledger, handed out in parts at the pace of who asks. Reading is off the mailbox, so turns and their
+ * Backups of the ledger, and of experiments, while central runs: a moment of it, handed out in parts at the pace of who asks. Reading is off the mailbox, so turns and their
  * commits go on meanwhile. Who may have one is access-rights.ts's.
  */
 import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { BackupPart } from "../core/protocols.js";
-import { exportLines } from "../ledger/exchange.js";
-import type { StoreSnapshot } from "../ledger/store.js";
+
+/** What the lines are read from. */
+interface Moment {
+  close(): Promise<void>;
+}
 
 interface Backup {
   readonly id: string;
-  readonly moment: StoreSnapshot;
+  readonly moment: Moment;
   readonly lines: AsyncIterator<string>;
   /** Number of the last part, and the part. */
   at: number;
@@ -34,19 +37,27 @@ export class Backups {
   }
 
   /**
-   * Begins a backup of `moment`, which is let go of at its end.
+   * Begins to hand out `lines`, which are read from `moment`; that is let go of at the end.
    *
    * @throws OVERLOADED as many as may be are being made
    */
-  begin(moment: StoreSnapshot): Promise<BackupPart> {
+  begin(lines: AsyncIterable<string>, moment: Moment): Promise<BackupPart> {
     if ([...this.#open.values()].filter(({ whole }) => !whole).length >= LIMITS.backupsMax) {
       void moment.close();
       throw new XpcsError("OVERLOADED", `${LIMITS.backupsMax} backups are being made already: try again later`);
     }
     const id = this.#newId();
-    const lines = exportLines(moment)[Symbol.asyncIterator]();
     const before = Promise.resolve({ id, data: Buffer.alloc(0), last: false });
-    const backup: Backup = { id, moment, lines, at: 0, part: before, rest: Buffer.alloc(0), whole: false, idle: this.#whenIdle(id) };
+    const backup: Backup = {
+      id,
+      moment,
+      lines: lines[Symbol.asyncIterator](),
+      at: 0,
+      part: before,
+      rest: Buffer.alloc(0),
+      whole: false,
+      idle: this.#whenIdle(id),
+    };
     this.#open.set(id, backup);
     return this.#read(backup);
   }

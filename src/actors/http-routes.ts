@@ -63,6 +63,11 @@ const listQuery = z.strictObject({
   parent: id.optional(),
   submittedAfter: time.optional(),
   submittedBefore: time.optional(),
+  archived: z
+    .enum(["true", "false"])
+    .transform((text) => text === "true")
+    .optional()
+    .describe("true: jobs of the archive, in place of the others; a page may be short and have others after it"),
   limit: z.coerce.number().int().min(1).max(LIMITS.pageJobsMax).optional(),
   after: id.optional().describe("`next` of the page before"),
 });

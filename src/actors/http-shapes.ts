@@ -46,6 +46,7 @@ export const jobShape = z.object({
   submittedAt: time,
   startedAt: timeOrNull,
   finishedAt: timeOrNull,
+  archived: z.boolean(),
 });
 
 export const siteShape = z.object({

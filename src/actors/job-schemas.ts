@@ -45,7 +45,9 @@ export const name = z
 /** Name of a command's parameter: what `{name}` in its template can be. */
 const parameterName = z.string().regex(/^[a-z][A-Za-z0-9_]{0,63}$/, "is no name of a parameter");
 export const id = z.string().min(1).max(64);
-export const path = plainText(LIMITS.pathCharsMax).refine(isAbsolute, "must be an absolute path");
+export const path = plainText(LIMITS.pathCharsMax)
+  .refine(isAbsolute, "must be an absolute path")
+  .refine((text) => !text.split("/").some((part) => part === ".." || part === "."), "has . or .. in it: write it without");
 const file = z.strictObject({ path });
 export const count = z.int().min(0);
 export const positive = z.int().min(1);

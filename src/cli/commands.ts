@@ -85,6 +85,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./ledger.js")).registerLedger,
   },
   {
+    name: "experiment",
+    group: "Run the service",
+    summary: "archive a whole experiment in one file, and remove it",
+    load: async () => (await import("./experiment.js")).registerExperiment,
+  },
+  {
     name: "submit",
     group: "Jobs",
     summary: "hand detector files to central; prints the job ids",

@@ -76,6 +76,7 @@ export function jobText(job: JobView): string {
     ["job", job.id],
     ["app", `${job.app} (${job.type})`],
     ["state", `${job.state} since ${utc(job.since)}${job.progress === null ? "" : `, ${percent(job.progress)}`}`],
+    ["archived", job.archived ? "yes: it can be read, and changes no more" : null],
     ["reason", job.reason],
     ["site", job.site],
     ["why", job.why],

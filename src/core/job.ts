@@ -208,6 +208,8 @@ export interface JobView {
   readonly submittedAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+  /** In the archive: it can be read, and does not change any more. */
+  readonly archived: boolean;
 }
 
 export interface SiteView {

@@ -71,6 +71,8 @@ export interface JobQuery {
   readonly submittedAfter?: string;
   readonly submittedBefore?: string;
   readonly ids?: readonly JobId[];
+  /** Jobs of the archive, in place of the others. A page may be short, or empty, and have others after it. */
+  readonly archived?: boolean;
   readonly limit?: number;
   /** Cursor of the previous page. */
   readonly after?: string;
@@ -120,6 +122,13 @@ export interface ClientApi {
    * @throws NOT_FOUND central has no such backup: it was finished, left alone for too long, or central was restarted · OVERLOADED
    */
   backup(request: { id: string | null; part: number }): Promise<BackupPart>;
+  /** All jobs of an experiment, the archived ones too, with their ledger events, in parts as of `backup`. @throws NOT_FOUND it has no jobs */
+  archiveExperiment(request: { experiment: string; id: string | null; part: number }): Promise<BackupPart>;
+  /**
+   * Takes an experiment out of the ledger, with its logs: `jobs` and `sequence` are what the file says that `archiveExperiment` made. Idempotent.
+   * @throws REFUSED a job has not ended, or something has changed since
+   */
+  removeExperiment(request: { experiment: string; jobs: number; sequence: number }): Promise<{ removed: number }>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -136,6 +145,8 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   tokens: true,
   revokeToken: true,
   backup: true,
+  archiveExperiment: true,
+  removeExperiment: true,
 };
 
 export interface LeaseRef {
@@ -167,7 +178,10 @@ export interface WorkSource {
     capacity?: SiteCapacity;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
-  /** Long poll for at most `slots` leases; answers at once with news. Unanswered grants come back by expiry. */
+  /**
+   * Long poll for at most `slots` leases, and never more than the site has slots free in the ledger: a site may ask before the report of a job whose
+   * slot is free already. Answers at once with news. Unanswered grants come back by expiry.
+   */
   lease(request: { site: SiteName; instance: string; slots: number; waitMs: number }): Promise<{ leases: Lease[]; news: SiteNews }>;
   /** Extends every held lease; progress 0 to 1 by job. */
   renew(request: {
@@ -238,7 +252,8 @@ export interface CommandRun {
 /** One child process that runs one piece of work at a time: native, or a command. */
 export interface KernelHost {
   run(request: {
-    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
+    /** `roots`: what the input refers to must lie in one of these folders. */
+    work: { app: "xpcs.corr"; request: CorrRequest; roots?: readonly string[] } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
   }): Promise<{ summary: CorrSummary | null }>;
   /** Long poll for progress of the running work; also the sign of life. */
   progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;

@@ -3,7 +3,7 @@
  * state and never stored.
  */
 import { experimentOf, type JobId, type JobState } from "../core/job.js";
-import { JobSet, lowerBound } from "./job-set.js";
+import { JobSet, lastCommon } from "./job-set.js";
 import { type JobRecord, lastSite, type RecordState, type State } from "./state.js";
 
 /** What a listing may ask for; all that is given must hold. */
@@ -22,35 +22,34 @@ export interface JobFilter {
   readonly submittedBefore?: string;
 }
 
-/** A field and one of its values; a tag is a field of its own. */
-type Term = readonly [field: string, value: string];
-
-const tagField = (key: string) => `tag ${key}`;
+/** A field and one of its values; a tag is a field of its own, by its key. */
+type Term = readonly [field: string, value: string, isTag: boolean];
 
 function termsOfSpec({ spec, owner }: Pick<JobRecord, "spec" | "owner">): Term[] {
   const terms: Term[] = [
-    ["experiment", experimentOf(spec)],
-    ["app", spec.work.app],
+    ["experiment", experimentOf(spec), false],
+    ["app", spec.work.app, false],
   ];
-  if (owner !== undefined) terms.push(["owner", owner]);
-  for (const key in spec.tags) terms.push([tagField(key), spec.tags[key]!]);
+  if (owner !== undefined) terms.push(["owner", owner, false]);
+  for (const key in spec.tags) terms.push([key, spec.tags[key]!, true]);
   return terms;
 }
 
 function termsOfPlace(job: JobRecord): Term[] {
   const site = lastSite(job);
-  return site === null
-    ? [["state", job.state]]
-    : [
-        ["state", job.state],
-        ["site", site],
-      ];
+  const state: Term = ["state", job.state, false];
+  return site === null ? [state] : [state, ["site", site, false]];
 }
 
-const has = (terms: readonly Term[], [field, value]: Term) => terms.some((term) => term[0] === field && term[1] === value);
+const has = (terms: readonly Term[], [field, value, isTag]: Term) =>
+  terms.some((term) => term[0] === field && term[1] === value && term[2] === isTag);
+
+/** Most values of some fields, such as the number of a scan, are of one job alone: then its place will do. */
+type Members = JobSet | number;
 
 export class JobIndex {
-  readonly #fields = new Map<string, Map<string, JobSet>>();
+  readonly #fields = new Map<string, Map<string, Members>>();
+  readonly #tags = new Map<string, Map<string, Members>>();
 
   /** Follows a job from what it was, or from nothing, to what it is. */
   update(before: JobRecord | undefined, after: JobRecord): void {
@@ -64,11 +63,11 @@ export class JobIndex {
   }
 
   get(field: string, value: string): JobSet | undefined {
-    return this.#fields.get(field)?.get(value);
+    return setOf(this.#fields.get(field)?.get(value));
   }
 
   tag(key: string, value: string): JobSet | undefined {
-    return this.get(tagField(key), value);
+    return setOf(this.#tags.get(key)?.get(value));
   }
 
   #move(from: readonly Term[] | undefined, to: readonly Term[], index: number): void {
@@ -76,28 +75,40 @@ export class JobIndex {
     for (const term of to) this.#enter(term, index);
   }
 
-  #leave([field, value]: Term, index: number): void {
-    const sets = this.#fields.get(field);
-    const set = sets?.get(value);
-    set?.delete(index);
-    if (set?.size !== 0) return;
+  #leave([field, value, isTag]: Term, index: number): void {
+    const fields = isTag ? this.#tags : this.#fields;
+    const sets = fields.get(field);
+    const members = sets?.get(value);
+    if (members === undefined) return;
+    if (typeof members !== "number") members.delete(index);
+    if (typeof members === "number" ? members !== index : members.size > 0) return;
     sets!.delete(value);
-    if (sets!.size === 0) this.#fields.delete(field);
+    if (sets!.size === 0) fields.delete(field);
   }
 
-  #enter([field, value]: Term, index: number): void {
-    let sets = this.#fields.get(field);
+  #enter([field, value, isTag]: Term, index: number): void {
+    const fields = isTag ? this.#tags : this.#fields;
+    let sets = fields.get(field);
     if (sets === undefined) {
       sets = new Map();
-      this.#fields.set(field, sets);
+      fields.set(field, sets);
     }
-    let set = sets.get(value);
-    if (set === undefined) {
-      set = new JobSet();
+    const members = sets.get(value);
+    if (members === undefined) sets.set(value, index);
+    else if (typeof members !== "number") members.add(index);
+    else if (members !== index) {
+      const set = new JobSet();
+      for (const one of [members, index]) set.add(one);
       sets.set(value, set);
     }
-    set.add(index);
   }
+}
+
+function setOf(members: Members | undefined): JobSet | undefined {
+  if (typeof members !== "number") return members;
+  const set = new JobSet();
+  set.add(members);
+  return set;
 }
 
 /** Jobs in any of some sets. */
@@ -115,6 +126,35 @@ class Union {
   before(limit: number): number {
     return this.#sets.reduce((last, set) => Math.max(last, set.before(limit)), -1);
   }
+  mayHave(word: number): boolean {
+    return this.#sets.some((set) => set.mayHave(word));
+  }
+  word(word: number): number {
+    let bits = 0;
+    for (const set of this.#sets) bits |= set.word(word);
+    return bits;
+  }
+}
+
+/** A union of so few members is walked one by one. */
+const WALK_MAX = 1_024;
+
+/**
+ * The way from one job to the one before that is in all of `unions`.
+ *
+ * @param unions the smallest first
+ * @returns gives the largest place below its argument, or a number below 0
+ */
+function stepThrough(unions: readonly Union[]): (limit: number) => number {
+  const [driver, ...others] = unions;
+  if (driver === undefined) return (limit) => limit - 1;
+  if (others.length === 0) return (limit) => driver.before(limit);
+  if (driver.size > WALK_MAX) return (limit) => lastCommon(unions, limit);
+  return (limit) => {
+    let index = driver.before(limit);
+    while (index >= 0 && !others.every((set) => set.has(index))) index = driver.before(index);
+    return index;
+  };
 }
 
 /** What people see as staged-in, running and staged-out is one state in the ledger. */
@@ -149,13 +189,11 @@ function unionsOf({ index, children, jobs }: State, filter: JobFilter): Union[] 
  * @param phaseOf the state of a job as people see it
  */
 export function* findJobs(state: State, filter: JobFilter, from: number, phaseOf: (job: JobRecord) => JobState): Generator<JobRecord> {
-  const [driver, ...others] = unionsOf(state, filter);
-  const first = filter.submittedAfter === undefined ? 0 : lowerBound(state.submittedAt, Date.parse(filter.submittedAfter));
-  const end = filter.submittedBefore === undefined ? from : lowerBound(state.submittedAt, Date.parse(filter.submittedBefore));
-  const step = (limit: number) => (driver === undefined ? limit - 1 : driver.before(limit));
+  const step = stepThrough(unionsOf(state, filter));
+  const first = filter.submittedAfter === undefined ? state.order.begin : state.order.firstSince(Date.parse(filter.submittedAfter));
+  const end = filter.submittedBefore === undefined ? from : state.order.firstSince(Date.parse(filter.submittedBefore));
   for (let index = step(Math.min(from, end)); index >= first; index = step(index)) {
-    if (!others.every((set) => set.has(index))) continue;
-    const job = state.jobs.get(state.order[index]!);
+    const job = state.jobs.get(state.order.at(index) ?? "");
     if (job !== undefined && (filter.states === undefined || filter.states.includes(phaseOf(job)))) yield job;
   }
 }

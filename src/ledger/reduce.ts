@@ -3,8 +3,9 @@
  * place, because central holds a hundred thousand jobs, but replaces records instead of changing them.
  */
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
-import type { AttemptEnded, LedgerEvent, SiteJoined, Submitted } from "./events.js";
-import { ATTEMPTS_KEPT, addJob, canceledBy, type Dirty, indexJob, type JobRecord, lastSite, type State } from "./state.js";
+import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
+import type { AttemptEnded, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
+import { ATTEMPTS_KEPT, addJob, canceledBy, indexJob, type JobRecord, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -35,27 +36,31 @@ function enterKey(state: State, { key, digest, job }: Submitted): void {
   else (known.jobs as JobId[]).push(job);
 }
 
+/** One for all jobs that have none: a hundred thousand empty lists are some MB. */
+const NONE: readonly never[] = [];
+
 function submitted(state: State, event: Submitted, owner: string | undefined): void {
   const job: JobRecord = {
     id: event.job,
-    index: state.order.length,
+    index: state.order.end,
     spec: event.spec,
+    key: event.key,
     ...(owner === undefined ? {} : { owner }),
     state: event.awaits ? "awaiting-parents" : "ready",
     since: event.at,
     changed: state.sequence,
     queued: state.sequence,
     epoch: 0,
-    attempts: [],
+    attempts: NONE,
     attemptsCounted: 0,
     why: null,
     notBefore: 0,
     cancelRequested: false,
     reason: null,
-    outputs: [],
+    outputs: NONE,
     summary: null,
     // A clock that was set back must not upset the order of submission.
-    submittedAt: Math.max(event.at, state.submittedAt.at(-1) ?? 0),
+    submittedAt: Math.max(event.at, state.order.lastMs),
     finishedAt: null,
   };
   addJob(state, job);
@@ -119,7 +124,25 @@ function countRun(state: State, id: JobId, runMs: number): void {
   state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: { count: run.count + 1, totalMs: run.totalMs + runMs } } });
 }
 
-function apply(state: State, event: LedgerEvent): void {
+function archived(state: State, ids: readonly JobId[], dirty: Dirty | undefined): void {
+  const jobs = ids.flatMap((id) => state.jobs.get(id) ?? []);
+  retireJobs(state, jobs, dirty);
+  state.archived += jobs.length;
+}
+
+/** Some of them are live, the others are in the archive, or on their way. */
+function removed(state: State, { jobs: ids, keys }: Removed, dirty: Dirty | undefined): void {
+  const jobs = ids.flatMap((id) => state.jobs.get(id) ?? []);
+  retireJobs(state, jobs, dirty, new Set(keys));
+  state.archived -= ids.length - jobs.length;
+  if (dirty === undefined) return;
+  for (const name of [...ids.map(archivedJob), ...keys.map(archivedKey)]) {
+    dirty.archive.delete(name);
+    dirty.unarchive.add(name);
+  }
+}
+
+function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void {
   switch (event.type) {
     case "submitted":
       submitted(state, event, event.by);
@@ -197,6 +220,12 @@ function apply(state: State, event: LedgerEvent): void {
         finishedAt: event.at,
       }));
       break;
+    case "archived":
+      archived(state, event.jobs, dirty);
+      break;
+    case "removed":
+      removed(state, event, dirty);
+      break;
     case "siteJoined":
       siteJoined(state, event);
       break;
@@ -223,6 +252,6 @@ function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
 /** Applies the next event, and adds what it touched to `dirty`. */
 export function reduce(state: State, event: LedgerEvent, dirty?: Dirty): void {
   state.sequence += 1;
-  apply(state, event);
+  apply(state, event, dirty);
   if (dirty !== undefined) markDirty(state, event, dirty);
 }

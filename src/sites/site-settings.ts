@@ -1,8 +1,8 @@
-/** The settings file of a site (docs/settings.md): its rules as plain data, parsed here and nowhere else. */
-import { readFileSync } from "node:fs";
+/** The settings file of a site (docs/settings.md): its rules as plain data. */
+import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
-import { XpcsError } from "../core/errors.js";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
+import { DEFAULT_SUPERVISION, type HostRules, type RestartRules } from "./supervision.js";
 
 const group = z.string().regex(/^[A-Za-z0-9_.{}-]{1,64}$/, "is no name of a group");
 const results = z.strictObject({
@@ -16,38 +16,36 @@ const results = z.strictObject({
     .optional(),
   groups: z.record(z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME"), group).default({}),
 });
-const settings = z.strictObject({ results: results.default({ groups: {} }) });
+const folder = z.string().refine((path) => isAbsolute(path) && normalize(path) === path && (path === "/" || !path.endsWith("/")), {
+  error: "must be an absolute path without . and .. and without a slash at its end",
+});
+/** Null: anywhere. */
+const roots = z.strictObject({ read: z.array(folder), write: z.array(folder) }).nullable();
+const ms = (least: number) => z.number().min(least).max(86_400_000);
+const { restart, hosts } = DEFAULT_SUPERVISION;
+const supervision = z.strictObject({
+  restart: z
+    .strictObject({
+      firstMs: ms(0).default(restart.firstMs),
+      factor: z.number().min(1).max(100).default(restart.factor),
+      maxMs: ms(0).default(restart.maxMs),
+      endsMax: z.int().min(0).default(restart.endsMax),
+      withinMs: ms(1).default(restart.withinMs),
+    } satisfies Record<keyof RestartRules, z.ZodType>)
+    .prefault({}),
+  hosts: z
+    .strictObject({
+      memoryGb: z.number().min(0.1).nullable().default(hosts.memoryGb),
+      niceness: z.int().min(0).max(19).default(hosts.niceness),
+      startMs: ms(1_000).default(hosts.startMs),
+      silenceMs: ms(4_000).default(hosts.silenceMs),
+    } satisfies Record<keyof HostRules, z.ZodType>)
+    .prefault({}),
+});
 
-export type SiteSettings = z.infer<typeof settings>;
-
-export const NO_SETTINGS: SiteSettings = settings.parse({});
-
-/**
- * The settings of a site from their text.
- *
- * @throws INVALID_ARGUMENT naming the field
- */
-export function parseSiteSettings(text: string, path: string): SiteSettings {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new XpcsError("INVALID_ARGUMENT", `${path} is not JSON: ${(error as Error).message}`);
-  }
-  const parsed = settings.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const why = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
-  throw new XpcsError("INVALID_ARGUMENT", `${path}: ${issue.path.map(String).join(".") || "the file"}: ${why}`);
-}
-
-/** The same from the file. @throws NOT_FOUND · INVALID_ARGUMENT */
-export function readSiteSettings(path: string): SiteSettings {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new XpcsError("NOT_FOUND", `the settings ${path} cannot be read: ${(error as Error).message}`);
-  }
-  return parseSiteSettings(text, path);
-}
+/** What a settings file of a site may hold. */
+export const SITE_SETTINGS = z.strictObject({
+  results: results.prefault({}),
+  roots: roots.default(null),
+  supervision: supervision.prefault({}),
+});

@@ -16,6 +16,7 @@ import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
+import type { Roots } from "./roots.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -31,6 +32,8 @@ export interface SiteOptions {
   readonly commands: CommandApps;
   /** Group and mode of results. */
   readonly access: ResultAccess;
+  /** Where jobs may read and write; null: anywhere. */
+  readonly roots: Roots | null;
   readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
@@ -73,6 +76,9 @@ interface Running {
   readonly start: (lease: Lease) => void;
 }
 
+/** Without a reason of its own an abort makes an error, with a stack. */
+const WOKEN = "woken";
+
 /** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
@@ -101,10 +107,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
 function startAttempt(running: Running, lease: Lease): void {
   const held = running.leases.add(lease);
   running.options.logger.info("lease-granted", { job: lease.job, epoch: lease.epoch, app: lease.work.app });
-  const attempt = runAttempt(running.context, held).finally(() => {
-    running.attempts.delete(attempt);
-    running.wake();
-  });
+  const attempt = runAttempt(running.context, held).finally(() => running.attempts.delete(attempt));
   running.attempts.add(attempt);
 }
 
@@ -127,7 +130,7 @@ async function takeLeases(running: Running): Promise<void> {
   while (!stopping.aborted) {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
-    running.wake = () => renewed.abort();
+    running.wake = () => renewed.abort(WOKEN);
     const slots = running.draining ? 0 : Math.max(0, options.slots - leases.slots);
     try {
       await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
@@ -189,6 +192,7 @@ export function runSite(options: SiteOptions): Site {
       running.draining = drain;
       running.wake();
     },
+    onFree: () => running.wake(),
   });
   const link: Reconnecting<WorkSource> = reconnecting({
     ...options,
@@ -201,7 +205,7 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands, access } = options;
+  const { workDir, threadsPerSlot, commands, access, roots } = options;
   const context: AttemptContext = {
     site,
     instance,
@@ -209,6 +213,7 @@ export function runSite(options: SiteOptions): Site {
     threadsPerSlot,
     commands,
     access,
+    roots,
     link,
     leases,
     kernels,
@@ -247,8 +252,9 @@ export function runSite(options: SiteOptions): Site {
     return stopped;
   };
 
-  const ended = link.ended.then(async (reason) => {
+  const ended = Promise.race([link.ended, kernels.failed]).then(async (reason) => {
     const byUs = stopped !== null;
+    if (!byUs) logger.error("site-gives-up", { code: reason.code, reason: reason.message });
     await stop({ graceMs: 0 });
     if (!byUs) throw reason;
   });

@@ -30,7 +30,8 @@ export interface Connection<I> {
 
 function waitMsOf(request: unknown): number {
   const waitMs = (request as { waitMs?: unknown } | null | undefined)?.waitMs;
-  return typeof waitMs === "number" && Number.isFinite(waitMs) && waitMs > 0 ? waitMs : 0;
+  // A longer poll than there is gets its refusal, not a timer that no clock can count.
+  return typeof waitMs === "number" && waitMs > 0 ? Math.min(waitMs, LIMITS.longPollMs) : 0;
 }
 
 /**

@@ -25,6 +25,7 @@ let central: Central;
 let links: Link[];
 let runs = 0;
 let nextByte = 0;
+let submits = 0;
 
 async function startOn(disk: MemoryStore): Promise<void> {
   store = disk;
@@ -94,10 +95,47 @@ beforeEach(async () => {
 
 async function submitOne(): Promise<string> {
   const people = await client();
-  const { jobs } = await people.remote.submit({ key: `k${nextByte}`, jobs: [noop()] });
+  submits += 1;
+  const { jobs } = await people.remote.submit({ key: `k${submits}`, jobs: [noop()] });
   return jobs[0]!;
 }
 const look = async (id: string) => (await client()).remote.job({ id });
+
+describe("a poll", () => {
+  it("gets no more than the site has slots, and the slot of a job that it reports in the same write", async () => {
+    const [first, second, third] = [await submitOne(), await submitOne(), await submitOne()];
+    const site = new Site("a");
+    await site.connect();
+    // It asks for more than it has.
+    expect((await site.lease(0, 5)).leases).toMatchObject([{ job: first }]);
+    let answered = false;
+    const poll = site.lease(LIMITS.longPollMs, 1).finally(() => {
+      answered = true;
+    });
+    await settle();
+    expect(answered).toBe(false);
+    await site.complete({ job: first, epoch: 1 });
+    await settle();
+    expect((await poll).leases).toMatchObject([{ job: second, epoch: 1 }]);
+    expect(await look(second)).toMatchObject({ state: "staged-in", site: "a" });
+    expect(await look(third)).toMatchObject({ state: "ready" });
+  });
+
+  it("counts the slots that a job takes", async () => {
+    const people = await client();
+    const wide = { resources: { slots: 2 } };
+    const { jobs } = await people.remote.submit({ key: "wide", jobs: [noop({}, wide), noop()] });
+    const site = new Site("a");
+    await site.connect([], 2);
+    expect((await site.lease(0, 2)).leases).toMatchObject([{ job: jobs[0] }]);
+    const poll = site.lease(LIMITS.longPollMs, 2);
+    await settle();
+    expect(await look(jobs[1]!)).toMatchObject({ state: "ready" });
+    await site.complete({ job: jobs[0]!, epoch: 1 });
+    await settle();
+    expect((await poll).leases).toMatchObject([{ job: jobs[1] }]);
+  });
+});
 
 describe("a lease", () => {
   it("lives while it is renewed, and ends one term after the last renewal; the job then runs elsewhere", async () => {
@@ -128,6 +166,25 @@ describe("a lease", () => {
     await expect(a.complete(lease)).rejects.toMatchObject({ code: "STALE_LEASE" });
     await b.complete({ job: id, epoch: 2 });
     expect(await look(id)).toMatchObject({ state: "finished", site: "b", epoch: 2 });
+  });
+
+  it("of a site that died is granted elsewhere within 10 s of its last sign of life, whenever that was", async () => {
+    const b = new Site("b");
+    await b.connect();
+    for (const phaseMs of [0, 1, LIMITS.reapMs / 2, LIMITS.reapMs - 1]) {
+      const a = new Site("a", `a-${phaseMs}`);
+      const id = await submitOne();
+      await a.connect();
+      await a.lease();
+      await clock.advance(phaseMs);
+      await a.renew({ job: id, epoch: 1 });
+      // Its process dies, and its link with it.
+      a.connection.close();
+      const polls = [b.lease(LIMITS.longPollMs)];
+      await clock.advance(10_000 - 1);
+      expect((await Promise.all(polls)).flatMap(({ leases }) => leases)).toMatchObject([{ job: id, epoch: 2 }]);
+      await b.complete({ job: id, epoch: 2 });
+    }
   });
 
   it("that expired goes on, or completes, while nobody else has the job", async () => {
@@ -243,6 +300,25 @@ describe("a retry", () => {
     expect(await look(id)).toMatchObject({ state: "ready", reason: expect.stringMatching(/^attempt 2 of 3 is at .*signal 11$/) });
     await clock.advance(LIMITS.retryDelayMs + LIMITS.reapMs);
     expect((await poll).leases).toMatchObject([{ job: id, epoch: 2 }]);
+  });
+
+  it("of attempts whose sites fell silent ends at the limit too, each with its reason", async () => {
+    const id = await submitOne();
+    for (const name of ["a", "b", "c"]) {
+      const site = new Site(name);
+      await site.connect();
+      await site.lease();
+      expect(await look(id)).toMatchObject({ state: "staged-in", site: name });
+      site.connection.close();
+      await clock.advance(LIMITS.leaseMs + 2 * LIMITS.reapMs);
+    }
+    const view = await look(id);
+    expect(view).toMatchObject({ state: "failed", reason: "site c stopped renewing its lease (attempt 3 of 3, the last)" });
+    expect(view.attempts.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ["lost", "site a stopped renewing its lease"],
+      ["lost", "site b stopped renewing its lease"],
+      ["lost", "site c stopped renewing its lease (attempt 3 of 3, the last)"],
+    ]);
   });
 
   it("ends at the limit, with every attempt's reason", async () => {

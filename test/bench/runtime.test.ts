@@ -58,11 +58,11 @@ describe("the made ledger", () => {
     }
     await importLines(lines(), store);
     const { state } = await loadState(store);
-    expect(state.order).toEqual(madeIds(COUNT));
+    expect([...state.order]).toEqual(madeIds(COUNT));
     expect(new Set([...state.jobs.values()].map((job) => job.state))).toEqual(
       new Set([...JOB_STATES].filter((name) => ["ready", "finished", "failed", "canceled"].includes(name))),
     );
-    expect(state.submittedAt[COUNT - 1]).toBe(submittedMs(COUNT - 1));
+    expect(state.order.lastMs).toBe(submittedMs(COUNT - 1));
     for (const [what, query] of Object.entries(queriesOf(COUNT))) {
       const found = [...findJobs(state, query, COUNT, (job) => (job.state === "leased" ? "running" : job.state))];
       expect([what, found.length > 0]).toEqual([what, !what.includes("never meet")]);

@@ -81,11 +81,8 @@ export const DEFECTS: readonly Defect[] = [
     replacements: {
       store: (store) =>
         altered(store, {
-          checkpoint: (at, records) =>
-            store.checkpoint(
-              at,
-              records.filter(([name]) => !name.startsWith("key/")),
-            ),
+          checkpoint: (at, changes) =>
+            store.checkpoint(at, { ...changes, records: changes.records.filter(([name]) => !name.startsWith("key/")) }),
         }),
     },
   },

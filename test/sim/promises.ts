@@ -33,9 +33,16 @@ export class History {
   /** Jobs that were seen in a final state, and which. */
   readonly #ended = new Map<JobId, string>();
   broken: Broken | null = null;
+  readonly #onBroken: (broken: Broken) => void;
+
+  constructor(onBroken: (broken: Broken) => void = () => {}) {
+    this.#onBroken = onBroken;
+  }
 
   #check(holds: boolean, promise: PromiseName, what: () => string): void {
-    if (!holds) this.broken ??= new Broken(promise, what());
+    if (holds || this.broken !== null) return;
+    this.broken = new Broken(promise, what());
+    this.#onBroken(this.broken);
   }
 
   /** Central acknowledged `jobs` for `key`. */

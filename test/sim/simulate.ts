@@ -36,7 +36,7 @@ function checkPublications(world: World): void {
 function checkTidy(world: World): void {
   // What a site left that never came back is there for its next start.
   const left = SITE_NAMES.filter((name) => !world.retired.has(name)).flatMap((name) => world.files.below(`/sites/${name}`));
-  const half = world.retired.size > 0 ? [] : world.files.below("/out").filter((path) => path.endsWith(".partial"));
+  const half = world.retired.size > 0 ? [] : world.files.below("/out").filter((path) => path.startsWith("/out/."));
   if (left.length + half.length > 0) throw new Broken("P5", `left behind: ${[...left, ...half].slice(0, 5).join(" ")}`);
 }
 

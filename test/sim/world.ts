@@ -211,6 +211,7 @@ export class World {
         apps: ["xpcs.noop", "xpcs.corr"],
         commands: {},
         access: { of: async () => ({}) },
+        roots: null,
         capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
         workDir: `/sites/${name}`,
         dial,
@@ -277,6 +278,7 @@ export class World {
         }
         return { summary: null };
       },
+      failed: new Promise(() => {}),
       close: async () => {},
     };
   }

@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseSettings } from "../../src/cli/settings-file.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { type ResultRules, resultAccess } from "../../src/sites/result-access.js";
-import { NO_SETTINGS, parseSiteSettings } from "../../src/sites/site-settings.js";
+import { SITE_SETTINGS } from "../../src/sites/site-settings.js";
 import { sharedPath } from "../../src/sites/transfers/shared-path.js";
 
 const ROOT = { user: 0, groups: [0] };
@@ -45,8 +46,12 @@ describe("the group of an experiment", () => {
 describe("the settings of results", () => {
   it("are read whole", () => {
     const text = '{"results": {"mode": "0640", "group": "xpcs-{name}", "groups": {"2026-3/smith": "g1"}}}';
-    expect(parseSiteSettings(text, "s.json").results).toEqual({ mode: 0o640, group: "xpcs-{name}", groups: { "2026-3/smith": "g1" } });
-    expect(NO_SETTINGS.results).toEqual({ groups: {} });
+    expect(parseSettings(SITE_SETTINGS, text, "s.json").results).toEqual({
+      mode: 0o640,
+      group: "xpcs-{name}",
+      groups: { "2026-3/smith": "g1" },
+    });
+    expect(SITE_SETTINGS.parse({}).results).toEqual({ groups: {} });
   });
 
   it.each([
@@ -59,7 +64,7 @@ describe("the settings of results", () => {
     ['{"result": {}}', /result/],
     ["{", /is not JSON/],
   ])("%s are refused with their place", (text, message) => {
-    expect(() => parseSiteSettings(text, "s.json")).toThrow(message);
+    expect(() => parseSettings(SITE_SETTINGS, text, "s.json")).toThrow(message);
   });
 });
 

@@ -43,6 +43,7 @@ function fakeKernels(delayMs = 30): KernelPool {
       if (work.app === "xpcs.corr") writeFileSync(work.request.out, `result ${runs}`);
       return { summary: null };
     },
+    failed: new Promise(() => {}),
     async close() {},
   };
 }
@@ -57,6 +58,7 @@ function startSite(overrides: Partial<SiteOptions> = {}): Site {
     apps: ["xpcs.noop", "xpcs.corr"],
     commands: {},
     access: { of: async () => ({}) },
+    roots: null,
     capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
     workDir: join(folder, "work"),
     dial: central.dial,

@@ -81,14 +81,20 @@ function unfinishedNotePath(destination: Destination, epoch: number): string {
 async function writeNote(destination: Destination, note: Note): Promise<void> {
   const path = notePath(destination);
   const temporary = unfinishedNotePath(destination, note.epoch);
-  const handle = await open(temporary, "w", 0o600);
   try {
-    await handle.writeFile(JSON.stringify(note));
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(temporary, "w", 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(note));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // A full disk still has room for names.
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path);
   await syncPath(dirname(path));
 }
 
@@ -187,16 +193,15 @@ async function publish(request: StageOut): Promise<OutputFile> {
     const earlier = await earlierPublication(destination, before);
     if (earlier) return earlier;
     await writeNote(destination, { job: destination.job, epoch, bytes: local.bytes, sha256: local.sha256 });
-    try {
-      const output = await name(request, partial, before);
-      await syncPath(dirname(destination.ref.path));
-      // The published file must not have a second name through which it could be written.
-      await rm(local.path, { force: true });
-      return output;
-    } catch (error) {
-      if (isCode(error, "ALREADY_EXISTS")) await rm(notePath(destination), { force: true });
+    const output = await name(request, partial, before).catch(async (error: unknown) => {
+      // Nothing has the final name by this attempt, so there is nothing to note.
+      if ((await readNote(destination))?.epoch === epoch) await rm(notePath(destination), { force: true });
       throw error;
-    }
+    });
+    await syncPath(dirname(destination.ref.path));
+    // The published file must not have a second name through which it could be written.
+    await rm(local.path, { force: true });
+    return output;
   } finally {
     await rm(partial, { force: true });
   }
