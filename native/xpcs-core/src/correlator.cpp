@@ -164,14 +164,7 @@ struct Correlator::State {
   template <class LaneType>
   void settle(LaneType& lane_) {
     if (lane_.frame.empty()) return;
-    const EventSpans<typename LaneType::Count> waiting{lane_.frame, lane_.pixel, lane_.count};
-    if constexpr (std::is_same_v<LaneType, IntegerLane>) {
-      static thread_local PreparedEvents prepared;
-      add_events(prepared, waiting, partition, options.pixelFactor);
-      keep(take_chunk(prepared), lane_.batches);
-    } else {
-      keep(prepare_events(waiting, partition, options.pixelFactor), lane_.batches);
-    }
+    keep(prepare_events(EventSpans<typename LaneType::Count>{lane_.frame, lane_.pixel, lane_.count}, partition, options.pixelFactor), lane_.batches);
     lane_.frame.clear();
     lane_.pixel.clear();
     lane_.count.clear();

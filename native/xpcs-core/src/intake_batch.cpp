@@ -105,6 +105,14 @@ PreparedChunk<IntegerBatch> take_chunk(PreparedEvents& of) {
   return std::exchange(of.chunk, {});
 }
 
+PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
+  static thread_local PreparedEvents prepared;  // keeps its memory
+  prepared.chunk = {};                          // empty but after a call that threw
+  prepared.packed.n = 0;
+  add_events(prepared, events, partition, pixelFactor);
+  return take_chunk(prepared);
+}
+
 PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
   check_events(events.frame, events.pixel, events.count.size(), partition);
   PreparedChunk<RealBatch> out;

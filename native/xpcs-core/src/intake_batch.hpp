@@ -40,7 +40,8 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
 void close_batch(PreparedEvents& of);
 /// All that was added, complete; nothing is left.
 PreparedChunk<IntegerBatch> take_chunk(PreparedEvents& of);
-/// @throws as add_events
+/// Events that come at once. @throws as add_events
+PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor);
 PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const Partition& partition, const std::vector<double>& pixelFactor);
 
 /// @throws invalid_argument lengths that differ, a pixel outside the detector

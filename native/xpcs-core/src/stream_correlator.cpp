@@ -297,10 +297,13 @@ void StreamCorrelator::push(std::span<const std::uint32_t> frame, std::span<cons
   state_->push(frame, pixel, count);
 }
 
-std::shared_ptr<PreparedEvents> StreamCorrelator::prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
-  State::check_order(frame, 0);
-  return std::make_shared<PreparedEvents>(PreparedEvents{prepare_events(EventSpans<std::int64_t>{frame, pixel, count}, state_->partition, {})});
+void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
+  if (events == nullptr) events = std::make_shared<PreparedEvents>();
+  State::check_order(frame, events->chunk.frames > 0 ? static_cast<std::uint32_t>(events->chunk.frames - 1) : 0);
+  add_events(*events, {frame, pixel, count}, state_->partition, {});
 }
+
+void StreamCorrelator::close(PreparedEvents& events) const { close_batch(events); }
 
 void StreamCorrelator::take(PreparedEvents& prepared) {
   State& state = *state_;
@@ -309,7 +312,7 @@ void StreamCorrelator::take(PreparedEvents& prepared) {
   state.check_frames(prepared.chunk.gains.front().first, last);
   state.broken = true;
   state.settle();
-  state.take(std::move(prepared.chunk));
+  state.take(take_chunk(prepared));
   state.reach(static_cast<std::uint32_t>(last));
   state.broken = false;
 }

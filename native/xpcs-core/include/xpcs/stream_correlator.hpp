@@ -48,11 +48,11 @@ class StreamCorrelator {
   /// @throws invalid_argument a frame before the newest one or beyond framesMax, a pixel outside the detector, lengths that differ
   /// @throws out_of_memory a pixel with more than 2^31 - 1 photons needed more than bytesMax leaves
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
-  /// The part of `push` that needs nothing but its arguments: on any thread, beside any other call. @throws as push
-  [[nodiscard]] std::shared_ptr<PreparedEvents> prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
-                                                        std::span<const std::int64_t> count) const;
-  /// The rest of it: the events come after all that were pushed or taken before. Many of them at a time, or it is slow. @throws as push
-  void take(PreparedEvents& prepared);
+  /// `push` in three parts, as those of Correlator: the first two on any thread, beside any other call. @throws as push
+  void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
+               std::span<const std::int64_t> count) const;
+  void close(PreparedEvents& events) const;
+  void take(PreparedEvents& events);
   /// Adds whole frames in order, the first of them `first`: the same as their events that are not 0.
   /// @param rows uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0
   /// @throws invalid_argument as push; a length that is no multiple of the detector
