@@ -34,6 +34,10 @@ export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: F
   if (result.frameTimeS === null) said.push("the file does not say the frame time: rates are per frame");
   const without = fits.reduce((sum, { quality }) => sum + (quality?.lagsWithoutPairs ?? 0), 0);
   if (without > 0) said.push(`${without} values without photon pairs or without an error are left out of the fits`);
+  for (const why of new Set(fits.flatMap(({ independentBecause, quality }) => (quality === null ? [] : (independentBecause ?? [])))))
+    said.push(
+      `${why}: errors of fits take the lags as independent and may be too small, in bins ${bins(fits.filter((fit) => fit.independentBecause === why))}`,
+    );
   const failed = fits.filter(({ quality }) => quality === null || !quality.converged);
   if (failed.length > 0) said.push(`no certain fit in bins ${bins(failed)}`);
   const poor = fits.filter(({ quality }) => quality?.converged && quality.chi2 > 3 * quality.dof);

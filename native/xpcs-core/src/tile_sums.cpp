@@ -36,10 +36,19 @@ __attribute__((always_inline)) inline void to_reals(const Longs& from, Reals& to
   }
 }
 
+template <class Lane, class Value>
+__attribute__((always_inline)) inline void add_to(Value* at, const Lane& more) {
+  Lane sum;
+  std::memcpy(&sum, at, sizeof sum);
+  sum += more;
+  std::memcpy(at, &sum, sizeof sum);
+}
+
 /// Eight pixels. Counts are not negative, so where P F is 0 there are no products either: a divisor of next to nothing gives the 0
 /// that a pixel without a value counts as, and changes no other quotient.
 template <bool kFactor, bool kConvert>
-__attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row, std::size_t i, const double* factor, const double* alive) {
+__attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row, std::size_t i, const double* factor, const double* alive,
+                                                const GroupSums& groups, std::size_t slot) {
   Longs products;
   Words pastWords, fromWords, endWords;
   std::memcpy(&products, row.products + i, sizeof products);
@@ -67,6 +76,13 @@ __attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row,
     sums.realProducts += g;
     sums.realPast += p;
     sums.realFuture += f;
+    add_to(groups.real + slot, g);
+    add_to(groups.real + groups.slots + slot, p);
+    add_to(groups.real + 2 * groups.slots + slot, f);
+  } else {
+    add_to(groups.whole + slot, products);
+    add_to(groups.whole + groups.slots + slot, past);
+    add_to(groups.whole + 2 * groups.slots + slot, future);
   }
   sums.ratio += x;
   sums.ratio2 += x * x;
@@ -79,10 +95,10 @@ __attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row,
 }
 
 template <bool kFactor, bool kConvert>
-__attribute__((always_inline)) inline void add_all(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
+__attribute__((always_inline)) inline void add_all(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
   Lanes sums;
   const std::size_t whole = n / kWidth * kWidth;
-  for (std::size_t i = 0; i < whole; i += kWidth) add<kFactor, kConvert>(sums, row, i, factor, alive);
+  for (std::size_t i = 0; i < whole; i += kWidth) add<kFactor, kConvert>(sums, row, i, factor, alive, groups, i & (groups.slots - 1));
   if (whole < n) {
     std::int64_t products[kWidth] = {};
     std::uint32_t past[kWidth] = {}, from[kWidth] = {}, end[kWidth] = {};
@@ -97,26 +113,26 @@ __attribute__((always_inline)) inline void add_all(const CurveRow& row, std::siz
         living[i - whole] = alive[i];
       }
     }
-    add<kFactor, kConvert>(sums, {products, past, from, end, row.terms}, 0, factors, living);
+    add<kFactor, kConvert>(sums, {products, past, from, end, row.terms}, 0, factors, living, groups, whole & (groups.slots - 1));
   }
   out = sums;
 }
 
 template <bool kConvert>
-__attribute__((always_inline)) inline void add_either(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
-  if (factor != nullptr) add_all<true, kConvert>(row, n, factor, alive, out);
-  else add_all<false, kConvert>(row, n, nullptr, nullptr, out);
+__attribute__((always_inline)) inline void add_either(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
+  if (factor != nullptr) add_all<true, kConvert>(row, n, factor, alive, groups, out);
+  else add_all<false, kConvert>(row, n, nullptr, nullptr, groups, out);
 }
 
-using AddRow = void (*)(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out);
+using AddRow = void (*)(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out);
 
-void add_portable(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) { add_either<false>(row, n, factor, alive, out); }
+void add_portable(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) { add_either<false>(row, n, factor, alive, groups, out); }
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) void add_avx2(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
-  add_either<false>(row, n, factor, alive, out);
+__attribute__((target("avx2"))) void add_avx2(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
+  add_either<false>(row, n, factor, alive, groups, out);
 }
-__attribute__((target("avx512f,avx512dq,avx512vl"))) void add_avx512(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
-  add_either<true>(row, n, factor, alive, out);
+__attribute__((target("avx512f,avx512dq,avx512vl"))) void add_avx512(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
+  add_either<true>(row, n, factor, alive, groups, out);
 }
 #endif
 
@@ -151,18 +167,18 @@ RowSums add_up_lanes(const Lanes& sums) {
 
 }  // namespace
 
-RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive) {
+RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups) {
   static const AddRow chosen = fastest(add_row_named);
   Lanes sums;
-  chosen(row, n, factor, alive, sums);
+  chosen(row, n, factor, alive, groups, sums);
   return add_up_lanes(sums);
 }
 
-std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive) {
+std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups) {
   const AddRow named = add_row_named(name);
   if (named == nullptr) return std::nullopt;
   Lanes sums;
-  named(row, n, factor, alive, sums);
+  named(row, n, factor, alive, groups, sums);
   return add_up_lanes(sums);
 }
 

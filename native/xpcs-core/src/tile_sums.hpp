@@ -24,6 +24,14 @@ struct CurveRow {
   double terms;
 };
 
+/// Sums over groups of the pixels of one row, added to: pixel i of the row in slot i mod `slots`, past slots behind products, future ones
+/// behind past. `whole` without a flatfield, `real` with one; [3, slots] each.
+struct GroupSums {
+  std::size_t slots = kSumLanes;  ///< a power of 2, at least kSumLanes
+  std::int64_t* whole = nullptr;
+  double* real = nullptr;
+};
+
 /// Sums over the pixels of one row.
 struct RowSums {
   std::int64_t products = 0, past = 0, future = 0;           ///< without the flatfield
@@ -35,8 +43,9 @@ struct RowSums {
 
 /// @param row at the first pixel, counts not negative; n pixels; factor [n] flatfield or null; alive [n] 0 for a dead pixel (factor 0), which
 /// has no value, else 1
-RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive);
+RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups);
 /// The same on an instruction set by name (portable, avx2, avx512), for tests; nothing where this CPU or build does not have it.
-std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive);
+std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive,
+                                   const GroupSums& groups);
 
 }  // namespace xpcs

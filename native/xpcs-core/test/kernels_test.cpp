@@ -101,9 +101,28 @@ TEST_CASE("rows of a tile add up to the same bits on every instruction set") {
     std::uint64_t products = 0;
     for (const std::int64_t value : row.products) products += static_cast<std::uint64_t>(value);
     for (const char* name : kInstructionSets) {
-      const auto got = sum_row_by(name, curve, n, flat ? row.factor.data() : nullptr, flat ? row.alive.data() : nullptr);
+      const std::size_t slots = std::size_t{8} << round % 3;
+      std::vector<std::int64_t> whole(3 * slots, 1);
+      std::vector<double> real(3 * slots, 0.0);
+      const auto got = sum_row_by(name, curve, n, flat ? row.factor.data() : nullptr, flat ? row.alive.data() : nullptr, {slots, whole.data(), real.data()});
       if (!got) continue;
       REQUIRE(static_cast<std::uint64_t>(got->products) == products);
+      for (std::size_t slot = 0; slot < slots; ++slot) {
+        std::uint64_t wholes[3] = {1, 1, 1};
+        double reals[3] = {0, 0, 0};
+        for (std::size_t i = slot; i < n; i += slots) {
+          wholes[0] += static_cast<std::uint64_t>(row.products[i]);
+          wholes[1] += row.past[i];
+          wholes[2] += row.end[i] - row.from[i];
+          reals[0] += g(i);
+          reals[1] += p(i);
+          reals[2] += f(i);
+        }
+        for (std::size_t k = 0; k < 3; ++k) {
+          REQUIRE(static_cast<std::uint64_t>(whole[k * slots + slot]) == (flat ? 1 : wholes[k]));
+          REQUIRE(same_bits(real[k * slots + slot], flat ? reals[k] : 0.0));
+        }
+      }
       REQUIRE(same_bits(got->gg, sum_of(n, [&](std::size_t i) { return g(i) * g(i); })));
       REQUIRE(same_bits(got->gp, sum_of(n, [&](std::size_t i) { return g(i) * p(i); })));
       REQUIRE(same_bits(got->gf, sum_of(n, [&](std::size_t i) { return g(i) * f(i); })));
