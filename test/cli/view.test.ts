@@ -131,6 +131,7 @@ describe("a result of known decays", () => {
     expect(Math.abs(powerLaw!.exponent + 2) / powerLaw!.exponentError).toBeLessThan(4);
     expect(powerLaw!.exponentError).toBeLessThan(0.05);
     expect(warnings).toContainEqual(expect.stringMatching(/does not count photon pairs/));
+    expect(warnings).toContainEqual(expect.stringMatching(/^the file holds no correlation between lags: .* independent .* in bins 1, 2, 3, 4$/));
   });
 
   it("is fitted also with the stretched and the double model", async () => {

@@ -93,7 +93,13 @@ function oneBin(result: ReferenceResult, sqmap: Int32Array, inBin: readonly numb
     const means = result.delays.map((_, d) => finite(d).reduce((a, b) => a + b, 0) / finite(d).length);
     for (const v of values) rows.push(v.map((g2, d) => (Number.isFinite(g2) ? g2 - means[d]! : 0)));
   }
-  for (const row of rows) row.forEach((a, i) => row.forEach((b, j) => (covariance[i]![j]! += a * b)));
+  for (const row of rows) {
+    row.forEach((a, i) => {
+      row.forEach((b, j) => {
+        covariance[i]![j]! += a * b;
+      });
+    });
+  }
   const correlation = covariance.map((row, i) =>
     row.map((value, j) => {
       const scale = Math.sqrt(covariance[i]![i]! * covariance[j]![j]!);
