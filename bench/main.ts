@@ -1,4 +1,7 @@
-/** `npm run bench -- kernels|detectors`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md. */
+/**
+ * `npm run bench -- kernels|detectors|runtime`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md and
+ * docs/runtime-numbers.md.
+ */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,18 +16,22 @@ import { measureKernel } from "./kernels.js";
 import { machineLine, thisMachine } from "./machine.js";
 import { nativeTool } from "./native-tool.js";
 import { findContender, type Workplace } from "./programs.js";
+import { measureMicro } from "./runtime/micro.js";
+import { measuredRow, rowShortfall } from "./runtime/row.js";
+import { MICRO, RUNTIME_CASES } from "./runtime/rows.js";
+import { runtimeTable } from "./runtime/runtime-table.js";
 import { replaceMeasured } from "./table.js";
 
 /** From build/bench/bench, where this runs. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-const USAGE = `npm run bench -- kernels|detectors [options]
-  --case NAME    only this case or detector; repeat for more
-  --runs N       runs of each program (3)
-  --scale X      a fraction of the frames: to try the bench, not to judge
+const USAGE = `npm run bench -- kernels|detectors|runtime [options]
+  --case NAME    only this case, detector or row; repeat for more
+  --runs N       runs of each program, or rounds of a row (3)
+  --scale X      a fraction of the frames or jobs: to try the bench, not to judge
   --data DIR     folder of the inputs (build/bench-data)
   --json FILE    also write the report
-  --record       keep it: kernels adds a line to bench/results/kernels.jsonl; both write their page in docs
+  --record       keep it: a line of bench/results/kernels.jsonl or runtime.jsonl; each writes its page in docs
   --check        exit 1 when a row is short of its goal`;
 
 interface Options {
@@ -85,7 +92,13 @@ function writeMeasured(document: string, text: string): void {
 
 const say = (text: string): void => console.error(text);
 
-async function kernels(options: Options, place: Workplace, at: string): Promise<Outcome> {
+/** Built by scripts/bench.mjs for the questions that need it. */
+function workplace({ data }: Options): Workplace {
+  return { tool: nativeTool(join(ROOT, "build/bench-native/bench/xpcs_bench")), root: ROOT, scratch: join(data, "scratch") };
+}
+
+async function kernels(options: Options, at: string): Promise<Outcome> {
+  const place = workplace(options);
   const cases = selected(KERNEL_CASES, options.cases).map((which) => scaled(which, options.scale));
   const machine = thisMachine(ROOT);
   const contender = findContender();
@@ -109,7 +122,8 @@ async function kernels(options: Options, place: Workplace, at: string): Promise<
   };
 }
 
-async function detectors(options: Options, place: Workplace, at: string): Promise<Outcome> {
+async function detectors(options: Options, at: string): Promise<Outcome> {
+  const place = workplace(options);
   const chosen = selected(DETECTORS, options.cases);
   const machine = thisMachine(ROOT);
   const settings = { place, dataFolder: options.data, runs: options.runs, scale: options.scale, say };
@@ -127,15 +141,40 @@ async function detectors(options: Options, place: Workplace, at: string): Promis
   };
 }
 
-const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors };
+async function runtime(options: Options, at: string): Promise<Outcome> {
+  const chosen = selected([...RUNTIME_CASES, { name: MICRO }], options.cases);
+  const machine = thisMachine(ROOT);
+  const { runs, scale, data } = options;
+  const place = { root: ROOT, dataFolder: data, runs, scale, folder: (name: string) => join(data, "scratch", name), say };
+  const rows = [];
+  for (const which of RUNTIME_CASES.filter((one) => chosen.includes(one))) {
+    rows.push(measuredRow(which, await which.measure(place)));
+    say(runtimeTable(rows.slice(-1), []));
+  }
+  const micro = chosen.some(({ name }) => name === MICRO) ? await measureMicro(say) : [];
+  const ended = thisMachine(ROOT).load;
+  const report = { at, machine, loadAtEnd: ended, runs, scale, rows, micro };
+  const facts = `${machineLine(machine, at)}, ${ended} at the end; medians of ${runs} rounds${scale === 1 ? "" : `; ${scale} of the work`}`;
+  const text = `${facts}\n\n${runtimeTable(rows, micro)}`;
+  return {
+    report,
+    text,
+    shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
+    record: () => {
+      writeMeasured("docs/runtime-numbers.md", text);
+      appendFileSync(join(ROOT, "bench/results/runtime.jsonl"), `${JSON.stringify(report)}\n`);
+    },
+  };
+}
+
+const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors, runtime };
 
 async function main(argv: readonly string[]): Promise<number> {
   const { question, options } = parse(argv);
   const ask = QUESTIONS[question];
   if (ask === undefined) throw new UsageError(question === "" ? "name a question" : `there is no question "${question}"`);
   mkdirSync(options.data, { recursive: true });
-  const tool = nativeTool(join(ROOT, "build/bench-native/bench/xpcs_bench"));
-  const outcome = await ask(options, { tool, root: ROOT, scratch: join(options.data, "scratch") }, new Date().toISOString().slice(0, 16));
+  const outcome = await ask(options, new Date().toISOString().slice(0, 16));
   console.log(outcome.text);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(outcome.report, null, 1)}\n`);
   if (options.record) outcome.record();

@@ -6,13 +6,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { tokenHash } from "./actors/token-file.js";
 import { makeToken } from "./actors/tokens.js";
-import type { TokenId, TokenRequest, TokenView } from "./core/access.js";
+import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js";
 import type { Clock } from "./core/clock.js";
-import { isCode, XpcsError } from "./core/errors.js";
+import { isCode } from "./core/errors.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
-import { CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
+import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
 import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
@@ -20,7 +20,7 @@ import { type Connection, openSession } from "./wire/connect.js";
 import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconnecting.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
-export type { Role, TokenRequest, TokenView } from "./core/access.js";
+export type { Revoked, Role, TokenRequest, TokenView } from "./core/access.js";
 export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
 export {
@@ -140,8 +140,27 @@ export interface XpcsClient {
   createToken(request: Omit<TokenRequest, "hash">): Promise<NewToken>;
   /** All tokens, newest first; also those that ended in the last 90 days. */
   tokens(): Promise<TokenView[]>;
-  /** Ends a token, and closes what was opened with it. @throws NOT_FOUND */
-  revokeToken(id: TokenId): Promise<TokenView>;
+  /**
+   * Ends a token, and closes what was opened with it; with `descendants` also all that was made with it.
+   * @throws NOT_FOUND
+   */
+  revokeToken(id: TokenId, options?: { readonly descendants?: boolean }): Promise<Revoked>;
+  /**
+   * The whole ledger as it is now, as the text that `xpcs ledger import` takes; ends after the last byte.
+   * @throws PERMISSION_DENIED not an operator of all experiments · NOT_FOUND central was restarted meanwhile: begin again · OVERLOADED
+   */
+  backup(): AsyncGenerator<Uint8Array>;
+  /**
+   * All of an experiment as text: jobs, the archived ones too, ledger events, sites. Ends after the last byte.
+   * @throws NOT_FOUND it has no jobs, or central was restarted meanwhile: begin again · OVERLOADED
+   */
+  archiveExperiment(experiment: string): AsyncGenerator<Uint8Array>;
+  /**
+   * Takes an experiment out of the ledger, with its logs; `jobs` and `sequence` are what the archived file says.
+   * @returns how many jobs went
+   * @throws REFUSED a job has not ended, or something has changed since · PERMISSION_DENIED not an operator of all experiments
+   */
+  removeExperiment(archived: { readonly experiment: string; readonly jobs: number; readonly sequence: number }): Promise<number>;
   close(): void;
 }
 
@@ -151,18 +170,43 @@ export interface NewToken {
   readonly view: TokenView;
 }
 
-/** Jobs of one submit call: keeps a request well under the frame limit, whatever the paths. */
-const SUBMIT_CHUNK = 100;
+/** Jobs of one submit call, and the characters of their JSON: keeps a request under the frame limit, at 3 bytes a character. */
+const SUBMIT_JOBS = 500;
+const SUBMIT_CHARS = 300_000;
+/** Submit calls on their way at a time: central decides on one while others travel and the disk works. */
+const SUBMITS_IN_FLIGHT = 4;
 
 function inChunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }
 
+/** Always the same for the same jobs: a repeat under the same key must make the same calls. */
+function inSubmitChunks(jobs: readonly JobSpec[]): JobSpec[][] {
+  const chunks: JobSpec[][] = [];
+  let chunk: JobSpec[] = [];
+  let chars = 0;
+  for (const job of jobs) {
+    const size = JSON.stringify(job).length;
+    if (chunk.length > 0 && (chunk.length >= SUBMIT_JOBS || chars + size > SUBMIT_CHARS)) {
+      chunks.push(chunk);
+      chunk = [];
+      chars = 0;
+    }
+    chunk.push(job);
+    chars += size;
+  }
+  return chunk.length === 0 ? chunks : [...chunks, chunk];
+}
+
+const isPlace = (parent: string): boolean => /^#\d+$/.test(parent);
+
+const namesPlaces = ({ parents = [] }: JobSpec): boolean => parents.some(isPlace);
+
 /** Parents that a request names by place (`#n`), as the calls so far have made them: their ids, or their place within the next call. */
 function withKnownParents(spec: JobSpec, ids: readonly JobId[]): JobSpec {
   if (spec.parents === undefined) return spec;
   const known = (parent: string): string => {
-    if (!/^#\d+$/.test(parent)) return parent;
+    if (!isPlace(parent)) return parent;
     const place = Number(parent.slice(1));
     return ids[place] ?? `#${place - ids.length}`;
   };
@@ -208,13 +252,21 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
 
   const client: XpcsClient = {
     async submit({ jobs, key = randomUUID() }) {
-      const chunks = inChunks(jobs, SUBMIT_CHUNK);
+      const chunks = inSubmitChunks(jobs);
       const ids: JobId[] = [];
+      const going: Promise<{ jobs: JobId[] }>[] = [];
       for (const [at, chunk] of chunks.entries()) {
+        // A parent by its place may be in any call before.
+        const inFlightMax = chunk.some(namesPlaces) ? 0 : SUBMITS_IN_FLIGHT - 1;
+        while (going.length > inFlightMax) ids.push(...(await going.shift()!).jobs);
         const chunkKey = chunks.length === 1 ? key : `${key}.${at}`;
         const specs = chunk.map((spec) => withKnownParents(spec, ids));
-        ids.push(...(await call((api) => api.submit({ key: chunkKey, jobs: specs }))).jobs);
+        const answer = call((api) => api.submit({ key: chunkKey, jobs: specs }));
+        // Whoever waits for it hears of a failure; the others of the same submission may fail unheard.
+        answer.catch(() => {});
+        going.push(answer);
       }
+      for (const answer of going) ids.push(...(await answer).jobs);
       return { jobs: ids };
     },
     jobs: (query = {}) => call((api) => api.jobs(query)),
@@ -231,10 +283,23 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
       return { token, view: (await call((api) => api.addToken({ ...request, hash: tokenHash(token) }))).token };
     },
     tokens: async () => (await call((api) => api.tokens({}))).tokens,
-    revokeToken: async (id) => (await call((api) => api.revokeToken({ id }))).token,
+    revokeToken: (id, { descendants = false } = {}) => call((api) => api.revokeToken({ id, ...(descendants ? { descendants } : {}) })),
+    backup: () => inParts((of) => call((api) => api.backup(of))),
+    archiveExperiment: (experiment) => inParts((of) => call((api) => api.archiveExperiment({ experiment, ...of }))),
+    removeExperiment: async (archived) => (await call((api) => api.removeExperiment(archived))).removed,
     close: () => link.close(),
   };
   return client;
+}
+
+/** The parts of a backup, one after the other. */
+async function* inParts(ask: (of: { id: string | null; part: number }) => Promise<BackupPart>): AsyncGenerator<Uint8Array> {
+  let id: string | null = null;
+  for (let part = 0, last = false; !last; part += 1) {
+    const answer: BackupPart = await ask({ id, part });
+    ({ id, last } = answer);
+    yield answer.data;
+  }
 }
 
 /**
@@ -297,9 +362,10 @@ async function waitForJobs(link: Reconnecting<ClientApi>, ids: readonly JobId[],
     let done = wanted.size === 0;
     for (const chunk of inChunks([...wanted], LIMITS.pageJobsMax)) {
       const { jobs } = await link.call((api) => api.jobs({ ids: chunk, limit: chunk.length }), callOptions);
-      const missing = chunk.find((id) => !jobs.some((job) => job.id === id));
-      if (missing !== undefined) throw new XpcsError("NOT_FOUND", `there is no job ${missing}`);
       for (const job of jobs) done = note(job);
+      // A job that is not listed is in the archive, or there is none.
+      const listed = new Set(jobs.map(({ id }) => id));
+      for (const id of chunk) if (!listed.has(id)) done = note(await link.call((api) => api.job({ id }), callOptions));
     }
     return done;
   };

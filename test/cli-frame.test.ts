@@ -1,7 +1,8 @@
 /** The frame of the command line: output, errors and their exit codes, interrupts, option values, the logger. */
+import { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { runCommandLine } from "../src/cli/command-line.js";
-import { collectPairs, integerOption, positiveOption } from "../src/cli/option-values.js";
+import { collectPairs, durationOption, integerOption, positiveOption } from "../src/cli/option-values.js";
 import { createRun, formatTable } from "../src/cli/output.js";
 import { createPinoLogger } from "../src/cli/pino-logger.js";
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../src/core/errors.js";
@@ -40,6 +41,29 @@ describe("results", () => {
     run.io.result({ a: 1 }, () => "a is 1");
     expect(text).toEqual({ out: '{"a":1}\n', err: "" });
     expect(run.io.interactive).toBe(false);
+  });
+
+  it("of others are shown by a terminal, not obeyed; files, pipes and --raw get them as they are", () => {
+    const hostile = "a\u001b]0;x\u0007\tb\r\n\u009b2J\u202ec\rd\u007f";
+    const seen = captured(false, true);
+    seen.run.io.out(hostile);
+    seen.run.io.result({}, () => hostile);
+    const harmless = "a\\x1b]0;x\\x07\tb\n\\x9b2J\\u202ec\\x0dd\\x7f\n";
+    expect(seen.text.out).toBe(harmless.repeat(2));
+    seen.run.io.outRaw(hostile);
+    expect(seen.text.out).toBe(`${harmless.repeat(2)}${hostile}\n`);
+    const piped = captured(false);
+    piped.run.io.out(hostile);
+    expect(piped.text.out).toBe(`${hostile}\n`);
+  });
+
+  it("of others do no harm as JSON either, and keep their value", () => {
+    const value = { "\u009b": "\u001b[2J\u009b2J\u202e\u2028é" };
+    const { text, run } = captured(true, true);
+    run.io.result(value, () => "");
+    run.fail(new XpcsError("REFUSED", "\u009b2J"));
+    expect(text.out + text.err).not.toMatch(/(?!\n)\p{Cc}|[\u2028\u202e]/u);
+    expect(JSON.parse(text.out)).toEqual(value);
   });
 
   it("stand in columns", () => {
@@ -135,6 +159,13 @@ describe("help", () => {
 });
 
 describe("option values", () => {
+  it("have never as a time, also by way of commander, which makes an empty text of null", () => {
+    const parse = (text: string) =>
+      new Command().option("--keep <time>", "", durationOption).parse(["--keep", text], { from: "user" }).opts();
+    expect(parse("never")).toEqual({ keep: Infinity });
+    expect(parse("12h")).toEqual({ keep: 43_200 });
+  });
+
   it("whole numbers have bounds", () => {
     expect(integerOption(0, 10)("7")).toBe(7);
     expect(integerOption(-5)("-5")).toBe(-5);
@@ -170,6 +201,12 @@ describe("the logger", () => {
 
   it("writes a field once, also one of every line", () => {
     expect(logged(true, { site: "other" }).match(/"site"/g)).toHaveLength(1);
+  });
+
+  it("writes nothing that a terminal obeys", () => {
+    const hostile = { reason: "\u001b[2J\u009b2J", path: "\u001b \u009b" };
+    for (const json of [true, false]) expect(logged(json, hostile)).not.toMatch(/(?!\n)\p{Cc}/u);
+    expect(JSON.parse(logged(true, hostile))).toMatchObject(hostile);
   });
 
   it("writes JSON for programs", () => {

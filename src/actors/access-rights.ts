@@ -23,6 +23,9 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   addToken: "administer",
   tokens: "administer",
   revokeToken: "administer",
+  backup: "administer",
+  archiveExperiment: "act",
+  removeExperiment: "administer",
 };
 
 function mayCall({ role, experiment }: Principal, right: Right): boolean {

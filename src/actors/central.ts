@@ -12,7 +12,7 @@ import type { Command } from "../ledger/decide.js";
 import type { LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
-import type { Policy } from "../router/policy.js";
+import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
@@ -20,7 +20,8 @@ import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { Sites } from "./presence.js";
-import { jobView, siteView } from "./views.js";
+import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
+import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
@@ -29,6 +30,8 @@ export interface CentralOptions {
   readonly logger: Logger;
   readonly newJobId: (nowMs: number) => JobId;
   readonly logs: AttemptLogs;
+  /** Absent: no bounds. */
+  readonly quotas?: QuotaRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -36,6 +39,8 @@ export interface CentralOptions {
     events(events: readonly LedgerEvent[]): void;
     committed(durationMs: number): void;
   };
+  /** Why no new work is taken, or null. */
+  readonly refusal?: () => XpcsError | null;
   /** Called once when the ledger cannot be written: this central is over. */
   readonly onDead: (error: XpcsError) => void;
 }
@@ -53,25 +58,31 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
-  readonly #ledger: Ledger;
+  readonly quotas: Quotas;
+  /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
+  readonly ledger: Ledger;
   readonly #policy: Policy;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
   #afterCommit: (() => void)[] = [];
   #reaper: Timer | null = null;
+  readonly #refusal: () => XpcsError | null;
+  #checkpointWanted = false;
 
   constructor(options: CentralOptions) {
     this.clock = options.clock;
     this.newJobId = options.newJobId;
     this.logs = options.logs;
-    this.#ledger = options.ledger;
+    this.ledger = options.ledger;
     this.#policy = options.policy;
     this.#logger = options.logger;
     this.#observer = options.observer;
+    this.#refusal = options.refusal ?? (() => null);
     this.sites = new Sites(LIMITS.leaseMs);
     this.terms = new LeaseTerms(LIMITS.leaseMs);
     this.feed = new ChangeFeed(this.state, options.incarnation);
+    this.quotas = new Quotas(options.quotas ?? NO_QUOTAS, this.state, options.logs.dir, options.clock);
     this.#mailbox = new Mailbox({
       messagesMax: LIMITS.mailboxMax,
       batchMax: LIMITS.groupCommitMax,
@@ -85,7 +96,7 @@ export class Central {
   }
 
   get state(): State {
-    return this.#ledger.state;
+    return this.ledger.state;
   }
 
   /** Runs `turn` alone, and resolves with its result when everything it saw and did is durable. */
@@ -100,9 +111,10 @@ export class Central {
    * @throws what the ledger's rules refuse
    */
   execute(command: Command, by?: string): readonly LedgerEvent[] {
-    const events = this.#ledger.execute(command, this.clock.nowMs(), by);
+    const events = this.ledger.execute(command, this.clock.nowMs(), by);
     this.#observer?.events(events);
     for (const event of events) {
+      this.quotas.follow(event);
       if ("job" in event) this.#jobChanged(event);
       this.#logger.info(logName(event.type), {
         ...("job" in event ? { job: event.job } : {}),
@@ -120,6 +132,17 @@ export class Central {
     else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
   }
 
+  /** @throws OVERLOADED nothing new is taken now */
+  checkRoom(): void {
+    const refusal = this.#refusal();
+    if (refusal !== null) throw refusal;
+  }
+
+  /** Within a turn: the ledger writes a checkpoint with it. */
+  wantCheckpoint(): void {
+    this.#checkpointWanted = true;
+  }
+
   /** Within a turn: runs `run` when the turn is durable. */
   afterCommit(run: () => void): void {
     this.#afterCommit.push(run);
@@ -129,11 +152,13 @@ export class Central {
     this.#dispatch();
     const after = this.#afterCommit;
     this.#afterCommit = [];
-    if (this.#ledger.hasUncommitted) {
+    if (this.ledger.hasUncommitted) {
       const startMs = this.clock.monotonicMs();
-      await this.#ledger.commit();
+      await this.ledger.commit();
       this.#observer?.committed(this.clock.monotonicMs() - startMs);
     }
+    if (this.#checkpointWanted) await this.ledger.checkpoint();
+    this.#checkpointWanted = false;
     for (const run of after) run();
     this.feed.wake();
   }
@@ -141,10 +166,12 @@ export class Central {
   /** Gives ready jobs to the sites that ask for work. */
   #dispatch(): void {
     const asked = new Map<SiteName, number>();
+    if (this.state.ready.size === 0) return;
     for (const [name, { waiter, links }] of this.sites.entries()) {
-      if (waiter !== null && waiter.slots > 0 && links > 0) asked.set(name, waiter.slots);
+      const slots = waiter === null || links === 0 ? 0 : Math.min(waiter.slots, this.#freeSlots(name));
+      if (slots > 0) asked.set(name, slots);
     }
-    if (asked.size === 0 || this.state.ready.size === 0) return;
+    if (asked.size === 0) return;
     const now = this.clock.nowMs();
     const leases = new Map<SiteName, Lease[]>();
     for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now)) {
@@ -152,7 +179,11 @@ export class Central {
       const { epoch, spec } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
-        { job, epoch, work: spec.work, ...(spec.resources && { resources: spec.resources }), leaseMs: LIMITS.leaseMs },
+        {
+          ...{ job, epoch, work: spec.work, leaseMs: LIMITS.leaseMs },
+          ...(spec.experiment && { experiment: spec.experiment }),
+          ...(spec.resources && { resources: spec.resources }),
+        },
       ]);
     }
     for (const [site, granted] of leases) {
@@ -162,17 +193,27 @@ export class Central {
     }
   }
 
+  /** Slots of a site that no lease takes: what it asked for may be more, when it asks before the report of a job that has just ended. */
+  #freeSlots(site: SiteName): number {
+    let free = this.state.sites.get(site)?.slots ?? 0;
+    for (const id of this.state.leased.get(site) ?? []) free -= needOf(this.state.jobs.get(id)?.spec.resources ?? {}).slots;
+    return free;
+  }
+
   #loads() {
     return siteLoads(this.state, this.sites, this.clock.nowMs(), this.clock.monotonicMs());
   }
 
   /** Within a turn: how to show jobs as of now. */
   viewer(): (job: JobRecord) => JobView {
-    const loads = this.#loads();
+    let loads: SiteLoad[] | null = null;
     const now = this.clock.nowMs();
-    const waitsFor = (job: JobRecord) =>
-      job.state === "awaiting-parents" ? parentsReason(job, this.state) : waitReason(job, loads, this.#policy, now);
-    return (job) => jobView(job, this.terms.get(job.id), waitsFor);
+    const waitsFor = (job: JobRecord) => {
+      if (job.state === "awaiting-parents") return parentsReason(job, this.state);
+      loads ??= this.#loads();
+      return waitReason(job, loads, this.#policy, now);
+    };
+    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }
 
   /** Within a turn: all sites, sorted by name. */
@@ -208,6 +249,6 @@ export class Central {
     this.#reaper?.cancel();
     this.feed.stop();
     await this.#mailbox.idle();
-    await this.#ledger.close();
+    await this.ledger.close();
   }
 }

@@ -1,29 +1,22 @@
 /** What an operator's link may do: submit, look, cancel. Checks each request, then turns it into turns of central. */
 import { createHash } from "node:crypto";
 import type { Principal } from "../core/access.js";
+import { canonicalJson } from "../core/canonical-json.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { ClientApi, JobQuery } from "../core/protocols.js";
-import { cancelOutcome } from "../ledger/decide.js";
+import { cancelOutcome, keyConflict } from "../ledger/decide.js";
 import { findJobs } from "../ledger/job-index.js";
 import type { JobRecord } from "../ledger/state.js";
+import { archivedPage } from "./archived-jobs.js";
 import type { Central } from "./central.js";
 import { Horizon } from "./horizon.js";
 import { readLog } from "./read-log.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import { viewState } from "./views.js";
 
-/** JSON with sorted keys, so that the same request has the same digest whoever wrote it. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, field: unknown) =>
-    typeof field === "object" && field !== null && !Array.isArray(field)
-      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : field,
-  );
-}
-
-const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canonical(jobs)).digest("hex");
+const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canonicalJson(jobs)).digest("hex");
 
 /**
  * Collects views until the page is full, by number and by bytes; `looked` says how many of the records it has dealt with, `more` that there
@@ -32,7 +25,7 @@ const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canon
  * @param sees records that are passed over
  */
 function page(
-  records: Iterable<JobRecord>,
+  records: Iterable<JobRecord | null>,
   sees: (job: JobRecord) => boolean,
   view: (job: JobRecord) => JobView,
   jobsMax: number,
@@ -41,7 +34,7 @@ function page(
   let bytes = 0;
   let looked = 0;
   for (const record of records) {
-    if (sees(record)) {
+    if (record !== null && sees(record)) {
       const next = view(record);
       bytes += JSON.stringify(next).length;
       if (views.length > 0 && (views.length >= jobsMax || bytes > LIMITS.pageBytesMax)) return { views, looked, more: true };
@@ -54,7 +47,7 @@ function page(
 
 /** The jobs that match, newest first, from the one after the cursor. */
 function matching({ state, terms }: Central, horizon: Horizon, { after, ...filter }: Omit<JobQuery, "limit">): Iterable<JobRecord> {
-  const from = after === undefined ? state.order.length : horizon.job(after).index;
+  const from = after === undefined ? state.order.end : horizon.any(after).index;
   return findJobs(state, filter, from, (job) => viewState(job, terms.get(job.id)));
 }
 
@@ -82,8 +75,12 @@ function tellSites(central: Central, ids: readonly JobId[]): void {
   }
 }
 
+/** What has files of its own: token-admin.ts and ledger-admin.ts. */
+type AdminMethods = "addToken" | "tokens" | "revokeToken" | "backup" | "archiveExperiment" | "removeExperiment";
+export type JobsApi = Omit<ClientApi, AdminMethods>;
+
 /** The jobs' part of the client's interface of `central`, in the name of `principal`. */
-export function clientSession(central: Central, principal: Principal): Omit<ClientApi, "addToken" | "tokens" | "revokeToken"> {
+export function clientSession(central: Central, principal: Principal): JobsApi {
   const by = principal.person;
   const horizon = new Horizon(central, principal);
   const everything = () => true;
@@ -93,18 +90,24 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
       const parsed = parse("submit", request) as Parameters<ClientApi["submit"]>[0];
       const key = horizon.key(parsed.key);
       const jobs = horizon.submission(parsed.jobs);
+      central.checkRoom();
       const digest = digestOf(jobs);
       return central.turn(() => {
+        const kept = central.state.keys.has(key) ? undefined : central.ledger.archivedKey(key);
+        if (kept !== undefined && kept.digest !== digest) throw keyConflict(key);
+        if (kept !== undefined) return { jobs: [...kept.jobs] };
         const now = central.clock.nowMs();
         const ids = jobs.map(() => central.newJobId(now));
         for (const spec of jobs) horizon.checkParents(spec);
+        if (!central.state.keys.has(key)) central.quotas.checkNew(jobs, by);
         const named = jobs.map((spec, at) => ({ id: ids[at]!, spec: withParents(spec, at, ids) }));
         central.execute({ type: "submit", key, digest, jobs: named }, by);
         return { jobs: [...(central.state.keys.get(key)?.jobs ?? [])] };
       });
     },
     async jobs(request) {
-      const query = horizon.query(parse("jobs", request) as JobQuery);
+      const { archived, ...query } = horizon.query(parse("jobs", request) as JobQuery);
+      if (archived === true) return archivedPage(central, query);
       return central.turn(() => {
         const limit = query.limit ?? LIMITS.pageJobsMax;
         const { limit: _, ...filter } = query;
@@ -114,7 +117,7 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
     },
     async job(request) {
       const { id } = parse("job", request) as { id: JobId };
-      return central.turn(() => central.viewer()(horizon.job(id)));
+      return central.turn(() => central.viewer()(horizon.any(id)));
     },
     async sites(request) {
       parse("sites", request);
@@ -139,8 +142,9 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
     },
     async retry(request) {
       const { ids, children = false } = parse("retry", request) as Parameters<ClientApi["retry"]>[0];
+      central.checkRoom();
       return central.turn(() => {
-        for (const id of ids) horizon.job(id);
+        central.quotas.checkRetried([...new Set(ids)].map((id) => horizon.job(id)));
         const events = central.execute({ type: "retry", ids, children }, by);
         return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });
@@ -156,7 +160,8 @@ export function clientSession(central: Central, principal: Principal): Omit<Clie
         central.turn(() => {
           if (cursor === null) return { answer: { cursor: central.feed.now(), jobs: [] as JobView[] } };
           const changes = central.feed.since(cursor);
-          const records = changes.jobs.map((id) => central.state.jobs.get(id)!);
+          // Of a job that was taken out of the ledger meanwhile there is nothing to tell.
+          const records = changes.jobs.map((id) => central.state.jobs.get(id) ?? central.ledger.archivedJob(id) ?? null);
           const { views, looked } = page(records, (job) => horizon.sees(job), central.viewer(), LIMITS.pageJobsMax);
           const leftMs = endMs - central.clock.monotonicMs();
           if (views.length > 0 || leftMs <= 0) return { answer: { cursor: changes.cursorAfter(looked), jobs: views } };

@@ -24,9 +24,16 @@ export class Horizon {
     return this.#experiment === null || experimentOf(job.spec) === this.#experiment;
   }
 
-  /** Within a turn. @throws NOT_FOUND */
+  /** Within a turn: a live job. @throws NOT_FOUND · REFUSED it is in the archive */
   job(id: JobId): JobRecord {
-    const job = this.#central.state.jobs.get(id);
+    const job = this.any(id);
+    if (this.#central.state.jobs.has(id)) return job;
+    throw new XpcsError("REFUSED", `job ${id} is in the archive: it can be read, and changes no more`);
+  }
+
+  /** Within a turn: a job, live or archived. @throws NOT_FOUND */
+  any(id: JobId): JobRecord {
+    const job = this.#central.state.jobs.get(id) ?? this.#central.ledger.archivedJob(id);
     if (job === undefined || !this.sees(job)) throw unknownJob(id);
     return job;
   }
@@ -51,7 +58,7 @@ export class Horizon {
   /** Within a turn: a parent tells its children how it fared, so it must be within the horizon. @throws NOT_FOUND */
   checkParents({ parents = [] }: JobSpec): void {
     if (this.#experiment === null) return;
-    for (const parent of parents) if (!parent.startsWith("#")) this.job(parent);
+    for (const parent of parents) if (!parent.startsWith("#")) this.any(parent);
   }
 
   /** Keys of different experiments have nothing to do with each other, and tell nothing of each other. */

@@ -7,8 +7,18 @@ import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { isFinal, JOB_STATES, type JobId, type JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import type { ClientApi, JobQuery } from "../core/protocols.js";
-import { canceledShape, eventsShape, idsShape, jobShape, pageShape, resultShape, retriedShape, sitesShape } from "./http-shapes.js";
+import { type ClientApi, type JobQuery, LOG_STREAMS } from "../core/protocols.js";
+import {
+  canceledShape,
+  eventsShape,
+  idsShape,
+  jobShape,
+  logShape,
+  pageShape,
+  resultShape,
+  retriedShape,
+  sitesShape,
+} from "./http-shapes.js";
 import { changes, experiment, id, spec, time } from "./job-schemas.js";
 import { parseRequest } from "./requests.js";
 
@@ -53,11 +63,22 @@ const listQuery = z.strictObject({
   parent: id.optional(),
   submittedAfter: time.optional(),
   submittedBefore: time.optional(),
+  archived: z
+    .enum(["true", "false"])
+    .transform((text) => text === "true")
+    .optional()
+    .describe("true: jobs of the archive, in place of the others; a page may be short and have others after it"),
   limit: z.coerce.number().int().min(1).max(LIMITS.pageJobsMax).optional(),
   after: id.optional().describe("`next` of the page before"),
 });
 const waitQuery = z.strictObject({ waitMs });
 const eventsQuery = z.strictObject({ cursor: z.string().max(128).optional().describe("of the answer before; none: from now on"), waitMs });
+const logsQuery = z.strictObject({
+  stream: z.enum(LOG_STREAMS).default("stdout"),
+  attempt: z.coerce.number().int().min(1).optional().describe("its epoch; none: the latest attempt"),
+  offset: z.coerce.number().int().min(0).default(0).describe("`next` of the answer before, bytes"),
+  waitMs,
+});
 const submitBody = z.strictObject({ jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax) });
 const retryBody = z
   .strictObject({ children: z.boolean().optional() })
@@ -144,6 +165,20 @@ export const ROUTES: readonly Route[] = [
     },
     ...{ status: 200, answer: resultShape },
     run: ({ api, params }) => resultOf(api, params.id!),
+  },
+  {
+    ...{
+      method: "get",
+      path: "/v1/jobs/:id/logs",
+      name: "logs",
+      summary: "What an attempt has written from offset on: at once if there is any, else when there is, or when the attempt ends.",
+    },
+    ...{ query: logsQuery, status: 200, answer: logShape },
+    run: async ({ api, params, query }) => {
+      const { attempt, ...rest } = parseQuery(logsQuery, "logs", query);
+      const { epoch, ...part } = await api.logs({ id: params.id!, ...rest, ...(attempt === undefined ? {} : { epoch: attempt }) });
+      return { attempt: epoch, ...part };
+    },
   },
   {
     ...{

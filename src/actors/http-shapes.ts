@@ -46,6 +46,7 @@ export const jobShape = z.object({
   submittedAt: time,
   startedAt: timeOrNull,
   finishedAt: timeOrNull,
+  archived: z.boolean(),
 });
 
 export const siteShape = z.object({
@@ -65,6 +66,12 @@ export const idsShape = z.object({ jobs: z.array(z.string()) });
 export const pageShape = z.object({ jobs: z.array(jobShape), next: textOrNull.describe("pass it as `after` for the next page") });
 export const eventsShape = z.object({ cursor: z.string(), jobs: z.array(jobShape) });
 export const resultShape = z.object({ id: z.string(), outputs: z.array(output) });
+export const logShape = z.object({
+  attempt: z.int().describe("the epoch of the attempt that wrote it; 0: there is none yet"),
+  text: z.string(),
+  next: z.int().describe("pass it as `offset` for what follows, bytes"),
+  ended: z.boolean().describe("the attempt has ended and nothing follows"),
+});
 export const canceledShape = z.object({ canceled: z.array(z.string()), alreadyFinal: z.array(z.string()) });
 export const retriedShape = z.object({ retried: z.array(z.string()) });
 export const sitesShape = z.object({ sites: z.array(siteShape) });

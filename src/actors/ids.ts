@@ -18,12 +18,32 @@ function base32(value: number, digits: number): string {
   return text;
 }
 
+/** Ids for which random bytes are drawn at once: one by one, drawing is most of the work. */
+const DRAWN = 256;
+const RANDOM = 5;
+
+/** Random characters, `RANDOM` at a time. */
+function randomTexts(randomBytes: (size: number) => Uint8Array): () => string {
+  let drawn: Uint8Array = new Uint8Array(0);
+  let at = 0;
+  return () => {
+    if (at >= drawn.length) {
+      drawn = randomBytes(DRAWN * RANDOM);
+      at = 0;
+    }
+    let text = "";
+    for (const end = at + RANDOM; at < end; at += 1) text += ALPHABET[drawn[at]! & 31];
+    return text;
+  };
+}
+
 /**
  * Makes ids that grow even when the wall clock does not.
  *
  * @param randomBytes n random bytes, from the composition root
  */
 export function createIdSource(randomBytes: (size: number) => Uint8Array): (nowMs: number) => JobId {
+  const random = randomTexts(randomBytes);
   let lastMs = 0;
   let place = 0;
   return (nowMs) => {
@@ -38,7 +58,6 @@ export function createIdSource(randomBytes: (size: number) => Uint8Array): (nowM
         place = 0;
       }
     }
-    const random = [...randomBytes(5)].map((byte) => ALPHABET[byte & 31]).join("");
-    return base32(lastMs, 8) + base32(place, 2) + random;
+    return base32(lastMs, 8) + base32(place, 2) + random();
   };
 }

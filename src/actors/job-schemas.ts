@@ -45,7 +45,9 @@ export const name = z
 /** Name of a command's parameter: what `{name}` in its template can be. */
 const parameterName = z.string().regex(/^[a-z][A-Za-z0-9_]{0,63}$/, "is no name of a parameter");
 export const id = z.string().min(1).max(64);
-export const path = plainText(LIMITS.pathCharsMax).refine(isAbsolute, "must be an absolute path");
+export const path = plainText(LIMITS.pathCharsMax)
+  .refine(isAbsolute, "must be an absolute path")
+  .refine((text) => !text.split("/").some((part) => part === ".." || part === "."), "has . or .. in it: write it without");
 const file = z.strictObject({ path });
 export const count = z.int().min(0);
 export const positive = z.int().min(1);
@@ -53,11 +55,16 @@ export const tags = z
   .record(plainText(LIMITS.tagCharsMax).min(1), plainText(LIMITS.tagCharsMax))
   .refine((record) => Object.keys(record).length <= LIMITS.tagsMax, `has more than ${LIMITS.tagsMax} tags`);
 
+type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
 /** What zod calls optional may be present and undefined; ours is absent, or has a value. */
-export function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
+export function withoutUndefined<T extends object>(value: T): Present<T> {
+  // Most values have nothing to leave out.
+  for (const key in value) {
+    if (value[key] !== undefined) continue;
+    return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Present<T>;
+  }
+  return value as Present<T>;
 }
 
 const corrOptions = z.strictObject({

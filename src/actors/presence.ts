@@ -6,8 +6,9 @@ import type { Lease, SiteName } from "../core/job.js";
 
 /** A site's request for leases that waits for an answer. */
 export interface Waiter {
+  /** Leases that it takes at most. */
   readonly slots: number;
-  /** Answers it. */
+  /** Answers it; with leases only when all of the state is durable. */
   readonly answer: (leases: Lease[]) => void;
   /** Takes it out of the way of its timer and of newer polls, for an answer that must first become durable. */
   readonly claim: () => void;

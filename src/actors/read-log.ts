@@ -4,12 +4,22 @@ import type { ClientApi, LeaseRef, LogPart } from "../core/protocols.js";
 import type { Central } from "./central.js";
 import type { Horizon } from "./horizon.js";
 
+interface Found {
+  readonly lease: LeaseRef | null;
+  readonly ended: boolean;
+  /** Of an attempt that has ended, ms since 1970. */
+  readonly endedMs: number | null;
+}
+
 /** The attempt that is meant, the latest unless one is named; null: there is none yet. */
-function attemptOf(horizon: Horizon, id: string, epoch: number | undefined): { lease: LeaseRef | null; ended: boolean } {
-  const { attempts, finishedAt } = horizon.job(id);
+function attemptOf(horizon: Horizon, id: string, epoch: number | undefined): Found {
+  const { attempts, finishedAt } = horizon.any(id);
   const attempt = epoch === undefined ? attempts.at(-1) : attempts.find((other) => other.epoch === epoch);
-  if (attempt !== undefined) return { lease: { job: id, epoch: attempt.epoch }, ended: attempt.outcome !== "running" };
-  if (epoch === undefined) return { lease: null, ended: finishedAt !== null };
+  if (attempt !== undefined) {
+    const endedMs = attempt.outcome === "running" ? null : Date.parse(attempt.finishedAt ?? attempt.startedAt);
+    return { lease: { job: id, epoch: attempt.epoch }, ended: endedMs !== null, endedMs };
+  }
+  if (epoch === undefined) return { lease: null, ended: finishedAt !== null, endedMs: null };
   throw new XpcsError("NOT_FOUND", `job ${id} has no attempt ${epoch}: xpcs job ${id} lists them`);
 }
 
@@ -25,7 +35,7 @@ export async function readLog(central: Central, horizon: Horizon, request: Param
   for (;;) {
     const leftMs = Math.max(0, endMs - clock.monotonicMs());
     // Wrapped, so that the turn does not end with the wait. It begins within the turn: what the next turn changes must end it.
-    const { lease, ended, changed } = await central.turn(() => ({
+    const { lease, ended, endedMs, changed } = await central.turn(() => ({
       ...attemptOf(horizon, id, epoch),
       changed: { wait: feed.wait(clock, leftMs) },
     }));
@@ -40,6 +50,10 @@ export async function readLog(central: Central, horizon: Horizon, request: Param
     });
     try {
       const { text, next } = await logs.read(lease, stream, offset);
+      if (text === "" && offset === 0 && endedMs !== null && (await logs.size(lease, stream)) === 0) {
+        const note = await logs.trimmedNote(endedMs);
+        return { epoch: lease.epoch, text: note, next: note.length, ended: note === "" };
+      }
       if (text !== "" || ended || leftMs === 0 || feed.stopped) return { epoch: lease.epoch, text, next, ended: ended && text === "" };
       await Promise.race([appended, changed.wait]);
     } finally {

@@ -81,6 +81,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
       submittedAfter: time.optional(),
       submittedBefore: time.optional(),
       ids: z.array(id).max(LIMITS.submitJobsMax).optional(),
+      archived: z.boolean().optional(),
       limit: positive.max(LIMITS.pageJobsMax).optional(),
       after: id.optional(),
     })
@@ -94,7 +95,10 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   logs: z.strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs }).transform((request) => withoutUndefined(request)),
   addToken: tokenRequest,
   tokens: empty,
-  revokeToken: z.strictObject({ id }),
+  revokeToken: z.strictObject({ id, descendants: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
+  backup: z.strictObject({ id: id.nullable(), part: count }),
+  archiveExperiment: z.strictObject({ experiment, id: id.nullable(), part: count }),
+  removeExperiment: z.strictObject({ experiment, jobs: positive, sequence: positive }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */

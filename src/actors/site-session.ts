@@ -101,21 +101,18 @@ export class SiteSession implements WorkSource {
 
   async lease(request: Request<"lease">): ReturnType<WorkSource["lease"]> {
     const { site, instance, slots, waitMs } = this.#parse("lease", request);
-    const { promise } = await this.#central.turn(() => {
-      const presence = this.#present({ site, instance });
-      const record = this.#central.state.sites.get(site);
-      let held = 0;
-      for (const id of this.#central.state.leased.get(site) ?? []) held += this.#central.state.jobs.get(id)?.spec.resources?.slots ?? 1;
-      const free = Math.max(0, Math.min(slots, (record?.slots ?? 0) - held));
-      // Wrapped, so that the turn does not end with the poll.
-      return { promise: this.#poll(presence, site, free, waitMs) };
-    });
-    const leases = await promise;
-    return this.#central.turn(() => ({ leases, news: this.#news(site) }));
+    // Wrapped, so that the turn does not end with the poll.
+    const { promise } = await this.#central.turn(() => ({ promise: this.#poll(this.#present({ site, instance }), site, slots, waitMs) }));
+    const { leases, news } = await promise;
+    return news === null ? this.#central.turn(() => ({ leases, news: this.#news(site) })) : { leases, news };
   }
 
-  /** Within a turn: waits for leases, news, or `waitMs`. A newer poll of the same site answers the older one with nothing. */
-  #poll(presence: Presence, site: SiteName, slots: number, waitMs: number): Promise<Lease[]> {
+  /**
+   * Within a turn: waits for leases, news, or `waitMs`. A newer poll of the same site answers the older one with nothing.
+   *
+   * @returns news null: a turn must tell them, because what is not durable yet must not be told
+   */
+  #poll(presence: Presence, site: SiteName, slots: number, waitMs: number): Promise<{ leases: Lease[]; news: SiteNews | null }> {
     presence.waiter?.answer([]);
     return new Promise((resolve) => {
       const claim = () => {
@@ -124,7 +121,7 @@ export class SiteSession implements WorkSource {
       };
       const answer = (leases: Lease[]) => {
         claim();
-        resolve(leases);
+        resolve({ leases, news: leases.length === 0 ? null : this.#news(site) });
       };
       const timer = this.#central.clock.after(waitMs, () => answer([]));
       const waiter = { slots, answer, claim };
@@ -181,14 +178,17 @@ export class SiteSession implements WorkSource {
 
   async pushLog(request: Request<"pushLog">): ReturnType<WorkSource["pushLog"]> {
     const { site, instance, lease, stream, offset, data } = this.#parse("pushLog", request);
-    const { logs, state } = this.#central;
+    const { logs, state, quotas } = this.#central;
     await this.#central.turn(() => {
       this.#present({ site, instance });
       // Also after the attempt has ended, or was counted as lost: what it wrote is its own.
       const attempt = state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
       if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
     });
-    return { size: await logs.append(lease, stream, offset, data) };
+    await quotas.measured();
+    const { size, added } = await logs.append(lease, stream, offset, data, quotas.logRoom(lease.job));
+    quotas.logGrew(lease.job, added);
+    return { size };
   }
 
   async leave(request: Request<"leave">): ReturnType<WorkSource["leave"]> {

@@ -17,14 +17,19 @@ import { pinOf } from "../wire/trust.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
 import { withinRights } from "./access-rights.js";
 import { AttemptLogs } from "./attempt-logs.js";
+import { Backups } from "./backups.js";
 import { Central } from "./central.js";
 import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
+import { DiskRoom } from "./disk-room.js";
 import { GuardedDoor } from "./door.js";
 import { guardLink } from "./gate.js";
+import { DEFAULT_KEEPING, Housekeeping, type Keeping } from "./housekeeping.js";
 import { type Health, httpApi } from "./http-api.js";
 import { createIdSource } from "./ids.js";
+import { ledgerAdmin } from "./ledger-admin.js";
 import { createMetrics } from "./metrics.js";
+import type { QuotaRules } from "./quotas.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
 
@@ -39,13 +44,21 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** Absent: no bounds. */
+  readonly quotas?: QuotaRules;
   /** Speak TLS: with a certificate of one's own, or with one that is made in `dir` ("made"). */
   readonly tls?: Certificate | "made";
+  /** How long what is kept; what is left out is as in `DEFAULT_KEEPING`. */
+  readonly keeping?: Partial<Keeping>;
+  /** Below so much room on the disk nothing new is taken, bytes (default 256 MB). */
+  readonly diskReserveBytes?: number;
   /** Allow a plain websocket on an address that is not loopback. */
   readonly insecure?: boolean;
 }
 
 export interface RunningCentral {
+  /** Archives and forgets what is due now, in place of waiting for its time. */
+  tidy(): Promise<void>;
   readonly url: string;
   /** What clients may pin; null without TLS. */
   readonly pin: string | null;
@@ -59,6 +72,9 @@ export interface RunningCentral {
 
 /** Mode of the data folder: the ledger tells of every experiment. */
 const PRIVATE = 0o700;
+
+/** Some events for each of a hundred thousand jobs. */
+const DISK_RESERVE_BYTES = 256e6;
 
 function policyOf(name: string): Policy {
   const policy = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
@@ -132,6 +148,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
   });
   let broken = false;
   const metrics = createMetrics();
+  const room = new DiskRoom(dir, options.diskReserveBytes ?? DISK_RESERVE_BYTES, { clock, logger });
   const central = new Central({
     ledger,
     policy: policyOf(options.policy ?? "soonest"),
@@ -139,8 +156,16 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     logger,
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
+    ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
-    observer: metrics,
+    observer: {
+      events: metrics.events,
+      committed(durationMs) {
+        metrics.committed(durationMs);
+        room.written();
+      },
+    },
+    refusal: () => room.refusal(),
     onDead: (error) => {
       broken = true;
       logger.error("ledger-failed", { code: error.code, reason: error.message });
@@ -152,7 +177,16 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const door = new GuardedDoor(tokens, { clock, logger, onRefused: metrics.refusedLogin });
     metrics.watch(central, () => door.size);
     const clientApi = (principal: Principal) =>
-      withinRights({ ...clientSession(central, principal), ...tokenAdmin(tokens, principal) }, principal);
+      withinRights(
+        {
+          ...clientSession(central, principal),
+          ...tokenAdmin(tokens, principal),
+          ...ledgerAdmin(central, principal, { backups, housekeeping }),
+        },
+        principal,
+      );
+    const backups = new Backups(clock, () => Buffer.from(randomBytes(12)).toString("base64url"));
+    const housekeeping = new Housekeeping(central, { ...DEFAULT_KEEPING, ...options.keeping }, { clock, logger });
     const health = (): Health => {
       const sites = central.siteViews().filter(({ state }) => state === "up").length;
       return { status: broken ? "failed" : "ok", version: VERSION, jobs: central.state.jobs.size, sites };
@@ -161,16 +195,22 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
       onRequest: httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger }),
     });
+    await room.start();
     central.start();
+    housekeeping.start();
     door.start();
     logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });
     return {
       url: listener.url,
       firstTokens: first,
       failed,
+      tidy: () => housekeeping.tidy(),
       async stop() {
         door.stop();
         await listener.close();
+        room.stop();
+        await backups.stop();
+        await housekeeping.stop();
         await central.stop();
       },
     };

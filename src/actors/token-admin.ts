@@ -5,10 +5,10 @@ import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import type { Tokens } from "./tokens.js";
 
 /** Makes and ends tokens in the name of `principal`. */
-export function tokenAdmin(tokens: Tokens, { person }: Principal): Pick<ClientApi, "addToken" | "tokens" | "revokeToken"> {
+export function tokenAdmin(tokens: Tokens, { person, token }: Principal): Pick<ClientApi, "addToken" | "tokens" | "revokeToken"> {
   return {
     async addToken(request) {
-      return { token: await tokens.add(parseRequest(CLIENT_REQUESTS.addToken, "addToken", request), person) };
+      return { token: await tokens.add(parseRequest(CLIENT_REQUESTS.addToken, "addToken", request), person, token) };
     },
     async tokens(request) {
       parseRequest(CLIENT_REQUESTS.tokens, "tokens", request);
@@ -16,8 +16,8 @@ export function tokenAdmin(tokens: Tokens, { person }: Principal): Pick<ClientAp
       return { tokens: tokens.list() };
     },
     async revokeToken(request) {
-      const { id } = parseRequest(CLIENT_REQUESTS.revokeToken, "revokeToken", request);
-      return { token: await tokens.revoke(id, person) };
+      const { id, descendants = false } = parseRequest(CLIENT_REQUESTS.revokeToken, "revokeToken", request);
+      return tokens.revoke(id, person, descendants);
     },
   };
 }

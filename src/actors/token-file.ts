@@ -20,6 +20,8 @@ const TOKEN = z.strictObject({
   site: z.string().nullable(),
   createdAtMs: z.number(),
   createdBy: z.string(),
+  /** The token, or the join code, that was shown to make it; null: made in the data folder, or before this was noted. */
+  madeWith: z.string().nullable().default(null),
   expiresAtMs: z.number().nullable(),
   /** The end before its time, and who did it. */
   ended: z.strictObject({ how: z.enum(["revoked", "used"]), atMs: z.number(), by: z.string() }).nullable(),
@@ -50,7 +52,7 @@ export function tokenId(hash: string): string {
 export function storedToken(
   fields: Pick<StoredToken, "hash" | "role" | "person" | "createdAtMs" | "createdBy"> & Partial<StoredToken>,
 ): StoredToken {
-  return { experiment: null, site: null, expiresAtMs: null, ended: null, join: null, ...fields, id: tokenId(fields.hash) };
+  return { experiment: null, site: null, madeWith: null, expiresAtMs: null, ended: null, join: null, ...fields, id: tokenId(fields.hash) };
 }
 
 function parseFile(text: string, path: string, nowMs: number): StoredToken[] {

@@ -2,12 +2,12 @@
  * The tokens of a central: who a token belongs to, making and ending them. Reads the file again when it has changed, so that a token made or
  * revoked on the disk counts without a restart. Knows no links; that is door.ts.
  */
-import type { Principal, TokenId, TokenRequest, TokenView } from "../core/access.js";
+import type { Principal, Revoked, TokenId, TokenRequest, TokenView } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
-import { type StoredToken, storedToken, TokenFile, tokenHash } from "./token-file.js";
+import { type StoredToken, storedToken, TokenFile, tokenHash, tokenId } from "./token-file.js";
 
 /** The beginning of each kind of token: a token that turned up in a log or a repository can be recognised for what it is. */
 const PREFIX = { operator: "xpcs_op_", visitor: "xpcs_vis_", site: "xpcs_site_", join: "xpcs_join_" } as const;
@@ -30,10 +30,10 @@ function stateOf(token: StoredToken, nowMs: number): TokenView["state"] {
 }
 
 function viewOf(token: StoredToken, nowMs: number): TokenView {
-  const { id, person, role, experiment, site, createdBy } = token;
+  const { id, person, role, experiment, site, createdBy, madeWith } = token;
   const expiresAt = token.expiresAtMs === null ? null : iso(token.expiresAtMs);
   const base = { id, person, role, experiment, site, join: token.join !== null };
-  return { ...base, state: stateOf(token, nowMs), createdAt: iso(token.createdAtMs), createdBy, expiresAt };
+  return { ...base, state: stateOf(token, nowMs), createdAt: iso(token.createdAtMs), createdBy, madeWith, expiresAt };
 }
 
 /** What a request may not combine. */
@@ -141,53 +141,63 @@ export class Tokens {
     return [...this.#byHash.values()].map((token) => viewOf(token, nowMs)).reverse();
   }
 
-  #view(hash: string): TokenView {
-    return viewOf(this.#byHash.get(hash)!, this.#clock.nowMs());
+  #view(id: TokenId): TokenView {
+    return viewOf(this.#byId.get(id)!, this.#clock.nowMs());
   }
 
   /**
    * Adds a token. Idempotent by its hash.
    *
-   * @throws INVALID_ARGUMENT what cannot go together · KEY_CONFLICT the hash is another token's · OVERLOADED too many tokens
+   * @param by the person who makes it
+   * @param madeWith the token that was shown for it; null: none, but the right to write the data folder
+   * @throws INVALID_ARGUMENT what cannot go together · KEY_CONFLICT the hash is another token's · OVERLOADED too many tokens · PERMISSION_DENIED
+   *   `madeWith` has ended meanwhile
    */
-  async add(request: TokenRequest, by: string): Promise<TokenView> {
+  async add(request: TokenRequest, by: string, madeWith: TokenId | null): Promise<TokenView> {
     checkRequest(request);
     const { hash, role, person, experiment = null, site = null, validS, join = false } = request;
     const nowMs = this.#clock.nowMs();
     const lifeS = join ? LIMITS.joinCodeS : validS;
     const token = storedToken({
-      ...{ hash, role, person, experiment, site, createdAtMs: nowMs, createdBy: by },
+      ...{ hash, role, person, experiment, site, createdAtMs: nowMs, createdBy: by, madeWith },
       expiresAtMs: lifeS === null ? null : nowMs + 1_000 * lifeS,
       join: join ? { siteValidS: validS } : null,
     });
     await this.#update((stored) => {
+      // Revoking a token with what was made with it leaves no time to make more.
+      const maker = stored.find((other) => other.id === madeWith);
+      if (madeWith !== null && (maker === undefined || stateOf(maker, nowMs) !== "valid"))
+        throw new XpcsError("PERMISSION_DENIED", `token ${madeWith} has ended: it makes no other`);
       const same = stored.find((other) => other.id === token.id);
       if (same === undefined) return appended(stored, token, nowMs);
       if (same.hash === hash && same.role === role && same.person === person && same.experiment === experiment && same.site === site)
         return stored;
       throw new XpcsError("KEY_CONFLICT", `there is a token ${token.id} already: make another one`);
     });
-    this.#logger.info("token-created", { token: token.id, role, person, experiment, site, join, by });
-    return this.#view(hash);
+    this.#logger.info("token-created", { token: token.id, role, person, experiment, site, join, by, madeWith });
+    return this.#view(token.id);
   }
 
   /**
-   * Ends a token now. Idempotent.
+   * Ends a token now, and if asked what was made with it, all in one write. Idempotent.
    *
    * @throws NOT_FOUND
    */
-  async revoke(id: TokenId, by: string): Promise<TokenView> {
-    let hash = "";
+  async revoke(id: TokenId, by: string, withDescendants: boolean): Promise<Revoked> {
+    let made: readonly StoredToken[] = [];
+    let revoked: readonly TokenId[] = [];
     await this.#update((stored) => {
-      const token = stored.find((other) => other.id === id);
-      if (token === undefined) throw new XpcsError("NOT_FOUND", `there is no token ${id}: xpcs token list shows them`);
-      hash = token.hash;
-      if (token.ended !== null) return stored;
+      if (!stored.some((other) => other.id === id)) throw new XpcsError("NOT_FOUND", `there is no token ${id}: xpcs token list shows them`);
+      made = descendantsOf(id, stored);
+      const ids = new Set([id, ...(withDescendants ? made.map((token) => token.id) : [])]);
+      const open = stored.filter((token) => ids.has(token.id) && token.ended === null);
+      revoked = open.map((token) => token.id);
+      if (open.length === 0) return stored;
       const ended = { how: "revoked", atMs: this.#clock.nowMs(), by } as const;
-      return stored.map((other) => (other === token ? { ...token, ended } : other));
+      return stored.map((token) => (open.includes(token) ? { ...token, ended } : token));
     });
-    this.#logger.info("token-revoked", { token: id, by });
-    return this.#view(hash);
+    for (const token of revoked) this.#logger.info("token-revoked", { token, by });
+    return { token: this.#view(id), descendants: made.map((token) => this.#view(token.id)).reverse() };
   }
 
   /**
@@ -215,7 +225,7 @@ export class Tokens {
       used = join.id;
       const { role, person, site } = join;
       const expiresAtMs = join.join.siteValidS === null ? null : nowMs + 1_000 * join.join.siteValidS;
-      const token = storedToken({ hash, role, person, site, createdAtMs: nowMs, createdBy: join.id, expiresAtMs });
+      const token = storedToken({ hash, role, person, site, createdAtMs: nowMs, createdBy: join.id, madeWith: join.id, expiresAtMs });
       const ended = { how: "used", atMs: nowMs, by: token.id } as const;
       return appended(
         stored.map((other) => (other === join ? { ...join, ended } : other)),
@@ -223,16 +233,34 @@ export class Tokens {
         nowMs,
       );
     });
-    const view = this.#view(hash);
+    const view = this.#view(tokenId(hash));
     if (used !== "") this.#logger.info("join-code-used", { code: used, token: view.id, site: view.site, person: view.person });
     return view;
   }
 }
 
-/** With the token, and without those that ended long ago. */
+/** What was made with a token, also by way of others. A token stands behind the one that it was made with. */
+function descendantsOf(id: TokenId, stored: readonly StoredToken[]): StoredToken[] {
+  const family = new Set([id]);
+  return stored.filter(({ id: own, madeWith }) => {
+    const belongs = madeWith !== null && family.has(madeWith);
+    if (belongs) family.add(own);
+    return belongs;
+  });
+}
+
+/** With the token, and without those that ended long ago and with which nothing was made that is kept. */
 function appended(stored: readonly StoredToken[], token: StoredToken, nowMs: number): StoredToken[] {
   const keptAfterMs = nowMs - 1_000 * LIMITS.endedTokensKeptS;
-  const kept = stored.filter(({ ended, expiresAtMs }) => Math.min(ended?.atMs ?? Infinity, expiresAtMs ?? Infinity) > keptAfterMs);
+  const makers = new Set([token.madeWith]);
+  const kept = stored
+    .toReversed()
+    .filter(({ id, madeWith, ended, expiresAtMs }) => {
+      const isKept = makers.has(id) || Math.min(ended?.atMs ?? Infinity, expiresAtMs ?? Infinity) > keptAfterMs;
+      if (isKept) makers.add(madeWith);
+      return isKept;
+    })
+    .reverse();
   if (kept.length >= LIMITS.tokensMax) throw new XpcsError("OVERLOADED", `there are ${kept.length} tokens: revoke some that nobody needs`);
   return [...kept, token];
 }

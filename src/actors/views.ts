@@ -63,7 +63,13 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
     submittedAt: iso(job.submittedAt),
     startedAt: waits ? null : startOf(job.attempts),
     finishedAt: job.finishedAt === null ? null : iso(job.finishedAt),
+    archived: false,
   };
+}
+
+/** A job of the archive as clients see it. */
+export function archivedView(job: JobRecord): JobView {
+  return { ...jobView(job, undefined, () => ""), archived: true };
 }
 
 /** A site as clients see it. */

@@ -2,7 +2,7 @@
  * `xpcs boost-corr`: what boost_corr does, with its options, conventions and result names, on the CPU. What has no meaning here it
  * accepts and says so.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { CorrOptions, CorrRequest } from "../core/analysis.js";
@@ -28,6 +28,7 @@ function remarks(options: BoostOptions): string[] {
     said.push(
       `--gpu-id ${options.gpuId}: no ${options.gpuId < -2 ? "batch system" : "GPU"} is used, the analysis runs on this machine's processor`,
     );
+  if (options.pbs !== undefined) said.push("--pbs-*: no batch system is used; xpcs submit hands work to other machines");
   if (options.cropRatioThreshold !== undefined)
     said.push("--crop-ratio-threshold has no meaning: only the valid pixels are kept, and normalise a frame, in any case");
   if (options.binTimeS !== undefined || options.runConfigPath !== undefined)
@@ -143,7 +144,7 @@ async function correlateRaw(raw: string, options: BoostOptions, taken: Set<strin
   const whole = { ...base, options: {}, out: join(resolve(options.output), "results.hdf") };
   const parts = await partsOf(options, () => countFrames(checkable(whole), io.signal));
   for (const part of parts) {
-    const request: CorrRequest = { ...base, options: correlationOptions(part), out: resultPath(part, metadata, taken) };
+    const request: CorrRequest = { ...base, options: correlationOptions(part), endAtMost: true, out: resultPath(part, metadata, taken) };
     resolveInput(checkable(request));
     if (options.dryRun === true) {
       io.result({ ...part, out: request.out }, () => `${JSON.stringify(part, null, 4)}\n${request.out}`);
@@ -157,27 +158,39 @@ async function correlateRaw(raw: string, options: BoostOptions, taken: Set<strin
   }
 }
 
+/** The raw files: as they are named, or as a single `.txt` lists them. */
+function rawFiles(named: readonly string[]): readonly string[] {
+  const [list] = named;
+  if (list === undefined || named.length > 1 || !/\.txt$/i.test(list)) return named;
+  if (!existsSync(list)) throw new XpcsError("NOT_FOUND", `the list of raw files ${list} does not exist`);
+  const lines = readFileSync(list, "utf8").split(/\r?\n/);
+  const files = lines.map((line) => line.trim()).filter((line) => line !== "");
+  if (files.length === 0) throw new XpcsError("INVALID_ARGUMENT", `${list} lists no raw file: it needs one a line`);
+  return files;
+}
+
 /** Each raw file by itself; one that fails does not keep the others from their results. */
 async function boostCorr(options: BoostOptions, io: CliIo): Promise<void> {
   if (options.qmap === undefined) throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap FILE");
   checkSegments(options);
   for (const remark of remarks(options)) io.note(remark);
+  const raws = rawFiles(options.raw);
   const taken = new Set<string>();
   const failures: XpcsError[] = [];
-  for (const [at, raw] of options.raw.entries()) {
-    if (options.raw.length > 1) io.note(`raw file ${at + 1} of ${options.raw.length}: ${raw}`);
+  for (const [at, raw] of raws.entries()) {
+    if (raws.length > 1) io.note(`raw file ${at + 1} of ${raws.length}: ${raw}`);
     try {
       await correlateRaw(resolve(raw), options, taken, io);
     } catch (error) {
       const failure = toXpcsError(error);
-      if (options.raw.length === 1 || failure.code === "CANCELED") throw failure;
+      if (raws.length === 1 || failure.code === "CANCELED") throw failure;
       io.note(errorLine(failure));
       failures.push(failure);
     }
   }
   if (failures.length === 0) return;
   const messages = failures.map(({ message }) => message).join("; ");
-  throw new XpcsError(failures[0]!.code, `${failures.length} of ${options.raw.length} raw files have no result, or not all: ${messages}`);
+  throw new XpcsError(failures[0]!.code, `${failures.length} of ${raws.length} raw files have no result, or not all: ${messages}`);
 }
 
 /** Adds the command to the program. */

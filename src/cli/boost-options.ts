@@ -30,6 +30,8 @@ export interface BoostOptions {
   readonly suffix?: string;
   readonly binTimeS?: number;
   readonly runConfigPath?: string;
+  /** Whether any option of boost_corr's batch system was given. */
+  readonly pbs?: string | true;
   readonly maxMemory?: number;
   readonly numSegments: number;
   readonly metaFname?: string;
@@ -43,6 +45,9 @@ const count = integerOption(1, INTEGER_MAX);
 
 /** Short forms of two letters, which commander does not have. */
 const TWO_LETTERS: Readonly<Record<string, string>> = { "-nf": "--normalize-frame", "-np": "--num-partial-g2" };
+
+/** How the names of all options of its batch system begin. */
+const BATCH_SYSTEM = "--pbs-";
 
 function namePart(text: string): string {
   if (!/^[^/\0]{1,100}$/.test(text)) throw new InvalidArgumentError("It must be part of a file name.");
@@ -62,14 +67,14 @@ function ratio(text: string): number {
 /** Declares them on a command. */
 export function addBoostOptions(command: Command): Command {
   return command
-    .requiredOption("-r, --raw <file...>", "raw detector files; each gets a result of its own")
+    .requiredOption("-r, --raw <file...>", "raw detector files, or one .txt that lists them, a line each; each gets a result of its own")
     .option("-q, --qmap <file>", "partition maps (NeXus)")
     .option("-o, --output <folder>", "folder of the results, made if missing", "cluster_results")
     .addOption(new Option("-s, --smooth <method>", "smoothing of a two-time analysis").choices(["sqmap", "dqmap"]).default("sqmap"))
     .option("-i, --gpu-id <id>", "accepted: no GPU and no batch system is used", whole, -1)
     .addOption(new Option("--normalize-frame <flag>", "also -nf: divide every frame by its mean").choices(["0", "1"]).default("1"))
     .option("-b, --begin-frame <frame>", "first frame, 0-based; below 0: counted from the end", whole, 0)
-    .option("-e, --end-frame <frame>", "frame after the last one, 0-based; 0 and below: all", whole, -1)
+    .option("-e, --end-frame <frame>", "frame after the last one, 0-based; 0 and below, or beyond the end of the file: all", whole, -1)
     .option("-f, --stride-frame <n>", "use every n-th frame", count, 1)
     .option("-a, --avg-frame <n>", "average n frames into one", count, 1)
     .addOption(new Option("-t, --type <type>", "analysis").choices(["Multitau", "Twotime", "Both"]).default("Multitau"))
@@ -83,6 +88,7 @@ export function addBoostOptions(command: Command): Command {
     .option("-u, --suffix <text>", "put after the result's name", namePart)
     .option("--bin-time-s <s>", "accepted, without effect: Timepix4 only", positiveOption)
     .option("--run-config-path <file>", "accepted, without effect: Timepix4 only")
+    .option("--pbs [value]", "and every option whose name begins with --pbs-; accepted: no batch system is used")
     .option("--max-memory <gb>", "memory that a two-time analysis may take; a multi-tau analysis needs no limit", positiveOption)
     .option("--num-segments <n>", "consecutive parts of one length, each correlated by itself: NAME_segment_K_results.hdf", count, 1)
     .option("--meta-fname <file>", "metadata of the measurement (default: *_metadata.hdf beside the raw file)")
@@ -92,7 +98,7 @@ export function addBoostOptions(command: Command): Command {
 
 /** Long name of a key of boost_corr's configuration files. */
 export function nameOfBoostKey(key: string): string {
-  return key.replaceAll("_", "-");
+  return key.startsWith("pbs_") ? "pbs" : key.replaceAll("_", "-");
 }
 
 /**
@@ -105,6 +111,7 @@ export function fromArgparse(words: readonly string[], longs: readonly string[])
   const rewritten = options.map((word) => {
     if (TWO_LETTERS[word] !== undefined) return TWO_LETTERS[word];
     const [, name, rest] = /^(--[A-Za-z][\w-]*)(=[\s\S]*)?$/.exec(word) ?? [];
+    if (name?.startsWith(BATCH_SYSTEM)) return `--pbs${rest ?? ""}`;
     if (name === undefined || longs.includes(name) || name === "--help" || name === "--json") return word;
     const fitting = longs.filter((long) => long.startsWith(name));
     if (fitting.length > 1) throw new XpcsError("INVALID_ARGUMENT", `${name} can be ${fitting.join(" and ")}: write one of them`);

@@ -2,14 +2,18 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
 import { type Certificate, readCertificate } from "../actors/certificate.js";
+import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { POLICIES } from "../router/registry.js";
 import { withExample } from "./help.js";
+import { durationOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSettingsFile } from "./settings-file.js";
 
 interface Address {
   readonly host: string;
@@ -20,12 +24,21 @@ interface CentralOptions {
   readonly data: string;
   readonly listen: Address;
   readonly policy: string;
+  readonly settings?: string;
   readonly tls?: true;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly insecure?: true;
+  /** Seconds; Infinity: for ever. */
+  readonly archiveAfter: number;
+  readonly keepEvents: number;
+  readonly eventsGb: number;
+  readonly keepLogs: number;
+  readonly logsGb: number;
+  readonly diskReserveGb: number;
 }
 
+const DAY_S = 86_400;
 const DEFAULT_LISTEN: Address = { host: "127.0.0.1", port: 7878 };
 
 /** `HOST:PORT` or `[IPV6]:PORT`. */
@@ -46,6 +59,13 @@ async function tlsOf({ tls, tlsCert, tlsKey }: CentralOptions): Promise<{ tls?: 
   return tls === true ? { tls: "made" } : {};
 }
 
+const GB = 1e9;
+
+function keepingOf({ archiveAfter, keepEvents, eventsGb, keepLogs, logsGb }: CentralOptions): Keeping {
+  const ms = (seconds: number) => (seconds === Infinity ? null : 1_000 * seconds);
+  return { liveMs: ms(archiveAfter), eventsMs: ms(keepEvents), eventsBytes: GB * eventsGb, logsMs: ms(keepLogs), logsBytes: GB * logsGb };
+}
+
 /** Shown at the first start only. */
 function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; siteToken: string }): string[] {
   return [
@@ -57,6 +77,7 @@ function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; 
 }
 
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
+  const { quotas } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
   const dir = resolve(options.data);
   const central = await startCentral({
     dir,
@@ -66,7 +87,10 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     randomBytes,
     policy: options.policy,
     ...(await tlsOf(options)),
+    quotas,
     insecure: options.insecure === true,
+    keeping: keepingOf(options),
+    diskReserveBytes: GB * options.diskReserveGb,
   });
   const { url, pin, firstTokens } = central;
   const { operatorToken = null, siteToken = null } = firstTokens ?? {};
@@ -87,6 +111,11 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
   if (failure !== null) throw failure;
 }
 
+/** How long something is kept, s; null: for ever. */
+function kept(flags: string, meaning: string, days: number): Option {
+  return new Option(flags, meaning).argParser(durationOption).default(days * DAY_S, `${days}d`);
+}
+
 /** Adds the command to the program. */
 export function registerCentral(program: Command, io: CliIo): void {
   const command = program
@@ -95,10 +124,17 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
+    .option("--settings <file>", "quotas of experiments and persons (docs/settings.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")
     .option("--tls-key <file>", "private key of the certificate (PEM)")
     .option("--insecure", "allow an address that is not loopback without TLS: tokens cross the network in clear text")
+    .addOption(kept("--archive-after <time>", "jobs go into the archive so long after their end: 12h, 30d, never", 30))
+    .addOption(kept("--keep-events <time>", "ledger events are kept at least so long", 365))
+    .option("--events-gb <size>", "past ledger events may take so many GB; the oldest are forgotten first", positiveOption, 10)
+    .addOption(kept("--keep-logs <time>", "what commands have written is kept so long", 90))
+    .option("--logs-gb <size>", "logs may take so many GB; the oldest are deleted first", positiveOption, 10)
+    .option("--disk-reserve-gb <size>", "with less room on the disk nothing new is taken", positiveOption, 0.25)
     .action((options: CentralOptions) => run(options, io));
   command.options.find(({ long }) => long === "--listen")!.defaultValueDescription = "127.0.0.1:7878";
   withExample(

@@ -81,8 +81,14 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "ledger",
     group: "Run the service",
-    summary: "check, export and import the ledger of a stopped central",
+    summary: "back up, check, export and import the ledger of central",
     load: async () => (await import("./ledger.js")).registerLedger,
+  },
+  {
+    name: "experiment",
+    group: "Run the service",
+    summary: "archive a whole experiment in one file, and remove it",
+    load: async () => (await import("./experiment.js")).registerExperiment,
   },
   {
     name: "submit",
@@ -99,6 +105,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./job.js")).registerJob,
   },
   { name: "watch", group: "Jobs", summary: "follow jobs until they end", load: async () => (await import("./watch.js")).registerWatch },
+  {
+    name: "wait",
+    group: "Jobs",
+    summary: "wait until jobs have ended: for scripts",
+    load: async () => (await import("./wait.js")).registerWait,
+  },
   {
     name: "logs",
     group: "Jobs",

@@ -129,7 +129,8 @@ function optionWords(option: Option, value: unknown, where: string, repeatable: 
     throw new XpcsError("INVALID_ARGUMENT", `${where}: ${long.slice(2)} must be ${must}`);
   };
   if (value === null) return [];
-  if (!option.required) return typeof value === "boolean" ? (value ? [long] : []) : refuse("true or false");
+  if (!option.required && typeof value === "boolean") return value ? [long] : [];
+  if (!option.required && !option.optional) return refuse("true or false");
   if (typeof value === "string" || typeof value === "number") return [`${long}=${value}`];
   const many = option.variadic || repeatable.includes(long.slice(2));
   if (many && Array.isArray(value) && value.every((each) => typeof each === "string")) return value.map((each) => `${long}=${each}`);

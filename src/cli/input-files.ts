@@ -2,7 +2,7 @@
  * The raw files that the words of a command line stand for: names, patterns, numbers in names. Looks at names only; quoted patterns come here
  * because a shell's own list of some ten thousand files does not fit on a command line.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import { XpcsError } from "../core/errors.js";
 
@@ -78,6 +78,24 @@ function numberedFiles(word: string, numbers: readonly number[]): string[] {
   const missing = numbers.filter((number) => !there.has(number));
   if (missing.length > 0) throw new XpcsError("NOT_FOUND", `no file matches ${word} with the number ${someOf(missing)} (--range)`);
   return found.map(({ path }) => path);
+}
+
+/** Belongs to the `.000` beside it. */
+const FURTHER_MODULE = /\.00[1-5]$/;
+
+function filesIn(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  const names = entries.map(({ name }) => name).filter((name) => !name.startsWith(".") && !BESIDE.test(name));
+  return names.sort(inOrder.compare).map((name) => join(folder, name));
+}
+
+/** The detector files that `words` name at this moment, each once; a folder stands for all files in it. Nothing need be there yet. */
+export function filesThere(words: readonly string[]): string[] {
+  const files = words.flatMap((word) => {
+    if (statSync(word, { throwIfNoEntry: false })?.isDirectory()) return filesIn(word);
+    return isPattern(word, false) && !existsSync(word) ? matchesOf(word, false).map(({ path }) => path) : [word];
+  });
+  return [...new Set(files.filter((path) => !FURTHER_MODULE.test(path)))];
 }
 
 /**

@@ -20,7 +20,7 @@ export function shortTime(iso: string | null): string {
 
 function note({ state, progress, reason }: JobView): string {
   if (state === "running" && progress !== null) return percent(progress);
-  return reason ?? "";
+  return (reason ?? "").replace(/\s+/g, " ");
 }
 
 /** A table of jobs, one line each. */
@@ -76,6 +76,7 @@ export function jobText(job: JobView): string {
     ["job", job.id],
     ["app", `${job.app} (${job.type})`],
     ["state", `${job.state} since ${utc(job.since)}${job.progress === null ? "" : `, ${percent(job.progress)}`}`],
+    ["archived", job.archived ? "yes: it can be read, and changes no more" : null],
     ["reason", job.reason],
     ["site", job.site],
     ["why", job.why],

@@ -20,12 +20,13 @@ interface JobsOptions extends CentralOptions {
   readonly parent?: string;
   readonly since?: string;
   readonly until?: string;
+  readonly archived?: true;
   readonly limit: number;
 }
 
 /** What was given, as central calls it. */
-function queryOf({ state, tag, experiment, app, site, owner, parent, since, until }: JobsOptions): JobQuery {
-  const query = { states: state, tags: tag, experiment, app, site, owner, parent, submittedAfter: since, submittedBefore: until };
+function queryOf({ state, tag, experiment, app, site, owner, parent, since, until, archived }: JobsOptions): JobQuery {
+  const query = { states: state, tags: tag, experiment, app, site, owner, parent, submittedAfter: since, submittedBefore: until, archived };
   return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
 }
 
@@ -60,6 +61,7 @@ export function registerJobs(program: Command, io: CliIo): void {
     .option("--parent <id>", "only jobs that have this parent")
     .option("--since <time>", "submitted at or after: 2026-11-25T18:00:00Z, or as long ago as 15m, 2h, 1d", pastOption)
     .option("--until <time>", "submitted before", pastOption)
+    .option("--archived", "jobs of the archive, in place of the others")
     .option("--limit <n>", "at most so many", integerOption(1, 1_000_000), 100)
     .action(async (options: JobsOptions) => {
       const jobs = await withClient(options, (client) => listJobs(client, queryOf(options), options.limit));

@@ -1,6 +1,6 @@
-/** `xpcs ledger verify|export|import`: the ledger of a central that is stopped, on central's own machine. */
-import { createReadStream, existsSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+/** `xpcs ledger verify|export|import|backup`: the ledger of a stopped central, on its own machine; and a copy of that of a running one. */
+import { existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Argument, type Command } from "commander";
 import { XpcsError } from "../core/errors.js";
@@ -8,15 +8,17 @@ import { exportLines, importLines } from "../ledger/exchange.js";
 import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
-import { type LedgerFacts, verifyLedger } from "../ledger/verify.js";
+import { type LedgerFacts, verifyLedger, verifyLines } from "../ledger/verify.js";
+import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
+import { checkFree, inPieces, linesOf, writeWhole } from "./whole-file.js";
 
-const ACTIONS = ["verify", "export", "import"] as const;
+const ACTIONS = ["verify", "export", "import", "backup"] as const;
 type Action = (typeof ACTIONS)[number];
 
-interface LedgerOptions {
-  readonly data: string;
+interface LedgerOptions extends CentralOptions {
+  readonly data?: string;
   readonly file?: string;
   readonly overwrite?: true;
 }
@@ -30,62 +32,57 @@ async function onStore<T>(dir: string, work: (store: EventStore) => Promise<T>):
   }
 }
 
+function dataOf({ data }: LedgerOptions, action: Action): string {
+  if (data === undefined) throw new XpcsError("INVALID_ARGUMENT", `${action} needs --data FOLDER, the data folder of central`);
+  return resolve(data);
+}
+
+function fileOf({ file }: LedgerOptions, action: Action): string {
+  if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", `${action} needs --file FILE`);
+  return resolve(file);
+}
+
 function ledgerOf(data: string): string {
-  const dir = join(resolve(data), "ledger");
+  const dir = join(data, "ledger");
   // Opening would make one.
-  if (!existsSync(join(dir, "CURRENT"))) throw new XpcsError("NOT_FOUND", `there is no ledger in ${resolve(data)} (--data)`);
+  if (!existsSync(join(dir, "CURRENT"))) throw new XpcsError("NOT_FOUND", `there is no ledger in ${data} (--data)`);
   return dir;
 }
 
-/** Whole under its name, or not there. */
-async function writeExport(store: EventStore, path: string): Promise<void> {
-  const partial = `${path}.partial`;
-  const file = await open(partial, "w", 0o600).catch((error: Error) => {
-    throw new XpcsError("IO_FAILED", `${path} cannot be written: ${error.message}`);
-  });
-  try {
-    let text = "";
-    for await (const line of exportLines(store)) {
-      text += `${line}\n`;
-      if (text.length < 65_536) continue;
-      await file.writeFile(text);
-      text = "";
-    }
-    await file.writeFile(text);
-    await file.sync();
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
-  await rename(partial, path);
+function verify(options: LedgerOptions): Promise<LedgerFacts> {
+  const { data, file } = options;
+  if (file !== undefined && data !== undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "verify reads the ledger in --data or a copy of one: leave out --data or --file");
+  return file === undefined ? onStore(ledgerOf(dataOf(options, "verify")), verifyLedger) : verifyFile(resolve(file));
 }
 
-async function exportTo(path: string, { data, overwrite }: LedgerOptions): Promise<LedgerFacts> {
-  if (overwrite !== true && existsSync(path)) throw new XpcsError("ALREADY_EXISTS", `${path} exists: give --overwrite to replace it`);
+/** @throws NOT_FOUND */
+function checkThere(path: string): void {
+  if (!existsSync(path)) throw new XpcsError("NOT_FOUND", `the exported ledger ${path} does not exist`);
+}
+
+async function verifyFile(path: string): Promise<LedgerFacts> {
+  checkThere(path);
+  return verifyLines(linesOf(path));
+}
+
+function exportTo(path: string, data: string): Promise<LedgerFacts> {
   return onStore(ledgerOf(data), async (store) => {
     const facts = await verifyLedger(store);
-    await writeExport(store, path);
+    await writeWhole(path, inPieces(exportLines(store.snapshot())), verifyFile);
     return facts;
   });
 }
 
-async function* linesOf(path: string): AsyncGenerator<string> {
-  let rest = "";
-  for await (const chunk of createReadStream(path, "utf8") as AsyncIterable<string>) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
+function backUp(path: string, options: LedgerOptions): Promise<LedgerFacts> {
+  return withClient(options, (client) => writeWhole(path, client.backup(), verifyFile));
 }
 
-async function importFrom(path: string, { data }: LedgerOptions): Promise<LedgerFacts> {
-  const dir = join(resolve(data), "ledger");
-  if (existsSync(dir)) throw new XpcsError("ALREADY_EXISTS", `${resolve(data)} has a ledger: import into a new folder`);
-  if (!existsSync(path)) throw new XpcsError("NOT_FOUND", `the exported ledger ${path} does not exist`);
-  await makeFolder(resolve(data), "the data folder (--data)");
+async function importFrom(path: string, data: string): Promise<LedgerFacts> {
+  const dir = join(data, "ledger");
+  if (existsSync(dir)) throw new XpcsError("ALREADY_EXISTS", `${data} has a ledger: import into a new folder`);
+  checkThere(path);
+  await makeFolder(data, "the data folder (--data)");
   // Under another name until it is whole: central must not go on from half of it.
   const partial = `${dir}.importing`;
   await rm(partial, { recursive: true, force: true });
@@ -102,37 +99,50 @@ async function importFrom(path: string, { data }: LedgerOptions): Promise<Ledger
   }
 }
 
-async function run(action: Action, options: LedgerOptions): Promise<LedgerFacts> {
-  const { file, data, overwrite } = options;
-  if (overwrite === true && action !== "export")
-    throw new XpcsError("INVALID_ARGUMENT", `${action} replaces nothing: --overwrite is for export`);
-  if (action === "verify") {
-    if (file !== undefined) throw new XpcsError("INVALID_ARGUMENT", "verify reads the ledger in --data, and no file: leave out --file");
-    return onStore(ledgerOf(data), verifyLedger);
+function run(action: Action, options: LedgerOptions): Promise<LedgerFacts> {
+  const overwrite = options.overwrite === true;
+  const writes = action === "export" || action === "backup";
+  if (overwrite && !writes) throw new XpcsError("INVALID_ARGUMENT", `${action} replaces nothing: --overwrite is for export and backup`);
+  if (action === "verify") return verify(options);
+  const path = fileOf(options, action);
+  if (writes) checkFree(path, overwrite);
+  if (action === "backup") {
+    if (options.data !== undefined)
+      throw new XpcsError(
+        "INVALID_ARGUMENT",
+        "backup asks the running central (--central): leave out --data, or export from a stopped one",
+      );
+    return backUp(path, options);
   }
-  if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", `${action} needs --file FILE`);
-  return action === "export" ? exportTo(resolve(file), options) : importFrom(resolve(file), options);
+  const data = dataOf(options, action);
+  return action === "export" ? exportTo(path, data) : importFrom(path, data);
 }
 
-const DONE: Readonly<Record<Action, string>> = { verify: "the ledger is whole", export: "exported", import: "imported" };
+const DONE: Readonly<Record<Action, string>> = {
+  verify: "the ledger is whole",
+  export: "exported",
+  import: "imported",
+  backup: "backed up and verified",
+};
 
 /** Adds the command to the program. */
 export function registerLedger(program: Command, io: CliIo): void {
   const command = program
     .command("ledger")
     .addArgument(new Argument("<action>", "what to do").choices(ACTIONS))
-    .description("Check the ledger of a stopped central, write it as text, or make one from such text.")
-    .requiredOption("--data <folder>", "the data folder of central")
+    .description("Back up the ledger of a running central; check or export that of a stopped one, or make one from such a file.")
+    .option("--data <folder>", "verify, export, import: the data folder of central, which is stopped")
     .option("--file <file>", "the exported ledger")
-    .option("--overwrite", "replace the file that export writes")
-    .action(async (action: Action, options: LedgerOptions) => {
-      const facts = await run(action, options);
-      io.result(facts, () => `${DONE[action]}: ${facts.events} events, ${facts.jobs} jobs, ${facts.sites} sites`);
-    });
+    .option("--overwrite", "replace the file that export or backup writes");
+  addCentralOptions(command).action(async (action: Action, options: LedgerOptions) => {
+    const facts = await run(action, options);
+    io.result(facts, () => `${DONE[action]}: ${facts.events} events, ${facts.jobs} jobs, ${facts.sites} sites`);
+  });
   withExample(
     command,
+    "xpcs ledger backup --file ledger-2026-11-26.jsonl",
+    "xpcs ledger verify --file ledger-2026-11-26.jsonl",
+    "xpcs ledger import --data /var/lib/xpcs-new --file ledger-2026-11-26.jsonl",
     "xpcs ledger verify --data /var/lib/xpcs",
-    "xpcs ledger export --data /var/lib/xpcs --file ledger.jsonl",
-    "xpcs ledger import --data /var/lib/xpcs-new --file ledger.jsonl",
   );
 }

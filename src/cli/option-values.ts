@@ -23,13 +23,21 @@ export function positiveOption(text: string): number {
 
 const SECONDS = { s: 1, min: 60, h: 3_600, d: 86_400 } as const;
 
-/** A duration such as `90s`, `45min`, `12h` or `30d`, in seconds; `never` is null. */
-export function durationOption(text: string): number | null {
-  if (text === "never") return null;
+/** A duration such as `90s`, `45min`, `12h` or `30d`, in seconds; `never` is Infinity (of null commander makes an empty text). */
+export function durationOption(text: string): number {
+  if (text === "never") return Infinity;
   const match = /^(\d{1,9})(s|min|h|d)$/.exec(text);
   const seconds = match === null ? 0 : Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS];
   if (seconds <= 0) throw new InvalidArgumentError("It must be a time such as 12h or 30d, or never.");
   return seconds;
+}
+
+/** A finite number of at least zero. */
+export function secondsOption(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError("It must be a time in seconds, 0 or more.");
+  return value;
 }
 
 /** Collects an option that may be given several times. */

@@ -3,6 +3,7 @@
  * One place decides how results and errors look and which exit code ends the process; commands only return or throw.
  */
 import { ERROR_CODES, toXpcsError, type XpcsError } from "../core/errors.js";
+import { visibleJson, visibleText } from "./visible-text.js";
 
 export type InterruptName = "SIGINT" | "SIGTERM" | "SIGHUP";
 
@@ -18,8 +19,10 @@ export interface CliIo {
   readonly signal: AbortSignal;
   /** Which signal came, if one did. */
   readonly interrupted: InterruptName | null;
-  /** One line, or several, on stdout for a person; nothing under --json. */
+  /** One line, or several, on stdout for a person; nothing under --json. A terminal gets no control characters. */
   out(text: string): void;
+  /** As `out`, but as it is, also to a terminal. */
+  outRaw(text: string): void;
   /** One line on stderr for a person: progress, hints; nothing under --json. */
   note(text: string): void;
   /** The result: `value` as one JSON line under --json, else what `human` returns. */
@@ -28,9 +31,14 @@ export interface CliIo {
   exitWith(code: 0 | 1 | 2 | 3 | 4): void;
 }
 
+interface CliStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
 export interface CliStreams {
-  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
-  readonly stderr: { write(text: string): unknown };
+  readonly stdout: CliStream;
+  readonly stderr: CliStream;
 }
 
 /** The CliIo of one run, and what only the frame uses. */
@@ -52,6 +60,8 @@ export function createRun(streams: CliStreams, json: boolean): CliRun {
   let interrupted: InterruptName | null = null;
   let exitCode = 0;
   const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
+  // What goes into a file or a pipe is for a program, which gets what there is.
+  const shown = (stream: CliStream, text: string): string => line(stream.isTTY === true ? visibleText(text) : text);
   const io: CliIo = {
     json,
     interactive: !json && streams.stdout.isTTY === true,
@@ -63,13 +73,16 @@ export function createRun(streams: CliStreams, json: boolean): CliRun {
       return interrupted;
     },
     out(text) {
+      if (!json) streams.stdout.write(shown(streams.stdout, text));
+    },
+    outRaw(text) {
       if (!json) streams.stdout.write(line(text));
     },
     note(text) {
-      if (!json) streams.stderr.write(line(text));
+      if (!json) streams.stderr.write(shown(streams.stderr, text));
     },
     result(value, human) {
-      streams.stdout.write(json ? `${JSON.stringify(value)}\n` : line(human()));
+      streams.stdout.write(json ? `${visibleJson(JSON.stringify(value))}\n` : shown(streams.stdout, human()));
     },
     exitWith(code) {
       exitCode = Math.max(exitCode, code);
@@ -87,7 +100,7 @@ export function createRun(streams: CliStreams, json: boolean): CliRun {
     },
     fail(error) {
       const known = toXpcsError(error);
-      streams.stderr.write(`${json ? errorJson(known) : errorLine(known)}\n`);
+      streams.stderr.write(json ? `${errorJson(known)}\n` : shown(streams.stderr, errorLine(known)));
       return ERROR_CODES[known.code].exitCode;
     },
   };
@@ -100,7 +113,7 @@ export function errorLine(error: XpcsError): string {
 
 /** `{"error":{"code","message"}}`, the form for programs. */
 export function errorJson(error: XpcsError): string {
-  return JSON.stringify({ error: { code: error.code, message: error.message } });
+  return visibleJson(JSON.stringify({ error: { code: error.code, message: error.message } }));
 }
 
 export interface Column {

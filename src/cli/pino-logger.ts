@@ -4,6 +4,7 @@
  */
 import { type DestinationStream, pino } from "pino";
 import type { LogFields, Logger } from "../core/log.js";
+import { visibleJson, visibleText } from "./visible-text.js";
 
 export interface PinoLoggerOptions {
   /** One JSON object per line instead of `time level event key=value`. */
@@ -13,10 +14,35 @@ export interface PinoLoggerOptions {
   readonly stream?: DestinationStream;
 }
 
-/** A logger that writes synchronously, so that the last line before a crash is not lost. */
+interface Target extends DestinationStream {
+  /** Writes what waits. */
+  flush(): void;
+}
+
+/** stderr, with one write for all lines of a tick: a submission of a thousand jobs is as many lines. */
+function stderrByTick(): Target {
+  const file = pino.destination({ fd: 2, sync: true });
+  let lines = "";
+  const flush = (): void => {
+    if (lines === "") return;
+    const text = lines;
+    lines = "";
+    file.write(text);
+  };
+  process.once("exit", flush);
+  return {
+    flush,
+    write(line) {
+      if (lines === "") process.nextTick(flush);
+      lines += line;
+    },
+  };
+}
+
+/** A logger that writes within the tick, and warnings and errors at once, so that the last line before a crash is not lost. */
 export function createPinoLogger(options: PinoLoggerOptions): Logger {
-  const target = options.stream ?? pino.destination({ fd: 2, sync: true });
-  const destination: DestinationStream = options.json ? target : { write: (line) => target.write(humanLine(line)) };
+  const target: Target = options.stream === undefined ? stderrByTick() : { write: (line) => options.stream?.write(line), flush() {} };
+  const destination: DestinationStream = { write: (line) => target.write(options.json ? visibleLine(line) : humanLine(line)) };
   const logger = pino(
     {
       base: null,
@@ -27,12 +53,23 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger {
     destination,
   );
   // Merged here: pino would write a field that is also in its base twice.
-  const merged = (fields?: LogFields): LogFields => ({ ...options.base, ...fields });
+  const merged = (fields?: LogFields): LogFields => (options.base === undefined ? { ...fields } : { ...options.base, ...fields });
   return {
     info: (event, fields) => logger.info(merged(fields), event),
-    warn: (event, fields) => logger.warn(merged(fields), event),
-    error: (event, fields) => logger.error(merged(fields), event),
+    warn(event, fields) {
+      logger.warn(merged(fields), event);
+      target.flush();
+    },
+    error(event, fields) {
+      logger.error(merged(fields), event);
+      target.flush();
+    },
   };
+}
+
+/** pino's line, whose end must stay. */
+function visibleLine(json: string): string {
+  return `${visibleJson(json.trimEnd())}\n`;
 }
 
 /** `12:03:04.120 warn  lease.lost  job=j7 epoch=2` from pino's JSON line. */
@@ -45,5 +82,5 @@ function humanLine(json: string): string {
 
 function humanValue(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return /[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text;
+  return visibleText(/[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text);
 }

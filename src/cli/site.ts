@@ -12,13 +12,16 @@ import { APPS } from "../sites/apps.js";
 import { readCommandApps } from "../sites/command-apps.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
+import { type Identity, resultAccess } from "../sites/result-access.js";
 import { runSite } from "../sites/site.js";
+import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { nativeVersion } from "../xpcs/native.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
 
 /** What `xpcs join` takes of them. */
@@ -28,6 +31,7 @@ export interface SiteRunOptions {
   readonly threads?: number;
   readonly grace: number;
   readonly apps?: string;
+  readonly settings?: string;
   readonly gpus: number;
 }
 
@@ -53,6 +57,10 @@ function ableApps(logger: Logger): string[] {
   }
 }
 
+function identity(): Identity {
+  return { user: process.geteuid!(), groups: [process.getegid!(), ...process.getgroups!()] };
+}
+
 /** Each name has its own folder, so that sites may share --work. */
 async function workFolder(work: string, name: string): Promise<string> {
   const folder = join(resolve(work), name);
@@ -63,9 +71,10 @@ async function workFolder(work: string, name: string): Promise<string> {
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
   const { name = nameOption(hostname()), slots } = options;
-  const settings = (): CentralSettings => centralSettings(options, name);
-  const { central } = settings();
+  const whereCentral = (): CentralSettings => centralSettings(options, name);
+  const { central } = whereCentral();
   const commands = options.apps === undefined ? {} : readCommandApps(options.apps);
+  const { results, roots } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -77,9 +86,11 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
     commands,
+    access: resultAccess(results, identity(), clock),
+    roots,
     capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: options.gpus, nodes: 1, walltimeS: null },
     workDir,
-    dial: siteDial({ settings, clock, logger }),
+    dial: siteDial({ settings: whereCentral, clock, logger }),
     kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
     clock,
     logger,
@@ -100,6 +111,7 @@ export function addSiteOptions(command: Command): Command {
     .option("--slots <n>", "jobs at a time", integerOption(1, LIMITS.siteSlotsMax), 1)
     .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, LIMITS.threadsMax))
     .option("--apps <file>", "commands that jobs may run here, by name (docs/apps.md)")
+    .option("--settings <file>", "rules of this site: group and mode of results, where jobs may read and write (docs/settings.md)")
     .option("--gpus <n>", "GPUs that jobs may take", integerOption(0, LIMITS.resourceMax), 0)
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
 }

@@ -76,16 +76,32 @@ function metadataRef(source: string, { metadata, job, options }: SubmitWords): {
   return found === null ? {} : { metadata: { path: found } };
 }
 
-function worksOf(words: SubmitWords): CorrJob[] {
-  const { inputs, options, overwrite } = words;
+interface Shared {
+  readonly qmaps: readonly (FileRef | undefined)[];
+  readonly files: Pick<CorrJob, "job" | "monitor">;
+}
+
+/**
+ * The files that all inputs of an analysis have in common.
+ *
+ * @throws INVALID_ARGUMENT neither maps nor a job file · NOT_FOUND
+ */
+export function checkShared(words: SubmitWords): Shared {
   if (words.qmaps.length === 0 && words.job === undefined)
     throw new XpcsError("INVALID_ARGUMENT", "give the partition maps: --qmap QMAP.hdf, or --job META.hdf for a legacy job file");
-  if (inputs.length === 0 && words.job === undefined) throw new XpcsError("INVALID_ARGUMENT", "give at least one INPUT file");
-  const qmaps = words.qmaps.length === 0 ? [undefined] : words.qmaps.map((qmap) => fileRef("the q-map", qmap));
-  const files = {
-    ...(words.job === undefined ? {} : { job: fileRef("the job file", words.job) }),
-    ...(words.monitor === undefined ? {} : { monitor: monitorOf(words.monitor) }),
+  return {
+    qmaps: words.qmaps.length === 0 ? [undefined] : words.qmaps.map((qmap) => fileRef("the q-map", qmap)),
+    files: {
+      ...(words.job === undefined ? {} : { job: fileRef("the job file", words.job) }),
+      ...(words.monitor === undefined ? {} : { monitor: monitorOf(words.monitor) }),
+    },
   };
+}
+
+function worksOf(words: SubmitWords): CorrJob[] {
+  const { inputs, options, overwrite } = words;
+  if (inputs.length === 0 && words.job === undefined) throw new XpcsError("INVALID_ARGUMENT", "give at least one INPUT file");
+  const { qmaps, files } = checkShared(words);
   const sources = inputs.length > 0 ? inputs.map((input) => fileRef("the input", input)) : [undefined];
   return sources.flatMap((input): CorrJob[] => {
     const source = (input ?? files.job!).path;

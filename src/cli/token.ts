@@ -27,9 +27,11 @@ interface TokenOptions extends CentralOptions {
   readonly person?: string;
   readonly experiment?: string;
   readonly site?: string;
-  readonly expires?: number | null;
+  /** Seconds; Infinity: never. */
+  readonly expires?: number;
   readonly join?: true;
   readonly url?: string;
+  readonly withDescendants?: true;
 }
 
 /** The part of a client that this command needs; also offered by a data folder. */
@@ -44,10 +46,10 @@ async function onFolder(data: string): Promise<TokenAdmin> {
   return {
     async createToken(request) {
       const token = makeToken(request.join ? "join" : request.role, randomBytes);
-      return { token, view: await tokens.add({ ...request, hash: tokenHash(token) }, by) };
+      return { token, view: await tokens.add({ ...request, hash: tokenHash(token) }, by, null) };
     },
     tokens: async () => tokens.list(),
-    revokeToken: (id) => tokens.revoke(id, by),
+    revokeToken: (id, { descendants = false } = {}) => tokens.revoke(id, by, descendants),
   };
 }
 
@@ -70,7 +72,8 @@ function joinTarget(options: TokenOptions): { url: string; pin?: string; insecur
 async function create(options: TokenOptions, io: CliIo): Promise<void> {
   const { role, person = userInfo().username, experiment, site, join: isJoin = false } = options;
   if (role === undefined) throw new XpcsError("INVALID_ARGUMENT", `what may the holder do? Give --role ${ROLES.join(", ")}`);
-  const validS = options.expires === undefined ? 86_400 * VALID_DAYS[role] : options.expires;
+  const { expires = 86_400 * VALID_DAYS[role] } = options;
+  const validS = expires === Infinity ? null : expires;
   if (validS !== null && validS > LIMITS.tokenValidMaxS)
     throw new XpcsError("INVALID_ARGUMENT", "--expires is beyond ten years: say never");
   const target = isJoin ? joinTarget(options) : null;
@@ -99,14 +102,18 @@ function describe({ id, role, person, experiment, site, expiresAt }: TokenView):
   return `${id}: ${role}${scope}, ${person}, ${expiresAt === null ? "never expires" : `until ${shortTime(expiresAt)} UTC`}`;
 }
 
-const COLUMNS: readonly Column[] = ["TOKEN", "PERSON", "ROLE", "EXPERIMENT", "SITE", "STATE", "EXPIRES UTC", "MADE BY"].map((title) => ({
-  title,
-}));
+const ending = ({ id, person, state }: TokenView) => `${id} of ${person} is ${state}`;
+
+const COLUMNS: readonly Column[] = ["TOKEN", "PERSON", "ROLE", "EXPERIMENT", "SITE", "STATE", "EXPIRES UTC", "MADE BY", "MADE WITH"].map(
+  (title) => ({
+    title,
+  }),
+);
 
 function tokenTable(tokens: readonly TokenView[]): string {
   return formatTable(
     COLUMNS,
-    tokens.map(({ id, person, role, experiment, site, join: isJoin, state, expiresAt, createdBy }) => [
+    tokens.map(({ id, person, role, experiment, site, join: isJoin, state, expiresAt, createdBy, madeWith }) => [
       id,
       person,
       isJoin ? "join code" : role,
@@ -115,6 +122,7 @@ function tokenTable(tokens: readonly TokenView[]): string {
       state,
       expiresAt === null ? "never" : shortTime(expiresAt),
       createdBy,
+      madeWith ?? "-",
     ]),
   );
 }
@@ -125,14 +133,18 @@ async function run(action: (typeof ACTIONS)[number], id: TokenId | undefined, op
       "INVALID_ARGUMENT",
       action === "revoke" ? "which token? xpcs token list shows their names" : `${action} takes no name of a token`,
     );
+  if (options.withDescendants === true && action !== "revoke")
+    throw new XpcsError("INVALID_ARGUMENT", `${action} takes no --with-descendants: it belongs to revoke`);
   if (action === "create") return create(options, io);
   await withAdmin(options, async (admin) => {
     if (action === "list") {
       const tokens = await admin.tokens();
       io.result(tokens, () => tokenTable(tokens));
     } else {
-      const view = await admin.revokeToken(id!);
-      io.result(view, () => `${view.id} of ${view.person} is ${view.state}`);
+      const { token, descendants } = await admin.revokeToken(id!, { descendants: options.withDescendants === true });
+      io.result({ ...token, descendants }, () => [token, ...(options.withDescendants ? descendants : [])].map(ending).join("\n"));
+      const left = descendants.filter(({ state }) => state === "valid").map((made) => made.id);
+      if (left.length > 0) io.note(`made with it, and still good: ${left.join(" ")}; --with-descendants ends them too`);
     }
   });
 }
@@ -151,6 +163,7 @@ export function registerToken(program: Command, io: CliIo): void {
     .option("--expires <time>", "create: 12h, 30d or never (default: 30d, for a site 365d)", durationOption)
     .option("--join", "create: a join code for a site, in place of a token; it can be used once, within a day")
     .option("--url <url>", "create --join: where the site will reach central (default: as you do)")
+    .option("--with-descendants", "revoke: also what was made with it, directly or by way of others")
     .option("--data <folder>", "work on central's data folder on this machine, without a token");
   addCentralOptions(command).action((action: (typeof ACTIONS)[number], id: string | undefined, options: TokenOptions) =>
     run(action, id, options, io),
@@ -161,5 +174,6 @@ export function registerToken(program: Command, io: CliIo): void {
     "xpcs token create --role site --site polaris --join",
     "xpcs token list",
     "xpcs token revoke t1f0c9a2b3d4",
+    "xpcs token revoke t1f0c9a2b3d4 --with-descendants",
   );
 }

@@ -2,8 +2,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { XpcsError } from "../core/errors.js";
+import { ageLagPicture } from "../xpcs/age-lag.js";
 import { readC2Map } from "../xpcs/c2-file.js";
-import { type CurvePanel, g2FigureSvg, mapFigureSvg, seriesFigureSvg } from "../xpcs/plot.js";
+import { type CurvePanel, g2FigureSvg, seriesFigureSvg } from "../xpcs/plot.js";
+import { mapFigureSvg } from "../xpcs/plot-map.js";
 import type { ResultFile } from "../xpcs/result-file.js";
 import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "./view-fits.js";
 import { binName, plusMinus } from "./view-text.js";
@@ -31,6 +33,7 @@ export async function writeFigures(
     saxs: await saxsFigure(result),
     intensity: await intensityFigure(result),
     ...(result.c2.length === 0 ? {} : { c2: await c2Figure(result, say) }),
+    ...(result.ageLag.length === 0 ? {} : { c2_age_lag: await ageLagFigure(result) }),
   };
   try {
     mkdirSync(folder, { recursive: true });
@@ -124,14 +127,36 @@ async function c2Figure({ path, c2, qUnit, frameTimeS, stride, average }: Result
     say(`reads ${dataset}, ${panels.length + 1} of ${c2.length}`);
     const map = await readC2Map(path, dataset, MAP_CELLS);
     block = map.block;
-    panels.push({ title: binName(bin, qUnit), side: map.side, values: map.values, end: map.side * map.block * step });
+    const axis = [0, map.side * map.block * step] as const;
+    panels.push({ title: binName(bin, qUnit), side: map.side, values: map.values, x: axis, y: axis });
   }
   return mapFigureSvg({
     title: `C₂ of ${basename(path)}`,
     subtitle: `${block === 1 ? "every pair of frames" : `means over ${block} x ${block} frames`}, without the diagonal`,
     columns: Math.min(3, panels.length),
-    axisTitle: frameTimeS === null ? "frame" : "time (s)",
+    scale: "linear",
+    xTitle: frameTimeS === null ? "frame" : "time (s)",
+    yTitle: frameTimeS === null ? "frame" : "time (s)",
     valueTitle: "C₂",
     panels,
+  });
+}
+
+/** The multi-tau two-time, over lag and age. */
+function ageLagFigure({ path, ageLag, qUnit, frameTimeS, stride, average }: ResultFile): Promise<string> {
+  const [step, unit] = frameTimeS === null ? [1, "frames"] : [frameTimeS * stride * average, "s"];
+  const inUnit = ([from, to]: readonly [number, number]): [number, number] => [from * step, to * step];
+  return mapFigureSvg({
+    title: `C₂ by age and lag of ${basename(path)}`,
+    subtitle: "multi-tau two-time: means over blocks that grow with the lag",
+    columns: Math.min(3, ageLag.length),
+    scale: "log",
+    xTitle: `lag (${unit})`,
+    yTitle: `age (${unit})`,
+    valueTitle: "C₂",
+    panels: ageLag.map((one) => {
+      const { values, lag, age } = ageLagPicture(one, MAP_CELLS);
+      return { title: binName(one.bin, qUnit), side: MAP_CELLS, values, x: inUnit(lag), y: inUnit(age) };
+    }),
   });
 }

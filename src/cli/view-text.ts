@@ -83,13 +83,16 @@ export function viewText(
     Number((tau * result.average * perLag).toPrecision(4)),
   );
   const multitau = result.delays.length > 0;
-  const kind = [multitau ? "multi-tau" : "", result.c2.length > 0 || !multitau ? "two-time" : ""].filter(Boolean).join(" and ");
+  const kind = [multitau ? "multi-tau" : "", result.c2.length + result.ageLag.length > 0 || !multitau ? "two-time" : ""]
+    .filter(Boolean)
+    .join(" and ");
   const delays = multitau ? `, ${result.delays.length} delays from ${first} to ${last} ${unit}` : "";
   const lines = [
     `${basename(result.path)}: ${kind}, ${result.layout} layout${result.program === null ? "" : `, ${result.program}`}`,
     `  ${result.frames} frames (stride ${result.stride}, average ${result.average})${delays}`,
     multitau ? `  ${result.bins.length} dynamic and ${result.saxs.length} static bins` : `  ${result.saxs.length} static bins`,
     ...(result.c2.length === 0 ? [] : [`  C2 of ${result.c2.map(({ bin }) => `bin ${bin.bin}`).join(", ")}`]),
+    ...(result.ageLag.length === 0 ? [] : [`  C2 by age and lag of ${result.ageLag.map(({ bin }) => `bin ${bin.bin}`).join(", ")}`]),
     ...(result.conventions === null ? [] : [`  conventions: ${result.conventions}`]),
     ...(multitau ? ["", `${FIT_MODELS[model]}:`, fitTable(result, fits)] : []),
   ];

@@ -40,6 +40,7 @@ async function view(path: string, options: ViewOptions, io: CliIo): Promise<void
       independentLags: independentBecause,
     })),
     c2: result.c2.map(({ bin, dataset }) => ({ ...bin, dataset })),
+    ageLag: result.ageLag.map(({ bin }) => bin),
     powerLaw: law,
     warnings: warningsOf(result, fits, options.fit),
     plots,
@@ -53,7 +54,10 @@ export function registerView(program: Command, io: CliIo): void {
     .command("view")
     .argument("<result>", "result file, NeXus or exchange layout")
     .description("Show what is in a result: frames, bins, conventions, warnings, fits of g2 per q, tau(q), and plots.")
-    .option("--out <folder>", "also write plots (SVG) into this folder: g2 with fits, static intensity, intensity against time, C2 maps")
+    .option(
+      "--out <folder>",
+      "also write plots (SVG) into this folder: g2 with fits, static intensity, intensity against time, C2 maps (multi-tau two-time: over age and lag)",
+    )
     .addOption(new Option("--fit <model>", "model of g2").choices(Object.keys(FIT_MODELS)).default("single"))
     .action((path: string, options: ViewOptions) => view(path, options, io));
   withExample(command, "xpcs view scan_0001_results.hdf --fit stretched --out plots");

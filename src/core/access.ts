@@ -53,5 +53,13 @@ export interface TokenView {
   readonly state: (typeof TOKEN_STATES)[number];
   readonly createdAt: string;
   readonly createdBy: string;
+  /** The token, or the join code, that it was made with; null: in the data folder, or by a version that did not note it. */
+  readonly madeWith: TokenId | null;
   readonly expiresAt: string | null;
+}
+
+/** A token that was ended, and what was made with it, also by way of others, as all are now. */
+export interface Revoked {
+  readonly token: TokenView;
+  readonly descendants: readonly TokenView[];
 }

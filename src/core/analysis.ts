@@ -115,6 +115,8 @@ export interface CorrRequest {
   readonly overwrite: boolean;
   /** Also write so many frames of the series as `frames_out`, where it has more; exchange layout only. */
   readonly firstFrames?: number;
+  /** An `end` beyond the end of the file is its end, in place of an error. */
+  readonly endAtMost?: boolean;
   /** Extra lines for the provenance group: name to value. */
   readonly provenance: Readonly<Record<string, string>>;
 }

@@ -168,6 +168,8 @@ export interface Lease {
   readonly job: JobId;
   readonly epoch: number;
   readonly work: Work;
+  /** Absent: `DEFAULT_EXPERIMENT`, or central is of a version that did not say. */
+  readonly experiment?: string;
   readonly resources?: Resources;
   readonly leaseMs: number;
 }
@@ -206,6 +208,8 @@ export interface JobView {
   readonly submittedAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+  /** In the archive: it can be read, and does not change any more. */
+  readonly archived: boolean;
 }
 
 export interface SiteView {

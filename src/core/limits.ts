@@ -77,6 +77,22 @@ export const LIMITS = {
   reapMs: 500,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
   pageBytesMax: 512 * 1024,
+  /** Bytes of one part of a backup: some ms of reading, and well within a frame. */
+  backupPartBytes: 256 * 1024,
+  /** Backups at a time: each holds a moment of the ledger, so what is overwritten meanwhile stays on the disk. */
+  backupsMax: 4,
+  /** A backup whose next part nobody asks for is given up. */
+  backupIdleMs: 60_000,
+  /** Jobs of the archive that one page looks at: bounds its time where few of them match. */
+  archiveScanMax: 20_000,
+  /** How often central looks for jobs that are due for the archive, and for what it keeps for too long. */
+  tidyMs: 60_000,
+  /** Jobs that go into the archive in one turn: some ms. */
+  archiveJobsMax: 500,
+  /** Events after which a ledger begins anew from a base: copying the live state must be rare beside writing events. */
+  baseEvents: 100_000,
+  /** How often central looks at the room on its disk. */
+  diskCheckMs: 1_000,
   /** Numbers in one span of a list of files: more than one measures in a beam time. */
   rangeMax: 100_000,
   /** Jobs in one submit call. */

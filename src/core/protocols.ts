@@ -4,7 +4,7 @@
  * assignable to `I`, so a caller never knows where the actor lives.
  * Mutating methods say what makes a repeat harmless, because UNAVAILABLE and DEADLINE_EXCEEDED leave the outcome unknown.
  */
-import type { Party, Role, TokenId, TokenRequest, TokenView } from "./access.js";
+import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
 import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
@@ -50,6 +50,13 @@ export interface LogPart {
   readonly ended: boolean;
 }
 
+/** A part of a backup: bytes of UTF-8, cut anywhere. */
+export interface BackupPart {
+  readonly id: string;
+  readonly data: Uint8Array;
+  readonly last: boolean;
+}
+
 export interface JobQuery {
   readonly states?: readonly JobState[];
   readonly tags?: Readonly<Record<string, string>>;
@@ -64,6 +71,8 @@ export interface JobQuery {
   readonly submittedAfter?: string;
   readonly submittedBefore?: string;
   readonly ids?: readonly JobId[];
+  /** Jobs of the archive, in place of the others. A page may be short, or empty, and have others after it. */
+  readonly archived?: boolean;
   readonly limit?: number;
   /** Cursor of the previous page. */
   readonly after?: string;
@@ -105,8 +114,21 @@ export interface ClientApi {
   addToken(request: TokenRequest): Promise<{ token: TokenView }>;
   /** All tokens, newest first; also those that ended lately. */
   tokens(request: Record<string, never>): Promise<{ tokens: TokenView[] }>;
-  /** Ends a token, and closes the links that were opened with it. Idempotent. */
-  revokeToken(request: { id: TokenId }): Promise<{ token: TokenView }>;
+  /** Ends a token, with `descendants` also those made with it; closes the links that were opened with them. Idempotent. */
+  revokeToken(request: { id: TokenId; descendants?: boolean }): Promise<Revoked>;
+  /**
+   * The whole ledger as text (docs/operations.md), as it is when part 0 is asked for. The parts come one after the other, under the id that
+   * part 0 has answered with; the last part may be asked for again.
+   * @throws NOT_FOUND central has no such backup: it was finished, left alone for too long, or central was restarted · OVERLOADED
+   */
+  backup(request: { id: string | null; part: number }): Promise<BackupPart>;
+  /** All jobs of an experiment, the archived ones too, with their ledger events, in parts as of `backup`. @throws NOT_FOUND it has no jobs */
+  archiveExperiment(request: { experiment: string; id: string | null; part: number }): Promise<BackupPart>;
+  /**
+   * Takes an experiment out of the ledger, with its logs: `jobs` and `sequence` are what the file says that `archiveExperiment` made. Idempotent.
+   * @throws REFUSED a job has not ended, or something has changed since
+   */
+  removeExperiment(request: { experiment: string; jobs: number; sequence: number }): Promise<{ removed: number }>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -122,6 +144,9 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   addToken: true,
   tokens: true,
   revokeToken: true,
+  backup: true,
+  archiveExperiment: true,
+  removeExperiment: true,
 };
 
 export interface LeaseRef {
@@ -153,7 +178,10 @@ export interface WorkSource {
     capacity?: SiteCapacity;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
-  /** Long poll for at most `slots` leases; answers at once with news. Unanswered grants come back by expiry. */
+  /**
+   * Long poll for at most `slots` leases, and never more than the site has slots free in the ledger: a site may ask before the report of a job whose
+   * slot is free already. Answers at once with news. Unanswered grants come back by expiry.
+   */
   lease(request: { site: SiteName; instance: string; slots: number; waitMs: number }): Promise<{ leases: Lease[]; news: SiteNews }>;
   /** Extends every held lease; progress 0 to 1 by job. */
   renew(request: {
@@ -224,7 +252,8 @@ export interface CommandRun {
 /** One child process that runs one piece of work at a time: native, or a command. */
 export interface KernelHost {
   run(request: {
-    work: { app: "xpcs.corr"; request: CorrRequest } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
+    /** `roots`: what the input refers to must lie in one of these folders. */
+    work: { app: "xpcs.corr"; request: CorrRequest; roots?: readonly string[] } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
   }): Promise<{ summary: CorrSummary | null }>;
   /** Long poll for progress of the running work; also the sign of life. */
   progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;

@@ -7,6 +7,7 @@ import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
+import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
@@ -31,6 +32,8 @@ export type Command =
   | { readonly type: "overdue"; readonly job: JobId }
   | Modify
   | Retry
+  | Archive
+  | Remove
   | {
       readonly type: "join";
       readonly site: SiteName;
@@ -107,11 +110,16 @@ function endAttempt(state: State, job: JobRecord, ending: Ending, now: number): 
   return { ...base, next: "retry", notBefore: ending.outcome === "lost" ? now : now + retryDelayMs(counted, job.spec.retryDelayMs) };
 }
 
+/** The refusal of a key that another request came with. */
+export function keyConflict(key: string): XpcsError {
+  return new XpcsError("KEY_CONFLICT", `the key "${key}" was used for another request: use a new key for a new request`);
+}
+
 function submit(state: State, command: Of<"submit">, now: number): Decision {
   const known = state.keys.get(command.key);
   if (known !== undefined) {
     if (known.digest === command.digest) return [];
-    return new XpcsError("KEY_CONFLICT", `the key "${command.key}" was used for another request: use a new key for a new request`);
+    return keyConflict(command.key);
   }
   const { key, digest } = command;
   const events: LedgerEvent[] = [];
@@ -272,6 +280,10 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return modify(state, command, now);
     case "retry":
       return retry(state, command, now);
+    case "archive":
+      return archive(state, command, now);
+    case "remove":
+      return remove(state, command, now);
     case "join":
       return join(state, command, now);
     case "leave":

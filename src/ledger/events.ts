@@ -7,7 +7,7 @@ import type { ErrorCode } from "../core/errors.js";
 import type { JobChanges, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 
 /** Version of the events that this program writes. */
-export const EVENT_VERSION = 2;
+export const EVENT_VERSION = 3;
 
 export type Summary = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -114,6 +114,23 @@ export interface Canceled {
   readonly job: JobId;
 }
 
+/** Jobs that had ended left the live state for the archive, with all below them. */
+export interface Archived {
+  readonly type: "archived";
+  readonly at: number;
+  readonly jobs: readonly JobId[];
+}
+
+/** Jobs of an experiment were taken out of the ledger, out of the archive too; somebody keeps them in a file. */
+export interface Removed {
+  readonly type: "removed";
+  readonly at: number;
+  readonly experiment: string;
+  readonly jobs: readonly JobId[];
+  /** The idempotency keys that they came with. */
+  readonly keys: readonly string[];
+}
+
 /** A site's process said hello, or said it again with other slots or apps. */
 export interface SiteJoined {
   readonly type: "siteJoined";
@@ -146,6 +163,8 @@ export type LedgerEvent = (
   | Completed
   | CancelRequested
   | Canceled
+  | Archived
+  | Removed
   | SiteJoined
   | SiteLeft
 ) & { readonly by?: string };
@@ -165,6 +184,8 @@ export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   completed: true,
   cancelRequested: true,
   canceled: true,
+  archived: true,
+  removed: true,
   siteJoined: true,
   siteLeft: true,
 };

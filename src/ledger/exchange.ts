@@ -1,30 +1,37 @@
 /**
  * A ledger as lines of text, one for each event, that any tool reads and any later version imports: a head, `[version, event]` lines, and a
- * tail that tells how many there were and their digest, so that a file that was cut or changed is not taken for a whole one.
+ * tail that tells how many lines there were and their digest, so that a file that was cut or changed is not taken for a whole one. A ledger with a
+ * base or an archive has them between head and events, as `[kind, name, value]`.
  */
 import { createHash } from "node:crypto";
 import { XpcsError } from "../core/errors.js";
-import { EVENT_VERSION, type LedgerEvent } from "./events.js";
-import type { EventStore } from "./store.js";
+import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredText, type StoreSnapshot } from "./store.js";
 import { upcast } from "./upcast.js";
 
-const FORMAT = 1;
-const HEAD = JSON.stringify({ xpcsLedger: FORMAT });
+/** Format 1 has events from the first on, and nothing else. */
+const FORMAT = 2;
+
+interface Head {
+  readonly xpcsLedger?: unknown;
+  /** Absent: 0. */
+  readonly base?: unknown;
+}
+
 interface Tail {
   readonly events?: unknown;
   readonly sha256?: unknown;
 }
 
-/** Events of one synced write. */
+/** Entries of one synced write. */
 const BATCH = 1_000;
 
-/** The lines of the ledger, without their ends. @throws CORRUPT_DATA · VERSION_MISMATCH */
-export async function* exportLines(store: EventStore): AsyncGenerator<string> {
+/** The lines of the ledger as it was at `moment`, without their ends. @throws CORRUPT_DATA */
+export async function* exportLines(moment: StoreSnapshot): AsyncGenerator<string> {
   const digest = createHash("sha256");
   let events = 0;
-  yield HEAD;
-  for await (const { event } of store.events(0)) {
-    const line = JSON.stringify([EVENT_VERSION, event]);
+  yield JSON.stringify({ xpcsLedger: FORMAT, base: moment.base });
+  for await (const { kind, name, json } of moment.entries()) {
+    const line = kind === "event" ? json : `[${JSON.stringify(kind)},${JSON.stringify(name)},${json}]`;
     digest.update(`${line}\n`);
     events += 1;
     yield line;
@@ -42,43 +49,56 @@ function parsed(text: string, line: number): unknown {
   }
 }
 
+function baseOf(head: unknown, line: number): number {
+  const { xpcsLedger: format, base = 0 } = (head ?? {}) as Head;
+  if ((format !== 1 && format !== FORMAT) || typeof base !== "number")
+    throw bad(line, `is not the head of an exported ledger of format 1 to ${FORMAT}`);
+  return base;
+}
+
+/** The entry that a line is; `next` is the sequence number of the next event. */
+function entryOf(value: readonly unknown[], text: string, next: number, line: number): StoredText {
+  const [kind, name, content] = value;
+  if (typeof kind === "number") {
+    upcast(kind, name);
+    return { kind: "event", name: String(next), json: text };
+  }
+  if (!ENTRY_KINDS.includes(kind as EntryKind) || kind === "event" || typeof name !== "string") throw bad(line, "is no event");
+  if (kind === "past") upcast((content as [number])[0], (content as unknown[])[1]);
+  return { kind: kind as EntryKind, name, json: JSON.stringify(content) };
+}
+
 /**
- * Appends the events of exported lines to an empty store.
+ * Takes the entries of exported lines over into an empty store.
  *
- * @returns how many
  * @throws CORRUPT_DATA with the line; what was read before it is in the store then · VERSION_MISMATCH
  */
-export async function importLines(lines: AsyncIterable<string>, store: EventStore): Promise<number> {
+export async function importLines(lines: AsyncIterable<string>, store: EventStore): Promise<void> {
   const digest = createHash("sha256");
-  let events = 0;
-  let line = 0;
+  let [line, entries, base, next] = [0, 0, 0, 0];
   let tail: Tail | null = null;
-  let batch: LedgerEvent[] = [];
-  const flush = async (): Promise<void> => {
-    if (batch.length > 0) await store.append(batch);
-    batch = [];
-  };
+  let batch: StoredText[] = [];
   for await (const text of lines) {
     line += 1;
     if (tail !== null) throw bad(line, "comes after the end");
     const value = parsed(text, line);
     if (line === 1) {
-      const format = (value as { xpcsLedger?: unknown } | null)?.xpcsLedger;
-      if (format !== FORMAT) throw bad(line, `is not the head of an exported ledger of format ${FORMAT}`);
+      base = baseOf(value, line);
+      next = base + 1;
     } else if (Array.isArray(value)) {
-      const [version, event] = value as [unknown, unknown];
-      if (typeof version !== "number") throw bad(line, "is no event");
-      batch.push(upcast(version, event));
+      const entry = entryOf(value, text, next, line);
+      if (entry.kind === "event") next += 1;
       digest.update(`${text}\n`);
-      events += 1;
-      if (batch.length >= BATCH) await flush();
+      entries += 1;
+      if (batch.push(entry) < BATCH) continue;
+      await store.restore(base, batch);
+      batch = [];
     } else {
       tail = (value ?? {}) as Tail;
     }
   }
   if (tail === null) throw bad(line + 1, "is missing: the file was cut");
-  if (tail.events !== events || tail.sha256 !== digest.digest("hex"))
-    throw bad(line, "does not fit the events before it: the file was changed");
-  await flush();
-  return events;
+  if (tail.events !== entries || tail.sha256 !== digest.digest("hex"))
+    throw bad(line, "does not fit the lines before it: the file was changed");
+  await store.restore(base, batch);
 }

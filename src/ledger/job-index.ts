@@ -3,7 +3,7 @@
  * state and never stored.
  */
 import { experimentOf, type JobId, type JobState } from "../core/job.js";
-import { JobSet, lowerBound } from "./job-set.js";
+import { JobSet, lastCommon } from "./job-set.js";
 import { type JobRecord, lastSite, type RecordState, type State } from "./state.js";
 
 /** What a listing may ask for; all that is given must hold. */
@@ -22,21 +22,35 @@ export interface JobFilter {
   readonly submittedBefore?: string;
 }
 
-const term = (field: string, value: string) => `${field} ${value}`;
+/** A field and one of its values; a tag is a field of its own. */
+type Term = readonly [field: string, value: string];
 
-function termsOfSpec({ spec, owner }: Pick<JobRecord, "spec" | "owner">): string[] {
-  const tags = Object.entries(spec.tags).map(([key, value]) => term("tag", JSON.stringify([key, value])));
-  const fixed = [term("experiment", experimentOf(spec)), term("app", spec.work.app)];
-  return [...fixed, ...(owner === undefined ? [] : [term("owner", owner)]), ...tags];
+const tagField = (key: string) => `tag ${key}`;
+
+function termsOfSpec({ spec, owner }: Pick<JobRecord, "spec" | "owner">): Term[] {
+  const terms: Term[] = [
+    ["experiment", experimentOf(spec)],
+    ["app", spec.work.app],
+  ];
+  if (owner !== undefined) terms.push(["owner", owner]);
+  for (const key in spec.tags) terms.push([tagField(key), spec.tags[key]!]);
+  return terms;
 }
 
-function termsOfPlace(job: JobRecord): string[] {
+function termsOfPlace(job: JobRecord): Term[] {
   const site = lastSite(job);
-  return [term("state", job.state), ...(site === null ? [] : [term("site", site)])];
+  return site === null
+    ? [["state", job.state]]
+    : [
+        ["state", job.state],
+        ["site", site],
+      ];
 }
+
+const has = (terms: readonly Term[], [field, value]: Term) => terms.some((term) => term[0] === field && term[1] === value);
 
 export class JobIndex {
-  readonly #sets = new Map<string, JobSet>();
+  readonly #fields = new Map<string, Map<string, JobSet>>();
 
   /** Follows a job from what it was, or from nothing, to what it is. */
   update(before: JobRecord | undefined, after: JobRecord): void {
@@ -50,24 +64,39 @@ export class JobIndex {
   }
 
   get(field: string, value: string): JobSet | undefined {
-    return this.#sets.get(term(field, value));
+    return this.#fields.get(field)?.get(value);
   }
 
-  #move(from: readonly string[] = [], to: readonly string[], index: number): void {
-    for (const name of from) {
-      if (to.includes(name)) continue;
-      const set = this.#sets.get(name);
-      set?.delete(index);
-      if (set?.size === 0) this.#sets.delete(name);
+  tag(key: string, value: string): JobSet | undefined {
+    return this.get(tagField(key), value);
+  }
+
+  #move(from: readonly Term[] | undefined, to: readonly Term[], index: number): void {
+    for (const term of from ?? []) if (!has(to, term)) this.#leave(term, index);
+    for (const term of to) this.#enter(term, index);
+  }
+
+  #leave([field, value]: Term, index: number): void {
+    const sets = this.#fields.get(field);
+    const set = sets?.get(value);
+    set?.delete(index);
+    if (set?.size !== 0) return;
+    sets!.delete(value);
+    if (sets!.size === 0) this.#fields.delete(field);
+  }
+
+  #enter([field, value]: Term, index: number): void {
+    let sets = this.#fields.get(field);
+    if (sets === undefined) {
+      sets = new Map();
+      this.#fields.set(field, sets);
     }
-    for (const name of to) {
-      let set = this.#sets.get(name);
-      if (set === undefined) {
-        set = new JobSet();
-        this.#sets.set(name, set);
-      }
-      set.add(index);
+    let set = sets.get(value);
+    if (set === undefined) {
+      set = new JobSet();
+      sets.set(value, set);
     }
+    set.add(index);
   }
 }
 
@@ -86,6 +115,35 @@ class Union {
   before(limit: number): number {
     return this.#sets.reduce((last, set) => Math.max(last, set.before(limit)), -1);
   }
+  mayHave(word: number): boolean {
+    return this.#sets.some((set) => set.mayHave(word));
+  }
+  word(word: number): number {
+    let bits = 0;
+    for (const set of this.#sets) bits |= set.word(word);
+    return bits;
+  }
+}
+
+/** A union of so few members is walked one by one. */
+const WALK_MAX = 1_024;
+
+/**
+ * The way from one job to the one before that is in all of `unions`.
+ *
+ * @param unions the smallest first
+ * @returns gives the largest place below its argument, or a number below 0
+ */
+function stepThrough(unions: readonly Union[]): (limit: number) => number {
+  const [driver, ...others] = unions;
+  if (driver === undefined) return (limit) => limit - 1;
+  if (others.length === 0) return (limit) => driver.before(limit);
+  if (driver.size > WALK_MAX) return (limit) => lastCommon(unions, limit);
+  return (limit) => {
+    let index = driver.before(limit);
+    while (index >= 0 && !others.every((set) => set.has(index))) index = driver.before(index);
+    return index;
+  };
 }
 
 /** What people see as staged-in, running and staged-out is one state in the ledger. */
@@ -100,7 +158,7 @@ function unionsOf({ index, children, jobs }: State, filter: JobFilter): Union[] 
     const value = filter[field];
     if (value !== undefined) need(index.get(field, value));
   }
-  for (const pair of Object.entries(filter.tags ?? {})) need(index.get("tag", JSON.stringify(pair)));
+  for (const [key, value] of Object.entries(filter.tags ?? {})) need(index.tag(key, value));
   if (filter.states !== undefined) need(...[...new Set(filter.states.map(recordState))].map((state) => index.get("state", state)));
   for (const named of [filter.ids, filter.parent === undefined ? undefined : (children.get(filter.parent) ?? [])]) {
     if (named === undefined) continue;
@@ -120,13 +178,11 @@ function unionsOf({ index, children, jobs }: State, filter: JobFilter): Union[] 
  * @param phaseOf the state of a job as people see it
  */
 export function* findJobs(state: State, filter: JobFilter, from: number, phaseOf: (job: JobRecord) => JobState): Generator<JobRecord> {
-  const [driver, ...others] = unionsOf(state, filter);
-  const first = filter.submittedAfter === undefined ? 0 : lowerBound(state.submittedAt, Date.parse(filter.submittedAfter));
-  const end = filter.submittedBefore === undefined ? from : lowerBound(state.submittedAt, Date.parse(filter.submittedBefore));
-  const step = (limit: number) => (driver === undefined ? limit - 1 : driver.before(limit));
+  const step = stepThrough(unionsOf(state, filter));
+  const first = filter.submittedAfter === undefined ? state.order.begin : state.order.firstSince(Date.parse(filter.submittedAfter));
+  const end = filter.submittedBefore === undefined ? from : state.order.firstSince(Date.parse(filter.submittedBefore));
   for (let index = step(Math.min(from, end)); index >= first; index = step(index)) {
-    if (!others.every((set) => set.has(index))) continue;
-    const job = state.jobs.get(state.order[index]!);
+    const job = state.jobs.get(state.order.at(index) ?? "");
     if (job !== undefined && (filter.states === undefined || filter.states.includes(phaseOf(job)))) yield job;
   }
 }

@@ -73,6 +73,19 @@ export class JobSet {
     block[(index % BLOCK) >>> 5]! |= 1 << (index & 31);
   }
 
+  /** False when none of the members `32 * word` to `32 * word + 31` and others of their block can be there. */
+  mayHave(word: number): boolean {
+    return this.#list !== null || this.#blocks[Math.floor(word / WORDS)] !== undefined;
+  }
+
+  /** The members `32 * word` to `32 * word + 31` as bits, the first as the lowest. */
+  word(word: number): number {
+    if (this.#list === null) return this.#blocks[Math.floor(word / WORDS)]?.[word % WORDS] ?? 0;
+    let bits = 0;
+    for (let at = lowerBound(this.#list, 32 * word); this.#list[at]! < 32 * (word + 1); at += 1) bits |= 1 << (this.#list[at]! & 31);
+    return bits >>> 0;
+  }
+
   /** Its largest member below `limit`, or -1. */
   before(limit: number): number {
     if (this.#list !== null) return this.#list[lowerBound(this.#list, limit) - 1] ?? -1;
@@ -88,4 +101,21 @@ export class JobSet {
     }
     return -1;
   }
+}
+
+/** What `JobSet` and a union of them have in common. */
+export type Words = Pick<JobSet, "mayHave" | "word">;
+
+/** The largest number below `limit` that is in all of `sets`, or -1: 32 at a time, and past whole blocks that one of them lacks. */
+export function lastCommon(sets: readonly Words[], limit: number): number {
+  let mask = 0xffff_ffff >>> (31 - ((limit - 1) & 31));
+  for (let word = Math.floor((limit - 1) / 32); word >= 0; word -= 1) {
+    if (sets.every((set) => set.mayHave(word))) {
+      let bits = mask;
+      for (const set of sets) bits &= set.word(word);
+      if (bits !== 0) return 32 * word + 31 - Math.clz32(bits);
+    } else word -= word % WORDS;
+    mask = 0xffff_ffff;
+  }
+  return -1;
 }

@@ -3,16 +3,16 @@
  * caller does so after the commit. A commit that fails is the end of this ledger in this process: the state is ahead of the disk.
  */
 import { XpcsError } from "../core/errors.js";
+import type { JobId } from "../core/job.js";
+import { archivedJob, archivedKey, checkpointChanges, type Dirty, noDirty, Restoring } from "./checkpoint.js";
 import { type Command, decide } from "./decide.js";
 import type { LedgerEvent } from "./events.js";
 import { reduce } from "./reduce.js";
-import { type Dirty, dirtyRecords, emptyState, type JobRecord, noDirty, restoreRecord, type State } from "./state.js";
-import type { EventStore } from "./store.js";
+import { emptyState, type JobRecord, type KeyRecord, type State } from "./state.js";
+import type { EventStore, StoreSnapshot } from "./store.js";
 
 /** Events between two checkpoints: a restart replays at most so many, which takes some ms. */
 const CHECKPOINT_EVENTS = 2_000;
-
-const placeOf = ({ queued, changed }: JobRecord) => queued ?? changed;
 
 /**
  * The state that the store holds: its checkpoint and the events after it.
@@ -22,11 +22,9 @@ const placeOf = ({ queued, changed }: JobRecord) => queued ?? changed;
 export async function loadState(store: EventStore): Promise<{ state: State; dirty: Dirty }> {
   const state = emptyState();
   const dirty = noDirty();
-  for await (const record of store.records()) restoreRecord(state, record);
-  // Ready jobs queue by the time at which they became ready, which the order of submission does not tell.
-  const queue = [...state.ready].map((id) => state.jobs.get(id)!).sort((a, b) => placeOf(a) - placeOf(b) || a.index - b.index);
-  for (const job of queue) state.ready.delete(job.id);
-  for (const job of queue) state.ready.add(job.id, job.spec);
+  const restoring = new Restoring(state);
+  for await (const record of store.records()) restoring.add(record);
+  restoring.end();
   state.sequence = store.checkpointSequence;
   for await (const { event } of store.events(state.sequence)) reduce(state, event, dirty);
   return { state, dirty };
@@ -65,20 +63,70 @@ export class Ledger {
     return this.#uncommitted.length > 0;
   }
 
-  /** Makes everything so far durable, in one write. */
+  /** Makes everything so far durable, in one write; what leaves for the archive, or the ledger, in a second one. */
   async commit(): Promise<void> {
     const events = this.#uncommitted;
     if (events.length === 0) return;
     this.#uncommitted = [];
     await this.#write(() => this.#store.append(events));
-    if (this.state.sequence - this.#store.checkpointSequence >= CHECKPOINT_EVENTS) await this.checkpoint();
+    const { archive, unarchive } = this.#dirty;
+    const due = this.state.sequence - this.#store.checkpointSequence >= CHECKPOINT_EVENTS;
+    if (due || archive.size > 0 || unarchive.size > 0) await this.checkpoint();
   }
 
   /** Writes what changed since the last checkpoint. Only when nothing is uncommitted. */
   async checkpoint(): Promise<void> {
     const dirty = this.#dirty;
     this.#dirty = noDirty();
-    await this.#write(() => this.#store.checkpoint(this.state.sequence, dirtyRecords(this.state, dirty)));
+    await this.#write(() => this.#store.checkpoint(this.state.sequence, checkpointChanges(this.state, dirty)));
+  }
+
+  /** Between two commits: a job of the archive. @throws CORRUPT_DATA */
+  archivedJob(id: JobId): JobRecord | undefined {
+    return this.#archived(archivedJob(id)) as JobRecord | undefined;
+  }
+
+  /** Between two commits: a key whose jobs are in the archive. @throws CORRUPT_DATA */
+  archivedKey(key: string): KeyRecord | undefined {
+    return this.#archived(archivedKey(key)) as KeyRecord | undefined;
+  }
+
+  #archived(name: string): unknown {
+    const { archive, unarchive } = this.#dirty;
+    // On its way there, or away from there, within this group of turns.
+    if (archive.has(name) || unarchive.has(name)) return archive.get(name);
+    return this.state.archived === 0 ? undefined : this.#store.archived(name);
+  }
+
+  /** The jobs of the archive, newest first, from the one before `before`. @throws CORRUPT_DATA */
+  archivedJobs(before?: JobId): AsyncIterable<JobRecord> {
+    return this.#store.archivedJobs(before) as AsyncIterable<JobRecord>;
+  }
+
+  /** What is durable now. */
+  moment(): StoreSnapshot {
+    return this.#store.snapshot();
+  }
+
+  /** Events since the base. */
+  get eventsSinceBase(): number {
+    return this.state.sequence - this.#store.base;
+  }
+
+  /** When the first event since the base was, ms since 1970; null: there is none. */
+  async firstEventMs(): Promise<number | null> {
+    for await (const { event } of this.#store.events(this.#store.base)) return event.at;
+    return null;
+  }
+
+  /** Makes what is durable now the beginning of the ledger: the events so far are past then. Turns and commits go on meanwhile. */
+  async rebase(): Promise<void> {
+    await this.#store.rebase();
+  }
+
+  /** Forgets past events (`EventStore.forget`). */
+  forget(isOver: Parameters<EventStore["forget"]>[0]): ReturnType<EventStore["forget"]> {
+    return this.#store.forget(isOver);
   }
 
   async #write(run: () => Promise<void>): Promise<void> {

@@ -1,39 +1,17 @@
 /**
- * The ledger in LevelDB: `event/<sequence>`, `record/<name>`, `meta/<name>`. Values are a CRC-32 and JSON, so that a damaged entry is
- * named and can be read with any tool. LevelDB's own lock keeps a second central out. Every write is synced.
+ * The ledger in LevelDB: `event/<sequence>`, `record/<name>`, `archive/<name>`, `base/<sequence>/<name>`, `meta/<name>`. Values are a CRC-32 and JSON
+ * (level-store-values.ts). LevelDB's own lock keeps a second central out. What must last is synced.
  */
-import { crc32 } from "node:zlib";
 import { Level } from "level";
 import { XpcsError } from "../core/errors.js";
+import type { StateRecord } from "./checkpoint.js";
 import { EVENT_VERSION, type LedgerEvent } from "./events.js";
-import type { StateRecord } from "./state.js";
-import type { EventStore, StoredEvent } from "./store.js";
+import { type Db, readMeta, readRange, type Snapshot, seal, sequenceName, unseal } from "./level-store-values.js";
+import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredEvent, type StoredText } from "./store.js";
 import { upcast } from "./upcast.js";
 
-/** Version of the layout of keys and values. */
-const LAYOUT_VERSION = 1;
-
-interface Meta {
-  readonly layout: number;
-  /** Events that the checkpoint stands for. */
-  readonly checkpoint: number;
-}
-
-const eventKey = (sequence: number) => `event/${String(sequence).padStart(16, "0")}`;
-
-function seal(value: unknown): string {
-  const json = JSON.stringify(value);
-  return `${crc32(json).toString(16).padStart(8, "0")} ${json}`;
-}
-
-/** @throws CORRUPT_DATA naming `what` */
-function unseal(sealed: string, what: string, dir: string): unknown {
-  const json = sealed.slice(9);
-  if (crc32(json) !== Number.parseInt(sealed.slice(0, 8), 16)) {
-    throw new XpcsError("CORRUPT_DATA", `${what} in ${dir} is damaged (its checksum differs): restore the ledger from a backup`);
-  }
-  return JSON.parse(json) as unknown;
-}
+const eventKey = (sequence: number) => `event/${sequenceName(sequence)}`;
+const basePrefix = (base: number) => `base/${sequenceName(base)}/`;
 
 function openError(error: unknown, dir: string): XpcsError {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause;
@@ -44,33 +22,203 @@ function openError(error: unknown, dir: string): XpcsError {
   return new XpcsError(cause?.code === "LEVEL_CORRUPTION" ? "CORRUPT_DATA" : "IO_FAILED", `cannot open the ledger ${dir}: ${why}`);
 }
 
-type Db = Level<string, string>;
-
-async function readMeta(db: Db, dir: string): Promise<Meta> {
-  const sealed = (await db.get("meta/layout")) as string | undefined;
-  if (sealed === undefined) return { layout: LAYOUT_VERSION, checkpoint: 0 };
-  const meta = unseal(sealed, "the head of the ledger", dir) as Meta;
-  if (meta.layout > LAYOUT_VERSION) {
-    throw new XpcsError("VERSION_MISMATCH", `the ledger ${dir} was written by a newer version (layout ${meta.layout}): upgrade central`);
-  }
-  return meta;
-}
-
 async function lastSequence(db: Db): Promise<number> {
   for await (const key of db.keys({ gt: "event/", lt: "event0", reverse: true, limit: 1 })) return Number(key.slice("event/".length));
   return 0;
 }
 
-async function* readEvents(db: Db, dir: string, after: number): AsyncGenerator<StoredEvent> {
-  let expected = after + 1;
-  for await (const [key, value] of db.iterator({ gt: eventKey(after), lt: "event0" })) {
-    const sequence = Number(key.slice("event/".length));
-    if (sequence !== expected) {
-      throw new XpcsError("CORRUPT_DATA", `ledger event ${expected} in ${dir} is missing: restore the ledger from a backup`);
+function eventOf(json: string): LedgerEvent {
+  const [version, event] = JSON.parse(json) as [number, unknown];
+  return upcast(version, event);
+}
+
+/** The events after `after` as text, undamaged and without gaps. */
+async function* readEvents(db: Db, dir: string, after: number, snapshot?: Snapshot): AsyncGenerator<{ sequence: number; json: string }> {
+  let sequence = after;
+  for await (const { name, json } of readRange(db, dir, { prefix: "event/", after: sequenceName(after), snapshot })) {
+    sequence += 1;
+    if (Number(name) !== sequence) {
+      throw new XpcsError("CORRUPT_DATA", `ledger event ${sequence} in ${dir} is missing: restore the ledger from a backup`);
     }
-    const [version, event] = unseal(value, `ledger event ${sequence}`, dir) as [number, unknown];
-    yield { sequence, event: upcast(version, event) };
-    expected += 1;
+    yield { sequence, json };
+  }
+}
+
+async function* readRecords(db: Db, dir: string, prefix: string): AsyncGenerator<StateRecord> {
+  for await (const { name, json } of readRange(db, dir, { prefix })) yield [name, JSON.parse(json) as unknown];
+}
+
+/** Entries of one kind, as they were at `snapshot`. */
+async function* readKind(db: Db, dir: string, kind: EntryKind, base: number, snapshot: Snapshot): AsyncGenerator<StoredText> {
+  if (kind === "event") {
+    for await (const { sequence, json } of readEvents(db, dir, base, snapshot)) yield { kind, name: String(sequence), json };
+    return;
+  }
+  const ranges = {
+    past: { prefix: "event/", upTo: sequenceName(base), snapshot },
+    base: { prefix: basePrefix(base), snapshot },
+    archive: { prefix: "archive/", snapshot },
+  };
+  for await (const { name, json } of readRange(db, dir, ranges[kind])) {
+    yield { kind, name: kind === "past" ? String(Number(name)) : name, json };
+  }
+}
+
+/** Entries that are written at once where a write need not be alone. */
+const BATCH = 500;
+
+type Write = { readonly put: string; readonly sealed: string } | { readonly del: string };
+const put = (key: string, value: unknown): Write => ({ put: key, sealed: seal(value) });
+
+class LevelStore implements EventStore {
+  readonly #db: Db;
+  readonly #dir: string;
+  #sequence: number;
+  #checkpoint: number;
+  #base: number;
+
+  constructor(db: Db, dir: string, at: { sequence: number; checkpoint: number; base: number }) {
+    this.#db = db;
+    this.#dir = dir;
+    this.#sequence = at.sequence;
+    this.#checkpoint = at.checkpoint;
+    this.#base = at.base;
+  }
+
+  /** All or none. Without sync an acknowledged event could be lost with the power. */
+  async #write(writes: readonly Write[], sync = true): Promise<void> {
+    // Not the batch of an array, which copies and looks at each entry for twice the time.
+    const batch = this.#db.batch();
+    for (const write of writes) {
+      if ("put" in write) batch.put(write.put, write.sealed);
+      else batch.del(write.del);
+    }
+    try {
+      await batch.write({ sync });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new XpcsError("IO_FAILED", `cannot write the ledger ${this.#dir}: ${why}`);
+    }
+  }
+
+  async append(events: readonly LedgerEvent[]): Promise<void> {
+    await this.#write(events.map((event, index) => put(eventKey(this.#sequence + 1 + index), [EVENT_VERSION, event])));
+    this.#sequence += events.length;
+  }
+
+  async *events(after: number): AsyncGenerator<StoredEvent> {
+    for await (const { sequence, json } of readEvents(this.#db, this.#dir, after)) yield { sequence, event: eventOf(json) };
+  }
+
+  async checkpoint(at: number, { records, gone, archive, unarchive }: Parameters<EventStore["checkpoint"]>[1]): Promise<void> {
+    // What leaves comes first: a key may leave and come again between two checkpoints.
+    await this.#write([
+      ...gone.map((name) => ({ del: `record/${name}` })),
+      ...unarchive.map((name) => ({ del: `archive/${name}` })),
+      ...records.map(([name, value]) => put(`record/${name}`, value)),
+      ...archive.map(([name, value]) => put(`archive/${name}`, value)),
+      put("meta/layout", { layout: 1, checkpoint: at }),
+    ]);
+    this.#checkpoint = at;
+  }
+
+  get checkpointSequence(): number {
+    return this.#checkpoint;
+  }
+
+  records(): AsyncGenerator<StateRecord> {
+    return readRecords(this.#db, this.#dir, "record/");
+  }
+
+  archived(name: string): unknown {
+    const sealed = this.#db.getSync(`archive/${name}`) as string | undefined;
+    return sealed === undefined ? undefined : unseal(sealed, `archived ${name}`, this.#dir);
+  }
+
+  async *archivedJobs(before?: string): AsyncGenerator<unknown> {
+    const range = { prefix: "archive/job/", reverse: true, ...(before === undefined ? {} : { before }) };
+    for await (const { json } of readRange(this.#db, this.#dir, range)) yield JSON.parse(json) as unknown;
+  }
+
+  get base(): number {
+    return this.#base;
+  }
+
+  baseRecords(): AsyncGenerator<StateRecord> {
+    return readRecords(this.#db, this.#dir, basePrefix(this.#base));
+  }
+
+  async rebase(): Promise<void> {
+    const moment = this.#db.snapshot();
+    let base = 0;
+    try {
+      // A checkpoint may be on its way to the disk: what counts is the one that this moment has.
+      base = (await readMeta(this.#db, this.#dir, moment)).checkpoint;
+      if (base === this.#base) return;
+      let batch: Write[] = [];
+      // Checksums are copied with their text.
+      for await (const { name, json } of readRange(this.#db, this.#dir, { prefix: "record/", snapshot: moment })) {
+        batch.push({ put: basePrefix(base) + name, sealed: seal(json, true) });
+        if (batch.length < BATCH) continue;
+        await this.#write(batch, false);
+        batch = [];
+      }
+      // The synced write comes last, and what was written before it is in the same log.
+      await this.#write([...batch, put("meta/base", { base })]);
+    } finally {
+      await moment.close();
+    }
+    this.#base = base;
+    await this.#db.clear({ gt: "base/", lt: basePrefix(base) });
+  }
+
+  async forget(isOver: Parameters<EventStore["forget"]>[0]): ReturnType<EventStore["forget"]> {
+    let forgotten = 0;
+    let bytes = 0;
+    let batch: Write[] = [];
+    const range = { prefix: "event/", upTo: sequenceName(this.#base), reverse: true };
+    for await (const { name, json } of readRange(this.#db, this.#dir, range)) {
+      if (isOver(json, Number(name), bytes)) {
+        forgotten += 1;
+        batch.push({ del: `event/${name}` });
+      } else bytes += json.length;
+      if (batch.length < BATCH) continue;
+      await this.#write(batch, false);
+      batch = [];
+    }
+    if (batch.length > 0) await this.#write(batch);
+    return { forgotten, bytes };
+  }
+
+  async restore(base: number, entries: readonly StoredText[]): Promise<void> {
+    const writes = entries.flatMap(({ kind, name, json }): Write[] => {
+      const sealed = seal(json, true);
+      if (kind === "archive") return [{ put: `archive/${name}`, sealed }];
+      if (kind === "base") return [basePrefix(base), "record/"].map((prefix) => ({ put: prefix + name, sealed }));
+      this.#sequence = Math.max(this.#sequence, Number(name));
+      return [{ put: eventKey(Number(name)), sealed }];
+    });
+    const head = base === 0 ? [] : [put("meta/base", { base }), put("meta/layout", { layout: 1, checkpoint: base })];
+    await this.#write([...writes, ...head]);
+    this.#base = base;
+    this.#checkpoint = base;
+    this.#sequence = Math.max(this.#sequence, base);
+  }
+
+  snapshot(): ReturnType<EventStore["snapshot"]> {
+    const [db, dir, base] = [this.#db, this.#dir, this.#base];
+    const moment = db.snapshot();
+    return {
+      base,
+      async *entries(kinds = ENTRY_KINDS) {
+        for (const kind of kinds) yield* readKind(db, dir, kind, base, moment);
+      },
+      close: () => moment.close(),
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#db.close();
   }
 }
 
@@ -86,44 +234,12 @@ export async function openLevelStore(dir: string): Promise<EventStore> {
   } catch (error) {
     throw openError(error, dir);
   }
-  let meta: Meta;
-  let sequence: number;
   try {
-    meta = await readMeta(db, dir);
-    sequence = Math.max(await lastSequence(db), meta.checkpoint);
+    const meta = await readMeta(db, dir);
+    const sequence = Math.max(await lastSequence(db), meta.checkpoint);
+    return new LevelStore(db, dir, { ...meta, sequence });
   } catch (error) {
     await db.close();
     throw error;
   }
-  const write = async (entries: readonly (readonly [string, unknown])[]) => {
-    const puts = entries.map(([key, value]) => ({ type: "put" as const, key, value: seal(value) }));
-    try {
-      // Without sync an acknowledged event could be lost with the power.
-      await db.batch(puts, { sync: true });
-    } catch (error) {
-      throw new XpcsError("IO_FAILED", `cannot write the ledger ${dir}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  };
-  return {
-    async append(events: readonly LedgerEvent[]) {
-      await write(events.map((event, index) => [eventKey(sequence + 1 + index), [EVENT_VERSION, event]]));
-      sequence += events.length;
-    },
-    events: (after) => readEvents(db, dir, after),
-    async checkpoint(at, records) {
-      const next: Meta = { layout: LAYOUT_VERSION, checkpoint: at };
-      await write([...records.map(([name, value]) => [`record/${name}`, value] as const), ["meta/layout", next]]);
-      meta = next;
-    },
-    get checkpointSequence() {
-      return meta.checkpoint;
-    },
-    async *records(): AsyncGenerator<StateRecord> {
-      for await (const [key, value] of db.iterator({ gt: "record/", lt: "record0" })) {
-        const name = key.slice("record/".length);
-        yield [name, unseal(value, `checkpoint record ${name}`, dir)];
-      }
-    },
-    close: () => db.close(),
-  };
 }

@@ -3,8 +3,9 @@
  * place, because central holds a hundred thousand jobs, but replaces records instead of changing them.
  */
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
-import type { AttemptEnded, LedgerEvent, SiteJoined, Submitted } from "./events.js";
-import { ATTEMPTS_KEPT, addJob, canceledBy, type Dirty, indexJob, type JobRecord, lastSite, type State } from "./state.js";
+import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
+import type { AttemptEnded, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
+import { ATTEMPTS_KEPT, addJob, canceledBy, indexJob, type JobRecord, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -28,11 +29,19 @@ function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[
   return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
 }
 
+/** The one list that grows in place: a request has a thousand jobs, and each new list would copy those before. */
+function enterKey(state: State, { key, digest, job }: Submitted): void {
+  const known = state.keys.get(key);
+  if (known === undefined) state.keys.set(key, { digest, jobs: [job] });
+  else (known.jobs as JobId[]).push(job);
+}
+
 function submitted(state: State, event: Submitted, owner: string | undefined): void {
   const job: JobRecord = {
     id: event.job,
-    index: state.order.length,
+    index: state.order.end,
     spec: event.spec,
+    key: event.key,
     ...(owner === undefined ? {} : { owner }),
     state: event.awaits ? "awaiting-parents" : "ready",
     since: event.at,
@@ -48,12 +57,11 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
     outputs: [],
     summary: null,
     // A clock that was set back must not upset the order of submission.
-    submittedAt: Math.max(event.at, state.submittedAt.at(-1) ?? 0),
+    submittedAt: Math.max(event.at, state.order.lastMs),
     finishedAt: null,
   };
   addJob(state, job);
-  const key = state.keys.get(event.key);
-  state.keys.set(event.key, { digest: event.digest, jobs: [...(key?.jobs ?? []), job.id] });
+  enterKey(state, event);
 }
 
 /** The specification after `changes`: null takes a field away. */
@@ -113,7 +121,25 @@ function countRun(state: State, id: JobId, runMs: number): void {
   state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: { count: run.count + 1, totalMs: run.totalMs + runMs } } });
 }
 
-function apply(state: State, event: LedgerEvent): void {
+function archived(state: State, ids: readonly JobId[], dirty: Dirty | undefined): void {
+  const jobs = ids.flatMap((id) => state.jobs.get(id) ?? []);
+  retireJobs(state, jobs, dirty);
+  state.archived += jobs.length;
+}
+
+/** Some of them are live, the others are in the archive, or on their way. */
+function removed(state: State, { jobs: ids, keys }: Removed, dirty: Dirty | undefined): void {
+  const jobs = ids.flatMap((id) => state.jobs.get(id) ?? []);
+  retireJobs(state, jobs, dirty, new Set(keys));
+  state.archived -= ids.length - jobs.length;
+  if (dirty === undefined) return;
+  for (const name of [...ids.map(archivedJob), ...keys.map(archivedKey)]) {
+    dirty.archive.delete(name);
+    dirty.unarchive.add(name);
+  }
+}
+
+function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void {
   switch (event.type) {
     case "submitted":
       submitted(state, event, event.by);
@@ -191,6 +217,12 @@ function apply(state: State, event: LedgerEvent): void {
         finishedAt: event.at,
       }));
       break;
+    case "archived":
+      archived(state, event.jobs, dirty);
+      break;
+    case "removed":
+      removed(state, event, dirty);
+      break;
     case "siteJoined":
       siteJoined(state, event);
       break;
@@ -217,6 +249,6 @@ function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
 /** Applies the next event, and adds what it touched to `dirty`. */
 export function reduce(state: State, event: LedgerEvent, dirty?: Dirty): void {
   state.sequence += 1;
-  apply(state, event);
+  apply(state, event, dirty);
   if (dirty !== undefined) markDirty(state, event, dirty);
 }

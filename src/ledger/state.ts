@@ -1,12 +1,11 @@
 /**
  * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
- * keep one. Also the state as records for a checkpoint, and back. What is not in the ledger (who is connected, progress, lease
- * deadlines) is not here but in src/actors.
+ * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
-import { XpcsError } from "../core/errors.js";
 import type { Attempt, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 import type { Summary } from "./events.js";
 import { JobIndex } from "./job-index.js";
+import { JobOrder } from "./job-order.js";
 import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
@@ -17,6 +16,8 @@ export interface JobRecord {
   /** Position in the order of submission, from 0. */
   readonly index: number;
   readonly spec: JobSpec;
+  /** Idempotency key of its request; absent in checkpoints from before this field until they are read. */
+  readonly key?: string;
   /** Who submitted it; absent in ledgers from before tokens had names. */
   readonly owner?: string;
   readonly state: RecordState;
@@ -80,12 +81,11 @@ export interface State {
   /** Sequence number of the last event applied; 0 before the first. */
   sequence: number;
   readonly jobs: Map<JobId, JobRecord>;
-  /** Ids in the order of submission. */
-  readonly order: JobId[];
+  readonly order: JobOrder;
   readonly keys: Map<string, KeyRecord>;
   readonly sites: Map<SiteName, SiteRecord>;
-  /** Times of submission by place in that order, ms since 1970; they never decrease. */
-  readonly submittedAt: number[];
+  /** Jobs in the archive. */
+  archived: number;
   readonly index: JobIndex;
   readonly ready: ReadyQueue;
   /** Jobs that wait for a site or for parents and have a deadline, ms since 1970. */
@@ -101,8 +101,8 @@ export function emptyState(): State {
   return {
     sequence: 0,
     jobs: new Map(),
-    order: [],
-    submittedAt: [],
+    order: new JobOrder(),
+    archived: 0,
     index: new JobIndex(),
     keys: new Map(),
     sites: new Map(),
@@ -123,12 +123,16 @@ export function canceledBy(person: string | undefined): string {
   return `canceled by ${person ?? "its owner"}`;
 }
 
-/** Moves a job to the indexes that its state says, from those of what it was. */
-export function indexJob(state: State, before: JobRecord | undefined, job: JobRecord): void {
+/**
+ * Moves a job to the indexes that its state says, from those of what it was.
+ *
+ * @param queue false: a ready job gets its place in the queue later
+ */
+export function indexJob(state: State, before: JobRecord | undefined, job: JobRecord, queue = true): void {
   state.index.update(before, job);
   const { deadline } = job.spec;
-  if (job.state === "ready") state.ready.add(job.id, job.spec);
-  else state.ready.delete(job.id);
+  if (job.state !== "ready") state.ready.delete(job.id);
+  else if (queue) state.ready.add(job.id, job.spec);
   if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
   else state.due.delete(job.id);
   const site = lastSite(job);
@@ -142,68 +146,31 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   else held.delete(job.id);
 }
 
-/** Enters a job that is new to the state. */
-export function addJob(state: State, job: JobRecord): void {
+/** Enters a job that is new to the state; with `queue` false a ready job gets its place in the queue later. */
+export function addJob(state: State, job: JobRecord, queue = true): void {
   state.jobs.set(job.id, job);
-  state.order.push(job.id);
-  state.submittedAt.push(job.submittedAt);
+  state.order.add(job.id, job.submittedAt);
   for (const parent of new Set(job.spec.parents)) {
     const children = state.children.get(parent);
     if (children === undefined) state.children.set(parent, [job.id]);
     else children.push(job.id);
   }
-  indexJob(state, undefined, job);
+  indexJob(state, undefined, job, queue);
 }
 
-/** Name and value of one checkpoint record. */
-export type StateRecord = readonly [name: string, value: unknown];
-
-const jobName = (index: number) => `job/${String(index).padStart(12, "0")}`;
-
-/** What changed since the last checkpoint; reduce.ts fills it. */
-export interface Dirty {
-  readonly jobs: Set<JobId>;
-  readonly keys: Set<string>;
-  readonly sites: Set<SiteName>;
-}
-
-/** Nothing has changed. */
-export function noDirty(): Dirty {
-  return { jobs: new Set(), keys: new Set(), sites: new Set() };
-}
-
-/** The records of everything in `dirty`, to be written over those of the last checkpoint. */
-export function dirtyRecords(state: State, dirty: Dirty): StateRecord[] {
-  const records: StateRecord[] = [];
-  for (const id of dirty.jobs) {
-    const job = state.jobs.get(id);
-    if (job !== undefined) records.push([jobName(job.index), job]);
+/** Takes jobs that have ended out of the state, with their place in all indexes. */
+export function dropJobs(state: State, jobs: readonly JobRecord[]): void {
+  const parents = new Set<JobId>();
+  for (const job of jobs) {
+    state.jobs.delete(job.id);
+    state.order.remove(job.index);
+    state.index.remove(job);
+    state.children.delete(job.id);
+    for (const parent of job.spec.parents ?? []) parents.add(parent);
   }
-  for (const key of dirty.keys) records.push([`key/${key}`, state.keys.get(key)]);
-  for (const name of dirty.sites) records.push([`site/${name}`, state.sites.get(name)]);
-  return records;
-}
-
-/**
- * Puts one record of a checkpoint back. Records come sorted by name, so jobs come in the order of submission.
- *
- * @throws CORRUPT_DATA a job is missing or the record is of no known kind
- */
-export function restoreRecord(state: State, [name, value]: StateRecord): void {
-  const slash = name.indexOf("/");
-  const kind = name.slice(0, slash);
-  if (kind === "job") {
-    const job = value as JobRecord;
-    if (job.index !== state.order.length) {
-      throw new XpcsError("CORRUPT_DATA", `the ledger's checkpoint lacks job number ${state.order.length}: restore a backup`);
-    }
-    addJob(state, job);
-  } else if (kind === "key") {
-    state.keys.set(name.slice(slash + 1), value as KeyRecord);
-  } else if (kind === "site") {
-    const site = value as SiteRecord;
-    state.sites.set(site.name, site);
-  } else {
-    throw new XpcsError("CORRUPT_DATA", `the ledger's checkpoint has an unknown record "${name}": restore a backup, or upgrade central`);
+  for (const parent of parents) {
+    const left = (state.children.get(parent) ?? []).filter((child) => state.jobs.has(child));
+    if (left.length === 0) state.children.delete(parent);
+    else state.children.set(parent, left);
   }
 }

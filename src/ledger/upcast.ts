@@ -11,6 +11,8 @@ type Step = (event: Record<string, unknown>) => Record<string, unknown>;
 const STEPS: Readonly<Record<number, Step>> = {
   // Version 2 adds types and fields that may be absent: what version 1 wrote means the same in it.
   1: (event) => event,
+  // Version 3 adds types.
+  2: (event) => event,
 };
 
 /**

@@ -10,6 +10,7 @@ import { corrFilesOf, jobFiles } from "../core/job-files.js";
 import type { CommandApps } from "./command-apps.js";
 import { checkCommand, commandRun, outputPath } from "./command-plan.js";
 import type { KernelWork } from "./kernel-host.js";
+import { type Roots, readable } from "./roots.js";
 import type { Destination } from "./transfers/define.js";
 
 /** Apps of this build; a site offers those that its machine can run. */
@@ -30,6 +31,7 @@ export interface Plan {
 
 export interface SiteFacts {
   readonly site: string;
+  readonly roots: Roots | null;
   readonly threadsPerSlot: number;
   readonly commands: CommandApps;
 }
@@ -65,7 +67,7 @@ function commandPlan(lease: Lease, work: CommandJob, { site, threadsPerSlot, com
  */
 export function planOf(lease: Lease, facts: SiteFacts): Plan {
   const { job, epoch, work, resources } = lease;
-  const { site, threadsPerSlot } = facts;
+  const { site, threadsPerSlot, roots } = facts;
   if (isCommandJob(work)) return commandPlan(lease, work, facts);
   const nothing = { inputs: [], destinations: [], hasFolder: false, results: () => [], exclusive: false };
   if (work.app === "xpcs.noop") return { ...nothing, work: () => work };
@@ -86,6 +88,7 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
         overwrite: true,
         provenance: provenance(job, epoch, site),
       },
+      ...(roots === null ? {} : { roots: readable(roots) }),
     }),
   };
 }

@@ -44,13 +44,13 @@ export async function createFolder(folder: string, record: AttemptRecord): Promi
   await writeRecord(folder, record);
 }
 
-/** Replaces the record, whole and synced. */
+/** Replaces the record, whole; synced where files elsewhere depend on it. */
 export async function writeRecord(folder: string, record: AttemptRecord): Promise<void> {
   const temporary = join(folder, `${RECORD}.partial`);
   const file = await open(temporary, "w", 0o600);
   try {
     await file.writeFile(JSON.stringify(record));
-    await file.sync();
+    if (record.destinations.length > 0) await file.sync();
   } finally {
     await file.close();
   }

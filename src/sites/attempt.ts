@@ -20,6 +20,8 @@ import { type HeldLease, type HeldLeases, walltimeError } from "./held-leases.js
 import type { KernelPool } from "./kernel-pool.js";
 import { endLeftCommand } from "./left-command.js";
 import { shipLogs } from "./log-shipper.js";
+import type { ResultAccess } from "./result-access.js";
+import { checkReadable, checkWritable, type Roots, readable } from "./roots.js";
 import { fromSystem } from "./system-error.js";
 import type { Destination, DestinationFound } from "./transfers/define.js";
 import { transferFor } from "./transfers/registry.js";
@@ -30,6 +32,9 @@ export interface AttemptContext {
   readonly workDir: string;
   readonly threadsPerSlot: number;
   readonly commands: CommandApps;
+  readonly access: ResultAccess;
+  /** Where jobs may read and write; null: anywhere. */
+  readonly roots: Roots | null;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
   readonly leases: HeldLeases;
   readonly kernels: KernelPool;
@@ -100,6 +105,12 @@ async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Pr
   const { clock, leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
   const { destinations } = plan;
+  if (context.roots !== null) {
+    const pathsOf = (refs: readonly FileRef[]) => refs.map(({ path }) => path);
+    await checkReadable(pathsOf(plan.inputs), readable(context.roots));
+    await checkWritable(pathsOf(destinations.map(({ ref }) => ref)), context.roots);
+  }
+  const access = await context.access.of(held.lease.experiment);
   const found: DestinationFound[] = [];
   for (const destination of destinations) found.push(await transferFor(destination.ref).inspect(destination));
   const published = found.flatMap((there) => (there.kind === "published" ? [there.output] : []));
@@ -125,7 +136,7 @@ async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Pr
     const there = found[at]!;
     const seen = there.kind === "free" ? there.seen : null;
     const confirm = () => leases.confirm(held);
-    const request = { destination, epoch, local: locals[at]!, seen, confirm, signal: held.signal };
+    const request = { destination, epoch, local: locals[at]!, seen, access, confirm, signal: held.signal };
     outputs.push(await transferFor(destination.ref).stageOut(request));
   }
   return { ...done, outputs };
@@ -171,14 +182,18 @@ async function reportFailure(context: AttemptContext, held: HeldLease, error: Xp
   await link.call((source) => source.fail({ site, instance, lease, code, reason }), options);
 }
 
-async function completeOrFail(context: AttemptContext, held: HeldLease): Promise<void> {
+/** @returns whether a folder may be left */
+async function completeOrFail(context: AttemptContext, held: HeldLease): Promise<boolean> {
   const { leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
+  let hasFolder = false;
   try {
     const plan = planOf(held.lease, context);
+    ({ hasFolder } = plan);
     const completion = plan.hasFolder
       ? await produce(context, held, plan)
       : { ...(await compute(context, held, plan, workDir)), outputs: [] };
+    leases.release(held);
     const { news } = await reportCompletion(context, held.lease, completion);
     logger.info("attempt-finished", { job, epoch });
     leases.apply(news);
@@ -188,8 +203,10 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
         .catch((error) => logUntidy(context, held, error));
   } catch (error) {
     if (context.abandon.aborted) throw error;
+    leases.release(held);
     await reportFailure(context, held, fromSystem(error));
   }
+  return hasFolder;
 }
 
 function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown): void {
@@ -200,8 +217,9 @@ function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown):
 export async function runAttempt(context: AttemptContext, held: HeldLease): Promise<void> {
   const { leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
+  let hasFolder = true;
   try {
-    await completeOrFail(context, held);
+    hasFolder = await completeOrFail(context, held);
   } catch (error) {
     const { code, message } = fromSystem(error);
     if (code === "STALE_LEASE") logger.info("attempt-discarded", { job, epoch });
@@ -211,5 +229,6 @@ export async function runAttempt(context: AttemptContext, held: HeldLease): Prom
   } finally {
     leases.remove(held);
   }
+  if (!hasFolder) return;
   await removeFolder(attemptFolder(workDir, held.lease)).catch((error) => logUntidy(context, held, error));
 }

@@ -24,13 +24,15 @@ export interface HeldLease {
 }
 
 export interface HeldLeases {
-  /** Slots that they take. */
+  /** Slots that they take: none, once only the report is left. */
   readonly slots: number;
   /** When the latest renewal that central has answered was sent, monotonic ms: leases last from then on at least. */
   readonly confirmedMs: number;
   refs(): LeaseRef[];
   all(): readonly HeldLease[];
   add(lease: Lease): HeldLease;
+  /** Its work has ended: the slot is free, and the lease lasts until central has the report. */
+  release(held: HeldLease): void;
   remove(held: HeldLease): void;
   apply(news: SiteNews): void;
   /** Reports a changed state soon instead of with the next renewal. */
@@ -51,10 +53,14 @@ export interface HeldLeasesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onDrain: (drain: boolean) => void;
+  /** A slot has become free. */
+  readonly onFree: () => void;
 }
 
-/** Changes within this time are reported together. */
+/** Changes are reported at once, but no more often than so; those within this time go together. */
 const TOUCH_MS = 100;
+/** Without a reason of its own an abort makes an error, with a stack. */
+const TOUCHED = "touched";
 
 function createHeld(lease: Lease): HeldLease {
   const controller = new AbortController();
@@ -93,9 +99,12 @@ function stopError(held: HeldLease): XpcsError {
 export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   const { site, instance, link, clock, logger } = options;
   const leases = new Map<string, HeldLease>();
+  const released = new Set<HeldLease>();
   const key = ({ job, epoch }: LeaseRef): string => `${job}.${epoch}`;
   let life: AbortSignal = new AbortController().signal;
   let confirmedMs = Number.NEGATIVE_INFINITY;
+  /** When the latest renewal was sent, answered or not. */
+  let lastSentMs = Number.NEGATIVE_INFINITY;
   let current: Promise<void> | null = null;
   let next: Promise<void> | null = null;
   let touched = new AbortController();
@@ -120,6 +129,7 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       // Built when it is sent: after an outage the news is about what is held then.
       (source) => {
         sentMs = clock.monotonicMs();
+        lastSentMs = sentMs;
         return source.renew({
           site,
           instance,
@@ -150,7 +160,9 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
 
   return {
     get slots() {
-      return [...leases.values()].reduce((sum, { lease }) => sum + (lease.resources?.slots ?? 1), 0);
+      let slots = 0;
+      for (const held of leases.values()) if (!released.has(held)) slots += held.lease.resources?.slots ?? 1;
+      return slots;
     },
     get confirmedMs() {
       return confirmedMs;
@@ -162,12 +174,18 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       leases.set(key(lease), held);
       return held;
     },
+    release(held) {
+      if (released.has(held)) return;
+      released.add(held);
+      options.onFree();
+    },
     remove(held) {
       leases.delete(key(held.lease));
+      if (!released.delete(held)) options.onFree();
     },
     apply,
     touch() {
-      touched.abort();
+      touched.abort(TOUCHED);
       touched = new AbortController();
     },
     async confirm(held) {
@@ -189,7 +207,8 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       while (!signal.aborted) {
         const early = touched.signal;
         await sleep(clock, renewMs, early);
-        if (early.aborted) await sleep(clock, TOUCH_MS, signal);
+        const waitMs = lastSentMs + TOUCH_MS - clock.monotonicMs();
+        if (early.aborted && waitMs > 0) await sleep(clock, waitMs, signal);
         if (signal.aborted) return;
         await renewFresh().catch((error: unknown) => {
           if (!signal.aborted) logger.warn("renew-failed", { reason: (error as Error).message });

@@ -8,12 +8,19 @@ import type { CommandRunner } from "./command-runner.js";
 
 /** How often the silence of the site is measured. */
 const WATCH_MS = 250;
+/** Without a reason of its own an abort makes an error, with a stack. */
+const TOLD = "told";
 
 export interface KernelActorOptions {
   readonly clock: Clock;
   readonly commands: CommandRunner;
-  /** The native core. */
-  readonly correlate: (request: CorrRequest, onProgress: (progress: CorrProgress) => void, signal: AbortSignal) => Promise<CorrSummary>;
+  /** The native core. @param roots where the files of the input must be; null: anywhere */
+  readonly correlate: (
+    request: CorrRequest,
+    roots: readonly string[] | null,
+    onProgress: (progress: CorrProgress) => void,
+    signal: AbortSignal,
+  ) => Promise<CorrSummary>;
 }
 
 /** A second `run` while one runs is OVERLOADED. */
@@ -26,11 +33,11 @@ export function createKernelActor({ clock, commands, correlate }: KernelActorOpt
 
   const report = (next: CorrProgress | null): void => {
     progress = next;
-    news.abort();
+    news.abort(TOLD);
     news = new AbortController();
   };
   const noop = async (durationMs: number, signal: AbortSignal): Promise<null> => {
-    await sleep(clock, durationMs, signal);
+    if (durationMs > 0) await sleep(clock, durationMs, signal);
     if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
     return null;
   };
@@ -62,7 +69,8 @@ export function createKernelActor({ clock, commands, correlate }: KernelActorOpt
       report(null);
       try {
         if (work.app === "command") return { summary: await command(work, running) };
-        return { summary: work.app === "xpcs.noop" ? await noop(work.durationMs, signal) : await correlate(work.request, report, signal) };
+        if (work.app === "xpcs.noop") return { summary: await noop(work.durationMs, signal) };
+        return { summary: await correlate(work.request, work.roots ?? null, report, signal) };
       } finally {
         running = null;
       }

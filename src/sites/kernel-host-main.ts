@@ -7,9 +7,11 @@ import { KERNEL_HOST_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
+import { inputFiles } from "../xpcs/native.js";
 import { createCommandRunner } from "./command-runner.js";
 import { correlateRecorded } from "./correlate.js";
 import { createKernelActor } from "./kernel-actor.js";
+import { checkReadable } from "./roots.js";
 
 const link = parentLink();
 const commands = createCommandRunner(process.env, realClock);
@@ -21,6 +23,10 @@ link.onClose(() => {
 const actor = createKernelActor({
   clock: realClock,
   commands,
-  correlate: (request, onProgress, signal) => correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal }),
+  correlate: async (request, roots, onProgress, signal) => {
+    // Here, because the file itself says what belongs to it, and only this process may look into a file that somebody else wrote.
+    if (roots !== null) await checkReadable(inputFiles(request), roots);
+    return correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal });
+  },
 });
 expose(actor, KERNEL_HOST_METHODS, link, { logger: silentLogger });

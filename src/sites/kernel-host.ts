@@ -18,6 +18,10 @@ const STDERR_TAIL_CHARS = 2000;
 /** The last words may arrive just after the exit. */
 const STDERR_WAIT_MS = 200;
 const PROGRESS_WAIT_MS = 1_000;
+/** A run is asked for its progress after this time; shorter ones never. */
+const FIRST_PROGRESS_MS = 200;
+/** Without a reason of its own an abort makes an error, with a stack. */
+const DONE = "done";
 /** Unanswered polls in a row before a host is given up: one may be this process's own fault, if it was suspended. */
 const SILENT_POLLS = 2;
 
@@ -102,6 +106,7 @@ export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess
 
   /** Long-polls progress until the run ends; a host that does not answer is killed, which ends the run. */
   const watch = async (onProgress: KernelRun["onProgress"], done: AbortSignal): Promise<void> => {
+    await sleep(clock, FIRST_PROGRESS_MS, done);
     for (let unanswered = 0; !done.aborted && unanswered < SILENT_POLLS; ) {
       try {
         const { progress } = await remote.progress({ waitMs: PROGRESS_WAIT_MS });
@@ -147,7 +152,7 @@ export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess
       } catch (error) {
         throw await failure(error, signal);
       } finally {
-        done.abort();
+        done.abort(DONE);
         signal.removeEventListener("abort", onAbort);
       }
     },

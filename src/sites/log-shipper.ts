@@ -30,12 +30,16 @@ async function readFrom(path: string, offset: number): Promise<Uint8Array> {
   }
 }
 
-/** Begins at once; `finish` resolves when all that is in the files then has been sent, or central does not want it. */
+/** Without a reason of its own an abort makes an error, with a stack. */
+const FINISHING = "finishing";
+
+/** Looks for the first time after `LIMITS.logFollowMs`; `finish` resolves when all that is in the files then has been sent, or central does not want it. */
 export function shipLogs(options: LogShippingOptions): { finish(): Promise<void> } {
   const { site, instance, link, clock, logger, lease, files, abandon } = options;
   const finishing = new AbortController();
   const follow = async (stream: LogStream): Promise<void> => {
     let offset = 0;
+    await sleep(clock, LIMITS.logFollowMs, finishing.signal);
     for (;;) {
       // Asked before reading: what was written until then is sent.
       const last = finishing.signal.aborted;
@@ -60,7 +64,7 @@ export function shipLogs(options: LogShippingOptions): { finish(): Promise<void>
   );
   return {
     async finish() {
-      finishing.abort();
+      finishing.abort(FINISHING);
       await shipping;
     },
   };

@@ -15,6 +15,8 @@ import type { CommandApps } from "./command-apps.js";
 import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
+import type { ResultAccess } from "./result-access.js";
+import type { Roots } from "./roots.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -28,6 +30,10 @@ export interface SiteOptions {
   readonly apps: readonly string[];
   /** Commands that this site allows beside them. */
   readonly commands: CommandApps;
+  /** Group and mode of results. */
+  readonly access: ResultAccess;
+  /** Where jobs may read and write; null: anywhere. */
+  readonly roots: Roots | null;
   readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
@@ -70,6 +76,9 @@ interface Running {
   readonly start: (lease: Lease) => void;
 }
 
+/** Without a reason of its own an abort makes an error, with a stack. */
+const WOKEN = "woken";
+
 /** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
@@ -98,10 +107,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
 function startAttempt(running: Running, lease: Lease): void {
   const held = running.leases.add(lease);
   running.options.logger.info("lease-granted", { job: lease.job, epoch: lease.epoch, app: lease.work.app });
-  const attempt = runAttempt(running.context, held).finally(() => {
-    running.attempts.delete(attempt);
-    running.wake();
-  });
+  const attempt = runAttempt(running.context, held).finally(() => running.attempts.delete(attempt));
   running.attempts.add(attempt);
 }
 
@@ -124,7 +130,7 @@ async function takeLeases(running: Running): Promise<void> {
   while (!stopping.aborted) {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
-    running.wake = () => renewed.abort();
+    running.wake = () => renewed.abort(WOKEN);
     const slots = running.draining ? 0 : Math.max(0, options.slots - leases.slots);
     try {
       await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
@@ -186,6 +192,7 @@ export function runSite(options: SiteOptions): Site {
       running.draining = drain;
       running.wake();
     },
+    onFree: () => running.wake(),
   });
   const link: Reconnecting<WorkSource> = reconnecting({
     ...options,
@@ -198,13 +205,15 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands } = options;
+  const { workDir, threadsPerSlot, commands, access, roots } = options;
   const context: AttemptContext = {
     site,
     instance,
     workDir,
     threadsPerSlot,
     commands,
+    access,
+    roots,
     link,
     leases,
     kernels,

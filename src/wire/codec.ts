@@ -3,7 +3,7 @@
  * because its defaults turn a typed array into truncated bytes and share record structures between frames, so that one
  * lost frame would garble all that follow (test/wire/codec.test.ts).
  */
-import { Packr } from "msgpackr";
+import { Packr, RESERVE_START_SPACE } from "msgpackr";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { checkFrame } from "./frame-guard.js";
@@ -19,16 +19,14 @@ const packr = new Packr({ moreTypes: true, useRecords: false, mapsAsObjects: tru
  * @throws INVALID_ARGUMENT the frame would exceed `LIMITS.frameBytesMax`
  */
 export function encodeFrame(value: unknown): Uint8Array {
-  const body = packr.pack(value);
-  if (body.length + 1 > LIMITS.frameBytesMax) {
+  const frame = packr.pack(value, RESERVE_START_SPACE | 1);
+  if (frame.length > LIMITS.frameBytesMax) {
     throw new XpcsError(
       "INVALID_ARGUMENT",
-      `the message has ${body.length + 1} bytes and a link carries at most ${LIMITS.frameBytesMax}: send less at once`,
+      `the message has ${frame.length} bytes and a link carries at most ${LIMITS.frameBytesMax}: send less at once`,
     );
   }
-  const frame = new Uint8Array(body.length + 1);
   frame[0] = FRAME_VERSION;
-  frame.set(body, 1);
   return frame;
 }
 

@@ -30,14 +30,18 @@ export interface Connection<I> {
 
 function waitMsOf(request: unknown): number {
   const waitMs = (request as { waitMs?: unknown } | null | undefined)?.waitMs;
-  return typeof waitMs === "number" && Number.isFinite(waitMs) && waitMs > 0 ? waitMs : 0;
+  // A longer poll than there is gets its refusal, not a timer that no clock can count.
+  return typeof waitMs === "number" && waitMs > 0 ? Math.min(waitMs, LIMITS.longPollMs) : 0;
 }
 
-/** One plain function per declared method. They hold the proxy, so it lives as long as they do; and nothing is `then`-able. */
+/**
+ * One plain function per declared method. They hold comlink's proxies, made once, so these live as long as they do; and nothing is `then`-able.
+ */
 function remoteOf<I extends Actor<I>>(proxy: Remote<I>, methods: MethodTable<I>): I {
   const remote: Record<string, (request: unknown) => Promise<unknown>> = {};
   for (const name of Object.keys(methods)) {
-    remote[name] = (request) => (proxy as unknown as Record<string, (request: unknown) => Promise<unknown>>)[name]!(request);
+    const method = (proxy as unknown as Record<string, (request: unknown) => Promise<unknown>>)[name]!;
+    remote[name] = (request) => method(request);
   }
   return remote as unknown as I;
 }

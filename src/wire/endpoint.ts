@@ -107,7 +107,7 @@ export function calleeEndpoint(link: Link, options: CalleeOptions): CalleeEndpoi
       inFlight.add(call.id);
       // A fresh message: nothing of the peer's object reaches comlink but what was checked.
       const data = { id: call.id, type: "APPLY", path: [call.method], argumentList: [{ type: "RAW", value: call.request }] };
-      for (const listener of [...listeners]) listener({ data });
+      for (const listener of listeners) listener({ data });
     } catch (error) {
       const refusal = toXpcsError(error);
       logger.warn("call-refused", { code: refusal.code, reason: refusal.message });
@@ -151,7 +151,7 @@ export function callerEndpoint(link: Link, options: CallerOptions): Endpoint {
   let closed: XpcsError | null = null;
 
   const deliver = (data: Record<string, unknown>) => {
-    for (const listener of [...listeners]) listener({ data });
+    for (const listener of listeners) listener({ data });
   };
   const fail = (id: string, error: XpcsError) => {
     pending.get(id)?.timer?.cancel();

@@ -13,117 +13,101 @@ function refuse(offset: number, what: string): never {
   throw new XpcsError("CORRUPT_DATA", `frame refused: ${what} at byte ${offset}`);
 }
 
-interface Item {
-  /** Bytes of the header and, for scalars and strings, of the content. */
-  readonly size: number;
-  /** Values that follow inside it: array elements, or twice the entries of a map. */
-  readonly children: number;
-  readonly isMap: boolean;
-  readonly isString: boolean;
-}
+/** How the bytes after the first one of a value are to be read. */
+const SCALAR = 0;
+const STRING = 1;
+const ARRAY = 2;
+const MAP = 3;
+const EXTENSION = 4;
+const NOTHING = 5;
 
-const scalar = (size: number): Item => ({ size, children: 0, isMap: false, isString: false });
-const text = (size: number): Item => ({ size, children: 0, isMap: false, isString: true });
-const array = (size: number, length: number): Item => ({ size, children: length, isMap: false, isString: false });
-const map = (size: number, entries: number): Item => ({ size, children: 2 * entries, isMap: true, isString: false });
+/** By the first byte: kind; bytes that hold a length (0: the length is `FIXED`); bytes that follow, or elements. */
+const KIND = new Uint8Array(256);
+const LENGTH_BYTES = new Uint8Array(256);
+const FIXED = new Uint8Array(256);
 
-function extension(view: DataView, typeAt: number, size: number): Item {
-  const type = view.getUint8(typeAt);
-  if (!EXTENSIONS.has(type)) refuse(typeAt, `extension type 0x${type.toString(16)} is not allowed`);
-  return scalar(size);
-}
-
-/** @throws RangeError when the header itself is cut off */
-function readItem(view: DataView, at: number): Item {
-  const head = view.getUint8(at);
-  if (head <= 0x7f || head >= 0xe0) return scalar(1);
-  if (head <= 0x8f) return map(1, head & 0x0f);
-  if (head <= 0x9f) return array(1, head & 0x0f);
-  if (head <= 0xbf) return text(1 + (head & 0x1f));
-  switch (head) {
-    case 0xc0:
-    case 0xc2:
-    case 0xc3:
-      return scalar(1);
-    case 0xc4:
-      return scalar(2 + view.getUint8(at + 1));
-    case 0xc5:
-      return scalar(3 + view.getUint16(at + 1));
-    case 0xc6:
-      return scalar(5 + view.getUint32(at + 1));
-    case 0xc7:
-      return extension(view, at + 2, 3 + view.getUint8(at + 1));
-    case 0xc8:
-      return extension(view, at + 3, 4 + view.getUint16(at + 1));
-    case 0xc9:
-      return extension(view, at + 5, 6 + view.getUint32(at + 1));
-    case 0xca:
-    case 0xce:
-    case 0xd2:
-      return scalar(5);
-    case 0xcb:
-    case 0xcf:
-    case 0xd3:
-      return scalar(9);
-    case 0xcc:
-    case 0xd0:
-      return scalar(2);
-    case 0xcd:
-    case 0xd1:
-      return scalar(3);
-    case 0xd4:
-    case 0xd5:
-    case 0xd6:
-    case 0xd7:
-    case 0xd8:
-      return extension(view, at + 1, 2 + 2 ** (head - 0xd4));
-    case 0xd9:
-      return text(2 + view.getUint8(at + 1));
-    case 0xda:
-      return text(3 + view.getUint16(at + 1));
-    case 0xdb:
-      return text(5 + view.getUint32(at + 1));
-    case 0xdc:
-      return array(3, view.getUint16(at + 1));
-    case 0xdd:
-      return array(5, view.getUint32(at + 1));
-    case 0xde:
-      return map(3, view.getUint16(at + 1));
-    case 0xdf:
-      return map(5, view.getUint32(at + 1));
-    default:
-      return refuse(at, `byte 0x${head.toString(16)} starts no value`);
+function define(first: number, last: number, kind: number, lengthBytes: number, fixed: (head: number) => number = () => 0): void {
+  for (let head = first; head <= last; head += 1) {
+    KIND[head] = kind;
+    LENGTH_BYTES[head] = lengthBytes;
+    FIXED[head] = fixed(head);
   }
 }
+
+define(0x00, 0x7f, SCALAR, 0);
+define(0x80, 0x8f, MAP, 0, (head) => head & 0x0f);
+define(0x90, 0x9f, ARRAY, 0, (head) => head & 0x0f);
+define(0xa0, 0xbf, STRING, 0, (head) => head & 0x1f);
+define(0xc0, 0xc0, SCALAR, 0);
+define(0xc1, 0xc1, NOTHING, 0);
+define(0xc2, 0xc3, SCALAR, 0);
+for (const [at, bytes] of [1, 2, 4].entries()) {
+  define(0xc4 + at, 0xc4 + at, SCALAR, bytes);
+  define(0xc7 + at, 0xc7 + at, EXTENSION, bytes);
+  define(0xd9 + at, 0xd9 + at, STRING, bytes);
+}
+define(0xca, 0xca, SCALAR, 0, () => 4);
+define(0xcb, 0xcb, SCALAR, 0, () => 8);
+define(0xcc, 0xcf, SCALAR, 0, (head) => 2 ** (head - 0xcc));
+define(0xd0, 0xd3, SCALAR, 0, (head) => 2 ** (head - 0xd0));
+define(0xd4, 0xd8, EXTENSION, 0, (head) => 2 ** (head - 0xd4));
+define(0xdc, 0xdc, ARRAY, 2);
+define(0xdd, 0xdd, ARRAY, 4);
+define(0xde, 0xde, MAP, 2);
+define(0xdf, 0xdf, MAP, 4);
+define(0xe0, 0xff, SCALAR, 0);
+
+function bigEndian(bytes: Uint8Array, at: number, size: number): number {
+  let value = 0;
+  for (let end = at + size; at < end; at += 1) value = value * 256 + bytes[at]!;
+  return value;
+}
+
+/** Values that are still to come in each open container, innermost last, and whether it is a map: of one walk at a time. */
+const left = new Float64Array(256);
+const inMap = new Uint8Array(256);
 
 /**
  * Checks that `bytes` from `start` hold exactly one msgpack value of plain data.
  *
+ * @param depthMax below 256
  * @throws CORRUPT_DATA naming the byte
  */
 export function checkFrame(bytes: Uint8Array, start: number, depthMax: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // One entry per open container: values still to come, and whether the next one is a key.
-  const open: { left: number; readonly isMap: boolean }[] = [];
+  const end = bytes.length;
   let at = start;
-  try {
-    do {
-      const item = readItem(view, at);
-      const parent = open.at(-1);
-      if (parent !== undefined) {
-        if (parent.isMap && parent.left % 2 === 0 && !item.isString) refuse(at, "a map key that is no string");
-        parent.left -= 1;
+  let depth = 0;
+  do {
+    if (at >= end) refuse(at, "truncated value");
+    const from = at;
+    const head = bytes[at]!;
+    const kind = KIND[head]!;
+    const lengthBytes = LENGTH_BYTES[head]!;
+    if (kind === NOTHING) refuse(at, `byte 0x${head.toString(16)} starts no value`);
+    at += 1 + lengthBytes + (kind === EXTENSION ? 1 : 0);
+    if (at > end) refuse(from, "truncated value");
+    const length = lengthBytes === 0 ? FIXED[head]! : bigEndian(bytes, from + 1, lengthBytes);
+    if (kind === EXTENSION && !EXTENSIONS.has(bytes[at - 1]!))
+      refuse(at - 1, `extension type 0x${bytes[at - 1]!.toString(16)} is not allowed`);
+    if (depth > 0) {
+      const parent = depth - 1;
+      if (inMap[parent] === 1 && left[parent]! % 2 === 0 && kind !== STRING) refuse(from, "a map key that is no string");
+      left[parent]! -= 1;
+    }
+    if (kind === ARRAY || kind === MAP) {
+      const children = kind === MAP ? 2 * length : length;
+      if (children > end - at) refuse(from, "more elements than the frame has bytes");
+      if (children > 0) {
+        if (depth >= depthMax) refuse(at, `nesting deeper than ${depthMax}`);
+        left[depth] = children;
+        inMap[depth] = kind === MAP ? 1 : 0;
+        depth += 1;
       }
-      at += item.size;
-      if (at > bytes.length) refuse(at - item.size, "a value that ends beyond the frame");
-      if (item.children > bytes.length - at) refuse(at - item.size, "more elements than the frame has bytes");
-      if (item.children > 0) open.push({ left: item.children, isMap: item.isMap });
-      if (open.length > depthMax) refuse(at, `nesting deeper than ${depthMax}`);
-      while (open.length > 0 && open.at(-1)?.left === 0) open.pop();
-    } while (open.length > 0);
-  } catch (error) {
-    if (error instanceof RangeError) refuse(at, "truncated value");
-    throw error;
-  }
-  if (at !== bytes.length) refuse(at, "bytes after the value");
+    } else {
+      at += length;
+      if (at > end) refuse(from, "a value that ends beyond the frame");
+    }
+    while (depth > 0 && left[depth - 1] === 0) depth -= 1;
+  } while (depth > 0);
+  if (at !== end) refuse(at, "bytes after the value");
 }

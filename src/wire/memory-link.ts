@@ -17,7 +17,7 @@ function linkOf(own: Side, peer: Side): Link {
   return {
     send(bytes) {
       if (own.signal.reason !== null) return;
-      const copy = bytes.slice();
+      const copy = new Uint8Array(bytes);
       queueMicrotask(() => {
         if (peer.signal.reason !== null) return;
         if (peer.receive === null) peer.early.push(copy);

@@ -3,7 +3,6 @@
  * Vega without a browser (docs/decisions/0010-plots-vega.md). What is drawn is decided by the caller; nothing is computed here.
  */
 import * as vega from "vega";
-import { encodePng } from "./png.js";
 
 export interface CurvePanel {
   readonly title: string;
@@ -46,28 +45,6 @@ export interface SeriesFigure {
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
-/** Square maps over two times, each with its own colours. */
-export interface MapFigure {
-  readonly title: string;
-  readonly subtitle: string;
-  readonly columns: number;
-  /** Of both axes, with the unit. */
-  readonly axisTitle: string;
-  /** What the colours mean. */
-  readonly valueTitle: string;
-  /** Values [side, side], the first row at the bottom; NaN is left blank. `end` is where the axes end; they begin at 0. */
-  readonly panels: readonly { readonly title: string; readonly side: number; readonly values: Float64Array; readonly end: number }[];
-}
-
-/** Renders the maps; the colours of each reach from its 1st to its 99th percentile. */
-export async function mapFigureSvg(figure: MapFigure): Promise<string> {
-  return await rendered({
-    ...pageOf(figure),
-    layout: { columns: figure.columns, padding: { row: 70, column: 130 }, bounds: "flush", align: "all" },
-    marks: figure.panels.map((panel) => mapMark(panel, figure)),
-  });
-}
-
 /** Renders one series with titled axes. */
 export async function seriesFigureSvg(figure: SeriesFigure): Promise<string> {
   return await rendered(seriesSpec(figure));
@@ -78,7 +55,8 @@ export async function g2FigureSvg(figure: CurveFigure): Promise<string> {
   return await rendered(figureSpec(figure));
 }
 
-async function rendered(spec: vega.Spec): Promise<string> {
+/** As SVG text. */
+export async function rendered(spec: vega.Spec): Promise<string> {
   const view = new vega.View(vega.parse(spec), { renderer: "none" });
   try {
     return await view.toSVG();
@@ -88,7 +66,7 @@ async function rendered(spec: vega.Spec): Promise<string> {
 }
 
 /** Paper, title and the look of the axes, the same for every figure. */
-function pageOf({ title, subtitle }: { title: string; subtitle: string }): vega.Spec {
+export function pageOf({ title, subtitle }: { title: string; subtitle: string }): vega.Spec {
   return {
     $schema: "https://vega.github.io/schema/vega/v6.json",
     background: "white",
@@ -247,65 +225,15 @@ function panelMark(
   };
 }
 
-const MAP_SIZE = 300;
-const MAP_COLOURS = "viridis";
-
-function mapMark(panel: MapFigure["panels"][number], { axisTitle, valueTitle }: MapFigure): vega.Mark {
-  const sorted = panel.values.filter(Number.isFinite).sort();
-  const low = sorted[Math.floor(0.01 * (sorted.length - 1))] ?? 0;
-  const high = sorted[Math.ceil(0.99 * (sorted.length - 1))] ?? 1;
-  const domain = [low, high > low ? high : low + 1];
-  const size = { width: { value: MAP_SIZE }, height: { value: MAP_SIZE } };
-  return {
-    type: "group",
-    title: { text: panel.title, anchor: "start", frame: "group", fontSize: 13 },
-    encode: { update: { ...size, stroke: { value: "#bbb" } } },
-    scales: [
-      { name: "x", type: "linear", domain: [0, panel.end], range: [0, MAP_SIZE] },
-      { name: "y", type: "linear", domain: [0, panel.end], range: [MAP_SIZE, 0] },
-      { name: "colour", type: "linear", domain, range: { scheme: MAP_COLOURS } },
-    ],
-    axes: [
-      { orient: "bottom", scale: "x", title: axisTitle, tickCount: 5 },
-      { orient: "left", scale: "y", title: axisTitle, tickCount: 5 },
-    ],
-    legends: [{ fill: "colour", type: "gradient", title: valueTitle, gradientLength: MAP_SIZE - 30 }],
-    marks: [
-      {
-        type: "image",
-        encode: { update: { ...size, url: { value: pictureOf(panel, domain) }, aspect: { value: false }, smooth: { value: false } } },
-      },
-    ],
-  };
-}
-
-/** The map as a picture of one pixel per cell, as data URL. */
-function pictureOf({ side, values }: MapFigure["panels"][number], [low, high]: readonly number[]): string {
-  const colour = vega.scheme(MAP_COLOURS) as (share: number) => string;
-  const palette = Array.from({ length: 256 }, (_, i) =>
-    colour(i / 255)
-      .match(/\d+/g)!
-      .map(Number),
-  );
-  const rgba = new Uint8Array(4 * side * side);
-  values.forEach((value, at) => {
-    if (!Number.isFinite(value)) return;
-    const share = Math.min(1, Math.max(0, (value - low!) / (high! - low!)));
-    const fromTop = (side - 1 - Math.floor(at / side)) * side + (at % side);
-    rgba.set([...palette[Math.round(255 * share)]!, 255], 4 * fromTop);
-  });
-  return `data:image/png;base64,${encodePng(side, side, rgba).toString("base64")}`;
-}
-
 /** Vega expression for the label of a decade: 10 to a superscript power. */
-function powerLabel(values: readonly number[]): string {
+export function powerLabel(values: readonly number[]): string {
   const superscript = (digits: string): string => digits.replace(/[-0-9]/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)] ?? "⁻");
   const labels = values.map((value) => [Math.round(Math.log10(value)), `10${superscript(String(Math.round(Math.log10(value))))}`]);
   return `${JSON.stringify(Object.fromEntries(labels))}[round(log(datum.value) / LN10)]`;
 }
 
 /** 2 to 9 times each decade inside the axis. */
-function minorTicks([low, high]: [number, number]): number[] {
+export function minorTicks([low, high]: readonly [number, number]): number[] {
   const first = Math.floor(Math.log10(low));
   const last = Math.floor(Math.log10(high));
   const ticks: number[] = [];
@@ -351,7 +279,8 @@ function keyMarks(colour: string, fitName: string): vega.Mark[] {
   ];
 }
 
-function decades([low, high]: [number, number]): number[] {
+/** The powers of ten inside the axis. */
+export function decades([low, high]: readonly [number, number]): number[] {
   const first = Math.ceil(Math.log10(low));
   const last = Math.floor(Math.log10(high));
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => 10 ** (first + i));

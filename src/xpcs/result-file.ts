@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import h5wasm, { Dataset, Group } from "h5wasm/node";
 import { XpcsError } from "../core/errors.js";
+import type { AgeLag } from "./age-lag.js";
 import type { CurvePoint } from "./fit.js";
 
 export interface ResultBin {
@@ -36,6 +37,8 @@ export interface ResultFile {
   /** Columns of g2; none, as of delays, where the file holds a two-time analysis only. */
   readonly bins: readonly ResultBin[];
   readonly c2: readonly ResultC2[];
+  /** Multi-tau two-time of each of its bins; none where the file holds none. */
+  readonly ageLag: readonly (AgeLag & { readonly bin: ResultBin })[];
   /** Delays in frames of the series. */
   readonly delays: readonly number[];
   /** [delays, bins] each; pairs is null in files of other programs. */
@@ -165,6 +168,11 @@ function nexusResult(path: string, read: Reader): ResultFile {
     qUnit: read.texts("/xpcs/qmap/map_units")[0] ?? "",
     bins: mappedBins(read, "dynamic", columns),
     c2: labels.flatMap((label, at) => c2Of(read, mapped[label - 1], c2Name("/xpcs/twotime/correlation_map/c2_", at + 1))),
+    ageLag: ageLagOf(
+      read,
+      "/xpcs/twotime/multitau",
+      labels.map((label) => mapped[label - 1]!),
+    ),
     delays: curves("delay_list"),
     g2: curves("normalized_g2"),
     error: curves("normalized_g2_err"),
@@ -183,6 +191,21 @@ function c2Name(stem: string, number: number): string {
 
 function c2Of(read: Reader, bin: ResultBin | undefined, dataset: string): ResultC2[] {
   return bin !== undefined && read.has(dataset) ? [{ bin, dataset }] : [];
+}
+
+/** The labels that end the names of the multi-tau two-time's values, ascending. */
+function c2Labels(read: Reader, group: string): number[] {
+  const labels = read.members(group).flatMap((name) => /^c2_(\d+)$/.exec(name)?.[1] ?? []);
+  return labels.map(Number).sort((a, b) => a - b);
+}
+
+/** @param bins in the order of c2_by_age */
+function ageLagOf(read: Reader, group: string, bins: readonly ResultBin[]): ResultFile["ageLag"] {
+  if (!read.has(`${group}/c2_by_age`)) return [];
+  const [delays, ageEdges] = [read.required(`${group}/delay_list`), read.required(`${group}/age_edges`)];
+  const all = read.required(`${group}/c2_by_age`);
+  const size = delays.length * (ageEdges.length - 1);
+  return bins.map((bin, at) => ({ bin, delays, ageEdges, values: all.slice(at * size, (at + 1) * size) }));
 }
 
 /** Coordinates of the bins of one map: column c is the bin with flat index dynamic_index_mapping[c] on a grid of q and phi. */
@@ -219,6 +242,7 @@ function exchangeResult(path: string, read: Reader, group: string): ResultFile {
     qUnit: "Å⁻¹",
     bins: Array.from({ length: columns }, (_, at) => bin(at + 1)),
     c2: read.members(`${group}/C2T_all`).flatMap((name) => c2Of(read, bin(Number(name.slice("g2_".length))), `${group}/C2T_all/${name}`)),
+    ageLag: ageLagOf(read, `${group}/C2MT`, c2Labels(read, `${group}/C2MT`).map(bin)),
     delays: curves("tau"),
     g2: curves("norm-0-g2"),
     error: curves("norm-0-stderr"),

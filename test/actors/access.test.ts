@@ -128,6 +128,25 @@ describe("a token that ends", () => {
     expect((await boss.remote.jobs({})).jobs).toEqual([]);
   });
 
+  it("closes what was opened with its descendants too, when they end with it, and makes no more", async () => {
+    const { token, id } = await newToken({ role: "operator" });
+    const thief = await client(token);
+    const made = makeToken("operator", randomBytes);
+    await thief.remote.addToken({ hash: sha256(made), role: "operator", person: "nobody", validS: null });
+    const helper = await client(made);
+    const [{ descendants }, late] = await Promise.all([
+      boss.remote.revokeToken({ id, descendants: true }),
+      // Sent on an open link right after the order.
+      thief.remote.addToken({ hash: sha256("late"), role: "operator", person: "nobody", validS: null }).catch(({ code }) => code),
+    ]);
+    expect(descendants.filter(({ state }) => state === "valid")).toEqual([]);
+    expect(descendants).toMatchObject([{ person: "nobody", createdBy: "alice", madeWith: id }]);
+    expect(late).toBe("PERMISSION_DENIED");
+    expect((await helper.closed).message).toContain("was revoked");
+    await expect(client(made)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    expect((await boss.remote.tokens({})).tokens.filter(({ person, state }) => person === "nobody" && state === "valid")).toEqual([]);
+  });
+
   it("is warned of in the log, and closes its links when it expires", async () => {
     const { token, id } = await newToken({ role: "operator", validS: 86_400 });
     const { closed } = await client(token);

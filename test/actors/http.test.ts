@@ -113,6 +113,52 @@ describe("curl alone", () => {
   });
 });
 
+describe("the output of an attempt", () => {
+  const me = { site: "a", instance: "1" };
+  const push = (site: Connection<WorkSource>, lease: { job: string; epoch: number }, offset: number, text: string) =>
+    site.remote.pushLog({ ...me, lease, stream: "stdout", offset, data: Buffer.from(text) });
+
+  it("is followed live by curl alone, to its end", async () => {
+    const { jobs } = await boss.remote.submit({ key: "k", jobs: [noop()] });
+    const logs = `/v1/jobs/${jobs[0]}/logs`;
+    expect(await curl(`${logs}?waitMs=0`)).toEqual({ status: 200, body: { attempt: 0, text: "", next: 0, ended: false } });
+    const early = curl(logs);
+    const site = await worker();
+    const { leases } = await site.remote.lease({ ...me, slots: 1, waitMs: 5_000 });
+    const lease = { job: leases[0]!.job, epoch: leases[0]!.epoch };
+    // The euro sign is cut in two.
+    await push(site, lease, 0, "12 ");
+    expect((await early).body).toEqual({ attempt: 1, text: "12 ", next: 3, ended: false });
+    const cut = Buffer.from("€\n");
+    const live = curl(`${logs}?attempt=1&offset=3`);
+    await site.remote.pushLog({ ...me, lease, stream: "stdout", offset: 3, data: cut.subarray(0, 2) });
+    await site.remote.pushLog({ ...me, lease, stream: "stdout", offset: 5, data: cut.subarray(2) });
+    expect((await live).body).toEqual({ attempt: 1, text: "€\n", next: 7, ended: false });
+    const last = curl(`${logs}?attempt=1&offset=7`);
+    await site.remote.complete({ ...me, lease, outputs: [], summary: {}, startedAtMs: 0, finishedAtMs: 1 });
+    expect((await last).body).toEqual({ attempt: 1, text: "", next: 7, ended: true });
+    expect((await curl(`${logs}?stream=stderr`)).body).toEqual({ attempt: 1, text: "", next: 0, ended: true });
+    expect((await curl(`${logs}?attempt=2`)).status).toBe(404);
+    expect((await curl(`${logs}?stream=stdin`)).status).toBe(400);
+    expect((await curl(`${logs}?offset=-1`)).status).toBe(400);
+    site.close();
+  });
+
+  it("is seen within the token's experiment alone", async () => {
+    const site = await worker();
+    const { jobs } = await boss.remote.submit({ key: "k", jobs: [noop({}, { experiment: "2026-3/smith" })] });
+    const { leases } = await site.remote.lease({ ...me, slots: 1, waitMs: 5_000 });
+    await push(site, { job: leases[0]!.job, epoch: 1 }, 0, "theirs");
+    const path = `/v1/jobs/${jobs[0]}/logs?waitMs=0`;
+    const asked = async (request: Parameters<typeof tokenOf>[0]) => (await ask(path, { token: await tokenOf(request) })).status;
+    expect(await asked({ role: "visitor", experiment: "2026-3/smith" })).toBe(200);
+    expect(await asked({ role: "operator", experiment: "2026-3/jones" })).toBe(404);
+    expect((await ask(path, { token: central.siteToken })).status).toBe(403);
+    expect((await ask(path, { token: null })).status).toBe(401);
+    site.close();
+  });
+});
+
 describe("the description", () => {
   it("has every route, and each answer has the shape that it promises", async () => {
     const { body, status } = await ask("/openapi.json", { token: null });

@@ -25,6 +25,7 @@ let central: Central;
 let links: Link[];
 let runs = 0;
 let nextByte = 0;
+let submits = 0;
 
 async function startOn(disk: MemoryStore): Promise<void> {
   store = disk;
@@ -94,10 +95,47 @@ beforeEach(async () => {
 
 async function submitOne(): Promise<string> {
   const people = await client();
-  const { jobs } = await people.remote.submit({ key: `k${nextByte}`, jobs: [noop()] });
+  submits += 1;
+  const { jobs } = await people.remote.submit({ key: `k${submits}`, jobs: [noop()] });
   return jobs[0]!;
 }
 const look = async (id: string) => (await client()).remote.job({ id });
+
+describe("a poll", () => {
+  it("gets no more than the site has slots, and the slot of a job that it reports in the same write", async () => {
+    const [first, second, third] = [await submitOne(), await submitOne(), await submitOne()];
+    const site = new Site("a");
+    await site.connect();
+    // It asks for more than it has.
+    expect((await site.lease(0, 5)).leases).toMatchObject([{ job: first }]);
+    let answered = false;
+    const poll = site.lease(LIMITS.longPollMs, 1).finally(() => {
+      answered = true;
+    });
+    await settle();
+    expect(answered).toBe(false);
+    await site.complete({ job: first, epoch: 1 });
+    await settle();
+    expect((await poll).leases).toMatchObject([{ job: second, epoch: 1 }]);
+    expect(await look(second)).toMatchObject({ state: "staged-in", site: "a" });
+    expect(await look(third)).toMatchObject({ state: "ready" });
+  });
+
+  it("counts the slots that a job takes", async () => {
+    const people = await client();
+    const wide = { resources: { slots: 2 } };
+    const { jobs } = await people.remote.submit({ key: "wide", jobs: [noop({}, wide), noop()] });
+    const site = new Site("a");
+    await site.connect([], 2);
+    expect((await site.lease(0, 2)).leases).toMatchObject([{ job: jobs[0] }]);
+    const poll = site.lease(LIMITS.longPollMs, 2);
+    await settle();
+    expect(await look(jobs[1]!)).toMatchObject({ state: "ready" });
+    await site.complete({ job: jobs[0]!, epoch: 1 });
+    await settle();
+    expect((await poll).leases).toMatchObject([{ job: jobs[1] }]);
+  });
+});
 
 describe("a lease", () => {
   it("lives while it is renewed, and ends one term after the last renewal; the job then runs elsewhere", async () => {

@@ -44,7 +44,15 @@ export function openDoor(role: Role, central: Central): Pick<GateOptions, "door"
   };
   return {
     door: { admit: async () => ({ principal, expiresAtMs: null }), exchange: none, watch() {} },
-    clientApi: (holder) => ({ ...clientSession(central, holder), addToken: none, tokens: none, revokeToken: none }),
+    clientApi: (holder) => ({
+      ...clientSession(central, holder),
+      addToken: none,
+      tokens: none,
+      revokeToken: none,
+      backup: none,
+      archiveExperiment: none,
+      removeExperiment: none,
+    }),
   };
 }
 

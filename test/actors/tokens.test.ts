@@ -56,22 +56,24 @@ describe("the tokens of a central", () => {
   it("are added with a name, an experiment or a site, once per token, and listed without anything secret", async () => {
     const { tokens } = await open();
     const token = makeToken("operator", randomBytes);
-    const view = await tokens.add(request(token, { experiment: "2026-3/smith" }), "boss");
-    expect(await tokens.add(request(token, { experiment: "2026-3/smith" }), "boss")).toEqual(view);
+    const view = await tokens.add(request(token, { experiment: "2026-3/smith" }), "boss", null);
+    expect(await tokens.add(request(token, { experiment: "2026-3/smith" }), "boss", null)).toEqual(view);
     expect(view).toMatchObject({ person: "alice", experiment: "2026-3/smith", state: "valid", createdBy: "boss" });
     expect(tokens.list()).toHaveLength(3);
     expect(JSON.stringify(tokens.list())).not.toContain(sha256(token));
-    await expect(tokens.add(request(token, { role: "visitor" }), "boss")).rejects.toMatchObject({ code: "KEY_CONFLICT" });
-    await expect(tokens.add(request("x", { role: "site", experiment: "e" }), "boss")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
-    await expect(tokens.add(request("x", { site: "s" }), "boss")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
-    await expect(tokens.add(request("x", { role: "site", join: true }), "boss")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(tokens.add(request(token, { role: "visitor" }), "boss", null)).rejects.toMatchObject({ code: "KEY_CONFLICT" });
+    await expect(tokens.add(request("x", { role: "site", experiment: "e" }), "boss", null)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    await expect(tokens.add(request("x", { site: "s" }), "boss", null)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(tokens.add(request("x", { role: "site", join: true }), "boss", null)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
   it("end when they expire or are revoked, and say so", async () => {
     const { tokens } = await open();
     const [short, long] = [makeToken("operator", randomBytes), makeToken("operator", randomBytes)];
-    const { id } = await tokens.add(request(short), "boss");
-    await tokens.add(request(long, { validS: null, person: "bob" }), "boss");
+    const { id } = await tokens.add(request(short), "boss", null);
+    await tokens.add(request(long, { validS: null, person: "bob" }), "boss", null);
     expect(tokens.endOf(id)).toBeNull();
     nowMs += HOUR_MS;
     await expect(tokens.admit(short)).rejects.toMatchObject({
@@ -80,10 +82,10 @@ describe("the tokens of a central", () => {
     });
     expect(tokens.endOf(id)).toBe("expired");
     const bob = (await tokens.admit(long)).principal.token;
-    expect(await tokens.revoke(bob, "boss")).toMatchObject({ state: "revoked" });
-    expect(await tokens.revoke(bob, "boss")).toMatchObject({ state: "revoked" });
+    expect((await tokens.revoke(bob, "boss", false)).token).toMatchObject({ state: "revoked" });
+    expect((await tokens.revoke(bob, "boss", false)).token).toMatchObject({ state: "revoked" });
     await expect(tokens.admit(long)).rejects.toMatchObject({ message: expect.stringContaining("of bob was revoked") });
-    await expect(tokens.revoke("t0000000000", "boss")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(tokens.revoke("t0000000000", "boss", false)).rejects.toMatchObject({ code: "NOT_FOUND" });
     const again = await open();
     await expect(again.tokens.admit(long)).rejects.toMatchObject({ message: expect.stringContaining("was revoked") });
   });
@@ -92,22 +94,22 @@ describe("the tokens of a central", () => {
     const { tokens } = await open();
     const other = (await open()).tokens;
     const token = makeToken("visitor", randomBytes);
-    const { id } = await other.add(request(token, { role: "visitor" }), "file");
+    const { id } = await other.add(request(token, { role: "visitor" }), "file", null);
     expect((await tokens.admit(token)).principal.role).toBe("visitor");
-    await other.revoke(id, "file");
+    await other.revoke(id, "file", false);
     await tokens.reload();
     expect(tokens.endOf(id)).toBe("revoked");
   });
 
   it("survive many writers at once, and a writer that died with the lock", async () => {
     const writers = await Promise.all([open(), open(), open()]);
-    await Promise.all(writers.flatMap(({ tokens }, at) => [1, 2, 3].map((n) => tokens.add(request(`token ${at} ${n}`), "boss"))));
+    await Promise.all(writers.flatMap(({ tokens }, at) => [1, 2, 3].map((n) => tokens.add(request(`token ${at} ${n}`), "boss", null))));
     await writers[0]!.tokens.reload();
     expect(writers[0]!.tokens.list()).toHaveLength(2 + 9);
     const lock = join(dir, "tokens.json.lock");
     writeFileSync(lock, "");
     utimesSync(lock, 0, 0);
-    await writers[1]!.tokens.add(request("after the lock"), "boss");
+    await writers[1]!.tokens.add(request("after the lock"), "boss", null);
     expect(writers[1]!.tokens.list()).toHaveLength(2 + 10);
   });
 
@@ -125,9 +127,9 @@ describe("the tokens of a central", () => {
 
   it("are forgotten 90 days after their end, and no more than a bound are kept", async () => {
     const { tokens } = await open();
-    await tokens.add(request("old"), "boss");
+    await tokens.add(request("old"), "boss", null);
     nowMs += HOUR_MS + 1_000 * LIMITS.endedTokensKeptS;
-    await tokens.add(request("new"), "boss");
+    await tokens.add(request("new"), "boss", null);
     expect(tokens.list().map(({ state }) => state)).toEqual(["valid", "valid", "valid"]);
   });
 });
@@ -139,6 +141,7 @@ describe("a join code", () => {
     const view = await tokens.add(
       { hash: sha256(code), role: "site", person: "alice", site: "polaris", validS: 7_200, join: true },
       "boss",
+      null,
     );
     return { tokens, code, view };
   };
@@ -149,7 +152,13 @@ describe("a join code", () => {
     await expect(tokens.admit(code)).rejects.toMatchObject({ message: expect.stringContaining("join code") });
     const site = makeToken("site", randomBytes);
     const made = await tokens.exchange(code, sha256(site));
-    expect(made).toMatchObject({ role: "site", site: "polaris", expiresAt: "2026-11-25T02:00:00.000Z", createdBy: view.id });
+    expect(made).toMatchObject({
+      role: "site",
+      site: "polaris",
+      expiresAt: "2026-11-25T02:00:00.000Z",
+      createdBy: view.id,
+      madeWith: view.id,
+    });
     expect(await tokens.exchange(code, sha256(site))).toEqual(made);
     await expect(tokens.exchange(code, sha256("another"))).rejects.toMatchObject({ message: expect.stringContaining("was used") });
     expect((await tokens.admit(site)).principal).toMatchObject({ role: "site", site: "polaris", person: "alice" });
@@ -159,14 +168,88 @@ describe("a join code", () => {
     const { tokens, code, view } = await join_();
     await expect(tokens.exchange("xpcs_join_forged", sha256("s"))).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     const existing = makeToken("operator", randomBytes);
-    await tokens.add(request(existing), "boss");
+    await tokens.add(request(existing), "boss", null);
     await expect(tokens.exchange(existing, sha256("s"))).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     await expect(tokens.exchange(code, sha256(existing))).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     nowMs += 1_000 * LIMITS.joinCodeS;
     await expect(tokens.exchange(code, sha256("s"))).rejects.toMatchObject({ message: expect.stringContaining("expired") });
     nowMs -= 1_000 * LIMITS.joinCodeS;
-    await tokens.revoke(view.id, "boss");
+    await tokens.revoke(view.id, "boss", false);
     await expect(tokens.exchange(code, sha256("s"))).rejects.toMatchObject({ message: expect.stringContaining("was revoked") });
+  });
+});
+
+describe("what was made with a token", () => {
+  const states = (tokens: Tokens) => Object.fromEntries(tokens.list().map(({ id, state }) => [id, state]));
+  /** boss made a, a made b, and a join code of b made site c; boss made d too. */
+  const family = async () => {
+    const { tokens, first } = await open();
+    const boss = (await tokens.admit(first!.operatorToken)).principal.token;
+    const make = async (name: string, madeWith: string, more: Partial<TokenRequest> = {}) =>
+      (await tokens.add(request(name, { validS: null, ...more }), name, madeWith)).id;
+    const a = await make("a", boss);
+    const b = await make("b", a);
+    const code = await make("code", b, { role: "site", site: "polaris", join: true });
+    const c = (await tokens.exchange("code", sha256("c"))).id;
+    const d = await make("d", boss);
+    return { tokens, boss, a, b, code, c, d };
+  };
+
+  it("is known, and lives on when that is revoked alone", async () => {
+    const { tokens, boss, a, b, code, c, d } = await family();
+    expect(Object.fromEntries(tokens.list().map(({ id, madeWith }) => [id, madeWith]))).toMatchObject({
+      [a]: boss,
+      [b]: a,
+      [c]: code,
+      [d]: boss,
+    });
+    const { token, descendants } = await tokens.revoke(a, "boss", false);
+    expect(token).toMatchObject({ id: a, state: "revoked" });
+    expect(descendants.map(({ id, state }) => [id, state])).toEqual([
+      [c, "valid"],
+      [code, "used"],
+      [b, "valid"],
+    ]);
+    expect(states(tokens)).toMatchObject({ [boss]: "valid", [a]: "revoked", [b]: "valid", [c]: "valid", [d]: "valid" });
+  });
+
+  it("ends with it when that is asked for, also later, by way of others, and after a restart", async () => {
+    const { tokens, boss, a, b, code, c, d } = await family();
+    await tokens.revoke(a, "boss", false);
+    const again = (await open()).tokens;
+    const ended = await again.revoke(a, "boss", true);
+    expect(await again.revoke(a, "boss", true)).toEqual(ended);
+    expect(ended.descendants.map(({ id, state }) => [id, state])).toEqual([
+      [c, "revoked"],
+      [code, "used"],
+      [b, "revoked"],
+    ]);
+    expect(states(again)).toMatchObject({ [boss]: "valid", [a]: "revoked", [b]: "revoked", [c]: "revoked", [d]: "valid" });
+    await expect(again.admit("c")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+
+  it("cannot be added once that has ended", async () => {
+    const { tokens, a } = await family();
+    await tokens.revoke(a, "boss", true);
+    const late = { code: "PERMISSION_DENIED", message: expect.stringContaining("has ended") };
+    await expect(tokens.add(request("late"), "a", a)).rejects.toMatchObject(late);
+    await expect(tokens.add(request("late"), "a", "t00000000000")).rejects.toMatchObject(late);
+    const brief = await tokens.add(request("brief"), "boss", null);
+    nowMs += HOUR_MS;
+    await expect(tokens.add(request("late"), "brief", brief.id)).rejects.toMatchObject(late);
+  });
+
+  it("keeps it in the list as long as itself counts, so that it can still be ended", async () => {
+    const { tokens, boss, a, b } = await family();
+    await tokens.revoke(a, "boss", false);
+    nowMs += 1_000 * LIMITS.endedTokensKeptS;
+    await tokens.add(request("new"), "boss", null);
+    expect(states(tokens)).toMatchObject({ [a]: "revoked", [b]: "valid" });
+    await tokens.revoke(boss, "boss", true);
+    expect(states(tokens)).toMatchObject({ [b]: "revoked" });
+    nowMs += 1_000 * LIMITS.endedTokensKeptS;
+    await tokens.add(request("newer"), "boss", null);
+    expect(Object.keys(states(tokens)).filter((id) => [boss, a, b].includes(id))).toEqual([]);
   });
 });
 

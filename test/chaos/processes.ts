@@ -38,7 +38,7 @@ export interface Facility {
   end(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
@@ -86,7 +86,7 @@ export function startCommand(args: readonly string[]): Started {
   return { child, ready, log: () => err };
 }
 
-function gone(child: ChildProcess): Promise<void> {
+export function gone(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => child.once("exit", () => resolve()));
 }

@@ -7,7 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromArgparse } from "../../src/cli/boost-options.js";
 import type { CorrOptions } from "../../src/core/analysis.js";
 import { writeMetadata, writeQmap } from "../../src/demo/sample-files.js";
+import { rigakuBytes } from "../../src/xpcs/detector-files.js";
 import { correlateFile } from "../../src/xpcs/native.js";
+import { contents } from "../xpcs/file-contents.js";
 import { nexusSample } from "../xpcs/nexus-sample.js";
 import { readNumbers, worstDifference } from "../xpcs/reference-case.js";
 
@@ -190,6 +192,19 @@ describe("several results", () => {
     expect(await g2Of(paths[0]!)).not.toEqual(await g2Of(paths[1]!));
   });
 
+  it("of the files that a single .txt lists", async () => {
+    const list = join(folder, "list.txt");
+    writeFileSync(list, `${input}\r\n\n  small.imm\n`);
+    const words = ["-q", qmap, "-nf", "0", "-o", join(folder, `out-${outputs++}`)];
+    const ran = await boost("-r", list, ...words);
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(pathsOf(ran).map((path) => path.split("/").at(-1))).toEqual(["small_results.hdf", "small_results_1.hdf"]);
+    expect(ran.stderr).toContain("raw file 2 of 2");
+    writeFileSync(list, "\n");
+    expect((await boost("-r", list, ...words)).stderr).toContain("lists no raw file");
+    expect((await boost("-r", "none.txt", ...words)).stderr).toContain("the list of raw files none.txt does not exist");
+  });
+
   it.each([
     ["-50", "150"],
     ["-1000", "0"],
@@ -197,6 +212,53 @@ describe("several results", () => {
     const [ours, same] = [await boost(...usual(), "-b", fromEnd), await boost(...usual(), "-b", begin)];
     expect(ours.code, ours.stderr).toBe(0);
     expect(await g2Of(ours.lastLine)).toEqual(await g2Of(same.lastLine));
+  });
+});
+
+describe("an end beyond that of the file is its end, as in boost_corr", () => {
+  const beyond = ["-e", "100000"];
+  it.each([
+    [["-t", "Both", "-d", "2"]],
+    [["-b", "3", "-f", "2", "-a", "3"]],
+    [["-t", "Twotime", "-a", "3"]],
+    [["-np", "3"]],
+    [["-b", "-31", "-a", "2"]],
+  ])("with %j", async (words) => {
+    const [ours, whole] = [await boost(...usual(), ...words, ...beyond), await boost(...usual(), ...words)];
+    expect(ours.code, ours.stderr).toBe(0);
+    const parameters = /^\/provenance\/|parameters|config/;
+    expect(await contents(ours.lastLine, parameters)).toEqual(await contents(whole.lastLine, parameters));
+  });
+
+  it("in a Rigaku file: its last photon", async () => {
+    const { sample } = nexusSample(mkdtempSync(join(folder, "sample-")), false);
+    const raw = join(folder, "events.bin");
+    writeFileSync(
+      raw,
+      rigakuBytes({
+        frames: 60,
+        frame: Uint32Array.of(0, 3, 40, 44),
+        pixel: Uint32Array.of(600, 601, 600, 640),
+        count: Uint16Array.of(1, 2, 1, 1),
+      }),
+    );
+    const detector = { ...sample.detector, height: 512, width: 1024 };
+    const ring = Uint16Array.from({ length: 512 * 1024 }, (_, p) => (p < 1024 ? 1 : 0));
+    const map = join(folder, "rigaku-qmap.hdf");
+    await writeQmap(map, {
+      ...sample,
+      detector,
+      rings: sample.rings.slice(0, 1),
+      dqmap: ring,
+      sqmap: ring,
+      staticQ: Float64Array.of(0.003),
+    });
+    const words = ["-r", raw, "-q", map, "-nf", "0", "--meta-fname", metadata, "-o", join(folder, `out-${outputs++}`)];
+    for (const end of ["1000", "45", "44"]) {
+      const { code, stderr, lastLine } = await boost(...words, "-e", end);
+      expect(code, stderr).toBe(0);
+      expect((await readNumbers(lastLine, "/xpcs/spatial_mean/intensity_vs_time"))!.shape.at(-1)).toBe(Math.min(Number(end), 45));
+    }
   });
 });
 
@@ -212,7 +274,7 @@ describe("refused, with a way out", () => {
     [["--num-segments", "101"], /needs 2 or more/],
     [["--num-segments", "2", "-a", "2"], /--avg-frame 1 only/],
     [["--max-nonsense"], /unknown option/],
-    [["-e", "100000"], /frame/],
+    [["-b", "300", "-e", "100000"], /holds 200 frames, the range from frame 301 on is empty/],
     [["--meta-fname", "none.hdf"], /none\.hdf/],
     [["-p", "a/b"], /file name/],
   ])("%j", async (words, message) => {
@@ -232,10 +294,12 @@ describe("refused, with a way out", () => {
 
 it("options without effect are accepted and named", async () => {
   expect((await boost(...usual(), "-i", "-3")).stderr).toContain("--gpu-id -3: no batch system is used");
-  const words = ["-i", "0", "--crop-ratio-threshold", "1", "--bin-time-s", "1e-6", "--run-config-path", "x", "--max-memory", "36"];
+  const pbs = ["--pbs-one", "two", "--pbs-three=four", "--pbs-five"];
+  const words = ["-i", "0", "--crop-ratio-threshold", "1", "--bin-time-s", "1e-6", "--run-config-path", "x", "--max-memory", "36", ...pbs];
   const { code, stderr } = await boost(...usual(), ...words);
   expect(code, stderr).toBe(0);
-  for (const name of ["--gpu-id 0: no GPU", "--crop-ratio-threshold", "--bin-time-s", "--max-memory"]) expect(stderr).toContain(name);
+  for (const name of ["--gpu-id 0: no GPU", "--crop-ratio-threshold", "--bin-time-s", "--max-memory", "--pbs-*: no batch system"])
+    expect(stderr).toContain(name);
 });
 
 it("a dry run checks and prints, and writes nothing", async () => {
@@ -254,7 +318,17 @@ describe("a configuration file", () => {
     const output = join(folder, "out-config");
     writeFileSync(
       config,
-      JSON.stringify({ raw: [input], qmap, output, normalize_frame: 0, avg_frame: 4, save_G2: true, overwrite: false, prefix: null }),
+      JSON.stringify({
+        raw: [input],
+        qmap,
+        output,
+        normalize_frame: 0,
+        avg_frame: 4,
+        save_G2: true,
+        overwrite: false,
+        prefix: null,
+        pbs_one: "two",
+      }),
     );
     const { code, stderr, lastLine } = await boost("-c", config, "-a", "2");
     expect(code, stderr).toBe(0);

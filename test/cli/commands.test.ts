@@ -9,6 +9,7 @@ import { type Facility, startFacility } from "../chaos/processes.js";
 import { documentedJson, shapeFaults } from "./cli-docs.js";
 import { startXpcs as startProcess, type Xpcs } from "./xpcs-process.js";
 
+const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const PROXY = fileURLToPath(new URL("../../examples/diagonalise.py", import.meta.url));
 let facility: Facility;
 
@@ -55,6 +56,7 @@ beforeAll(async () => {
       parameters: { word: { type: "text", default: "none" }, in: { type: "input" }, out: { type: "output" } },
     },
     talk: { argv: sh("echo first; sleep 2; echo last"), parameters: {} },
+    paint: { argv: sh("printf 'a\\033[31mb\\n'; printf '\\033[2J' >&2; exit 1") },
     fails: { argv: sh("echo broken >&2; exit 7"), after: [sh('echo "cleaned up after $XPCS_EXIT_CODE"')] },
     forgets: { argv: ["/bin/true"], parameters: { out: { type: "output" } } },
     stubborn: { argv: sh("trap '' TERM; echo $$; sleep 60 & wait; sleep 60"), exclusive: true },
@@ -112,6 +114,21 @@ describe("a command app", () => {
     await vi.waitFor(() => expect(logs.printed()).toBe("first\n"), { timeout: 5_000 });
     expect((await facility.client.job(id)).state).toBe("running");
     expect(await logs.result).toEqual({ code: 0, stdout: "first\nlast\n", stderr: "" });
+  });
+
+  it("cannot paint on a terminal, unless the reader wants it", async () => {
+    const id = await start("paint", "--attempts", "1");
+    expect((await ended(id)).reason).toContain("\u001b[2J");
+    expect((await xpcs("logs", id)).stdout).toBe("a\u001b[31mb\n");
+    // A terminal of its own, by script(1); it writes \r\n where the program writes \n.
+    const onTerminal = (...args: string[]) => {
+      const words = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(" ");
+      const env = { ...process.env, XPCS_CENTRAL: facility.url, XPCS_TOKEN: facility.operatorToken };
+      return execFileSync("script", ["-qec", words, "/dev/null"], { env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+    };
+    expect(onTerminal("logs", id)).toBe("a\\x1b[31mb\r\n");
+    expect(onTerminal("logs", id, "--raw")).toBe("a\u001b[31mb\r\n");
+    expect(onTerminal("job", id)).not.toContain("\u001b");
   });
 
   it("that fails says how, is tried again, and keeps the output of each attempt", async () => {

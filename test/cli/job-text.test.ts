@@ -30,6 +30,7 @@ const job: JobView = {
   submittedAt: "2026-11-22T10:15:00.000Z",
   startedAt: "2026-11-22T10:15:02.000Z",
   finishedAt: null,
+  archived: false,
 };
 
 it("a line of progress has the time of the progress, a line of a new state that of the state", async () => {

@@ -58,7 +58,10 @@ beforeAll(async () => {
   await central.stop();
 });
 
-describe("xpcs ledger", () => {
+/** Several processes each, on a machine that may be busy. */
+const PATIENCE = { timeout: 120_000 };
+
+describe("xpcs ledger", PATIENCE, () => {
   it("verifies, exports and imports: the same jobs, from a file that can be compared", async () => {
     const verified = JSON.parse((await ledger("verify", "--data", data)).stdout) as { events: number; checkpoint: number };
     expect(shapeFaults(documentedJson("ledger"), verified)).toEqual([]);

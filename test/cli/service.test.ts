@@ -266,6 +266,36 @@ describe("watch and cancel", () => {
   });
 });
 
+describe("wait", () => {
+  it("lists jobs once all have ended, and exits 1 unless all finished", async () => {
+    const [slow, quick] = [await noop(1_500), await noop(1)];
+    const waited = await json<JobView[]>("jobs", "wait", slow, quick, "--timeout", "45min");
+    expect(waited.map(({ id, state }) => [id, state])).toEqual([slow, quick].map((id) => [id, "finished"]));
+    const doomed = await noop(60_000);
+    const waiting = startXpcs(["wait", doomed, quick]);
+    await facility.client.cancel([doomed]);
+    const { code, stdout, stderr } = await waiting.result;
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+    expect(stdout).toMatch(new RegExp(`${doomed}.*canceled.*\n${quick}.*finished`));
+    expectError(await xpcs("wait", "never-was", "--json"), 2, "NOT_FOUND");
+  });
+
+  it("gives up after a time with the states so far and exit code 3, and with 130 after Ctrl-C", async () => {
+    const [slow, quick] = [await noop(60_000), await noop(1)];
+    await facility.client.wait([quick]);
+    const late = await xpcs("wait", slow, quick, "--timeout", "1s", "--json");
+    expect(late.code).toBe(3);
+    expect(JSON.parse(late.stdout)).toMatchObject([{ id: slow }, { id: quick, state: "finished" }]);
+    expect(JSON.parse(late.stderr).error).toEqual({ code: "DEADLINE_EXCEEDED", message: `after 1 s 1 of 2 jobs have not ended: ${slow}` });
+    const waiting = startXpcs(["wait", slow, "--timeout", "never"]);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    waiting.kill("SIGINT");
+    expect((await waiting.result).code).toBe(130);
+    expect((await facility.client.job(slow)).state).not.toBe("canceled");
+    await facility.client.cancel([slow]);
+  });
+});
+
 describe("tokens", () => {
   it("are made, listed and revoked, and a joined site needs no more than its code", async () => {
     const mine = ["--person", "J. Smith", "--experiment", "2026-3/smith", "--expires", "7d"];
@@ -278,6 +308,11 @@ describe("tokens", () => {
     expect(list[0]).toEqual({ ...made, token: undefined, joinCode: undefined });
     expect(JSON.parse((await xpcs("token", "revoke", made.id, "--json")).stdout)).toMatchObject({ id: made.id, state: "revoked" });
     expect(expectError(await asSmith("jobs"), 4, "PERMISSION_DENIED")).toContain("J. Smith was revoked");
+    const forever = await json<TokenView>("token", "token", "create", "--role", "visitor", "--expires", "never");
+    expect(forever).toMatchObject({ state: "valid", expiresAt: null });
+    const ended = JSON.parse((await xpcs("token", "revoke", forever.id, "--with-descendants", "--json")).stdout);
+    expect(ended).toMatchObject({ state: "revoked", descendants: [] });
+    expectError(await xpcs("token", "list", "--with-descendants", "--json"), 2, "INVALID_ARGUMENT");
     expectError(await xpcs("token", "create", "--json"), 2, "INVALID_ARGUMENT");
     expectError(await xpcs("token", "create", "--role", "visitor", "--expires", "soon", "--json"), 2, "INVALID_ARGUMENT");
     expectError(await xpcs("token", "revoke", "--json"), 2, "INVALID_ARGUMENT");
@@ -332,8 +367,8 @@ describe("a site that is told to stop", () => {
 });
 
 it("every documented JSON shape was compared with a real one", () => {
-  // A ledger is compared where its central has stopped.
-  const elsewhere = { ledger: "ledger.test.ts" };
+  // A ledger is compared where its central has stopped, a watched folder where it is filled.
+  const elsewhere = { ledger: "ledger.test.ts", watched: "submit-watch.test.ts" };
   for (const [shape, file] of Object.entries(elsewhere)) {
     expect(readFileSync(new URL(file, import.meta.url), "utf8")).toContain(`shapeFaults(documentedJson("${shape}")`);
   }

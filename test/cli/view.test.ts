@@ -103,6 +103,7 @@ interface ViewJson {
   readonly warnings: readonly string[];
   readonly plots: readonly string[];
   readonly c2: readonly { readonly bin: number; readonly dataset: string }[];
+  readonly ageLag: readonly { readonly bin: number }[];
 }
 
 async function viewJson(...words: readonly string[]): Promise<ViewJson> {
@@ -216,6 +217,26 @@ describe("a two-time result", () => {
     expect((await view(out)).out).toMatch(
       type === "both" ? /: multi-tau and two-time, nexus[\s\S]*C2 of bin 2/ : /: two-time, nexus[\s\S]*C2 of bin 2/,
     );
+  });
+
+  it.each([
+    ["nexus", "multitau"],
+    ["nexus", "both"],
+    ["exchange", "multitau"],
+  ] as const)("in the %s layout with --c2 %s becomes a map over age and lag", async (layout, c2) => {
+    const [out, plots] = [join(folder, `age-${layout}-${c2}.hdf`), join(folder, `plots-age-${layout}-${c2}`)];
+    const files = { input: raw, qmap: join(folder, "qmap.hdf"), metadata: join(folder, "small_metadata.hdf") };
+    await correlateFile({ files, options: { type: "twotime", c2, layout, average: 2, qBins: [2] }, out, overwrite: false, provenance: {} });
+    const { plots: written, ageLag, c2: matrices } = await viewJson(out, "--out", plots);
+    expect(ageLag).toEqual([expect.objectContaining({ bin: 2 })]);
+    expect(matrices.length).toBe(c2 === "both" ? 1 : 0);
+    expect(written.at(-1)).toBe(join(plots, `age-${layout}-${c2}_c2_age_lag.svg`));
+    const svg = readFileSync(written.at(-1)!, "utf8");
+    const [unit, where] = layout === "nexus" ? ["s", "q = 0.006 Å⁻¹"] : ["frames", "bin 2"];
+    for (const text of ["C₂ by age and lag of", where, `>lag (${unit})<`, `>age (${unit})<`, ">10", "data:image/png;base64,"])
+      expect(svg).toContain(text);
+    expect(svg).not.toMatch(/NaN|undefined/);
+    expect((await view(out)).out).toMatch(/: two-time, [\s\S]*C2 by age and lag of bin 2/);
   });
 
   it("of XPCS-Eigen is shown too", async () => {

@@ -4,7 +4,7 @@ import { XpcsError } from "../../src/core/errors.js";
 import { experimentOf, type JobState } from "../../src/core/job.js";
 import { decide } from "../../src/ledger/decide.js";
 import { findJobs, type JobFilter } from "../../src/ledger/job-index.js";
-import { JobSet } from "../../src/ledger/job-set.js";
+import { JobSet, lastCommon } from "../../src/ledger/job-set.js";
 import { reduce } from "../../src/ledger/reduce.js";
 import { emptyState, type JobRecord, lastSite, type State } from "../../src/ledger/state.js";
 import { randomCommand, seeded, spec } from "./world.js";
@@ -13,7 +13,7 @@ const phaseOf = ({ state }: JobRecord): JobState => (state === "leased" ? "runni
 
 /** The plain answer: every job looked at, in turn. */
 function plainly(state: State, filter: JobFilter, from: number): string[] {
-  const all = state.order.slice(0, from).map((id) => state.jobs.get(id)!);
+  const all = [...state.order].filter((id) => state.jobs.get(id)!.index < from).map((id) => state.jobs.get(id)!);
   const same = <T>(wanted: T | undefined, has: T) => wanted === undefined || wanted === has;
   return all
     .filter((job) => filter.ids?.includes(job.id) ?? true)
@@ -37,7 +37,7 @@ function randomFilter(rng: () => number, state: State): JobFilter {
   if (rng() < 0.2) filter.experiment = some(["local/default", "x/y"]);
   if (rng() < 0.2) filter.app = some(["xpcs.noop", "xpcs.corr"]);
   if (rng() < 0.2) filter.parent = some(["j1", "j2"]);
-  if (rng() < 0.2) filter.ids = state.order.filter(() => rng() < 0.5);
+  if (rng() < 0.2) filter.ids = [...state.order].filter(() => rng() < 0.5);
   if (rng() < 0.3) filter.submittedAfter = new Date(Math.floor(rng() * 60_000)).toISOString();
   if (rng() < 0.3) filter.submittedBefore = new Date(Math.floor(rng() * 120_000)).toISOString();
   return filter;
@@ -53,7 +53,7 @@ describe("a listing", () => {
         const decision = decide(state, randomCommand(rng, state), now);
         if (!(decision instanceof XpcsError)) for (const event of decision) reduce(state, event);
         const filter = randomFilter(rng, state);
-        const from = rng() < 0.7 ? state.order.length : Math.floor(rng() * (state.order.length + 1));
+        const from = rng() < 0.7 ? state.order.end : Math.floor(rng() * (state.order.end + 1));
         const listed = [...findJobs(state, filter, from, phaseOf)].map(({ id }) => id);
         expect(listed, `seed ${seed} step ${step}: ${JSON.stringify(filter)}`).toEqual(plainly(state, filter, from));
         found += listed.length;
@@ -66,7 +66,11 @@ describe("a listing", () => {
     const state = emptyState();
     const count = 50_000;
     for (let index = 0; index < count; index += 1) {
-      const tags = { parity: String(index % 2), block: String(Math.floor(index / 1_000)) };
+      const tags = {
+        parity: String(index % 2),
+        block: String(Math.floor(index / 1_000)),
+        third: String((index % 2) + (index % 6 === 1 ? 1 : 0)),
+      };
       reduce(state, { type: "submitted", at: index, job: `j${index}`, spec: { ...spec(), tags }, key: `k${index}`, digest: "d" });
     }
     let looked = 0;
@@ -85,6 +89,9 @@ describe("a listing", () => {
     expect(page({ tags: { block: "7", parity: "1" } }, 7_400)[0]).toBe("j7399");
     expect(page({ submittedBefore: new Date(5_000).toISOString() })[0]).toBe("j4999");
     expect(page({ tags: { block: "absent" } })).toEqual([]);
+    expect(looked).toBe(300);
+    // Two halves that never meet: nothing is looked at.
+    expect(page({ tags: { parity: "1", third: "0" } })).toEqual([]);
     expect(looked).toBe(300);
   });
 });
@@ -113,5 +120,35 @@ describe("a set of jobs", () => {
     }
     for (const index of [...plain]) set.delete(index);
     expect([set.size, set.before(10_000)]).toEqual([0, -1]);
+  });
+});
+
+describe("what several sets have in common", () => {
+  it("is what plain sets have, for sets of any density, with whole blocks that are empty", () => {
+    const count = 12_000;
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const rng = seeded(seed);
+      const members = Array.from({ length: 1 + (seed % 3) }, () => {
+        const share = [0.5, 0.05, 0.002, 1][Math.floor(rng() * 4)]!;
+        const from = rng() < 0.3 ? Math.floor(rng() * count) : 0;
+        return Array.from({ length: count }, (_, index) => index).filter((index) => index >= from && rng() < share);
+      });
+      const sets = members.map((list) => {
+        const set = new JobSet();
+        for (const index of list) set.add(index);
+        return set;
+      });
+      const common = members.reduce((left, list) => {
+        const here = new Set(list);
+        return left.filter((index) => here.has(index));
+      });
+      const found: number[] = [];
+      for (let at = lastCommon(sets, count + 100); at >= 0; at = lastCommon(sets, at)) found.push(at);
+      expect(found, `seed ${seed}`).toEqual([...common].reverse());
+      for (let look = 0; look < 50; look += 1) {
+        const limit = Math.floor(rng() * count);
+        expect(lastCommon(sets, limit)).toBe(common.filter((index) => index < limit).at(-1) ?? -1);
+      }
+    }
   });
 });

@@ -1,10 +1,11 @@
 /** The rules of jobs: each by name, then random histories and all short ones, with what must hold after every event. */
 import { describe, expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
+import { checkpointChanges, noDirty, Restoring } from "../../src/ledger/checkpoint.js";
 import { type Command, decide, retryDelayMs } from "../../src/ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../../src/ledger/events.js";
 import { reduce } from "../../src/ledger/reduce.js";
-import { dirtyRecords, emptyState, noDirty, restoreRecord, type State } from "../../src/ledger/state.js";
+import { emptyState, type State } from "../../src/ledger/state.js";
 import { Invariants, randomCommand, seeded, spec } from "./world.js";
 
 /** Obeys commands one after the other, and says what came of the last. */
@@ -197,6 +198,48 @@ describe("an expired lease", () => {
   });
 });
 
+describe("leaving for the archive", () => {
+  const parent = { type: "submit", key: "p", digest: "d", jobs: [{ id: "p", spec: spec() }] } as const;
+  const child = {
+    type: "submit",
+    key: "c",
+    digest: "d",
+    jobs: [{ id: "c", spec: spec(3, { parents: ["p"], onParentFailure: "run" }) }],
+  } as const;
+  const archive = (endedBefore: number): Command => ({ type: "archive", endedBefore, jobsMax: 10 });
+  const leave = (more: Partial<Extract<Command, { type: "remove" }>> = {}): Command => ({
+    ...{ type: "remove", experiment: "local/default", archived: [], archivedKeys: [], jobs: 1, sequence: 100, ...more },
+  });
+
+  it("is for jobs that ended before the time, with all below them", () => {
+    const canceled = [parent, child, { type: "cancel", ids: ["p"] }] as const;
+    // The child runs all the same: its parent stays as long as it does.
+    expect(history(...canceled, archive(1e9)).last).toEqual([]);
+    const both = [...canceled, { type: "cancel", ids: ["c"] }] as const;
+    expect(history(...both, archive(4_000)).last).toEqual([]);
+    const { state, last } = history(...both, archive(4_001));
+    expect(last).toEqual([{ type: "archived", at: 5_000, jobs: ["p", "c"] }]);
+    expect([state.jobs.size, state.keys.size, state.children.size, state.archived, [...state.order]]).toEqual([0, 0, 0, 2, []]);
+    expect(state.index.get("state", "canceled")).toBeUndefined();
+    // Places are not used again.
+    expect(history(...both, archive(4_001), submit()).state.jobs.get("j")?.index).toBe(2);
+    expect(codeOf(history(...both, archive(4_001), child).last)).toBe("NOT_FOUND");
+  });
+
+  it("lets an experiment go when the file has all of it, as it is", () => {
+    expect(codeOf(history(parent, leave()).last)).toBe("REFUSED");
+    const ended = [parent, { type: "cancel", ids: ["p"] }] as const;
+    expect(codeOf(history(...ended, leave({ sequence: 1 })).last)).toBe("REFUSED");
+    expect(codeOf(history(...ended, leave({ jobs: 2 })).last)).toBe("REFUSED");
+    const { state, last } = history(...ended, leave({ sequence: 2 }));
+    expect(last).toEqual([{ type: "removed", at: 3_000, experiment: "local/default", jobs: ["p"], keys: ["p"] }]);
+    expect([state.jobs.size, state.keys.size, state.archived]).toEqual([0, 0, 0]);
+    expect(history(...ended, leave({ sequence: 2 }), leave({ sequence: 2 })).last).toEqual([]);
+    const archived = history(...ended, archive(1e9), leave({ archived: ["p"], archivedKeys: ["p"] }));
+    expect([codeOf(archived.last), archived.state.archived]).toEqual([["removed"], 0]);
+  });
+});
+
 describe("random histories", () => {
   it("keep every invariant, and replay to the same state from events and from any checkpoint", () => {
     const seen = new Set<string>();
@@ -206,11 +249,17 @@ describe("random histories", () => {
       const invariants = new Invariants();
       const log: LedgerEvent[] = [];
       const dirty = noDirty();
+      const used = new Set<string>();
       const disk = new Map<string, unknown>();
+      const archived = new Map<string, unknown>();
       const checkpointAt = Math.floor(rng() * 60);
       let checkpoint = 0;
       for (let step = 0, now = 1; step < 120; step += 1, now += Math.floor(rng() * 2_000)) {
-        const decision = decide(live, randomCommand(rng, live), now);
+        const command = randomCommand(rng, live);
+        // What central does for a key in the archive: it answers without asking the rules.
+        if (command.type === "submit" && !live.keys.has(command.key) && used.has(command.key)) continue;
+        if (command.type === "submit") used.add(command.key);
+        const decision = decide(live, command, now);
         if (decision instanceof XpcsError) seen.add(decision.code);
         else {
           for (const event of decision) {
@@ -233,7 +282,11 @@ describe("random histories", () => {
         }
         if (step === checkpointAt) {
           checkpoint = log.length;
-          for (const [name, value] of dirtyRecords(live, dirty)) disk.set(name, JSON.parse(JSON.stringify(value)));
+          const { records, gone, archive, unarchive } = checkpointChanges(live, dirty);
+          for (const name of gone) disk.delete(name);
+          for (const [name, value] of records) disk.set(name, JSON.parse(JSON.stringify(value)));
+          for (const [name, value] of archive) archived.set(name, value);
+          for (const name of unarchive) archived.delete(name);
         }
       }
       const replayed = emptyState();
@@ -241,13 +294,25 @@ describe("random histories", () => {
       expect(replayed, `seed ${seed}: replay of all events`).toEqual(live);
 
       const restored = emptyState();
-      for (const name of [...disk.keys()].sort()) restoreRecord(restored, [name, disk.get(name)]);
+      const restoring = new Restoring(restored);
+      for (const name of [...disk.keys()].sort()) restoring.add([name, disk.get(name)]);
+      restoring.end();
       restored.sequence = checkpoint;
       for (const event of log.slice(checkpoint)) reduce(restored, event);
       expect(restored.jobs, `seed ${seed}: checkpoint and the events after it`).toEqual(live.jobs);
       expect(restored.sites).toEqual(live.sites);
       expect(restored.keys).toEqual(live.keys);
-      expect(restored.order).toEqual(live.order);
+      expect([...restored.order]).toEqual([...live.order]);
+      expect([restored.archived, restored.order.end, restored.order.lastMs]).toEqual([live.archived, live.order.end, live.order.lastMs]);
+      expect(restored.children).toEqual(live.children);
+      // What has left the state is in the archive, and nothing else is.
+      const whole = noDirty();
+      const again = emptyState();
+      for (const event of log.slice(0, checkpoint)) reduce(again, event, whole);
+      expect(new Map([...whole.archive].filter(([name]) => name.startsWith("job/")))).toEqual(
+        new Map([...archived].filter(([name]) => name.startsWith("job/"))),
+      );
+      expect(again.archived).toBe([...archived.keys()].filter((name) => name.startsWith("job/")).length);
       expect([...replayed.ready]).toEqual([...live.ready]);
     }
     // The histories are only worth something if they reach everything.

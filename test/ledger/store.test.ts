@@ -2,14 +2,18 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { Level } from "level";
 import { afterEach, describe, expect, it } from "vitest";
-import type { LedgerEvent } from "../../src/ledger/events.js";
+import type { StateRecord } from "../../src/ledger/checkpoint.js";
+import { EVENT_VERSION, type LedgerEvent } from "../../src/ledger/events.js";
+import { exportLines, importLines } from "../../src/ledger/exchange.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
-import type { State, StateRecord } from "../../src/ledger/state.js";
+import type { State } from "../../src/ledger/state.js";
 import type { EventStore, StoredEvent } from "../../src/ledger/store.js";
+import { verifyLedger } from "../../src/ledger/verify.js";
 import { spec } from "./world.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -53,6 +57,7 @@ const kinds: Record<string, Kind> = {
   },
 };
 
+const NOTHING = { records: [], gone: [], archive: [], unarchive: [] };
 const event = (n: number): LedgerEvent => ({ type: "canceled", at: n, job: `j${n}` });
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -81,14 +86,29 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     expect(sequences).toEqual(Array.from({ length: 1_234 }, (_, index) => index + 1));
   });
 
+  it("shows a moment that stays as it was while events are added", async () => {
+    const { store } = await kind.open();
+    await store.append([event(1), event(2)]);
+    const moment = store.snapshot();
+    await store.append([event(3)]);
+    const entries = await collect(moment.entries());
+    expect(entries.map(({ name, json }) => [name, JSON.parse(json)])).toEqual([1, 2].map((n) => [String(n), [EVENT_VERSION, event(n)]]));
+    await moment.close();
+    await moment.close();
+  });
+
   it("writes checkpoints over each other, sorted by name, and goes on after them", async () => {
     const { store, reopen } = await kind.open();
     await store.append([event(1), event(2)]);
-    await store.checkpoint(1, [
-      ["b", { n: 1 }],
-      ["a", [1]],
-    ]);
-    await store.checkpoint(2, [["b", { n: 2 }]]);
+    await store.checkpoint(1, {
+      ...NOTHING,
+      records: [
+        ["b", { n: 1 }],
+        ["a", [1]],
+        ["c", 1],
+      ],
+    });
+    await store.checkpoint(2, { ...NOTHING, records: [["b", { n: 2 }]], gone: ["b", "c"] });
     const next = await reopen();
     expect(next.checkpointSequence).toBe(2);
     const records: StateRecord[] = [
@@ -97,6 +117,94 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     ];
     expect(await collect(next.records())).toEqual(records);
     expect(await collect(next.events(2))).toEqual([]);
+  });
+
+  it("has an archive, from which the newest jobs come first", async () => {
+    const { store, reopen } = await kind.open();
+    expect(store.archived("job/a")).toBeUndefined();
+    const jobs = ["b", "c", "a"].map((id) => [`job/${id}`, { id }] as const);
+    await store.checkpoint(1, { ...NOTHING, archive: [...jobs, ["key/k", { digest: "d" }]] });
+    await store.checkpoint(2, { ...NOTHING, unarchive: ["job/b", "job/none"], archive: [["job/d", { id: "d" }]] });
+    const next = await reopen();
+    expect(await collect(next.archivedJobs())).toEqual([{ id: "d" }, { id: "c" }, { id: "a" }]);
+    expect(await collect(next.archivedJobs("c"))).toEqual([{ id: "a" }]);
+    expect([next.archived("job/c"), next.archived("key/k"), next.archived("job/b")]).toEqual([{ id: "c" }, { digest: "d" }, undefined]);
+    // Who looks no further does no harm.
+    for await (const _ of next.archivedJobs()) break;
+  });
+
+  it("begins anew from a base: earlier events are past and may be forgotten, later ones lead to the same state", async () => {
+    const { store, reopen } = await kind.open();
+    await store.append([1, 2, 3, 4].map(event));
+    expect(store.base).toBe(0);
+    await store.checkpoint(3, { ...NOTHING, records: [["a", 3]] });
+    await store.rebase();
+    await store.checkpoint(4, {
+      ...NOTHING,
+      records: [
+        ["a", 4],
+        ["b", 4],
+      ],
+    });
+    const next = await reopen();
+    expect([next.base, await collect(next.baseRecords()), await collect(next.records())]).toEqual([
+      3,
+      [["a", 3]],
+      [
+        ["a", 4],
+        ["b", 4],
+      ],
+    ]);
+    expect(await collect(next.events(next.base))).toEqual([{ sequence: 4, event: event(4) }]);
+    const asked: number[] = [];
+    const { forgotten, bytes } = await next.forget((json, sequence, soFar) => {
+      expect(JSON.parse(json)).toEqual([EVENT_VERSION, event(sequence)]);
+      expect(soFar > 0).toBe(sequence < 3);
+      asked.push(sequence);
+      return sequence !== 3;
+    });
+    expect([forgotten, asked]).toEqual([2, [3, 2, 1]]);
+    expect(bytes).toBe(JSON.stringify([EVENT_VERSION, event(3)]).length);
+    const moment = next.snapshot();
+    const kinds = (await collect(moment.entries())).map(({ kind: of, name }) => `${of} ${name}`);
+    expect(kinds).toEqual(["past 3", "base a", "event 4"]);
+    await moment.close();
+    await next.rebase();
+    expect([next.base, await collect(next.baseRecords())]).toEqual([
+      4,
+      [
+        ["a", 4],
+        ["b", 4],
+      ],
+    ]);
+  });
+
+  it("can be copied, entry by entry, into one that goes on the same way", async () => {
+    const { store } = await kind.open();
+    const ledger = new Ledger(store, await loadState(store));
+    const submit = (n: number) => ledger.execute({ type: "submit", key: `k${n}`, digest: "d", jobs: [{ id: `j${n}`, spec: spec() }] }, n);
+    for (let n = 1; n <= 6; n += 1) submit(n);
+    ledger.execute({ type: "cancel", ids: ["j1", "j2", "j4"] }, 10);
+    ledger.execute({ type: "archive", endedBefore: 11, jobsMax: 2 }, 12);
+    await ledger.commit();
+    await ledger.rebase();
+    await ledger.forget((_event, sequence) => sequence < 4);
+    submit(7);
+    ledger.execute({ type: "archive", endedBefore: 11, jobsMax: 2 }, 13);
+    submit(8);
+    await ledger.commit();
+    const lines = await collect(exportLines(ledger.moment()));
+    const { store: copy, reopen } = await kind.open();
+    await importLines(Readable.from(lines), copy);
+    const next = await reopen();
+    const facts = { events: 10, jobs: 5, archived: 3, sites: 0 };
+    expect(await verifyLedger(store)).toMatchObject(facts);
+    expect(await verifyLedger(next)).toMatchObject(facts);
+    const { state } = await loadState(next);
+    expect(state.jobs).toEqual(ledger.state.jobs);
+    expect([...state.ready]).toEqual([...ledger.state.ready]);
+    expect([state.archived, state.order.end]).toEqual([3, 8]);
+    expect((await collect(next.archivedJobs())).map((job) => (job as { id: string }).id)).toEqual(["j4", "j2", "j1"]);
   });
 
   it("carries a ledger over restarts and checkpoints: the next process has the same state", async () => {
@@ -142,7 +250,7 @@ describe("a Level store", () => {
     const dir = await folder();
     const store = await openLevelStore(dir);
     await store.append([event(1), event(2), event(3)]);
-    await store.checkpoint(0, [["job/1", { n: 1 }]]);
+    await store.checkpoint(0, { ...NOTHING, records: [["job/1", { n: 1 }]] });
     await store.close();
     return dir;
   };

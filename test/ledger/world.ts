@@ -1,6 +1,7 @@
 /** Random commands against the ledger's rules, as callers who repeat, come late and lie would send them. From a seed, so a failure comes again. */
 import type { JobChanges, JobId, JobSpec } from "../../src/core/job.js";
 import type { Command } from "../../src/ledger/decide.js";
+import { liveJobsOf } from "../../src/ledger/decide-archive.js";
 import type { LedgerEvent, Submitted } from "../../src/ledger/events.js";
 import type { JobRecord, State } from "../../src/ledger/state.js";
 
@@ -38,7 +39,7 @@ function randomFamily(rng: () => number, state: State, siblings: readonly JobId[
 
 /** A command that may or may not make sense in `state`. */
 export function randomCommand(rng: () => number, state: State): Command {
-  const job = rng() < 0.02 || state.order.length === 0 ? "unknown" : pick(rng, state.order);
+  const job = rng() < 0.02 || state.jobs.size === 0 ? "unknown" : pick(rng, [...state.order]);
   const epochNow = state.jobs.get(job)?.epoch ?? 1;
   // Mostly the present epoch, sometimes one that was or will be.
   const lease = { job, epoch: Math.max(1, epochNow + (rng() < 0.8 ? 0 : pick(rng, [-1, 1]))) };
@@ -65,6 +66,19 @@ export function randomCommand(rng: () => number, state: State): Command {
     () => ({ type: "cancel", ids: [job] }),
     () => ({ type: "retry", ids: [job], children: rng() < 0.5 }),
     () => ({ type: "overdue", job }),
+    () => ({ type: "archive", endedBefore: rng() * 200_000, jobsMax: 1 + Math.floor(rng() * 3) }),
+    () => {
+      const experiment = "local/default";
+      // A key or a job in the archive is not the state's to know: here none is, as where nothing was archived before.
+      return {
+        type: "remove",
+        experiment,
+        archived: [],
+        archivedKeys: [],
+        jobs: liveJobsOf(state, experiment).length,
+        sequence: state.sequence,
+      };
+    },
     () => ({
       type: "modify",
       ids: [job],

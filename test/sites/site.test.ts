@@ -56,6 +56,8 @@ function startSite(overrides: Partial<SiteOptions> = {}): Site {
     threadsPerSlot: 1,
     apps: ["xpcs.noop", "xpcs.corr"],
     commands: {},
+    access: { of: async () => ({}) },
+    roots: null,
     capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
     workDir: join(folder, "work"),
     dial: central.dial,

@@ -12,6 +12,7 @@ if (found.kind === "free")
     epoch: Number(epoch),
     local: { path: local, bytes: Number(bytes), sha256 },
     seen: found.seen,
+    access: {},
     confirm: async () => {},
     signal: new AbortController().signal,
   });

@@ -83,7 +83,7 @@ function g2Of(path: string): Float32Array {
 }
 
 async function run(work: CorrJob, name: string, stage: (path: string) => string): Promise<Float32Array> {
-  const plan = planOf({ job: "j1", epoch: 1, work, leaseMs: 1000 }, { site: "here", threadsPerSlot: 1, commands: {} });
+  const plan = planOf({ job: "j1", epoch: 1, work, leaseMs: 1000 }, { site: "here", threadsPerSlot: 1, commands: {}, roots: null });
   const folder = join(ROOT, name);
   mkdirSync(folder);
   const kernel = plan.work(

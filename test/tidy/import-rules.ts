@@ -37,7 +37,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   pino: { where: /^src\/cli\/pino-logger\.ts$/, why: "below, a Logger is injected" },
   yaml: { where: /^src\/cli\/config-file\.ts$/, why: "settings files are a matter of the command line" },
   zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
-  vega: { where: /^src\/xpcs\/plot\.ts$/, why: "plots are drawn in one place" },
+  vega: { where: /^src\/xpcs\/plot(-map)?\.ts$/, why: "plots are drawn in two files, of curves and of maps" },
   h5wasm: {
     where: /^src\/(demo\/|xpcs\/(result|leverage|c2)-file\.ts$)/,
     why: "what runs jobs leaves HDF5 to the native core; results are shown through another library",

@@ -48,6 +48,7 @@ function repeat(random: Random, spread: number, planted: Planted = {}): ResultFi
     error: g2.map(() => ERROR),
     pairs: g2.map(() => 1000),
     c2: [],
+    ageLag: [],
     terms: DELAYS.map((lag) => FRAMES - lag),
     saxs: [],
     intensity,

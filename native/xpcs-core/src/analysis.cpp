@@ -91,7 +91,7 @@ void open_sinks(Settings& settings, const Partition& partition, const Correlator
     sinks.correlator.emplace(partition, options);
     sinks.list.push_back(std::make_unique<CorrelatorSink>(*sinks.correlator));
   } else {
-    auto means = std::make_unique<StaticMeans>(partition, options, !settings.end && settings.stride * settings.average > 1);
+    auto means = std::make_unique<StaticMeans>(partition, options, (!settings.end || settings.endAtMost) && settings.stride * settings.average > 1);
     sinks.means = means.get();
     sinks.list.push_back(std::move(means));
   }
@@ -107,7 +107,8 @@ void open_sinks(Settings& settings, const Partition& partition, const Correlator
 /// Frames of the series as far as they are known before reading; 0: not known.
 std::uint64_t frames_ahead(const Settings& settings, const FrameReader& reader) {
   std::uint64_t end = reader.openEnded() ? 0 : reader.frames();
-  if (settings.end) end = end > 0 ? std::min(end, *settings.end) : *settings.end;
+  if (settings.end && end > 0) end = std::min(end, *settings.end);
+  if (settings.end && end == 0 && !settings.endAtMost) end = *settings.end;
   if (end < settings.begin) return 0;
   return (end - settings.begin + 1) / (std::uint64_t{settings.stride} * settings.average);
 }
@@ -146,7 +147,11 @@ class MapRun {
       const bool all = settings.twoTime.bins.empty();
       for (std::uint32_t q = 1; all && q <= partition_.dynamicBins; ++q) settings.twoTime.bins.push_back(q);
       settings.twoTime.memoryBytes -= std::min(bytesTaken, settings.twoTime.memoryBytes);
-      summary_.twoTimeBytes = check_two_time_memory(settings, partition_, frames_ahead(settings, reader), reader.dense() || reader.crowded(), control);
+      ahead_.frames = frames_ahead(settings, reader);
+      ahead_.firstFrames = request.firstFrames;
+      ahead_.whole = reader.dense() || reader.crowded();
+      ahead_.photons = sample_photons(settings, partition_, *open_reader(settings), ahead_.frames * settings.stride * settings.average);
+      summary_.twoTimeBytes = check_two_time_memory(settings, partition_, ahead_, control);
     }
     if (settings.partials > 0) {
       const std::uint64_t ahead = frames_ahead(settings, reader);
@@ -162,7 +167,7 @@ class MapRun {
       open_sinks(settings, partition_, options_, sinks_);
     }
     if (request.firstFrames == 0) return;
-    auto firstFrames = std::make_unique<FirstFrames>(partition_, options_, request.firstFrames);
+    auto firstFrames = std::make_unique<FirstFrames>(partition_, options_, request.firstFrames, frames_ahead(settings, reader));
     sinks_.firstFrames = firstFrames.get();
     sinks_.list.push_back(std::move(firstFrames));
   }
@@ -196,7 +201,8 @@ class MapRun {
       summary_.correlateS = seconds_since(correlating);
     }
     if (sinks_.twoTime != nullptr && summary_.twoTimeBytes == 0) {
-      summary_.twoTimeBytes = check_two_time_memory(settings_, partition_, result.frames, false, control);
+      ahead_.frames = result.frames;
+      summary_.twoTimeBytes = check_two_time_memory(settings_, partition_, ahead_, control);
     }
     control.check();
     control.report(Stage::writing, 0);
@@ -253,20 +259,12 @@ class MapRun {
   Settings& settings_;
   Partition partition_;
   CorrelatorOptions options_;
+  TwoTimeAhead ahead_;  // of a two-time analysis
   Sinks sinks_;
   std::uint32_t staticWindow_ = 0;  // of the stream
   std::optional<PartialFile> partial_;
   Summary summary_;
 };
-
-/// The progress of one of several maps within that of all.
-Control share_of(const Control& control, std::size_t map, std::size_t maps) {
-  Control share = control;
-  if (control.progress) {
-    share.progress = [&control, map, maps](Stage stage, double fraction) { control.progress(stage, (static_cast<double>(map) + fraction) / static_cast<double>(maps)); };
-  }
-  return share;
-}
 
 }  // namespace
 
@@ -304,7 +302,8 @@ std::vector<Summary> run_analyses(const Request& request, std::span<const Furthe
   std::vector<Measured> measured = about_file(input, [&] { return read_series(*reader, settings, sinks, control); });
   reader.reset();
   const double readS = seconds_since(start);
-  for (std::size_t k = 0; k < maps.size(); ++k) maps[k]->finish(std::move(measured[k]), readS, share_of(control, k, maps.size()));
+  const auto share = [&](std::size_t k) { return static_cast<double>(k) / static_cast<double>(maps.size()); };
+  for (std::size_t k = 0; k < maps.size(); ++k) maps[k]->finish(std::move(measured[k]), readS, control.within(share(k), share(k + 1)));
   std::vector<Summary> summaries;
   for (const auto& map : maps) summaries.push_back(map->publish(start));
   control.report(Stage::writing, 1);

@@ -21,6 +21,10 @@ void shuffle(std::span<const float> values, std::vector<unsigned char>& out) {
   }
 }
 
+bool nothing_in(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return value == 0.0F; });
+}
+
 std::vector<unsigned char> deflated(std::span<const float> values) {
   std::vector<unsigned char> plain;
   shuffle(values, plain);
@@ -40,12 +44,13 @@ std::size_t C2Writer::begin(const C2Band& band) {
 
 void C2Writer::take(const C2Band& band, std::size_t part) {
   if (compression_ == Compression::gzip) {
-    write(band, part, deflated(band.values_of(part)));
-  } else {
-    for (std::size_t chunk = 0; chunk < band.chunks(); ++chunk) {
-      const auto values = band.values_of(chunk);
-      write(band, chunk, {reinterpret_cast<const unsigned char*>(values.data()), values.size_bytes()});
-    }
+    const auto values = band.values_of(part);
+    if (!nothing_in(values)) write(band, part, deflated(values));
+    return;
+  }
+  for (std::size_t chunk = 0; chunk < band.chunks(); ++chunk) {
+    const auto values = band.values_of(chunk);
+    if (!nothing_in(values)) write(band, chunk, {reinterpret_cast<const unsigned char*>(values.data()), values.size_bytes()});
   }
 }
 

@@ -1,5 +1,6 @@
 // Writes the bands of C2 into square, chunked datasets: compressed by the threads that take them, handed to HDF5 chunk by chunk, as
-// they are. Chunks left of the diagonal are never written (they read as 0), so the file holds about half of the matrix.
+// they are. Chunks of zeros, such as those left of the diagonal, are never written (they read as 0), so the file holds half of the
+// matrix at most.
 #pragma once
 #include <mutex>
 

@@ -5,7 +5,9 @@
 
 namespace xpcs {
 
-FirstFrames::FirstFrames(const Partition& partition, const CorrelatorOptions& options, std::uint32_t kept) : kept_(kept), scale_(partition.pixels(), 0.0F) {
+FirstFrames::FirstFrames(const Partition& partition, const CorrelatorOptions& options, std::uint32_t kept, std::uint64_t frames)
+    : kept_(kept), scale_(partition.pixels(), 0.0F) {
+  sums_.reserve(bytes(kept, frames, partition.pixels()) / sizeof(float));  // growing would take three times as much
   for (const std::uint32_t pixel : partition.pixelOfRank) {
     const double factor = options.pixelFactor.empty() ? 1.0 : options.pixelFactor[pixel];
     scale_[pixel] = static_cast<float>(factor / options.average);

@@ -296,11 +296,12 @@ class Intake {
     const std::uint64_t held = reader_.frames();
     const std::uint64_t begin = plan_.first + 1;
     const std::string holds = settings_.input + " holds " + std::to_string(held) + " frames";
+    if (held <= plan_.first) throw Error(Code::invalid_argument, holds + ", the range from frame " + std::to_string(begin) + " on is empty");
+    if (settings_.endAtMost && fileFrames_) fileFrames_ = std::min(*fileFrames_, held - plan_.first);
     if (!reader_.openEnded() && fileFrames_ && plan_.first + *fileFrames_ > held) {
       throw Error(Code::invalid_argument, holds + (darkFrames_ > 0 ? " (darks included)" : "") + ", the range " + std::to_string(begin) + " to " +
                                               std::to_string(plan_.first + *fileFrames_) + " reaches beyond" + (shifted() ? " (it begins after the darks)" : std::string()) + "; end at " + std::to_string(held - shift()) + " or earlier");
     }
-    if (held <= plan_.first) throw Error(Code::invalid_argument, holds + ", the range from frame " + std::to_string(begin) + " on is empty");
     const std::uint64_t range = fileFrames_.value_or(held - plan_.first);
     const std::uint64_t frames = plan_.series_frames(range);
     if (frames < 2) {

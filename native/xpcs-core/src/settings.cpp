@@ -153,6 +153,7 @@ Settings resolve_settings(const Request& request) {
   if (request.type) settings.type = *request.type;
   if (request.begin) settings.begin = *request.begin;
   if (request.end) settings.end = *request.end;
+  settings.endAtMost = request.endAtMost;
   if (request.stride) settings.stride = *request.stride;
   if (request.average) settings.average = *request.average;
   if (request.dpl) settings.dpl = *request.dpl;

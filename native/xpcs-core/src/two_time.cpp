@@ -17,6 +17,8 @@ using twotime::Bin;
 using twotime::FrameStore;
 using twotime::Group;
 
+/// Of the progress, where the blocks of multi-tau two-time come after the matrix; their work grows more slowly with the frames.
+constexpr double kMatrixShare = 0.9;
 /// One row has as many values as the series has frames.
 constexpr std::uint64_t kFramesMax = 1u << 24;
 
@@ -213,7 +215,10 @@ std::vector<std::uint32_t> TwoTime::bins() const {
 
 std::uint64_t two_time_bytes(const TwoTimeSize& size) {
   const std::uint64_t F = size.frames;
-  std::uint64_t bytes = std::min(20 * size.events, std::max(F * size.pixels, 8 * size.events));
+  // A frame with many photons is a row of bytes (values: of doubles), any other a list.
+  const std::uint64_t whole = size.real ? std::max(8 * F * size.pixels, 16 * size.events) : std::max(F * size.pixels, 8 * size.events);
+  using Store = FrameStore<double>;
+  std::uint64_t bytes = std::min(20 * size.events, whole) + Store::kRowRoomBytes + Store::kListRoom * sizeof(twotime::Event<double>);
   bytes += F * (80 * size.bins + 24ull * size.threads + 64);  // four groups a bin
   if (size.chunk > 0) bytes += 2 * std::min(size.chunk, F) * (F + size.chunk) * sizeof(float) + 24 * F * size.bins;
   if (size.multitauDpl > 0) bytes += twotime::multitau_bytes(F, size.pixels, size.bins, size.multitauDpl, size.threads);
@@ -288,12 +293,18 @@ TwoTimeResult TwoTime::State::run(FrameStore<V>& kept, const TwoTimeRun& how) {
   out.normalizerFrames = scales.sgFrames;
   out.sg = std::move(scales.sg);
   out.warnings = std::move(scales.warnings);
+  const double matrixShare = !options.matrix ? 0.0 : options.multitauDpl > 0 ? kMatrixShare : 1.0;
+  TwoTimeRun part = how;
   if (options.matrix) {
     twotime::Curves curves(frames, bins.size(), options.window);
-    correlate(kept, scales, how, curves);
+    part.control = how.control.within(0, matrixShare);
+    correlate(kept, scales, part, curves);
     curves.finish(out);
   }
-  if (options.multitauDpl > 0) correlate_blocks(kept, scales, how, out.multitau);
+  if (options.multitauDpl > 0) {
+    part.control = how.control.within(matrixShare, 1);
+    correlate_blocks(kept, scales, part, out.multitau);
+  }
   return out;
 }
 

@@ -1,7 +1,5 @@
 #include "two_time_settings.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -9,6 +7,7 @@
 #include <limits>
 
 #include "c2_writer.hpp"
+#include "first_frames.hpp"
 
 namespace xpcs {
 namespace {
@@ -60,6 +59,9 @@ void read_job(const Request& request, Settings& settings) {
   if (!request.window) set.window = static_cast<std::uint32_t>(window);
 }
 
+/// Frames with larger counts are kept as lists of photons (two_time_store.hpp).
+constexpr std::int64_t kByteCount = 127;
+
 std::uint64_t first_number(const char* path) {
   std::ifstream file(path);
   std::uint64_t value = 0;
@@ -70,19 +72,6 @@ std::string gigabytes(double bytes) {
   char text[32];
   std::snprintf(text, sizeof text, bytes < 1e9 ? "%.0f MB" : "%.1f GB", bytes < 1e9 ? std::ceil(bytes / 1e6) : bytes / 1e9);
   return text;
-}
-
-/// Photons that the file can hold at most, from its size; 0 where the size does not tell (compressed HDF5).
-std::uint64_t photons_at_most(const Settings& settings) {
-  struct stat facts {};
-  if (::stat(settings.input.c_str(), &facts) != 0) return 0;
-  const auto bytes = static_cast<std::uint64_t>(facts.st_size);
-  switch (settings.format) {
-    case Format::imm: return bytes / 6;
-    case Format::rigaku: return bytes / 8;
-    case Format::ufxc: return bytes / 4;
-    default: return 0;
-  }
 }
 
 }  // namespace
@@ -122,25 +111,28 @@ void resolve_two_time(const Request& request, Settings& settings) {
   set.memoryBytes = request.memoryGb ? static_cast<std::uint64_t>(*request.memoryGb * 1e9) : memory_available() / 5 * 4;
 }
 
-std::uint64_t check_two_time_memory(const Settings& settings, const Partition& partition, std::uint64_t frames, bool dense, const Control& control) {
+std::uint64_t check_two_time_memory(const Settings& settings, const Partition& partition, const TwoTimeAhead& ahead, const Control& control) {
+  const std::uint64_t frames = ahead.frames;
   if (frames == 0) return 0;
   const TwoTimeSettings& set = settings.twoTime;
   std::uint64_t pixels = 0;
   for (const std::uint32_t label : set.bins) pixels += label <= partition.dynamicBins && label > 0 ? partition.pixelsOfDynamic[label - 1] : 0;
   const std::uint64_t cells = frames * pixels;
-  const double share = static_cast<double>(pixels) / partition.pixels();
-  const std::uint64_t most = dense ? cells : std::min(cells, static_cast<std::uint64_t>(static_cast<double>(photons_at_most(settings)) * share));
-  // Frames that store every pixel are kept as bytes; lists of photons take up to 20 bytes each.
-  std::uint64_t bytes = two_time_bytes({frames, dense ? most / 8 : most, pixels, set.bins.size(), settings.threads, set.matrix() ? C2Writer::kChunk : 0, set.blocks() ? settings.dpl : 0});
-  bytes += 16ull * partition.pixels();
+  const std::uint64_t fileFrames = frames * settings.average;
+  // Whole frames are kept as bytes, values as doubles; lists of photons, also of frames with large counts, take up to 20 bytes each.
+  const bool real = !settings.flatfield.empty() || settings.darkFrames > 0;
+  const bool rows = ahead.whole && ahead.photons.largest * settings.average <= kByteCount / 2;
+  const std::uint64_t events = rows ? cells / (real ? 2 : 8) : std::min(cells, ahead.photons.selected(fileFrames));
+  std::uint64_t bytes = two_time_bytes({frames, events, pixels, set.bins.size(), real, settings.threads, set.matrix() ? C2Writer::kChunk : 0, set.blocks() ? settings.dpl : 0});
+  bytes += 16ull * partition.pixels() + FirstFrames::bytes(ahead.firstFrames, frames, partition.pixels());
   if (settings.type == AnalysisType::both) {
-    bytes += dense ? 8 * frames * partition.pixelOfRank.size() : 8 * photons_at_most(settings);
+    bytes += 8 * (ahead.whole ? frames * partition.pixelOfRank.size() : ahead.photons.all(fileFrames));
   } else {
     bytes += settings.staticWindow == 0 ? 8ull * frames * partition.staticBins : 0;
   }
   const double file = 2.0 * static_cast<double>(frames) * static_cast<double>(frames) * static_cast<double>(set.bins.size());
   const std::string needs = "two-time of " + std::to_string(frames) + " frames, " + std::to_string(set.bins.size()) + " q bins with " + std::to_string(pixels) +
-                            " pixels: needs up to " + gigabytes(static_cast<double>(bytes)) + " of memory" + (set.matrix() ? ", C2 takes " + gigabytes(file) + " of the file" : std::string());
+                            " pixels: needs up to " + gigabytes(static_cast<double>(bytes)) + " of memory beside the reader's buffers" + (set.matrix() ? ", C2 up to " + gigabytes(file) + " of the file" : std::string());
   if (bytes > set.memoryBytes) {
     throw Error(Code::out_of_memory, needs + ", the limit is " + gigabytes(static_cast<double>(set.memoryBytes)) +
                                          "; choose fewer q bins (--q-bins), fewer frames (--average, --begin, --end)" + (set.matrix() ? ", --c2 multitau," : ",") + " or raise --memory-gb");

@@ -65,6 +65,10 @@ class FrameStore {
     std::uint32_t n = 0;         ///< photons, in either form
   };
 
+  /// Room is taken in pieces: for rows, and for lists.
+  static constexpr std::size_t kRowRoomBytes = std::size_t{1} << 22;
+  static constexpr std::size_t kListRoom = std::size_t{1} << 16;
+
   explicit FrameStore(std::uint32_t ranks) : ranks_(ranks) {}
 
   void add(std::uint32_t frame, std::uint32_t rank, V value) {
@@ -201,7 +205,7 @@ class FrameStore {
 
   Event<V>* events_room(std::size_t n) {
     if (n > arenaLeft_) {
-      arenaLeft_ = std::max<std::size_t>(n, 1u << 16);
+      arenaLeft_ = std::max<std::size_t>(n, kListRoom);
       arenas_.push_back(std::make_unique_for_overwrite<Event<V>[]>(arenaLeft_));
       arenaNext_ = arenas_.back().get();
       bytes_ += arenaLeft_ * sizeof(Event<V>);
@@ -218,7 +222,7 @@ class FrameStore {
     constexpr std::size_t kLine = 64 / sizeof(Cell);
     const std::size_t stride = ((ranks_ + kLine - 1) / kLine | 1) * kLine;
     if (rowsLeft_ == 0) {
-      rowsLeft_ = std::max<std::size_t>(1, (std::size_t{1} << 22) / (stride * sizeof(Cell)));
+      rowsLeft_ = std::max<std::size_t>(1, kRowRoomBytes / (stride * sizeof(Cell)));
       rows_.push_back(std::make_unique<Cell[]>(rowsLeft_ * stride + kLine));
       bytes_ += (rowsLeft_ * stride + kLine) * sizeof(Cell);
       const auto address = reinterpret_cast<std::uintptr_t>(rows_.back().get());

@@ -2,6 +2,7 @@
 // threads, and what the unsmoothed convention gives at few photons.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -272,5 +273,33 @@ TEST_CASE("uncorrelated Poisson frames: the unsmoothed convention is 1 off the d
     CHECK(std::abs(none - 1) < std::max(0.01, 3 * scatter));
     // The share of frames without photons scatters too.
     CHECK(std::abs(symmetric - row.symmetric) < 0.03);
+  }
+}
+
+TEST_CASE("progress goes from 0 to 1 once, with the matrix, its blocks, or both") {
+  std::mt19937 random(31);
+  const Partition part = rings(6, 5, 3, 1);
+  const Photons photons = random_photons(random, 90, 30, 400, 2);
+  for (const auto& [matrix, dpl] : {std::pair{true, 0U}, std::pair{false, 2U}, std::pair{true, 2U}}) {
+    TwoTimeOptions options;
+    options.bins = {1, 2, 3};
+    options.matrix = matrix;
+    options.multitauDpl = dpl;
+    TwoTime twoTime(part, options);
+    twoTime.push(photons.frame, photons.pixel, photons.count);
+    twoTime.set_frames(90);
+    std::vector<double> fractions;
+    TwoTimeRun how;
+    how.chunk = 16;
+    how.control.progress = [&](Stage stage, double fraction) {
+      CHECK(stage == Stage::correlating);
+      fractions.push_back(fraction);
+    };
+    (void)twoTime.run(how);
+    CHECK(fractions.size() >= 3);
+    CHECK(std::is_sorted(fractions.begin(), fractions.end()));
+    CHECK(fractions.front() > 0);
+    CHECK(fractions.back() == doctest::Approx(1).epsilon(1e-12));
+    CHECK(std::count_if(fractions.begin(), fractions.end(), [](double fraction) { return fraction > 0.999; }) == 1);
   }
 }

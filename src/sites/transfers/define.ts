@@ -10,6 +10,7 @@
  *   said that the lease is still this attempt's (promise P5).
  */
 import type { FileRef, JobId, OutputFile } from "../../core/job.js";
+import type { FileAccess } from "../result-access.js";
 
 export interface StageIn {
   readonly refs: readonly FileRef[];
@@ -39,6 +40,8 @@ export interface StageOut {
   readonly local: OutputFile;
   /** From `inspect`: only that file may be replaced. */
   readonly seen: string | null;
+  /** Group and mode that the file has from the moment on at which it is seen. */
+  readonly access: FileAccess;
   /** Resolves when the lease is confirmed current. @throws STALE_LEASE · CANCELED */
   readonly confirm: () => Promise<void>;
   readonly signal: AbortSignal;

@@ -2,7 +2,8 @@
  * The same file system at the submitter and at the site: inputs are used in place, the result is linked into place.
  *
  * Publishing against completing. The result is computed and digested in the attempt's folder, then:
- *   1. it is put beside its final name as `.NAME.JOB.EPOCH.partial` (a hard link, or a copy that is digested again), synced;
+ *   1. it is put beside its final name as `.NAME.JOB.EPOCH.partial` (a hard link, or a copy that is digested again), gets its group and mode,
+ *      and is synced;
  *   2. `confirm`: central says that the lease is current;
  *   3. a note `.NAME.JOB.published` with epoch and digest is renamed into place beside it, synced;
  *   4. the partial file gets its final name: `link`, which fails when the name is taken, or with overwrite `rename`,
@@ -80,14 +81,20 @@ function unfinishedNotePath(destination: Destination, epoch: number): string {
 async function writeNote(destination: Destination, note: Note): Promise<void> {
   const path = notePath(destination);
   const temporary = unfinishedNotePath(destination, note.epoch);
-  const handle = await open(temporary, "w", 0o600);
   try {
-    await handle.writeFile(JSON.stringify(note));
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(temporary, "w", 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(note));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // A full disk still has room for names.
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path);
   await syncPath(dirname(path));
 }
 
@@ -132,7 +139,26 @@ async function place(request: StageOut, partial: string): Promise<void> {
     if (copied.sha256 !== request.local.sha256)
       throw new XpcsError("CHECKSUM_MISMATCH", `the copy ${partial} differs from ${request.local.path}: is the disk sound?`);
   }
-  await syncPath(partial);
+  await giveAccess(partial, request);
+}
+
+/** Group before mode, because a change of the group may take rights away. Synced also when there is nothing to give. */
+async function giveAccess(partial: string, { access: { group, mode }, destination }: StageOut): Promise<void> {
+  // Not through a link that somebody who may write the folder has put in its place.
+  const file = await open(partial, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    if (group !== undefined) await file.chown((await file.stat()).uid, group);
+    if (mode !== undefined) await file.chmod(mode);
+    await file.sync();
+  } catch (error) {
+    if (systemCode(error) !== "EPERM") throw error;
+    throw new XpcsError(
+      "IO_FAILED",
+      `${destination.ref.path} cannot be given to group ${group}: the file system does not let this site's user`,
+    );
+  } finally {
+    await file.close();
+  }
 }
 
 /** Step 4: the final name. Answers with an earlier publication of the job if that got there first. */
@@ -167,16 +193,15 @@ async function publish(request: StageOut): Promise<OutputFile> {
     const earlier = await earlierPublication(destination, before);
     if (earlier) return earlier;
     await writeNote(destination, { job: destination.job, epoch, bytes: local.bytes, sha256: local.sha256 });
-    try {
-      const output = await name(request, partial, before);
-      await syncPath(dirname(destination.ref.path));
-      // The published file must not have a second name through which it could be written.
-      await rm(local.path, { force: true });
-      return output;
-    } catch (error) {
-      if (isCode(error, "ALREADY_EXISTS")) await rm(notePath(destination), { force: true });
+    const output = await name(request, partial, before).catch(async (error: unknown) => {
+      // Nothing has the final name by this attempt, so there is nothing to note.
+      if ((await readNote(destination))?.epoch === epoch) await rm(notePath(destination), { force: true });
       throw error;
-    }
+    });
+    await syncPath(dirname(destination.ref.path));
+    // The published file must not have a second name through which it could be written.
+    await rm(local.path, { force: true });
+    return output;
   } finally {
     await rm(partial, { force: true });
   }

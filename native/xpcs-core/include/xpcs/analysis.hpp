@@ -30,6 +30,7 @@ struct Request {
   std::optional<std::string> input, qmap, job, metadata;
   std::optional<AnalysisType> type;
   std::optional<std::uint64_t> begin, end;  ///< 1-based, inclusive, counted in the file
+  bool endAtMost = false;  ///< an end beyond that of the file is its end; otherwise an error, or frames without photons where the format has no number of frames
   std::optional<std::uint32_t> stride, average, dpl, threads;
   bool g2out = false;
   bool leverage = false;  ///< also find the pixels that pull g2
@@ -91,6 +92,7 @@ struct Settings {
   std::vector<std::int32_t> dqmap, sqmap;  ///< [height * width] of the data
   std::uint64_t begin = 1;
   std::optional<std::uint64_t> end;
+  bool endAtMost = false;
   std::uint32_t stride = 1, average = 1, dpl = 4;
   std::uint32_t partials = 0;  ///< time windows with a g2 of their own
   std::uint32_t staticWindow = 0;  ///< 0: a tenth of the series

@@ -17,6 +17,12 @@ struct Control {
   void report(Stage stage, double fraction) const {
     if (progress) progress(stage, fraction);
   }
+  /// The same for a part of the work: its progress from 0 to 1 goes from `from` to `to`. Lives no longer than this one.
+  [[nodiscard]] Control within(double from, double to) const {
+    Control part = *this;
+    if (progress) part.progress = [this, from, to](Stage stage, double fraction) { progress(stage, from + fraction * (to - from)); };
+    return part;
+  }
   void tell(const std::string& text) const {
     if (note) note(text);
   }

@@ -123,6 +123,7 @@ class TwoTime final : public FrameSink {
 /// What the memory of a two-time analysis depends on.
 struct TwoTimeSize {
   std::uint64_t frames, events, pixels, bins;  ///< events and pixels of the selected bins
+  bool real;                  ///< values, not counts
   unsigned threads;
   std::uint64_t chunk;        ///< of the matrix; 0: no matrix
   std::uint32_t multitauDpl;  ///< 0: no multi-tau two-time

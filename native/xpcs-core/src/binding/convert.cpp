@@ -126,6 +126,7 @@ Request to_request(const Napi::Object& from) {
   request.type = word(options, "type", kTypes);
   request.begin = number<std::uint64_t>(options, "begin");
   request.end = number<std::uint64_t>(options, "end");
+  request.endAtMost = flag(from, "endAtMost");
   request.stride = number<std::uint32_t>(options, "stride");
   request.average = number<std::uint32_t>(options, "average");
   request.dpl = number<std::uint32_t>(options, "dpl");

@@ -1,0 +1,165 @@
+/**
+ * The state as records, which a checkpoint writes and a restart reads back; and what has changed since the last one. Which events change what is
+ * reduce.ts's.
+ */
+import { XpcsError } from "../core/errors.js";
+import type { JobId, SiteName } from "../core/job.js";
+import { addJob, dropJobs, type JobRecord, type KeyRecord, type SiteRecord, type State } from "./state.js";
+
+/** Name and value of one record. */
+export type StateRecord = readonly [name: string, value: unknown];
+
+const jobName = (index: number) => `job/${String(index).padStart(12, "0")}`;
+const keyName = (key: string) => `key/${key}`;
+const siteName = (site: SiteName) => `site/${site}`;
+/** The record of how many there are; absent in checkpoints of before it. */
+export const COUNTS = "state/counts";
+
+/** Names of entries of the archive. Ids grow, so jobs are in the order of submission. */
+export const archivedJob = (id: JobId) => `job/${id}`;
+export const archivedKey = (key: string) => `key/${key}`;
+
+/** What changed since the last checkpoint; reduce.ts fills it. */
+export interface Dirty {
+  readonly jobs: Set<JobId>;
+  readonly keys: Set<string>;
+  readonly sites: Set<SiteName>;
+  /** Names of records that are no more. */
+  readonly gone: Set<string>;
+  /** Names and values of what goes into the archive. */
+  readonly archive: Map<string, unknown>;
+  /** Names of what leaves the archive. */
+  readonly unarchive: Set<string>;
+}
+
+/** Nothing has changed. */
+export function noDirty(): Dirty {
+  return { jobs: new Set(), keys: new Set(), sites: new Set(), gone: new Set(), archive: new Map(), unarchive: new Set() };
+}
+
+/** What a checkpoint writes. */
+export interface CheckpointChanges {
+  readonly records: readonly StateRecord[];
+  readonly gone: readonly string[];
+  readonly archive: readonly StateRecord[];
+  readonly unarchive: readonly string[];
+}
+
+interface Counts {
+  /** Place of the next job in the order of submission, and when the one before it was submitted. */
+  readonly next: number;
+  readonly lastMs: number;
+  readonly jobs: number;
+  readonly archived: number;
+}
+
+function countsOf({ order, jobs, archived }: State): Counts {
+  return { next: order.end, lastMs: order.lastMs, jobs: jobs.size, archived };
+}
+
+/** What is to be written of everything in `dirty`, over the last checkpoint. */
+export function checkpointChanges(state: State, dirty: Dirty): CheckpointChanges {
+  const records: StateRecord[] = [[COUNTS, countsOf(state)]];
+  for (const id of dirty.jobs) {
+    const job = state.jobs.get(id);
+    if (job !== undefined) records.push([jobName(job.index), job]);
+  }
+  for (const key of dirty.keys) {
+    const known = state.keys.get(key);
+    if (known !== undefined) records.push([keyName(key), known]);
+  }
+  for (const name of dirty.sites) records.push([siteName(name), state.sites.get(name)]);
+  return { records, gone: [...dirty.gone], archive: [...dirty.archive], unarchive: [...dirty.unarchive] };
+}
+
+/** All records of the state, by name. */
+export function allRecords(state: State): Map<string, unknown> {
+  const records = new Map<string, unknown>();
+  if (state.sequence > 0) records.set(COUNTS, countsOf(state));
+  for (const job of state.jobs.values()) records.set(jobName(job.index), job);
+  for (const [key, known] of state.keys) records.set(keyName(key), known);
+  for (const [name, site] of state.sites) records.set(siteName(name), site);
+  return records;
+}
+
+/**
+ * Takes jobs that have ended out of the state, and the keys of which no job is left: into the archive or, with `forget`, away.
+ *
+ * @param forget the keys that shall not be known any more; others that become free go into the archive
+ */
+export function retireJobs(state: State, jobs: readonly JobRecord[], dirty: Dirty | undefined, forget?: ReadonlySet<string>): void {
+  dropJobs(state, jobs);
+  for (const job of jobs) {
+    dirty?.jobs.delete(job.id);
+    dirty?.gone.add(jobName(job.index));
+    if (forget === undefined) dirty?.archive.set(archivedJob(job.id), job);
+  }
+  for (const key of new Set(jobs.map((job) => job.key ?? ""))) {
+    const known = state.keys.get(key);
+    if (known === undefined || known.jobs.some((id) => state.jobs.has(id))) continue;
+    state.keys.delete(key);
+    dirty?.keys.delete(key);
+    dirty?.gone.add(keyName(key));
+    if (!forget?.has(key)) dirty?.archive.set(archivedKey(key), known);
+  }
+}
+
+const lacks = (what: string) => new XpcsError("CORRUPT_DATA", `the ledger's checkpoint lacks ${what}: restore a backup`);
+
+const placeOf = ({ queued, changed }: JobRecord) => queued ?? changed;
+
+/**
+ * Puts the records of a checkpoint back into an empty state. They come sorted by name, so jobs come in the order of submission.
+ *
+ * @throws CORRUPT_DATA a job is missing or a record is of no known kind
+ */
+export class Restoring {
+  readonly #state: State;
+  readonly #ready: JobRecord[] = [];
+  #counts: Counts | null = null;
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  add([name, value]: StateRecord): void {
+    const kind = name.slice(0, name.indexOf("/"));
+    if (kind === "job") this.#job(value as JobRecord);
+    else if (kind === "key") this.#key(name.slice(keyName("").length), value as KeyRecord);
+    else if (kind === "site") this.#state.sites.set((value as SiteRecord).name, value as SiteRecord);
+    else if (name === COUNTS) this.#counts = value as Counts;
+    else {
+      throw new XpcsError("CORRUPT_DATA", `the ledger's checkpoint has an unknown record "${name}": restore a backup, or upgrade central`);
+    }
+  }
+
+  #job(job: JobRecord): void {
+    const { order } = this.#state;
+    if (job.index < order.end) throw lacks("the order of its jobs");
+    order.skipTo(job.index, order.lastMs);
+    addJob(this.#state, job, false);
+    if (job.state === "ready") this.#ready.push(job);
+  }
+
+  #key(key: string, known: KeyRecord): void {
+    this.#state.keys.set(key, known);
+    for (const id of known.jobs) {
+      const job = this.#state.jobs.get(id);
+      // Records of before this field have none; the others get the one copy of the string.
+      if (job !== undefined) (job as { key?: string }).key = key;
+    }
+  }
+
+  /** After the last record. */
+  end(): void {
+    const { jobs, order, ready } = this.#state;
+    const { size } = jobs;
+    const counts = this.#counts ?? { next: size, lastMs: 0, jobs: size, archived: 0 };
+    if (size !== counts.jobs || order.end > counts.next) throw lacks(`jobs: it has ${size} of ${Math.max(counts.jobs, order.end)}`);
+    order.skipTo(counts.next, counts.lastMs);
+    this.#state.archived = counts.archived;
+    // Ready jobs queue by the time at which they became ready, which the order of submission does not tell.
+    this.#ready.sort((a, b) => placeOf(a) - placeOf(b) || a.index - b.index);
+    for (const job of this.#ready) ready.add(job.id, job.spec);
+  }
+}

@@ -1,0 +1,135 @@
+/** A site with a settings file, as a process: what its results get, and where its jobs may go. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import h5wasm from "h5wasm/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseSettings } from "../../src/cli/settings-file.js";
+import type { JobView, Work } from "../../src/core/job.js";
+import { writeQmap } from "../../src/demo/sample-files.js";
+import { SITE_SETTINGS } from "../../src/sites/site-settings.js";
+import { type Facility, startFacility } from "../chaos/processes.js";
+import { nexusSample } from "../xpcs/nexus-sample.js";
+import { startXpcs } from "./xpcs-process.js";
+
+let facility: Facility;
+const file = (name: string) => join(facility.folder, name);
+const out = (name: string) => `${file("results")}/${name}`;
+
+beforeAll(async () => {
+  facility = await startFacility();
+  const apps = {
+    write: {
+      argv: ["/bin/sh", "-c", 'cat "$1" > "$2"', "sh", "{in}", "{out}"],
+      parameters: { in: { type: "input" }, out: { type: "output" } },
+    },
+  };
+  writeFileSync(file("apps.json"), JSON.stringify(apps));
+  for (const name of ["data", "results", "secret"]) mkdirSync(file(name));
+  writeFileSync(file("data/in.txt"), "input");
+  writeFileSync(file("secret/key"), "secret");
+  symlinkSync(file("secret/key"), file("data/link.txt"));
+  const roots = { read: [file("data")], write: [file("results")] };
+  const settings = { roots, results: { mode: "0640", groups: { "2026-3/smith": "games", "2026-3/jones": "no-such-group" } } };
+  writeFileSync(file("settings.json"), JSON.stringify(settings));
+  await facility.startSite("here", 1, ["--apps", file("apps.json"), "--settings", file("settings.json")]);
+});
+afterAll(() => facility.end());
+
+async function run(work: Work, experiment: string): Promise<JobView> {
+  const { jobs } = await facility.client.submit({ jobs: [{ work, experiment, tags: {}, attemptsMax: 1 }] });
+  return (await facility.client.wait(jobs))[0]!;
+}
+
+function ended(path: string, experiment: string, input = file("data/in.txt")): Promise<JobView> {
+  const files = { inputs: { in: { path: input } }, outputs: { out: { path } } };
+  return run({ app: "write", parameters: {}, ...files, overwrite: false }, experiment);
+}
+
+describe("results", () => {
+  it.runIf(process.geteuid!() === 0)("have the group of their experiment, and the mode", async () => {
+    expect(await ended(file("results/smith.txt"), "2026-3/smith")).toMatchObject({ state: "finished" });
+    const { gid, mode } = statSync(file("results/smith.txt"));
+    expect([gid, mode & 0o777]).toEqual([60, 0o640]);
+    expect(await ended(file("results/other.txt"), "2026-3/other")).toMatchObject({ state: "finished" });
+    expect(statSync(file("results/other.txt")).gid).toBe(process.getegid!());
+  });
+
+  it("of an experiment whose group this site cannot give are refused at once, with the reason", async () => {
+    expect(await ended(file("results/jones.txt"), "2026-3/jones")).toMatchObject({
+      state: "failed",
+      attempts: [{ code: "REFUSED" }],
+      reason: expect.stringContaining("results of 2026-3/jones to the group no-such-group, and there is no such group here"),
+    });
+  });
+});
+
+describe("paths", () => {
+  const refusal = (text: string) => ({ state: "failed", attempts: [{ code: "REFUSED" }], reason: expect.stringContaining(text) });
+
+  it("outside the roots are refused at once, and nothing is read or written", async () => {
+    const out = file("results/refused.txt");
+    expect(await ended(out, "2026-3/other", file("secret/key"))).toMatchObject(refusal("is not in the folders that jobs may read"));
+    expect(await ended(out, "2026-3/other", file("data/link.txt"))).toMatchObject(refusal("leads out of the folders that jobs may read"));
+    expect(await ended(file("data/new.txt"), "2026-3/other")).toMatchObject(refusal("is not in the folders that jobs may write"));
+    expect(readdirSync(file("data")).sort()).toEqual(["in.txt", "link.txt"]);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it("with .. are refused by central already", async () => {
+    await expect(ended(out("../escaped.txt"), "2026-3/other")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(ended(out("a.txt"), "2026-3/other", `${file("data")}/../secret/key`)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("that a detector file names itself are held to the roots too", async () => {
+    await h5wasm.ready;
+    const { sample } = nexusSample(file("data"), false);
+    const { height, width } = sample.detector;
+    const frames = {
+      name: "data",
+      data: new Uint16Array(20 * height * width).fill(1),
+      shape: [20, height, width],
+      chunks: [1, height, width],
+    };
+    for (const place of ["data", "secret"]) {
+      const part = new h5wasm.File(file(`${place}/part.h5`), "w");
+      part.create_dataset(frames);
+      part.close();
+      const master = new h5wasm.File(file(`data/${place}_master.h5`), "w");
+      master
+        .create_group("entry")
+        .create_group("data")
+        .create_external_link(file(`${place}/part.h5`), "/data", "data_000001");
+      master.close();
+    }
+    const qmap = file("data/qmap.hdf");
+    await writeQmap(qmap, sample);
+    const work = (place: string): Work => ({
+      app: "xpcs.corr",
+      input: { path: file(`data/${place}_master.h5`) },
+      qmap: { path: qmap },
+      out: { path: file(`results/${place}.hdf`) },
+      overwrite: false,
+      options: { frameTimeS: 1e-3 },
+    });
+    expect(await run(work("data"), "2026-3/other")).toMatchObject({ state: "finished" });
+    expect(await run(work("secret"), "2026-3/other")).toMatchObject(refusal(`${file("secret/part.h5")} is not in the folders`));
+  });
+});
+
+describe("examples/site-settings.json", () => {
+  it("is one", () => {
+    const text = readFileSync(new URL("../../examples/site-settings.json", import.meta.url), "utf8");
+    expect(parseSettings(SITE_SETTINGS, text, "the example").results.mode).toBe(0o640);
+  });
+});
+
+describe("a settings file that is wrong", () => {
+  it("keeps the site from starting, with its place", async () => {
+    writeFileSync(file("wrong.json"), '{"results": {"mode": "rw"}}');
+    const args = ["site", "--central", facility.url, "--token", "t", "--name", "x", "--work", file("work"), "--settings"];
+    const { code, stderr } = await startXpcs([...args, file("wrong.json")], {}).result;
+    expect(code).toBe(2);
+    expect(stderr).toContain("wrong.json: results.mode: must be an octal mode");
+    expect((await startXpcs([...args, file("none.json")], {}).result).stderr).toContain("none.json cannot be read");
+  });
+});

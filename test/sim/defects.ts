@@ -1,0 +1,173 @@
+/** Planted defects: the product with one thing wrong, each of which the simulation must find. The test of the tests. */
+import { XpcsError } from "../../src/core/errors.js";
+import type { LedgerEvent } from "../../src/ledger/events.js";
+import type { EventStore } from "../../src/ledger/store.js";
+import { soonest } from "../../src/router/policies/soonest.js";
+import { sharedPath } from "../../src/sites/transfers/shared-path.js";
+import { type Decide, plantRules } from "./mounts.js";
+import type { PromiseName } from "./promises.js";
+import type { Replacements } from "./world.js";
+
+export interface Defect {
+  readonly name: string;
+  /** Promises of which any may be the first that is seen broken. */
+  readonly breaks: readonly PromiseName[];
+  readonly replacements?: Replacements;
+  /** Puts it in; the answer takes it out again. */
+  readonly plant?: () => () => void;
+}
+
+function rules(replace: (real: Decide) => Decide): () => () => void {
+  return () => {
+    plantRules(replace);
+    return () => plantRules(null);
+  };
+}
+
+/** A store that differs in some methods. */
+function altered(store: EventStore, methods: Partial<EventStore>): EventStore {
+  return Object.assign(Object.create(store) as EventStore, methods);
+}
+
+function without(events: ReturnType<Decide>, drop: (event: LedgerEvent) => boolean): ReturnType<Decide> {
+  return events instanceof XpcsError ? events : events.filter((event) => !drop(event));
+}
+
+export const DEFECTS: readonly Defect[] = [
+  {
+    name: "a completion under an old epoch is taken",
+    breaks: ["P3"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (command.type !== "complete" || !(decision instanceof XpcsError) || decision.code !== "STALE_LEASE") return decision;
+      const { lease, outputs, summary, runMs } = command;
+      if (state.jobs.get(lease.job)?.state !== "leased") return decision;
+      return [{ type: "completed", at: now, job: lease.job, epoch: lease.epoch, outputs, summary, runMs }];
+    }),
+  },
+  {
+    name: "a completion that is repeated is recorded again",
+    breaks: ["P3"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (command.type !== "complete" || decision instanceof XpcsError || decision.length > 0) return decision;
+      const { lease, outputs, summary, runMs } = command;
+      return [{ type: "completed", at: now, job: lease.job, epoch: lease.epoch, outputs, summary, runMs }];
+    }),
+  },
+  {
+    name: "a key that is used again makes jobs again",
+    breaks: ["P1", "P2"],
+    plant: rules((real) => (state, command, now) => {
+      if (command.type !== "submit") return real(state, command, now);
+      const keys = new Map(state.keys);
+      keys.delete(command.key);
+      return real({ ...state, keys }, command, now);
+    }),
+  },
+  {
+    name: "a submission is answered before it is on the disk",
+    breaks: ["P1", "P2"],
+    replacements: {
+      store: (store) =>
+        altered(store, {
+          append: async (events) => void store.append(events).catch(() => {}),
+        }),
+    },
+  },
+  {
+    name: "a checkpoint leaves keys out",
+    breaks: ["P1", "P2", "P6"],
+    replacements: {
+      store: (store) =>
+        altered(store, {
+          checkpoint: (at, changes) =>
+            store.checkpoint(at, { ...changes, records: changes.records.filter(([name]) => !name.startsWith("key/")) }),
+        }),
+    },
+  },
+  {
+    name: "an event is not written",
+    breaks: ["P3", "P6"],
+    replacements: {
+      store: (store) =>
+        altered(store, {
+          append: (events) => store.append(events.filter(({ type }) => type !== "modified")),
+        }),
+    },
+  },
+  {
+    name: "leases never expire",
+    breaks: ["P4"],
+    plant: rules((real) => (state, command, now) => (command.type === "expire" ? [] : real(state, command, now))),
+  },
+  {
+    name: "a restarted central forgets when its leases end",
+    breaks: ["P4"],
+    replacements: {
+      central: (central) => {
+        for (const id of central.state.jobs.keys()) central.terms.drop(id);
+      },
+    },
+  },
+  {
+    name: "a cancel is acknowledged and forgotten",
+    breaks: ["P1"],
+    plant: rules(
+      (real) => (state, command, now) =>
+        without(real(state, command, now), ({ type }) => command.type === "cancel" && (type === "cancelRequested" || type === "canceled")),
+    ),
+  },
+  {
+    name: "attempts have no limit",
+    breaks: ["P3", "P4"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (decision instanceof XpcsError || command.type !== "fail") return decision;
+      return decision
+        .filter(({ type }) => type === "attemptEnded")
+        .map((event) => (event.type === "attemptEnded" && event.next === "fail" ? { ...event, next: "retry", notBefore: now } : event));
+    }),
+  },
+  {
+    name: "a waiting job does not say what it waits for",
+    breaks: ["P7"],
+    replacements: {
+      policy: {
+        name: "silent",
+        choose(job, sites, now) {
+          const choice = soonest.choose(job, sites, now);
+          return choice.action === "wait" ? { ...choice, reason: "" } : choice;
+        },
+      },
+    },
+  },
+  {
+    name: "a site does not hear that its lease is lost",
+    breaks: ["P5"],
+    replacements: {
+      source: (source) => ({
+        ...source,
+        join: async (request) => {
+          const { news, ...rest } = await source.join(request);
+          return { ...rest, news: { ...news, lost: [] } };
+        },
+        renew: async (request) => {
+          const { news } = await source.renew(request);
+          return { news: { ...news, lost: [] } };
+        },
+      }),
+    },
+  },
+  {
+    name: "a site publishes without asking whether its lease is current",
+    breaks: ["P5"],
+    plant: () => {
+      const real = sharedPath.stageOut;
+      sharedPath.stageOut = (request) => real({ ...request, confirm: async () => {} });
+      return () => {
+        sharedPath.stageOut = real;
+      };
+    },
+  },
+];

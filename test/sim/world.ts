@@ -1,0 +1,284 @@
+/**
+ * The world of a simulation: the real central over a disk that can lose what it has not synced, real sites with real attempts over files in
+ * memory and kernels that only wait, real clients; all on virtual time, from one seed. What goes wrong in it is faults.ts, what it is asked
+ * workload.ts, and what must hold promises.ts.
+ */
+import { AttemptLogs } from "../../src/actors/attempt-logs.js";
+import { Central, type CentralOptions } from "../../src/actors/central.js";
+import { guardLink } from "../../src/actors/gate.js";
+import { createIdSource } from "../../src/actors/ids.js";
+import { sleep } from "../../src/core/clock.js";
+import { XpcsError } from "../../src/core/errors.js";
+import type { Logger } from "../../src/core/log.js";
+import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
+import { VERSION } from "../../src/core/version.js";
+import { Ledger, loadState } from "../../src/ledger/ledger.js";
+import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
+import type { EventStore } from "../../src/ledger/store.js";
+import { soonest } from "../../src/router/policies/soonest.js";
+import type { KernelRun } from "../../src/sites/kernel-host.js";
+import type { KernelPool } from "../../src/sites/kernel-pool.js";
+import { runSite } from "../../src/sites/site.js";
+import { openSession } from "../../src/wire/connect.js";
+import { type Reconnecting, reconnecting } from "../../src/wire/reconnecting.js";
+import { openDoor } from "../actors/support.js";
+import { type VirtualClock, virtualClock } from "../actors/virtual-clock.js";
+import { seeded } from "../ledger/world.js";
+import { mountFiles, SimFiles } from "./files.js";
+import { Network } from "./network.js";
+import { SimProcess } from "./process.js";
+
+export const SITE_NAMES = ["a", "b", "c"] as const;
+const SLOTS = 2;
+
+/** Parts of the product that a planted defect replaces; each absent in the product itself. */
+export interface Replacements {
+  readonly ledger?: (ledger: Ledger) => void;
+  readonly store?: (store: EventStore) => EventStore;
+  readonly central?: (central: Central) => void;
+  readonly policy?: CentralOptions["policy"];
+  /** The site's view of central. */
+  readonly source?: (source: WorkSource) => WorkSource;
+  /** What a client sends. */
+  readonly client?: (api: ClientApi) => ClientApi;
+}
+
+/** Bytes that got their final name. */
+export interface Publication {
+  readonly path: string;
+  readonly text: string;
+  /** Central had said that the lease is current, asked after the bytes were made. */
+  readonly confirmed: boolean;
+}
+
+/** Checkpoints come after any commit, so that crashes find them half done. */
+class CheckpointingLedger extends Ledger {
+  rng: () => number = () => 1;
+  override async commit(): Promise<void> {
+    await super.commit();
+    if (this.rng() < 0.05) await this.checkpoint();
+  }
+}
+
+export class World {
+  readonly clock: VirtualClock = virtualClock(undefined, 1);
+  readonly files = new SimFiles();
+  readonly network: Network;
+  readonly marks = new Set<string>();
+  readonly publications: Publication[] = [];
+  /** Texts that kernels made (`job epoch process`), and when, ms. */
+  readonly made = new Map<string, number>();
+  /** What central last said of a lease, by `job epoch process`: when it was asked, or that the lease is lost. */
+  readonly #renewed = new Map<string, number | "lost">();
+  store: MemoryStore;
+  central: Central | null = null;
+  centralProcess: SimProcess | null = null;
+  readonly sites = new Map<string, SimProcess>();
+  /** Set by a fault: the next write of the ledger is cut short, and central with it. */
+  crashInWrite: { downMs: number } | null = null;
+  /** The time of faults is over. */
+  peace = false;
+  /** Sites that never come back. */
+  readonly retired = new Set<string>();
+  readonly #seed: number;
+  readonly #replacements: Replacements;
+  #streams = 0;
+  #runs = 0;
+
+  constructor(seed: number, replacements: Replacements = {}) {
+    this.#seed = seed;
+    this.#replacements = replacements;
+    this.network = new Network(this.stream(), (what) => this.marks.add(what));
+    this.store = memoryStore(() => this.#sync());
+    for (const folder of ["/data", "/out", ...SITE_NAMES.map((name) => `/sites/${name}`)]) this.files.folder(folder);
+    for (const name of ["in.bin", "q.hdf"]) this.files.write(`/data/${name}`, name);
+    this.files.onPublish = (path, text) => {
+      const askedMs = this.#renewed.get(text) ?? "lost";
+      const madeMs = this.made.get(text) ?? Number.POSITIVE_INFINITY;
+      this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs });
+    };
+    mountFiles(this.files);
+  }
+
+  /** Random numbers of one part of the world: what another part draws does not move them. */
+  stream(): () => number {
+    this.#streams += 1;
+    return seeded(this.#seed * 1_000_003 + this.#streams * 7919);
+  }
+
+  #logger(): Logger {
+    const log = (event: string) => void this.marks.add(event);
+    return { info: log, warn: log, error: log };
+  }
+
+  /** A synced write takes some ms. */
+  async #sync(): Promise<void> {
+    const process = this.centralProcess!;
+    const takes = 1 + process.rng() * 8;
+    if (this.crashInWrite !== null) {
+      const { downMs } = this.crashInWrite;
+      this.crashInWrite = null;
+      this.marks.add("central crashed in a write");
+      this.clock.after(takes * process.rng(), () => {
+        this.crashCentral();
+        this.clock.after(downMs, () => void this.startCentral());
+      });
+    }
+    await sleep(process.clock, takes);
+  }
+
+  async startCentral(): Promise<void> {
+    if (this.centralProcess !== null) return;
+    this.#runs += 1;
+    const process = new SimProcess(`central#${this.#runs}`, this.clock, this.stream());
+    this.centralProcess = process;
+    await process.run(async () => {
+      const store = this.#replacements.store?.(this.store) ?? this.store;
+      const ledger = new CheckpointingLedger(store, await loadState(store));
+      if (!process.alive) return;
+      ledger.rng = process.rng;
+      this.#replacements.ledger?.(ledger);
+      const randomBytes = (size: number) => Uint8Array.from({ length: size }, () => Math.floor(process.rng() * 256));
+      const central = new Central({
+        ledger,
+        policy: this.#replacements.policy ?? soonest,
+        clock: process.clock,
+        logger: this.#logger(),
+        newJobId: createIdSource(randomBytes),
+        logs: new AttemptLogs("/nowhere"),
+        incarnation: process.name,
+        onDead: () => {},
+      });
+      this.#replacements.central?.(central);
+      central.start();
+      this.central = central;
+    });
+  }
+
+  /** Central is gone at once; of what was not synced a part is kept. */
+  crashCentral(): void {
+    const process = this.centralProcess;
+    if (process === null) return;
+    process.kill();
+    this.store = this.store.crash(Math.floor(process.rng() * 2));
+    this.central = null;
+    this.centralProcess = null;
+    this.network.gone(process);
+  }
+
+  /** The link of a process to central, guarded there as every link is. */
+  #dial(peer: string, process: SimProcess, role: "site" | "operator") {
+    const { central, centralProcess } = this;
+    const { near, far } = this.network.dial(peer, process, central === null ? null : centralProcess);
+    if (far !== null)
+      centralProcess!.run(() =>
+        guardLink(far, { central: central!, ...openDoor(role, central!), clock: centralProcess!.clock, logger: this.#logger(), peer }),
+      );
+    return near;
+  }
+
+  /** A process that calls central for as long as it takes. */
+  startClient(name: string): { process: SimProcess; api: Reconnecting<ClientApi> } {
+    const process = new SimProcess(name, this.clock, this.stream());
+    const { clock, rng } = process;
+    const dial = async () => {
+      const options = { token: "t", version: VERSION, party: "client", clock } as const;
+      const connection = await openSession<ClientApi>(this.#dial(name, process, "operator"), CLIENT_API_METHODS, options);
+      return { ...connection, remote: this.#replacements.client?.(connection.remote) ?? connection.remote };
+    };
+    return { process, api: process.run(() => reconnecting<ClientApi>({ dial, clock, rng, logger: this.#logger() })) };
+  }
+
+  startSite(name: string): void {
+    if (this.sites.get(name)?.alive || this.retired.has(name)) return;
+    this.#runs += 1;
+    const process = new SimProcess(`${name}#${this.#runs}`, this.clock, this.stream());
+    this.sites.set(name, process);
+    const { clock, rng } = process;
+    const dial = async () => {
+      const options = { token: "t", version: VERSION, party: "site", clock } as const;
+      const connection = await openSession<WorkSource>(this.#dial(name, process, "site"), WORK_SOURCE_METHODS, options);
+      const source = this.#overheard(connection.remote, process);
+      return { ...connection, remote: this.#replacements.source?.(source) ?? source };
+    };
+    process.run(() => {
+      const site = runSite({
+        name,
+        instance: process.name,
+        host: "sim",
+        slots: SLOTS,
+        threadsPerSlot: 1,
+        apps: ["xpcs.noop", "xpcs.corr"],
+        commands: {},
+        access: { of: async () => ({}) },
+        roots: null,
+        capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
+        workDir: `/sites/${name}`,
+        dial,
+        kernels: this.#kernels(process),
+        clock,
+        logger: this.#logger(),
+        rng,
+        onRefused: () => this.marks.add("a site's name was taken"),
+      });
+      // A predecessor that looks alive for too long ends it, as it would the command; a supervisor starts it again.
+      site.ended.catch(() => {
+        if (!process.alive) return;
+        process.kill();
+        this.network.gone(process);
+        this.clock.after(2_000, () => this.startSite(name));
+      });
+    });
+  }
+
+  /** Listens to what central says of leases. */
+  #overheard(source: WorkSource, { name, clock }: SimProcess): WorkSource {
+    return {
+      ...source,
+      renew: async (request) => {
+        const sentMs = clock.monotonicMs();
+        const answer = await source.renew(request);
+        const lost = new Set(answer.news.lost.map(({ job, epoch }) => `${job} ${epoch}`));
+        for (const { job, epoch } of request.held)
+          this.#renewed.set(`${job} ${epoch} ${name}`, lost.has(`${job} ${epoch}`) ? "lost" : sentMs);
+        return answer;
+      },
+    };
+  }
+
+  /** Its machine's files stay; its links close. */
+  killSite(name: string): void {
+    const process = this.sites.get(name);
+    if (process === undefined || !process.alive) return;
+    process.kill();
+    this.network.gone(process);
+  }
+
+  /** Kills a site for good. */
+  retire(name: string): void {
+    this.retired.add(name);
+    this.killSite(name);
+  }
+
+  /** Imitates kernel hosts: takes a while, sometimes crashes, and leaves a text that no other attempt makes. */
+  #kernels({ name, clock, rng }: SimProcess): KernelPool {
+    return {
+      run: async ({ work, signal }: KernelRun) => {
+        await sleep(clock, work.app === "xpcs.noop" ? work.durationMs : 100 + rng() * 5_000, signal);
+        if (signal.aborted) {
+          await sleep(clock, rng() * 500);
+          throw new XpcsError("CANCELED", "the work was stopped");
+        }
+        if (rng() < 0.06) throw new XpcsError("NATIVE_CRASHED", "the kernel host process was ended by SIGSEGV");
+        if (work.app === "xpcs.corr") {
+          const { job_id: job, epoch } = work.request.provenance ?? {};
+          const text = `${job} ${epoch} ${name}`;
+          this.files.write(work.request.out, text);
+          this.made.set(text, clock.monotonicMs());
+        }
+        return { summary: null };
+      },
+      close: async () => {},
+    };
+  }
+}
