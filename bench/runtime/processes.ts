@@ -92,8 +92,9 @@ export function createFacility(root: string, folder: string): Facility {
       // The jobs of made ledgers ended long ago.
       const address = ["--listen", "127.0.0.1:0", "--archive-after", "never"];
       const process = await start("central", ["central", "--data", join(folder, "central"), ...address]);
-      const { url = "", operatorToken = tokens.operatorToken, siteToken = tokens.siteToken } = process.ready;
-      tokens = { operatorToken, siteToken };
+      const { url = "", operatorToken, siteToken } = process.ready;
+      // Null from the second start on.
+      tokens = { operatorToken: operatorToken ?? tokens.operatorToken, siteToken: siteToken ?? tokens.siteToken };
       central = { ...process, url, ...tokens };
       return central;
     },
@@ -124,8 +125,8 @@ export function cpuS(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_S;
 }
 
-/** Memory of a process that is in RAM, bytes. */
-export function residentBytes(pid: number): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+/** Memory of a process that is in RAM and its own, bytes: without pages of mapped files, which the system drops when it needs room. */
+export function ownBytes(pid: number): number {
+  const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return Number(kilobytes) * 1024;
 }

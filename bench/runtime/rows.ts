@@ -3,6 +3,7 @@ import { measureDeadSite } from "./dead-site.js";
 import { measureDispatch, measureNoop } from "./latency.js";
 import { measureListing } from "./listing.js";
 import { measureMemory } from "./memory.js";
+import { measureRestart } from "./restart.js";
 import type { Goal, Measured } from "./row.js";
 import { measureCalls, measureRoundTrip } from "./rpc.js";
 import { measureBulk, measureSubmits } from "./submits.js";
@@ -119,5 +120,14 @@ export const RUNTIME_CASES: readonly RuntimeCase[] = [
     better: "less",
     balsam: "-",
     measure: measureMemory,
+  },
+  {
+    name: "restart",
+    title: "restart of central with 100 000 live jobs",
+    goal: 2,
+    unit: "s",
+    better: "less",
+    balsam: "-",
+    measure: measureRestart,
   },
 ];

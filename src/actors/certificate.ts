@@ -6,7 +6,6 @@ import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from "n
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { cryptoProvider, SubjectAlternativeNameExtension, X509CertificateGenerator } from "@peculiar/x509";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 
@@ -47,6 +46,8 @@ async function newKey(): Promise<string> {
 }
 
 async function selfSigned(key: string, nowMs: number, randomBytes: (size: number) => Uint8Array): Promise<string> {
+  // Loading it takes as long as all else of a start, and it is needed once in ten years.
+  const { cryptoProvider, SubjectAlternativeNameExtension, X509CertificateGenerator } = await import("@peculiar/x509");
   const pkcs8 = createPrivateKey(key).export({ type: "pkcs8", format: "der" });
   const spki = createPublicKey(key).export({ type: "spki", format: "der" });
   const keys = {

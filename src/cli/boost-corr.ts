@@ -12,7 +12,7 @@ import { VERSION } from "../core/version.js";
 import { correlateRecorded } from "../sites/correlate.js";
 import { findMetadata, stemOf } from "../xpcs/corr-files.js";
 import { countFrames, resolveInput } from "../xpcs/native.js";
-import { addBoostOptions, type BoostOptions, fromArgparse, nameOfBoostKey } from "./boost-options.js";
+import { addBoostOptions, type BoostOptions, boostConfig, fromArgparse, nameOfBoostKey } from "./boost-options.js";
 import { readsConfig } from "./config-file.js";
 import { describeCorr, progressNotes } from "./corr-text.js";
 import { withExample } from "./help.js";
@@ -147,7 +147,8 @@ async function correlateRaw(raw: string, options: BoostOptions, taken: Set<strin
     const request: CorrRequest = { ...base, options: correlationOptions(part), endAtMost: true, out: resultPath(part, metadata, taken) };
     resolveInput(checkable(request));
     if (options.dryRun === true) {
-      io.result({ ...part, out: request.out }, () => `${JSON.stringify(part, null, 4)}\n${request.out}`);
+      const settings = boostConfig(part);
+      io.result({ ...settings, out: request.out }, () => `${JSON.stringify(settings, null, 4)}\n${request.out}`);
       continue;
     }
     mkdirSync(resolve(options.output), { recursive: true });

@@ -68,7 +68,7 @@ function ratio(text: string): number {
 export function addBoostOptions(command: Command): Command {
   return command
     .requiredOption("-r, --raw <file...>", "raw detector files, or one .txt that lists them, a line each; each gets a result of its own")
-    .option("-q, --qmap <file>", "partition maps (NeXus)")
+    .option("-q, --qmap <file>", "partition maps (NeXus); required, here or in --config")
     .option("-o, --output <folder>", "folder of the results, made if missing", "cluster_results")
     .addOption(new Option("-s, --smooth <method>", "smoothing of a two-time analysis").choices(["sqmap", "dqmap"]).default("sqmap"))
     .option("-i, --gpu-id <id>", "accepted: no GPU and no batch system is used", whole, -1)
@@ -99,6 +99,15 @@ export function addBoostOptions(command: Command): Command {
 /** Long name of a key of boost_corr's configuration files. */
 export function nameOfBoostKey(key: string): string {
   return key.startsWith("pbs_") ? "pbs" : key.replaceAll("_", "-");
+}
+
+/** The options as such a file has them. */
+export function boostConfig(options: BoostOptions): Record<string, unknown> {
+  const keyOf = (name: string): string =>
+    name === "saveG2" ? "save_G2" : name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
+  const { dqSelection, ...others } = options;
+  const all = { ...others, ...(dqSelection === undefined ? {} : { dqSelection: dqSelection.join(",") }) };
+  return Object.fromEntries(Object.entries(all).map(([name, value]) => [keyOf(name), value]));
 }
 
 /**

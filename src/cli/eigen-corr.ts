@@ -2,7 +2,7 @@
  * `xpcs eigen-corr META.hdf`: what XPCS-Eigen's `corr META.hdf` does, with its flags. The only command that writes into one of
  * its inputs, because that is what it replaces.
  */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -58,8 +58,16 @@ function formatOf(options: EigenOptions): Format {
   return options.hdf5 ? "hdf5" : "imm";
 }
 
-/** The raw file: --imm or the job file's, its leading --inpath replaced by --outpath; relative to the current folder. */
+/** The raw file, which must be there. */
 function inputOf(named: string, options: EigenOptions, job: string): string {
+  const input = inputNamed(named, options, job);
+  if (existsSync(input)) return input;
+  const way = options.imm === undefined ? `, which ${job} names, does not exist; --imm FILE names another` : " does not exist";
+  throw new XpcsError("NOT_FOUND", `the raw file ${input}${way}`);
+}
+
+/** --imm or the job file's, its leading --inpath replaced by --outpath; relative to the current folder. */
+function inputNamed(named: string, options: EigenOptions, job: string): string {
   const given = options.imm ?? named;
   if (given === "") throw new XpcsError("INVALID_ARGUMENT", `the job file ${job} names no input (input_file_local); pass --imm FILE`);
   const { inpath, outpath } = options;
@@ -89,7 +97,6 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
     layout: "exchange",
     compat: "xpcs-eigen",
     format: formatOf(raw),
-    compression: "gzip",
     ...(raw.g2out === true ? { g2out: true } : {}),
     ...(raw.entry === undefined ? {} : { entry: raw.entry }),
     ...(raw.exchange === undefined ? {} : { exchange: raw.exchange }),
@@ -99,7 +106,12 @@ async function eigenCorr(meta: string, raw: EigenOptions, io: CliIo): Promise<vo
   const base = { options, out: result, overwrite: true, provenance: {} };
   const target = jobTarget({ ...base, files: { job } });
   const frames = raw.frameout === undefined ? {} : { firstFrames: raw.frameout };
-  const request: CorrRequest = { ...base, ...frames, files: { job, input: inputOf(target.input, raw, job) } };
+  const request: CorrRequest = {
+    ...base,
+    ...frames,
+    options: target.twoTime ? { ...options, compression: "gzip" } : options,
+    files: { job, input: inputOf(target.input, raw, job) },
+  };
   for (const remark of remarks(raw)) io.note(remark);
   try {
     const summary = await correlated(request, io);
@@ -117,7 +129,8 @@ async function correlated(request: CorrRequest, io: CliIo): Promise<CorrSummary>
     return await correlateRecorded({ request, digest: false, clock: realClock, onProgress: progressNotes(io), signal: io.signal });
   } catch (error) {
     const { code, message } = error as XpcsError;
-    if (request.options.format !== "imm" || code !== "CORRUPT_DATA") throw error;
+    const otherFormat = code === "CORRUPT_DATA" || message.includes("the IMM file's frames are");
+    if (request.options.format !== "imm" || !otherFormat) throw error;
     throw new XpcsError(code, `${message}; without --rigaku, --hdf5 or --ufxc the input is read as IMM`);
   }
 }

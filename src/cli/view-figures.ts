@@ -155,8 +155,8 @@ function ageLagFigure({ path, ageLag, qUnit, frameTimeS, stride, average }: Resu
     yTitle: `age (${unit})`,
     valueTitle: "C₂",
     panels: ageLag.map((one) => {
-      const { values, lag, age } = ageLagPicture(one, MAP_CELLS);
-      return { title: binName(one.bin, qUnit), side: MAP_CELLS, values, x: inUnit(lag), y: inUnit(age) };
+      const { values, lag, age, range } = ageLagPicture(one, MAP_CELLS);
+      return { title: binName(one.bin, qUnit), side: MAP_CELLS, values, x: inUnit(lag), y: inUnit(age), range };
     }),
   });
 }

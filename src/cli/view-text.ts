@@ -34,7 +34,8 @@ export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: F
   const bins = (chosen: readonly BinFit[]): string => chosen.map(({ bin }) => bin.bin).join(", ");
   if (result.pairs === null && result.layout === "nexus" && result.delays.length > 0)
     said.push("the file does not count photon pairs: values of 0 are taken as missing, all others as measured");
-  if (result.frameTimeS === null) said.push("the file does not say the frame time: rates are per frame");
+  if (result.frameTimeS === null)
+    said.push(`the file does not say the frame time: ${result.delays.length > 0 ? "rates are per frame" : "times are in frames"}`);
   const few = (result.pairs ?? []).filter((pairs, at) => pairs < PAIRS_FOR_ERROR && !(result.error[at]! > 0)).length;
   if (few > 0)
     said.push(`${few} of ${result.g2.length} values have no error: fewer than ${PAIRS_FOR_ERROR} photon pairs stand behind them`);
@@ -95,7 +96,7 @@ export function viewText(
   const delays = multitau ? `, ${result.delays.length} delays from ${first} to ${last} ${unit}` : "";
   const lines = [
     `${basename(result.path)}: ${kind}, ${result.layout} layout${result.program === null ? "" : `, ${result.program}`}`,
-    `  ${result.frames} frames (stride ${result.stride}, average ${result.average})${delays}`,
+    `  ${result.frames} frames${(result.repeats ?? 1) > 1 ? ` of ${result.repeats} repeats` : ""} (stride ${result.stride}, average ${result.average})${delays}`,
     multitau ? `  ${result.bins.length} dynamic and ${result.saxs.length} static bins` : `  ${result.saxs.length} static bins`,
     ...(result.c2.length === 0 ? [] : [`  C2 of ${result.c2.map(({ bin }) => `bin ${bin.bin}`).join(", ")}`]),
     ...(result.ageLag.length === 0 ? [] : [`  C2 by age and lag of ${result.ageLag.map(({ bin }) => `bin ${bin.bin}`).join(", ")}`]),

@@ -25,6 +25,7 @@ async function view(path: string, options: ViewOptions, io: CliIo): Promise<void
     program: result.program,
     conventions: result.conventions,
     frames: result.frames,
+    repeats: result.repeats,
     frameTimeS: result.frameTimeS,
     delays: result.delays.length,
     staticBins: result.saxs.length,

@@ -49,8 +49,11 @@ function termsOfPlace(job: JobRecord): Term[] {
 
 const has = (terms: readonly Term[], [field, value]: Term) => terms.some((term) => term[0] === field && term[1] === value);
 
+/** Most values of some fields, such as the number of a scan, are of one job alone: then its place will do. */
+type Members = JobSet | number;
+
 export class JobIndex {
-  readonly #fields = new Map<string, Map<string, JobSet>>();
+  readonly #fields = new Map<string, Map<string, Members>>();
 
   /** Follows a job from what it was, or from nothing, to what it is. */
   update(before: JobRecord | undefined, after: JobRecord): void {
@@ -64,7 +67,11 @@ export class JobIndex {
   }
 
   get(field: string, value: string): JobSet | undefined {
-    return this.#fields.get(field)?.get(value);
+    const members = this.#fields.get(field)?.get(value);
+    if (typeof members !== "number") return members;
+    const set = new JobSet();
+    set.add(members);
+    return set;
   }
 
   tag(key: string, value: string): JobSet | undefined {
@@ -78,9 +85,10 @@ export class JobIndex {
 
   #leave([field, value]: Term, index: number): void {
     const sets = this.#fields.get(field);
-    const set = sets?.get(value);
-    set?.delete(index);
-    if (set?.size !== 0) return;
+    const members = sets?.get(value);
+    if (members === undefined) return;
+    if (typeof members !== "number") members.delete(index);
+    if (typeof members === "number" ? members !== index : members.size > 0) return;
     sets!.delete(value);
     if (sets!.size === 0) this.#fields.delete(field);
   }
@@ -91,12 +99,14 @@ export class JobIndex {
       sets = new Map();
       this.#fields.set(field, sets);
     }
-    let set = sets.get(value);
-    if (set === undefined) {
-      set = new JobSet();
+    const members = sets.get(value);
+    if (members === undefined) sets.set(value, index);
+    else if (typeof members !== "number") members.add(index);
+    else if (members !== index) {
+      const set = new JobSet();
+      for (const one of [members, index]) set.add(one);
       sets.set(value, set);
     }
-    set.add(index);
   }
 }
 

@@ -23,7 +23,7 @@ export async function loadState(store: EventStore): Promise<{ state: State; dirt
   const state = emptyState();
   const dirty = noDirty();
   const restoring = new Restoring(state);
-  for await (const record of store.records()) restoring.add(record);
+  for await (const records of store.records()) for (const record of records) restoring.add(record);
   restoring.end();
   state.sequence = store.checkpointSequence;
   for await (const { event } of store.events(state.sequence)) reduce(state, event, dirty);

@@ -18,18 +18,18 @@ export function seal(value: unknown, isJson = false): string {
   return `${crc32(json).toString(16).padStart(8, "0")} ${json}`;
 }
 
-/** The JSON of a value. @throws CORRUPT_DATA naming `what` */
-function unsealText(sealed: string, what: string, dir: string): string {
+/** The JSON of a value. @throws CORRUPT_DATA naming what `what` answers */
+function unsealText(sealed: string, what: () => string, dir: string): string {
   const json = sealed.slice(9);
   if (crc32(json) !== Number.parseInt(sealed.slice(0, 8), 16)) {
-    throw new XpcsError("CORRUPT_DATA", `${what} in ${dir} is damaged (its checksum differs): restore the ledger from a backup`);
+    throw new XpcsError("CORRUPT_DATA", `${what()} in ${dir} is damaged (its checksum differs): restore the ledger from a backup`);
   }
   return json;
 }
 
 /** @throws CORRUPT_DATA naming `what` */
 export function unseal(sealed: string, what: string, dir: string): unknown {
-  return JSON.parse(unsealText(sealed, what, dir)) as unknown;
+  return JSON.parse(unsealText(sealed, () => what, dir)) as unknown;
 }
 
 interface Meta {
@@ -64,8 +64,13 @@ export interface Range {
 /** Bytes that LevelDB hands over at once: a walk over many entries takes fewer turns of the event loop. */
 const READ_AHEAD = 256 * 1024;
 
-/** The entries of a range, undamaged. @throws CORRUPT_DATA naming the entry */
-export async function* readRange(db: Db, dir: string, range: Range): AsyncGenerator<{ name: string; json: string }> {
+interface Entry {
+  readonly name: string;
+  readonly json: string;
+}
+
+/** The entries of a range, undamaged, as many at a time as LevelDB hands over. @throws CORRUPT_DATA naming the entry */
+export async function* readBatches(db: Db, dir: string, range: Range): AsyncGenerator<Entry[]> {
   const { prefix, after = "", upTo, before, reverse = false, snapshot } = range;
   const end = upTo !== undefined ? { lte: prefix + upTo } : { lt: before === undefined ? `${prefix.slice(0, -1)}0` : prefix + before };
   const iterator = db.iterator({
@@ -78,15 +83,19 @@ export async function* readRange(db: Db, dir: string, range: Range): AsyncGenera
     for (let entries = await next; entries.length > 0; entries = await next) {
       next = iterator.nextv(1_000);
       next.catch(() => {});
-      for (const [key, sealed] of entries) {
+      yield entries.map(([key, sealed]) => {
         const name = key.slice(prefix.length);
-        yield { name, json: unsealText(sealed, whatOf(prefix, name), dir) };
-      }
+        return { name, json: unsealText(sealed, () => whatOf(prefix, name), dir) };
+      });
     }
-    await next;
   } finally {
     await iterator.close();
   }
+}
+
+/** The entries of a range, one by one. @throws CORRUPT_DATA naming the entry */
+export async function* readRange(db: Db, dir: string, range: Range): AsyncGenerator<Entry> {
+  for await (const entries of readBatches(db, dir, range)) yield* entries;
 }
 
 function whatOf(prefix: string, name: string): string {

@@ -6,7 +6,7 @@ import { Level } from "level";
 import { XpcsError } from "../core/errors.js";
 import type { StateRecord } from "./checkpoint.js";
 import { EVENT_VERSION, type LedgerEvent } from "./events.js";
-import { type Db, readMeta, readRange, type Snapshot, seal, sequenceName, unseal } from "./level-store-values.js";
+import { type Db, readBatches, readMeta, readRange, type Snapshot, seal, sequenceName, unseal } from "./level-store-values.js";
 import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredEvent, type StoredText } from "./store.js";
 import { upcast } from "./upcast.js";
 
@@ -44,8 +44,12 @@ async function* readEvents(db: Db, dir: string, after: number, snapshot?: Snapsh
   }
 }
 
-async function* readRecords(db: Db, dir: string, prefix: string): AsyncGenerator<StateRecord> {
-  for await (const { name, json } of readRange(db, dir, { prefix })) yield [name, JSON.parse(json) as unknown];
+async function* readRecords(db: Db, dir: string, prefix: string): AsyncGenerator<StateRecord[]> {
+  for await (const entries of readBatches(db, dir, { prefix })) {
+    // One text for all: a restart reads a record for each job.
+    const values = JSON.parse(`[${entries.map(({ json }) => json).join(",")}]`) as unknown[];
+    yield values.map((value, at) => [entries[at]!.name, value]);
+  }
 }
 
 /** Entries of one kind, as they were at `snapshot`. */
@@ -126,7 +130,7 @@ class LevelStore implements EventStore {
     return this.#checkpoint;
   }
 
-  records(): AsyncGenerator<StateRecord> {
+  records(): AsyncGenerator<StateRecord[]> {
     return readRecords(this.#db, this.#dir, "record/");
   }
 
@@ -144,7 +148,7 @@ class LevelStore implements EventStore {
     return this.#base;
   }
 
-  baseRecords(): AsyncGenerator<StateRecord> {
+  baseRecords(): AsyncGenerator<StateRecord[]> {
     return readRecords(this.#db, this.#dir, basePrefix(this.#base));
   }
 

@@ -31,8 +31,8 @@ function eventOf(json: string): LedgerEvent {
 
 const sorted = (records: ReadonlyMap<string, string>) => [...records].sort(([a], [b]) => (a < b ? -1 : 1));
 
-async function* parsed(records: ReadonlyMap<string, string>): AsyncGenerator<StateRecord> {
-  for (const [name, json] of sorted(records)) yield [name, JSON.parse(json) as unknown];
+async function* parsed(records: ReadonlyMap<string, string>): AsyncGenerator<StateRecord[]> {
+  yield sorted(records).map(([name, json]) => [name, JSON.parse(json) as unknown]);
 }
 
 function entriesOf({ events, base, baseRecords, archive }: Disk): Readonly<Record<EntryKind, readonly StoredText[]>> {

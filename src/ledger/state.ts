@@ -150,7 +150,7 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
 export function addJob(state: State, job: JobRecord, queue = true): void {
   state.jobs.set(job.id, job);
   state.order.add(job.id, job.submittedAt);
-  for (const parent of new Set(job.spec.parents)) {
+  for (const parent of job.spec.parents === undefined ? [] : new Set(job.spec.parents)) {
     const children = state.children.get(parent);
     if (children === undefined) state.children.set(parent, [job.id]);
     else children.push(job.id);

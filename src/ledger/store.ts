@@ -52,19 +52,19 @@ export interface EventStore {
   /** Sequence number of the last checkpoint; 0 without one. */
   readonly checkpointSequence: number;
   /**
-   * The records of the checkpoint, sorted by name.
+   * The records of the checkpoint, sorted by name, some hundred at a time.
    *
    * @throws CORRUPT_DATA naming the record that is damaged
    */
-  records(): AsyncIterable<StateRecord>;
+  records(): AsyncIterable<readonly StateRecord[]>;
   /** An entry of the archive, at once. @throws CORRUPT_DATA */
   archived(name: string): unknown;
   /** The jobs of the archive whose ids are before `before`, newest first. @throws CORRUPT_DATA */
   archivedJobs(before?: string): AsyncIterable<unknown>;
   /** Sequence number that the base stands for; 0 without one. */
   readonly base: number;
-  /** The records of the base, sorted by name. @throws CORRUPT_DATA */
-  baseRecords(): AsyncIterable<StateRecord>;
+  /** The records of the base, in the same way. @throws CORRUPT_DATA */
+  baseRecords(): AsyncIterable<readonly StateRecord[]>;
   /** Makes the last checkpoint the base; the events up to it are past then. `append` and `checkpoint` go on meanwhile. */
   rebase(): Promise<void>;
   /**

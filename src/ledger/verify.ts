@@ -46,12 +46,14 @@ const refuse = (what: string): never => {
 async function compare(store: EventStore, state: State, { archive, unarchive }: Dirty): Promise<void> {
   const replayed = allRecords(state);
   let found = 0;
-  for await (const [name, value] of store.records()) {
-    found += 1;
-    if (!replayed.has(name)) refuse(`no event made ${name}`);
-    const fields = differingFields(value as object, replayed.get(name) as object);
-    if (fields.length > 0) refuse(`${name}, in ${fields.join(", ")}`);
-    replayed.delete(name);
+  for await (const records of store.records()) {
+    for (const [name, value] of records) {
+      found += 1;
+      if (!replayed.has(name)) refuse(`no event made ${name}`);
+      const fields = differingFields(value as object, replayed.get(name) as object);
+      if (fields.length > 0) refuse(`${name}, in ${fields.join(", ")}`);
+      replayed.delete(name);
+    }
   }
   // A count that earlier versions did not keep.
   replayed.delete(COUNTS);
@@ -90,7 +92,7 @@ export async function verifyLedger(store: EventStore): Promise<LedgerFacts> {
   }
   await moment.close();
   const restoring = new Restoring(state);
-  for await (const record of store.baseRecords()) restoring.add(record);
+  for await (const records of store.baseRecords()) for (const record of records) restoring.add(record);
   restoring.end();
   state.sequence = store.base;
   const checkpoint = store.checkpointSequence;

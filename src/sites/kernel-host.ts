@@ -79,7 +79,8 @@ export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess
   const { remote, closed } = connect<KernelHost>(childLink(child), KERNEL_HOST_METHODS, {
     clock,
     unlimited: ["run"],
-    callDeadlineMs: LIMITS.kernelSilenceMs / SILENT_POLLS,
+    // A poll may take its own wait on top.
+    callDeadlineMs: LIMITS.kernelSilenceMs / SILENT_POLLS - PROGRESS_WAIT_MS,
   });
   let silent = false;
   let spoiled = false;

@@ -19,6 +19,8 @@ export interface AgeLagPicture {
   /** Where the picture begins and ends, in frames. */
   readonly lag: readonly [number, number];
   readonly age: readonly [number, number];
+  /** 1st to 99th percentile of the values, each with the width of its bin of age: the youngest are single frames and mostly noise. */
+  readonly range: readonly [number, number];
 }
 
 /** The youngest age that is shown, in frames: the bin from 0 to 1 has no beginning on a logarithmic axis. */
@@ -39,7 +41,27 @@ export function ageLagPicture({ delays, ageEdges, values }: AgeLag, side: number
     const a = binOf(ageEdges, between(age, (y + 0.5) / side));
     for (let x = 0; x < side; x++) picture[y * side + x] = values[a * D + columns[x]!] ?? Number.NaN;
   }
-  return { values: picture, lag, age };
+  return { values: picture, lag, age, range: rangeOf({ delays, ageEdges, values }) };
+}
+
+function rangeOf({ delays, ageEdges, values }: AgeLag): [number, number] {
+  const known = values
+    .map((value, at) => {
+      const a = Math.floor(at / delays.length);
+      return { value, width: ageEdges[a + 1]! - ageEdges[a]! };
+    })
+    .filter(({ value }) => Number.isFinite(value))
+    .sort((a, b) => a.value - b.value);
+  const total = known.reduce((sum, { width }) => sum + width, 0);
+  const percentile = (share: number): number => {
+    let below = 0;
+    const reaches = known.find(({ width }) => {
+      below += width;
+      return below >= share * total;
+    });
+    return reaches?.value ?? 0;
+  };
+  return [percentile(0.01), percentile(0.99)];
 }
 
 function edgesOf(delays: readonly number[]): number[] {

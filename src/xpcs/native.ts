@@ -155,6 +155,8 @@ export interface JobTarget {
   readonly input: string;
   /** Group of the results. */
   readonly group: string;
+  /** Whether it asks for a two-time analysis. */
+  readonly twoTime: boolean;
 }
 
 export interface NativeMachine {

@@ -11,6 +11,8 @@ export interface MapPanel {
   /** Where the axes begin and end. */
   readonly x: readonly [number, number];
   readonly y: readonly [number, number];
+  /** Of the colours; else from the 1st to the 99th percentile of the values. */
+  readonly range?: readonly [number, number];
 }
 
 /** Square maps, each with its own colours. */
@@ -31,7 +33,7 @@ export interface MapFigure {
 const MAP_SIZE = 300;
 const MAP_COLOURS = "viridis";
 
-/** Renders the maps; the colours of each reach from its 1st to its 99th percentile. */
+/** Renders the maps. */
 export async function mapFigureSvg(figure: MapFigure): Promise<string> {
   return await rendered({
     ...pageOf(figure),
@@ -41,9 +43,7 @@ export async function mapFigureSvg(figure: MapFigure): Promise<string> {
 }
 
 function mapMark(panel: MapPanel, figure: MapFigure): vega.Mark {
-  const sorted = panel.values.filter(Number.isFinite).sort();
-  const low = sorted[Math.floor(0.01 * (sorted.length - 1))] ?? 0;
-  const high = sorted[Math.ceil(0.99 * (sorted.length - 1))] ?? 1;
+  const [low, high] = panel.range ?? percentilesOf(panel.values);
   const domain = [low, high > low ? high : low + 1];
   const size = { width: { value: MAP_SIZE }, height: { value: MAP_SIZE } };
   const scale = figure.scale;
@@ -65,6 +65,11 @@ function mapMark(panel: MapPanel, figure: MapFigure): vega.Mark {
       },
     ],
   };
+}
+
+function percentilesOf(values: Float64Array): [number, number] {
+  const sorted = values.filter(Number.isFinite).sort();
+  return [sorted[Math.floor(0.01 * (sorted.length - 1))] ?? 0, sorted[Math.ceil(0.99 * (sorted.length - 1))] ?? 1];
 }
 
 function axesOf(

@@ -28,6 +28,8 @@ export interface ResultFile {
   readonly path: string;
   readonly layout: "nexus" | "exchange";
   readonly frames: number;
+  /** Repeats that were merged, 1 where nothing was; null in files of other programs, and of a two-time analysis. */
+  readonly repeats: number | null;
   readonly stride: number;
   readonly average: number;
   readonly dpl: number;
@@ -135,10 +137,11 @@ function provenance(read: Reader, group: string): Pick<ResultFile, "program" | "
 }
 
 /** What the moments add to the curves. */
-function momentsOf(read: Reader, group: string): Pick<ResultFile, "pairs" | "terms" | "badFrames" | "lagCorrelation"> {
+function momentsOf(read: Reader, group: string): Pick<ResultFile, "repeats" | "pairs" | "terms" | "badFrames" | "lagCorrelation"> {
   const there = (name: string): number[] | null => (read.has(`${group}/${name}`) ? read.numbers(`${group}/${name}`) : null);
   const values = there("lag_correlation");
   return {
+    repeats: read.number(`${group}/repeats`),
     pairs: there("pairs"),
     terms: there("terms"),
     badFrames: read.numbers(`${group}/bad_frames`),

@@ -168,6 +168,25 @@ describe("a lease", () => {
     expect(await look(id)).toMatchObject({ state: "finished", site: "b", epoch: 2 });
   });
 
+  it("of a site that died is granted elsewhere within 10 s of its last sign of life, whenever that was", async () => {
+    const b = new Site("b");
+    await b.connect();
+    for (const phaseMs of [0, 1, LIMITS.reapMs / 2, LIMITS.reapMs - 1]) {
+      const a = new Site("a", `a-${phaseMs}`);
+      const id = await submitOne();
+      await a.connect();
+      await a.lease();
+      await clock.advance(phaseMs);
+      await a.renew({ job: id, epoch: 1 });
+      // Its process dies, and its link with it.
+      a.connection.close();
+      const polls = [b.lease(LIMITS.longPollMs)];
+      await clock.advance(10_000 - 1);
+      expect((await Promise.all(polls)).flatMap(({ leases }) => leases)).toMatchObject([{ job: id, epoch: 2 }]);
+      await b.complete({ job: id, epoch: 2 });
+    }
+  });
+
   it("that expired goes on, or completes, while nobody else has the job", async () => {
     const id = await submitOne();
     const a = new Site("a");
@@ -281,6 +300,25 @@ describe("a retry", () => {
     expect(await look(id)).toMatchObject({ state: "ready", reason: expect.stringMatching(/^attempt 2 of 3 is at .*signal 11$/) });
     await clock.advance(LIMITS.retryDelayMs + LIMITS.reapMs);
     expect((await poll).leases).toMatchObject([{ job: id, epoch: 2 }]);
+  });
+
+  it("of attempts whose sites fell silent ends at the limit too, each with its reason", async () => {
+    const id = await submitOne();
+    for (const name of ["a", "b", "c"]) {
+      const site = new Site(name);
+      await site.connect();
+      await site.lease();
+      expect(await look(id)).toMatchObject({ state: "staged-in", site: name });
+      site.connection.close();
+      await clock.advance(LIMITS.leaseMs + 2 * LIMITS.reapMs);
+    }
+    const view = await look(id);
+    expect(view).toMatchObject({ state: "failed", reason: "site c stopped renewing its lease (attempt 3 of 3, the last)" });
+    expect(view.attempts.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ["lost", "site a stopped renewing its lease"],
+      ["lost", "site b stopped renewing its lease"],
+      ["lost", "site c stopped renewing its lease (attempt 3 of 3, the last)"],
+    ]);
   });
 
   it("ends at the limit, with every attempt's reason", async () => {

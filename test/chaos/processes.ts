@@ -38,12 +38,22 @@ export interface Facility {
   end(): Promise<void>;
 }
 
+/**
+ * A port that is free, below those that the system gives to connections: while a central that was killed is away, nobody is given its port.
+ * @throws none of some tries was free
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let tries = 0; tries < 50; tries += 1) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    await new Promise((resolve) => server.close(resolve));
+    if (free) return port;
+  }
+  throw new Error("no port is free");
 }
 
 /** Process ids of the children of a process, from /proc. */

@@ -102,7 +102,8 @@ describe("the result", () => {
     for (const name of [G2, ERROR, ...(type === "Both" ? ["/xpcs/twotime/correlation_map/c2_00001", "/xpcs/twotime/normalized_g2"] : [])])
       expect((await readNumbers(lastLine, name))!.values, name).toEqual((await readNumbers(out, name))!.values);
     const given = join(folder, `core-${outputs++}.hdf`);
-    const explicit = { ...options, errors: "boost-corr", normalize: "framesum", smoothing: "sqmap" } as const;
+    const smoothing = type === "Both" ? ({ smoothing: "sqmap" } as const) : {};
+    const explicit = { ...options, ...smoothing, errors: "boost-corr", normalize: "framesum" } as const;
     await correlateFile({ ...request, options: explicit, out: given, overwrite: false, provenance: {} });
     for (const name of [G2, ERROR]) expect((await readNumbers(given, name))!.values, name).toEqual((await readNumbers(out, name))!.values);
   });
@@ -302,13 +303,19 @@ it("options without effect are accepted and named", async () => {
     expect(stderr).toContain(name);
 });
 
-it("a dry run checks and prints, and writes nothing", async () => {
+it("a dry run checks and prints, and writes nothing; what it prints can be a configuration file", async () => {
   const words = usual();
-  const { code, stdout, lastLine } = await boost(...words, "-n");
+  const given = ["-G", "-np", "2", "-d", "1-2", "-t", "Both", "-u", "x"];
+  const { code, stdout, lastLine } = await boost(...words, ...given, "-n");
   expect(code).toBe(0);
-  expect(lastLine).toBe(join(words.at(-1)!, "small_results.hdf"));
-  expect(JSON.parse(stdout.slice(0, stdout.lastIndexOf("}") + 1))).toMatchObject({ normalizeFrame: "0", avgFrame: 1 });
+  expect(lastLine).toBe(join(words.at(-1)!, "small_x_results.hdf"));
+  const printed = stdout.slice(0, stdout.lastIndexOf("}") + 1);
+  const settings = { normalize_frame: "0", avg_frame: 1, save_G2: true, num_partial_g2: 2, dq_selection: "1,2", type: "Both", suffix: "x" };
+  expect(JSON.parse(printed)).toMatchObject(settings);
   expect(existsSync(words.at(-1)!)).toBe(false);
+  const config = join(folder, "dry.json");
+  writeFileSync(config, printed);
+  expect((await boost("-c", config)).stdout.replace(/ +"config": .*\n/, "")).toBe(stdout.replace(/,\n}/, "\n}"));
   expect((await boost("-r", "none.imm", "-q", qmap, "-nf", "0", "-n")).code).toBe(2);
 });
 

@@ -281,6 +281,15 @@ describe("META.hdf is as it was", () => {
     await unchanged(() => eigenCorr(staged.folder, "none.hdf"), 2, /none\.hdf does not exist/);
     await unchanged(() => eigenCorr(staged.folder), 2, /missing required argument/);
   });
+
+  it("when its raw file is missing", async () => {
+    await unchanged(
+      () => eigenCorr("/", staged.job),
+      2,
+      /the raw file \/input\.imm, which .*meta\.hdf names, does not exist; --imm FILE names another/,
+    );
+    await unchanged(() => eigenCorr(staged.folder, "meta.hdf", "--imm", "no.imm"), 2, /the raw file .*no\.imm does not exist/);
+  });
 });
 
 it("flags without effect are accepted and named", async () => {

@@ -10,7 +10,7 @@ import { plusMinus } from "../../src/cli/view-text.js";
 import { writeMetadata, writeQmap } from "../../src/demo/sample-files.js";
 import { delayScheme } from "../../src/xpcs/delays.js";
 import { decayShape } from "../../src/xpcs/fit.js";
-import { correlateFile } from "../../src/xpcs/native.js";
+import { correlateFile, mergeResults } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";
 import { curveOf, readResultFile } from "../../src/xpcs/result-file.js";
 import { nexusSample } from "../xpcs/nexus-sample.js";
@@ -104,6 +104,7 @@ interface ViewJson {
   readonly plots: readonly string[];
   readonly c2: readonly { readonly bin: number; readonly dataset: string }[];
   readonly ageLag: readonly { readonly bin: number }[];
+  readonly conventions: string | null;
 }
 
 async function viewJson(...words: readonly string[]): Promise<ViewJson> {
@@ -195,6 +196,15 @@ describe("our own result", () => {
   });
 });
 
+it("a merged result says how many repeats it has", async () => {
+  const [again, merged] = [join(folder, "again_results.hdf"), join(folder, "merged.hdf")];
+  const files = { input: raw, qmap: join(folder, "qmap.hdf"), metadata: join(folder, "small_metadata.hdf") };
+  await correlateFile({ files, options: { stride: 1, average: 2 }, out: again, overwrite: false, provenance: {} });
+  mergeResults({ inputs: [simulated, again], out: merged, overwrite: false, pooling: "per-repeat", provenance: {} });
+  expect((await view(merged)).out).toMatch(/ {2}200 frames of 2 repeats \(stride 1, average 2\)/);
+  expect((await view(simulated)).out).toMatch(/ {2}100 frames \(stride/);
+});
+
 describe("the exchange layout", () => {
   it("of a job file that holds its results, and of a result alone", async () => {
     const staged = stageCase("mt-sparse-imm");
@@ -220,13 +230,14 @@ describe("a two-time result", () => {
     const [out, plots] = [join(folder, `${type}_results.hdf`), join(folder, `plots-${type}`)];
     const files = { input: raw, qmap: join(folder, "qmap.hdf"), metadata: join(folder, "small_metadata.hdf") };
     await correlateFile({ files, options: { type, qBins: [2] }, out, overwrite: false, provenance: {} });
-    const { plots: written, bins, c2 } = await viewJson(out, "--out", plots);
+    const { plots: written, bins, c2, conventions } = await viewJson(out, "--out", plots);
     expect(written).toEqual(
       (type === "both" ? ["g2", "saxs", "intensity", "c2"] : ["saxs", "intensity", "c2"]).map((kind) =>
         join(plots, `${type}_results_${kind}.svg`),
       ),
     );
     expect(bins.length > 0).toBe(type === "both");
+    expect(conventions).toMatch(type === "both" ? /^multi-tau: .*; two-time: / : /^sums of integer counts are exact; two-time: /);
     expect(c2).toEqual([{ bin: 2, q: 0.006, phi: null, dataset: "/xpcs/twotime/correlation_map/c2_00001" }]);
     const svg = readFileSync(written.at(-1)!, "utf8");
     for (const text of ["C₂ of", "q = 0.006 Å⁻¹", "time (s)", "data:image/png;base64,"]) expect(svg).toContain(text);

@@ -6,6 +6,7 @@ import { silentLogger } from "../../src/core/log.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { type HostProcess, startHost } from "../../src/sites/kernel-host.js";
 import { createKernelPool, type KernelPool } from "../../src/sites/kernel-pool.js";
+import { virtualClock } from "../actors/virtual-clock.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/sites/kernel-host-main.js", import.meta.url));
 const FAULTY = fileURLToPath(new URL("./faulty-host.mjs", import.meta.url));
@@ -69,6 +70,24 @@ describe("a kernel host", () => {
     const host = start(FAULTY);
     await expect(noop(host, 3)).rejects.toMatchObject({ code: "NATIVE_CRASHED", message: expect.stringContaining("no sign of life") });
     expect(isAlive(host.pid)).toBe(false);
+  });
+
+  it("that stops in the middle of its work is given up within 10 s", async () => {
+    // The process is real, the time is not: what is measured is how long the site would wait.
+    const clock = virtualClock();
+    const host = startHost({ clock, main: MAIN });
+    hosts.push(host);
+    await noop(host, 1);
+    const work = noop(host, 3_600_000);
+    const end = work.then(
+      () => "finished",
+      (error: Error) => error.message,
+    );
+    process.kill(host.pid, "SIGSTOP");
+    let waitedMs = 0;
+    for (; host.usable && waitedMs < 10_000; waitedMs += 100) await clock.advance(100);
+    expect(waitedMs).toBeLessThan(10_000);
+    expect(await end).toContain("no sign of life");
   });
 
   it("stops its work when asked, and is killed when it does not listen", async () => {

@@ -50,3 +50,9 @@ it("is drawn of a single lag, and of no value at all", () => {
   expect([...none.values].every(Number.isNaN)).toBe(true);
   expect([...none.lag, ...none.age].every(Number.isFinite)).toBe(true);
 });
+
+it("has the range of its colours from what most of the time has, not from the youngest ages", () => {
+  const ageEdges = [0, 1, 2, 3, 4, 404, 804];
+  const values = [900, -900, 900, -900, -900, 900, 900, -900, 1.1, 1.3, 1.2, 1.05];
+  expect(ageLagPicture({ delays: [1, 2], ageEdges, values }, 2).range).toEqual([1.05, 1.3]);
+});

@@ -1,5 +1,5 @@
 /** Merging repeats: the baseline under varying intensity, exactness in any order and grouping, and refusals. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -192,6 +192,10 @@ describe("merged repeats", () => {
     });
     expect(() => merge([results[0]!, other], "x.hdf")).toThrow(/they differ in the delays/);
     expect(() => merge([results[0]!], "x.hdf")).toThrow(/at least two/);
+    const linked = join(folder, "linked_results.hdf");
+    linkSync(results[0]!, linked);
+    for (const same of [results[0]!, linked])
+      expect(() => merge([results[0]!, results[1]!, same], "x.hdf")).toThrow(/are one file: a repeat can be merged once/);
     expect(() => merge([results[0]!, input], "x.hdf")).toThrow(/does not open as HDF5/);
     expect(() => merge(results.slice(0, 2), "r0_results.hdf")).toThrow(/one of the inputs/);
   });

@@ -132,3 +132,25 @@ describe("the six files of a Rigaku 3M", () => {
     await expect(run("m.bin.000")).rejects.toThrow(/1676 x 2100/);
   });
 });
+
+describe("an option of an analysis that was not asked for", () => {
+  it.each<[CorrOptions, string]>([
+    [{ c2: "multitau" }, "--c2"],
+    [{ qBins: [1] }, "--q-bins"],
+    [{ smoothing: "symmetric", type: "multitau" }, "--smoothing"],
+    [{ smoothingFilter: "average" }, "--smoothing-filter"],
+    [{ window: 4 }, "--window"],
+    [{ compression: "gzip" }, "--compression"],
+  ])("%j is refused, with a way out", async (options, name) => {
+    await expect(correlate(options)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining(`${name} is about a two-time analysis, which was not asked for; add --type twotime`),
+    });
+  });
+
+  it("--memory-gb is said to have no effect", async () => {
+    const request = { files: { input, qmap }, options: { frameTimeS: 0.001, memoryGb: 4 }, overwrite: false, provenance: {} };
+    const { warnings } = await correlateFile({ ...request, out: join(ROOT, "limit.hdf") });
+    expect(warnings).toContainEqual(expect.stringMatching(/--memory-gb has no effect/));
+  });
+});

@@ -37,6 +37,7 @@ function repeat(random: Random, spread: number, planted: Planted = {}): ResultFi
     path: "/data/run.hdf",
     layout: "nexus",
     frames: FRAMES,
+    repeats: 1,
     stride: 1,
     average: 1,
     dpl: 4,

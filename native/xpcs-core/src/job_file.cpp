@@ -128,13 +128,13 @@ void read_flatfield(const h5::File& job, Settings& settings) {
   }
 }
 
+}  // namespace
+
 AnalysisType analysis_type(const std::string& text) {
   if (text == "Twotime") return AnalysisType::twotime;
   if (text == "Both") return AnalysisType::both;
   return AnalysisType::multitau;
 }
-
-}  // namespace
 
 std::vector<std::int32_t> read_map(const h5::File& file, const std::string& dataset, std::uint32_t& rows, std::uint32_t& columns) {
   const auto shape = file.shape(dataset);

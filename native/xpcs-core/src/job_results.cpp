@@ -2,6 +2,7 @@
 #include "xpcs/job_results.hpp"
 
 #include "h5/h5.hpp"
+#include "job_file.hpp"
 
 namespace xpcs {
 namespace {
@@ -26,6 +27,7 @@ JobTarget job_target(const Request& request) {
   if (!job.has(entry)) throw Error(Code::invalid_argument, job.path() + " has no group " + entry + ": is it a job file? --entry names another group");
   JobTarget target;
   target.input = job.text(entry + "/input_file_local").value_or("");
+  target.type = analysis_type(job.text(entry + "/analysis_type").value_or(""));
   target.group = absolute(request.exchange.value_or(job.text(entry + "/output_data").value_or("/exchange")));
   for (const std::string& settings : {entry, std::string("/measurement")}) {
     if (target.group == "/" || holds(target.group, settings)) {

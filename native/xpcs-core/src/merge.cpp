@@ -2,7 +2,10 @@
 // the other. What each layout calls these is merge_layouts.cpp.
 #include "xpcs/merge.hpp"
 
+#include <sys/stat.h>
+
 #include <filesystem>
+#include <map>
 
 #include "merge_layouts.hpp"
 #include "moments_file.hpp"
@@ -58,6 +61,17 @@ bool has_two_time(const h5::File& file, const ResultPlaces& places) {
   return file.has(places.layout == Layout::nexus ? "/xpcs/twotime/processed_bins" : places.group + "/g2full");
 }
 
+/// The same photons must not count twice.
+void refuse_same(const std::vector<std::string>& inputs) {
+  std::map<std::pair<dev_t, ino_t>, std::string> seen;
+  for (const std::string& input : inputs) {
+    struct stat facts {};
+    if (::stat(input.c_str(), &facts) != 0) continue;  // said where it is opened
+    const auto [other, fresh] = seen.emplace(std::pair{facts.st_dev, facts.st_ino}, input);
+    if (!fresh) throw Error(Code::invalid_argument, input + " and " + other->second + " are one file: a repeat can be merged once");
+  }
+}
+
 }  // namespace
 
 MergeSummary merge_results(const MergeRequest& request) {
@@ -67,6 +81,7 @@ MergeSummary merge_results(const MergeRequest& request) {
     std::error_code none;
     if (std::filesystem::equivalent(input, request.out, none)) throw Error(Code::invalid_argument, "the output " + request.out + " is one of the inputs; inputs are never written to");
   }
+  refuse_same(request.inputs);
   const h5::File first = h5::File::open(request.inputs.front());
   const ResultPlaces places = places_of(first);
   const Moments reference = read_moments(first, places.moments);

@@ -148,6 +148,9 @@ Settings resolve_settings(const Request& request) {
   }
   if (request.input) settings.input = *request.input;
   if (settings.input.empty()) throw Error(Code::invalid_argument, "no input file was given");
+  if (!request.input && ::access(settings.input.c_str(), F_OK) != 0) {
+    throw Error(Code::not_found, "the raw file " + settings.input + ", which the job file " + *request.job + " names, does not exist; --input FILE names another");
+  }
   settings.format = resolve_format(request, settings.input);
 
   if (request.type) settings.type = *request.type;
@@ -208,6 +211,7 @@ Settings resolve_settings(const Request& request) {
     settings.monitor = read_monitor(*request.monitor);
   }
   if (settings.type != AnalysisType::multitau) resolve_two_time(request, settings);
+  else refuse_two_time_options(request);
   settings.badFrames = request.badFrames.value_or("");
   (void)FrameList::parse(settings.badFrames);
   if (settings.type != AnalysisType::multitau && (!settings.badFrames.empty() || request.monitor)) {
@@ -215,6 +219,7 @@ Settings resolve_settings(const Request& request) {
   }
   settings.streaming = request.streaming;
   if (settings.streaming) resolve_streaming(request, settings);
+  else if (request.memoryGb && settings.type == AnalysisType::multitau) settings.warnings.emplace_back("--memory-gb has no effect: it limits two-time and --streaming");
   refuse_output_in_place(request, settings.input);
   if (settings.layout == Layout::nexus) check_nexus_inputs(request, settings);
   return settings;

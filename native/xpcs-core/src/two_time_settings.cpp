@@ -111,6 +111,17 @@ void resolve_two_time(const Request& request, Settings& settings) {
   set.memoryBytes = request.memoryGb ? static_cast<std::uint64_t>(*request.memoryGb * 1e9) : memory_available() / 5 * 4;
 }
 
+void refuse_two_time_options(const Request& request) {
+  const char* given = request.c2                  ? "--c2"
+                      : request.qBins             ? "--q-bins"
+                      : request.smoothing         ? "--smoothing"
+                      : request.smoothingFilter   ? "--smoothing-filter"
+                      : request.window            ? "--window"
+                      : request.compression       ? "--compression"
+                                                  : nullptr;
+  if (given != nullptr) throw Error(Code::invalid_argument, std::string(given) + " is about a two-time analysis, which was not asked for; add --type twotime or --type both");
+}
+
 std::uint64_t check_two_time_memory(const Settings& settings, const Partition& partition, const TwoTimeAhead& ahead, const Control& control) {
   const std::uint64_t frames = ahead.frames;
   if (frames == 0) return 0;

@@ -9,6 +9,9 @@ namespace xpcs {
 /// @throws invalid_argument a name, bin or window that cannot be
 void resolve_two_time(const Request& request, Settings& settings);
 
+/// For an analysis that is none: none of its settings may be asked for. @throws invalid_argument
+void refuse_two_time_options(const Request& request);
+
 /// Bytes that this process may still take: the machine's available memory, or what its control group leaves.
 std::uint64_t memory_available();
 

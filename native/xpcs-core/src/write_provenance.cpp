@@ -25,17 +25,21 @@ std::string error_text(const Settings& settings) {
 }
 
 std::string conventions(const Settings& settings) {
-  std::string text =
-      "multi-tau: 2*dpl delays at level 0, dpl at each further level; frames averaged in blocks of 2^level from the first, odd last block dropped; "
-      "g2 = <G2>/(<IP><IF>) with symmetric normalisation, averages over each static partition first, then ";
-  text += averaging_text(settings.averaging);
-  text += "; sums of integer counts are exact; standard error: ";
-  text += error_text(settings);
-  if (settings.type != AnalysisType::multitau) {
-    text += std::string("; two-time: C2(t1,t2) = mean over the pixels of the q bin of X(t1) X(t2), X = counts / normaliser; smoothing ") +
-            smoothing_name(settings.twoTime.smoothing) + (settings.twoTime.filter == SmoothingFilter::average ? ", averaged over time" : "") + " (docs/twotime.md)";
+  std::vector<std::string> parts;
+  if (settings.type != AnalysisType::twotime) {
+    parts.push_back("multi-tau: 2*dpl delays at level 0, dpl at each further level; frames averaged in blocks of 2^level from the first, odd last block dropped; "
+                    "g2 = <G2>/(<IP><IF>) with symmetric normalisation, averages over each static partition first, then " +
+                    std::string(averaging_text(settings.averaging)));
   }
-  if (settings.splitBins == SplitBins::drop_minority) text += "; XPCS-Eigen: minority pixels of a split static partition dropped";
+  parts.emplace_back("sums of integer counts are exact");
+  if (settings.type != AnalysisType::twotime) parts.push_back(std::string("standard error: ") + error_text(settings));
+  if (settings.type != AnalysisType::multitau) {
+    parts.push_back(std::string("two-time: C2(t1,t2) = mean over the pixels of the q bin of X(t1) X(t2), X = counts / normaliser; smoothing ") + smoothing_name(settings.twoTime.smoothing) +
+                    (settings.twoTime.filter == SmoothingFilter::average ? ", averaged over time" : "") + " (docs/twotime.md)");
+  }
+  if (settings.splitBins == SplitBins::drop_minority) parts.emplace_back("XPCS-Eigen: minority pixels of a split static partition dropped");
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : "; ") + part;
   return text;
 }
 

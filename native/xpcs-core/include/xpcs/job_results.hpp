@@ -10,9 +10,10 @@ namespace xpcs {
 struct JobTarget {
   std::string input;  ///< as the job file spells it; empty when it names none
   std::string group;  ///< of the results, absolute
+  AnalysisType type = AnalysisType::multitau;
 };
 
-/// Reads both from request.job; request.exchange and request.entry win.
+/// Reads them from request.job; request.exchange and request.entry win.
 /// @throws invalid_argument no job file, no such entry, or a result group that holds the job's own settings; not_found, corrupt_data
 JobTarget job_target(const Request& request);
 

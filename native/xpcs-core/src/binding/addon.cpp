@@ -89,7 +89,7 @@ Napi::Value patch_qmap(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(masked));
 }
 
-/// jobTarget(request): the input as the job file spells it, and the group for the results.
+/// jobTarget(request): the input as the job file spells it, the group for the results, and whether it asks for a two-time analysis.
 Napi::Value job_target(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "jobTarget(request)");
@@ -98,6 +98,7 @@ Napi::Value job_target(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("input", target.input);
   out.Set("group", target.group);
+  out.Set("twoTime", target.type != xpcs::AnalysisType::multitau);
   return out;
 }
 
