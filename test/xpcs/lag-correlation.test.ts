@@ -197,8 +197,9 @@ describe("in result files", () => {
       }
     }
     // The same one twice has what it had.
-    const twice = join(folder, "twice.hdf");
-    mergeResults({ inputs: [whole, whole], out: twice, overwrite: true, pooling: "per-repeat", provenance: {} });
+    const [twice, copy] = [join(folder, "twice.hdf"), join(folder, "copy.hdf")];
+    copyFileSync(whole, copy);
+    mergeResults({ inputs: [whole, copy], out: twice, overwrite: true, pooling: "per-repeat", provenance: {} });
     const [once, same] = await Promise.all([whole, twice].map(stored));
     for (const [at, value] of same!.correlation.entries()) expect(value).toBeCloseTo(once!.correlation[at]!, 5);
   });
