@@ -181,10 +181,10 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
   if (how.perPixel) {
     for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(D * part.pixels(), 0.0F);
   }
-  TileCollector<Sum> collector(task);
+  const unsigned threads = std::max(1U, how.threads);
+  TileCollector<Sum> collector(task, threads);
   std::atomic<std::size_t> finished{0};
   std::mutex reporting;
-  const unsigned threads = std::max(1U, how.threads);
   std::vector<Worker> workers(threads);
   const bool ordered = in_order(batches, out.frames);
   collect_tiles(collector, tileCount, threads, [&](std::size_t tile, unsigned worker) {

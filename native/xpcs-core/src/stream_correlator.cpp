@@ -36,7 +36,7 @@ std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& opti
   const std::uint64_t trace = 2 * 8 * std::min(options.intensityRows, options.framesMax);
   const std::uint64_t maps = 32ull * partition.pixels() + 16 * n;                    // partition and mean image
   const GroupPlan plan(partition);
-  const std::uint64_t held = TileCollector<Int128>::kAhead + options.threads;  // tiles whose runs wait for an earlier one, or are made
+  const std::uint64_t held = TileCollector<Int128>::ahead(options.threads) + options.threads;  // tiles whose runs wait for an earlier one, or are made
   const std::uint64_t heldRuns = std::min<std::uint64_t>(held * kTilePixels, n);
   const std::uint64_t runs = (heldRuns + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
   const std::uint64_t groups = (plan.begin.back() * 2 + heldRuns) * D * 24 + options.threads * kGroupsMax * D * 48;
@@ -295,8 +295,8 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   const StopTable stops(scheme);
   const GroupPlan groups(part);
   const TileTask task{part, options, scheme, none, stops, groups, nullptr, out.frames, how.perPixel ? &out : nullptr};
-  TileCollector<Int128> collector(task);
   std::vector<QueryScratch> scratch(std::max(1U, how.threads));
+  TileCollector<Int128> collector(task, static_cast<unsigned>(scratch.size()));
   collect_tiles(collector, state.tiles.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) {
     control.check();
     return query_tile(task, state.scheme, i, state.tiles[i], scratch[worker], out.pixelMean);

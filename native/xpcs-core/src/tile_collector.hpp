@@ -1,6 +1,7 @@
 // The sums of whole bins, from the tiles as they are done: always added in the order of the tiles, so that no sum shows which thread was first,
 // and with few tiles held back at a time.
 #pragma once
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -26,11 +27,12 @@ struct BinSums {
 template <class Sum>
 class TileCollector {
  public:
-  /// Tiles that may wait for an earlier one.
-  static constexpr std::size_t kAhead = 8;
+  /// Tiles that may wait for an earlier one, so that no thread stands still for one that takes a little longer.
+  static constexpr std::size_t ahead(unsigned threads) { return std::max<std::size_t>(8, std::size_t{2} * threads); }
 
-  explicit TileCollector(const TileTask& task)
+  TileCollector(const TileTask& task, unsigned threads)
       : task_(task),
+        ahead_(ahead(threads)),
         sums_{std::vector<Sum>(statics() * delays(), Sum{0}), std::vector<Sum>(statics() * delays(), Sum{0}), std::vector<Sum>(statics() * delays(), Sum{0}),
               std::vector<double>(statics() * 6 * delays(), 0.0), std::vector<double>(dynamics() * delays(), 0.0), std::vector<double>(dynamics() * delays(), 0.0),
               std::vector<double>(dynamics() * delays(), 0.0), std::vector<double>(statics(), 0.0), std::vector<double>(task.windows() * statics(), 0.0),
@@ -39,7 +41,7 @@ class TileCollector {
   /// Takes a tile; on any thread. Tiles are begun in their order, so the one that others wait for is always in work.
   void add(std::size_t tile, std::vector<RunSums<Sum>> runs) {
     std::unique_lock lock(mutex_);
-    moved_.wait(lock, [&] { return failed_ || tile < next_ + kAhead; });
+    moved_.wait(lock, [&] { return failed_ || tile < next_ + ahead_; });
     waiting_.emplace(tile, std::move(runs));
     for (auto first = waiting_.begin(); first != waiting_.end() && first->first == next_; first = waiting_.begin()) {
       for (const RunSums<Sum>& run : first->second) collect(run);
@@ -88,6 +90,7 @@ class TileCollector {
   }
 
   const TileTask& task_;
+  std::size_t ahead_;
   BinSums<Sum> sums_;
   std::mutex mutex_;
   std::condition_variable moved_;

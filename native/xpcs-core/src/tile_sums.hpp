@@ -9,6 +9,11 @@
 namespace xpcs {
 
 constexpr std::size_t kSumLanes = 8;
+/// Photons of a pixel up to which the products of two numbers of its curves (at most its photons squared) add up in 32 bits over a tile.
+constexpr std::uint32_t kSmallTotal = 90;
+/// Most slots of sums over groups: then and where a row is small each slot's counts and products (at most a quarter of a pixel's photons
+/// squared) fit 16 bits, if slots are kept apart up to 32.
+constexpr std::size_t kSlotsMax = 128;
 /// The lanes of a sum of real numbers, in the one order.
 template <class Lanes>
 double add_lanes(const Lanes& v) {
@@ -22,12 +27,13 @@ struct CurveRow {
   const std::uint32_t* futureFrom;
   const std::uint32_t* futureEnd;
   double terms;
+  bool small = false;  ///< no pixel has more than kSmallTotal photons, and there are at most 512 pixels
 };
 
 /// Sums over groups of the pixels of one row, added to: pixel i of the row in slot i mod `slots`, past slots behind products, future ones
 /// behind past. `whole` without a flatfield, `real` with one; [3, slots] each.
 struct GroupSums {
-  std::size_t slots = kSumLanes;  ///< a power of 2, at least kSumLanes
+  std::size_t slots = kSumLanes;  ///< a power of 2, kSumLanes to kSlotsMax
   std::int64_t* whole = nullptr;
   double* real = nullptr;
 };

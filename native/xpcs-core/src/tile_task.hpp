@@ -59,6 +59,7 @@ RunSums<Sum> new_run(const TileTask& task, std::uint32_t rank) {
   return run;
 }
 
+static_assert(kGroupsMax <= kSlotsMax);
 /// Slots that add up the groups of a static bin in one tile (tile_sums.hpp).
 inline std::size_t group_slots(const GroupPlan& plan, std::uint32_t staticBin) { return std::max<std::size_t>(kSumLanes, plan.perTile[staticBin]); }
 
