@@ -54,15 +54,21 @@ std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& opti
   const std::uint64_t photons = 2 * (photon_bytes(partition, options) + kPieceMost * 4) + kPiece * kEventBytes + tiles * kTilePixels * StreamTile::kManyFirst * 2 * 5;
   const std::uint64_t trace = 2 * 8 * std::min(options.intensityRows, options.framesMax);
   const std::uint64_t maps = 32ull * partition.pixels() + 16 * n;                    // partition and mean image
-  const std::uint64_t runs = (tiles + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
-  const std::uint64_t moments = S * D * (sizeof(Moment) + 96) + Q * D * 80 + 16 * W * S + 16 * W * (tiles + S);
-  return state + photons + trace + maps + runs + moments + std::max(1U, options.threads) * worker_bytes(scheme);
+  const GroupPlan plan(partition);
+  const unsigned threads = std::max(1U, options.threads);
+  const std::uint64_t held = TileCollector<Int128>::ahead(threads) + threads;  // tiles whose runs wait for an earlier one, or are made
+  const std::uint64_t heldRuns = std::min<std::uint64_t>(held * kTilePixels, n);
+  const std::uint64_t runs = (heldRuns + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
+  const std::uint64_t groups = (plan.begin.back() * 2 + heldRuns) * D * 24 + threads * kGroupsMax * D * 48;
+  const std::uint64_t moments = S * D * (sizeof(Moment) + 96) + Q * D * (80 + D * 8) + 16 * W * (S + heldRuns + tiles);
+  return state + photons + trace + maps + runs + groups + moments + threads * worker_bytes(scheme);
 }
 
 struct StreamCorrelator::State {
   Partition partition;
   StreamOptions options;
   StreamScheme scheme;
+  GroupPlan groups;
   CorrelatorOptions correlation;
   std::vector<StreamTile> tiles;
   std::vector<IntegerBatch> batches;
@@ -78,7 +84,7 @@ struct StreamCorrelator::State {
   bool broken = false;
 
   State(Partition part, StreamOptions how)
-      : partition(std::move(part)), options(how), scheme(how.dpl, how.framesMax), trace(how.intensityRows) {
+      : partition(std::move(part)), options(how), scheme(how.dpl, how.framesMax), groups(partition), trace(how.intensityRows) {
     correlation.dpl = how.dpl;
     correlation.average = how.average;
     correlation.staticWindow = how.staticWindow;
@@ -235,7 +241,7 @@ struct StreamCorrelator::State {
     const EdgeTable none{Scheme(0, options.dpl)};
     StopTable stops{Scheme(0, options.dpl)};
     for (std::size_t d = 0; d < scheme.delays_within(until); ++d) stops.frame.push_back(scheme.frames_at(d));
-    const TileTask task{partition, correlation, settled, none, stops, nullptr, until, nullptr};
+    const TileTask task{partition, correlation, settled, none, stops, groups, nullptr, until, nullptr};
     std::vector<StreamWorker> workers(std::min<std::size_t>(std::max(1U, options.threads), tiles.size()));
     parallel_for(tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) { tiles[i].fold(task, scheme, i, batches, workers[worker]); });
     batches.clear();
@@ -340,30 +346,19 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   }
   const EdgeTable none{Scheme(0, state.options.dpl)};
   const StopTable stops(scheme);
-  const TileTask task{part, state.correlation, scheme, none, stops, nullptr, out.frames, how.perPixel ? &out : nullptr};
-  std::vector<std::vector<RunSums<Int128>>> tiles(state.tiles.size());
+  const TileTask task{part, state.correlation, scheme, none, stops, state.groups, nullptr, out.frames, how.perPixel ? &out : nullptr};
   std::vector<StreamWorker> workers(std::max(1U, how.threads));
-  parallel_for(tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) {
+  TileCollector<Int128> collector(task, static_cast<unsigned>(workers.size()));
+  collect_tiles(collector, state.tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) {
     control.check();
-    tiles[i] = state.tiles[i].answer(task, state.scheme, i, state.batches, workers[worker], out.pixelMean);
+    std::vector<RunSums<Int128>> runs = state.tiles[i].answer(task, state.scheme, i, state.batches, workers[worker], out.pixelMean);
+    const std::size_t folded = task.windows() > 0 ? state.tiles[i].frames() / task.options.staticWindow : 0;  // windows before those of the answer
+    for (RunSums<Int128>& run : runs) run.windows.insert(run.windows.begin(), folded, 0.0);
+    return runs;
   });
-  // The windows: those that were folded, and those that the tiles add.
-  const std::uint32_t window = state.options.staticWindow;
-  const std::size_t S = part.staticBins;
-  std::vector<double> windows(task.windows() * S, 0.0);
-  for (std::size_t i = 0; i < std::min(windows.size(), state.windows.size()); ++i) windows[i] = static_cast<double>(state.windows[i]);
-  for (std::size_t i = 0; i < tiles.size(); ++i) {
-    const std::uint64_t folded = window > 0 ? state.tiles[i].frames() / window : 0;
-    for (RunSums<Int128>& run : tiles[i]) {
-      for (std::size_t w = 0; w < run.windows.size(); ++w) windows[(folded + w) * S + run.staticBin] += run.windows[w];
-      run.windows.clear();
-    }
-  }
-  CorrelatorOptions withoutWindows = state.correlation;
-  withoutWindows.staticWindow = 0;
-  assemble_tiles(part, withoutWindows, tiles, out);
-  for (std::size_t i = 0; i < windows.size(); ++i) windows[i] /= static_cast<double>(part.validPixels[i % S]) * window * state.options.average;
-  out.partitionMeanPartial = std::move(windows);
+  BinSums<Int128> sums = collector.take();
+  for (std::size_t i = 0; i < std::min(sums.windows.size(), state.windows.size()); ++i) sums.windows[i] += static_cast<double>(state.windows[i]);
+  assemble_sums(task, sums, out);
   return out;
 }
 

@@ -18,7 +18,7 @@ std::vector<RunSums<Int128>> finish_columns(const TileTask& task, std::uint32_t 
   for (std::uint32_t rank = first; rank < first + pixels;) {
     RunSums<Int128>& run = runs.emplace_back(new_run<Int128>(task, rank));
     const std::uint32_t from = rank;
-    curve.lanes.begin(run.pairs.size());
+    curve.lanes.begin(task, run);
     for (const std::uint32_t end = run_end(task.part, rank, first + pixels); rank < end; ++rank) {
       const std::uint32_t local = rank - first;
       const std::uint32_t pixel = task.part.pixelOfRank[rank];
@@ -35,7 +35,7 @@ std::vector<RunSums<Int128>> finish_columns(const TileTask& task, std::uint32_t 
       }
       finish_pixel<Int128>(task, rank - from, pixel, 1.0, false, curve, run);
     }
-    curve.lanes.end(run);
+    curve.lanes.end(task, run);
   }
   return runs;
 }
