@@ -5,7 +5,7 @@ import { connect, type JobQuery, type XpcsClient } from "../../src/index.js";
 import { spreadOf } from "../judge.js";
 import { withClient } from "./jobs.js";
 import { madeIds, submittedMs, writeMadeLedger } from "./made-ledger.js";
-import { createFacility, type Facility, residentBytes } from "./processes.js";
+import { createFacility, type Facility, ownBytes } from "./processes.js";
 import { type Measured, measuredOf } from "./row.js";
 import type { Place } from "./rows.js";
 
@@ -109,7 +109,7 @@ export async function measureListing(place: Place): Promise<Measured> {
       for (const { what, ms } of medians) place.say(`  ${ms.toFixed(1)} ms  ${what}`);
       const slowest = medians[0]!;
       const typical = spreadOf(medians.map(({ ms }) => ms)).median;
-      const gigabytes = (residentBytes(central.pid) / 1e9).toFixed(1);
+      const gigabytes = (ownBytes(central.pid) / 1e9).toFixed(1);
       return measuredOf(
         rounds.map((round) => round[rounds[0]!.findIndex(({ what }) => what === slowest.what)]!.ms),
         `slowest of ${medians.length}: ${slowest.what}; median of all ${typical.toFixed(1)} ms; central has ${gigabytes} GB`,

@@ -1,7 +1,7 @@
 /** Question: how much memory does central take for each live job? Resident memory of the process, over that of one without jobs. */
 import { connect } from "../../src/index.js";
 import { analysis, pause, withClient } from "./jobs.js";
-import { createFacility, residentBytes } from "./processes.js";
+import { createFacility, ownBytes } from "./processes.js";
 import { type Measured, measuredOf } from "./row.js";
 import type { Place } from "./rows.js";
 
@@ -14,25 +14,25 @@ export async function measureMemory(place: Place): Promise<Measured> {
     const count = Math.max(5_000, Math.round(200_000 * place.scale));
     const empty = await facility.startCentral();
     await pause(QUIET_MS);
-    const without = residentBytes(empty.pid);
+    const without = ownBytes(empty.pid);
     await withClient(connect(empty.url, { token: empty.operatorToken }), async (client) => {
       for (let at = 0; at < count; at += 10_000)
         await client.submit({ jobs: Array.from({ length: Math.min(10_000, count - at) }, (_, place) => analysis(at + place)) });
     });
     await pause(QUIET_MS);
-    const taking = (residentBytes(empty.pid) - without) / count;
+    const taking = (ownBytes(empty.pid) - without) / count;
     await empty.stop("SIGTERM");
     const values: number[] = [];
     for (let round = 0; round < place.runs; round += 1) {
       const again = await facility.startCentral();
       await pause(QUIET_MS);
-      values.push((residentBytes(again.pid) - without) / count);
+      values.push((ownBytes(again.pid) - without) / count);
       await again.stop("SIGTERM");
     }
     const megabytes = (without / 1e6).toFixed(0);
     return measuredOf(
-      [...values, taking],
-      `${count} jobs that wait; ${Math.round(taking)} B in the process that took them, the others restarted; ${megabytes} MB without jobs`,
+      values,
+      `${count} jobs that wait, after a restart; ${Math.round(taking)} B in the process that took them, with what it has not collected; ${megabytes} MB without jobs`,
     );
   } finally {
     await facility.end();

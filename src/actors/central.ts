@@ -9,7 +9,7 @@ import type { JobId, JobView, Lease, SiteName, SiteView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { Command } from "../ledger/decide.js";
-import type { LedgerEvent } from "../ledger/events.js";
+import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
 import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
@@ -46,9 +46,9 @@ export interface CentralOptions {
 }
 
 /** "siteLeft" as the log writes names: "site-left". */
-function logName(type: LedgerEvent["type"]): string {
-  return type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
+const LOG_NAMES = Object.fromEntries(
+  Object.keys(EVENT_TYPES).map((type) => [type, type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]),
+) as Readonly<Record<LedgerEvent["type"], string>>;
 
 export class Central {
   readonly clock: Clock;
@@ -116,7 +116,7 @@ export class Central {
     for (const event of events) {
       this.quotas.follow(event);
       if ("job" in event) this.#jobChanged(event);
-      this.#logger.info(logName(event.type), {
+      this.#logger.info(LOG_NAMES[event.type], {
         ...("job" in event ? { job: event.job } : {}),
         ...("site" in event ? { site: event.site } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),

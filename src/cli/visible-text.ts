@@ -6,6 +6,8 @@
 /** C0 but for tab and line feed, DEL, C1 (a terminal takes U+009B for the beginning of a sequence), and the marks of direction. */
 const OBEYED = /(?![\t\n])\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
+const PLAIN = /^[\x20-\x7e]*$/;
+
 function hex(character: string, digits: number): string {
   return character.charCodeAt(0).toString(16).padStart(digits, "0");
 }
@@ -19,5 +21,7 @@ export function visibleText(text: string): string {
 
 /** The same of JSON text, whose value it does not change: what is left in it unescaped is within strings. */
 export function visibleJson(json: string): string {
+  // Most lines are plain, and are looked at once.
+  if (PLAIN.test(json)) return json;
   return json.replace(OBEYED, (character) => `\\u${hex(character, 4)}`);
 }

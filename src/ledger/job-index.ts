@@ -22,38 +22,34 @@ export interface JobFilter {
   readonly submittedBefore?: string;
 }
 
-/** A field and one of its values; a tag is a field of its own. */
-type Term = readonly [field: string, value: string];
-
-const tagField = (key: string) => `tag ${key}`;
+/** A field and one of its values; a tag is a field of its own, by its key. */
+type Term = readonly [field: string, value: string, isTag: boolean];
 
 function termsOfSpec({ spec, owner }: Pick<JobRecord, "spec" | "owner">): Term[] {
   const terms: Term[] = [
-    ["experiment", experimentOf(spec)],
-    ["app", spec.work.app],
+    ["experiment", experimentOf(spec), false],
+    ["app", spec.work.app, false],
   ];
-  if (owner !== undefined) terms.push(["owner", owner]);
-  for (const key in spec.tags) terms.push([tagField(key), spec.tags[key]!]);
+  if (owner !== undefined) terms.push(["owner", owner, false]);
+  for (const key in spec.tags) terms.push([key, spec.tags[key]!, true]);
   return terms;
 }
 
 function termsOfPlace(job: JobRecord): Term[] {
   const site = lastSite(job);
-  return site === null
-    ? [["state", job.state]]
-    : [
-        ["state", job.state],
-        ["site", site],
-      ];
+  const state: Term = ["state", job.state, false];
+  return site === null ? [state] : [state, ["site", site, false]];
 }
 
-const has = (terms: readonly Term[], [field, value]: Term) => terms.some((term) => term[0] === field && term[1] === value);
+const has = (terms: readonly Term[], [field, value, isTag]: Term) =>
+  terms.some((term) => term[0] === field && term[1] === value && term[2] === isTag);
 
 /** Most values of some fields, such as the number of a scan, are of one job alone: then its place will do. */
 type Members = JobSet | number;
 
 export class JobIndex {
   readonly #fields = new Map<string, Map<string, Members>>();
+  readonly #tags = new Map<string, Map<string, Members>>();
 
   /** Follows a job from what it was, or from nothing, to what it is. */
   update(before: JobRecord | undefined, after: JobRecord): void {
@@ -67,15 +63,11 @@ export class JobIndex {
   }
 
   get(field: string, value: string): JobSet | undefined {
-    const members = this.#fields.get(field)?.get(value);
-    if (typeof members !== "number") return members;
-    const set = new JobSet();
-    set.add(members);
-    return set;
+    return setOf(this.#fields.get(field)?.get(value));
   }
 
   tag(key: string, value: string): JobSet | undefined {
-    return this.get(tagField(key), value);
+    return setOf(this.#tags.get(key)?.get(value));
   }
 
   #move(from: readonly Term[] | undefined, to: readonly Term[], index: number): void {
@@ -83,21 +75,23 @@ export class JobIndex {
     for (const term of to) this.#enter(term, index);
   }
 
-  #leave([field, value]: Term, index: number): void {
-    const sets = this.#fields.get(field);
+  #leave([field, value, isTag]: Term, index: number): void {
+    const fields = isTag ? this.#tags : this.#fields;
+    const sets = fields.get(field);
     const members = sets?.get(value);
     if (members === undefined) return;
     if (typeof members !== "number") members.delete(index);
     if (typeof members === "number" ? members !== index : members.size > 0) return;
     sets!.delete(value);
-    if (sets!.size === 0) this.#fields.delete(field);
+    if (sets!.size === 0) fields.delete(field);
   }
 
-  #enter([field, value]: Term, index: number): void {
-    let sets = this.#fields.get(field);
+  #enter([field, value, isTag]: Term, index: number): void {
+    const fields = isTag ? this.#tags : this.#fields;
+    let sets = fields.get(field);
     if (sets === undefined) {
       sets = new Map();
-      this.#fields.set(field, sets);
+      fields.set(field, sets);
     }
     const members = sets.get(value);
     if (members === undefined) sets.set(value, index);
@@ -108,6 +102,13 @@ export class JobIndex {
       sets.set(value, set);
     }
   }
+}
+
+function setOf(members: Members | undefined): JobSet | undefined {
+  if (typeof members !== "number") return members;
+  const set = new JobSet();
+  set.add(members);
+  return set;
 }
 
 /** Jobs in any of some sets. */

@@ -1,9 +1,13 @@
 /**
- * A set of jobs by their place in the order of submission, walked from the newest. A small set is a sorted list; a larger one is blocks of
- * bits, so that a set of most of a million jobs takes 128 kB and a step over a thousand absent ones costs as much as one job.
+ * A set of jobs by their place in the order of submission, walked from the newest. A small or scattered set is a sorted list; a larger one is
+ * blocks of bits, so that a set of most of a million jobs takes 128 kB and a step over a thousand absent ones costs as much as one job.
  */
 
-const LIST_MAX = 64;
+/** So few are always a list, so many never: changing a list costs as much as it is long. */
+const LIST_MIN = 64;
+const LIST_MAX = 4_096;
+/** A list becomes blocks when so many of its members share a block: a block takes as much memory as 24 members of a list. */
+const CROWDED = 24;
 /** Jobs of one block: 32 words. */
 const BLOCK = 1_024;
 const WORDS = BLOCK / 32;
@@ -18,6 +22,12 @@ export function lowerBound(list: readonly number[], value: number): number {
     else high = middle;
   }
   return low;
+}
+
+function isCrowded(list: readonly number[]): boolean {
+  if (list.length <= LIST_MIN) return false;
+  const blocks = Math.floor(list.at(-1)! / BLOCK) - Math.floor(list[0]! / BLOCK) + 1;
+  return list.length > LIST_MAX || list.length >= CROWDED * blocks;
 }
 
 export class JobSet {
@@ -41,7 +51,7 @@ export class JobSet {
     this.#size += 1;
     if (this.#list !== null) {
       this.#list.splice(lowerBound(this.#list, index), 0, index);
-      if (this.#size > LIST_MAX) this.#toBlocks(this.#list);
+      if (isCrowded(this.#list)) this.#toBlocks(this.#list);
     } else this.#set(index);
   }
 

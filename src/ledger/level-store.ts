@@ -6,7 +6,17 @@ import { Level } from "level";
 import { XpcsError } from "../core/errors.js";
 import type { StateRecord } from "./checkpoint.js";
 import { EVENT_VERSION, type LedgerEvent } from "./events.js";
-import { type Db, readBatches, readMeta, readRange, type Snapshot, seal, sequenceName, unseal } from "./level-store-values.js";
+import {
+  type Db,
+  LAYOUT_VERSION,
+  readBatches,
+  readMeta,
+  readRange,
+  type Snapshot,
+  seal,
+  sequenceName,
+  unseal,
+} from "./level-store-values.js";
 import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredEvent, type StoredText } from "./store.js";
 import { upcast } from "./upcast.js";
 
@@ -121,7 +131,7 @@ class LevelStore implements EventStore {
       ...unarchive.map((name) => ({ del: `archive/${name}` })),
       ...records.map(([name, value]) => put(`record/${name}`, value)),
       ...archive.map(([name, value]) => put(`archive/${name}`, value)),
-      put("meta/layout", { layout: 1, checkpoint: at }),
+      put("meta/layout", { layout: LAYOUT_VERSION, checkpoint: at }),
     ]);
     this.#checkpoint = at;
   }
@@ -202,7 +212,7 @@ class LevelStore implements EventStore {
       this.#sequence = Math.max(this.#sequence, Number(name));
       return [{ put: eventKey(Number(name)), sealed }];
     });
-    const head = base === 0 ? [] : [put("meta/base", { base }), put("meta/layout", { layout: 1, checkpoint: base })];
+    const head = base === 0 ? [] : [put("meta/base", { base }), put("meta/layout", { layout: LAYOUT_VERSION, checkpoint: base })];
     await this.#write([...writes, ...head]);
     this.#base = base;
     this.#checkpoint = base;

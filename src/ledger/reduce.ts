@@ -36,6 +36,9 @@ function enterKey(state: State, { key, digest, job }: Submitted): void {
   else (known.jobs as JobId[]).push(job);
 }
 
+/** One for all jobs that have none: a hundred thousand empty lists are some MB. */
+const NONE: readonly never[] = [];
+
 function submitted(state: State, event: Submitted, owner: string | undefined): void {
   const job: JobRecord = {
     id: event.job,
@@ -48,13 +51,13 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
     changed: state.sequence,
     queued: state.sequence,
     epoch: 0,
-    attempts: [],
+    attempts: NONE,
     attemptsCounted: 0,
     why: null,
     notBefore: 0,
     cancelRequested: false,
     reason: null,
-    outputs: [],
+    outputs: NONE,
     summary: null,
     // A clock that was set back must not upset the order of submission.
     submittedAt: Math.max(event.at, state.order.lastMs),

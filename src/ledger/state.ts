@@ -131,10 +131,11 @@ export function canceledBy(person: string | undefined): string {
 export function indexJob(state: State, before: JobRecord | undefined, job: JobRecord, queue = true): void {
   state.index.update(before, job);
   const { deadline } = job.spec;
-  if (job.state !== "ready") state.ready.delete(job.id);
-  else if (queue) state.ready.add(job.id, job.spec);
+  if (job.state === "ready") {
+    if (queue) state.ready.add(job.id, job.spec);
+  } else if (before !== undefined) state.ready.delete(job.id);
   if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
-  else state.due.delete(job.id);
+  else if (before !== undefined) state.due.delete(job.id);
   const site = lastSite(job);
   if (site === null) return;
   let held = state.leased.get(site);

@@ -1,9 +1,10 @@
 /**
  * Frame to bytes and back: one version byte, then one msgpack value. msgpackr is configured here and nowhere else,
  * because its defaults turn a typed array into truncated bytes and share record structures between frames, so that one
- * lost frame would garble all that follow (test/wire/codec.test.ts).
+ * lost frame would garble all that follow (test/wire/codec.test.ts). Without its native reader of strings: those are slices, of which one that is
+ * kept keeps the whole frame in memory.
  */
-import { Packr, RESERVE_START_SPACE } from "msgpackr";
+import { Packr, RESERVE_START_SPACE } from "msgpackr/pack";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { checkFrame } from "./frame-guard.js";

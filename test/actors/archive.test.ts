@@ -6,7 +6,7 @@ import type { Keeping } from "../../src/actors/housekeeping.js";
 import type { ClientApi, WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
-import { verifyLedger } from "../../src/ledger/verify.js";
+import { verifyLedger, verifyLines } from "../../src/ledger/verify.js";
 import type { Connection } from "../../src/wire/connect.js";
 import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
 
@@ -150,6 +150,58 @@ describe("the disk of central", () => {
     expect(await listed({ archived: true })).toEqual([...jobs].reverse());
     expect((await client.remote.job({ id: waiting[0]! })).state).toBe("ready");
     expect(await client.remote.submit({ key: "k", jobs: [noop(), noop(), noop()] })).toEqual({ jobs });
+  });
+
+  it("is tidied while jobs come, end and are copied, and the ledger stays one story", async () => {
+    const keeping = { liveMs: 60_000, eventsMs: 120_000 };
+    await run(keeping);
+    let working = true;
+    const load = async (name: string) => {
+      for (let n = 0; working; n += 1) {
+        const { jobs } = await client.remote.submit({
+          key: `${name} ${n}`,
+          jobs: [noop(), noop({}, { parents: ["#0"], onParentFailure: "run" })],
+        });
+        await client.remote.cancel({ ids: n % 2 === 0 ? jobs : jobs.slice(1) });
+      }
+      return name;
+    };
+    const loads = ["a", "b", "c"].map(load);
+    const copies: string[] = [];
+    for (let round = 0; round < 6; round += 1) {
+      await new Promise((next) => setTimeout(next, 150));
+      aheadMs += 61_000;
+      const tidied = central.tidy();
+      let text = "";
+      for (
+        let part = await client.remote.backup({ id: null, part: 0 }), at = 0;
+        ;
+        part = await client.remote.backup({ id: part.id, part: ++at })
+      ) {
+        text += Buffer.from(part.data).toString();
+        if (part.last) break;
+      }
+      copies.push(text);
+      await tidied;
+    }
+    working = false;
+    await Promise.all(loads);
+    const live = (await client.remote.jobs({ limit: 500 })).jobs;
+    await stop();
+    const facts = await verified();
+    expect(facts.archived).toBeGreaterThan(0);
+    expect(facts.jobs).toBeGreaterThanOrEqual(live.length > 0 ? 1 : 0);
+    for (const text of copies) {
+      async function* lines() {
+        yield* text.trimEnd().split("\n");
+      }
+      const copy = await verifyLines(lines());
+      expect(copy.jobs + copy.archived).toBeLessThanOrEqual(facts.jobs + facts.archived);
+    }
+    // Some of the copies begin from a base.
+    expect(copies.some((text) => Number((JSON.parse(text.slice(0, text.indexOf("\n"))) as { base: number }).base) > 0)).toBe(true);
+    await run(keeping);
+    expect((await client.remote.jobs({ limit: 500 })).jobs.map(({ id }) => id)).toEqual(live.map(({ id }) => id));
   });
 
   it("keeps past events within a size, the newest of them", async () => {

@@ -19,7 +19,7 @@ function random(seed: number): () => number {
   };
 }
 
-const KEYS = ["a", "b", "10", "9", "01", "4294967295", "4294967294", "-1", "é", "\u{1f600}", "__proto__x", "tag key", '"', "", "Z"];
+const KEYS = ["a", "b", "10", "9", "01", "4294967295", "4294967294", "-1", "é", "\u{1f600}", "__proto__", "tag key", '"', "", "Z"];
 const SCALARS = ["text", 'quote " and \\', "\u2028 line", 0, -0, 1e21, 0.1, Number.NaN, null, true, undefined];
 
 function anything(rng: () => number, depth: number): unknown {
