@@ -80,9 +80,13 @@ void CountTile::close_window() {
   for (Range& range : ranges_) {
     double sum = 0;
     if (task_->options.pixelFactor.empty()) {
-      std::uint64_t counts = 0;
-      for (std::uint32_t p = range.from; p < range.to; ++p) counts += total_[p];
-      sum = static_cast<double>(counts);
+      std::uint32_t low = 0;  // halves, of which a tile's fit: they add up without getting wider
+      std::uint32_t high = 0;
+      for (std::uint32_t p = range.from; p < range.to; ++p) {
+        low += total_[p] & 0xFFFF;
+        high += total_[p] >> 16;
+      }
+      sum = static_cast<double>((std::uint64_t{high} << 16) + low);
     } else {
       for (std::uint32_t p = range.from; p < range.to; ++p) sum += factor_[p] * total_[p];
     }
@@ -296,10 +300,11 @@ template <class Sum>
 void CountTile::add_rows(RunSums<Sum>& run, std::uint32_t from, std::uint32_t n) {
   const std::size_t D = task_->scheme.delays.size();
   const bool real = !task_->options.pixelFactor.empty();
+  const bool small = *std::max_element(total_.begin() + from, total_.begin() + from + n) <= kSmallTotal;
   const auto snapshot = [&](std::uint32_t stop) { return snapshots_.data() + std::size_t{stop} * kTilePixels + from; };
   for (std::size_t d = 0; d < D; ++d) {
     const CurveRow row{products_.data() + d * kTilePixels + from, snapshot(task_->stops.past[d]), snapshot(task_->stops.futureFrom[d]),
-                       snapshot(task_->stops.futureEnd[d]), task_->scheme.terms[d]};
+                       snapshot(task_->stops.futureEnd[d]), task_->scheme.terms[d], small};
     const RowSums sums = sum_row(row, n, real ? factor_.data() + from : nullptr, real ? alive_.data() + from : nullptr);
     if constexpr (std::is_same_v<Sum, double>) {
       run.g2[d] = real ? sums.realProducts : static_cast<double>(sums.products);

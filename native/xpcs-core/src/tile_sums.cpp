@@ -4,6 +4,13 @@
 
 #include "instruction_sets.hpp"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+// GCC 12 warns about its own AVX-512 headers (its bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
 namespace xpcs {
 namespace {
 
@@ -36,6 +43,14 @@ __attribute__((always_inline)) inline void to_reals(const Longs& from, Reals& to
   }
 }
 
+inline bool all_zero(const Longs& v) {
+  using Half = std::int64_t __attribute__((vector_size(32)));
+  Half halves[2];
+  std::memcpy(halves, &v, sizeof v);
+  const Half any = halves[0] | halves[1];
+  return (any[0] | any[1] | any[2] | any[3]) == 0;
+}
+
 /// Eight pixels. Counts are not negative, so where P F is 0 there are no products either: a divisor of next to nothing gives the 0
 /// that a pixel without a value counts as, and changes no other quotient.
 template <bool kFactor, bool kConvert>
@@ -52,9 +67,23 @@ __attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row,
   sums.past += past;
   sums.future += future;
   Reals g, p, f;
-  to_reals<kConvert>(products, g);
   to_reals<kConvert>(past, p);
   to_reals<kConvert>(future, f);
+  if (all_zero(products)) {  // most pixels at short delays, where photons are rare: a division saved, and zeros that change no sum
+    if constexpr (kFactor) {
+      Reals factors;
+      std::memcpy(&factors, factor + i, sizeof factors);
+      p = p * factors;
+      f = f * factors;
+      sums.realPast += p;
+      sums.realFuture += f;
+    }
+    sums.pp += p * p;
+    sums.pf += p * f;
+    sums.ff += f * f;
+    return;
+  }
+  to_reals<kConvert>(products, g);
   Reals x = row.terms * g / (p * f + 1e-300);
   if constexpr (kFactor) {
     Reals factors, living;
@@ -108,6 +137,81 @@ __attribute__((always_inline)) inline void add_either(const CurveRow& row, std::
   else add_all<false, kConvert>(row, n, nullptr, nullptr, out);
 }
 
+#if defined(__x86_64__)
+/// x and its square of eight pixels.
+__attribute__((target("avx512f,avx512dq,avx512vl"), always_inline)) inline void add_ratios(Lanes& sums, __m512i products, __m256i past, __m256i future, double terms) {
+  const __m512d counts = _mm512_mul_pd(_mm512_cvtepi32_pd(past), _mm512_cvtepi32_pd(future));
+  const __m512d x = _mm512_div_pd(_mm512_mul_pd(_mm512_set1_pd(terms), _mm512_cvtepi64_pd(products)), _mm512_add_pd(counts, _mm512_set1_pd(1e-300)));
+  sums.ratio = _mm512_add_pd(sums.ratio, x);
+  sums.ratio2 = _mm512_add_pd(sums.ratio2, _mm512_mul_pd(x, x));
+}
+
+/// Rows of small numbers, without a flatfield: 32 pixels at a time as words of 16 bits. Their sums are exact in 32 bits, so they are those of
+/// the real numbers. @param out zeros
+__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_small_avx512(const CurveRow& row, std::size_t n, Lanes& out) {
+  alignas(64) static constexpr std::uint16_t kEven[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+                                                          32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
+  alignas(64) static constexpr std::uint32_t kEvenWords[16] = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+  const __m512i even16 = _mm512_load_si512(kEven);
+  const __m512i even32 = _mm512_load_si512(kEvenWords);
+  const __m512i one = _mm512_set1_epi16(1);
+  __m512i products = _mm512_setzero_si512(), past = products, future = products, gg = products, gp = products, gf = products, pp = products, pf = products, ff = products;
+  const auto add_to = [](__m512i& sum, __m512i a, __m512i b) __attribute__((target("avx512f,avx512bw"), always_inline)) {
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+  };
+  for (std::size_t i = 0; i < n; i += 32) {
+    const std::uint32_t here = n - i >= 32 ? 0xFFFFFFFF : (1U << (n - i)) - 1;
+    __m512i wide[4];
+    for (std::size_t k = 0; k < 4; ++k) wide[k] = _mm512_maskz_loadu_epi64(static_cast<__mmask8>(here >> (8 * k)), row.products + i + 8 * k);
+    const auto load = [&](const std::uint32_t* from) __attribute__((target("avx512f,avx512bw"), always_inline)) {
+      const __m512i low = _mm512_maskz_loadu_epi32(static_cast<__mmask16>(here), from + i);
+      const __m512i high = _mm512_maskz_loadu_epi32(static_cast<__mmask16>(here >> 16), from + i + 16);
+      return _mm512_permutex2var_epi16(low, even16, high);
+    };
+    const __m512i p = load(row.past);
+    const __m512i f = _mm512_sub_epi16(load(row.futureEnd), load(row.futureFrom));
+    add_to(past, p, one);
+    add_to(future, f, one);
+    add_to(pp, p, p);
+    add_to(pf, p, f);
+    add_to(ff, f, f);
+    const __m512i g = _mm512_permutex2var_epi16(_mm512_permutex2var_epi32(wide[0], even32, wide[1]), even16, _mm512_permutex2var_epi32(wide[2], even32, wide[3]));
+    const std::uint32_t some = _mm512_test_epi16_mask(g, g);
+    if (some == 0) continue;
+    add_to(products, g, one);
+    add_to(gg, g, g);
+    add_to(gp, g, p);
+    add_to(gf, g, f);
+    alignas(64) std::uint16_t pasts[32], futures[32];
+    _mm512_store_si512(pasts, p);
+    _mm512_store_si512(futures, f);
+    for (std::size_t k = 0; k < 4; ++k) {
+      if ((some >> (8 * k) & 0xFF) == 0) continue;
+      const auto of = [&](const std::uint16_t* words) __attribute__((target("avx512f,avx512vl"), always_inline)) {
+        return _mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(words + 8 * k)));
+      };
+      add_ratios(out, wide[k], of(pasts), of(futures), row.terms);
+    }
+  }
+  out.products[0] = _mm512_reduce_add_epi32(products);
+  out.past[0] = _mm512_reduce_add_epi32(past);
+  out.future[0] = _mm512_reduce_add_epi32(future);
+  const auto total = [](const __m512i& v) __attribute__((target("avx512f"), always_inline)) {
+    std::int32_t lanes[16];
+    _mm512_storeu_si512(lanes, v);
+    std::int64_t sum = 0;
+    for (const std::int32_t lane : lanes) sum += lane;
+    return static_cast<double>(sum);
+  };
+  out.gg[0] = total(gg);
+  out.gp[0] = total(gp);
+  out.gf[0] = total(gf);
+  out.pp[0] = total(pp);
+  out.pf[0] = total(pf);
+  out.ff[0] = total(ff);
+}
+#endif
+
 using AddRow = void (*)(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out);
 
 void add_portable(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) { add_either<false>(row, n, factor, alive, out); }
@@ -115,15 +219,16 @@ void add_portable(const CurveRow& row, std::size_t n, const double* factor, cons
 __attribute__((target("avx2"))) void add_avx2(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
   add_either<false>(row, n, factor, alive, out);
 }
-__attribute__((target("avx512f,avx512dq,avx512vl"))) void add_avx512(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
-  add_either<true>(row, n, factor, alive, out);
+__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_avx512(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
+  if (row.small && factor == nullptr) add_small_avx512(row, n, out);
+  else add_either<true>(row, n, factor, alive, out);
 }
 #endif
 
 AddRow add_row_named(const char* name) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (std::strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return add_avx512;
+  if (std::strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) return add_avx512;
   if (std::strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2")) return add_avx2;
 #endif
   return std::strcmp(name, "portable") == 0 ? add_portable : nullptr;

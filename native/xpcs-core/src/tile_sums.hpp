@@ -9,6 +9,8 @@
 namespace xpcs {
 
 constexpr std::size_t kSumLanes = 8;
+/// Photons of a pixel up to which the products of two numbers of its curves (at most its photons squared) add up in 32 bits over a tile.
+constexpr std::uint32_t kSmallTotal = 90;
 /// The lanes of a sum of real numbers, in the one order.
 template <class Lanes>
 double add_lanes(const Lanes& v) {
@@ -22,6 +24,7 @@ struct CurveRow {
   const std::uint32_t* futureFrom;
   const std::uint32_t* futureEnd;
   double terms;
+  bool small = false;  ///< no pixel has more than kSmallTotal photons, and there are at most 512 pixels
 };
 
 /// Sums over the pixels of one row.

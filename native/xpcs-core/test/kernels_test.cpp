@@ -1,11 +1,16 @@
 // Kernels that no other test asks for by instruction set: each set against plain loops, and the choice between them.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "event_packing.hpp"
+#include "event_store.hpp"
 #include "formats/nonzero.hpp"
 #include "instruction_sets.hpp"
 #include "lag_sums.hpp"
@@ -80,6 +85,68 @@ TEST_CASE("words that are not zero are listed alike by every instruction set") {
   check_lists<std::uint8_t>(random);
   check_lists<std::uint16_t>(random);
   check_lists<std::uint32_t>(random);
+}
+
+TEST_CASE("lowest, highest and leading run of numbers are found alike by every instruction set") {
+  std::mt19937 random(4);
+  for (int round = 0; round < 400; ++round) {
+    std::vector<std::uint32_t> values(1 + random() % 70);
+    const std::uint32_t spread = round % 3 == 0 ? 2 : 0xFFFFFFFF;
+    for (std::uint32_t& value : values) value = spread == 2 ? 7 + random() % 2 : static_cast<std::uint32_t>(random());
+    if (round % 5 == 0) std::fill_n(values.begin(), 1 + random() % values.size(), 0x80000001U);
+    std::size_t run = 0;
+    while (run < values.size() && values[run] == values[0]) ++run;
+    for (const char* name : kInstructionSets) {
+      const EventPacking* packing = event_packing_named(name);
+      if (packing == nullptr) continue;
+      const auto [low, high] = packing->range(values.data(), values.size());
+      REQUIRE(low == *std::min_element(values.begin(), values.end()));
+      REQUIRE(high == *std::max_element(values.begin(), values.end()));
+      REQUIRE(packing->run(values.data(), values.size()) == run);
+    }
+  }
+}
+
+TEST_CASE("events are packed alike by every instruction set") {
+  std::mt19937 random(9);
+  std::vector<std::uint32_t> rank(5000);
+  for (std::size_t i = 0; i < rank.size(); ++i) rank[i] = i % 11 == 0 ? kNoRank : static_cast<std::uint32_t>(i);
+  const std::uint32_t none = (5000 + kTilePixels - 1) / kTilePixels;
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t n = random() % 300;
+    const std::size_t ahead = n / 7 * (random() % 4);
+    std::vector<std::uint32_t> pixel(n), word(n), tile(n), sizes(none + 1, 0);
+    std::vector<std::int64_t> count(n);
+    Packed sums;
+    for (std::size_t i = 0; i < n; ++i) {
+      pixel[i] = random() % 5000;
+      const std::int64_t kinds[] = {1, 126, 127, 128, 255, 1LL << 32, (1LL << 32) + 5, -1, INT64_MIN, INT64_MAX};
+      count[i] = random() % 4 == 0 ? kinds[random() % std::size(kinds)] : static_cast<std::int64_t>(random() % 127);
+      const bool large = count[i] < 0 || count[i] > 126;
+      const bool valid = pixel[i] % 11 != 0;
+      const std::uint32_t held = large ? 127 : static_cast<std::uint32_t>(count[i]);
+      if (i >= n - ahead) continue;
+      word[i] = 0xABCD0000U | (rank[pixel[i]] % kTilePixels) << 7 | held;
+      tile[i] = valid ? pixel[i] / kTilePixels : none;
+      ++sizes[tile[i]];
+      sums.gained += valid ? held : 0;
+      sums.valid += valid ? 1 : 0;
+      sums.escapes += large ? 1 : 0;
+    }
+    for (const char* name : kInstructionSets) {
+      const EventPacking* packing = event_packing_named(name);
+      if (packing == nullptr) continue;
+      std::vector<std::uint32_t> words(n), tiles(n), even(none + 1, 0), odd(none + 1, 0);
+      const Packed got = packing->pack({pixel.data(), count.data(), n - ahead, ahead, rank.data(), 0xABCD0000U, none, words.data(), tiles.data(), even.data(), odd.data()});
+      for (std::size_t i = 0; i < sizes.size(); ++i) even[i] += odd[i];
+      REQUIRE(words == word);
+      REQUIRE(tiles == tile);
+      REQUIRE(even == sizes);
+      REQUIRE(got.gained == sums.gained);
+      REQUIRE(got.valid == sums.valid);
+      REQUIRE(got.escapes == sums.escapes);
+    }
+  }
 }
 
 TEST_CASE("rows of a tile add up to the same bits on every instruction set") {
