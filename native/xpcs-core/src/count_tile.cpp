@@ -302,10 +302,17 @@ void CountTile::add_rows(RunSums<Sum>& run, std::uint32_t from, std::uint32_t n)
   const bool real = !task_->options.pixelFactor.empty();
   const bool small = *std::max_element(total_.begin() + from, total_.begin() + from + n) <= kSmallTotal;
   const auto snapshot = [&](std::uint32_t stop) { return snapshots_.data() + std::size_t{stop} * kTilePixels + from; };
+  const std::size_t slots = group_slots(task_->groups, run.staticBin);
+  std::int64_t wholes[3 * kGroupsMax];
+  double reals[3 * kGroupsMax];
   for (std::size_t d = 0; d < D; ++d) {
     const CurveRow row{products_.data() + d * kTilePixels + from, snapshot(task_->stops.past[d]), snapshot(task_->stops.futureFrom[d]),
                        snapshot(task_->stops.futureEnd[d]), task_->scheme.terms[d], small};
-    const RowSums sums = sum_row(row, n, real ? factor_.data() + from : nullptr, real ? alive_.data() + from : nullptr);
+    if (real) std::fill_n(reals, 3 * slots, 0.0);
+    else std::fill_n(wholes, 3 * slots, std::int64_t{0});
+    const RowSums sums = sum_row(row, n, real ? factor_.data() + from : nullptr, real ? alive_.data() + from : nullptr, {slots, wholes, reals});
+    if (real) take_groups(*task_, d, reals, run);
+    else take_groups(*task_, d, wholes, run);
     if constexpr (std::is_same_v<Sum, double>) {
       run.g2[d] = real ? sums.realProducts : static_cast<double>(sums.products);
       run.past[d] = real ? sums.realPast : static_cast<double>(sums.past);

@@ -27,7 +27,6 @@ std::uint32_t frame_end(std::uint64_t framesMax) { return static_cast<std::uint3
 std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& options) {
   const StreamScheme scheme(options.dpl, options.framesMax);
   const std::uint64_t n = partition.pixelOfRank.size();
-  const std::uint64_t tiles = (n + kTilePixels - 1) / kTilePixels;
   const std::uint64_t D = scheme.delays(scheme.levels_max());
   const std::uint64_t S = partition.staticBins;
   const std::uint64_t Q = partition.dynamicBins;
@@ -36,9 +35,13 @@ std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& opti
   const std::uint64_t log = kSlice * 2 * 16 + std::uint64_t{options.threads} * (StreamTile::kFull * kTilePixels + kSlice) * 12;
   const std::uint64_t trace = 2 * 8 * std::min(options.intensityRows, options.framesMax);
   const std::uint64_t maps = 32ull * partition.pixels() + 16 * n;                    // partition and mean image
-  const std::uint64_t runs = (tiles + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
-  const std::uint64_t moments = S * D * (sizeof(Moment) + 96) + Q * D * 80 + 16 * W * S;
-  return state + log + trace + maps + runs + moments;
+  const GroupPlan plan(partition);
+  const std::uint64_t held = TileCollector<Int128>::ahead(options.threads) + options.threads;  // tiles whose runs wait for an earlier one, or are made
+  const std::uint64_t heldRuns = std::min<std::uint64_t>(held * kTilePixels, n);
+  const std::uint64_t runs = (heldRuns + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
+  const std::uint64_t groups = (plan.begin.back() * 2 + heldRuns) * D * 24 + options.threads * kGroupsMax * D * 48;
+  const std::uint64_t moments = S * D * (sizeof(Moment) + 96) + Q * D * (80 + D * 8) + 16 * W * S;
+  return state + log + trace + maps + runs + groups + moments;
 }
 
 struct StreamCorrelator::State {
@@ -290,14 +293,15 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   }
   const EdgeTable none{Scheme(0, options.dpl)};
   const StopTable stops(scheme);
-  const TileTask task{part, options, scheme, none, stops, nullptr, out.frames, how.perPixel ? &out : nullptr};
-  std::vector<std::vector<RunSums<Int128>>> tiles(state.tiles.size());
+  const GroupPlan groups(part);
+  const TileTask task{part, options, scheme, none, stops, groups, nullptr, out.frames, how.perPixel ? &out : nullptr};
   std::vector<QueryScratch> scratch(std::max(1U, how.threads));
-  parallel_for(tiles.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) {
+  TileCollector<Int128> collector(task, static_cast<unsigned>(scratch.size()));
+  collect_tiles(collector, state.tiles.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) {
     control.check();
-    tiles[i] = query_tile(task, state.scheme, i, state.tiles[i], scratch[worker], out.pixelMean);
+    return query_tile(task, state.scheme, i, state.tiles[i], scratch[worker], out.pixelMean);
   });
-  assemble_tiles(part, options, tiles, out);
+  assemble_sums(task, collector.sums(), out);
 
   const std::uint32_t window = state.options.staticWindow;
   const std::size_t S = part.staticBins;

@@ -68,8 +68,8 @@ std::vector<RunSums<Int128>> query_tile(const TileTask& task, const StreamScheme
   for (std::uint32_t local = 0; local < tile.pixels(); ++local) {
     const std::uint32_t rank = first + local;
     if (rank == runEnd) {
-      if (!runs.empty()) curve.lanes.end(runs.back());
-      curve.lanes.begin(runs.emplace_back(new_run<Int128>(task, rank)).pairs.size());
+      if (!runs.empty()) curve.lanes.end(task, runs.back());
+      curve.lanes.begin(task, runs.emplace_back(new_run<Int128>(task, rank)));
       runFirst = rank;
       runEnd = run_end(part, rank, first + tile.pixels());
     }
@@ -102,7 +102,7 @@ std::vector<RunSums<Int128>> query_tile(const TileTask& task, const StreamScheme
     pixelMean[pixel] = task.per_frame(counts.total);
     if (part.correlated[rank] != 0) finish_pixel<Int128>(task, rank - runFirst, pixel, 1.0, narrow, curve, run);
   }
-  curve.lanes.end(runs.back());
+  curve.lanes.end(task, runs.back());
   return runs;
 }
 

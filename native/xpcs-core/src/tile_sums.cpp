@@ -1,5 +1,6 @@
 #include "tile_sums.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "instruction_sets.hpp"
@@ -43,6 +44,14 @@ __attribute__((always_inline)) inline void to_reals(const Longs& from, Reals& to
   }
 }
 
+template <class Lane, class Value>
+__attribute__((always_inline)) inline void add_at(Value* at, const Lane& more) {
+  Lane sum;
+  std::memcpy(&sum, at, sizeof sum);
+  sum += more;
+  std::memcpy(at, &sum, sizeof sum);
+}
+
 inline bool all_zero(const Longs& v) {
   using Half = std::int64_t __attribute__((vector_size(32)));
   Half halves[2];
@@ -54,7 +63,8 @@ inline bool all_zero(const Longs& v) {
 /// Eight pixels. Counts are not negative, so where P F is 0 there are no products either: a divisor of next to nothing gives the 0
 /// that a pixel without a value counts as, and changes no other quotient.
 template <bool kFactor, bool kConvert>
-__attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row, std::size_t i, const double* factor, const double* alive) {
+__attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row, std::size_t i, const double* factor, const double* alive,
+                                                const GroupSums& groups, std::size_t slot) {
   Longs products;
   Words pastWords, fromWords, endWords;
   std::memcpy(&products, row.products + i, sizeof products);
@@ -77,6 +87,11 @@ __attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row,
       f = f * factors;
       sums.realPast += p;
       sums.realFuture += f;
+      add_at(groups.real + groups.slots + slot, p);
+      add_at(groups.real + 2 * groups.slots + slot, f);
+    } else {
+      add_at(groups.whole + groups.slots + slot, past);
+      add_at(groups.whole + 2 * groups.slots + slot, future);
     }
     sums.pp += p * p;
     sums.pf += p * f;
@@ -96,6 +111,13 @@ __attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row,
     sums.realProducts += g;
     sums.realPast += p;
     sums.realFuture += f;
+    add_at(groups.real + slot, g);
+    add_at(groups.real + groups.slots + slot, p);
+    add_at(groups.real + 2 * groups.slots + slot, f);
+  } else {
+    add_at(groups.whole + slot, products);
+    add_at(groups.whole + groups.slots + slot, past);
+    add_at(groups.whole + 2 * groups.slots + slot, future);
   }
   sums.ratio += x;
   sums.ratio2 += x * x;
@@ -108,10 +130,10 @@ __attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row,
 }
 
 template <bool kFactor, bool kConvert>
-__attribute__((always_inline)) inline void add_all(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
+__attribute__((always_inline)) inline void add_all(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
   Lanes sums;
   const std::size_t whole = n / kWidth * kWidth;
-  for (std::size_t i = 0; i < whole; i += kWidth) add<kFactor, kConvert>(sums, row, i, factor, alive);
+  for (std::size_t i = 0; i < whole; i += kWidth) add<kFactor, kConvert>(sums, row, i, factor, alive, groups, i & (groups.slots - 1));
   if (whole < n) {
     std::int64_t products[kWidth] = {};
     std::uint32_t past[kWidth] = {}, from[kWidth] = {}, end[kWidth] = {};
@@ -126,15 +148,15 @@ __attribute__((always_inline)) inline void add_all(const CurveRow& row, std::siz
         living[i - whole] = alive[i];
       }
     }
-    add<kFactor, kConvert>(sums, {products, past, from, end, row.terms}, 0, factors, living);
+    add<kFactor, kConvert>(sums, {products, past, from, end, row.terms}, 0, factors, living, groups, whole & (groups.slots - 1));
   }
   out = sums;
 }
 
 template <bool kConvert>
-__attribute__((always_inline)) inline void add_either(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
-  if (factor != nullptr) add_all<true, kConvert>(row, n, factor, alive, out);
-  else add_all<false, kConvert>(row, n, nullptr, nullptr, out);
+__attribute__((always_inline)) inline void add_either(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
+  if (factor != nullptr) add_all<true, kConvert>(row, n, factor, alive, groups, out);
+  else add_all<false, kConvert>(row, n, nullptr, nullptr, groups, out);
 }
 
 #if defined(__x86_64__)
@@ -147,15 +169,22 @@ __attribute__((target("avx512f,avx512dq,avx512vl"), always_inline)) inline void 
 }
 
 /// Rows of small numbers, without a flatfield: 32 pixels at a time as words of 16 bits. Their sums are exact in 32 bits, so they are those of
-/// the real numbers. @param out zeros
-__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_small_avx512(const CurveRow& row, std::size_t n, Lanes& out) {
+/// the real numbers. A group's counts, and those of 32 groups where there are fewer, fit 16 bits. @param out zeros
+__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_small_avx512(const CurveRow& row, std::size_t n, const GroupSums& groups, Lanes& out) {
   alignas(64) static constexpr std::uint16_t kEven[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
                                                           32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
   alignas(64) static constexpr std::uint32_t kEvenWords[16] = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
   const __m512i even16 = _mm512_load_si512(kEven);
   const __m512i even32 = _mm512_load_si512(kEvenWords);
-  const __m512i one = _mm512_set1_epi16(1);
-  __m512i products = _mm512_setzero_si512(), past = products, future = products, gg = products, gp = products, gf = products, pp = products, pf = products, ff = products;
+  constexpr std::size_t kWords = 32;
+  const std::size_t kept = std::max(groups.slots, kWords);
+  alignas(64) std::uint16_t kinds[3][kSlotsMax];  // products, past and future of the groups
+  for (auto& kind : kinds) std::fill_n(kind, kept, std::uint16_t{0});
+  const auto add_kind = [&](std::size_t kind, std::size_t i, __m512i words) __attribute__((target("avx512f,avx512bw"), always_inline)) {
+    std::uint16_t* const at = kinds[kind] + (i & (kept - 1));
+    _mm512_store_si512(at, _mm512_add_epi16(_mm512_load_si512(at), words));
+  };
+  __m512i gg = _mm512_setzero_si512(), gp = gg, gf = gg, pp = gg, pf = gg, ff = gg;
   const auto add_to = [](__m512i& sum, __m512i a, __m512i b) __attribute__((target("avx512f,avx512bw"), always_inline)) {
     sum = _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
   };
@@ -170,15 +199,15 @@ __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_small_avx
     };
     const __m512i p = load(row.past);
     const __m512i f = _mm512_sub_epi16(load(row.futureEnd), load(row.futureFrom));
-    add_to(past, p, one);
-    add_to(future, f, one);
+    add_kind(1, i, p);
+    add_kind(2, i, f);
     add_to(pp, p, p);
     add_to(pf, p, f);
     add_to(ff, f, f);
     const __m512i g = _mm512_permutex2var_epi16(_mm512_permutex2var_epi32(wide[0], even32, wide[1]), even16, _mm512_permutex2var_epi32(wide[2], even32, wide[3]));
     const std::uint32_t some = _mm512_test_epi16_mask(g, g);
     if (some == 0) continue;
-    add_to(products, g, one);
+    add_kind(0, i, g);
     add_to(gg, g, g);
     add_to(gp, g, p);
     add_to(gf, g, f);
@@ -193,9 +222,16 @@ __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_small_avx
       add_ratios(out, wide[k], of(pasts), of(futures), row.terms);
     }
   }
-  out.products[0] = _mm512_reduce_add_epi32(products);
-  out.past[0] = _mm512_reduce_add_epi32(past);
-  out.future[0] = _mm512_reduce_add_epi32(future);
+  Longs* const totals[3] = {&out.products, &out.past, &out.future};
+  for (std::size_t kind = 0; kind < 3; ++kind) {
+    for (std::size_t slot = 0; slot < kept; slot += kWidth) {
+      Longs counts;
+      const __m512i wide = _mm512_cvtepu16_epi64(_mm_load_si128(reinterpret_cast<const __m128i*>(kinds[kind] + slot)));
+      std::memcpy(&counts, &wide, sizeof counts);
+      *totals[kind] += counts;
+      add_at(groups.whole + kind * groups.slots + (slot & (groups.slots - 1)), counts);
+    }
+  }
   const auto total = [](const __m512i& v) __attribute__((target("avx512f"), always_inline)) {
     std::int32_t lanes[16];
     _mm512_storeu_si512(lanes, v);
@@ -212,16 +248,16 @@ __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_small_avx
 }
 #endif
 
-using AddRow = void (*)(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out);
+using AddRow = void (*)(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out);
 
-void add_portable(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) { add_either<false>(row, n, factor, alive, out); }
+void add_portable(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) { add_either<false>(row, n, factor, alive, groups, out); }
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) void add_avx2(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
-  add_either<false>(row, n, factor, alive, out);
+__attribute__((target("avx2"))) void add_avx2(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
+  add_either<false>(row, n, factor, alive, groups, out);
 }
-__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_avx512(const CurveRow& row, std::size_t n, const double* factor, const double* alive, Lanes& out) {
-  if (row.small && factor == nullptr) add_small_avx512(row, n, out);
-  else add_either<true>(row, n, factor, alive, out);
+__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void add_avx512(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups, Lanes& out) {
+  if (row.small && factor == nullptr) add_small_avx512(row, n, groups, out);
+  else add_either<true>(row, n, factor, alive, groups, out);
 }
 #endif
 
@@ -256,18 +292,18 @@ RowSums add_up_lanes(const Lanes& sums) {
 
 }  // namespace
 
-RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive) {
+RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups) {
   static const AddRow chosen = fastest(add_row_named);
   Lanes sums;
-  chosen(row, n, factor, alive, sums);
+  chosen(row, n, factor, alive, groups, sums);
   return add_up_lanes(sums);
 }
 
-std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive) {
+std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups) {
   const AddRow named = add_row_named(name);
   if (named == nullptr) return std::nullopt;
   Lanes sums;
-  named(row, n, factor, alive, sums);
+  named(row, n, factor, alive, groups, sums);
   return add_up_lanes(sums);
 }
 

@@ -56,9 +56,21 @@ struct Row {
   std::vector<double> factor, alive;
 };
 
-Row random_row(std::mt19937& random, std::size_t n) {
+/// @param small counts of a tile of few photons
+Row random_row(std::mt19937& random, std::size_t n, bool small) {
   Row row;
   for (std::size_t i = 0; i < n; ++i) {
+    if (small) {  // many at the limit
+      const auto photons = [&] { return random() % 2 == 0 ? kSmallTotal : static_cast<std::uint32_t>(1 + random() % kSmallTotal); };
+      row.past.push_back(random() % 8 == 0 ? 0 : photons());
+      row.end.push_back(photons());
+      row.from.push_back(random() % 2 == 0 ? 0 : static_cast<std::uint32_t>(random() % row.end.back()));
+      const std::uint32_t most = kSmallTotal * kSmallTotal / 4;
+      row.products.push_back(row.past.back() == 0 || random() % 3 == 0 ? 0 : random() % 2 == 0 ? most : static_cast<std::int64_t>(random() % most));
+      row.factor.push_back(1.0);
+      row.alive.push_back(1.0);
+      continue;
+    }
     const bool none = random() % 8 == 0;
     row.products.push_back(none ? 0 : static_cast<std::int64_t>((std::uint64_t{random()} << 32 | random()) >> (1 + random() % 60)));
     row.past.push_back(none ? 0 : 1 + static_cast<std::uint32_t>(random() % 100000));
@@ -152,9 +164,10 @@ TEST_CASE("events are packed alike by every instruction set") {
 TEST_CASE("rows of a tile add up to the same bits on every instruction set") {
   std::mt19937 random(21);
   for (int round = 0; round < 200; ++round) {
-    const std::size_t n = random() % 70;
-    const Row row = random_row(random, n);
-    const CurveRow curve{row.products.data(), row.past.data(), row.from.data(), row.end.data(), 1.0 + static_cast<double>(random() % 5000)};
+    const bool small = round % 4 == 1;
+    const std::size_t n = random() % (small ? 513 : 70);
+    const Row row = random_row(random, n, small);
+    const CurveRow curve{row.products.data(), row.past.data(), row.from.data(), row.end.data(), 1.0 + static_cast<double>(random() % 5000), small};
     const bool flat = round % 2 == 0;
     const auto factor = [&](std::size_t i) { return flat ? row.factor[i] : 1.0; };
     const auto g = [&](std::size_t i) { return static_cast<double>(row.products[i]) * (factor(i) * factor(i)); };
@@ -168,9 +181,28 @@ TEST_CASE("rows of a tile add up to the same bits on every instruction set") {
     std::uint64_t products = 0;
     for (const std::int64_t value : row.products) products += static_cast<std::uint64_t>(value);
     for (const char* name : kInstructionSets) {
-      const auto got = sum_row_by(name, curve, n, flat ? row.factor.data() : nullptr, flat ? row.alive.data() : nullptr);
+      const std::size_t slots = std::size_t{8} << round % 5;
+      std::vector<std::int64_t> whole(3 * slots, 1);
+      std::vector<double> real(3 * slots, 0.0);
+      const auto got = sum_row_by(name, curve, n, flat ? row.factor.data() : nullptr, flat ? row.alive.data() : nullptr, {slots, whole.data(), real.data()});
       if (!got) continue;
       REQUIRE(static_cast<std::uint64_t>(got->products) == products);
+      for (std::size_t slot = 0; slot < slots; ++slot) {
+        std::uint64_t wholes[3] = {1, 1, 1};
+        double reals[3] = {0, 0, 0};
+        for (std::size_t i = slot; i < n; i += slots) {
+          wholes[0] += static_cast<std::uint64_t>(row.products[i]);
+          wholes[1] += row.past[i];
+          wholes[2] += row.end[i] - row.from[i];
+          reals[0] += g(i);
+          reals[1] += p(i);
+          reals[2] += f(i);
+        }
+        for (std::size_t k = 0; k < 3; ++k) {
+          REQUIRE(static_cast<std::uint64_t>(whole[k * slots + slot]) == (flat ? 1 : wholes[k]));
+          REQUIRE(same_bits(real[k * slots + slot], flat ? reals[k] : 0.0));
+        }
+      }
       REQUIRE(same_bits(got->gg, sum_of(n, [&](std::size_t i) { return g(i) * g(i); })));
       REQUIRE(same_bits(got->gp, sum_of(n, [&](std::size_t i) { return g(i) * p(i); })));
       REQUIRE(same_bits(got->gf, sum_of(n, [&](std::size_t i) { return g(i) * f(i); })));

@@ -67,6 +67,7 @@ void check_same(const CorrelationResult& stream, const CorrelationResult& batch)
   CHECK(same(stream.g2Err, batch.g2Err));
   CHECK(same(stream.g2SpreadErr, batch.g2SpreadErr));
   CHECK(same(stream.moments.pairs, batch.moments.pairs));
+  CHECK(same(stream.moments.lagCovariance, batch.moments.lagCovariance));
   CHECK(stream.moments.exact);
   REQUIRE(stream.moments.moment.size() == batch.moments.moment.size());
   for (std::size_t i = 0; i < batch.moments.moment.size(); ++i) {
