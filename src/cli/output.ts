@@ -112,7 +112,7 @@ export function errorLine(error: XpcsError): string {
 }
 
 /** `{"error":{"code","message"}}`, the form for programs. */
-export function errorJson(error: XpcsError): string {
+function errorJson(error: XpcsError): string {
   return visibleJson(JSON.stringify({ error: { code: error.code, message: error.message } }));
 }
 

@@ -1,4 +1,4 @@
-/** Reads a settings file of central or a site (docs/settings.md) by its schema. */
+/** Reads a settings file of central or a site (docs/settings.md, docs/apps.md) by its schema. */
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { XpcsError } from "../core/errors.js";

@@ -9,7 +9,7 @@ import type { Logger } from "../core/log.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import { APPS } from "../sites/apps.js";
-import { readCommandApps } from "../sites/command-apps.js";
+import { COMMAND_APPS } from "../sites/command-apps.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
 import { type Identity, resultAccess } from "../sites/result-access.js";
@@ -73,7 +73,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const { name = nameOption(hostname()), slots } = options;
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
-  const commands = options.apps === undefined ? {} : readCommandApps(options.apps);
+  const commands = readSettingsFile(COMMAND_APPS, options.apps);
   const { results, roots, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);

@@ -52,7 +52,7 @@ function monitorOf(text: string): MonitorRef {
 }
 
 /** `NAME_results.hdf` for the input or, without one, the job file. */
-export function resultName(path: string): string {
+function resultName(path: string): string {
   return `${stemOf(path)}_results.hdf`;
 }
 

@@ -60,18 +60,13 @@ const NOT_WATCHED = ["range", "wait", "deadline"] as const;
 function checkWatch(options: SubmitOptions): void {
   const { watch, companion, settle } = options;
   if (watch === undefined) {
-    if (companion ?? settle)
+    if (companion !== undefined || settle !== undefined)
       throw new XpcsError("INVALID_ARGUMENT", "--settle and --companion say when a watched file is complete: add --watch");
     return;
   }
   const unfit = NOT_WATCHED.find((name) => options[name] !== undefined);
   if (unfit !== undefined) throw new XpcsError("INVALID_ARGUMENT", `--${unfit} does not go with --watch`);
   if (companion !== undefined) checkCompanion(companion);
-}
-
-/** The analyses of one watched file. */
-function watchedWords(owns: readonly Analysis[], words: readonly string[], options: SubmitOptions): (file: string) => SubmitWords[] {
-  return (file) => owns.flatMap((own) => (filesThere(own.input ?? words).includes(file) ? [wordsOf(own, [file], options)] : []));
 }
 
 async function watchFolders(
@@ -83,12 +78,19 @@ async function watchFolders(
 ): Promise<void> {
   const { companion = null, overwrite = false, key = null } = options;
   const { settle = companion === null ? SETTLE_S : 0 } = options;
-  const wanted = [...new Set(owns.flatMap(({ input }) => input ?? words))];
-  io.note(`watching ${wanted.join(" ")}; Ctrl-C ends the watching, not the jobs`);
-  const analysesOf = watchedWords(owns, words, options);
+  const watched = [...new Set(owns.flatMap(({ input }) => input ?? words))];
+  io.note(`watching ${watched.join(" ")}; Ctrl-C ends the watching, not the jobs`);
+  /** What is there for each analysis, as last listed. */
+  let there: ReadonlySet<string>[] = [];
   const watch: FolderWatch = {
-    list: () => filesThere(wanted).filter((path) => !isCompanion(basename(path), companion)),
-    specsOf: (file, again) => submitSpecs(analysesOf(file).map((analysis) => ({ ...analysis, repeatable: !again }))),
+    list() {
+      there = owns.map(({ input }) => new Set(filesThere(input ?? words)));
+      return [...new Set(there.flatMap((files) => [...files]))].filter((path) => !isCompanion(basename(path), companion));
+    },
+    specsOf(file, again) {
+      const analyses = owns.filter((_, at) => there[at]!.has(file)).map((own) => wordsOf(own, [file], options));
+      return submitSpecs(analyses.map((analysis) => ({ ...analysis, repeatable: !again })));
+    },
     files: new SettledFiles(realClock, { settleMs: 1_000 * settle, companion }),
     ...{ overwrite, key, client, clock: realClock },
   };

@@ -12,6 +12,9 @@ export interface Clock {
   after(delayMs: number, run: () => void): Timer;
 }
 
+/** Reason of an abort that only ends a wait: without one each abort makes an error, with a stack. */
+export const WOKEN = "woken";
+
 /** Resolves after `delayMs`, or as soon as `signal` is aborted. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

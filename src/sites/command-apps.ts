@@ -2,10 +2,8 @@
  * The commands that a site allows, from its settings file (docs/apps.md): by name, an argv template and the type of each parameter. A job names
  * the app and fills in the parameters; it never brings a command line, and nothing goes through a shell.
  */
-import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { XpcsError } from "../core/errors.js";
 import { BUILT_IN_PREFIX } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 
@@ -61,7 +59,8 @@ const app = z
     }
     if (Object.keys(parameters).length > LIMITS.commandFieldsMax) fault(`there are more than ${LIMITS.commandFieldsMax} parameters`);
   });
-const settings = z.record(
+/** What the file may hold. */
+export const COMMAND_APPS = z.record(
   z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "is no name of an app")
@@ -81,35 +80,4 @@ function isPattern(source: string): boolean {
   } catch {
     return false;
   }
-}
-
-/**
- * The settings file of a site's commands.
- *
- * @throws NOT_FOUND · INVALID_ARGUMENT naming the app and what is wrong with it
- */
-export function readCommandApps(path: string): CommandApps {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new XpcsError("NOT_FOUND", `the file of apps ${path} cannot be read: ${(error as Error).message}`);
-  }
-  return parseCommandApps(text, path);
-}
-
-/** The same from its text. */
-export function parseCommandApps(text: string, path: string): CommandApps {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new XpcsError("INVALID_ARGUMENT", `${path} is not JSON: ${(error as Error).message}`);
-  }
-  const parsed = settings.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  // Of a name zod says only that it is wrong; why is one level below.
-  const why = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
-  throw new XpcsError("INVALID_ARGUMENT", `${path}: ${issue.path.map(String).join(".") || "the file"}: ${why}`);
 }

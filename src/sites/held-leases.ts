@@ -2,7 +2,7 @@
  * The leases that this site holds: renews them all in one call, tells each attempt its news, and answers the one
  * question on which publishing depends: is this lease still ours? Runs nothing itself.
  */
-import { type Clock, sleep } from "../core/clock.js";
+import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import type { Lease } from "../core/job.js";
 import type { Logger } from "../core/log.js";
@@ -59,9 +59,6 @@ export interface HeldLeasesOptions {
 
 /** Changes are reported at once, but no more often than so; those within this time go together. */
 const TOUCH_MS = 100;
-/** Without a reason of its own an abort makes an error, with a stack. */
-const TOUCHED = "touched";
-
 function createHeld(lease: Lease): HeldLease {
   const controller = new AbortController();
   let stopReason: StopReason | null = null;
@@ -185,7 +182,7 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
     },
     apply,
     touch() {
-      touched.abort(TOUCHED);
+      touched.abort(WOKEN);
       touched = new AbortController();
     },
     async confirm(held) {

@@ -1,6 +1,6 @@
 /** The actor inside a kernel host: one piece of work at a time, with progress and cancel. The process around it is kernel-host-main.ts. */
 import type { CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js";
-import { type Clock, sleep, type Timer } from "../core/clock.js";
+import { type Clock, sleep, type Timer, WOKEN } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { CommandRun, KernelHost } from "../core/protocols.js";
@@ -8,9 +8,6 @@ import type { CommandRunner } from "./command-runner.js";
 
 /** How often the silence of the site is measured. */
 const WATCH_MS = 250;
-/** Without a reason of its own an abort makes an error, with a stack. */
-const TOLD = "told";
-
 export interface KernelActorOptions {
   readonly clock: Clock;
   readonly commands: CommandRunner;
@@ -33,7 +30,7 @@ export function createKernelActor({ clock, commands, correlate }: KernelActorOpt
 
   const report = (next: CorrProgress | null): void => {
     progress = next;
-    news.abort(TOLD);
+    news.abort(WOKEN);
     news = new AbortController();
   };
   const noop = async (durationMs: number, signal: AbortSignal): Promise<null> => {

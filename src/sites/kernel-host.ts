@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { getPriority, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { CorrProgress, CorrSummary } from "../core/analysis.js";
-import { type Clock, sleep } from "../core/clock.js";
+import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { isCode, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { KERNEL_HOST_METHODS, type KernelHost } from "../core/protocols.js";
@@ -22,8 +22,6 @@ const STDERR_WAIT_MS = 200;
 const PROGRESS_WAIT_MS = 1_000;
 /** A run is asked for its progress after this time; shorter ones never. */
 const FIRST_PROGRESS_MS = 200;
-/** Without a reason of its own an abort makes an error, with a stack. */
-const DONE = "done";
 /** Unanswered polls in a row before a host is given up: one may be this process's own fault, if it was suspended. */
 const SILENT_POLLS = 2;
 
@@ -175,8 +173,10 @@ export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): Host
         if (late && clock.monotonicMs() < giveUpMs) continue;
         await kill();
         await Promise.race([stderrEnd, sleep(clock, STDERR_WAIT_MS)]);
-        const why = late ? `was not ready after ${startMs} ms` : null;
-        throw new XpcsError("NATIVE_CRASHED", why === null ? endedHow(child, lastWords()) : `the kernel host process ${why}`);
+        throw new XpcsError(
+          "NATIVE_CRASHED",
+          late ? `the kernel host process was not ready after ${startMs} ms` : endedHow(child, lastWords()),
+        );
       }
     }
   };
@@ -201,7 +201,7 @@ export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): Host
       } catch (error) {
         throw await failure(error, signal);
       } finally {
-        done.abort(DONE);
+        done.abort(WOKEN);
         signal.removeEventListener("abort", onAbort);
       }
     },

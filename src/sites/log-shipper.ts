@@ -1,6 +1,6 @@
 /** Sends what a command writes to central, while it runs: the growth of its log files, in order. */
 import { open } from "node:fs/promises";
-import { type Clock, sleep } from "../core/clock.js";
+import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { toXpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -29,9 +29,6 @@ async function readFrom(path: string, offset: number): Promise<Uint8Array> {
     await file.close();
   }
 }
-
-/** Without a reason of its own an abort makes an error, with a stack. */
-const FINISHING = "finishing";
 
 /** Looks for the first time after `LIMITS.logFollowMs`; `finish` resolves when all that is in the files then has been sent, or central does not want it. */
 export function shipLogs(options: LogShippingOptions): { finish(): Promise<void> } {
@@ -64,7 +61,7 @@ export function shipLogs(options: LogShippingOptions): { finish(): Promise<void>
   );
   return {
     async finish() {
-      finishing.abort(FINISHING);
+      finishing.abort(WOKEN);
       await shipping;
     },
   };

@@ -2,7 +2,7 @@
  * A site: dials central, takes leases for its free slots, runs them, keeps them renewed, and obeys news.
  * The loop only; one attempt is attempt.ts, the leases are held-leases.ts, the link wire/reconnecting.ts.
  */
-import { type Clock, sleep } from "../core/clock.js";
+import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import type { Lease, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -75,9 +75,6 @@ interface Running {
   wake: () => void;
   readonly start: (lease: Lease) => void;
 }
-
-/** Without a reason of its own an abort makes an error, with a stack. */
-const WOKEN = "woken";
 
 /** Join for each new link. A refusal is waited out, since the dead predecessor's link may still be open. */
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {

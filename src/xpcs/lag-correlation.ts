@@ -8,7 +8,7 @@ import type { ResultFile } from "./result-file.js";
 import { cholesky } from "./small-linear.js";
 
 /** Degrees of freedom below which a correlation is too uncertain to be used: at 20, errors of fits are uncertain by 16 %. */
-export const FREEDOM_MIN = 20;
+const FREEDOM_MIN = 20;
 /** What rounding to single precision may do to a correlation, and to the smallest eigenvalue of a matrix of them. */
 const ROUNDING = 1e-6;
 const EIGENVALUE_ROUNDING = 1e-4;

@@ -1,6 +1,7 @@
 /** What goes wrong in a soak, one thing after the other, drawn from a seed. */
 import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { KeptProcess } from "./kept-process.js";
 import type { SmallDisk } from "./small-disk.js";
 import type { TcpProxy } from "./tcp-proxy.js";
@@ -18,8 +19,6 @@ export interface Victims {
 }
 
 type Action = (victims: Victims, pick: <T>(items: readonly T[]) => T) => Promise<boolean> | boolean;
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** What a write that the power cut short leaves: the head of a record whose rest is missing, or noise. */
 function tearLog(ledger: string, rng: () => number): void {
@@ -78,7 +77,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   "log tail torn": ({ central, centralMayDie, ledger, rng }) => centralMayDie() && central.kill(rng() * 3_000, () => tearLog(ledger, rng)),
 };
 
-export const KILLER_ACTIONS = Object.keys(ACTIONS);
+const KILLER_ACTIONS = Object.keys(ACTIONS);
 
 /** Does one thing after another until `signal`; several may overlap. @returns how often each was done */
 export async function killUntil(signal: AbortSignal, victims: Victims, say: (what: string) => void): Promise<Record<string, number>> {

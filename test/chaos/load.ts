@@ -1,5 +1,6 @@
 /** Clients that keep a facility busy, and what they hear. They go on whatever happens, and repeat what was not answered with the same key. */
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { connect, isCode, isFinal, type JobSpec, type XpcsClient } from "../../dist/index.js";
 import type { JobId } from "../../src/core/job.js";
 import type { History } from "../sim/promises.js";
@@ -8,8 +9,6 @@ import { corrJobs, type DetectorRun } from "./detector-run.js";
 /** Jobs that may be open at a time: what is submitted must be done soon after the soak. */
 const OPEN_MAX = 40;
 const ATTEMPTS_MAX = 20;
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 export interface LoadOptions {
   readonly url: string;

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { connect, type JobView, type XpcsClient } from "../../dist/index.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import { verifyLedger } from "../../src/ledger/verify.js";
@@ -67,8 +68,6 @@ const COPY_APP = {
     parameters: { delay: { type: "integer", min: 0, max: 10 }, input: { type: "input" }, output: { type: "output" } },
   },
 };
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 function digestOf(path: string): { bytes: number; sha256: string } | null {
   try {

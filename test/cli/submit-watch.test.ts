@@ -254,4 +254,13 @@ describe("xpcs submit --watch", () => {
     expect(code).toBe(2);
     expect(stderr).toContain(message);
   });
+
+  it.each([
+    ["--settle", "0"],
+    ["--companion", "*.done"],
+  ])("refuses %s %s without --watch", async (...args) => {
+    const { code, stderr } = await startXpcs(["submit", run.input, "--qmap", run.qmap, ...args], { HOME: facility.folder }).result;
+    expect(code).toBe(2);
+    expect(stderr).toContain("add --watch");
+  });
 });

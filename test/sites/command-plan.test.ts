@@ -1,8 +1,9 @@
 /** Settings of command apps, and what a job may fill in: above all what must not get through. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parseSettings } from "../../src/cli/settings-file.js";
 import type { CommandJob, Lease } from "../../src/core/job.js";
-import { parseCommandApps } from "../../src/sites/command-apps.js";
+import { COMMAND_APPS } from "../../src/sites/command-apps.js";
 import { checkCommand, commandRun } from "../../src/sites/command-plan.js";
 
 const SETTINGS = {
@@ -22,7 +23,7 @@ const SETTINGS = {
     env: { LABEL: "{label}" },
   },
 };
-const TOOL = parseCommandApps(JSON.stringify(SETTINGS), "apps.json").tool!;
+const TOOL = parseSettings(COMMAND_APPS, JSON.stringify(SETTINGS), "apps.json").tool!;
 
 function job(parameters: CommandJob["parameters"] = {}, more: Partial<CommandJob> = {}): CommandJob {
   return { app: "tool", parameters, inputs: {}, outputs: { out: { path: "/data/r.txt" } }, overwrite: false, ...more };
@@ -87,11 +88,11 @@ describe("the settings", () => {
     [{ a: { argv: ["/bin/true"], shell: true } }, /shell/],
   ];
   it.each(faults)("refuse %j", (value, message) => {
-    expect(() => parseCommandApps(JSON.stringify(value), "apps.json")).toThrow(message);
+    expect(() => parseSettings(COMMAND_APPS, JSON.stringify(value), "apps.json")).toThrow(message);
   });
 
   it("of the examples are right", () => {
     const text = readFileSync(new URL("../../examples/apps.json", import.meta.url), "utf8");
-    expect(Object.keys(parseCommandApps(text, "apps.json"))).toEqual(["diagonalise", "xpcs-eigen", "boost-corr"]);
+    expect(Object.keys(parseSettings(COMMAND_APPS, text, "apps.json"))).toEqual(["diagonalise", "xpcs-eigen", "boost-corr"]);
   });
 });

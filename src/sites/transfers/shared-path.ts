@@ -151,7 +151,7 @@ async function giveAccess(partial: string, { access: { group, mode }, destinatio
     if (mode !== undefined) await file.chmod(mode);
     await file.sync();
   } catch (error) {
-    if (systemCode(error) !== "EPERM") throw error;
+    if (group === undefined || systemCode(error) !== "EPERM") throw error;
     throw new XpcsError(
       "IO_FAILED",
       `${destination.ref.path} cannot be given to group ${group}: the file system does not let this site's user`,
