@@ -58,6 +58,8 @@ export async function runCommandLine(argv: readonly string[], run: CliRun): Prom
     await program.parseAsync(args, { from: "user" });
     return run.exitCode();
   } catch (error) {
+    // Lines of the log are written at the end of a tick; the error comes after them.
+    await new Promise((resolve) => setImmediate(resolve));
     if (run.io.interrupted === "SIGINT") return run.exitCode();
     if (error instanceof CommanderError) return HELP_CODES.has(error.code) ? 0 : run.fail(usageError(error, word));
     return run.fail(error);

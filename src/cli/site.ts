@@ -74,7 +74,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = options.apps === undefined ? {} : readCommandApps(options.apps);
-  const { results, roots } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { results, roots, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -91,7 +91,10 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: options.gpus, nodes: 1, walltimeS: null },
     workDir,
     dial: siteDial({ settings: whereCentral, clock, logger }),
-    kernels: createKernelPool({ slots, logger, start: () => startHost({ clock }) }),
+    kernels: createKernelPool({
+      ...{ slots, clock, logger, rules: supervision.restart },
+      start: () => startHost({ clock, rules: supervision.hosts }),
+    }),
     clock,
     logger,
     rng: Math.random,
@@ -111,7 +114,7 @@ export function addSiteOptions(command: Command): Command {
     .option("--slots <n>", "jobs at a time", integerOption(1, LIMITS.siteSlotsMax), 1)
     .option("--threads <n>", "threads of a job that asks for none (default: cores / slots)", integerOption(1, LIMITS.threadsMax))
     .option("--apps <file>", "commands that jobs may run here, by name (docs/apps.md)")
-    .option("--settings <file>", "rules of this site: group and mode of results, where jobs may read and write (docs/settings.md)")
+    .option("--settings <file>", "rules of this site: results, paths, child processes (docs/settings.md)")
     .option("--gpus <n>", "GPUs that jobs may take", integerOption(0, LIMITS.resourceMax), 0)
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
 }

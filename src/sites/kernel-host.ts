@@ -3,6 +3,7 @@
  * whole process group. A host that failed in any way but an orderly error is never used again (kernel-pool.ts).
  */
 import { type ChildProcess, fork } from "node:child_process";
+import { getPriority, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { CorrProgress, CorrSummary } from "../core/analysis.js";
 import { type Clock, sleep } from "../core/clock.js";
@@ -11,6 +12,7 @@ import { LIMITS } from "../core/limits.js";
 import { KERNEL_HOST_METHODS, type KernelHost } from "../core/protocols.js";
 import { childLink } from "../wire/child-link.js";
 import { connect } from "../wire/connect.js";
+import type { HostRules } from "./supervision.js";
 
 const HOST_MAIN = fileURLToPath(new URL("./kernel-host-main.js", import.meta.url));
 /** What is kept of the child's stderr for the error message. */
@@ -36,6 +38,10 @@ export interface KernelRun {
 
 export interface HostProcess {
   readonly pid: number;
+  /** Resolves when it has answered its first call. Rejects with NATIVE_CRASHED when it ended before, or was ended because it took too long. */
+  readonly ready: Promise<void>;
+  /** How it ended, whoever ended it. */
+  readonly ended: Promise<string>;
   /** False once the process has ended, crashed, or was ended. */
   readonly usable: boolean;
   /** @throws NATIVE_CRASHED the process died or fell silent · CANCELED · what the work throws */
@@ -46,8 +52,18 @@ export interface HostProcess {
 
 export interface HostOptions {
   readonly clock: Clock;
+  readonly rules: HostRules;
   /** The child's program; default: the built kernel-host-main.js. */
   readonly main?: string;
+}
+
+/** What the child starts later inherits it. One that is gone already needs none. */
+function beNice(child: ChildProcess, niceness: number): void {
+  try {
+    if (child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + niceness));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_SYSTEM_ERROR") throw error;
+  }
 }
 
 function tail(child: ChildProcess): () => string {
@@ -66,21 +82,32 @@ function endedHow(child: ChildProcess, lastWords: string): string {
   return `the kernel host process ${how}${hint}${lastWords === "" ? "" : `; its last words: ${lastWords}`}`;
 }
 
+/** Through which a bound on memory is set before the host begins: what the process may write to, of whatever kind. */
+const PRLIMIT = "/usr/bin/prlimit";
+
+/** The program of a host and what comes before its own: Node, or prlimit and Node. */
+function programOf({ memoryGb }: HostRules): { execPath?: string; execArgv: string[] } {
+  if (memoryGb === null) return { execArgv: [] };
+  return { execPath: PRLIMIT, execArgv: [`--data=${Math.round(memoryGb * 1e9)}`, process.execPath] };
+}
+
 /** Starts one kernel host; it is ready when its first call is answered. */
-export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess {
+export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): HostProcess {
+  const { startMs, silenceMs } = rules;
   const child = fork(main, [], {
+    ...programOf(rules),
     serialization: "advanced",
     // Its own process group, so that killing it also ends whatever it started.
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    execArgv: [],
   });
+  if (rules.niceness !== 0) beNice(child, rules.niceness);
   const lastWords = tail(child);
   const { remote, closed } = connect<KernelHost>(childLink(child), KERNEL_HOST_METHODS, {
     clock,
     unlimited: ["run"],
     // A poll may take its own wait on top.
-    callDeadlineMs: LIMITS.kernelSilenceMs / SILENT_POLLS - PROGRESS_WAIT_MS,
+    callDeadlineMs: silenceMs / SILENT_POLLS - PROGRESS_WAIT_MS,
   });
   let silent = false;
   let spoiled = false;
@@ -133,12 +160,33 @@ export function startHost({ clock, main = HOST_MAIN }: HostOptions): HostProcess
     await kill();
     await Promise.race([stderrEnd, sleep(clock, STDERR_WAIT_MS)]);
     if (signal.aborted) return new XpcsError("CANCELED", "the work was stopped");
-    if (silent) return new XpcsError("NATIVE_CRASHED", `the kernel host process gave no sign of life for ${LIMITS.kernelSilenceMs} ms`);
+    if (silent) return new XpcsError("NATIVE_CRASHED", `the kernel host process gave no sign of life for ${silenceMs} ms`);
     return new XpcsError("NATIVE_CRASHED", endedHow(child, lastWords()));
   };
 
+  const begin = async (): Promise<void> => {
+    const giveUpMs = clock.monotonicMs() + startMs;
+    for (;;) {
+      try {
+        await remote.progress({ waitMs: 0 });
+        return;
+      } catch (error) {
+        const late = isCode(error, "DEADLINE_EXCEEDED");
+        if (late && clock.monotonicMs() < giveUpMs) continue;
+        await kill();
+        await Promise.race([stderrEnd, sleep(clock, STDERR_WAIT_MS)]);
+        const why = late ? `was not ready after ${startMs} ms` : null;
+        throw new XpcsError("NATIVE_CRASHED", why === null ? endedHow(child, lastWords()) : `the kernel host process ${why}`);
+      }
+    }
+  };
+  const ready = begin();
+  ready.catch(() => {});
+
   return {
     pid: child.pid ?? -1,
+    ready,
+    ended: gone.then(() => endedHow(child, lastWords())),
     get usable() {
       return !spoiled;
     },

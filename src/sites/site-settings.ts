@@ -2,6 +2,7 @@
 import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
+import { DEFAULT_SUPERVISION, type HostRules, type RestartRules } from "./supervision.js";
 
 const group = z.string().regex(/^[A-Za-z0-9_.{}-]{1,64}$/, "is no name of a group");
 const results = z.strictObject({
@@ -20,5 +21,31 @@ const folder = z.string().refine((path) => isAbsolute(path) && normalize(path) =
 });
 /** Null: anywhere. */
 const roots = z.strictObject({ read: z.array(folder), write: z.array(folder) }).nullable();
+const ms = (least: number) => z.number().min(least).max(86_400_000);
+const { restart, hosts } = DEFAULT_SUPERVISION;
+const supervision = z.strictObject({
+  restart: z
+    .strictObject({
+      firstMs: ms(0).default(restart.firstMs),
+      factor: z.number().min(1).max(100).default(restart.factor),
+      maxMs: ms(0).default(restart.maxMs),
+      endsMax: z.int().min(0).default(restart.endsMax),
+      withinMs: ms(1).default(restart.withinMs),
+    } satisfies Record<keyof RestartRules, z.ZodType>)
+    .prefault({}),
+  hosts: z
+    .strictObject({
+      memoryGb: z.number().min(0.1).nullable().default(hosts.memoryGb),
+      niceness: z.int().min(0).max(19).default(hosts.niceness),
+      startMs: ms(1_000).default(hosts.startMs),
+      silenceMs: ms(4_000).default(hosts.silenceMs),
+    } satisfies Record<keyof HostRules, z.ZodType>)
+    .prefault({}),
+});
+
 /** What a settings file of a site may hold. */
-export const SITE_SETTINGS = z.strictObject({ results: results.prefault({}), roots: roots.default(null) });
+export const SITE_SETTINGS = z.strictObject({
+  results: results.prefault({}),
+  roots: roots.default(null),
+  supervision: supervision.prefault({}),
+});

@@ -252,8 +252,9 @@ export function runSite(options: SiteOptions): Site {
     return stopped;
   };
 
-  const ended = link.ended.then(async (reason) => {
+  const ended = Promise.race([link.ended, kernels.failed]).then(async (reason) => {
     const byUs = stopped !== null;
+    if (!byUs) logger.error("site-gives-up", { code: reason.code, reason: reason.message });
     await stop({ graceMs: 0 });
     if (!byUs) throw reason;
   });

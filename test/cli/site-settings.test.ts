@@ -1,4 +1,5 @@
 /** A site with a settings file, as a process: what its results get, and where its jobs may go. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import h5wasm from "h5wasm/node";
@@ -7,7 +8,7 @@ import { parseSettings } from "../../src/cli/settings-file.js";
 import type { JobView, Work } from "../../src/core/job.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
 import { SITE_SETTINGS } from "../../src/sites/site-settings.js";
-import { type Facility, startFacility } from "../chaos/processes.js";
+import { childrenOf, type Facility, startCommand, startFacility } from "../chaos/processes.js";
 import { nexusSample } from "../xpcs/nexus-sample.js";
 import { startXpcs } from "./xpcs-process.js";
 
@@ -113,6 +114,26 @@ describe("paths", () => {
     });
     expect(await run(work("data"), "2026-3/other")).toMatchObject({ state: "finished" });
     expect(await run(work("secret"), "2026-3/other")).toMatchObject(refusal(`${file("secret/part.h5")} is not in the folders`));
+  });
+});
+
+describe("supervision", () => {
+  it("lets the site end, with exit code 1 and the reason, when its kernel hosts die again and again without work", async () => {
+    writeFileSync(file("fragile.json"), '{"supervision": {"restart": {"endsMax": 1, "firstMs": 10}}}');
+    const { siteToken } = facility.ready.central as { siteToken: string };
+    const where = ["--central", facility.url, "--token", siteToken, "--work", file("work")];
+    const site = startCommand(["site", ...where, "--name", "fragile", "--settings", file("fragile.json")]);
+    await site.ready;
+    const ended = new Promise<number | null>((resolve) => site.child.once("exit", resolve));
+    const killing = setInterval(() => {
+      // One that has gone between the two is fine.
+      for (const pid of childrenOf(site.child.pid!)) spawnSync("kill", ["-KILL", String(pid)]);
+    }, 700);
+    expect(await ended).toBe(1);
+    clearInterval(killing);
+    expect(site.log()).toMatch(/"event":"kernel-host-ended"/);
+    expect(site.log()).toMatch(/NATIVE_CRASHED.*ended 2 times within 60 s without work/);
+    expect((await facility.client.sites()).find(({ name }) => name === "fragile")).toMatchObject({ state: "gone" });
   });
 });
 

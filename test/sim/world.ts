@@ -278,6 +278,7 @@ export class World {
         }
         return { summary: null };
       },
+      failed: new Promise(() => {}),
       close: async () => {},
     };
   }

@@ -6,15 +6,17 @@ import { silentLogger } from "../../src/core/log.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { type HostProcess, startHost } from "../../src/sites/kernel-host.js";
 import { createKernelPool, type KernelPool } from "../../src/sites/kernel-pool.js";
+import { DEFAULT_SUPERVISION } from "../../src/sites/supervision.js";
 import { virtualClock } from "../actors/virtual-clock.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/sites/kernel-host-main.js", import.meta.url));
 const FAULTY = fileURLToPath(new URL("./faulty-host.mjs", import.meta.url));
+const rules = DEFAULT_SUPERVISION.hosts;
 const hosts: HostProcess[] = [];
 let pool: KernelPool | null = null;
 
 function start(main: string): HostProcess {
-  const host = startHost({ clock: realClock, main });
+  const host = startHost({ clock: realClock, rules, main });
   hosts.push(host);
   return host;
 }
@@ -75,7 +77,7 @@ describe("a kernel host", () => {
   it("that stops in the middle of its work is given up within 10 s", async () => {
     // The process is real, the time is not: what is measured is how long the site would wait.
     const clock = virtualClock();
-    const host = startHost({ clock, main: MAIN });
+    const host = startHost({ clock, rules, main: MAIN });
     hosts.push(host);
     await noop(host, 1);
     const work = noop(host, 3_600_000);
@@ -109,7 +111,7 @@ describe("a kernel host", () => {
   it("ends when its parent is killed", async () => {
     const script = `import { startHost } from ${JSON.stringify(fileURLToPath(new URL("../../dist/sites/kernel-host.js", import.meta.url)))};
       import { realClock } from ${JSON.stringify(fileURLToPath(new URL("../../dist/core/real-clock.js", import.meta.url)))};
-      const host = startHost({ clock: realClock });
+      const host = startHost({ clock: realClock, rules: ${JSON.stringify(rules)} });
       await host.run({ work: { app: "xpcs.noop", durationMs: 1 }, onProgress() {}, signal: new AbortController().signal });
       console.log(host.pid);
       await host.run({ work: { app: "xpcs.noop", durationMs: 60000 }, onProgress() {}, signal: new AbortController().signal });`;
@@ -125,8 +127,7 @@ describe("a pool of kernel hosts", () => {
   it("keeps hosts warm and replaces one that died", async () => {
     const started: HostProcess[] = [];
     pool = createKernelPool({
-      slots: 1,
-      logger: silentLogger,
+      ...{ slots: 1, logger: silentLogger, clock: realClock, rules: DEFAULT_SUPERVISION.restart },
       start() {
         const host = start(MAIN);
         started.push(host);
@@ -146,8 +147,7 @@ describe("a pool of kernel hosts", () => {
   it("survives the death of an idle host", async () => {
     const started: HostProcess[] = [];
     pool = createKernelPool({
-      slots: 1,
-      logger: silentLogger,
+      ...{ slots: 1, logger: silentLogger, clock: realClock, rules: DEFAULT_SUPERVISION.restart },
       start() {
         const host = start(MAIN);
         started.push(host);

@@ -43,6 +43,7 @@ function fakeKernels(delayMs = 30): KernelPool {
       if (work.app === "xpcs.corr") writeFileSync(work.request.out, `result ${runs}`);
       return { summary: null };
     },
+    failed: new Promise(() => {}),
     async close() {},
   };
 }
