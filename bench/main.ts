@@ -3,6 +3,7 @@
  * docs/runtime-numbers.md.
  */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -153,8 +154,9 @@ async function runtime(options: Options, at: string): Promise<Outcome> {
   }
   const micro = chosen.some(({ name }) => name === MICRO) ? await measureMicro(say) : [];
   const ended = thisMachine(ROOT).load;
-  const report = { at, machine, loadAtEnd: ended, runs, scale, rows, micro };
-  const facts = `${machineLine(machine, at)}, ${ended} at the end; medians of ${runs} rounds${scale === 1 ? "" : `; ${scale} of the work`}`;
+  const priority = getPriority();
+  const report = { at, machine, loadAtEnd: ended, priority, runs, scale, rows, micro };
+  const facts = `${machineLine(machine, at)}, ${ended} at the end${priority === 0 ? "" : `, all of it at nice ${priority}`}; medians of ${runs} rounds${scale === 1 ? "" : `; ${scale} of the work`}`;
   const text = `${facts}\n\n${runtimeTable(rows, micro)}`;
   return {
     report,

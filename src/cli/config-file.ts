@@ -3,8 +3,9 @@
  * of the command line as if typed, so that the same readers check them and what is typed wins.
  */
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import type { Command, Option } from "commander";
-import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from "yaml";
+import type { Document, LineCounter, YAMLMap } from "yaml";
 import { XpcsError } from "../core/errors.js";
 
 export interface ConfigRules {
@@ -13,6 +14,9 @@ export interface ConfigRules {
   /** Options that may be given several times; their value may be a list, or an object of key=value pairs. */
   readonly repeatable?: readonly string[];
 }
+
+/** Loaded where a file is read, and at once, as a command line is parsed: it takes a third of the start of a run without one. */
+const yaml = (): typeof import("yaml") => createRequire(import.meta.url)("yaml") as typeof import("yaml");
 
 /** Options that say how to run, not what: they are no settings. */
 const NOT_SETTINGS = new Set(["--config", "--json", "--help", "--version"]);
@@ -35,7 +39,7 @@ function configWords(command: Command, words: readonly string[], rules: ConfigRu
   const path = declared === undefined ? undefined : lastValue(words, declared);
   if (path === undefined) return [];
   const { document, lines } = documentOf(path);
-  if (!isMap(document.contents)) {
+  if (!yaml().isMap(document.contents)) {
     const what = "must hold settings: lines of `option: value`, or one JSON object";
     throw new XpcsError("INVALID_ARGUMENT", `${path} ${what}`);
   }
@@ -52,6 +56,7 @@ function configWords(command: Command, words: readonly string[], rules: ConfigRu
  * @throws NOT_FOUND · INVALID_ARGUMENT with the line
  */
 export function settingsLists(path: string, command: Command, rules: ConfigRules): { words: string[]; line: number }[] {
+  const { isMap, isSeq } = yaml();
   const { document, lines } = documentOf(path);
   const entries = isSeq(document.contents) ? document.contents.items : [];
   if (entries.length === 0 || !entries.every(isMap))
@@ -96,6 +101,7 @@ interface Setting {
 type Plain = Readonly<Record<string, unknown>>;
 
 function documentOf(path: string): { document: Document.Parsed; lines: LineCounter } {
+  const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
   // A warning is a tag that nobody knows: its value would be a guess.
@@ -106,6 +112,7 @@ function documentOf(path: string): { document: Document.Parsed; lines: LineCount
 }
 
 function settingsOf(map: YAMLMap, plain: Plain, lines: LineCounter): Setting[] {
+  const { isScalar } = yaml();
   return map.items.map(({ key }) => {
     const name = String(isScalar(key) ? key.value : key);
     const at = isScalar(key) ? (key.range?.[0] ?? 0) : 0;

@@ -1,7 +1,8 @@
 /** The fits that `xpcs view` shows: one model for every bin, in physical units, and the power law over q. Prints and draws nothing. */
 import { isCode, type XpcsError } from "../core/errors.js";
-import { type CurvePoint, decayShape, type FitQuality, fitDecay } from "../xpcs/fit.js";
+import { type CurvePoint, decayShape, type FitQuality, fitDecay, type LagCorrelation } from "../xpcs/fit.js";
 import { doubleShape, fitDouble, fitStretched, stretchedShape } from "../xpcs/fit-models.js";
+import { lagsOf } from "../xpcs/lag-correlation.js";
 import { fitPowerLaw, type PowerLawFit } from "../xpcs/power-law.js";
 import { curveOf, type ResultBin, type ResultFile } from "../xpcs/result-file.js";
 
@@ -19,6 +20,8 @@ export interface BinFit {
   readonly points: readonly CurvePoint[];
   /** Why there is no fit; null when there is one. */
   readonly failure: string | null;
+  /** Why the errors of the parameters take the lags as independent; null where they do not. */
+  readonly independentBecause: string | null;
   readonly quality: FitQuality | null;
   /** By name: rate, tau, exponent, fastRate, slowRate, fastFraction, contrast, baseline; rates per time unit. */
   readonly parameters: Readonly<Record<string, Measured>>;
@@ -39,19 +42,25 @@ function measured(value: number, error: number): Measured {
 export function fitBin(result: ResultFile, at: number, model: FitModel): BinFit {
   const bin = result.bins[at]!;
   const points = curveOf(result, at);
+  const { correlation, independentBecause } = lagsOf(result, at);
   try {
-    return { bin, points, failure: null, ...fitted(points, model, lagUnit(result).perLag) };
+    return { bin, points, failure: null, independentBecause, ...fitted(points, correlation, model, lagUnit(result).perLag) };
   } catch (error) {
     if (!isCode(error, "INVALID_ARGUMENT")) throw error;
-    return { bin, points, failure: (error as XpcsError).message, quality: null, parameters: {}, curve: null };
+    return { bin, points, failure: (error as XpcsError).message, independentBecause, quality: null, parameters: {}, curve: null };
   }
 }
 
-function fitted(points: readonly CurvePoint[], model: FitModel, perLag: number): Pick<BinFit, "quality" | "parameters" | "curve"> {
+function fitted(
+  points: readonly CurvePoint[],
+  correlation: LagCorrelation,
+  model: FitModel,
+  perLag: number,
+): Pick<BinFit, "quality" | "parameters" | "curve"> {
   const rate = (value: number, error: number): Measured => measured(value / perLag, error / perLag);
   const tau = (value: number, error: number): Measured => measured(perLag / value, (perLag * error) / value ** 2);
   if (model === "double") {
-    const fit = fitDouble(points);
+    const fit = fitDouble(points, correlation);
     const parameters = {
       fastRate: rate(fit.fastRate, fit.fastRateError),
       slowRate: rate(fit.slowRate, fit.slowRateError),
@@ -62,8 +71,8 @@ function fitted(points: readonly CurvePoint[], model: FitModel, perLag: number):
     const shape = (lag: number): number => doubleShape(fit.fastRate, fit.slowRate, fit.fastFraction, lag, 1)[0];
     return { quality: fit, parameters, curve: (lag) => fit.baseline + fit.contrast * shape(lag) };
   }
-  const stretched = model === "stretched" ? fitStretched(points) : null;
-  const fit = stretched ?? fitDecay(points);
+  const stretched = model === "stretched" ? fitStretched(points, correlation) : null;
+  const fit = stretched ?? fitDecay(points, correlation);
   const shape = (lag: number): number =>
     stretched === null ? decayShape(fit.rate, lag, 1) : stretchedShape(fit.rate, stretched.exponent, lag, 1)[0];
   return {

@@ -25,6 +25,9 @@ export function binName({ bin, q, phi }: ResultBin, qUnit: string): string {
   return `q = ${Number(q.toPrecision(4))} ${qUnit}${phi === null ? "" : `, φ = ${Number(phi.toPrecision(4))}`}`.trim();
 }
 
+/** Photon pairs below which the default convention states no error (docs/errors.md). */
+const PAIRS_FOR_ERROR = 20;
+
 /** Sentences about what a person should know before trusting the numbers. */
 export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: FitModel): string[] {
   const said = [...result.warnings];
@@ -33,8 +36,15 @@ export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: F
     said.push("the file does not count photon pairs: values of 0 are taken as missing, all others as measured");
   if (result.frameTimeS === null)
     said.push(`the file does not say the frame time: ${result.delays.length > 0 ? "rates are per frame" : "times are in frames"}`);
+  const few = (result.pairs ?? []).filter((pairs, at) => pairs < PAIRS_FOR_ERROR && !(result.error[at]! > 0)).length;
+  if (few > 0)
+    said.push(`${few} of ${result.g2.length} values have no error: fewer than ${PAIRS_FOR_ERROR} photon pairs stand behind them`);
   const without = fits.reduce((sum, { quality }) => sum + (quality?.lagsWithoutPairs ?? 0), 0);
   if (without > 0) said.push(`${without} values without photon pairs or without an error are left out of the fits`);
+  for (const why of new Set(fits.flatMap(({ independentBecause, quality }) => (quality === null ? [] : (independentBecause ?? [])))))
+    said.push(
+      `${why}: errors of fits take the lags as independent and may be too small, in bins ${bins(fits.filter((fit) => fit.independentBecause === why))}`,
+    );
   const failed = fits.filter(({ quality }) => quality === null || !quality.converged);
   if (failed.length > 0) said.push(`no certain fit in bins ${bins(failed)}`);
   const poor = fits.filter(({ quality }) => quality?.converged && quality.chi2 > 3 * quality.dof);

@@ -30,7 +30,7 @@ async function view(path: string, options: ViewOptions, io: CliIo): Promise<void
     delays: result.delays.length,
     staticBins: result.saxs.length,
     fit: options.fit,
-    bins: fits.map(({ bin, quality, parameters, failure }) => ({
+    bins: fits.map(({ bin, quality, parameters, failure, independentBecause }) => ({
       ...bin,
       parameters: Object.entries(parameters).map(([name, { value, error }]) => ({ name, value, error })),
       chi2: quality?.chi2 ?? null,
@@ -38,6 +38,7 @@ async function view(path: string, options: ViewOptions, io: CliIo): Promise<void
       lagsUsed: quality?.lagsUsed ?? 0,
       converged: quality?.converged ?? false,
       failure,
+      independentLags: independentBecause,
     })),
     c2: result.c2.map(({ bin, dataset }) => ({ ...bin, dataset })),
     ageLag: result.ageLag.map(({ bin }) => bin),

@@ -3,6 +3,7 @@ import h5wasm, { Dataset } from "h5wasm/node";
 import { XpcsError } from "../core/errors.js";
 import { delayScheme } from "../xpcs/delays.js";
 import { type CurvePoint, type DecayFit, fitDecay } from "../xpcs/fit.js";
+import { correlationOf } from "../xpcs/lag-correlation.js";
 import type { Analysis } from "./analyses.js";
 import type { Ring } from "./sample.js";
 
@@ -47,7 +48,9 @@ export async function fitAnalysis(analysis: Analysis): Promise<RingFit[]> {
         products: Math.floor(result.frames / step) - tau / step,
       };
     });
-    const fit = fitDecay(points);
+    const lags = points.map(({ lag }) => lag);
+    const matrix = result.lagCorrelation.subarray(q * lags.length ** 2, (q + 1) * lags.length ** 2);
+    const fit = fitDecay(points, correlationOf(lags, matrix, `/moments/lag_correlation of bin ${q + 1} in ${analysis.out}`));
     return { analysis: analysis.name, ring, lagS, points, fit, ratePerS: fit.rate / lagS, errorPerS: fit.rateError / lagS };
   });
 }
@@ -59,6 +62,8 @@ interface ResultArrays {
   readonly g2: Float64Array;
   readonly error: Float64Array;
   readonly pairs: Float64Array;
+  /** [bins, delays, delays] */
+  readonly lagCorrelation: Float64Array;
 }
 
 async function readResult(path: string): Promise<ResultArrays> {
@@ -76,6 +81,7 @@ async function readResult(path: string): Promise<ResultArrays> {
       g2: numbers("/xpcs/multitau/normalized_g2").values,
       error: numbers("/xpcs/multitau/normalized_g2_err").values,
       pairs: numbers("/xpcs/multitau/pairs").values,
+      lagCorrelation: numbers("/moments/lag_correlation").values,
     };
   } finally {
     file.close();

@@ -27,7 +27,8 @@ export async function correlateRecorded(work: RecordedCorrelation): Promise<Corr
 export async function correlateRecordedMaps(work: RecordedCorrelation): Promise<CorrSummary[]> {
   const { request, digest, clock, onProgress, signal } = work;
   const further = (work.further ?? []).map((map) => ({ ...map, provenance: {} }));
-  const input = resolveInput(request, further);
+  // What is wrong with the request is told before a large file is read for its digest.
+  const input = digest ? resolveInput(request, further) : undefined;
   const { qmap, job } = request.files;
   const sha256 = async (name: string, path: string | undefined): Promise<Record<string, string>> =>
     path === undefined ? {} : { [`${name}_sha256`]: (await digestFile(path, signal)).sha256 };
@@ -35,7 +36,7 @@ export async function correlateRecordedMaps(work: RecordedCorrelation): Promise<
     ...request.provenance,
     parameters: JSON.stringify(request.options),
     started_at: new Date(clock.nowMs()).toISOString(),
-    ...(await sha256("input", digest ? input : undefined)),
+    ...(await sha256("input", input)),
     ...(await sha256("job", job)),
   };
   const recorded: FurtherMap[] = [];

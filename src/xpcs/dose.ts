@@ -1,6 +1,7 @@
 /** How g2 changes with what the sample has received: one row per repeat and q bin, rejected repeats included. */
 import { isCode } from "../core/errors.js";
 import { type DecayFit, fitDecay } from "./fit.js";
+import { lagsOf } from "./lag-correlation.js";
 import type { Verdict } from "./repeats.js";
 import { curveOf, type ResultFile } from "./result-file.js";
 
@@ -60,7 +61,7 @@ function curveRow(repeat: ResultFile, bin: number): Record<(typeof PER_CURVE)[nu
 
 function fitted(repeat: ResultFile, bin: number): DecayFit | null {
   try {
-    const fit = fitDecay(curveOf(repeat, bin));
+    const fit = fitDecay(curveOf(repeat, bin), lagsOf(repeat, bin).correlation);
     return fit.converged ? fit : null;
   } catch (error) {
     if (isCode(error, "INVALID_ARGUMENT")) return null;

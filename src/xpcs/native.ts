@@ -39,6 +39,10 @@ export interface CorrelatorResult {
   readonly g2SpreadErr: Float64Array;
   /** float64 [delays, dynamicBins]: photon pairs counted (sum over pixels of the products, level 0 units). */
   readonly pairs: Float64Array;
+  /** float64 [dynamicBins, delays, delays]: correlation between the errors of g2 at two delays, for fits. docs/fits.md */
+  readonly lagCorrelation: Float64Array;
+  /** float64 [dynamicBins]: degrees of freedom behind it; few make it uncertain. */
+  readonly lagFreedom: Float64Array;
   /** float64 [staticBins], counts per pixel and frame. */
   readonly partitionMean: Float64Array;
   /** float64 [height * width], counts per frame. */

@@ -49,6 +49,8 @@ export interface ResultFile {
   readonly pairs: readonly number[] | null;
   /** [delays] products averaged per pixel, in each repeat of a merged result; null in files of other programs. */
   readonly terms: readonly number[] | null;
+  /** Correlation between lags of each bin [bins, delays, delays], and its degrees of freedom [bins]; null where the file has none. */
+  readonly lagCorrelation: { readonly values: readonly number[]; readonly freedom: readonly number[] } | null;
   /** Static bins: wave vector, where it is known, and mean counts per pixel and frame. */
   readonly saxs: readonly { readonly q: number | null; readonly intensity: number }[];
   /** Mean intensity of each frame of the series. */
@@ -135,13 +137,15 @@ function provenance(read: Reader, group: string): Pick<ResultFile, "program" | "
 }
 
 /** What the moments add to the curves. */
-function momentsOf(read: Reader, group: string): Pick<ResultFile, "repeats" | "pairs" | "terms" | "badFrames"> {
+function momentsOf(read: Reader, group: string): Pick<ResultFile, "repeats" | "pairs" | "terms" | "badFrames" | "lagCorrelation"> {
   const there = (name: string): number[] | null => (read.has(`${group}/${name}`) ? read.numbers(`${group}/${name}`) : null);
+  const values = there("lag_correlation");
   return {
     repeats: read.number(`${group}/repeats`),
     pairs: there("pairs"),
     terms: there("terms"),
     badFrames: read.numbers(`${group}/bad_frames`),
+    lagCorrelation: values === null ? null : { values, freedom: read.numbers(`${group}/lag_freedom`) },
   };
 }
 

@@ -2,7 +2,7 @@
 import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { filesThere } from "../../src/cli/input-files.js";
 import { checkCompanion, isCompanion, SettledFiles } from "../../src/cli/settled-files.js";
 import type { Watched } from "../../src/cli/submit-watch.js";
@@ -93,10 +93,20 @@ describe("xpcs submit --watch", () => {
     folder = mkdtempSync(join(facility.folder, "detector-"));
   });
 
+  /** Of this test: none goes on watching after it, also where the test failed. */
+  const started: Xpcs[] = [];
+  afterEach(async () => {
+    for (const xpcs of started.splice(0)) {
+      xpcs.kill("SIGKILL");
+      await xpcs.result;
+    }
+  });
   const start = (...args: string[]): Xpcs => {
     const home = { HOME: facility.folder, XDG_CONFIG_HOME: join(facility.folder, "config") };
     const env = { ...home, XPCS_CENTRAL: facility.url, XPCS_TOKEN: facility.operatorToken };
-    return startXpcs(["submit", ...args, "--watch", "--qmap", run.qmap, "--frame-time", "2e-5"], env);
+    const xpcs = startXpcs(["submit", ...args, "--watch", "--qmap", run.qmap, "--frame-time", "2e-5"], env);
+    started.push(xpcs);
+    return xpcs;
   };
   const watch = (...args: string[]) => start(folder, "--out", at("results"), "--json", ...args);
   const told = (xpcs: Xpcs) =>

@@ -133,6 +133,9 @@ describe("a result of known decays", () => {
     expect(Math.abs(powerLaw!.exponent + 2) / powerLaw!.exponentError).toBeLessThan(4);
     expect(powerLaw!.exponentError).toBeLessThan(0.05);
     expect(warnings).toContainEqual(expect.stringMatching(/does not count photon pairs/));
+    expect(warnings).toContainEqual(
+      expect.stringMatching(/^the file holds no correlation between lags: .* independent .* in bins 1, 2, 3, 4$/),
+    );
   });
 
   it("is fitted also with the stretched and the double model", async () => {
@@ -164,6 +167,21 @@ describe("our own result", () => {
     expect(curveOf(result, 1).map(({ products }) => products)).toEqual(
       scheme.map(({ level, tau }) => Math.floor(100 / 2 ** level) - tau / 2 ** level),
     );
+  });
+
+  it("says how many values have no error for want of photon pairs", async () => {
+    const qmap = join(folder, "qmap.hdf");
+    const out = join(folder, "short_results.hdf");
+    const options = { begin: 1, end: 20, frameTimeS: 1e-3 };
+    await correlateFile({ files: { input: raw, qmap }, options, out, overwrite: true, provenance: {} });
+    const { pairs, error, g2 } = await readResultFile(out);
+    const few = pairs!.filter((count) => count < 20).length;
+    expect(few).toBeGreaterThan(0);
+    expect(few).toBeLessThan(g2.length);
+    expect(error.filter((value) => value === 0).length).toBe(few);
+    const { warnings } = await viewJson(out);
+    expect(warnings).toContainEqual(`${few} of ${g2.length} values have no error: fewer than 20 photon pairs stand behind them`);
+    expect((await viewJson(simulated)).warnings.join()).not.toMatch(/fewer than 20/);
   });
 
   it("becomes three plots", async () => {

@@ -7,6 +7,7 @@ import { correlateReference, type ReferenceResult } from "../../src/xpcs/multita
 import { type CorrelatorResult, createCorrelator } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";
 import { simulateEvents } from "../../src/xpcs/simulate.js";
+import { lagCorrelationReference } from "./lag-correlation-reference.js";
 import { worstDifference } from "./reference-case.js";
 
 /** Both sum integers exactly; they differ in the last divisions only. */
@@ -93,6 +94,23 @@ function native(problem: Problem, threads = 1, cuts: readonly number[] = []): Co
   return correlator.result();
 }
 
+/** Where g2 scatters by more than rounding does; beside a lag that does not, a correlation has no meaning. */
+function expectLagCorrelation(problem: Problem, expected: ReferenceResult, actual: CorrelatorResult): void {
+  const lags = lagCorrelationReference(expected, problem);
+  const n = expected.delays.length;
+  expect([...actual.lagFreedom]).toEqual(lags.freedom);
+  const scatters = (q: number, d: number): boolean => lags.error[q]![d]! > 1e-6 * Math.abs(expected.g2[d * lags.freedom.length + q]!);
+  lags.correlation.forEach((rows, q) => {
+    rows.forEach((row, i) => {
+      row.forEach((value, j) => {
+        const found = actual.lagCorrelation[(q * n + i) * n + j]!;
+        expect(Math.abs(found), `bin ${q}, lags ${i}, ${j}`).toBeLessThanOrEqual(1 + 1e-6);
+        if (scatters(q, i) && scatters(q, j)) expect(Math.abs(found - value), `bin ${q}, lags ${i}, ${j}`).toBeLessThan(1e-6);
+      });
+    });
+  });
+}
+
 const SEEDS = Array.from({ length: 200 }, (_, i) => i + 1);
 
 describe("the native correlator equals the plain one", () => {
@@ -113,6 +131,7 @@ describe("the native correlator equals the plain one", () => {
       frameMean: worstDifference(actual.frameMean, expected.frameMean, 1e-12),
     };
     for (const [what, difference] of Object.entries(differences)) expect(difference, what).toBeLessThan(TOLERANCE);
+    expectLagCorrelation(problem, expected, actual);
   });
 });
 
@@ -133,6 +152,21 @@ function speckleProblem(meanCounts: number): Problem {
   });
   return { height, width, frames, dpl: 4, dqmap, sqmap, frame: events.frame, pixel: events.pixel, count: Int32Array.from(events.count) };
 }
+
+it.each([
+  ["many static bins, whose pixels lie apart", 18],
+  ["static bins over several tiles", 2],
+])("the correlation between lags over groups of several pixels: %s", (_what, statics) => {
+  const problem = speckleProblem(0.3);
+  const sqmap = problem.sqmap.map((s, p) => (statics === 18 ? s : 1 + (p % statics)));
+  const dqmap = statics === 18 ? problem.dqmap : new Int32Array(sqmap.length).fill(1);
+  const grouped = { ...problem, sqmap, dqmap };
+  const actual = native(grouped);
+  expectLagCorrelation(grouped, plain(grouped), actual);
+  // More pixels than groups, and a correlation that is one.
+  expect(sqmap.length / actual.dynamicBins).toBeGreaterThan(actual.lagFreedom[0]! * 1.5);
+  expect(actual.lagCorrelation[1]!).toBeGreaterThan(0.2);
+});
 
 function bytes(result: CorrelatorResult): Record<string, string> {
   const arrays = Object.entries(result).filter(([, value]) => ArrayBuffer.isView(value)) as [string, Float64Array][];

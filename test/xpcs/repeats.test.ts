@@ -54,6 +54,7 @@ function repeat(random: Random, spread: number, planted: Planted = {}): ResultFi
     saxs: [],
     intensity,
     badFrames: planted.badFrames ?? [],
+    lagCorrelation: null,
     program: null,
     conventions: null,
     warnings: [],

@@ -89,20 +89,22 @@ describe("whole frames", () => {
 
 describe("a stream's memory", () => {
   it("stays within what it says, and does not follow the frames", () => {
-    const stream = createStreamCorrelator({ ...maps, framesMax: 400_000 });
+    const stream = createStreamCorrelator({ ...maps, framesMax: 800_000 });
     const bytes: number[] = [];
-    for (let f = 0; f < 300_000; f += 15_000) {
+    for (let f = 0; f < 600_000; f += 15_000) {
       const frame = Uint32Array.from({ length: 30_000 }, (_, i) => f + (i >> 1));
       stream.push({ frame, pixel: frame.map((_, i) => (i * 7) % PIXELS), count: new Int32Array(30_000).fill(1) });
       bytes.push(stream.memory().bytes);
     }
     expect(Math.max(...bytes)).toBeLessThan(stream.memory().bytesMax);
-    // 20 times the photons; four to five levels more, and the rows of the intensity, at most 65536 of 8 bytes.
-    expect(bytes.at(-1)! - bytes[0]!).toBeLessThan(5 * PIXELS * (4 * 12 + 5 * 8) + 2 * 65_536 * 8);
+    // Twice the photons, and one level more for the 512 pixels of a tile. Kept photons would be 2.4 MB more. The curve is one of saws: up
+    // to 1 MB of photons waits to be folded in.
+    const most = (from: number, to: number): number => Math.max(...bytes.slice(from, to));
+    expect(most(20, 40) - most(10, 20)).toBeLessThan(400_000);
     const { frames, framesPerMean, frameMean } = stream.result();
-    expect([frames, framesPerMean, frameMean.length]).toEqual([300_000, 8, 37_500]);
+    expect([frames, framesPerMean, frameMean.length]).toEqual([600_000, 16, 37_500]);
     // Of the six pixels that are hit in turn two are masked.
-    expect(frameMean.reduce((sum, mean) => sum + mean, 0) * 8 * PIXELS).toBeCloseTo(400_000, 4);
+    expect(frameMean.reduce((sum, mean) => sum + mean, 0) * 16 * PIXELS).toBeCloseTo(800_000, 4);
   });
 
   it("is refused where it does not suffice, with the numbers", () => {

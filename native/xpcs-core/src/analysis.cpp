@@ -17,7 +17,6 @@
 #include "static_means.hpp"
 #include "stream_settings.hpp"
 #include "stream_sink.hpp"
-#include "threaded_sink.hpp"
 #include "two_time_settings.hpp"
 
 namespace xpcs {
@@ -160,8 +159,7 @@ class MapRun {
     if (settings.streaming) {
       const StreamOptions plan = plan_stream(request, settings, partition_, frames_ahead(settings, reader), bytesTaken, control, summary_.streamBytes);
       sinks_.stream.emplace(partition_, plan);
-      auto stream = std::make_unique<StreamSink>(*sinks_.stream);
-      sinks_.list.push_back(settings.threads > 1 ? std::unique_ptr<FrameSink>(std::make_unique<ThreadedSink>(std::move(stream))) : std::move(stream));
+      sinks_.list.push_back(std::make_unique<StreamSink>(*sinks_.stream));
       staticWindow_ = plan.staticWindow;
     } else {
       open_sinks(settings, partition_, options_, sinks_);

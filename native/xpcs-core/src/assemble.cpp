@@ -5,7 +5,6 @@
 #include <mutex>
 
 #include "count_tile.hpp"
-#include "threads.hpp"
 #include "tile_kernel.hpp"
 
 namespace xpcs {
@@ -21,36 +20,6 @@ std::vector<double> frame_weights(const std::vector<double>& frameMean) {
     if (frameMean[i] != 0) weights[i] = mean / frameMean[i];
   }
   return weights;
-}
-
-/// Sums over whole static and dynamic bins, collected from the tiles in rank order.
-template <class Sum>
-struct BinSums {
-  std::vector<Sum> g2, past, future;        // [S, D]
-  std::vector<double> spread;               // [S, 6, D]
-  std::vector<double> pairs, ratio, ratio2;  // [Q, D]
-  std::vector<double> total;                // [S]
-  std::vector<double> windows;              // [W, S]
-};
-
-template <class Sum>
-void collect(const std::vector<std::vector<RunSums<Sum>>>& tiles, std::size_t staticBins, BinSums<Sum>& sums) {
-  const auto add = [](auto& into, std::size_t row, const auto& from) {
-    for (std::size_t i = 0; i < from.size(); ++i) into[row * from.size() + i] += from[i];
-  };
-  for (const auto& runs : tiles) {
-    for (const RunSums<Sum>& run : runs) {
-      sums.total[run.staticBin] += run.total;
-      for (std::size_t w = 0; w < run.windows.size(); ++w) sums.windows[w * staticBins + run.staticBin] += run.windows[w];
-      add(sums.g2, run.staticBin, run.g2);
-      add(sums.past, run.staticBin, run.past);
-      add(sums.future, run.staticBin, run.future);
-      add(sums.spread, run.staticBin, run.spread);
-      add(sums.pairs, run.dynamicBin, run.pairs);
-      add(sums.ratio, run.dynamicBin, run.ratio);
-      add(sums.ratio2, run.dynamicBin, run.ratio2);
-    }
-  }
 }
 
 template <class Sum>
@@ -138,21 +107,14 @@ void static_means(const Partition& part, const CorrelatorOptions& options, const
 
 /// The sums of all tiles to the curves, the moments and the static means.
 template <class Sum>
-void add_up(const Partition& part, const CorrelatorOptions& options, const std::vector<std::vector<RunSums<Sum>>>& tiles, CorrelationResult& out) {
-  const std::size_t S = part.staticBins;
-  const std::size_t Q = part.dynamicBins;
-  const std::size_t D = out.delays.size();
-  const std::size_t W = options.staticWindow > 0 ? out.frames / options.staticWindow : 0;
-  BinSums<Sum> sums{std::vector<Sum>(S * D, Sum{0}), std::vector<Sum>(S * D, Sum{0}), std::vector<Sum>(S * D, Sum{0}), std::vector<double>(S * 6 * D, 0.0),
-                    std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0),  std::vector<double>(Q * D, 0.0), std::vector<double>(S, 0.0),
-                    std::vector<double>(W * S, 0.0)};
-  collect(tiles, S, sums);
-  out.moments = moments_of(part, sums, out.delays);
+void add_up(const TileTask& task, const BinSums<Sum>& sums, CorrelationResult& out) {
+  out.moments = moments_of(task.part, sums, out.delays);
+  set_lag_covariance(out.moments, task.groups, sums.groups);
   MomentCurves curves = curves_of(out.moments, Pooling::per_repeat);
   out.g2 = std::move(curves.g2);
   out.g2Err = std::move(curves.g2Err);
-  out.g2SpreadErr = spread_errors(part, sums, D);
-  static_means(part, options, sums.total, sums.windows, out);
+  out.g2SpreadErr = spread_errors(task.part, sums, out.delays.size());
+  static_means(task.part, task.options, sums.total, sums.windows, out);
 }
 
 /// What one worker reuses from tile to tile.
@@ -213,26 +175,27 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
   const std::size_t tileCount = (part.pixelOfRank.size() + kTilePixels - 1) / kTilePixels;
   const EdgeTable edges(scheme);
   const StopTable stops(scheme);
-  const TileTask task{part, options, scheme, edges, stops, weights, out.frames, how.perPixel ? &out : nullptr};
+  const GroupPlan groups(part);
+  const TileTask task{part, options, scheme, edges, stops, groups, weights, out.frames, how.perPixel ? &out : nullptr};
   out.pixelMean.assign(part.pixels(), 0.0);
   if (how.perPixel) {
     for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(D * part.pixels(), 0.0F);
   }
-  std::vector<std::vector<RunSums<Sum>>> done(tileCount);
+  const unsigned threads = std::max(1U, how.threads);
+  TileCollector<Sum> collector(task, threads);
   std::atomic<std::size_t> finished{0};
   std::mutex reporting;
-  const unsigned threads = std::max(1U, how.threads);
   std::vector<Worker> workers(threads);
   const bool ordered = in_order(batches, out.frames);
-  parallel_for(tileCount, threads, [&](std::size_t tile, unsigned worker) {
+  collect_tiles(collector, tileCount, threads, [&](std::size_t tile, unsigned worker) {
     control.check();
-    done[tile] = run_tile<Sum>(task, tile, batches, ordered, workers[worker], out.pixelMean);
+    auto runs = run_tile<Sum>(task, tile, batches, ordered, workers[worker], out.pixelMean);
     const std::size_t n = ++finished;
     const std::scoped_lock lock(reporting);
     control.report(Stage::correlating, static_cast<double>(n) / static_cast<double>(tileCount));
+    return runs;
   });
-
-  add_up(part, options, done, out);
+  add_up(task, collector.sums(), out);
 }
 
 }  // namespace
@@ -268,8 +231,6 @@ void assemble(const Partition& part, const CorrelatorOptions& options, const std
   choose_sums(part, options, batches, how, control, out);
 }
 
-void assemble_tiles(const Partition& part, const CorrelatorOptions& options, const std::vector<std::vector<RunSums<Int128>>>& tiles, CorrelationResult& out) {
-  add_up(part, options, tiles, out);
-}
+void assemble_sums(const TileTask& task, const BinSums<Int128>& sums, CorrelationResult& out) { add_up(task, sums, out); }
 
 }  // namespace xpcs

@@ -2,6 +2,7 @@
 #pragma once
 #include "dense_store.hpp"
 #include "event_store.hpp"
+#include "tile_collector.hpp"
 #include "tile_kernel.hpp"
 #include "xpcs/correlator.hpp"
 
@@ -16,6 +17,6 @@ void assemble(const Partition& part, const CorrelatorOptions& options, const std
               const Control& control, CorrelationResult& out);
 
 /// The end of it alone: from the integer sums of all tiles, correlated elsewhere, at the delays of `out`.
-void assemble_tiles(const Partition& part, const CorrelatorOptions& options, const std::vector<std::vector<RunSums<Int128>>>& tiles, CorrelationResult& out);
+void assemble_sums(const TileTask& task, const BinSums<Int128>& sums, CorrelationResult& out);
 
 }  // namespace xpcs

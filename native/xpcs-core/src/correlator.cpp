@@ -193,14 +193,17 @@ void Correlator::push(std::span<const std::uint32_t> frame, std::span<const std:
   state_->push<IntegerLane>(frame, pixel, count);
 }
 
-std::shared_ptr<PreparedEvents> Correlator::prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
-  return std::make_shared<PreparedEvents>(PreparedEvents{prepare_events(EventSpans<std::int64_t>{frame, pixel, count}, state_->partition, state_->options.pixelFactor)});
+void Correlator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
+  if (events == nullptr) events = std::make_shared<PreparedEvents>();
+  add_events(*events, {frame, pixel, count}, state_->partition, state_->options.pixelFactor);
 }
+
+void Correlator::close(PreparedEvents& events) const { close_batch(events); }
 
 void Correlator::take(PreparedEvents& prepared) {
   auto& lane = state_->lane_for_push<IntegerLane>();
   state_->settle(lane);
-  state_->keep(std::move(prepared.chunk), lane.batches);
+  state_->keep(take_chunk(prepared), lane.batches);
 }
 
 void Correlator::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) {

@@ -1,7 +1,6 @@
 #include "count_tile.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "pixel_products.hpp"
 #include "series_base.hpp"
@@ -17,9 +16,15 @@ void prefetch(std::span<const std::uint32_t> words) {
   for (std::size_t i = 0; i < words.size() && i < 128; i += 16) __builtin_prefetch(words.data() + i);
 }
 
+/// The level where series begin, from the photons in the tile.
+std::uint32_t base_for(const TileTask& task, std::size_t tile, double photons) {
+  const std::size_t first = tile * kTilePixels;
+  return series_base(task.scheme, photons / static_cast<double>(std::min<std::size_t>(kTilePixels, task.part.pixelOfRank.size() - first)));
+}
+
 }  // namespace
 
-void CountTile::begin(const TileTask& task, std::size_t tile, double photons) {
+void CountTile::begin(const TileTask& task, std::size_t tile, std::uint32_t base) {
   task_ = &task;
   tile_ = static_cast<std::uint32_t>(tile);
   first_ = tile_ * kTilePixels;
@@ -40,7 +45,7 @@ void CountTile::begin(const TileTask& task, std::size_t tile, double photons) {
       alive_[p] = factor_[p] == 0 ? 0.0 : 1.0;
     }
   }
-  base_ = series_base(task.scheme, photons / pixels_);
+  base_ = base;
   pairReach_ = base_ == 0 ? 0 : static_cast<std::uint32_t>(std::min(std::uint64_t{2 * task.scheme.dpl + 1} << (base_ - 1), task.frames));
   chunkStart_ = 0;
   if (base_ < task.scheme.levels) {
@@ -80,9 +85,13 @@ void CountTile::close_window() {
   for (Range& range : ranges_) {
     double sum = 0;
     if (task_->options.pixelFactor.empty()) {
-      std::uint64_t counts = 0;
-      for (std::uint32_t p = range.from; p < range.to; ++p) counts += total_[p];
-      sum = static_cast<double>(counts);
+      std::uint32_t low = 0;  // halves, of which a tile's fit: they add up without getting wider
+      std::uint32_t high = 0;
+      for (std::uint32_t p = range.from; p < range.to; ++p) {
+        low += total_[p] & 0xFFFF;
+        high += total_[p] >> 16;
+      }
+      sum = static_cast<double>((std::uint64_t{high} << 16) + low);
     } else {
       for (std::uint32_t p = range.from; p < range.to; ++p) sum += factor_[p] * total_[p];
     }
@@ -94,6 +103,8 @@ void CountTile::close_window() {
 }
 
 /// A photon meets the one before it, which lies within reach, and those before that. False where they are too many to be known.
+/// kAgain: of its pairs a stream has counted those whose later block was settled.
+template <bool kAgain>
 bool CountTile::pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t count, std::uint64_t latest) {
   Recent& recent = recent_[pixel];
   const std::uint32_t shift = pairReach_ + 1;
@@ -101,7 +112,12 @@ bool CountTile::pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t cou
   const auto meet = [&](std::uint32_t then, std::uint64_t countThen) {
     if (shifted == then) return;  // another count of the same frame
     const auto product = static_cast<std::int64_t>(countThen * count);
-    for_each_delay(task_->scheme, then - shift, frame, base_, [&](std::size_t d) { products_[d * kTilePixels + pixel] += product; });
+    for_each_delay(task_->scheme, then - shift, frame, base_, [&](std::size_t d) {
+      if constexpr (kAgain) {
+        if (frame < settledEnd_[task_->scheme.delays[d].level]) return;
+      }
+      products_[d * kTilePixels + pixel] += product;
+    });
   };
   meet(static_cast<std::uint32_t>(latest >> 32), latest & 0xFFFFFFFF);
   std::uint32_t met = 0;
@@ -115,8 +131,10 @@ bool CountTile::pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t cou
   return met < kRecent;
 }
 
-template <bool kSeries, bool kPairs>
-void CountTile::walk_as(std::span<const IntegerBatch> batches) {
+template bool CountTile::pair<true>(std::uint32_t, std::uint32_t, std::uint32_t, std::uint64_t);
+
+template <bool kSeries, bool kPairs, class Batch>
+void CountTile::walk_as(std::span<const Batch> batches) {
   // Copies in registers: a store of a byte could change any member.
   std::uint8_t* const chunk = kSeries ? levels_.chunk() : nullptr;
   const std::uint32_t base = base_;
@@ -129,7 +147,7 @@ void CountTile::walk_as(std::span<const IntegerBatch> batches) {
   std::uint32_t stop = 0;
   std::uint32_t chunkStart = 0;
   for (std::size_t at = 0; at < batches.size(); ++at) {
-    const IntegerBatch& batch = batches[at];
+    const Batch& batch = batches[at];
     if (at + 1 < batches.size()) prefetch(batches[at + 1].words(tile_));
     const std::int64_t* large = batch.large(tile_).data();
     const std::uint32_t batchBase = batch.base();
@@ -159,7 +177,7 @@ void CountTile::walk_as(std::span<const IntegerBatch> batches) {
         const std::uint64_t before = latest[pixel];
         const std::uint32_t shifted = frame + reach + 1;
         latest[pixel] = std::uint64_t{shifted} << 32 | count;
-        if (shifted - static_cast<std::uint32_t>(before >> 32) <= reach) fits = pair(pixel, frame, count, before) && fits;
+        if (shifted - static_cast<std::uint32_t>(before >> 32) <= reach) fits = pair<false>(pixel, frame, count, before) && fits;
       }
       if (!fits) {
         apart_[pixel] = 1;
@@ -169,77 +187,27 @@ void CountTile::walk_as(std::span<const IntegerBatch> batches) {
   }
 }
 
-void CountTile::walk(std::span<const IntegerBatch> batches) {
+template <class Batch>
+void CountTile::walk_events(std::span<const Batch> batches) {
   const bool series = base_ < task_->scheme.levels;
   if (base_ == 0 && series) walk_as<true, false>(batches);
   else if (series) walk_as<true, true>(batches);
   else walk_as<false, true>(batches);
 }
+template void CountTile::walk_events(std::span<const IntegerBatch>);
+template void CountTile::walk_events(std::span<const TileWords>);
 
-/// The frames of one batch: into the chunk of level 0, and into the totals from stop to stop.
-void CountTile::take_lines(const DenseBatch& batch, std::uint32_t frames) {
-  constexpr std::size_t kGroupBytes = std::size_t{DenseBatch::kFrames} * kLanes;
-  const std::uint32_t groups = (pixels_ + kLanes - 1) / kLanes;
-  const std::uint8_t* lines = batch.lines(first_);
-  const auto row = static_cast<std::uint32_t>(batch.base() - chunkStart_);
-  const bool series = base_ < task_->scheme.levels;  // a single frame has no delay
-  for (std::uint32_t group = 0; series && group < groups; ++group) {
-    std::uint8_t* to = levels_.chunk() + LaneLevels::offset_of_block(row) + levels_.offset_of_pixel(group * kLanes);
-    std::memcpy(to, lines + group * kGroupBytes, kGroupBytes);
-    for (std::uint32_t f = frames; f < DenseBatch::kFrames; ++f) {
-      for (std::uint32_t lane = 0; lane < kLanes; ++lane) to[LaneLevels::offset_of_block(f) + lane * kBytesPerRow] = 0;
-    }
-  }
-  const std::span<const DenseBatch::Escape> escapes = batch.escapes(tile_);
-  std::size_t nextEscape = 0;
-  const auto add_until = [&](std::uint32_t from, std::uint32_t to) {
-    for (std::uint32_t group = 0; group < groups; ++group) {
-      const std::uint8_t* at = lines + group * kGroupBytes;
-      std::uint32_t* total = total_.data() + group * kLanes;
-      std::uint32_t f = from;
-      const auto part = [&](std::uint32_t until) {
-        const std::uint32_t mask = (until % 4 == 0 ? 0xFFFFFFFF : (1U << (8 * (until % 4))) - 1) & ~((1U << (8 * (f % 4))) - 1);
-        lane_sums().totals(at + LaneLevels::offset_of_block(f / 4 * 4), 1, mask, total);
-        f = until;
-      };
-      if (f % 4 != 0) part(std::min(to, f / 4 * 4 + 4));
-      if (to - f >= 4) {
-        lane_sums().totals(at + LaneLevels::offset_of_block(f), (to - f) / 4, 0xFFFFFFFF, total);
-        f = to / 4 * 4;
-      }
-      if (f < to) part(to);
-    }
-    for (; nextEscape < escapes.size() && escapes[nextEscape].frame < batch.base() + to; ++nextEscape) {
-      const std::uint32_t pixel = escapes[nextEscape].rank - first_;
-      total_[pixel] += static_cast<std::uint32_t>(escapes[nextEscape].count);
-      apart_[pixel] = 1;
-      anyApart_ = true;
-    }
-  };
-  std::uint32_t done = 0;
-  while (done < frames) {
-    stop_until(std::uint64_t{batch.base()} + done);
-    const auto to = static_cast<std::uint32_t>(std::min<std::uint64_t>(stop_ - batch.base(), frames));
-    add_until(done, to);
-    done = to;
-  }
-}
-
-void CountTile::walk(std::span<const DenseBatch> batches) {
-  for (const DenseBatch& batch : batches) {
-    if (batch.base() >= task_->frames) break;
-    stop_until(batch.base());
-    take_lines(batch, static_cast<std::uint32_t>(std::min<std::uint64_t>(DenseBatch::kFrames, task_->frames - batch.base())));
-  }
-}
-
-/// What is left when all photons are in.
-void CountTile::end_series() {
+/// The stops that are left when all photons are in.
+void CountTile::close_stops() {
   // The last stop of all is the end of the series.
   stop_until(task_->frames > 0 ? task_->frames - 1 : 0);
   const std::size_t stops = task_->stops.frame.size();
   for (; nextSnapshot_ < stops; ++nextSnapshot_) std::copy_n(total_.data(), pixels_, snapshots_.data() + nextSnapshot_ * kTilePixels);
   while (windowEnd_ != kNever) close_window();
+}
+
+void CountTile::end_series() {
+  close_stops();
   if (base_ < task_->scheme.levels) levels_.finish(static_cast<std::uint32_t>(task_->scheme.blocks(base_) - std::min<std::uint64_t>(chunkStart_, task_->scheme.blocks(base_))));
 }
 
@@ -276,31 +244,23 @@ void CountTile::correlate_apart(std::span<const IntegerBatch> batches) {
   }
 }
 
-void CountTile::correlate_apart(std::span<const DenseBatch> batches) {
-  if (!anyApart_) return;
-  apartPhotons_.resize(kTilePixels);
-  for (std::uint32_t pixel = 0; pixel < pixels_; ++pixel) {
-    if (apart_[pixel] == 0) continue;
-    auto& photons = apartPhotons_[pixel];
-    photons.clear();
-    for (const DenseBatch& batch : batches) {
-      batch.for_each(first_ + pixel, tile_, [&](std::uint32_t frame, std::uint32_t count) {
-        if (frame < task_->frames) photons.emplace_back(frame, count);
-      });
-    }
-    correlate_pixel(pixel);
-  }
-}
-
 template <class Sum>
 void CountTile::add_rows(RunSums<Sum>& run, std::uint32_t from, std::uint32_t n) {
   const std::size_t D = task_->scheme.delays.size();
   const bool real = !task_->options.pixelFactor.empty();
+  const bool small = *std::max_element(total_.begin() + from, total_.begin() + from + n) <= kSmallTotal;
   const auto snapshot = [&](std::uint32_t stop) { return snapshots_.data() + std::size_t{stop} * kTilePixels + from; };
+  const std::size_t slots = group_slots(task_->groups, run.staticBin);
+  std::int64_t wholes[3 * kGroupsMax];
+  double reals[3 * kGroupsMax];
   for (std::size_t d = 0; d < D; ++d) {
     const CurveRow row{products_.data() + d * kTilePixels + from, snapshot(task_->stops.past[d]), snapshot(task_->stops.futureFrom[d]),
-                       snapshot(task_->stops.futureEnd[d]), task_->scheme.terms[d]};
-    const RowSums sums = sum_row(row, n, real ? factor_.data() + from : nullptr, real ? alive_.data() + from : nullptr);
+                       snapshot(task_->stops.futureEnd[d]), task_->scheme.terms[d], small};
+    if (real) std::fill_n(reals, 3 * slots, 0.0);
+    else std::fill_n(wholes, 3 * slots, std::int64_t{0});
+    const RowSums sums = sum_row(row, n, real ? factor_.data() + from : nullptr, real ? alive_.data() + from : nullptr, {slots, wholes, reals});
+    if (real) take_groups(*task_, d, reals, run);
+    else take_groups(*task_, d, wholes, run);
     if constexpr (std::is_same_v<Sum, double>) {
       run.g2[d] = real ? sums.realProducts : static_cast<double>(sums.products);
       run.past[d] = real ? sums.realPast : static_cast<double>(sums.past);
@@ -355,7 +315,7 @@ template <class Sum>
 std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t tile, std::span<const IntegerBatch> batches, std::vector<double>& pixelMean) {
   std::size_t photons = 0;
   for (const IntegerBatch& batch : batches) photons += batch.size(tile);
-  begin(task, tile, static_cast<double>(photons));
+  begin(task, tile, base_for(task, tile, static_cast<double>(photons)));
   walk(batches);
   end_series();
   correlate_apart(batches);
@@ -364,7 +324,7 @@ std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t
 
 template <class Sum>
 std::vector<RunSums<Sum>> CountTile::correlate(const TileTask& task, std::size_t tile, std::span<const DenseBatch> batches, std::vector<double>& pixelMean) {
-  begin(task, tile, static_cast<double>(task.frames) * kTilePixels);
+  begin(task, tile, base_for(task, tile, static_cast<double>(task.frames) * kTilePixels));
   walk(batches);
   end_series();
   correlate_apart(batches);

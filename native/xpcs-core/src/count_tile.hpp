@@ -13,6 +13,7 @@
 #include "lane_levels.hpp"
 #include "series_kernel.hpp"
 #include "stop_table.hpp"
+#include "stream_part.hpp"
 #include "tile_task.hpp"
 
 namespace xpcs {
@@ -26,6 +27,13 @@ class CountTile {
   template <class Sum>
   std::vector<RunSums<Sum>> correlate(const TileTask& task, std::size_t tile, std::span<const DenseBatch> batches, std::vector<double>& pixelMean);
 
+  // A stream, which comes in parts (count_tile_stream.cpp).
+  /// Takes a part in: `state` covers the frames before task.frames afterwards, with the blocks from the level `fine` on kept, or from the one
+  /// where series begin. task.scheme is that of the settled blocks. Returns the sums of the windows that the part closes, [runs, windows].
+  std::vector<std::vector<double>> fold(const TileTask& task, std::size_t tile, const StreamPart& part, std::uint32_t fine, NarrowState& state);
+  /// What `correlate` gives for all photons of the stream, without those of the state's windows.
+  std::vector<RunSums<Int128>> answer(const TileTask& task, std::size_t tile, const StreamPart& part, const NarrowState& state, std::vector<double>& pixelMean);
+
  private:
   /// The photons of a pixel before its latest that had a successor within reach. A photon is its frame << 32 | count, with
   /// `reach + 1` added to the frame, so that 0 is out of reach.
@@ -35,20 +43,32 @@ class CountTile {
     std::uint32_t newest = 0;
   };
 
-  void begin(const TileTask& task, std::size_t tile, double photons);
-  void walk(std::span<const IntegerBatch> batches);
-  template <bool kSeries, bool kPairs>
-  void walk_as(std::span<const IntegerBatch> batches);
+  void begin(const TileTask& task, std::size_t tile, std::uint32_t base);
+  template <class Batch>
+  void walk_events(std::span<const Batch> batches);
+  template <bool kSeries, bool kPairs, class Batch>
+  void walk_as(std::span<const Batch> batches);
+  void walk(std::span<const IntegerBatch> batches) { walk_events(batches); }
   void walk(std::span<const DenseBatch> batches);
   void take_lines(const DenseBatch& batch, std::uint32_t frames);
   void stop_until(std::uint64_t frame);
   void close_window();
+  template <bool kAgain>
   [[nodiscard]] bool pair(std::uint32_t pixel, std::uint32_t frame, std::uint32_t count, std::uint64_t latest);
+  void close_stops();
   void end_series();
 
   void correlate_apart(std::span<const IntegerBatch> batches);
   void correlate_apart(std::span<const DenseBatch> batches);
   void correlate_pixel(std::uint32_t pixel);
+
+  void begin_part(const TileTask& task, std::size_t tile, const StreamPart& part, const NarrowState& state, std::uint32_t baseMax);
+  void load_levels(const NarrowState& state);
+  void load_base(const KeptLevel& kept);
+  void set_apart(std::uint32_t pixel);
+  void walk_again(const StreamPart& part, const NarrowState& state);
+  void walk_part(const StreamPart& part);
+  void columns_apart(const StreamPart& part, const NarrowState& state, const ColumnKeep* keep);
 
   template <class Sum>
   std::vector<RunSums<Sum>> finish(std::vector<double>& pixelMean);
@@ -91,7 +111,13 @@ class CountTile {
   std::vector<std::uint32_t> frames_;
   std::vector<std::int64_t> counts_;
   std::vector<std::int64_t> column_;
+  std::vector<std::uint64_t> settledEnd_;  // per level, frames of a stream whose products the state has
+  std::vector<KeptLevel> kept_;
+  ColumnScratch stream_;
   SeriesKernel series_;
 };
+
+/// The level from which a part of a stream is correlated as series. @param photons per pixel, in the part's frames
+std::uint32_t part_base(const StreamScheme& stream, std::uint64_t frames, double photons);
 
 }  // namespace xpcs

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "event_packing.hpp"
+
 namespace xpcs {
 namespace {
 
@@ -15,51 +17,61 @@ std::vector<std::uint32_t> starts(const std::vector<std::uint32_t>& sizes) {
 
 }  // namespace
 
-std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
-                                                         const std::uint32_t* rankOfPixel) {
-  const auto none = static_cast<std::uint32_t>(sizes.size() - 1);
-  const std::uint32_t high = (frame - base) << IntegerBatch::kFrameShift;
-  std::uint32_t* const words = word.data() + n;
-  std::uint32_t* const tiles = tile.data() + n;
-  constexpr std::size_t kAhead = 24;
-  const std::size_t last = pixel.size() - 1;
-  std::int64_t gained = 0;
-  std::uint64_t valid = 0;
-  for (std::size_t i = 0; i < pixel.size(); ++i) {
-    // The table of ranks is larger than the nearer caches, and each frame goes through all of it.
-    __builtin_prefetch(rankOfPixel + pixel[std::min(i + kAhead, last)]);
-    const std::uint32_t rank = rankOfPixel[pixel[i]];
-    const std::uint32_t to = std::min(rank >> kTileBits, none);
-    const std::int64_t counts = rank != kNoRank ? 1 : 0;
-    std::uint32_t packed = static_cast<std::uint32_t>(count[i]);
-    if (static_cast<std::uint64_t>(count[i]) >= IntegerBatch::kEscape) {
-      packed = IntegerBatch::kEscape;
-      large.emplace_back(to, count[i]);
-      plain = plain && count[i] >= 0;
-    }
-    words[i] = high | (rank & (kTilePixels - 1)) << IntegerBatch::kRankShift | packed;
-    tiles[i] = to;
-    ++sizes[to];
-    gained += count[i] & -counts;
-    valid += static_cast<std::uint64_t>(counts);
-  }
-  n += pixel.size();
-  plain = plain && frame >= lastFrame;
-  lastFrame = frame;
-  return {gained, valid};
+void PackedEvents::begin(std::uint32_t first, std::size_t tiles) {
+  base = first;
+  n = 0;
+  even.assign(tiles + 1, 0);
+  odd.assign(tiles + 1, 0);
+  large.clear();
+  plain = true;
+  lastFrame = 0;
 }
 
-IntegerBatch::IntegerBatch(const PackedEvents& events) : base_(events.base), plain_(events.plain), lastFrame_(events.lastFrame), start_(starts(events.sizes)) {
+void PackedEvents::reserve(std::size_t more) {
+  if (word.size() >= n + more) return;
+  const std::size_t size = std::max(n + more, word.size() + word.size() / 2);
+  word.resize(size);
+  tile.resize(size);
+}
+
+std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
+                                                         const std::uint32_t* rankOfPixel) {
+  const auto none = static_cast<std::uint32_t>(even.size() - 1);
+  const std::uint32_t high = (frame - base) << IntegerBatch::kFrameShift;
+  Packed packed = event_packing().pack(
+      {pixel.data(), count.data(), events, pixel.size() - events, rankOfPixel, high, none, word.data() + n, tile.data() + n, even.data(), odd.data()});
+  for (std::size_t i = 0; packed.escapes > 0; ++i) {
+    if ((word[n + i] & IntegerBatch::kEscape) != IntegerBatch::kEscape) continue;
+    large.emplace_back(tile[n + i], count[i]);
+    plain = plain && count[i] >= 0;
+    if (rankOfPixel[pixel[i]] != kNoRank) packed.gained += count[i] - std::int64_t{IntegerBatch::kEscape};
+    --packed.escapes;
+  }
+  n += events;
+  plain = plain && frame >= lastFrame;
+  lastFrame = frame;
+  return {packed.gained, packed.valid};
+}
+
+IntegerBatch::IntegerBatch(const PackedEvents& events) : base_(events.base), plain_(events.plain), lastFrame_(events.lastFrame) {
+  std::vector<std::uint32_t> sizes(events.even);
+  for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] += events.odd[i];
+  start_ = starts(sizes);
   words_ = std::make_unique_for_overwrite<std::uint32_t[]>(events.n);
   std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
-  for (std::size_t i = 0; i < events.n; ++i) words_[next[events.tile[i]]++] = events.word[i];
+  // Locals: the stores could otherwise change what the loop reads.
+  std::uint32_t* const words = words_.get();
+  std::uint32_t* const place = next.data();
+  const std::uint32_t* const tile = events.tile.data();
+  const std::uint32_t* const word = events.word.data();
+  for (std::size_t i = 0, n = events.n; i < n; ++i) words[place[tile[i]]++] = word[i];
   if (events.large.empty()) return;
-  std::vector<std::uint32_t> sizes(events.sizes.size(), 0);
-  for (const auto& [tile, count] : events.large) ++sizes[tile];
+  sizes.assign(sizes.size(), 0);
+  for (const auto& [at, count] : events.large) ++sizes[at];
   largeStart_ = starts(sizes);
   large_.resize(events.large.size());
   std::vector<std::uint32_t> nextLarge(largeStart_.begin(), largeStart_.end() - 1);
-  for (const auto& [tile, count] : events.large) large_[nextLarge[tile]++] = count;
+  for (const auto& [at, count] : events.large) large_[nextLarge[at]++] = count;
 }
 
 double IntegerBatch::magnitude(std::size_t tile) const {

@@ -18,25 +18,18 @@ constexpr std::uint32_t kNoRank = 0xFFFFFFFF;
 struct PackedEvents {
   std::uint32_t base = 0;  ///< first frame
   std::size_t n = 0;
-  std::vector<std::uint32_t> word, tile;     ///< the first n; tile sizes.size() - 1 takes events without a rank
-  std::vector<std::uint32_t> sizes;          ///< events of each tile
+  std::vector<std::uint32_t> word, tile;  ///< the first n; tile even.size() - 1 takes events without a rank
+  std::vector<std::uint32_t> even, odd;   ///< events of each tile: the sum of both
   std::vector<std::pair<std::uint32_t, std::int64_t>> large;  ///< tile and count of those kept aside
   bool plain = true;
   std::uint32_t lastFrame = 0;
 
-  void begin(std::uint32_t first, std::size_t most, std::size_t tiles) {
-    base = first;
-    n = 0;
-    if (word.size() < most) word.resize(most);
-    if (tile.size() < most) tile.resize(most);
-    sizes.assign(tiles + 1, 0);
-    large.clear();
-    plain = true;
-    lastFrame = 0;
-  }
-  /// Events of one frame, of base .. base + 65535.
+  void begin(std::uint32_t first, std::size_t tiles);
+  /// Room for so many events more.
+  void reserve(std::size_t more);
+  /// The room is there. The first `events` are of one frame, of base .. base + 65535; those behind them come next.
   /// @returns the sum of their counts and how many there are, without those of rank kNoRank
-  std::pair<std::int64_t, std::uint64_t> add(std::uint32_t frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
+  std::pair<std::int64_t, std::uint64_t> add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
                                              const std::uint32_t* rankOfPixel);
 };
 
@@ -82,6 +75,10 @@ class IntegerBatch {
   [[nodiscard]] std::uint32_t last_frame() const noexcept { return lastFrame_; }
   /// Bound of the sum of the magnitudes of one tile's counts.
   [[nodiscard]] double magnitude(std::size_t tile) const;
+  /// That it takes, about.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return sizeof *this + start_.back() * sizeof words_[0] + (start_.size() + largeStart_.size()) * sizeof start_[0] + large_.capacity() * sizeof large_[0];
+  }
 
  private:
   static_assert(kTileBits == 9, "the packing has 9 bits for the rank");

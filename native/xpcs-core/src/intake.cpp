@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "bad_frames.hpp"
+#include "event_packing.hpp"
 #include "frame_pipeline.hpp"
 
 namespace xpcs {
@@ -57,7 +58,8 @@ struct Marked {
 class Intake {
  public:
   Intake(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks)
-      : reader_(reader), maps_(maps), settings_(maps.front()), sinks_(sinks), darkFrames_(reader.dense() ? settings_.darkFrames : 0),
+      : reader_(reader), maps_(maps), settings_(maps.front()), sinks_(sinks),
+        allPrepare_(std::all_of(sinks.begin(), sinks.end(), [](const FrameSink* sink) { return sink->prepares(); })), darkFrames_(reader.dense() ? settings_.darkFrames : 0),
         plan_{std::max(darkFrames_, settings_.begin - 1), settings_.stride, settings_.average},
         darks_(darkFrames_, darkFrames_ > 0 ? settings_.dqmap.size() : 0, settings_.flatfield), marked_(maps.size()) {
     if (settings_.darkFrames > 0 && !reader.dense()) {
@@ -88,11 +90,13 @@ class Intake {
  private:
   /// Frames on their way from the file to the sinks.
   struct Piece : FetchedPiece {
-    FrameBatch batch;
-    bool direct = false;
+    FrameBatch batch;                     // of the run, or of its last part
+    FrameBatch headers;                   // headers and marked readings of all
     std::vector<std::uint32_t> frame, pixel;  // the events that count, unless all of the batch do as they are
     std::vector<std::int64_t> count;
-    std::vector<std::shared_ptr<PreparedEvents>> prepared;  // [sinks], null where they are pushed
+    bool direct = false;
+    bool prepared = false;  // the events are in `events`; otherwise they are pushed
+    std::vector<std::shared_ptr<PreparedEvents>> events;  // [sinks]
   };
 
   void take_whole_frames(const Control& control) {
@@ -115,26 +119,47 @@ class Intake {
 
   /// On any thread.
   void work_on(Piece& piece) const {
-    piece.prepared.assign(sinks_.size(), nullptr);
-    piece.stored->decode(piece.batch);
-    piece.direct = direct(piece.batch);
-    if (!piece.direct) select(piece);
-    const auto [frame, pixel, count] = events_of(piece);
-    if (frame.size() < kPrepareEvents) return;
-    for (std::size_t k = 0; k < sinks_.size(); ++k) piece.prepared[k] = sinks_[k]->prepare(frame, pixel, count);
+    const bool inParts = allPrepare_ && piece.stored->parts() > 1;
+    const std::size_t parts = inParts ? piece.stored->parts() : 1;
+    piece.prepared = false;
+    piece.headers.clear();
+    piece.events.resize(sinks_.size());
+    for (std::size_t part = 0; part < parts; ++part) {
+      if (inParts) piece.stored->decode_part(part, piece.batch);
+      else piece.stored->decode(piece.batch);
+      keep_headers(piece);
+      piece.direct = direct(piece.batch);
+      if (!piece.direct) select(piece);
+      const auto [frame, pixel, count] = events_of(piece);
+      piece.prepared = allPrepare_ && (inParts || frame.size() >= kPrepareEvents);
+      if (!piece.prepared) continue;
+      for (std::size_t k = 0; k < sinks_.size(); ++k) sinks_[k]->prepare(piece.events[k], frame, pixel, count);
+    }
+    if (!piece.prepared) return;
+    for (std::size_t k = 0; k < sinks_.size(); ++k) sinks_[k]->close(*piece.events[k]);
+  }
+
+  static void keep_headers(Piece& piece) {
+    FrameBatch& to = piece.headers;
+    const FrameBatch& from = piece.batch;
+    if (to.clockS.empty()) to.headerStart = from.headerStart;
+    const auto append = [](auto& all, const auto& more) { all.insert(all.end(), more.begin(), more.end()); };
+    append(to.clockS, from.clockS);
+    append(to.tick, from.tick);
+    append(to.markedFrame, from.markedFrame);
+    append(to.markedPixel, from.markedPixel);
   }
 
   void take(Piece& piece, const Control& control) {
     control.check();
     control.report(Stage::reading, reader_.position());
-    take_headers(piece.batch);
+    take_headers(piece.headers);
     const auto [frame, pixel, count] = events_of(piece);
     for (std::size_t k = 0; k < sinks_.size(); ++k) {
-      if (piece.prepared[k]) sinks_[k]->take(*piece.prepared[k]);
+      if (piece.prepared) sinks_[k]->take(*piece.events[k]);
       else sinks_[k]->push(frame, pixel, count);
-      piece.prepared[k].reset();
     }
-    count_marked(piece.batch);
+    count_marked(piece.headers);
   }
 
   struct Events {
@@ -162,7 +187,7 @@ class Intake {
   /// Every event counts as it is: the frames of the file are those of the series.
   [[nodiscard]] bool direct(const FrameBatch& batch) const {
     if (plan_.first > 0 || plan_.block() > 1 || darkFrames_ > 0 || reader_.dense() || !bad_.empty()) return false;
-    return !fileFrames_ || batch.frame.empty() || *std::max_element(batch.frame.begin(), batch.frame.end()) < *fileFrames_;
+    return !fileFrames_ || batch.frame.empty() || event_packing().range(batch.frame.data(), batch.frame.size()).second < *fileFrames_;
   }
 
   /// The events of the frames that count, by frame of the series.
@@ -342,6 +367,7 @@ class Intake {
   std::span<Settings> maps_;
   const Settings& settings_;  // of the first map: all of them read the file alike
   std::span<FrameSink* const> sinks_;
+  bool allPrepare_;
   std::uint64_t darkFrames_;
   FramePlan plan_;
   Darks darks_;

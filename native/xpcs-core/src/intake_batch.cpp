@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <utility>
 
+#include "event_packing.hpp"
 #include "xpcs/error.hpp"
 
 namespace xpcs {
@@ -14,9 +16,9 @@ std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRa
 /// Calls visit(frame, index of the first, index behind the last) for every run of events of one frame.
 template <class Visit>
 void for_each_run(std::span<const std::uint32_t> frame, Visit visit) {
+  const auto run = event_packing().run;
   for (std::size_t from = 0; from < frame.size();) {
-    std::size_t to = from + 1;
-    while (to < frame.size() && frame[to] == frame[from]) ++to;
+    const std::size_t to = from + run(frame.data() + from, frame.size() - from);
     visit(frame[from], from, to);
     from = to;
   }
@@ -33,21 +35,19 @@ void list_gains(const EventSpans<Count>& events, const Partition& partition, con
   }
 }
 
-/// Events of at most 65536 frames from `base` on, as one batch.
-void add_batch(const EventSpans<std::int64_t>& events, std::uint32_t base, const Partition& partition, bool gains, PreparedChunk<IntegerBatch>& out) {
+/// Events of frames that the open batch takes.
+void pack(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, bool gains) {
   static_assert(kNoRank == Partition::kMasked);
-  static thread_local PackedEvents packed;
-  packed.begin(base, events.frame.size(), tile_count(partition));
-  for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t to) {
-    const auto [gained, valid] = packed.add(frame, events.pixel.subspan(from, to - from), events.count.subspan(from, to - from), partition.rankOfPixel.data());
-    if (gains) out.gains.emplace_back(frame, static_cast<double>(gained));
-    out.events += valid;
+  to.packed.reserve(events.frame.size());
+  for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t end) {
+    const auto [gained, valid] = to.packed.add(frame, end - from, events.pixel.subspan(from), events.count.subspan(from), partition.rankOfPixel.data());
+    if (gains) to.chunk.gains.emplace_back(frame, static_cast<double>(gained));
+    to.chunk.events += valid;
   });
-  out.batches.emplace_back(packed);
 }
 
 /// Events of frames too far apart for one batch: ordered by epoch of 65536 frames, one batch each.
-void split_by_epoch(const EventSpans<std::int64_t>& events, const Partition& partition, bool gains, PreparedChunk<IntegerBatch>& out) {
+void split_by_epoch(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, bool gains) {
   std::vector<std::uint32_t> order(events.frame.size());
   std::iota(order.begin(), order.end(), 0U);
   const auto epoch = [&](std::uint32_t i) { return events.frame[i] / IntegerBatch::kFrames; };
@@ -61,46 +61,56 @@ void split_by_epoch(const EventSpans<std::int64_t>& events, const Partition& par
       pixel.push_back(events.pixel[order[from]]);
       count.push_back(events.count[order[from]]);
     }
-    add_batch({frame, pixel, count}, current * IntegerBatch::kFrames, partition, gains, out);
+    to.packed.begin(current * IntegerBatch::kFrames, tile_count(partition));
+    pack(to, {frame, pixel, count}, partition, gains);
+    close_batch(to);
   }
-}
-
-/// The lowest and the highest. Not empty.
-std::pair<std::uint32_t, std::uint32_t> frame_range(std::span<const std::uint32_t> frame) {
-  std::uint32_t low = frame.front();
-  std::uint32_t high = low;
-  for (const std::uint32_t f : frame) {
-    low = std::min(low, f);
-    high = std::max(high, f);
-  }
-  return {low, high};
 }
 
 }  // namespace
 
 void check_events(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::size_t counts, const Partition& partition) {
   if (frame.size() != pixel.size() || frame.size() != counts) throw Error(Code::invalid_argument, "frame, pixel and count must have one length");
-  std::uint32_t largest = 0;
-  for (const std::uint32_t p : pixel) largest = std::max(largest, p);
-  if (pixel.empty() || largest < partition.pixels()) return;
+  if (pixel.empty() || event_packing().range(pixel.data(), pixel.size()).second < partition.pixels()) return;
   const auto at = std::find_if(pixel.begin(), pixel.end(), [&](std::uint32_t p) { return p >= partition.pixels(); });
   throw Error(Code::invalid_argument, "pixel " + std::to_string(*at) + " of event " + std::to_string(at - pixel.begin()) + " is outside the detector of " +
                                           std::to_string(partition.pixels()) + " pixels");
 }
 
-PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
+void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
   check_events(events.frame, events.pixel, events.count.size(), partition);
-  PreparedChunk<IntegerBatch> out;
-  if (events.frame.empty()) return out;
-  if (!pixelFactor.empty()) list_gains(events, partition, pixelFactor, out.gains);
-  const auto [low, high] = frame_range(events.frame);
-  out.frames = std::uint64_t{high} + 1;
-  if (high - low < IntegerBatch::kFrames) {
-    add_batch(events, low, partition, pixelFactor.empty(), out);
-  } else {
-    split_by_epoch(events, partition, pixelFactor.empty(), out);
+  if (events.frame.empty()) return;
+  const bool gains = pixelFactor.empty();
+  if (!gains) list_gains(events, partition, pixelFactor, to.chunk.gains);
+  const auto [low, high] = event_packing().range(events.frame.data(), events.frame.size());
+  to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{high} + 1);
+  if (to.packed.n > 0 && (low < to.packed.base || high - to.packed.base >= IntegerBatch::kFrames)) close_batch(to);
+  if (high - low >= IntegerBatch::kFrames) {
+    close_batch(to);
+    split_by_epoch(to, events, partition, gains);
+    return;
   }
-  return out;
+  if (to.packed.n == 0) to.packed.begin(low, tile_count(partition));
+  pack(to, events, partition, gains);
+}
+
+void close_batch(PreparedEvents& of) {
+  if (of.packed.n == 0) return;
+  of.chunk.batches.emplace_back(of.packed);
+  of.packed.n = 0;
+}
+
+PreparedChunk<IntegerBatch> take_chunk(PreparedEvents& of) {
+  close_batch(of);
+  return std::exchange(of.chunk, {});
+}
+
+PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
+  static thread_local PreparedEvents prepared;  // keeps its memory
+  prepared.chunk = {};                          // empty but after a call that threw
+  prepared.packed.n = 0;
+  add_events(prepared, events, partition, pixelFactor);
+  return take_chunk(prepared);
 }
 
 PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const Partition& partition, const std::vector<double>& pixelFactor) {
@@ -109,7 +119,7 @@ PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const 
   if (events.frame.empty()) return out;
   list_gains(events, partition, pixelFactor, out.gains);
   out.events = out.gains.size();
-  out.frames = std::uint64_t{frame_range(events.frame).second} + 1;
+  out.frames = std::uint64_t{event_packing().range(events.frame.data(), events.frame.size()).second} + 1;
   std::vector<RealBatch::Event> kept;
   kept.reserve(out.events);
   for (std::size_t i = 0; i < events.frame.size(); ++i) {

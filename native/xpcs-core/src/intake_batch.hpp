@@ -28,11 +28,19 @@ struct PreparedChunk {
   std::vector<std::pair<std::uint32_t, double>> gains;
 };
 
+/// Integer events that come bit by bit. Used again: keeps the memory of `packed`.
 struct PreparedEvents {
   PreparedChunk<IntegerBatch> chunk;
+  PackedEvents packed;  ///< those of the batch that is open
 };
 
 /// @throws invalid_argument lengths that differ, a pixel outside the detector
+void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor);
+/// The batch that is open is complete.
+void close_batch(PreparedEvents& of);
+/// All that was added, complete; nothing is left.
+PreparedChunk<IntegerBatch> take_chunk(PreparedEvents& of);
+/// Events that come at once. @throws as add_events
 PreparedChunk<IntegerBatch> prepare_events(const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor);
 PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const Partition& partition, const std::vector<double>& pixelFactor);
 

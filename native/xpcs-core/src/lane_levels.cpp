@@ -147,6 +147,7 @@ void LaneLevels::clear_row(Level& level, std::size_t row) {
   for (std::uint32_t group = 0; group < groups_; ++group) {
     if (level.form == Form::bytes) std::fill_n(bytes_of(level, group) + at * kRowBytes, kRowBytes, std::uint8_t{0});
     if (level.form == Form::words) std::fill_n(words_of(level, group) + at * kLanes * kWordsPerRow, kLanes * kWordsPerRow, std::uint16_t{0});
+    if (level.form == Form::wide) std::fill_n(wide_of(level, group) + at * kLanes, kLanes, std::int64_t{0});
   }
 }
 
@@ -162,10 +163,10 @@ void LaneLevels::clear_block(Level& level, std::uint32_t block) {
   }
 }
 
-/// The last blocks of a full chunk stay, as those that the next chunk meets.
-void LaneLevels::keep_carry(Level& level, std::uint32_t blocks) {
+/// The last of the blocks stay, as those that the next ones meet, and what waits behind them.
+void LaneLevels::keep_carry(Level& level, std::uint32_t blocks, std::uint32_t waiting) {
   const std::size_t rows = blocks / per_row(level.form);
-  const std::size_t carry = carry_rows(level.form);
+  const std::size_t carry = carry_rows(level.form) + waiting / per_row(level.form);
   const auto move = [&](auto* group, std::size_t rowElements) { std::memmove(group, group + rows * rowElements, carry * rowElements * sizeof(*group)); };
   for (std::uint32_t group = 0; group < groups_; ++group) {
     if (level.form == Form::bytes) move(bytes_of(level, group), kRowBytes);
@@ -180,11 +181,12 @@ void LaneLevels::flush(std::uint32_t level, std::uint32_t blocks, bool last) {
   const bool coarser = level + 1 < scheme_->levels;
   if (coarser) {
     if (blocks % 2 != 0) clear_block(here, blocks - 1);  // an odd last block has no partner
+    make_room(level + 1, blocks / 2);
     halve(level, blocks);
   }
-  here.filled = 0;
+  here.filled = level == base_ ? 0 : here.filled - blocks;
   if (!last) {
-    keep_carry(here, blocks);
+    keep_carry(here, blocks, here.filled);
     if (level == base_) {
       for (std::uint32_t group = 0; group < groups_; ++group) {
         std::memset(bytes_of(here, group) + carry_rows(Form::bytes) * kRowBytes, 0, kChunk / kBytesPerRow * kRowBytes);
@@ -195,6 +197,82 @@ void LaneLevels::flush(std::uint32_t level, std::uint32_t blocks, bool last) {
   Level& next = levels_[level + 1];
   next.filled += blocks / 2;
   if (last || next.filled == kChunk) flush(level + 1, next.filled, last);
+}
+
+/// Where blocks waited before a part of a series, a chunk may be too full for those that come.
+void LaneLevels::make_room(std::uint32_t level, std::uint32_t blocks) {
+  const std::uint32_t filled = levels_[level].filled;
+  if (filled + blocks > kChunk) flush(level, filled / StreamScheme::kStep * StreamScheme::kStep, false);
+}
+
+void LaneLevels::load(std::uint32_t level, const KeptLevel& kept, std::uint32_t waiting) {
+  Level& here = levels_[level];
+  here.form = kept.form() == KeptLevel::Form::bytes ? Form::bytes : kept.form() == KeptLevel::Form::words ? Form::words : Form::wide;
+  here.filled = waiting;
+  allocate(here, here.form);
+  const std::size_t rows = carry_rows(here.form) + waiting / per_row(here.form);
+  const auto copy = [&](auto* to, const std::uint8_t* from, std::size_t element) {
+    if (sizeof *to == element) {
+      std::memcpy(to, from, rows * kLanes * per_row(here.form) * element);
+      return;
+    }
+    for (std::size_t i = 0; i < rows * kLanes; ++i) {
+      std::int32_t count = 0;
+      std::memcpy(&count, from + i * sizeof count, sizeof count);
+      to[i] = static_cast<std::remove_reference_t<decltype(*to)>>(count);
+    }
+  };
+  const std::size_t element = KeptLevel::element_bytes(kept.form());
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    if (here.form == Form::bytes) copy(bytes_of(here, group), kept.group(group), element);
+    if (here.form == Form::words) copy(words_of(here, group), kept.group(group), element);
+    if (here.form == Form::wide) copy(wide_of(here, group), kept.group(group), element);
+  }
+}
+
+KeptLevel LaneLevels::keep(std::uint32_t level) {
+  Level& here = levels_[level];
+  KeptLevel kept(here.form == Form::bytes ? KeptLevel::Form::bytes : here.form == Form::words ? KeptLevel::Form::words : KeptLevel::Form::ints, groups_,
+                 static_cast<std::uint32_t>(scheme_->lag_max()));
+  for (std::uint32_t group = 0; group < groups_; ++group) {
+    std::uint8_t* rows = kept.group(group);
+    if (here.form == Form::bytes) std::memcpy(rows, bytes_of(here, group), kept.group_bytes());
+    if (here.form == Form::words) std::memcpy(rows, words_of(here, group), kept.group_bytes());
+    if (here.form != Form::wide) continue;
+    for (std::size_t i = 0; i < kept.rows() * kLanes; ++i) {
+      const auto count = static_cast<std::int32_t>(wide_of(here, group)[i]);
+      std::memcpy(rows + i * sizeof count, &count, sizeof count);
+    }
+  }
+  return kept;
+}
+
+void LaneLevels::wait(std::uint32_t level, std::uint32_t blocks) {
+  Level& here = levels_[level];
+  here.filled = blocks;
+  for (std::size_t row = 0; row < blocks / per_row(here.form); ++row) clear_row(here, row);
+}
+
+bool LaneLevels::put(std::uint32_t level, std::int64_t block, std::uint32_t pixel, std::uint32_t count) {
+  Level& here = levels_[level];
+  const std::size_t per = per_row(here.form);
+  const auto at = static_cast<std::size_t>(block + static_cast<std::int64_t>(carry_rows(here.form) * per));
+  const std::size_t place = at / per * kLanes * per + pixel % kLanes * per + at % per;
+  const auto add = [&](auto& element, std::int64_t most) {
+    const std::int64_t sum = std::int64_t{element} + count;
+    element = static_cast<std::remove_reference_t<decltype(element)>>(sum <= most ? sum : 0);
+    return sum <= most;
+  };
+  if (here.form == Form::bytes) return add(bytes_of(here, pixel / kLanes)[place], kLaneByteMax);
+  if (here.form == Form::words) return add(words_of(here, pixel / kLanes)[place], kLaneWordMax);
+  return add(wide_of(here, pixel / kLanes)[place], INT32_MAX);
+}
+
+void LaneLevels::settle(std::uint32_t blocks) {
+  for (std::uint32_t level = base_; level < scheme_->levels; ++level) {
+    const std::uint32_t steps = (level == base_ ? blocks : levels_[level].filled) / StreamScheme::kStep * StreamScheme::kStep;
+    if (steps > 0) flush(level, steps, false);
+  }
 }
 
 }  // namespace xpcs

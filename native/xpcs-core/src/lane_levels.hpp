@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kept_level.hpp"
 #include "lane_sums.hpp"
 #include "scheme.hpp"
 
@@ -34,6 +35,18 @@ class LaneLevels {
   /// The series ends with `blocks` whole blocks in the chunk.
   void finish(std::uint32_t blocks) { flush(base_, blocks, true); }
 
+  // Of a series that comes in parts: after `begin`, a level gets what was kept of it, or block by block what lies before the part.
+  // At the end of the part its blocks are settled, in steps, and kept again. Blocks are counted from the first that is not settled.
+  /// A level above the base gets its blocks, and so many of those that wait.
+  void load(std::uint32_t level, const KeptLevel& kept, std::uint32_t waiting);
+  /// So many blocks of a level above the base wait, none of which is there yet.
+  void wait(std::uint32_t level, std::uint32_t blocks);
+  /// Adds to a block. False where the level does not hold the sum: the block is 0 then.
+  [[nodiscard]] bool put(std::uint32_t level, std::int64_t block, std::uint32_t pixel, std::uint32_t count);
+  /// The part ends with `blocks` whole blocks in the chunk.
+  void settle(std::uint32_t blocks);
+  [[nodiscard]] KeptLevel keep(std::uint32_t level);
+
  private:
   enum class Form { bytes, words, wide };
   struct Level {
@@ -50,6 +63,7 @@ class LaneLevels {
   [[nodiscard]] std::size_t rows_of_group(Form form) const noexcept { return carry_rows(form) + kChunk / per_row(form) + 1; }
 
   void flush(std::uint32_t level, std::uint32_t blocks, bool last);
+  void make_room(std::uint32_t level, std::uint32_t blocks);
   void correlate(std::uint32_t level, std::uint32_t blocks);
   void correlate_wide(std::uint32_t level, std::uint32_t blocks);
   void halve(std::uint32_t level, std::uint32_t blocks);
@@ -58,7 +72,7 @@ class LaneLevels {
   void widen(Level& level, Form form);
   void clear_block(Level& level, std::uint32_t block);
   void clear_row(Level& level, std::size_t row);
-  void keep_carry(Level& level, std::uint32_t blocks);
+  void keep_carry(Level& level, std::uint32_t blocks, std::uint32_t waiting);
 
   [[nodiscard]] std::uint8_t* bytes_of(Level& level, std::uint32_t group) const { return level.bytes.data() + group * rows_of_group(Form::bytes) * kRowBytes; }
   [[nodiscard]] std::uint16_t* words_of(Level& level, std::uint32_t group) const { return level.words.data() + group * rows_of_group(Form::words) * kLanes * kWordsPerRow; }

@@ -95,6 +95,12 @@ void add_repeats(Moments& total, const Moments& other, std::uint64_t frames) {
   if (bits > more.pastFutureBits) refine_products(more, bits);
   for (std::size_t at = 0; at < total.moment.size(); ++at) total.moment[at].add(more.moment[at]);
   for (std::size_t at = 0; at < total.pairs.size(); ++at) total.pairs[at] += more.pairs[at];
+  if (more.lagCovariance.empty() || total.lagCovariance.empty()) {
+    total.lagCovariance.clear();
+    total.lagFreedom.clear();
+  }
+  for (std::size_t at = 0; at < total.lagCovariance.size(); ++at) total.lagCovariance[at] += more.lagCovariance[at];
+  for (std::size_t q = 0; q < total.lagFreedom.size(); ++q) total.lagFreedom[q] += more.lagFreedom[q];
   for (const std::uint64_t frame : more.badFrames) total.badFrames.push_back(frames + frame);
   total.repeats += more.repeats;
 }

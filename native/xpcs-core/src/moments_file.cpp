@@ -1,6 +1,7 @@
 #include "moments_file.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace xpcs {
 namespace {
@@ -43,6 +44,23 @@ std::vector<To> cast(const std::vector<From>& values) {
   return out;
 }
 
+/// The covariance between lags, where the file has it. False: it is damaged.
+bool read_lags(const h5::File& file, const std::string& inside, Moments& out) {
+  if (!file.has(inside + "lag_correlation")) return true;
+  const std::size_t D = out.terms.size();
+  const std::size_t Q = out.dynamicBins;
+  LagCorrelation lags{cast<float>(file.doubles(inside + "lag_correlation")), file.doubles(inside + "lag_scale")};
+  const auto freedom = file.wholes(inside + "lag_freedom");
+  if (lags.correlation.size() != Q * D * D || lags.scale.size() != Q * D || freedom.size() != Q) return false;
+  const auto sound = [](float r) { return std::abs(r) <= 1.001F; };  // which NaN is not
+  const auto length = [](double scale) { return scale >= 0 && std::isfinite(scale); };
+  if (!std::all_of(lags.correlation.begin(), lags.correlation.end(), sound) || !std::all_of(lags.scale.begin(), lags.scale.end(), length)) return false;
+  if (std::any_of(freedom.begin(), freedom.end(), [](std::int64_t n) { return n < 0; })) return false;
+  out.lagCovariance = lag_covariance(lags);
+  out.lagFreedom = cast<std::uint64_t>(freedom);
+  return true;
+}
+
 }  // namespace
 
 void write_moments(h5::File& file, const std::string& group, const Moments& moments) {
@@ -73,6 +91,11 @@ void write_moments(h5::File& file, const std::string& group, const Moments& mome
     for (const Moment& moment : moments.moment) influence.push_back(moment.*part);
   }
   file.write(inside + "influence", {3, S, D}, influence, true);
+  if (moments.lagCovariance.empty()) return;
+  const LagCorrelation lags = lag_correlation(moments);
+  file.write(inside + "lag_correlation", {Q, D, D}, lags.correlation, true);
+  file.write(inside + "lag_scale", {Q, D}, lags.scale);
+  file.write(inside + "lag_freedom", {Q}, cast<std::int64_t>(moments.lagFreedom));
 }
 
 Moments read_moments(const h5::File& file, const std::string& group) {
@@ -125,6 +148,7 @@ Moments read_moments(const h5::File& file, const std::string& group) {
     out.moment[i].b = influence[n + i];
     out.moment[i].c = influence[2 * n + i];
   }
+  if (!read_lags(file, inside, out)) throw wrong();
   return out;
 }
 

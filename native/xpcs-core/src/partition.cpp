@@ -1,8 +1,9 @@
 #include "xpcs/partition.hpp"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
+#include <unordered_map>
+#include <utility>
 
 #include "xpcs/error.hpp"
 
@@ -12,38 +13,69 @@ namespace {
 // Labels are dense small integers; a label near 2^31 is a damaged map and would make tables of gigabytes.
 constexpr std::int32_t kLabelMax = 1 << 26;
 
-/// Owner of every static bin, and the pixels that leave the correlation when a bin is split.
-void assign_static_bins(Partition& part, std::span<const std::int32_t> dqmap, std::span<const std::int32_t> sqmap, SplitBins split) {
-  std::vector<std::map<std::uint32_t, std::uint32_t>> votes(part.staticBins);
-  for (std::size_t p = 0; p < dqmap.size(); ++p) {
-    if (dqmap[p] >= 1 && sqmap[p] >= 1) ++votes[static_cast<std::uint32_t>(sqmap[p] - 1)][static_cast<std::uint32_t>(dqmap[p] - 1)];
-  }
-  part.dynamicOfStatic.assign(part.staticBins, Partition::kMasked);
-  for (std::uint32_t s = 0; s < part.staticBins; ++s) {
-    std::uint32_t best = 0;
-    for (const auto& [q, n] : votes[s]) {
-      if (n > best) {
-        best = n;
-        part.dynamicOfStatic[s] = q;
-      }
-    }
-    if (votes[s].size() > 1 && split == SplitBins::error) {
-      std::string owners;
-      for (const auto& [q, n] : votes[s]) owners += (owners.empty() ? "" : ", ") + std::to_string(q + 1) + " (" + std::to_string(n) + " pixels)";
-      throw Error(Code::invalid_argument, "static bin " + std::to_string(s + 1) + " lies in several dynamic bins: " + owners +
-                                              "; mend the q-map, or pass --compat xpcs-eigen to drop the minority pixels");
-    }
-  }
-}
+/// Valid pixels of one dynamic and one static bin, both from 0.
+struct Cell {
+  std::uint32_t q, s;
+  std::uint32_t pixels = 0;
+  std::uint32_t rank = 0;  ///< of the first of them
+};
 
-/// Pixels in stable order of their label (1..labels).
-std::vector<std::uint32_t> sorted_by_label(const std::vector<std::uint32_t>& pixels, std::span<const std::int32_t> map, std::uint32_t labels) {
-  std::vector<std::uint32_t> start(std::size_t{labels} + 2, 0);
-  for (const std::uint32_t p : pixels) ++start[static_cast<std::size_t>(map[p]) + 1];
-  std::partial_sum(start.begin(), start.end(), start.begin());
-  std::vector<std::uint32_t> out(pixels.size());
-  for (const std::uint32_t p : pixels) out[start[static_cast<std::size_t>(map[p])]++] = p;
-  return out;
+/// The cells that have pixels. Nearly every static bin is one cell, found without a search.
+class Cells {
+ public:
+  explicit Cells(std::uint32_t staticBins) : firstOf_(staticBins, kNone) {}
+
+  std::uint32_t find(std::uint32_t q, std::uint32_t s) {
+    const std::uint32_t first = firstOf_[s];
+    if (first != kNone && all[first].q == q) return first;
+    if (first == kNone) return firstOf_[s] = add(q, s);
+    const auto [at, fresh] = others_.try_emplace(std::uint64_t{s} << 32 | q, 0);
+    if (fresh) at->second = add(q, s);
+    return at->second;
+  }
+  /// Their order is that of ranks.
+  [[nodiscard]] std::vector<std::uint32_t> sorted() const {
+    std::vector<std::uint32_t> order(all.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return std::pair(all[a].q, all[a].s) < std::pair(all[b].q, all[b].s); });
+    return order;
+  }
+
+  std::vector<Cell> all;
+
+ private:
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  std::uint32_t add(std::uint32_t q, std::uint32_t s) {
+    all.push_back({q, s});
+    return static_cast<std::uint32_t>(all.size() - 1);
+  }
+  std::vector<std::uint32_t> firstOf_;                           // of each static bin
+  std::unordered_map<std::uint64_t, std::uint32_t> others_;  // of static bins with several
+};
+
+/// Owner of every static bin: the dynamic bin of most of its pixels, the lowest among equals. @param order of the cells by rank
+void assign_static_bins(Partition& part, const Cells& cells, const std::vector<std::uint32_t>& order, SplitBins split) {
+  std::vector<std::uint32_t> most(part.staticBins, 0);
+  std::vector<bool> several(part.staticBins, false);
+  part.dynamicOfStatic.assign(part.staticBins, Partition::kMasked);
+  for (const std::uint32_t at : order) {
+    const Cell& cell = cells.all[at];
+    several[cell.s] = most[cell.s] > 0;
+    if (cell.pixels <= most[cell.s]) continue;
+    most[cell.s] = cell.pixels;
+    part.dynamicOfStatic[cell.s] = cell.q;
+  }
+  if (split != SplitBins::error) return;
+  const auto found = std::find(several.begin(), several.end(), true);
+  if (found == several.end()) return;
+  const auto s = static_cast<std::uint32_t>(found - several.begin());
+  std::string owners;
+  for (const std::uint32_t at : order) {
+    const Cell& cell = cells.all[at];
+    if (cell.s == s) owners += (owners.empty() ? "" : ", ") + std::to_string(cell.q + 1) + " (" + std::to_string(cell.pixels) + " pixels)";
+  }
+  throw Error(Code::invalid_argument, "static bin " + std::to_string(s + 1) + " lies in several dynamic bins: " + owners +
+                                          "; mend the q-map, or pass --compat xpcs-eigen to drop the minority pixels");
 }
 
 }  // namespace
@@ -73,46 +105,51 @@ Partition make_partition(std::uint32_t height, std::uint32_t width, std::span<co
   }
   part.dynamicBins = static_cast<std::uint32_t>(qMax);
   part.staticBins = static_cast<std::uint32_t>(sMax);
-  assign_static_bins(part, dqmap, sqmap, split);
 
-  std::vector<std::uint32_t> seen(part.dynamicBins, 0);
-  part.pixelOfRank.reserve(valid);
-  for (std::uint32_t p = 0; p < n; ++p) {
+  Cells cells(part.staticBins);
+  std::vector<std::uint32_t> cellOf(n);
+  for (std::size_t p = 0; p < n; ++p) {
     if (dqmap[p] < 1 || sqmap[p] < 1) continue;
-    part.pixelOfRank.push_back(p);
-    ++seen[static_cast<std::uint32_t>(dqmap[p] - 1)];
+    cellOf[p] = cells.find(static_cast<std::uint32_t>(dqmap[p] - 1), static_cast<std::uint32_t>(sqmap[p] - 1));
+    ++cells.all[cellOf[p]].pixels;
   }
-  for (std::uint32_t q = 0; q < part.dynamicBins; ++q) {
-    if (seen[q] == 0) {
-      throw Error(Code::invalid_argument, "dynamic bin " + std::to_string(q + 1) + " of 1.." + std::to_string(part.dynamicBins) +
-                                              " has no valid pixel: number the dynamic bins without gaps");
-    }
-  }
-  // By static, then stably by dynamic bin: two counting sorts, because a sort by comparison costs more than small series.
-  part.pixelOfRank = sorted_by_label(part.pixelOfRank, sqmap, part.staticBins);
-  part.pixelOfRank = sorted_by_label(part.pixelOfRank, dqmap, part.dynamicBins);
+  const std::vector<std::uint32_t> order = cells.sorted();
+  assign_static_bins(part, cells, order, split);
 
-  part.rankOfPixel.assign(n, Partition::kMasked);
   part.validPixels.assign(part.staticBins, 0);
   part.correlatedPixels.assign(part.staticBins, 0);
   part.pixelsOfDynamic.assign(part.dynamicBins, 0);
   part.dynamicOfRank.reserve(valid);
   part.staticOfRank.reserve(valid);
   part.correlated.reserve(valid);
-  for (std::uint32_t rank = 0; rank < valid; ++rank) {
-    const std::uint32_t p = part.pixelOfRank[rank];
-    const auto q = static_cast<std::uint32_t>(dqmap[p] - 1);
-    const auto s = static_cast<std::uint32_t>(sqmap[p] - 1);
-    const bool correlated = part.dynamicOfStatic[s] == q;
-    part.rankOfPixel[p] = rank;
-    part.dynamicOfRank.push_back(q);
-    part.staticOfRank.push_back(s);
-    part.correlated.push_back(correlated ? 1 : 0);
-    ++part.validPixels[s];
+  std::uint32_t expected = 0;  // dynamic bin
+  for (const std::uint32_t at : order) {
+    Cell& cell = cells.all[at];
+    if (cell.q > expected) break;
+    expected = cell.q + 1;
+    cell.rank = static_cast<std::uint32_t>(part.dynamicOfRank.size());
+    const std::size_t end = part.dynamicOfRank.size() + cell.pixels;
+    const bool correlated = part.dynamicOfStatic[cell.s] == cell.q;
+    part.dynamicOfRank.resize(end, cell.q);
+    part.staticOfRank.resize(end, cell.s);
+    part.correlated.resize(end, correlated ? 1 : 0);
+    part.validPixels[cell.s] += cell.pixels;
     if (correlated) {
-      ++part.correlatedPixels[s];
-      ++part.pixelsOfDynamic[q];
+      part.correlatedPixels[cell.s] += cell.pixels;
+      part.pixelsOfDynamic[cell.q] += cell.pixels;
     }
+  }
+  if (expected < part.dynamicBins) {
+    throw Error(Code::invalid_argument, "dynamic bin " + std::to_string(expected + 1) + " of 1.." + std::to_string(part.dynamicBins) +
+                                            " has no valid pixel: number the dynamic bins without gaps");
+  }
+  part.rankOfPixel.assign(n, Partition::kMasked);
+  part.pixelOfRank.resize(valid);
+  for (std::uint32_t p = 0; p < n; ++p) {
+    if (dqmap[p] < 1 || sqmap[p] < 1) continue;
+    const std::uint32_t rank = cells.all[cellOf[p]].rank++;
+    part.rankOfPixel[p] = rank;
+    part.pixelOfRank[rank] = p;
   }
   return part;
 }

@@ -12,10 +12,18 @@ namespace xpcs {
 
 class RunLanes {
  public:
-  void begin(std::size_t delays) {
-    delays_ = delays;
-    sums_.assign(kSumLanes * kArrays * delays, 0.0);
+  /// The run is new; it has no sums over delays where it is not correlated.
+  template <class Sum>
+  void begin(const TileTask& task, const RunSums<Sum>& run) {
+    delays_ = run.pairs.size();
+    sums_.assign(kSumLanes * kArrays * delays_, 0.0);
+    slots_ = delays_ > 0 ? group_slots(task.groups, run.staticBin) : 0;
+    groups_of<Sum>().assign(delays_ * 3 * slots_, Sum{0});
   }
+  /// Where the pixel of this number in the run adds delay d to the sums of its group: products; past and future `group_slots` behind.
+  template <class Sum>
+  [[nodiscard]] Sum* group(std::size_t number, std::size_t d) { return groups_of<Sum>().data() + d * 3 * slots_ + (number & (slots_ - 1)); }
+  [[nodiscard]] std::size_t group_stride() const noexcept { return slots_; }
   /// Where the pixel of this number in the run adds its curve.
   [[nodiscard]] CurveSums of(std::size_t number) { return {at(number, kSpread), at(number, kPairs), at(number, kRatio), at(number, kRatio2)}; }
   /// And, where sums are real: products, past, future [D] each.
@@ -23,7 +31,8 @@ class RunLanes {
 
   /// The run's sums are complete. Of integers the exact sums give the pairs.
   template <class Sum>
-  void end(RunSums<Sum>& run) {
+  void end(const TileTask& task, RunSums<Sum>& run) {
+    for (std::size_t d = 0; d < delays_; ++d) take_groups(task, d, groups_of<Sum>().data() + d * 3 * slots_, run);
     collect(kSpread, run.spread);
     collect(kRatio, run.ratio);
     collect(kRatio2, run.ratio2);
@@ -49,8 +58,17 @@ class RunLanes {
     }
   }
 
+  template <class Sum>
+  [[nodiscard]] std::vector<Sum>& groups_of() {
+    if constexpr (std::is_same_v<Sum, double>) return realGroups_;
+    else return wholeGroups_;
+  }
+
   std::size_t delays_ = 0;
+  std::size_t slots_ = 0;
   std::vector<double> sums_;  // [lanes, arrays, D]
+  std::vector<Int128> wholeGroups_;  // [D, 3, slots], or
+  std::vector<double> realGroups_;
 };
 
 }  // namespace xpcs

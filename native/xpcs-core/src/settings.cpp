@@ -226,8 +226,11 @@ Settings resolve_settings(const Request& request) {
 }
 
 std::vector<Settings> resolve_settings(std::span<const Request> requests) {
-  if (requests.size() == 1) return {resolve_settings(requests.front())};
   std::vector<Settings> all;
+  if (requests.size() == 1) {
+    all.push_back(resolve_settings(requests.front()));  // a list in braces would copy the maps
+    return all;
+  }
   for (const Request& request : requests) {
     const std::string& qmap = *request.qmap;
     try {

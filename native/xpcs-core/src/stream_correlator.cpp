@@ -1,53 +1,82 @@
-// Intake of a stream, its memory and its answers. Work per tile: stream_tile.hpp; per pixel: stream_pixel.hpp; the answer of a tile:
-// stream_query.hpp.
+// Intake of a stream, its memory and its answers. Photons wait in batches of all tiles, as those of the correlator that keeps them all;
+// when there are many, every tile folds its own into its state. Work per tile: stream_tile.hpp.
 #include "xpcs/stream_correlator.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "assemble.hpp"
+#include "intake_batch.hpp"
 #include "intensity_trace.hpp"
-#include "stream_query.hpp"
+#include "stream_tile.hpp"
 #include "threads.hpp"
 
 namespace xpcs {
 namespace {
 
-/// Photons between two looks for full logs.
-constexpr std::size_t kSlice = std::size_t{1} << 16;
-/// The same of whole frames.
-constexpr std::size_t kDenseRows = 8;
+/// Photons that are made into a batch at a time, where they come in smaller pieces.
+constexpr std::size_t kPiece = std::size_t{1} << 16;
+constexpr std::size_t kPieceMost = std::size_t{1} << 18;
+constexpr std::size_t kEventBytes = 16;  // of one that waits for others
+/// Bytes per pixel of the photons in batches, 4 bytes each, at which they go to the tiles, and at least of all pixels.
+constexpr std::uint64_t kPoolBytes = 16;
+constexpr std::uint64_t kPoolLeast = std::uint64_t{1} << 20;
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
 
 std::uint32_t frame_end(std::uint64_t framesMax) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(framesMax, 0xFFFFFFFF)); }
+
+std::uint64_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
+std::uint64_t photon_bytes(const Partition& partition, const StreamOptions& options) {
+  return options.photonBytes > 0 ? options.photonBytes : std::max(kPoolLeast, kPoolBytes * partition.pixelOfRank.size());
+}
+
+/// What folding and answering take beside the states, of one worker.
+std::uint64_t worker_bytes(const StreamScheme& scheme) {
+  const std::uint64_t levels = scheme.levels_max();
+  const std::uint64_t rows = 4 * scheme.delays(static_cast<std::uint32_t>(levels)) * 8;                          // products, and totals at the stops
+  return kTilePixels * (rows + levels * (scheme.lag_max() + LaneLevels::kChunk + 1) * 11 + 512) + (std::uint64_t{1} << 20);
+}
 
 }  // namespace
 
 std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& options) {
   const StreamScheme scheme(options.dpl, options.framesMax);
   const std::uint64_t n = partition.pixelOfRank.size();
-  const std::uint64_t tiles = (n + kTilePixels - 1) / kTilePixels;
+  const std::uint64_t tiles = tile_count(partition);
+  const std::uint64_t levels = scheme.levels_max();
   const std::uint64_t D = scheme.delays(scheme.levels_max());
   const std::uint64_t S = partition.staticBins;
   const std::uint64_t Q = partition.dynamicBins;
   const std::uint64_t W = options.staticWindow > 0 ? options.framesMax / options.staticWindow : 0;
-  const std::uint64_t state = n * (StreamTile::kLogBytes + NarrowState::bytes_max(scheme, scheme.levels_max()));
-  const std::uint64_t log = kSlice * 2 * 16 + std::uint64_t{options.threads} * (StreamTile::kFull * kTilePixels + kSlice) * 12;
+  const std::uint64_t perPixel = D * (8 + 4) + 4 + levels * KeptLevel::bytes_max(KeptLevel::Form::ints, scheme.lag_max());
+  const std::uint64_t state = tiles * (kTilePixels * perPixel + levels * sizeof(KeptLevel) + 1024);
+  // Batches, the photons that the tiles hold until they are many, and those of them that are kept one by one afterwards.
+  const std::uint64_t photons = 2 * (photon_bytes(partition, options) + kPieceMost * 4) + kPiece * kEventBytes + tiles * kTilePixels * StreamTile::kManyFirst * 2 * 5;
   const std::uint64_t trace = 2 * 8 * std::min(options.intensityRows, options.framesMax);
   const std::uint64_t maps = 32ull * partition.pixels() + 16 * n;                    // partition and mean image
-  const std::uint64_t runs = (tiles + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
-  const std::uint64_t moments = S * D * (sizeof(Moment) + 96) + Q * D * 80 + 16 * W * S;
-  return state + log + trace + maps + runs + moments;
+  const GroupPlan plan(partition);
+  const unsigned threads = std::max(1U, options.threads);
+  const std::uint64_t held = TileCollector<Int128>::ahead(threads) + threads;  // tiles whose runs wait for an earlier one, or are made
+  const std::uint64_t heldRuns = std::min<std::uint64_t>(held * kTilePixels, n);
+  const std::uint64_t runs = (heldRuns + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
+  const std::uint64_t groups = (plan.begin.back() * 2 + heldRuns) * D * 24 + threads * kGroupsMax * D * 48;
+  const std::uint64_t moments = S * D * (sizeof(Moment) + 96) + Q * D * (80 + D * 8) + 16 * W * (S + heldRuns + tiles);
+  return state + photons + trace + maps + runs + groups + moments + threads * worker_bytes(scheme);
 }
 
 struct StreamCorrelator::State {
   Partition partition;
   StreamOptions options;
   StreamScheme scheme;
+  GroupPlan groups;
+  CorrelatorOptions correlation;
   std::vector<StreamTile> tiles;
+  std::vector<IntegerBatch> batches;
+  std::uint64_t batchBytes = 0;
+  std::vector<std::uint32_t> waitingFrame, waitingPixel;  // photons that do not make a batch yet
+  std::vector<std::int64_t> waitingCount;
   IntensityTrace trace;
-  std::vector<std::int64_t> windows;  // [W, S]
+  std::vector<std::int64_t> windows;  // [W, S] those that the tiles have folded
   std::uint64_t frames = 0;           // of the stream
   bool began = false;
   std::uint32_t newest = 0;  // frame of the last event
@@ -55,36 +84,28 @@ struct StreamCorrelator::State {
   bool broken = false;
 
   State(Partition part, StreamOptions how)
-      : partition(std::move(part)), options(how), scheme(how.dpl, how.framesMax), trace(how.intensityRows) {
+      : partition(std::move(part)), options(how), scheme(how.dpl, how.framesMax), groups(partition), trace(how.intensityRows) {
+    correlation.dpl = how.dpl;
+    correlation.average = how.average;
+    correlation.staticWindow = how.staticWindow;
     const std::size_t n = partition.pixelOfRank.size();
     for (std::size_t first = 0; first < n; first += kTilePixels) tiles.emplace_back(static_cast<std::uint32_t>(std::min<std::size_t>(kTilePixels, n - first)));
   }
 
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    std::uint64_t sum = trace.bytes() + windows.capacity() * sizeof windows[0];
+    std::uint64_t sum = trace.bytes() + windows.capacity() * sizeof windows[0] + batchBytes + waitingFrame.capacity() * kEventBytes;
     for (const StreamTile& tile : tiles) sum += tile.bytes();
     return sum;
   }
 
-  /// Refuses a chunk before any of it is taken.
-  void check(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::size_t counts) const {
-    check_whole();
-    if (frame.size() != pixel.size() || frame.size() != counts) throw Error(Code::invalid_argument, "frame, pixel and count must have one length");
-    std::uint32_t before = began ? newest : 0;
-    for (std::size_t i = 0; i < frame.size(); ++i) {
-      if (pixel[i] >= partition.pixels()) {
-        throw Error(Code::invalid_argument, "pixel " + std::to_string(pixel[i]) + " of event " + std::to_string(i) + " is outside the detector of " + std::to_string(partition.pixels()) + " pixels");
+  static void check_order(std::span<const std::uint32_t> frame, std::uint32_t before) {
+    for (const std::uint32_t at : frame) {
+      if (at < before) {
+        throw Error(Code::invalid_argument, "frame " + std::to_string(at) + " comes after frame " + std::to_string(before) +
+                                                ": a stream must be in frame order; the correlator that keeps all photons takes any order");
       }
-      check_order(frame[i], before);
-      before = frame[i];
+      before = at;
     }
-    if (!frame.empty() && before >= frame_end(options.framesMax)) throw too_long(before);
-  }
-
-  static void check_order(std::uint32_t frame, std::uint32_t before) {
-    if (frame >= before) return;
-    throw Error(Code::invalid_argument, "frame " + std::to_string(frame) + " comes after frame " + std::to_string(before) +
-                                            ": a stream must be in frame order; the correlator that keeps all photons takes any order");
   }
 
   [[nodiscard]] Error too_long(std::uint64_t frame) const {
@@ -95,97 +116,107 @@ struct StreamCorrelator::State {
     if (broken) throw Error(Code::invalid_argument, "an earlier chunk could not be taken in: this stream cannot go on");
   }
 
-  template <class Count>
-  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Count> count) {
-    check(frame, pixel, count.size());
+  /// Refuses a chunk before any of it is taken.
+  void check_frames(std::uint32_t first, std::uint64_t last) const {
+    check_whole();
+    if (began) check_order({&first, 1}, newest);
+    if (last >= frame_end(options.framesMax)) throw too_long(last);
+  }
+
+  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
+    check_whole();
+    check_events(frame, pixel, count.size(), partition);
     if (frame.empty()) return;
+    check_order(frame, began ? newest : 0);
+    check_frames(frame.front(), frame.back());
     broken = true;  // until all of it is in
-    for (std::size_t from = 0; from < frame.size(); from += kSlice) {
-      const std::size_t n = std::min(kSlice, frame.size() - from);
-      take(frame.subspan(from, n), pixel.subspan(from, n), count.subspan(from, n));
-      reach(frame[from + n - 1]);
-      fold_full();
+    while (!frame.empty()) {
+      std::size_t n = std::min(frame.size(), kPieceMost);
+      if (n < kPiece) {
+        n = wait(frame, pixel, count);
+      } else {
+        settle();
+        take(prepare_events(EventSpans<std::int64_t>{frame.first(n), pixel.first(n), count.first(n)}, partition, {}));
+      }
+      reach(frame[n - 1]);
+      frame = frame.subspan(n);
+      pixel = pixel.subspan(n);
+      count = count.subspan(n);
     }
     broken = false;
   }
 
-  template <class Count>
-  void take(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Count> count) {
-    const std::uint32_t* const rankOf = partition.rankOfPixel.data();
-    std::int64_t inFrame = 0;
-    std::int64_t* window = nullptr;
-    for (std::size_t i = 0; i < frame.size(); ++i) {
-      if (i == 0 || frame[i] != frame[i - 1]) {
-        if (i > 0) trace.add(frame[i - 1], inFrame);
-        inFrame = 0;
-        window = window_of(frame[i]);
-      }
-      const std::uint32_t rank = rankOf[pixel[i]];
-      if (rank == Partition::kMasked) continue;
-      ++events;
-      const std::int64_t value = count[i];
-      if (value == 0) continue;
-      inFrame += value;
-      if (window != nullptr) window[partition.staticOfRank[rank]] += value;
-      tiles[rank >> kTileBits].append(frame[i], rank & (kTilePixels - 1), value);
-    }
-    trace.add(frame.back(), inFrame);
+  /// Few photons wait for others of nearby frames. Returns how many were taken.
+  std::size_t wait(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
+    const std::uint32_t first = waitingFrame.empty() ? frame.front() : waitingFrame.front();
+    const auto far = std::partition_point(frame.begin(), frame.end(), [&](std::uint32_t at) { return at - first < IntegerBatch::kFrames; });
+    const std::size_t n = std::min(static_cast<std::size_t>(far - frame.begin()), kPiece - waitingFrame.size());
+    const auto append = [&](auto& to, const auto& from) {
+      if (to.capacity() < kPiece) to.reserve(kPiece);
+      to.insert(to.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(n));
+    };
+    append(waitingFrame, frame);
+    append(waitingPixel, pixel);
+    append(waitingCount, count);
+    if (waitingFrame.size() == kPiece || n < frame.size()) settle();
+    return n;
   }
 
+  /// Everything that was pushed is in batches.
+  void settle() {
+    if (waitingFrame.empty()) return;
+    take(prepare_events(EventSpans<std::int64_t>{waitingFrame, waitingPixel, waitingCount}, partition, {}));
+    waitingFrame.clear();
+    waitingPixel.clear();
+    waitingCount.clear();
+  }
+
+  /// Photons of frames that follow those in batches.
+  void take(PreparedChunk<IntegerBatch> chunk) {
+    events += chunk.events;
+    for (const auto& [frame, gained] : chunk.gains) trace.add(frame, static_cast<std::int64_t>(gained));
+    for (IntegerBatch& batch : chunk.batches) {
+      batchBytes += batch.bytes();
+      batches.push_back(std::move(batch));
+      if (batchBytes >= photon_bytes(partition, options)) fold();
+    }
+  }
+
+  /// Whole frames: their photons, by several threads at a time.
   void push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts) {
     check_whole();
     const std::size_t pixels = partition.pixels();
     if (rows.size() % pixels != 0) throw Error(Code::invalid_argument, "dense frames must have " + std::to_string(pixels) + " counts each");
     if (rows.empty()) return;
-    const std::uint64_t last = std::uint64_t{first} + rows.size() / pixels - 1;
-    check_order(first, began ? newest : 0);
-    if (last >= frame_end(options.framesMax)) throw too_long(last);
+    check_frames(first, std::uint64_t{first} + rows.size() / pixels - 1);
     broken = true;
-    for (std::size_t at = 0; at < rows.size(); at += kDenseRows * pixels) {
-      const auto frame = static_cast<std::uint32_t>(first + at / pixels);
-      take_rows(frame, rows.subspan(at, std::min(kDenseRows * pixels, rows.size() - at)), signedCounts);
+    settle();
+    const std::size_t n = std::max<std::size_t>(1, kPieceMost / pixels);  // frames at a time
+    const std::size_t pieces = (rows.size() / pixels + n - 1) / n;
+    const std::size_t threads = std::max(1U, options.threads);
+    for (std::size_t at = 0; at < pieces; at += threads) {
+      std::vector<PreparedChunk<IntegerBatch>> chunks(std::min(threads, pieces - at));
+      parallel_for(chunks.size(), static_cast<unsigned>(threads), [&](std::size_t i, unsigned) {
+        const std::size_t from = (at + i) * n;
+        chunks[i] = photons_of(static_cast<std::uint32_t>(first + from), rows.subspan(from * pixels, std::min(n * pixels, rows.size() - from * pixels)), signedCounts);
+      });
+      for (auto& chunk : chunks) take(std::move(chunk));
     }
+    reach(static_cast<std::uint32_t>(first + rows.size() / pixels - 1));
     broken = false;
   }
 
-  /// A few whole frames, by several threads at a time.
-  void take_rows(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts) {
+  [[nodiscard]] PreparedChunk<IntegerBatch> photons_of(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts) const {
     const std::size_t pixels = partition.pixels();
-    const auto n = static_cast<std::uint32_t>(rows.size() / pixels);
-    struct Tile {
-      std::array<std::int64_t, kDenseRows> inFrame{};
-      std::uint64_t events = 0;
-    };
-    std::vector<Tile> taken(tiles.size());
-    std::vector<StreamScratch> scratch(std::max(1U, options.threads));
-    parallel_for(tiles.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) {
-      const std::uint32_t* const pixelOf = partition.pixelOfRank.data() + i * kTilePixels;
-      for (std::uint32_t f = 0; f < n; ++f) {
-        if (f > 0 && tiles[i].full()) tiles[i].fold_log(scheme, first + f - 1, scratch[worker]);
-        const std::uint16_t* const row = rows.data() + f * pixels;
-        for (std::uint32_t local = 0; local < tiles[i].pixels(); ++local) {
-          const std::uint16_t count = row[pixelOf[local]];
-          if (count == 0 || (signedCounts && count >= 0x8000)) continue;
-          taken[i].inFrame[f] += count;
-          ++taken[i].events;
-          tiles[i].append(first + f, local, count);
-        }
-      }
-    });
-    for (std::uint32_t f = 0; f < n; ++f) {
-      if (std::int64_t* const window = window_of(first + f)) add_window(rows.subspan(f * pixels, pixels), signedCounts, window);
-      for (const Tile& tile : taken) trace.add(first + f, tile.inFrame[f]);
+    std::vector<std::uint32_t> frame, pixel;
+    std::vector<std::int64_t> count;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i] == 0 || (signedCounts && rows[i] >= 0x8000) || partition.rankOfPixel[i % pixels] == Partition::kMasked) continue;
+      frame.push_back(static_cast<std::uint32_t>(first + i / pixels));
+      pixel.push_back(static_cast<std::uint32_t>(i % pixels));
+      count.push_back(rows[i]);
     }
-    for (const Tile& tile : taken) events += tile.events;
-    reach(first + n - 1);
-    fold_full();
-  }
-
-  void add_window(std::span<const std::uint16_t> row, bool signedCounts, std::int64_t* window) const {
-    for (std::size_t rank = 0; rank < partition.pixelOfRank.size(); ++rank) {
-      const std::uint16_t count = row[partition.pixelOfRank[rank]];
-      if (!signedCounts || count < 0x8000) window[partition.staticOfRank[rank]] += count;
-    }
+    return prepare_events(EventSpans<std::int64_t>{frame, pixel, count}, partition, {});
   }
 
   /// The newest frame is this one.
@@ -196,27 +227,37 @@ struct StreamCorrelator::State {
     trace.reach(frames);
   }
 
-  /// The row of the window in which a frame lies, or none.
-  std::int64_t* window_of(std::uint32_t frame) {
-    if (options.staticWindow == 0) return nullptr;
-    const std::size_t row = frame / options.staticWindow;
+  [[nodiscard]] std::int64_t* window_row(std::uint64_t row) {
     const std::size_t S = partition.staticBins;
-    if ((row + 1) * S > windows.size()) windows.resize((row + 1) * S, 0);
+    if ((row + 1) * S > windows.size()) windows.resize(static_cast<std::size_t>(row + 1) * S, 0);
     return windows.data() + row * S;
   }
 
-  void fold_full() {
-    std::vector<std::size_t> full;
-    for (std::size_t i = 0; i < tiles.size(); ++i) {
-      if (tiles[i].full()) full.push_back(i);
-    }
-    if (full.empty()) return;
-    std::vector<StreamScratch> scratch(std::min<std::size_t>(std::max(1U, options.threads), full.size()));
-    parallel_for(full.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) { tiles[full[i]].fold_log(scheme, newest, scratch[worker]); });
+  /// The photons of the batches go to the tiles: those of the newest frame, which may get others, stay photons.
+  void fold() {
+    if (batches.empty()) return;
+    const std::uint64_t until = batches.back().last_frame();
+    const Scheme settled = scheme.settled_scheme(until);
+    const EdgeTable none{Scheme(0, options.dpl)};
+    StopTable stops{Scheme(0, options.dpl)};
+    for (std::size_t d = 0; d < scheme.delays_within(until); ++d) stops.frame.push_back(scheme.frames_at(d));
+    const TileTask task{partition, correlation, settled, none, stops, groups, nullptr, until, nullptr};
+    std::vector<StreamWorker> workers(std::min<std::size_t>(std::max(1U, options.threads), tiles.size()));
+    parallel_for(tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) { tiles[i].fold(task, scheme, i, batches, workers[worker]); });
+    batches.clear();
+    batchBytes = 0;
+    for (std::size_t i = 0; i < tiles.size(); ++i) take_windows(i);
     if (bytes() > options.bytesMax) {
       throw Error(Code::out_of_memory, "the stream has come to take " + megabytes(bytes()) + ", the limit is " + megabytes(options.bytesMax) +
-                                           ": pixels with more than 2147483647 photons take twice their share");
+                                           ": pixels with more than 2147483647 photons take more than their share");
     }
+  }
+
+  void take_windows(std::size_t tile) {
+    std::vector<std::uint32_t> binOfRun;
+    const auto end = static_cast<std::uint32_t>(tile * kTilePixels + tiles[tile].pixels());
+    for (auto rank = static_cast<std::uint32_t>(tile * kTilePixels); rank < end; rank = run_end(partition, rank, end)) binOfRun.push_back(partition.staticOfRank[rank]);
+    tiles[tile].take_windows([&](std::size_t run, std::uint64_t window, double sum) { window_row(window)[binOfRun[run]] += static_cast<std::int64_t>(sum); });
   }
 
   void set_frames(std::uint64_t number) {
@@ -233,14 +274,10 @@ struct StreamCorrelator::State {
   }
 
   void drop_newest() {
-    std::int64_t* const window = window_of(newest);
+    settle();
+    fold();
     std::int64_t dropped = 0;
-    for (std::size_t i = 0; i < tiles.size(); ++i) {
-      tiles[i].drop_frame(newest, [&](std::uint32_t local, std::int64_t count) {
-        dropped += count;
-        if (window != nullptr) window[partition.staticOfRank[i * kTilePixels + local]] -= count;
-      });
-    }
+    for (StreamTile& tile : tiles) tile.drop_frame(newest, [&](std::int64_t count) { dropped += count; });
     trace.add(newest, -dropped);
   }
 };
@@ -265,47 +302,63 @@ StreamCorrelator& StreamCorrelator::operator=(StreamCorrelator&&) noexcept = def
 void StreamCorrelator::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
   state_->push(frame, pixel, count);
 }
+
+void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
+  if (events == nullptr) events = std::make_shared<PreparedEvents>();
+  State::check_order(frame, events->chunk.frames > 0 ? static_cast<std::uint32_t>(events->chunk.frames - 1) : 0);
+  add_events(*events, {frame, pixel, count}, state_->partition, {});
+}
+
+void StreamCorrelator::close(PreparedEvents& events) const { close_batch(events); }
+
+void StreamCorrelator::take(PreparedEvents& prepared) {
+  State& state = *state_;
+  if (prepared.chunk.frames == 0) return;
+  const std::uint64_t last = prepared.chunk.frames - 1;
+  state.check_frames(prepared.chunk.gains.front().first, last);
+  state.broken = true;
+  state.settle();
+  state.take(take_chunk(prepared));
+  state.reach(static_cast<std::uint32_t>(last));
+  state.broken = false;
+}
+
 void StreamCorrelator::push_dense(std::uint32_t first, std::span<const std::uint16_t> rows, bool signedCounts) { state_->push_dense(first, rows, signedCounts); }
 void StreamCorrelator::set_frames(std::uint64_t frames) { state_->set_frames(frames); }
 const Partition& StreamCorrelator::partition() const noexcept { return state_->partition; }
 std::uint64_t StreamCorrelator::bytes() const noexcept { return state_->bytes(); }
 
 CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Control& control) const {
-  const State& state = *state_;
+  State& state = *state_;
   state.check_whole();
+  state.settle();
   const Partition& part = state.partition;
-  CorrelatorOptions options;
-  options.dpl = state.options.dpl;
-  options.average = state.options.average;
   CorrelationResult out;
   out.frames = state.frames;
   out.events = state.events;
   out.framesPerMean = state.trace.frames_per_row();
-  out.frameMean = state.trace.means(state.frames, 1.0 / (static_cast<double>(part.pixels()) * options.average));
-  const Scheme scheme(out.frames, options.dpl);
+  out.frameMean = state.trace.means(state.frames, 1.0 / (static_cast<double>(part.pixels()) * state.options.average));
+  const Scheme scheme(out.frames, state.options.dpl);
   out.delays = scheme.delays;
   out.pixelMean.assign(part.pixels(), 0.0);
   if (how.perPixel) {
     for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(out.delays.size() * part.pixels(), 0.0F);
   }
-  const EdgeTable none{Scheme(0, options.dpl)};
+  const EdgeTable none{Scheme(0, state.options.dpl)};
   const StopTable stops(scheme);
-  const TileTask task{part, options, scheme, none, stops, nullptr, out.frames, how.perPixel ? &out : nullptr};
-  std::vector<std::vector<RunSums<Int128>>> tiles(state.tiles.size());
-  std::vector<QueryScratch> scratch(std::max(1U, how.threads));
-  parallel_for(tiles.size(), static_cast<unsigned>(scratch.size()), [&](std::size_t i, unsigned worker) {
+  const TileTask task{part, state.correlation, scheme, none, stops, state.groups, nullptr, out.frames, how.perPixel ? &out : nullptr};
+  std::vector<StreamWorker> workers(std::max(1U, how.threads));
+  TileCollector<Int128> collector(task, static_cast<unsigned>(workers.size()));
+  collect_tiles(collector, state.tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) {
     control.check();
-    tiles[i] = query_tile(task, state.scheme, i, state.tiles[i], scratch[worker], out.pixelMean);
+    std::vector<RunSums<Int128>> runs = state.tiles[i].answer(task, state.scheme, i, state.batches, workers[worker], out.pixelMean);
+    const std::size_t folded = task.windows() > 0 ? state.tiles[i].frames() / task.options.staticWindow : 0;  // windows before those of the answer
+    for (RunSums<Int128>& run : runs) run.windows.insert(run.windows.begin(), folded, 0.0);
+    return runs;
   });
-  assemble_tiles(part, options, tiles, out);
-
-  const std::uint32_t window = state.options.staticWindow;
-  const std::size_t S = part.staticBins;
-  out.partitionMeanPartial.assign(window > 0 ? out.frames / window * S : 0, 0.0);
-  for (std::size_t i = 0; i < out.partitionMeanPartial.size(); ++i) {
-    const double sum = i < state.windows.size() ? static_cast<double>(state.windows[i]) : 0.0;
-    out.partitionMeanPartial[i] = sum / (static_cast<double>(part.validPixels[i % S]) * window * options.average);
-  }
+  BinSums<Int128> sums = collector.take();
+  for (std::size_t i = 0; i < std::min(sums.windows.size(), state.windows.size()); ++i) sums.windows[i] += static_cast<double>(state.windows[i]);
+  assemble_sums(task, sums, out);
   return out;
 }
 

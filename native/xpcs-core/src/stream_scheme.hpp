@@ -1,41 +1,80 @@
-// The delays of a series whose length is not known yet: those of every length (xpcs/delays.hpp) are the first ones of one
-// endless list.
+// The delays of a series whose length is not known yet, and how far a part of it is settled: those of every length
+// (xpcs/delays.hpp) are the first ones of one endless list.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#include "scheme.hpp"
 
 namespace xpcs {
 
 class StreamScheme {
  public:
-  StreamScheme(std::uint32_t dpl, std::uint64_t framesMax) : dpl_(dpl), levelsMax_(levels_for(dpl, framesMax)) {}
+  /// A level's blocks are correlated, and handed to the next one, so many at a time.
+  static constexpr std::uint32_t kStep = 8;
+  /// Blocks of a level that may wait for others before they are: what the level before hands on.
+  static constexpr std::uint32_t kWaiting = kStep / 2;
+
+  StreamScheme(std::uint32_t dpl, std::uint64_t framesMax) : dpl_(dpl), levelsMax_(levels(framesMax)) {}
 
   [[nodiscard]] std::uint32_t dpl() const noexcept { return dpl_; }
   [[nodiscard]] std::uint32_t lag_max() const noexcept { return 2 * dpl_; }
   [[nodiscard]] std::uint32_t lag_min(std::uint32_t level) const noexcept { return level == 0 ? 1 : dpl_ + 1; }
   [[nodiscard]] std::uint32_t levels_max() const noexcept { return levelsMax_; }
-  /// Levels of which `frames` frames can hold a pair, or a frame past their first delay.
-  [[nodiscard]] std::uint32_t levels(std::uint64_t frames) const noexcept { return levels_for(dpl_, frames); }
   [[nodiscard]] std::size_t delays(std::uint32_t levels) const noexcept { return std::size_t{levels + 1} * dpl_; }
-  [[nodiscard]] std::size_t index(std::uint32_t level, std::uint32_t k) const noexcept {
-    return level == 0 ? k - 1 : std::size_t{level} * dpl_ + k - 1;
-  }
   /// How many delays are at most t frames.
-  [[nodiscard]] std::size_t delays_within(std::uint32_t t) const noexcept {
+  [[nodiscard]] std::size_t delays_within(std::uint64_t t) const noexcept {
     const std::uint32_t level = t < dpl_ ? 0 : static_cast<std::uint32_t>(std::bit_width(t / dpl_)) - 1;
-    return std::size_t{level} * dpl_ + (t >> level);
+    return std::size_t{level} * dpl_ + static_cast<std::size_t>(t >> level);
   }
-  /// Blocks of all resolutions that a pixel's history holds at most: 2 dpl + 1 single frames, dpl + 1 blocks of each level.
-  [[nodiscard]] std::size_t history(std::uint32_t levels) const noexcept { return 2 * std::size_t{dpl_} + 1 + std::size_t{levels} * (dpl_ + 1); }
+  /// The delay at an index of the endless list, in frames.
+  [[nodiscard]] std::uint64_t frames_at(std::size_t delay) const noexcept {
+    const std::size_t level = delay < lag_max() ? 0 : delay / dpl_ - 1;
+    return std::uint64_t{level == 0 ? delay + 1 : dpl_ + 1 + delay % dpl_} << level;
+  }
 
- private:
-  static std::uint32_t levels_for(std::uint32_t dpl, std::uint64_t frames) {
+  /// Blocks of a level that are settled when the first `frames` frames are in: correlated with those before them, and in the next level.
+  [[nodiscard]] static std::uint64_t settled(std::uint32_t level, std::uint64_t frames) noexcept { return frames >> level & ~std::uint64_t{kStep - 1}; }
+  /// Blocks that a level above 0 then has from the level before.
+  [[nodiscard]] static std::uint64_t received(std::uint32_t level, std::uint64_t frames) noexcept { return settled(level - 1, frames) / 2; }
+  /// Levels that have received blocks, at least one.
+  [[nodiscard]] static std::uint32_t levels(std::uint64_t frames) noexcept {
     std::uint32_t levels = 1;
-    while (((std::uint64_t{dpl} + 1) << levels) < frames) ++levels;
+    while (settled(levels - 1, frames) > 0) ++levels;
     return levels;
   }
+  /// The first frame whose photons are still needed one by one after `frames` frames, where the blocks of the levels from `fine` on are kept.
+  [[nodiscard]] std::uint64_t photons_from(std::uint64_t frames, std::uint32_t fine) const noexcept {
+    std::uint64_t from = settled(fine, frames) << fine;
+    for (std::uint32_t level = 0; level < fine; ++level) {
+      const std::uint64_t at = settled(level, frames);
+      from = std::min(from, (at - std::min<std::uint64_t>(at, lag_max())) << level);
+    }
+    return from;
+  }
+  /// Frames that these are at most.
+  [[nodiscard]] std::uint64_t photons_span(std::uint32_t fine) const noexcept {
+    const std::uint64_t waiting = std::uint64_t{kStep} << fine;
+    return fine == 0 ? waiting : std::max(waiting, std::uint64_t{lag_max() + kStep} << (fine - 1));
+  }
 
+  /// The delays at which the blocks that the first `frames` frames settle can make a pair.
+  [[nodiscard]] Scheme settled_scheme(std::uint64_t frames) const {
+    Scheme scheme(0, dpl_);
+    scheme.frames = frames;
+    scheme.levels = levels(frames);
+    scheme.reach = std::uint64_t{lag_max() + 1} << (scheme.levels - 1);
+    for (std::uint32_t level = 0; level < scheme.levels; ++level) scheme.levelEnd.push_back(settled(level, frames) << level);
+    for (std::size_t d = 0; d < delays(scheme.levels); ++d) {
+      const std::uint32_t level = d < lag_max() ? 0 : static_cast<std::uint32_t>(d / dpl_) - 1;
+      scheme.delays.push_back({level, frames_at(d), frames_at(d) >> level, 0, 0, 0});
+    }
+    return scheme;
+  }
+
+ private:
   std::uint32_t dpl_;
   std::uint32_t levelsMax_;
 };

@@ -11,6 +11,13 @@ class StreamSink final : public FrameSink {
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) override {
     stream_.push(frame, pixel, count);
   }
+  [[nodiscard]] bool prepares() const override { return true; }
+  void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
+               std::span<const std::int64_t> count) const override {
+    stream_.prepare(events, frame, pixel, count);
+  }
+  void close(PreparedEvents& events) const override { stream_.close(events); }
+  void take(PreparedEvents& events) override { stream_.take(events); }
   void push_real(std::span<const std::uint32_t> /*frame*/, std::span<const std::uint32_t> /*pixel*/, std::span<const double> /*value*/) override {
     throw Error(Code::unsupported, "--streaming does not take darks: it sums whole counts; run without it");
   }

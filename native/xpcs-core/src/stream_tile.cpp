@@ -1,94 +1,95 @@
 #include "stream_tile.hpp"
 
-#include <algorithm>
 #include <cmath>
-
-#include "xpcs/error.hpp"
 
 namespace xpcs {
 
-double magnitude_of(std::span<const std::int64_t> counts) {
-  double sum = 0;
-  for (const std::int64_t count : counts) sum += std::abs(static_cast<double>(count));
-  return sum;
+/// Photons at which the tile folds them.
+std::size_t StreamTile::many(std::size_t tile) const {
+  constexpr std::size_t kTurns = 16;
+  return pixels_ * (frames() > 0 ? kMany : kMany + (kManyFirst - kMany) * (tile % kTurns) / kTurns);
 }
 
-void check_magnitude(double magnitude) {
-  if (magnitude >= 9.0e18) throw Error(Code::invalid_argument, "one pixel counts more than 9e18 photons: the sums would overflow");
-}
-
-void StreamTile::sort(StreamScratch& scratch) const {
-  auto& start = scratch.start;
-  start.assign(pixels_ + 2, 0);
-  for (const Photon& photon : log_) ++start[photon.local + 2U];
-  for (std::uint32_t i = 2; i < pixels_ + 2; ++i) start[i] += start[i - 1];
-  if (scratch.frame.size() < log_.size()) {
-    scratch.frame.resize(log_.size());
-    scratch.count.resize(log_.size());
-  }
-  std::size_t large = 0;
-  for (const Photon& photon : log_) {
-    const std::uint32_t at = start[photon.local + 1U]++;
-    scratch.frame[at] = photon.frame;
-    scratch.count[at] = photon.count == kEscape ? large_[large++] : std::int64_t{photon.count};
-  }
-  // start[p] is now where pixel p begins. Photons of one frame are neighbours.
-  std::uint32_t kept = 0;
-  std::uint32_t from = 0;
-  for (std::uint32_t local = 0; local < pixels_; ++local) {
-    const std::uint32_t end = start[local + 1];
-    const std::uint32_t begin = kept;
-    for (std::uint32_t i = from; i < end; ++i) {
-      if (kept > begin && scratch.frame[kept - 1] == scratch.frame[i]) {
-        scratch.count[kept - 1] += scratch.count[i];
-      } else {
-        scratch.frame[kept] = scratch.frame[i];
-        scratch.count[kept++] = scratch.count[i];
-      }
+/// No count is negative, and none of the pixels comes to count more than a narrow state holds.
+bool StreamTile::narrow(const StreamPart& part, std::size_t tile) const {
+  double most = 0;
+  double bound = 0;
+  bool negative = false;
+  for (const std::uint32_t total : state_.total) most = std::max(most, static_cast<double>(total));
+  const auto add_large = [&](std::span<const std::int64_t> large) {
+    for (const std::int64_t count : large) {
+      negative = negative || count < 0;
+      bound += static_cast<double>(count);
     }
-    from = end;
-    start[local + 1] = kept;
-  }
+  };
+  for (const TileWords& words : part.fresh) add_large(words.aside);
+  for (const IntegerBatch& batch : part.batches) add_large(batch.large(tile));
+  if (negative) return false;
+  bound += static_cast<double>(part.size(tile)) * IntegerBatch::kEscape;
+  if (most + bound <= kNarrowMax) return true;
+  std::vector<double> totals(state_.total.begin(), state_.total.end());
+  totals.resize(kTilePixels, 0.0);
+  part.for_each_new(tile, ~std::uint64_t{0}, [&](std::uint32_t, std::uint32_t local, std::int64_t count) { totals[local] += static_cast<double>(count); });
+  return *std::max_element(totals.begin(), totals.end()) <= kNarrowMax;
 }
 
-void StreamTile::fold_pixel(PixelSlot& slot, const StreamScheme& scheme, std::span<const std::uint32_t> t, std::span<const std::int64_t> v,
-                            std::uint32_t newest, StreamScratch& scratch) {
-  const double before = slot.narrow ? slot.narrow->magnitude : slot.wide ? static_cast<double>(slot.wide->magnitude) : 0.0;
-  const double magnitude = before + magnitude_of(v);
-  check_magnitude(magnitude);
-  stateBytes_ -= slot.narrow ? slot.narrow->bytes() : slot.wide ? slot.wide->bytes() : 0;
-  if (magnitude > kNarrowMax && !slot.wide) {
-    slot.wide = slot.narrow ? std::make_unique<WideState>(*slot.narrow) : std::make_unique<WideState>();
-    slot.narrow.reset();
-  } else if (slot.empty()) {
-    slot.narrow = std::make_unique<NarrowState>();
-  }
-  if (slot.wide) {
-    fold(*slot.wide, scheme, t, v, newest, scratch.wide);
-  } else {
-    fold(*slot.narrow, scheme, t, v, newest, scratch.narrow);
-  }
-  stateBytes_ += slot.narrow ? slot.narrow->bytes() : slot.wide->bytes();
+/// The level from which blocks are kept: one finer than a like part would need, so that the next one is free to choose, but not so
+/// that many photons must be kept one by one.
+std::uint32_t StreamTile::fine_level(const StreamScheme& stream, std::uint64_t frames, double photons) const {
+  const std::uint64_t now = wide_ ? wide_->frames : state_.frames;
+  const std::uint32_t before = wide_ ? wide_->fine : state_.fine;
+  const std::uint64_t available = now == 0 ? 0 : stream.photons_from(now, before);
+  const auto length = static_cast<double>(frames - now);
+  std::uint32_t fine = std::min(part_base(stream, frames - now, photons) + 1, StreamScheme::levels(frames) - 1);
+  while (fine > 0 && photons / length * static_cast<double>(stream.photons_span(fine)) > kContextMost) --fine;
+  while (fine > 0 && stream.photons_from(frames, fine) < available) --fine;
+  return fine;
 }
 
-void StreamTile::fold_log(const StreamScheme& scheme, std::uint32_t newest, StreamScratch& scratch) {
-  sort(scratch);
-  log_.clear();
-  large_.clear();
-  for (std::uint32_t local = 0; local < pixels_; ++local) {
-    auto t = scratch.frames_of(local);
-    auto v = scratch.counts_of(local);
-    const std::size_t whole = t.empty() || t.back() < newest ? t.size() : t.size() - 1;
-    if (whole > kFew) {
-      if (slots_.empty()) slots_.resize(pixels_);
-      fold_pixel(slots_[local], scheme, t.first(whole), v.first(whole), newest, scratch);
-      t = t.subspan(whole);
-      v = v.subspan(whole);
-    }
-    for (std::size_t i = 0; i < t.size(); ++i) append(t[i], local, v[i]);
+/// Of the part, the photons of the frames from `from` to `frames` become the context of the next one, those behind stay fresh.
+void StreamTile::keep_photons(const StreamPart& part, std::size_t tile, std::uint64_t from, std::uint64_t frames) {
+  WordList context, fresh;
+  const auto keep = [&](std::uint32_t frame, std::uint32_t local, std::int64_t count) {
+    if (frame >= frames) fresh.append(frame, local, count);
+    else if (frame >= from) context.append(frame, local, count);
+  };
+  for (const TileWords& words : part.context) words.for_each(tile, keep);
+  for (const TileWords& words : part.fresh) words.for_each(tile, keep);
+  for (const IntegerBatch& batch : part.batches) {
+    if (batch.last_frame() >= from) batch.for_each(tile, keep);
   }
-  if (log_.capacity() > kRoom * pixels_) log_.shrink_to_fit();
-  if (large_.capacity() > kRoom * pixels_) large_.shrink_to_fit();
+  context_ = std::move(context);
+  fresh_ = std::move(fresh);
+}
+
+void StreamTile::fold(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker) {
+  std::size_t photons = fresh_.size();
+  for (const IntegerBatch& batch : batches) photons += batch.size(tile);
+  if (photons < many(tile) || task.frames <= frames()) {
+    for (const IntegerBatch& batch : batches) fresh_.append(batch, tile);
+    return;
+  }
+  const std::vector<TileWords> context = context_.parts();
+  const std::vector<TileWords> fresh = fresh_.parts();
+  const StreamPart part{stream, context, fresh, batches};
+  firstWindow_ = task.options.staticWindow > 0 ? frames() / task.options.staticWindow : 0;
+  const std::uint32_t fine = fine_level(stream, task.frames, static_cast<double>(photons) / pixels_);
+  if (!wide_ && !narrow(part, tile)) {
+    wide_ = std::make_unique<WideState>(state_);
+    state_ = {};
+  }
+  windows_ = wide_ ? worker.wide.fold(task, tile, part, fine, *wide_) : worker.counts.fold(task, tile, part, fine, state_);
+  keep_photons(part, tile, stream.photons_from(task.frames, wide_ ? wide_->fine : state_.fine), task.frames);
+}
+
+std::vector<RunSums<Int128>> StreamTile::answer(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker,
+                                                std::vector<double>& pixelMean) const {
+  const std::vector<TileWords> context = context_.parts();
+  const std::vector<TileWords> fresh = fresh_.parts();
+  const StreamPart part{stream, context, fresh, batches};
+  if (wide_) return worker.wide.answer(task, tile, part, *wide_, pixelMean);
+  if (narrow(part, tile)) return worker.counts.answer(task, tile, part, state_, pixelMean);
+  return worker.wide.answer(task, tile, part, WideState(state_), pixelMean);
 }
 
 }  // namespace xpcs

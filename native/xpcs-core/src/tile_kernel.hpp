@@ -125,18 +125,31 @@ void finish_pixel(const TileTask& task, std::size_t number, std::uint32_t pixel,
   const std::size_t D = task.scheme.delays.size();
   curve.p.assign(curve.past.begin(), curve.past.begin() + static_cast<std::ptrdiff_t>(D));
   curve.f.assign(curve.future.begin(), curve.future.begin() + static_cast<std::ptrdiff_t>(D));
+  const std::size_t stride = curve.lanes.group_stride();
+  const auto add_to_group = [&](std::size_t d, Sum products, Sum past, Sum future) {
+    Sum* group = curve.lanes.template group<Sum>(number, d);
+    group[0] += products;
+    group[stride] += past;
+    group[2 * stride] += future;
+  };
   if constexpr (std::is_same_v<Sum, double>) {
     const auto [products, past, future] = curve.lanes.real(number);
     for (std::size_t d = 0; d < D; ++d) {
-      products[d] += curve.g[d] * (factor * factor);
-      past[d] += curve.p[d] * factor;
-      future[d] += curve.f[d] * factor;
+      const double g = curve.g[d] * (factor * factor);
+      const double p = curve.p[d] * factor;
+      const double f = curve.f[d] * factor;
+      products[d] += g;
+      past[d] += p;
+      future[d] += f;
+      add_to_group(d, g, p, f);
     }
   } else {
     for (std::size_t d = 0; d < D; ++d) {
-      run.g2[d] += narrow ? Int128{curve.narrow[d]} : curve.wide[d];
+      const Int128 products = narrow ? Int128{curve.narrow[d]} : curve.wide[d];
+      run.g2[d] += products;
       run.past[d] += curve.past[d];
       run.future[d] += curve.future[d];
+      add_to_group(d, products, curve.past[d], curve.future[d]);
     }
   }
   add_curve(curve.g.data(), curve.p.data(), curve.f.data(), task.scheme.terms.data(), D, factor, curve.lanes.of(number));
@@ -184,13 +197,13 @@ std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile,
   for (std::uint32_t rank = first; rank < first + pixels;) {
     RunSums<Sum>& run = runs.emplace_back(new_run<Sum>(task, rank));
     const std::uint32_t from = rank;
-    curve.lanes.begin(run.pairs.size());
+    curve.lanes.begin(task, run);
     for (const std::uint32_t end = run_end(task.part, rank, first + pixels); rank < end; ++rank) {
       const std::size_t at = scratch.start[rank - first];
       const std::size_t n = merge_frames(scratch, at, scratch.start[rank - first + 1] - at);
       take_pixel<Value>(task, from, rank, {scratch.frame.data() + at, n}, {scratch.value.data() + at, n}, curve, run, pixelMean);
     }
-    curve.lanes.end(run);
+    curve.lanes.end(task, run);
   }
   return runs;
 }
@@ -205,7 +218,7 @@ std::vector<RunSums<Sum>> correlate_weighted_tile(const TileTask& task, std::siz
   for (std::uint32_t rank = first; rank < end;) {
     RunSums<Sum>& run = runs.emplace_back(new_run<Sum>(task, rank));
     const std::uint32_t from = rank;
-    curve.lanes.begin(run.pairs.size());
+    curve.lanes.begin(task, run);
     for (const std::uint32_t to = run_end(task.part, rank, end); rank < to; ++rank) {
       scratch.frame.clear();
       scratch.value.clear();
@@ -218,7 +231,7 @@ std::vector<RunSums<Sum>> correlate_weighted_tile(const TileTask& task, std::siz
       }
       take_pixel<double>(task, from, rank, scratch.frame, scratch.value, curve, run, pixelMean);
     }
-    curve.lanes.end(run);
+    curve.lanes.end(task, run);
   }
   return runs;
 }

@@ -9,6 +9,11 @@
 namespace xpcs {
 
 constexpr std::size_t kSumLanes = 8;
+/// Photons of a pixel up to which the products of two numbers of its curves (at most its photons squared) add up in 32 bits over a tile.
+constexpr std::uint32_t kSmallTotal = 90;
+/// Most slots of sums over groups: then and where a row is small each slot's counts and products (at most a quarter of a pixel's photons
+/// squared) fit 16 bits, if slots are kept apart up to 32.
+constexpr std::size_t kSlotsMax = 128;
 /// The lanes of a sum of real numbers, in the one order.
 template <class Lanes>
 double add_lanes(const Lanes& v) {
@@ -22,6 +27,15 @@ struct CurveRow {
   const std::uint32_t* futureFrom;
   const std::uint32_t* futureEnd;
   double terms;
+  bool small = false;  ///< no pixel has more than kSmallTotal photons, and there are at most 512 pixels
+};
+
+/// Sums over groups of the pixels of one row, added to: pixel i of the row in slot i mod `slots`, past slots behind products, future ones
+/// behind past. `whole` without a flatfield, `real` with one; [3, slots] each.
+struct GroupSums {
+  std::size_t slots = kSumLanes;  ///< a power of 2, kSumLanes to kSlotsMax
+  std::int64_t* whole = nullptr;
+  double* real = nullptr;
 };
 
 /// Sums over the pixels of one row.
@@ -35,8 +49,9 @@ struct RowSums {
 
 /// @param row at the first pixel, counts not negative; n pixels; factor [n] flatfield or null; alive [n] 0 for a dead pixel (factor 0), which
 /// has no value, else 1
-RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive);
+RowSums sum_row(const CurveRow& row, std::size_t n, const double* factor, const double* alive, const GroupSums& groups);
 /// The same on an instruction set by name (portable, avx2, avx512), for tests; nothing where this CPU or build does not have it.
-std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive);
+std::optional<RowSums> sum_row_by(const char* name, const CurveRow& row, std::size_t n, const double* factor, const double* alive,
+                                   const GroupSums& groups);
 
 }  // namespace xpcs

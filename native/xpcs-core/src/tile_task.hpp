@@ -1,11 +1,14 @@
 // What every way of correlating a tile of pixels starts from and ends in.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "event_store.hpp"
+#include "lag_groups.hpp"
 #include "scheme.hpp"
 #include "stop_table.hpp"
+#include "tile_sums.hpp"
 #include "xpcs/correlator.hpp"
 #include "xpcs/moments.hpp"
 
@@ -17,6 +20,7 @@ struct TileTask {
   const Scheme& scheme;
   const EdgeTable& edges;
   const StopTable& stops;
+  const GroupPlan& groups;
   const std::vector<double>* weights;  ///< per frame, or none
   std::uint64_t frames;
   CorrelationResult* perPixel;  ///< where per-pixel curves go, or none
@@ -38,6 +42,8 @@ struct RunSums {
   std::vector<Sum> past{}, future{};
   std::vector<double> pairs{}, ratio{}, ratio2{};
   std::vector<double> spread{};  // [6, D]: gg gp gf pp pf ff
+  std::vector<double> groups{};  // [D, 3, groups of the static bin in this tile, from firstGroup on] products, past, future
+  std::size_t firstGroup = 0;
 };
 
 template <class Sum>
@@ -48,7 +54,29 @@ RunSums<Sum> new_run(const TileTask& task, std::uint32_t rank) {
   for (auto* sums : {&run.g2, &run.past, &run.future}) sums->assign(D, Sum{0});
   for (auto* sums : {&run.pairs, &run.ratio, &run.ratio2}) sums->assign(D, 0.0);
   run.spread.assign(6 * D, 0.0);
+  run.groups.assign(3 * D * task.groups.perTile[run.staticBin], 0.0);
+  run.firstGroup = task.groups.first(run.staticBin, rank);
   return run;
+}
+
+static_assert(kGroupsMax <= kSlotsMax);
+/// Slots that add up the groups of a static bin in one tile (tile_sums.hpp).
+inline std::size_t group_slots(const GroupPlan& plan, std::uint32_t staticBin) { return std::max<std::size_t>(kSumLanes, plan.perTile[staticBin]); }
+
+/// The groups' sums of a run at one delay from its slots. Slot: int64, Int128 or double.
+/// @param sums [3, slots], in slots pixel i of the run in slot i mod slots
+template <class Sum, class Slot>
+void take_groups(const TileTask& task, std::size_t d, const Slot* sums, RunSums<Sum>& run) {
+  const std::size_t groups = task.groups.perTile[run.staticBin];
+  const std::size_t slots = group_slots(task.groups, run.staticBin);
+  for (std::size_t k = 0; k < 3; ++k) {
+    double* to = run.groups.data() + (3 * d + k) * groups;
+    for (std::size_t g = 0; g < groups; ++g) {
+      Slot sum = sums[k * slots + g];
+      for (std::size_t slot = g + groups; slot < slots; slot += groups) sum += sums[k * slots + slot];
+      to[g] = static_cast<double>(sum);
+    }
+  }
 }
 
 /// The first rank behind `rank`, up to `end`, that lies in another run.

@@ -233,6 +233,7 @@ TEST_CASE("results do not depend on threads, chunks, or the order of events") {
       CHECK(same_bits(one.g2, other.g2));
       CHECK(same_bits(one.g2SpreadErr, other.g2SpreadErr));
       CHECK(same_bits(one.moments.pairs, other.moments.pairs));
+      CHECK(same_bits(one.moments.lagCovariance, other.moments.lagCovariance));
       CHECK(same_bits(one.pixelMean, other.pixelMean));
       CHECK(same_bits(one.frameMean, other.frameMean));
     }
@@ -334,6 +335,7 @@ TEST_CASE("whole frames give what their events give, bit for bit") {
     CHECK(a.frames == b.frames);
     CHECK(same_bits(a.g2, b.g2));
     CHECK(same_bits(a.g2Err, b.g2Err));
+    CHECK(same_bits(a.moments.lagCovariance, b.moments.lagCovariance));
     CHECK(same_bits(a.g2SpreadErr, b.g2SpreadErr));
     CHECK(same_bits(a.frameMean, b.frameMean));
     CHECK(same_bits(a.pixelMean, b.pixelMean));

@@ -2,6 +2,7 @@
 // memory.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstring>
 #include <random>
 
@@ -67,6 +68,7 @@ void check_same(const CorrelationResult& stream, const CorrelationResult& batch)
   CHECK(same(stream.g2Err, batch.g2Err));
   CHECK(same(stream.g2SpreadErr, batch.g2SpreadErr));
   CHECK(same(stream.moments.pairs, batch.moments.pairs));
+  CHECK(same(stream.moments.lagCovariance, batch.moments.lagCovariance));
   CHECK(stream.moments.exact);
   REQUIRE(stream.moments.moment.size() == batch.moments.moment.size());
   for (std::size_t i = 0; i < batch.moments.moment.size(); ++i) {
@@ -114,6 +116,7 @@ TEST_CASE("a stream gives the bits of the whole series, at the end and on the wa
     options.threads = 1 + below(random, 3);
     options.staticWindow = below(random, 3) == 0 ? 0 : 1 + below(random, 100);
     options.framesMax = below(random, 2) == 0 ? frames : 0xFFFFFFFF;
+    options.photonBytes = round % 5 == 0 ? 0 : 1 + below(random, 20000);
     StreamCorrelator stream(part, options);
     const std::uint32_t largest = 1 + below(random, 400);
     for (std::size_t at = 0; at < events.size();) {
@@ -224,17 +227,65 @@ TEST_CASE("a detector of several tiles, on several threads") {
   check_same(stream.result({3, false}), batch_result(part, options, events, events.size(), 3000, false));
 }
 
+TEST_CASE("parts of any size, few photons a frame, rates that change, bursts, and counts that become huge or negative") {
+  std::mt19937 random(27);
+  for (int round = 0; round < 12; ++round) {
+    CAPTURE(round);
+    const Partition part = random_partition(random, 25, 20 + below(random, 12));
+    const std::uint32_t pixels = part.pixels();
+    StreamOptions options;
+    options.dpl = round % 3 == 0 ? 4 : 1 + below(random, 9);
+    options.threads = round % 3 == 0 ? 1 : round % 3 == 1 ? 2 : 5;
+    options.staticWindow = below(random, 2) == 0 ? 0 : 1 + below(random, 3000);
+    options.intensityRows = std::uint64_t{1} << 24;
+    options.photonBytes = std::array{6000U, 30000U, 90000U}[below(random, 3)];
+    StreamCorrelator stream(part, options);
+    Events events;
+    std::uint32_t f = below(random, 100);
+    std::size_t pushed = 0;
+    for (int phase = 0; phase < 6; ++phase) {
+      // Photons a frame: of many, of one, of one in a hundred frames.
+      const double rate = std::array{40.0, 3.0, 0.3, 0.02}[below(random, 4)];
+      const std::uint32_t photons = 500 + below(random, 25000);
+      const std::uint32_t bright = below(random, 3) == 0 ? 1 + below(random, 30) : pixels;
+      for (std::uint32_t i = 0; i < photons; ++i) {
+        if (rate >= 1 ? below(random, static_cast<std::uint32_t>(rate)) == 0 : true) f += rate >= 1 ? 1 : below(random, static_cast<std::uint32_t>(2 / rate));
+        const std::uint32_t p = below(random, 2) == 0 ? below(random, bright) : below(random, pixels);
+        std::int64_t count = 1 + (below(random, 10) == 0 ? below(random, 4) : 0);
+        if (phase >= 3 && round % 4 == 1 && below(random, 2000) == 0) count = -5;
+        if (phase >= 3 && round % 4 == 2 && below(random, 500) == 0) count = 100000 + below(random, 9);
+        if (phase >= 3 && round % 4 == 3 && below(random, 2000) == 0) count = 2000000000;
+        events.add(f, p, count);
+        if (below(random, 3000) == 0) {
+          for (std::uint32_t k = 0; k < 40; ++k) events.add(++f, p, 1 + below(random, 5));
+        }
+      }
+      while (pushed < events.size()) {
+        const std::size_t n = std::min<std::size_t>(1 + below(random, 9000), events.size() - pushed);
+        stream.push(std::span(events.frame).subspan(pushed, n), std::span(events.pixel).subspan(pushed, n), std::span(events.count).subspan(pushed, n));
+        pushed += n;
+        if (below(random, 25) == 0) check_same(stream.result({1 + below(random, 3), false}), batch_result(part, options, events, pushed, events.frame[pushed - 1] + 1, false));
+      }
+      CHECK(stream.bytes() <= stream_bytes(part, options));
+    }
+    const std::uint32_t frames = f + 1 + below(random, 5000);
+    stream.set_frames(frames);
+    check_same(stream.result({2, true}), batch_result(part, options, events, events.size(), frames, true));
+  }
+}
+
 TEST_CASE("memory does not grow with the number of frames, and stays within the stated bound") {
   std::mt19937 random(25);
   const Partition part = random_partition(random, 8, 8);
   StreamOptions options;
   options.framesMax = 2000000;
   options.intensityRows = 1024;
+  options.photonBytes = 20000;
   StreamCorrelator stream(part, options);
   const std::uint64_t bound = stream_bytes(part, options);
   std::vector<std::uint64_t> bytes;
   Events chunk;
-  for (std::uint32_t f = 0; f < 200000; ++f) {
+  for (std::uint32_t f = 0; f < 600000; ++f) {
     chunk.add(f, below(random, 64), 1);
     if (f % 10 == 0) chunk.add(f, below(random, 8), 1);
     if (f % 5000 != 4999) continue;
@@ -243,10 +294,10 @@ TEST_CASE("memory does not grow with the number of frames, and stays within the 
     bytes.push_back(stream.bytes());
     REQUIRE(bytes.back() <= bound);
   }
-  // Ten times the frames: three to four levels more, of 4 delays and 5 blocks each, and nothing else.
-  const std::uint64_t tenth = bytes[3];
-  CHECK(bytes.back() < tenth + 64ull * 4 * (4 * 12 + 5 * 8) + 2 * 8 * options.intensityRows);
-  CHECK(stream.result({1, false}).framesPerMean == 256);
+  // Seven times the frames: three levels more, of 4 delays and 12 blocks each for the 512 pixels of a tile, and nothing else.
+  const std::uint64_t early = bytes[15];
+  CHECK(bytes.back() < early + 512ull * 3 * (4 * 12 + 12 * 4) + options.photonBytes + 2 * 8 * options.intensityRows);
+  CHECK(stream.result({1, false}).framesPerMean == 1024);
 
   options.bytesMax = bound - 1;
   CHECK_THROWS_WITH_AS(StreamCorrelator(part, options), doctest::Contains("the limit is"), Error);

@@ -70,10 +70,14 @@ class Correlator {
   /// Adds integer events; pixels outside the partition are passed over. Order is free, repeated ones add up.
   /// @throws invalid_argument a pixel outside the detector, lengths that differ, real values were pushed before
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
-  /// The part of `push` that needs nothing but its arguments: on any thread, beside any other call. @throws as push
-  [[nodiscard]] std::shared_ptr<PreparedEvents> prepare(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
-                                                        std::span<const std::int64_t> count) const;
-  /// The rest of it: the events come after all that were pushed or taken before. Many of them at a time, or it is slow.
+  /// The part of `push` that needs nothing but its arguments, which are added to what was prepared before: on any thread, beside any
+  /// other call. @param events made where null @throws as push
+  void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
+               std::span<const std::int64_t> count) const;
+  /// No more come before `take`. On any thread, too, and most of the work; `take` does it where it was left out.
+  void close(PreparedEvents& events) const;
+  /// The rest of it: the events come after all that were pushed or taken before. Many of them at a time, or it is slow. Nothing is left in
+  /// `events`, which can be used again.
   void take(PreparedEvents& events);
   /// Adds non-integer values (dark-subtracted data). One correlator takes either kind.
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value);

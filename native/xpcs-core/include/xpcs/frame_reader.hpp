@@ -57,6 +57,10 @@ class StoredFrames {
   virtual ~StoredFrames() = default;
   /// In place of what the batch held, beside other calls on other objects. Throws corrupt_data with the byte or frame.
   virtual void decode(FrameBatch& batch) = 0;
+  /// Large runs can be decoded in parts of whole frames, one after the other: fewer events at a time stay near the processor.
+  [[nodiscard]] virtual std::size_t parts() const { return 1; }
+  /// One part as decode does the run. @param part below parts(), ascending
+  virtual void decode_part(std::size_t /*part*/, FrameBatch& batch) { decode(batch); }
   /// After decode, on the thread that fetched: throws what is wrong where only that thread can say where. @throws corrupt_data
   virtual void check() const {}
   /// About the memory that it takes.

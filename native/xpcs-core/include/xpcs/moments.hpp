@@ -56,6 +56,10 @@ struct Moments {
   /// Integers in units of 2^-kShareBits, so that repeats add up to the same bits in any order.
   std::vector<std::int64_t> goodPairs, goodPast, goodFuture;
   std::vector<std::uint64_t> badFrames;  ///< of the series, from 0; those of repeats counted on
+  /// Covariance between lags of the pairs of each dynamic bin [Q, D, D], symmetric, in pairs squared, summed over repeats; and the
+  /// degrees of freedom behind it [Q]. Empty: not known (results of earlier versions).
+  std::vector<double> lagCovariance;
+  std::vector<std::uint64_t> lagFreedom;
 
   [[nodiscard]] const Moment& at(std::size_t s, std::size_t d) const { return moment[s * terms.size() + d]; }
 };
@@ -86,6 +90,15 @@ struct MomentCurves {
   std::vector<double> g2, g2Err;
 };
 MomentCurves curves_of(const Moments& moments, Pooling pooling, Averaging averaging = Averaging::plain);
+
+/// Correlation between the errors of g2 at two lags, of the plain mean over static bins.
+struct LagCorrelation {
+  std::vector<float> correlation;  ///< [Q, D, D] 1 on the diagonal; 0 beside a lag without scatter
+  std::vector<double> scale;       ///< [Q, D] standard deviation of the pairs: covariance = correlation x scale x scale
+};
+LagCorrelation lag_correlation(const Moments& moments);
+/// The covariance again [Q, D, D]. Each argument as above.
+std::vector<double> lag_covariance(const LagCorrelation& from);
 
 /// Photon pairs that a lag needs for its error to be stated.
 constexpr double kPairsForError = 20;

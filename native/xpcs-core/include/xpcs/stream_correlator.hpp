@@ -23,6 +23,8 @@ struct StreamOptions {
   std::uint32_t staticWindow = 0;
   /// Rows of the intensity against time; when frames outnumber them, a row is the mean of 2, 4, 8, ... frames.
   std::uint64_t intensityRows = 65536;
+  /// Bytes of photons, about 4 each, that wait for others before they go to their tiles; 0: 16 a pixel, and at least 1 MB.
+  std::uint64_t photonBytes = 0;
   /// Bytes that the correlator may take.
   std::uint64_t bytesMax = 0xFFFFFFFFFFFFFFFF;
 };
@@ -46,6 +48,11 @@ class StreamCorrelator {
   /// @throws invalid_argument a frame before the newest one or beyond framesMax, a pixel outside the detector, lengths that differ
   /// @throws out_of_memory a pixel with more than 2^31 - 1 photons needed more than bytesMax leaves
   void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
+  /// `push` in three parts, as those of Correlator: the first two on any thread, beside any other call. @throws as push
+  void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
+               std::span<const std::int64_t> count) const;
+  void close(PreparedEvents& events) const;
+  void take(PreparedEvents& events);
   /// Adds whole frames in order, the first of them `first`: the same as their events that are not 0.
   /// @param rows uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0
   /// @throws invalid_argument as push; a length that is no multiple of the detector

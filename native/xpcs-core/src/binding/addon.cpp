@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "../h5/h5.hpp"
 #include "binding.hpp"
 #include "xpcs/correlator.hpp"
 #include "xpcs/job_results.hpp"
@@ -111,6 +112,7 @@ void replace_group(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  xpcs::h5::initialize();  // on this thread: opened first on another, HDF5 does not close at the end of the process
   exports.Set("version", xpcs::kVersion);
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("resolveInput", Napi::Function::New(env, resolve_input));

@@ -55,6 +55,9 @@ Napi::Object to_result(Napi::Env env, const CorrelationResult& result, const Par
   out.Set("g2Err", to_array(env, curves.g2Err));
   out.Set("g2SpreadErr", to_array(env, result.g2SpreadErr));
   out.Set("pairs", to_array(env, result.moments.pairs));
+  const std::vector<float> lags = lag_correlation(result.moments).correlation;
+  out.Set("lagCorrelation", to_array(env, std::vector<double>(lags.begin(), lags.end())));
+  out.Set("lagFreedom", to_array(env, std::vector<double>(result.moments.lagFreedom.begin(), result.moments.lagFreedom.end())));
   out.Set("partitionMean", to_array(env, result.partitionMeanTotal));
   out.Set("pixelMean", to_array(env, result.pixelMean));
   out.Set("frameMean", to_array(env, result.frameMean));

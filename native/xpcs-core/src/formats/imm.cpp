@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "../event_packing.hpp"
 #include "../threads.hpp"
 #include "little_endian.hpp"
 #include "xpcs/error.hpp"
@@ -16,6 +17,9 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 1024;
 constexpr std::size_t kPieceBytes = std::size_t{3} << 19;  // fetched at once, unless a frame is larger
+constexpr std::size_t kPartEvents = std::size_t{1} << 16;   // decoded at once, or the rest of a frame more
+/// Sparse frames from this size on are read by the thread that decodes them: fetching looks at their headers only.
+constexpr std::size_t kOwnReadBytes = std::size_t{1} << 14;
 constexpr std::size_t kDenseRows = std::size_t{1} << 23;   // counts in one batch of whole frames
 
 struct Header {
@@ -32,30 +36,65 @@ Header parse_header(std::span<const std::byte> bytes) {
           load<double>(bytes, 128),     load<std::uint32_t>(bytes, 152), load<std::int32_t>(bytes, 620)};
 }
 
+constexpr const char* kShrank = "the file shrank while it was read";
+
 [[noreturn]] void fail(std::uint64_t frame, std::uint64_t at, const std::string& what) {
   throw Error(Code::corrupt_data, "IMM frame " + std::to_string(frame + 1) + " at byte " + std::to_string(at) + ": " + what);
 }
 
-/// Whole frames, with their headers, as they lie in the file.
+/// Frames with their headers: the payloads as they lie in the file, or where they lie.
 class ImmFrames final : public StoredFrames {
  public:
   struct Frame {
     Header header;
-    std::size_t payload;  ///< offset in `data`
+    std::uint64_t payload;  ///< offset in the file
   };
-  ImmFrames(const ReaderOptions& options, std::uint64_t pixels, bool sparse) : options_(options), pixels_(pixels), sparse_(sparse) {}
+  ImmFrames(const ByteSource& source, const ReaderOptions& options, std::uint64_t pixels, bool sparse)
+      : source_(source), options_(options), pixels_(pixels), sparse_(sparse) {}
 
-  void decode(FrameBatch& batch) override {
-    batch.headerStart = first;
+  void decode(FrameBatch& batch) override { decode_frames(0, frames.size(), batch); }
+  [[nodiscard]] std::size_t parts() const override { return sparse_ ? std::max<std::size_t>(partEnds.size(), 1) : 1; }
+  void decode_part(std::size_t part, FrameBatch& batch) override {
+    decode_frames(part == 0 ? 0 : partEnds[part - 1], part + 1 < parts() ? partEnds[part] : frames.size(), batch);
+  }
+  [[nodiscard]] std::uint64_t bytes() const override { return fetched ? data.size() : payloadBytes; }
+
+  /// The next frame of the run.
+  void add(const Header& header, std::uint64_t payload, std::uint64_t payloadSize) {
+    frames.push_back({header, payload});
+    payloadBytes += payloadSize;
+    partEvents_ += header.dlen;
+    if (partEvents_ < kPartEvents) return;
+    partEnds.push_back(frames.size());
+    partEvents_ = 0;
+  }
+  void clear() {
+    frames.clear();
+    partEnds.clear();
+    payloadBytes = partEvents_ = 0;
+  }
+
+  bool fetched = false;         ///< the payloads are in `data`; otherwise decode reads them
+  std::vector<std::byte> data;  ///< of the file, from dataStart on
+  std::uint64_t dataStart = 0;
+  std::uint64_t payloadBytes = 0;  ///< of all frames
+  std::uint64_t first = 0;         ///< frame
+  std::vector<Frame> frames;
+  std::vector<std::size_t> partEnds;  ///< index behind the last frame of each part, but for the last part
+
+ private:
+  /// Frames [begin, end) of the run.
+  void decode_frames(std::size_t begin, std::size_t end, FrameBatch& batch) {
+    batch.headerStart = first + begin;
     batch.clockS.clear();
     batch.tick.clear();
     std::size_t most = 0;
-    for (const Frame& frame : frames) most += sparse_ ? frame.header.dlen : pixels_;
+    for (std::size_t i = begin; i < end; ++i) most += sparse_ ? frames[i].header.dlen : pixels_;
     batch.frame.resize(most);
     batch.pixel.resize(most);
     batch.count.resize(most);
     std::size_t filled = 0;
-    for (std::size_t i = 0; i < frames.size(); ++i) {
+    for (std::size_t i = begin; i < end; ++i) {
       const std::size_t from = filled;
       filled += sparse_ ? add_sparse(batch, from, i) : add_dense(batch, from, i);
       std::fill(batch.frame.begin() + static_cast<std::ptrdiff_t>(from), batch.frame.begin() + static_cast<std::ptrdiff_t>(filled), static_cast<std::uint32_t>(first + i));
@@ -66,39 +105,37 @@ class ImmFrames final : public StoredFrames {
     batch.pixel.resize(filled);
     batch.count.resize(filled);
   }
-  [[nodiscard]] std::uint64_t bytes() const override { return data.size(); }
+  /// Bytes of the payload of frame i.
+  void read(std::size_t i, std::uint64_t offset, std::span<std::byte> into) const {
+    const std::uint64_t at = frames[i].payload + offset;
+    if (fetched) std::memcpy(into.data(), data.data() + (at - dataStart), into.size());
+    else if (source_.read(at, into) < into.size()) fail(first + i, at, kShrank);
+  }
 
-  std::vector<std::byte> data;
-  std::uint64_t dataStart = 0;  ///< in the file
-  std::uint64_t first = 0;      ///< frame
-  std::vector<Frame> frames;
-
- private:
-  std::size_t add_sparse(FrameBatch& batch, std::size_t from, std::size_t i) const {
+  std::size_t add_sparse(FrameBatch& batch, std::size_t from, std::size_t i) {
     const std::size_t n = frames[i].header.dlen;
     if (n == 0) return 0;
-    const std::span<const std::byte> pixels = std::span(data).subspan(frames[i].payload);
-    std::uint32_t* const pixel = batch.pixel.data() + from;
-    std::memcpy(pixel, pixels.data(), 4 * n);
-    std::uint32_t largest = 0;
-    for (std::size_t j = 0; j < n; ++j) largest = std::max(largest, pixel[j]);
-    if (largest >= pixels_) {
-      const auto j = static_cast<std::size_t>(std::find_if(pixel, pixel + n, [&](std::uint32_t p) { return p >= pixels_; }) - pixel);
-      fail(first + i, dataStart + frames[i].payload + 4 * j,
+    const std::span<std::uint32_t> pixel = std::span(batch.pixel).subspan(from, n);
+    read(i, 0, std::as_writable_bytes(pixel));
+    if (event_packing().range(pixel.data(), n).second >= pixels_) {
+      const auto j = static_cast<std::size_t>(std::find_if(pixel.begin(), pixel.end(), [&](std::uint32_t p) { return p >= pixels_; }) - pixel.begin());
+      fail(first + i, frames[i].payload + 4 * j,
            "pixel index " + std::to_string(static_cast<std::int32_t>(pixel[j])) + " is outside the detector of " + std::to_string(pixels_) + " pixels");
     }
-    const std::span<const std::byte> values = pixels.subspan(4 * n);
+    if (values_.size() < n) values_.resize(n);
+    read(i, 4 * std::uint64_t{n}, std::as_writable_bytes(std::span(values_).first(n)));
     std::int64_t* const count = batch.count.data() + from;
+    const std::int16_t* const values = values_.data();
     if (options_.unsignedCounts) {
-      for (std::size_t j = 0; j < n; ++j) count[j] = load<std::uint16_t>(values, 2 * j);
+      for (std::size_t j = 0; j < n; ++j) count[j] = static_cast<std::uint16_t>(values[j]);
     } else {
-      for (std::size_t j = 0; j < n; ++j) count[j] = load<std::int16_t>(values, 2 * j);
+      for (std::size_t j = 0; j < n; ++j) count[j] = values[j];
     }
     return n;
   }
 
   std::size_t add_dense(FrameBatch& batch, std::size_t from, std::size_t i) const {
-    const std::span<const std::byte> values = std::span(data).subspan(frames[i].payload);
+    const std::span<const std::byte> values = std::span(data).subspan(frames[i].payload - dataStart);
     std::size_t n = from;
     for (std::uint32_t p = 0; p < pixels_; ++p) {
       const auto raw = load<std::int16_t>(values, std::size_t{2} * p);
@@ -109,9 +146,12 @@ class ImmFrames final : public StoredFrames {
     return n - from;
   }
 
+  const ByteSource& source_;
   const ReaderOptions& options_;
   std::uint64_t pixels_;
   bool sparse_;
+  std::uint64_t partEvents_ = 0;  // of the frames behind the last part end
+  std::vector<std::int16_t> values_;
 };
 
 class ImmReader final : public FrameReader {
@@ -135,29 +175,16 @@ class ImmReader final : public FrameReader {
 
   bool fetch(std::unique_ptr<StoredFrames>& stored) override {
     skip_to_first();
-    if (stored == nullptr) stored = std::make_unique<ImmFrames>(options_, pixels_, sparse_);
+    if (stored == nullptr) stored = std::make_unique<ImmFrames>(*source_, options_, pixels_, sparse_);
     auto& piece = static_cast<ImmFrames&>(*stored);
     piece.first = frame_;
     piece.dataStart = position_;
-    piece.frames.clear();
+    piece.clear();
     if (position_ == size_ || frame_ > last_) return false;
-    load(piece.data, kPieceBytes);
-    while (position_ < size_ && frame_ <= last_) {
-      auto at = static_cast<std::size_t>(position_ - piece.dataStart);
-      const std::size_t have = piece.data.size() - std::min(at, piece.data.size());
-      if (!piece.frames.empty() && have < kHeaderBytes) break;  // the next piece begins with it
-      const Header header = parse(std::span(piece.data).subspan(std::min(at, piece.data.size())));
-      at += kHeaderBytes;
-      const std::size_t whole = at + payload_bytes(header);
-      if (whole > piece.data.size()) {
-        if (!piece.frames.empty()) break;
-        load(piece.data, whole);
-        if (piece.data.size() < whole) fail_here("the file shrank while it was read");
-      }
-      piece.frames.push_back({header, at});
-      position_ = piece.dataStart + whole;
-      ++frame_;
-    }
+    const Header header = read_header();
+    piece.fetched = !sparse_ || payload_bytes(header) < kOwnReadBytes;
+    if (piece.fetched) fetch_frames(piece);
+    else fetch_headers(piece, header);
     return true;
   }
 
@@ -177,7 +204,7 @@ class ImmReader final : public FrameReader {
     rows.resize(payloads.size() * pixels_);
     parallel_for(payloads.size(), options_.threads, [&](std::size_t i, unsigned) {
       const auto row = std::as_writable_bytes(std::span(rows).subspan(i * pixels_, pixels_));
-      if (source_->read(payloads[i], row) < row.size()) fail(headers.headerStart + i, payloads[i], "the file shrank while it was read");
+      if (source_->read(payloads[i], row) < row.size()) fail(headers.headerStart + i, payloads[i], kShrank);
     });
     return !payloads.empty();
   }
@@ -201,6 +228,38 @@ class ImmReader final : public FrameReader {
   }
 
   [[noreturn]] void fail_here(const std::string& what) const { fail(frame_, position_, what); }
+
+  /// The next frames as they lie in the file.
+  void fetch_frames(ImmFrames& piece) {
+    load(piece.data, kPieceBytes);
+    while (position_ < size_ && frame_ <= last_) {
+      const auto at = static_cast<std::size_t>(position_ - piece.dataStart);
+      const std::size_t have = piece.data.size() - std::min(at, piece.data.size());
+      if (!piece.frames.empty() && have < kHeaderBytes) break;  // the next piece begins with it
+      const Header header = parse(std::span(piece.data).subspan(std::min(at, piece.data.size())));
+      const std::size_t whole = at + kHeaderBytes + payload_bytes(header);
+      if (whole > piece.data.size()) {
+        if (!piece.frames.empty()) break;
+        load(piece.data, whole);
+        if (piece.data.size() < whole) fail_here(kShrank);
+      }
+      add(piece, header);
+    }
+  }
+
+  /// The next frames, the first of which has this header, without their payloads.
+  void fetch_headers(ImmFrames& piece, Header header) {
+    add(piece, header);
+    while (position_ < size_ && frame_ <= last_ && piece.payloadBytes < kPieceBytes) add(piece, read_header());
+  }
+
+  /// The frame at the position, which moves on.
+  void add(ImmFrames& piece, const Header& header) {
+    const std::size_t bytes = payload_bytes(header);
+    piece.add(header, position_ + kHeaderBytes, bytes);
+    position_ += kHeaderBytes + bytes;
+    ++frame_;
+  }
 
   /// Bytes of the file from the position on, as many as there are.
   void load(std::vector<std::byte>& data, std::size_t n) const {
