@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { XpcsError } from "../core/errors.js";
 import { DEFAULT_EXPERIMENT, experimentOf, type JobId } from "../core/job.js";
 import { archivedJob } from "./checkpoint.js";
+import { jobOf } from "./event-text.js";
 import type { LedgerEvent } from "./events.js";
 import { reduce } from "./reduce.js";
 import { emptyState, type JobRecord, type SiteRecord } from "./state.js";
@@ -35,8 +36,6 @@ async function* archivedOf({ experiment, store }: ExperimentMoment): AsyncGenera
     if (experimentOf(job.spec) === experiment) yield job;
   }
 }
-
-const jobOf = (json: string) => /"job":"([^"\\]+)"/.exec(json)?.[1];
 
 /** The lines of the experiment, without their ends. @throws CORRUPT_DATA */
 export async function* experimentLines(moment: ExperimentMoment): AsyncGenerator<string> {
@@ -123,11 +122,9 @@ function compare(jobs: readonly JobRecord[], replayed: ReadonlyMap<JobId, JobRec
     // The place in the order of all jobs is not the file's to know.
     const { index: _, submittedAt: __, ...rest } = job;
     if (made === undefined) without += 1;
-    else if (differingFields(rest, made).length > 0)
-      throw new XpcsError(
-        "CORRUPT_DATA",
-        `job ${job.id} of the archived experiment differs from its events in ${differingFields(rest, made).join(", ")}`,
-      );
+    const fields = made === undefined ? [] : differingFields(rest, made);
+    if (fields.length > 0)
+      throw new XpcsError("CORRUPT_DATA", `job ${job.id} of the archived experiment differs from its events in ${fields.join(", ")}`);
   }
   return without;
 }
