@@ -1,6 +1,9 @@
 /** The jobs that the runtime is measured with, and the wait for their end. */
 import type { JobSpec, XpcsClient } from "../../src/index.js";
 
+/** Jobs of one call, so that those of a whole measurement are not in memory at once. */
+const CALL_JOBS = 10_000;
+
 /** An analysis as a beamline submits it: three paths, two tags, an experiment. Never run here. */
 export function analysis(at: number): JobSpec {
   const scan = String(at).padStart(6, "0");
@@ -18,6 +21,14 @@ export function analysis(at: number): JobSpec {
     tags: { sample: "silica", scan: String(at % 1_000) },
     attemptsMax: 3,
   };
+}
+
+/** Submits analyses number `first` to `first + count - 1`. */
+export async function submitAnalyses(client: XpcsClient, first: number, count: number): Promise<void> {
+  for (let at = 0; at < count; at += CALL_JOBS) {
+    const jobs = Array.from({ length: Math.min(CALL_JOBS, count - at) }, (_, index) => analysis(first + at + index));
+    await client.submit({ jobs });
+  }
 }
 
 /** Does nothing for `durationMs`. */

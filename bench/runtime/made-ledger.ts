@@ -10,9 +10,9 @@ import type { JobSpec, Work } from "../../src/index.js";
 import { EVENT_VERSION, type LedgerEvent } from "../../src/ledger/events.js";
 import { analysis } from "./jobs.js";
 
-export const SITES = ["aurora", "beamline", "perlmutter", "polaris"] as const;
-export const OWNERS = ["ana", "ben", "chi", "dev", "eva", "finn", "gia", "hugo"] as const;
-export const SAMPLES = 50;
+const SITES = ["aurora", "beamline", "perlmutter", "polaris"] as const;
+const OWNERS = ["ana", "ben", "chi", "dev", "eva", "finn", "gia", "hugo"] as const;
+const SAMPLES = 50;
 const FIRST_MS = Date.UTC(2026, 0, 1);
 /** A million jobs are a year. */
 const STEP_MS = 31_536;
@@ -58,11 +58,7 @@ function eventsOf(at: number, job: string): LedgerEvent[] {
   return [submitted, leased, { type: "completed", at: ms + 9_000, job, epoch: 1, outputs, summary: { frames: 20_000 }, runMs: 8_000 }];
 }
 
-/**
- * Writes an exported ledger of `count` jobs.
- *
- * @returns ids of the jobs, oldest first
- */
+/** Writes an exported ledger of `count` jobs: those of `madeIds`. */
 export async function writeMadeLedger(path: string, count: number): Promise<void> {
   const file = createWriteStream(path);
   const digest = createHash("sha256");

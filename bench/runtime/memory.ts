@@ -1,6 +1,6 @@
 /** Question: how much memory does central take for each live job? Resident memory of the process, over that of one without jobs. */
 import { connect } from "../../src/index.js";
-import { analysis, pause, withClient } from "./jobs.js";
+import { pause, submitAnalyses, withClient } from "./jobs.js";
 import { createFacility, ownBytes } from "./processes.js";
 import { type Measured, measuredOf } from "./row.js";
 import type { Place } from "./rows.js";
@@ -15,10 +15,7 @@ export async function measureMemory(place: Place): Promise<Measured> {
     const empty = await facility.startCentral();
     await pause(QUIET_MS);
     const without = ownBytes(empty.pid);
-    await withClient(connect(empty.url, { token: empty.operatorToken }), async (client) => {
-      for (let at = 0; at < count; at += 10_000)
-        await client.submit({ jobs: Array.from({ length: Math.min(10_000, count - at) }, (_, place) => analysis(at + place)) });
-    });
+    await withClient(connect(empty.url, { token: empty.operatorToken }), (client) => submitAnalyses(client, 0, count));
     await pause(QUIET_MS);
     const taking = (ownBytes(empty.pid) - without) / count;
     await empty.stop("SIGTERM");

@@ -1,6 +1,7 @@
 /** Question: how long is central away when it crashes with many live jobs? From the start of the next process until it says that it is ready. */
 import { connect } from "../../src/index.js";
-import { analysis, withClient } from "./jobs.js";
+import { spreadOf } from "../judge.js";
+import { submitAnalyses, withClient } from "./jobs.js";
 import { cpuS, createFacility } from "./processes.js";
 import { type Measured, measuredOf } from "./row.js";
 import type { Place } from "./rows.js";
@@ -11,10 +12,7 @@ export async function measureRestart(place: Place): Promise<Measured> {
   try {
     const count = Math.max(5_000, Math.round(100_000 * place.scale));
     let central = await facility.startCentral();
-    await withClient(connect(central.url, { token: central.operatorToken }), async (client) => {
-      for (let at = 0; at < count; at += 10_000)
-        await client.submit({ jobs: Array.from({ length: Math.min(10_000, count - at) }, (_, index) => analysis(at + index)) });
-    });
+    await withClient(connect(central.url, { token: central.operatorToken }), (client) => submitAnalyses(client, 0, count));
     const values: number[] = [];
     const cpu: number[] = [];
     for (let round = 0; round < place.runs; round += 1) {
@@ -28,13 +26,12 @@ export async function measureRestart(place: Place): Promise<Measured> {
         const { jobs } = await client.jobs({ limit: 1 });
         if (jobs.length === 0) throw new Error("the jobs are gone");
         // A few events for the next one to replay.
-        await client.submit({ jobs: Array.from({ length: 100 }, (_, index) => analysis(count + 100 * round + index)) });
+        await submitAnalyses(client, count + 100 * round, 100);
       });
     }
-    const middle = cpu.sort((a, b) => a - b)[Math.floor(cpu.length / 2)]!;
     return measuredOf(
       values,
-      `${count} jobs that wait, after SIGKILL; ${middle.toFixed(2)} s of CPU time, all threads, Node's own start included`,
+      `${count} jobs that wait, after SIGKILL; ${spreadOf(cpu).median.toFixed(2)} s of CPU time, all threads, Node's own start included`,
     );
   } finally {
     await facility.end();

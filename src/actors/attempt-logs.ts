@@ -31,11 +31,6 @@ export class AttemptLogs {
     this.#dir = dir;
   }
 
-  /** Has a folder for each job. */
-  get dir(): string {
-    return this.#dir;
-  }
-
   #path({ job, epoch }: LeaseRef, stream: LogStream): string {
     return join(this.#dir, job, `${epoch}.${stream}`);
   }
@@ -97,7 +92,8 @@ export class AttemptLogs {
    * `bytesMax`. Of attempts that ended before that, reading says so.
    */
   async trim(beforeMs: number, bytesMax: number): Promise<void> {
-    const jobs = await this.#jobs();
+    const jobs = [];
+    for (const id of await this.jobs()) jobs.push({ id, ...(await this.measure(id)) });
     let bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
     let untilMs = 0;
     for (const { id, bytes: own, lastMs } of jobs.sort((a, b) => a.lastMs - b.lastMs)) {
@@ -109,16 +105,19 @@ export class AttemptLogs {
     if (untilMs > 0) await writeFile(join(this.#dir, TRIMMED), `${JSON.stringify({ untilMs })}\n`, { mode: 0o600 });
   }
 
-  async #jobs(): Promise<{ id: JobId; bytes: number; lastMs: number }[]> {
-    const found = [];
-    for (const entry of await readdir(this.#dir, { withFileTypes: true }).catch(() => [])) {
-      if (!entry.isDirectory()) continue;
-      const dir = join(this.#dir, entry.name);
-      const files = await Promise.all((await readdir(dir)).map((name) => stat(join(dir, name))));
-      const bytes = files.reduce((sum, { size }) => sum + size, 0);
-      found.push({ id: entry.name, bytes, lastMs: Math.max(0, ...files.map(({ mtimeMs }) => mtimeMs)) });
-    }
-    return found;
+  /** Jobs that have logs. */
+  async jobs(): Promise<JobId[]> {
+    const entries = await readdir(this.#dir, { withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  }
+
+  /** Size of the logs of a job, and when they were last added to (ms since 1970). What is deleted meanwhile counts as nothing. */
+  async measure(job: JobId): Promise<{ bytes: number; lastMs: number }> {
+    const dir = join(this.#dir, job);
+    const names = await readdir(dir).catch((): string[] => []);
+    const files = (await Promise.all(names.map((name) => stat(join(dir, name)).catch(() => [])))).flat();
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    return { bytes, lastMs: Math.max(0, ...files.map(({ mtimeMs }) => mtimeMs)) };
   }
 
   /** In place of the log of an attempt that ended at `endedMs`: what was written until then may have been deleted. */

@@ -1,6 +1,6 @@
 /**
- * Backups of the ledger, and of experiments, while central runs: a moment of it, handed out in parts at the pace of who asks. Reading is off the mailbox, so turns and their
- * commits go on meanwhile. Who may have one is access-rights.ts's.
+ * Backups of the ledger, and of experiments, while central runs: a moment of it, handed out in parts at the pace of who asks. Reading is off the
+ * mailbox, so turns and their commits go on meanwhile. Who may have one is access-rights.ts's.
  */
 import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";

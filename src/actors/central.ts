@@ -82,7 +82,7 @@ export class Central {
     this.sites = new Sites(LIMITS.leaseMs);
     this.terms = new LeaseTerms(LIMITS.leaseMs);
     this.feed = new ChangeFeed(this.state, options.incarnation);
-    this.quotas = new Quotas(options.quotas ?? NO_QUOTAS, this.state, options.logs.dir, options.clock);
+    this.quotas = new Quotas(options.quotas ?? NO_QUOTAS, this.state, options.logs, options.clock);
     this.#mailbox = new Mailbox({
       messagesMax: LIMITS.mailboxMax,
       batchMax: LIMITS.groupCommitMax,

@@ -22,6 +22,7 @@ export class DiskRoom {
   #short = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | null = null;
+  #stopped = false;
 
   /** @param reserveBytes what must stay free for jobs that have been accepted */
   constructor(dir: string, reserveBytes: number, { clock, logger }: { clock: Clock; logger: Logger }) {
@@ -34,10 +35,12 @@ export class DiskRoom {
   /** Looks now, and then every second. */
   async start(): Promise<void> {
     await this.#look();
+    if (this.#stopped) return;
     this.#timer = this.#clock.after(LIMITS.diskCheckMs, () => void this.start());
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#timer?.cancel();
   }
 

@@ -7,6 +7,7 @@ import { toXpcsError } from "../core/errors.js";
 import type { JobId } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
+import { atOf, eventOf, jobOf } from "../ledger/event-text.js";
 import type { Central } from "./central.js";
 
 /** How long central keeps what it has; null: for ever, or without a bound. */
@@ -27,15 +28,6 @@ export const DEFAULT_KEEPING: Keeping = {
 
 /** Between two looks at all logs, or at all past events, ms: each reads them all. */
 const SWEEP_MS = 3_600_000;
-
-/** When an event was, ms since 1970; written first, and read without taking the rest apart. */
-const atOf = (json: string) => Number(/"at":(\d+)/.exec(json)?.[1] ?? 0);
-const jobOf = (json: string) => /"job":"([^"\\]+)"/.exec(json)?.[1];
-
-interface Removal {
-  readonly type: string;
-  readonly jobs?: readonly JobId[];
-}
 
 export class Housekeeping {
   readonly #central: Central;
@@ -127,8 +119,8 @@ export class Housekeeping {
     const { forgotten, bytes } = await ledger.forget((json, _sequence, bytesSoFar) => {
       // Asked of the newest first: a removal comes before the events of its jobs.
       if (json.includes('"type":"removed"')) {
-        const [, { type, jobs = [] }] = JSON.parse(json) as [number, Removal];
-        if (type === "removed") for (const job of jobs) removed.add(job);
+        const event = eventOf(json);
+        if (event.type === "removed") for (const job of event.jobs) removed.add(job);
       }
       return (
         atOf(json) < oldestMs || bytesSoFar + json.length > (eventsBytes ?? Number.POSITIVE_INFINITY) || removed.has(jobOf(json) ?? "")

@@ -26,10 +26,13 @@ async function momentOf(central: Central, experiment: string): Promise<Experimen
 }
 
 /** Ids of the experiment's jobs in the archive. */
-async function archivedIds({ ledger }: Central, experiment: string): Promise<JobId[]> {
-  const ids: JobId[] = [];
-  for await (const job of ledger.archivedJobs()) if (experimentOf(job.spec) === experiment) ids.push(job.id);
-  return ids;
+async function* archivedIds({ ledger }: Central, experiment: string): AsyncGenerator<JobId> {
+  for await (const job of ledger.archivedJobs()) if (experimentOf(job.spec) === experiment) yield job.id;
+}
+
+async function isArchived(central: Central, experiment: string): Promise<boolean> {
+  for await (const _ of archivedIds(central, experiment)) return true;
+  return false;
 }
 
 /** Within a turn: the keys in the archive that only these jobs came with. */
@@ -38,6 +41,8 @@ function archivedKeys({ ledger, state }: Central, ids: readonly JobId[], experim
   const keys = new Set(ids.map((id) => ledger.archivedJob(id)?.key ?? ""));
   return [...keys].filter((key) => ledger.archivedKey(key)?.jobs.every((id) => all.has(id)));
 }
+
+const noJobs = (experiment: string) => new XpcsError("NOT_FOUND", `experiment ${experiment} has no jobs`);
 
 /** How often the archive is looked at again because it changed meanwhile. */
 const TRIES = 5;
@@ -58,12 +63,14 @@ export function ledgerAdmin(
     },
     async archiveExperiment(request) {
       const { experiment, id, part } = parseRequest(CLIENT_REQUESTS.archiveExperiment, "archiveExperiment", request);
-      if (only !== null && only !== experiment) throw new XpcsError("NOT_FOUND", `experiment ${experiment} has no jobs`);
+      if (only !== null && only !== experiment) throw noJobs(experiment);
       if (id !== null) return backups.part(id, part);
       const moment = await momentOf(central, experiment);
-      if (moment.live.length === 0 && (await archivedIds(central, experiment)).length === 0) {
+      try {
+        if (moment.live.length === 0 && !(await isArchived(central, experiment))) throw noJobs(experiment);
+      } catch (error) {
         await moment.store.close();
-        throw new XpcsError("NOT_FOUND", `experiment ${experiment} has no jobs`);
+        throw error;
       }
       return backups.begin(experimentLines(moment), moment.store);
     },
@@ -71,7 +78,8 @@ export function ledgerAdmin(
       const { experiment, jobs, sequence } = parseRequest(CLIENT_REQUESTS.removeExperiment, "removeExperiment", request);
       for (let tries = 0; tries < TRIES; tries += 1) {
         const before = central.state.archived;
-        const archived = await archivedIds(central, experiment);
+        const archived: JobId[] = [];
+        for await (const id of archivedIds(central, experiment)) archived.push(id);
         const events = await central.turn(() => {
           if (central.state.archived !== before) return null;
           const keys = archivedKeys(central, archived, experiment);

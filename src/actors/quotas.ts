@@ -2,13 +2,12 @@
  * How much one experiment or one person may have: jobs that have not ended, and bytes of logs. Counted here from what happens, and for logs also
  * from what is on the disk, because old ones are deleted; never in the ledger. Nothing is counted for which there is no bound.
  */
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
-import { experimentOf, isFinal, type JobId, type JobSpec } from "../core/job.js";
+import { experimentOf, type JobId, type JobSpec } from "../core/job.js";
 import type { LedgerEvent } from "../ledger/events.js";
 import type { JobRecord, State } from "../ledger/state.js";
+import type { AttemptLogs } from "./attempt-logs.js";
 
 export interface Quota {
   readonly liveJobs?: number | undefined;
@@ -38,7 +37,7 @@ function holders(experiment: string, person: string | undefined): Holder[] {
 }
 
 const holdersOf = ({ spec, owner }: JobRecord) => holders(experimentOf(spec), owner);
-const isLive = (job: JobRecord | undefined) => job !== undefined && (job.state === "leased" || !isFinal(job.state));
+const isLive = (job: JobRecord) => job.finishedAt === null;
 
 class Counts {
   readonly #counts = new Map<string, number>();
@@ -59,7 +58,7 @@ class Counts {
 export class Quotas {
   readonly #rules: QuotaRules;
   readonly #state: State;
-  readonly #logs: string;
+  readonly #logs: AttemptLogs;
   readonly #clock: Clock;
   readonly #live = new Set<JobId>();
   readonly #liveCounts = new Counts();
@@ -68,8 +67,7 @@ export class Quotas {
   #measured: Promise<void> | null = null;
   #measuredMs = 0;
 
-  /** @param logs folder of the logs: `JOB/...` */
-  constructor(rules: QuotaRules, state: State, logs: string, clock: Clock) {
+  constructor(rules: QuotaRules, state: State, logs: AttemptLogs, clock: Clock) {
     this.#rules = rules;
     this.#state = state;
     this.#logs = logs;
@@ -88,8 +86,7 @@ export class Quotas {
 
   #look(id: JobId): void {
     const job = this.#state.jobs.get(id);
-    if (isLive(job) === this.#live.has(id)) return;
-    if (job === undefined) return;
+    if (job === undefined || isLive(job) === this.#live.has(id)) return;
     if (isLive(job)) this.#live.add(id);
     else this.#live.delete(id);
     this.#liveCounts.add(holdersOf(job), isLive(job) ? 1 : -1);
@@ -164,21 +161,10 @@ export class Quotas {
   /** What comes meanwhile may be missed until the next time. */
   async #measure(): Promise<void> {
     const counts = new Counts();
-    for (const id of await readdir(this.#logs).catch((): string[] => [])) {
+    for (const id of await this.#logs.jobs()) {
       const job = this.#state.jobs.get(id);
-      if (job !== undefined) counts.add(holdersOf(job), await folderBytes(join(this.#logs, id)));
+      if (job !== undefined) counts.add(holdersOf(job), (await this.#logs.measure(id)).bytes);
     }
     this.#logCounts = counts;
   }
-}
-
-async function folderBytes(folder: string): Promise<number> {
-  let bytes = 0;
-  for (const name of await readdir(folder).catch((): string[] => [])) {
-    bytes += await stat(join(folder, name)).then(
-      ({ size }) => size,
-      () => 0,
-    );
-  }
-  return bytes;
 }

@@ -4,7 +4,7 @@
  * base or an archive has them between head and events, as `[kind, name, value]`.
  */
 import { createHash } from "node:crypto";
-import { XpcsError } from "../core/errors.js";
+import { badLine, badTail, sealedLines } from "./sealed-lines.js";
 import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredText, type StoreSnapshot } from "./store.js";
 import { upcast } from "./upcast.js";
 
@@ -15,11 +15,6 @@ interface Head {
   readonly xpcsLedger?: unknown;
   /** Absent: 0. */
   readonly base?: unknown;
-}
-
-interface Tail {
-  readonly events?: unknown;
-  readonly sha256?: unknown;
 }
 
 /** Entries of one synced write. */
@@ -39,15 +34,8 @@ export async function* exportLines(moment: StoreSnapshot): AsyncGenerator<string
   yield JSON.stringify({ events, sha256: digest.digest("hex") });
 }
 
-const bad = (line: number, what: string): XpcsError => new XpcsError("CORRUPT_DATA", `line ${line} of the exported ledger ${what}`);
-
-function parsed(text: string, line: number): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw bad(line, "is no JSON: the file is damaged or was cut");
-  }
-}
+const FILE = "exported ledger";
+const bad = (line: number, what: string) => badLine(FILE, line, what);
 
 function baseOf(head: unknown, line: number): number {
   const { xpcsLedger: format, base = 0 } = (head ?? {}) as Head;
@@ -74,31 +62,20 @@ function entryOf(value: readonly unknown[], text: string, next: number, line: nu
  * @throws CORRUPT_DATA with the line; what was read before it is in the store then · VERSION_MISMATCH
  */
 export async function importLines(lines: AsyncIterable<string>, store: EventStore): Promise<void> {
-  const digest = createHash("sha256");
-  let [line, entries, base, next] = [0, 0, 0, 0];
-  let tail: Tail | null = null;
+  let [entries, base, next] = [0, 0, 0];
   let batch: StoredText[] = [];
-  for await (const text of lines) {
-    line += 1;
-    if (tail !== null) throw bad(line, "comes after the end");
-    const value = parsed(text, line);
+  for await (const { line, text, value } of sealedLines(lines, FILE)) {
     if (line === 1) {
       base = baseOf(value, line);
       next = base + 1;
     } else if (Array.isArray(value)) {
       const entry = entryOf(value, text, next, line);
       if (entry.kind === "event") next += 1;
-      digest.update(`${text}\n`);
       entries += 1;
       if (batch.push(entry) < BATCH) continue;
       await store.restore(base, batch);
       batch = [];
-    } else {
-      tail = (value ?? {}) as Tail;
-    }
+    } else if ((value as { events?: unknown }).events !== entries) throw badTail(FILE, line);
   }
-  if (tail === null) throw bad(line + 1, "is missing: the file was cut");
-  if (tail.events !== entries || tail.sha256 !== digest.digest("hex"))
-    throw bad(line, "does not fit the lines before it: the file was changed");
   await store.restore(base, batch);
 }

@@ -6,8 +6,10 @@ import { createHash } from "node:crypto";
 import { XpcsError } from "../core/errors.js";
 import { DEFAULT_EXPERIMENT, experimentOf, type JobId } from "../core/job.js";
 import { archivedJob } from "./checkpoint.js";
+import { jobOf } from "./event-text.js";
 import type { LedgerEvent } from "./events.js";
 import { reduce } from "./reduce.js";
+import { badLine, badTail, sealedLines } from "./sealed-lines.js";
 import { emptyState, type JobRecord, type SiteRecord } from "./state.js";
 import type { StoreSnapshot } from "./store.js";
 import { upcast } from "./upcast.js";
@@ -35,8 +37,6 @@ async function* archivedOf({ experiment, store }: ExperimentMoment): AsyncGenera
     if (experimentOf(job.spec) === experiment) yield job;
   }
 }
-
-const jobOf = (json: string) => /"job":"([^"\\]+)"/.exec(json)?.[1];
 
 /** The lines of the experiment, without their ends. @throws CORRUPT_DATA */
 export async function* experimentLines(moment: ExperimentMoment): AsyncGenerator<string> {
@@ -80,7 +80,6 @@ interface Head {
 interface Tail {
   readonly jobs?: unknown;
   readonly events?: unknown;
-  readonly sha256?: unknown;
 }
 
 export interface ExperimentFile {
@@ -94,15 +93,8 @@ export interface ExperimentFile {
   readonly withoutHistory: number;
 }
 
-const bad = (line: number, what: string): XpcsError => new XpcsError("CORRUPT_DATA", `line ${line} of the archived experiment ${what}`);
-
-function parsed(text: string, line: number): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw bad(line, "is no JSON: the file is damaged or was cut");
-  }
-}
+const FILE = "archived experiment";
+const bad = (line: number, what: string) => badLine(FILE, line, what);
 
 /** Replays the events of jobs whose submission is among them. */
 function replay(events: readonly { readonly sequence: number; readonly event: LedgerEvent }[]): ReadonlyMap<JobId, JobRecord> {
@@ -123,11 +115,9 @@ function compare(jobs: readonly JobRecord[], replayed: ReadonlyMap<JobId, JobRec
     // The place in the order of all jobs is not the file's to know.
     const { index: _, submittedAt: __, ...rest } = job;
     if (made === undefined) without += 1;
-    else if (differingFields(rest, made).length > 0)
-      throw new XpcsError(
-        "CORRUPT_DATA",
-        `job ${job.id} of the archived experiment differs from its events in ${differingFields(rest, made).join(", ")}`,
-      );
+    const fields = made === undefined ? [] : differingFields(rest, made);
+    if (fields.length > 0)
+      throw new XpcsError("CORRUPT_DATA", `job ${job.id} of the archived experiment differs from its events in ${fields.join(", ")}`);
   }
   return without;
 }
@@ -138,33 +128,26 @@ function compare(jobs: readonly JobRecord[], replayed: ReadonlyMap<JobId, JobRec
  * @throws CORRUPT_DATA with the line · VERSION_MISMATCH
  */
 export async function readExperiment(lines: AsyncIterable<string>): Promise<ExperimentFile> {
-  const digest = createHash("sha256");
   const jobs: JobRecord[] = [];
   const sites: SiteRecord[] = [];
   const events: { sequence: number; event: LedgerEvent }[] = [];
   let head: Head = {};
-  let tail: Tail | null = null;
-  let line = 0;
-  for await (const text of lines) {
-    line += 1;
-    if (tail !== null) throw bad(line, "comes after the end");
-    const value = parsed(text, line);
+  for await (const { line, value } of sealedLines(lines, FILE)) {
     if (line === 1) {
       head = (value ?? {}) as Head;
       if (head.xpcsExperiment !== FORMAT || typeof head.experiment !== "string" || typeof head.sequence !== "number")
         throw bad(line, `is not the head of an archived experiment of format ${FORMAT}`);
     } else if (Array.isArray(value)) {
-      digest.update(`${text}\n`);
       const [kind, one, two] = value as [unknown, unknown, [number, unknown]];
       if (kind === "job") jobs.push(one as JobRecord);
       else if (kind === "site") sites.push(one as SiteRecord);
       else if (kind === "event" && Array.isArray(two)) events.push({ sequence: Number(one), event: upcast(two[0], two[1]) });
       else throw bad(line, "is of no known kind");
-    } else tail = (value ?? {}) as Tail;
+    } else {
+      const tail = value as Tail;
+      if (tail.jobs !== jobs.length || tail.events !== events.length) throw badTail(FILE, line);
+    }
   }
-  if (tail === null) throw bad(line + 1, "is missing: the file was cut");
-  if (tail.jobs !== jobs.length || tail.events !== events.length || tail.sha256 !== digest.digest("hex"))
-    throw bad(line, "does not fit the lines before it: the file was changed");
   const withoutHistory = compare(jobs, replay(events));
   const { experiment, sequence } = head as { experiment: string; sequence: number };
   jobs.sort((a, b) => a.index - b.index);

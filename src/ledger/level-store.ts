@@ -5,6 +5,7 @@
 import { Level } from "level";
 import { XpcsError } from "../core/errors.js";
 import type { StateRecord } from "./checkpoint.js";
+import { eventOf } from "./event-text.js";
 import { EVENT_VERSION, type LedgerEvent } from "./events.js";
 import {
   type Db,
@@ -18,7 +19,6 @@ import {
   unseal,
 } from "./level-store-values.js";
 import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredEvent, type StoredText } from "./store.js";
-import { upcast } from "./upcast.js";
 
 const eventKey = (sequence: number) => `event/${sequenceName(sequence)}`;
 const basePrefix = (base: number) => `base/${sequenceName(base)}/`;
@@ -35,11 +35,6 @@ function openError(error: unknown, dir: string): XpcsError {
 async function lastSequence(db: Db): Promise<number> {
   for await (const key of db.keys({ gt: "event/", lt: "event0", reverse: true, limit: 1 })) return Number(key.slice("event/".length));
   return 0;
-}
-
-function eventOf(json: string): LedgerEvent {
-  const [version, event] = JSON.parse(json) as [number, unknown];
-  return upcast(version, event);
 }
 
 /** The events after `after` as text, undamaged and without gaps. */

@@ -3,9 +3,9 @@
  * `sync` stands for the disk: an append resolves when it does. `crash` gives the store as the next process would find it.
  */
 import type { StateRecord } from "./checkpoint.js";
+import { eventOf } from "./event-text.js";
 import { EVENT_VERSION, type LedgerEvent } from "./events.js";
 import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredText } from "./store.js";
-import { upcast } from "./upcast.js";
 
 /** What one synced write holds, as text, so that no object is shared with the writer. */
 interface Disk {
@@ -22,11 +22,6 @@ interface Disk {
 export interface MemoryStore extends EventStore {
   /** The same disk after a crash: unsynced writes are gone, but for the first `keep` of them. */
   crash(keep: number): MemoryStore;
-}
-
-function eventOf(json: string): LedgerEvent {
-  const [version, event] = JSON.parse(json) as [number, unknown];
-  return upcast(version, event);
 }
 
 const sorted = (records: ReadonlyMap<string, string>) => [...records].sort(([a], [b]) => (a < b ? -1 : 1));

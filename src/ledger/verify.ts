@@ -2,14 +2,15 @@
  * Whether a ledger says one thing: its events, all there and undamaged, replayed from the first, give the checkpoint that a restart begins with.
  * Reads; repairs nothing.
  */
+import { canonicalJson } from "../core/canonical-json.js";
 import { XpcsError } from "../core/errors.js";
 import { allRecords, COUNTS, type Dirty, noDirty, Restoring } from "./checkpoint.js";
+import { eventOf } from "./event-text.js";
 import { importLines } from "./exchange.js";
 import { memoryStore } from "./memory-store.js";
 import { reduce } from "./reduce.js";
 import { emptyState, type State } from "./state.js";
 import type { EventStore } from "./store.js";
-import { upcast } from "./upcast.js";
 
 export interface LedgerFacts {
   readonly events: number;
@@ -21,19 +22,11 @@ export interface LedgerFacts {
   readonly sites: number;
 }
 
-/** JSON with sorted keys. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, field: unknown) =>
-    typeof field === "object" && field !== null && !Array.isArray(field)
-      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : field,
-  );
-}
-
 /** Names of what differs. A field that the checkpoint lacks was not kept by the version that wrote it. */
 export function differingFields(checkpoint: object, replayed: object): string[] {
   const is = replayed as Readonly<Record<string, unknown>>;
-  return Object.entries(checkpoint).flatMap(([field, value]) => (canonical(value) === canonical(is[field]) ? [] : [field]));
+  const isSame = (field: string, value: unknown) => is[field] !== undefined && canonicalJson(value) === canonicalJson(is[field]);
+  return Object.entries(checkpoint).flatMap(([field, value]) => (isSame(field, value) ? [] : [field]));
 }
 
 const refuse = (what: string): never => {
@@ -86,8 +79,7 @@ export async function verifyLedger(store: EventStore): Promise<LedgerFacts> {
   const moment = store.snapshot();
   let past = 0;
   for await (const { json } of moment.entries(["past"])) {
-    const [version, event] = JSON.parse(json) as [number, unknown];
-    upcast(version, event);
+    eventOf(json);
     past += 1;
   }
   await moment.close();

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { AttemptLogs } from "../../src/actors/attempt-logs.js";
 import { CENTRAL_SETTINGS } from "../../src/actors/central-settings.js";
 import { type QuotaRules, Quotas } from "../../src/actors/quotas.js";
 import { tokenHash } from "../../src/actors/token-file.js";
@@ -175,7 +176,7 @@ describe("bytes of logs", () => {
     writeFileSync(join(dir, id, "1.stdout"), "x".repeat(30));
     writeFileSync(join(dir, "stray-file"), "not a job's");
     const clock = virtualClock(0);
-    const quotas = new Quotas(rules({ experiment: { logBytes: 100 }, person: { logBytes: 90 } }), state, dir, clock);
+    const quotas = new Quotas(rules({ experiment: { logBytes: 100 }, person: { logBytes: 90 } }), state, new AttemptLogs(dir), clock);
     await quotas.measured();
     expect(quotas.logRoom(id)).toEqual({ bytes: 60, of: "person operator" });
     quotas.logGrew(id, 70);

@@ -85,6 +85,8 @@ describe("xpcs ledger", PATIENCE, () => {
       ["cut within a line", [...lines.slice(0, -2), lines.at(-2)!.slice(0, 20)], /is no JSON/],
       ["changed", lines.map((line) => line.replace('"job"', '"jog"')), /the file was changed|is no event/],
       ["one less", [...lines.slice(0, 2), ...lines.slice(3)], /the file was changed/],
+      ["gone on with", [...lines, lines.at(-1)!], /comes after the end/],
+      ["counted otherwise", [...lines.slice(0, -1), lines.at(-1)!.replace(/"events":\d+/, '"events":1')], /the file was changed/],
       ["no ledger", ["{}"], /is not the head/],
     ];
     for (const [what, text, message] of broken) {

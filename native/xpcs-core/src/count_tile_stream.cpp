@@ -134,23 +134,10 @@ std::vector<std::vector<double>> CountTile::fold(const TileTask& task, std::size
   for (std::uint32_t level = keep.fine; level < task.scheme.levels; ++level) kept_[level] = levels_.keep(level);
   columns_apart(part, state, &keep);
 
-  resize_exactly(state.products, std::max(state.products.size(), products_.size()));
-  for (std::size_t i = 0; i < products_.size(); ++i) state.products[i] += products_[i];
-  resize_exactly(state.head, task.stops.frame.size() * kTilePixels);
-  std::copy(snapshots_.begin() + static_cast<std::ptrdiff_t>(firstHead * kTilePixels), snapshots_.begin() + static_cast<std::ptrdiff_t>(state.head.size()),
-            state.head.begin() + static_cast<std::ptrdiff_t>(firstHead * kTilePixels));
-  state.total.assign(total_.begin(), total_.end());
-  state.frames = task.frames;
   state.fine = keep.fine;
   state.levels.swap(kept_);
   kept_.clear();
-  state.windowStart.clear();
-  std::vector<std::vector<double>> windows;
-  for (Range& range : ranges_) {
-    state.windowStart.push_back(range.before);
-    windows.push_back(std::move(range.windows));
-  }
-  return windows;
+  return take_part(task, firstHead, products_, snapshots_, total_, ranges_, state);
 }
 
 std::vector<RunSums<Int128>> CountTile::answer(const TileTask& task, std::size_t tile, const StreamPart& part, const NarrowState& state, std::vector<double>& pixelMean) {

@@ -95,7 +95,7 @@ class Intake {
     std::vector<std::uint32_t> frame, pixel;  // the events that count, unless all of the batch do as they are
     std::vector<std::int64_t> count;
     bool direct = false;
-    bool prepared = false;  // the events are in `events`; otherwise they are pushed
+    bool prepared = false;  // sinks that prepare have the events in `events`; all others get them pushed
     std::vector<std::shared_ptr<PreparedEvents>> events;  // [sinks]
   };
 
@@ -131,12 +131,14 @@ class Intake {
       piece.direct = direct(piece.batch);
       if (!piece.direct) select(piece);
       const auto [frame, pixel, count] = events_of(piece);
-      piece.prepared = allPrepare_ && (inParts || frame.size() >= kPrepareEvents);
-      if (!piece.prepared) continue;
-      for (std::size_t k = 0; k < sinks_.size(); ++k) sinks_[k]->prepare(piece.events[k], frame, pixel, count);
+      piece.prepared = inParts || frame.size() >= kPrepareEvents;
+      for (std::size_t k = 0; k < sinks_.size(); ++k) {
+        if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->prepare(piece.events[k], frame, pixel, count);
+      }
     }
-    if (!piece.prepared) return;
-    for (std::size_t k = 0; k < sinks_.size(); ++k) sinks_[k]->close(*piece.events[k]);
+    for (std::size_t k = 0; k < sinks_.size(); ++k) {
+      if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->close(*piece.events[k]);
+    }
   }
 
   static void keep_headers(Piece& piece) {
@@ -156,7 +158,7 @@ class Intake {
     take_headers(piece.headers);
     const auto [frame, pixel, count] = events_of(piece);
     for (std::size_t k = 0; k < sinks_.size(); ++k) {
-      if (piece.prepared) sinks_[k]->take(*piece.events[k]);
+      if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->take(*piece.events[k]);
       else sinks_[k]->push(frame, pixel, count);
     }
     count_marked(piece.headers);

@@ -4,15 +4,9 @@
 #include <cstring>
 
 #include "instruction_sets.hpp"
+#include "vector_intrinsics.hpp"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-// GCC 12 warns about its own AVX-512 headers (its bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-
+#if defined(__aarch64__)
 #include "arm_cpu.hpp"
 #endif
 

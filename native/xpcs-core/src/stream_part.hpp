@@ -49,6 +49,27 @@ inline std::size_t stops_before(const StopTable& stops, std::uint64_t frame) {
   return static_cast<std::size_t>(std::lower_bound(stops.frame.begin(), stops.frame.end(), frame) - stops.frame.begin());
 }
 
+/// What every state takes over from a part: the products, the totals before the delays from the stop `firstHead` on, and the part's end.
+/// @param products, snapshots, total of the part; ranges: the runs with the windows that the part closed, which are handed on [runs, windows]
+template <class State, class Ranges>
+std::vector<std::vector<double>> take_part(const TileTask& task, std::size_t firstHead, const std::vector<typename State::Product>& products,
+                                           const std::vector<typename State::Total>& snapshots, const std::vector<typename State::Total>& total, Ranges& ranges, State& state) {
+  resize_exactly(state.products, std::max(state.products.size(), products.size()));
+  for (std::size_t i = 0; i < products.size(); ++i) state.products[i] += products[i];
+  resize_exactly(state.head, task.stops.frame.size() * kTilePixels);
+  const auto from = static_cast<std::ptrdiff_t>(firstHead * kTilePixels);
+  std::copy(snapshots.begin() + from, snapshots.begin() + static_cast<std::ptrdiff_t>(state.head.size()), state.head.begin() + from);
+  state.total.assign(total.begin(), total.end());
+  state.frames = task.frames;
+  state.windowStart.clear();
+  std::vector<std::vector<double>> windows;
+  for (auto& range : ranges) {
+    state.windowStart.push_back(range.before);
+    windows.push_back(std::move(range.windows));
+  }
+  return windows;
+}
+
 /// Totals at the stops before the frames that the state covers end, as far as a delay of the series needs them.
 /// @param snapshots [stops, kTilePixels]
 template <class State>

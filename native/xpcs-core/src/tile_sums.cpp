@@ -4,13 +4,7 @@
 #include <cstring>
 
 #include "instruction_sets.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-// GCC 12 warns about its own AVX-512 headers (its bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
+#include "vector_intrinsics.hpp"
 
 namespace xpcs {
 namespace {
@@ -52,14 +46,6 @@ __attribute__((always_inline)) inline void add_at(Value* at, const Lane& more) {
   std::memcpy(at, &sum, sizeof sum);
 }
 
-inline bool all_zero(const Longs& v) {
-  using Half = std::int64_t __attribute__((vector_size(32)));
-  Half halves[2];
-  std::memcpy(halves, &v, sizeof v);
-  const Half any = halves[0] | halves[1];
-  return (any[0] | any[1] | any[2] | any[3]) == 0;
-}
-
 /// Eight pixels. Counts are not negative, so where P F is 0 there are no products either: a divisor of next to nothing gives the 0
 /// that a pixel without a value counts as, and changes no other quotient.
 template <bool kFactor, bool kConvert>
@@ -79,25 +65,6 @@ __attribute__((always_inline)) inline void add(Lanes& sums, const CurveRow& row,
   Reals g, p, f;
   to_reals<kConvert>(past, p);
   to_reals<kConvert>(future, f);
-  if (all_zero(products)) {  // most pixels at short delays, where photons are rare: a division saved, and zeros that change no sum
-    if constexpr (kFactor) {
-      Reals factors;
-      std::memcpy(&factors, factor + i, sizeof factors);
-      p = p * factors;
-      f = f * factors;
-      sums.realPast += p;
-      sums.realFuture += f;
-      add_at(groups.real + groups.slots + slot, p);
-      add_at(groups.real + 2 * groups.slots + slot, f);
-    } else {
-      add_at(groups.whole + groups.slots + slot, past);
-      add_at(groups.whole + 2 * groups.slots + slot, future);
-    }
-    sums.pp += p * p;
-    sums.pf += p * f;
-    sums.ff += f * f;
-    return;
-  }
   to_reals<kConvert>(products, g);
   Reals x = row.terms * g / (p * f + 1e-300);
   if constexpr (kFactor) {

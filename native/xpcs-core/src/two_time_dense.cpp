@@ -4,14 +4,10 @@
 #include <cstring>
 #include <vector>
 
+#include "vector_intrinsics.hpp"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define XPCS_X86 1
-#include <immintrin.h>
-#if !defined(__clang__)
-// GCC 12 warns of its own header: _mm512_undefined_epi32 is meant to be that.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #endif
 
 namespace xpcs::twotime {

@@ -79,22 +79,10 @@ std::vector<std::vector<double>> WideTile::fold(const TileTask& task, std::size_
   const ColumnKeep keep{task.frames, fine, &levels};
   for (std::uint32_t level = fine; level < levels.size(); ++level) levels[level] = KeptLevel(KeptLevel::Form::ints, (pixels_ + kLanes - 1) / kLanes, part.stream.lag_max());
   columns(&keep);
-  resize_exactly(state.products, std::max(state.products.size(), products_.size()));
-  for (std::size_t i = 0; i < products_.size(); ++i) state.products[i] += products_[i];
-  resize_exactly(state.head, task.stops.frame.size() * kTilePixels);
-  std::copy(snapshots_.begin() + static_cast<std::ptrdiff_t>(firstHead * kTilePixels), snapshots_.end(), state.head.begin() + static_cast<std::ptrdiff_t>(firstHead * kTilePixels));
-  state.total = total_;
   state.magnitude = magnitude_;
-  state.frames = task.frames;
   state.fine = fine;
   state.levels = std::move(levels);
-  state.windowStart.clear();
-  std::vector<std::vector<double>> windows;
-  for (Range& range : ranges_) {
-    state.windowStart.push_back(range.before);
-    windows.push_back(std::move(range.windows));
-  }
-  return windows;
+  return take_part(task, firstHead, products_, snapshots_, total_, ranges_, state);
 }
 
 std::vector<RunSums<Int128>> WideTile::answer(const TileTask& task, std::size_t tile, const StreamPart& part, const WideState& state, std::vector<double>& pixelMean) {

@@ -4,13 +4,7 @@
 #include <cstring>
 
 #include "../instruction_sets.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-// GCC 12 warns about its own AVX-512 headers (its bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
+#include "../vector_intrinsics.hpp"
 
 namespace xpcs {
 namespace {
