@@ -198,6 +198,11 @@ void Correlator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<cons
   add_events(*events, {frame, pixel, count}, state_->partition, state_->options.pixelFactor);
 }
 
+void Correlator::prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const {
+  if (events == nullptr) events = std::make_shared<PreparedEvents>();
+  add_columns(*events, columns, state_->partition, state_->options.pixelFactor);
+}
+
 void Correlator::close(PreparedEvents& events) const { close_batch(events); }
 
 void Correlator::take(PreparedEvents& prepared) {

@@ -10,7 +10,6 @@ namespace xpcs {
 /// Events of one frame, to be packed into words and counted by tile.
 struct PackTask {
   const std::uint32_t* pixel;        ///< [n + ahead]
-  const std::int64_t* count;         ///< [n]
   std::size_t n;
   std::size_t ahead;                 ///< pixels behind them, whose ranks are needed next
   const std::uint32_t* rankOfPixel;  ///< of all pixels that are named
@@ -34,7 +33,9 @@ struct EventPacking {
   std::pair<std::uint32_t, std::uint32_t> (*range)(const std::uint32_t* values, std::size_t n);
   /// Values at the front that equal the first. n is not 0.
   std::size_t (*run)(const std::uint32_t* values, std::size_t n);
-  Packed (*pack)(const PackTask& task);
+  Packed (*pack)(const PackTask& task, const std::int64_t* count);
+  /// Counts of two bytes: a negative one is an escape, as any from the escape on.
+  Packed (*pack_short)(const PackTask& task, const std::uint16_t* count);
 };
 
 /// Null for a set that is not there.

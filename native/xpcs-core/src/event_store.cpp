@@ -34,12 +34,15 @@ void PackedEvents::reserve(std::size_t more) {
   tile.resize(size);
 }
 
-std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
+template <class Count>
+std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, const Count* count,
                                                          const std::uint32_t* rankOfPixel) {
   const auto none = static_cast<std::uint32_t>(even.size() - 1);
   const std::uint32_t high = (frame - base) << IntegerBatch::kFrameShift;
-  Packed packed = event_packing().pack(
-      {pixel.data(), count.data(), events, pixel.size() - events, rankOfPixel, high, none, word.data() + n, tile.data() + n, even.data(), odd.data()});
+  const PackTask task{pixel.data(), events, pixel.size() - events, rankOfPixel, high, none, word.data() + n, tile.data() + n, even.data(), odd.data()};
+  Packed packed;
+  if constexpr (sizeof(Count) == 2) packed = event_packing().pack_short(task, reinterpret_cast<const std::uint16_t*>(count));
+  else packed = event_packing().pack(task, count);
   for (std::size_t i = 0; packed.escapes > 0; ++i) {
     if ((word[n + i] & IntegerBatch::kEscape) != IntegerBatch::kEscape) continue;
     large.emplace_back(tile[n + i], count[i]);
@@ -52,6 +55,10 @@ std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t frame, st
   lastFrame = frame;
   return {packed.gained, packed.valid};
 }
+
+template std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t, std::size_t, std::span<const std::uint32_t>, const std::int64_t*, const std::uint32_t*);
+template std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t, std::size_t, std::span<const std::uint32_t>, const std::int16_t*, const std::uint32_t*);
+template std::pair<std::int64_t, std::uint64_t> PackedEvents::add(std::uint32_t, std::size_t, std::span<const std::uint32_t>, const std::uint16_t*, const std::uint32_t*);
 
 IntegerBatch::IntegerBatch(const PackedEvents& events) : base_(events.base), plain_(events.plain), lastFrame_(events.lastFrame) {
   std::vector<std::uint32_t> sizes(events.even);

@@ -29,7 +29,9 @@ struct PackedEvents {
   void reserve(std::size_t more);
   /// The room is there. The first `events` are of one frame, of base .. base + 65535; those behind them come next.
   /// @returns the sum of their counts and how many there are, without those of rank kNoRank
-  std::pair<std::int64_t, std::uint64_t> add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count,
+  /// @tparam Count int64, int16 or uint16
+  template <class Count>
+  std::pair<std::int64_t, std::uint64_t> add(std::uint32_t frame, std::size_t events, std::span<const std::uint32_t> pixel, const Count* count,
                                              const std::uint32_t* rankOfPixel);
 };
 

@@ -40,10 +40,32 @@ void pack(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Part
   static_assert(kNoRank == Partition::kMasked);
   to.packed.reserve(events.frame.size());
   for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t end) {
-    const auto [gained, valid] = to.packed.add(frame, end - from, events.pixel.subspan(from), events.count.subspan(from), partition.rankOfPixel.data());
+    const auto [gained, valid] = to.packed.add(frame, end - from, events.pixel.subspan(from), events.count.data() + from, partition.rankOfPixel.data());
     if (gains) to.chunk.gains.emplace_back(frame, static_cast<double>(gained));
     to.chunk.events += valid;
   });
+}
+
+/// The runs of columns whose counts are these.
+template <class Count>
+void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, const Count* counts) {
+  const std::span<const std::uint32_t> pixels(events.pixel);
+  for (const EventColumns::Run& run : events.runs) {
+    if (run.events == 0) continue;
+    if (to.packed.n > 0 && (run.frame < to.packed.base || run.frame - to.packed.base >= IntegerBatch::kFrames)) close_batch(to);
+    if (to.packed.n == 0) to.packed.begin(run.frame, tile_count(partition));
+    to.packed.reserve(run.events);
+    const auto [gained, valid] = to.packed.add(run.frame, run.events, pixels.subspan(run.first), counts + run.first, partition.rankOfPixel.data());
+    to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{run.frame} + 1);
+    to.chunk.events += valid;
+    if (pixelFactor.empty()) {
+      to.chunk.gains.emplace_back(run.frame, static_cast<double>(gained));
+      continue;
+    }
+    for (std::uint32_t i = run.first; i < run.first + run.events; ++i) {
+      if (partition.rankOfPixel[events.pixel[i]] != Partition::kMasked) to.chunk.gains.emplace_back(run.frame, static_cast<double>(counts[i]) * pixelFactor[events.pixel[i]]);
+    }
+  }
 }
 
 /// Events of frames too far apart for one batch: ordered by epoch of 65536 frames, one batch each.
@@ -92,6 +114,14 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
   }
   if (to.packed.n == 0) to.packed.begin(low, tile_count(partition));
   pack(to, events, partition, gains);
+}
+
+void add_columns(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor) {
+  if (events.pixelEnd > partition.pixels()) {
+    throw Error(Code::invalid_argument, "pixel " + std::to_string(events.pixelEnd - 1) + " is outside the detector of " + std::to_string(partition.pixels()) + " pixels");
+  }
+  if (events.signedCounts) add_runs(to, events, partition, pixelFactor, reinterpret_cast<const std::int16_t*>(events.count.data()));
+  else add_runs(to, events, partition, pixelFactor, events.count.data());
 }
 
 void close_batch(PreparedEvents& of) {

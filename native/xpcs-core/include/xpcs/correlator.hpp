@@ -9,6 +9,7 @@
 
 #include "xpcs/control.hpp"
 #include "xpcs/delays.hpp"
+#include "xpcs/event_columns.hpp"
 #include "xpcs/moments.hpp"
 #include "xpcs/partition.hpp"
 
@@ -74,6 +75,7 @@ class Correlator {
   /// other call. @param events made where null @throws as push
   void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
                std::span<const std::int64_t> count) const;
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const;
   /// No more come before `take`. On any thread, too, and most of the work; `take` does it where it was left out.
   void close(PreparedEvents& events) const;
   /// The rest of it: the events come after all that were pushed or taken before. Many of them at a time, or it is slow. Nothing is left in

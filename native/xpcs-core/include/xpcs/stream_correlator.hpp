@@ -51,6 +51,7 @@ class StreamCorrelator {
   /// `push` in three parts, as those of Correlator: the first two on any thread, beside any other call. @throws as push
   void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
                std::span<const std::int64_t> count) const;
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const;
   void close(PreparedEvents& events) const;
   void take(PreparedEvents& events);
   /// Adds whole frames in order, the first of them `first`: the same as their events that are not 0.
