@@ -200,7 +200,7 @@ void Correlator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<cons
 
 void Correlator::prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const {
   if (events == nullptr) events = std::make_shared<PreparedEvents>();
-  add_columns(*events, columns, state_->partition, state_->options.pixelFactor);
+  add_columns(*events, columns, state_->partition, state_->options.pixelFactor, Crowding::may);
 }
 
 void Correlator::close(PreparedEvents& events) const { close_batch(events); }

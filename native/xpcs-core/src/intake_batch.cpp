@@ -11,6 +11,9 @@
 namespace xpcs {
 namespace {
 
+/// Photons per tile from which a frame is crowded. Once frames are, fewer are enough.
+constexpr std::size_t kCrowdedPhotons = 4;
+
 std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
 
 /// Calls visit(frame, index of the first, index behind the last) for every run of events of one frame.
@@ -48,12 +51,16 @@ void pack(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Part
 
 /// The runs of columns whose counts are these.
 template <class Count>
-void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, const Count* counts) {
+void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, Crowding crowding, const Count* counts) {
   const std::span<const std::uint32_t> pixels(events.pixel);
+  const std::size_t tiles = tile_count(partition);
   for (const EventColumns::Run& run : events.runs) {
     if (run.events == 0) continue;
-    if (to.packed.n > 0 && (run.frame < to.packed.base || run.frame - to.packed.base >= IntegerBatch::kFrames)) close_batch(to);
-    if (to.packed.n == 0) to.packed.begin(run.frame, tile_count(partition));
+    PackedEvents& open = to.packed;
+    const bool crowd = crowding == Crowding::may && tiles <= IntegerBatch::kCrowdedTilesMax && run.events >= tiles * (open.n > 0 && open.crowded ? 1 : kCrowdedPhotons);
+    const bool near = run.frame >= open.base && run.frame - open.base < IntegerBatch::kFrames && (!crowd || run.frame - open.lastFrame <= IntegerBatch::kStepMax);
+    if (open.n > 0 && (open.crowded != crowd || !near)) close_batch(to);
+    if (open.n == 0) open.begin(run.frame, tiles, crowd);
     to.packed.reserve(run.events);
     const auto [gained, valid] = to.packed.add(run.frame, run.events, pixels.subspan(run.first), counts + run.first, partition.rankOfPixel.data());
     to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{run.frame} + 1);
@@ -116,12 +123,12 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
   pack(to, events, partition, gains);
 }
 
-void add_columns(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor) {
+void add_columns(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, Crowding crowding) {
   if (events.pixelEnd > partition.pixels()) {
     throw Error(Code::invalid_argument, "pixel " + std::to_string(events.pixelEnd - 1) + " is outside the detector of " + std::to_string(partition.pixels()) + " pixels");
   }
-  if (events.signedCounts) add_runs(to, events, partition, pixelFactor, reinterpret_cast<const std::int16_t*>(events.count.data()));
-  else add_runs(to, events, partition, pixelFactor, events.count.data());
+  if (events.signedCounts) add_runs(to, events, partition, pixelFactor, crowding, reinterpret_cast<const std::int16_t*>(events.count.data()));
+  else add_runs(to, events, partition, pixelFactor, crowding, events.count.data());
 }
 
 void close_batch(PreparedEvents& of) {

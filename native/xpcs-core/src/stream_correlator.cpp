@@ -311,7 +311,7 @@ void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, std::spa
 
 void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const {
   if (events == nullptr) events = std::make_shared<PreparedEvents>();
-  add_columns(*events, columns, state_->partition, {});
+  add_columns(*events, columns, state_->partition, {}, Crowding::never);
 }
 
 void StreamCorrelator::close(PreparedEvents& events) const { close_batch(events); }
