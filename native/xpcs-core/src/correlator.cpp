@@ -43,7 +43,10 @@ using RealLane = Lane<RealBatch, double>;
 }  // namespace
 
 struct Correlator::State {
-  Partition partition;
+  explicit State(std::shared_ptr<const Partition> of) : shared(std::move(of)), partition(*shared) {}
+
+  std::shared_ptr<const Partition> shared;
+  const Partition& partition;
   CorrelatorOptions options;
   std::variant<IntegerLane, RealLane, DenseLane> lane;
   std::vector<double> frameSum;  // per frame, before division
@@ -174,13 +177,15 @@ struct Correlator::State {
   }
 };
 
-Correlator::Correlator(Partition partition, CorrelatorOptions options) : state_(std::make_unique<State>()) {
+Correlator::Correlator(Partition partition, CorrelatorOptions options) : Correlator(std::make_shared<const Partition>(std::move(partition)), std::move(options)) {}
+
+Correlator::Correlator(std::shared_ptr<const Partition> partition, CorrelatorOptions options) : state_(std::make_unique<State>(std::move(partition))) {
+  const std::size_t pixels = state_->partition.pixels();
   if (options.dpl == 0 || options.dpl > 512) throw Error(Code::invalid_argument, "delays per level must be 1 to 512");
   if (options.average == 0) throw Error(Code::invalid_argument, "average must be at least 1 frame");
-  if (!options.pixelFactor.empty() && options.pixelFactor.size() != partition.pixels()) {
-    throw Error(Code::invalid_argument, "the flatfield has " + std::to_string(options.pixelFactor.size()) + " pixels, the detector " + std::to_string(partition.pixels()));
+  if (!options.pixelFactor.empty() && options.pixelFactor.size() != pixels) {
+    throw Error(Code::invalid_argument, "the flatfield has " + std::to_string(options.pixelFactor.size()) + " pixels, the detector " + std::to_string(pixels));
   }
-  state_->partition = std::move(partition);
   state_->options = std::move(options);
   state_->scratch.resize(std::max(1U, state_->options.threads));
 }

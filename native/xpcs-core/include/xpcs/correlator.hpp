@@ -62,6 +62,8 @@ struct PreparedEvents;
 class Correlator {
  public:
   Correlator(Partition partition, CorrelatorOptions options);
+  /// @param partition shared, not copied
+  Correlator(std::shared_ptr<const Partition> partition, CorrelatorOptions options);
   ~Correlator();
   Correlator(Correlator&&) noexcept;
   Correlator& operator=(Correlator&&) noexcept;
