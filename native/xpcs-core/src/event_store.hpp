@@ -1,5 +1,5 @@
 // The photons of one series: batches in arrival order, each partitioned by tile of consecutive pixel ranks. A tile's
-// photons fit in cache when they are sorted by pixel later, so no frame is ever dense. 4 bytes per photon (16 for
+// photons fit in cache when they are sorted by pixel later, so no frame is ever dense. 4 bytes per photon (2 in crowded frames, 16 for
 // real values).
 #pragma once
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Multi-tau correlation of a series of frames: chunks of events in, result out, ask at any time.
-// Keeps every photon of the valid pixels (4 bytes each; 16 for non-integer values) and correlates when asked; work and
+// Keeps every photon of the valid pixels (4 bytes each, or 2; 16 for non-integer values) and correlates when asked; work and
 // memory are proportional to photons, never to pixels x frames. Knows nothing of files.
 #pragma once
 #include <cstdint>
