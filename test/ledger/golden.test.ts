@@ -84,7 +84,12 @@ it("events of version 4 still mean what they meant", async () => {
     ["r4", 3, "ready", 4, undefined, "k2"],
   ]);
   expect(state.keys.get("k1")).toEqual({ digest: "d1", jobs: ["r1", "r2", "r3"] });
-  expect(state.jobs.get("r3")?.spec).toEqual({ work: { app: "xpcs.noop", durationMs: 7 }, tags: {}, attemptsMax: 1, experiment: "2026-3/b" });
+  expect(state.jobs.get("r3")?.spec).toEqual({
+    work: { app: "xpcs.noop", durationMs: 7 },
+    tags: {},
+    attemptsMax: 1,
+    experiment: "2026-3/b",
+  });
   expect([...state.ready]).toEqual(["r1", "r3", "r4"]);
 });
 
