@@ -104,7 +104,11 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
   renew: z.object({
     ...process,
     held: z
-      .array(z.object({ job: id, epoch: positive, state: z.enum(["staged-in", "running", "staged-out"]), progress }))
+      .array(
+        z
+          .object({ job: id, epoch: positive, state: z.enum(["staged-in", "running", "staged-out"]), progress, reason: reason.optional() })
+          .transform((held) => withoutUndefined(held)),
+      )
       .max(LIMITS.heldLeasesMax),
   }),
   complete: z.object({
