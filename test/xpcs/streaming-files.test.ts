@@ -10,6 +10,7 @@ import { writeQmap } from "../../src/demo/sample-files.js";
 import { correlateFile } from "../../src/xpcs/native.js";
 import { startXpcs } from "../cli/xpcs-process.js";
 import { contents } from "./file-contents.js";
+import { writeJob } from "./job-file.js";
 import { bothKinds } from "./nexus-sample.js";
 
 const ROOT = mkdtempSync(join(tmpdir(), "xpcs-streaming-"));
@@ -27,12 +28,13 @@ async function correlate(
   kind: "dense" | "sparse",
   name: string,
   options: CorrOptions,
+  job?: string,
 ): Promise<{ path: string; notes: string[]; bytes: number }> {
   const path = join(ROOT, `${kind}-${name}.hdf`);
   const notes: string[] = [];
   const summary = await correlateFile(
     {
-      files: { input: inputs[kind], qmap },
+      files: { input: inputs[kind], qmap, ...(job === undefined ? {} : { job }) },
       options: { frameTimeS: 1e-3, ...options },
       out: path,
       overwrite: true,
@@ -43,6 +45,24 @@ async function correlate(
   return { path, notes, bytes: summary.streamMemoryBytes };
 }
 
+/** Some pixels dead. */
+const flatfield = Float64Array.from(sample.dqmap, (_, p) => (p % 31 === 0 ? 0 : 0.8 + ((p * 7) % 13) / 30));
+
+async function stageJob(name: string, flat: Float64Array | undefined, numbers: Record<string, number>): Promise<string> {
+  const job = join(ROOT, `${name}.job.hdf`);
+  const { height, width } = sample.detector;
+  const maps = { height, width, dqmap: Int32Array.from(sample.dqmap), sqmap: Int32Array.from(sample.sqmap) };
+  const range = { data_begin_todo: 1, data_end_todo: 200, delays_per_level: 4, static_mean_window_size: 7 };
+  await writeJob(job, {
+    ...maps,
+    input: inputs.sparse,
+    numbers: { ...range, ...numbers },
+    words: {},
+    ...(flat ? { flatfield: flat } : {}),
+  });
+  return job;
+}
+
 describe("--streaming", () => {
   const cases: ["dense" | "sparse", CorrOptions][] = [
     ["dense", { end: 200, threads: 1 }],
@@ -51,6 +71,9 @@ describe("--streaming", () => {
     ["sparse", { begin: 3, end: 199, threads: 2, g2out: true }],
     ["sparse", { end: 200, stride: 2, average: 3, averaging: "robust" }],
     ["dense", { begin: 2, end: 180, average: 2, dpl: 3 }],
+    ["sparse", { end: 200, badFrames: "3,41-60,199", g2out: true }],
+    ["dense", { end: 200, badFrames: "1-9,100", averaging: "weighted" }],
+    ["sparse", { begin: 5, end: 200, stride: 3, average: 2, badFrames: "7,30-45,190" }],
   ];
   it.each(cases)("writes the same %s result, %j", async (kind, options) => {
     const stream = await correlate(kind, "stream", { ...options, streaming: true });
@@ -58,6 +81,22 @@ describe("--streaming", () => {
     expect(await contents(stream.path, RUN)).toEqual(await contents(batch.path, RUN));
     expect(stream.notes[0]).toMatch(/^streaming \d+ frames on \d+ pixels: takes at most \d+ MB/);
     expect([stream.bytes > 0, batch.bytes]).toEqual([true, 0]);
+  });
+
+  it("writes the same result with the flatfield of a job file", async () => {
+    const job = await stageJob("flat", flatfield, {});
+    for (const kind of ["dense", "sparse"] as const) {
+      for (const options of [{}, { badFrames: "20-30", averaging: "robust", g2out: true }] as const) {
+        const [stream, batch, plain] = [
+          await correlate(kind, "flat-stream", { ...options, layout: "nexus", streaming: true }, job),
+          await correlate(kind, "flat", { ...options, layout: "nexus" }, job),
+          await correlate(kind, "unflat", { ...options, layout: "nexus", end: 200 }),
+        ];
+        expect(await contents(stream.path, RUN)).toEqual(await contents(batch.path, RUN));
+        const g2 = "/xpcs/multitau/normalized_g2";
+        expect((await contents(stream.path, RUN))[g2]).not.toBe((await contents(plain.path, RUN))[g2]);
+      }
+    }
   });
 
   it("without knowing the length: the same but for the means over time, which are one row", async () => {
@@ -74,7 +113,6 @@ describe("--streaming", () => {
     [{ layout: "exchange" }, "--layout nexus"],
     [{ type: "both" }, "two-time"],
     [{ partials: 2 }, "partial g2"],
-    [{ badFrames: "3" }, "bad frames"],
     [{ normalize: "framesum" }, "frame sum"],
     [{ leverage: true }, "leverage"],
   ];

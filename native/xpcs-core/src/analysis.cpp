@@ -158,7 +158,7 @@ class MapRun {
       if (ahead > 0) (void)partial_window_frames(ahead, settings.partials);  // before the work
     }
     if (settings.streaming) {
-      const StreamOptions plan = plan_stream(request, settings, partition_, frames_ahead(settings, reader), bytesTaken, control, summary_.streamBytes);
+      const StreamOptions plan = plan_stream(request, settings, partition_, options_, frames_ahead(settings, reader), bytesTaken, control, summary_.streamBytes);
       sinks_.stream.emplace(partition_, plan);
       sinks_.list.push_back(std::make_unique<StreamSink>(*sinks_.stream));
       staticWindow_ = plan.staticWindow;

@@ -105,9 +105,10 @@ void static_means(const Partition& part, const CorrelatorOptions& options, const
   for (std::size_t i = 0; i < windows.size(); ++i) out.partitionMeanPartial[i] = mean(windows[i], i % S, options.staticWindow);
 }
 
-/// The sums of all tiles to the curves, the moments and the static means.
+}  // namespace
+
 template <class Sum>
-void add_up(const TileTask& task, const BinSums<Sum>& sums, CorrelationResult& out) {
+void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, CorrelationResult& out) {
   out.moments = moments_of(task.part, sums, out.delays);
   set_lag_covariance(out.moments, task.groups, sums.groups);
   MomentCurves curves = curves_of(out.moments, Pooling::per_repeat);
@@ -116,6 +117,11 @@ void add_up(const TileTask& task, const BinSums<Sum>& sums, CorrelationResult& o
   out.g2SpreadErr = spread_errors(task.part, sums, out.delays.size());
   static_means(task.part, task.options, sums.total, sums.windows, out);
 }
+
+template void assemble_sums(const TileTask&, const BinSums<Int128>&, CorrelationResult&);
+template void assemble_sums(const TileTask&, const BinSums<double>&, CorrelationResult&);
+
+namespace {
 
 /// What one worker reuses from tile to tile.
 struct Worker {
@@ -195,7 +201,7 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
     control.report(Stage::correlating, static_cast<double>(n) / static_cast<double>(tileCount));
     return runs;
   });
-  add_up(task, collector.sums(), out);
+  assemble_sums(task, collector.sums(), out);
 }
 
 }  // namespace
@@ -230,7 +236,5 @@ void assemble(const Partition& part, const CorrelatorOptions& options, const std
               const Control& control, CorrelationResult& out) {
   choose_sums(part, options, batches, how, control, out);
 }
-
-void assemble_sums(const TileTask& task, const BinSums<Int128>& sums, CorrelationResult& out) { add_up(task, sums, out); }
 
 }  // namespace xpcs

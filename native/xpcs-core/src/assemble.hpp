@@ -16,7 +16,8 @@ void assemble(const Partition& part, const CorrelatorOptions& options, const std
 void assemble(const Partition& part, const CorrelatorOptions& options, const std::vector<DenseBatch>& batches, const ResultOptions& how,
               const Control& control, CorrelationResult& out);
 
-/// The end of it alone: from the integer sums of all tiles, correlated elsewhere, at the delays of `out`.
-void assemble_sums(const TileTask& task, const BinSums<Int128>& sums, CorrelationResult& out);
+/// The end of it alone: from the sums of all tiles, correlated elsewhere, at the delays of `out`. Sum: Int128, or double.
+template <class Sum>
+void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, CorrelationResult& out);
 
 }  // namespace xpcs

@@ -32,7 +32,8 @@ class CountTile {
   /// where series begin. task.scheme is that of the settled blocks. Returns the sums of the windows that the part closes, [runs, windows].
   std::vector<std::vector<double>> fold(const TileTask& task, std::size_t tile, const StreamPart& part, std::uint32_t fine, NarrowState& state);
   /// What `correlate` gives for all photons of the stream, without those of the state's windows.
-  std::vector<RunSums<Int128>> answer(const TileTask& task, std::size_t tile, const StreamPart& part, const NarrowState& state, std::vector<double>& pixelMean);
+  template <class Sum>
+  std::vector<RunSums<Sum>> answer(const TileTask& task, std::size_t tile, const StreamPart& part, const NarrowState& state, std::vector<double>& pixelMean);
 
  private:
   /// The photons of a pixel before its latest that had a successor within reach. A photon is its frame << 32 | count, with

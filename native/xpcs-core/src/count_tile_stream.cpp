@@ -140,7 +140,8 @@ std::vector<std::vector<double>> CountTile::fold(const TileTask& task, std::size
   return take_part(task, firstHead, products_, snapshots_, total_, ranges_, state);
 }
 
-std::vector<RunSums<Int128>> CountTile::answer(const TileTask& task, std::size_t tile, const StreamPart& part, const NarrowState& state, std::vector<double>& pixelMean) {
+template <class Sum>
+std::vector<RunSums<Sum>> CountTile::answer(const TileTask& task, std::size_t tile, const StreamPart& part, const NarrowState& state, std::vector<double>& pixelMean) {
   begin_part(task, tile, part, state, task.scheme.levels);
   walk_part(part);
   end_series();
@@ -150,10 +151,13 @@ std::vector<RunSums<Int128>> CountTile::answer(const TileTask& task, std::size_t
   double counts = 0;
   for (const std::uint32_t total : total_) counts += total;
   // Sums over the pixels of a row are of 64 bits.
-  if (counts <= kNarrowMax) return finish<Int128>(pixelMean);
-  std::vector<RunSums<Int128>> runs = finish_columns(task, first_, pixels_, products_.data(), snapshots_.data(), total_.data(), pixelMean);
+  if (counts <= kNarrowMax) return finish<Sum>(pixelMean);
+  std::vector<RunSums<Sum>> runs = finish_columns<Sum>(task, first_, pixels_, products_.data(), snapshots_.data(), total_.data(), pixelMean);
   for (std::size_t i = 0; i < runs.size(); ++i) runs[i].windows = std::move(ranges_[i].windows);
   return runs;
 }
+
+template std::vector<RunSums<Int128>> CountTile::answer(const TileTask&, std::size_t, const StreamPart&, const NarrowState&, std::vector<double>&);
+template std::vector<RunSums<double>> CountTile::answer(const TileTask&, std::size_t, const StreamPart&, const NarrowState&, std::vector<double>&);
 
 }  // namespace xpcs

@@ -69,6 +69,7 @@ class Intake {
     if (!bad_.empty() && bad_.first() <= darkFrames_) {
       throw Error(Code::invalid_argument, "bad frame " + std::to_string(bad_.first()) + " is one of the " + std::to_string(darkFrames_) + " dark frames; leave it out of the list");
     }
+    badOfSeries_ = bad_.of_series(plan_);
     if (settings_.end) fileFrames_ = *settings_.end - settings_.begin + 1;
   }
 
@@ -243,15 +244,10 @@ class Intake {
   }
 
   /// True where one of the file frames that make the frame is bad.
-  [[nodiscard]] bool is_bad(std::uint64_t seriesFrame) const {
-    for (std::uint64_t k = 0; k < plan_.average && !bad_.empty(); ++k) {
-      if (bad_.contains(plan_.first + seriesFrame * plan_.block() + k * plan_.stride + 1)) return true;
-    }
-    return false;
-  }
+  [[nodiscard]] bool is_bad(std::uint64_t seriesFrame) const { return contains_frame(badOfSeries_, seriesFrame); }
 
   /// Mean of the monitor over that of each frame; bad frames do not matter.
-  [[nodiscard]] std::vector<double> monitor_weights(std::uint64_t frames, const std::vector<std::uint8_t>& bad) const {
+  [[nodiscard]] std::vector<double> monitor_weights(std::uint64_t frames) const {
     const std::vector<double>& monitor = settings_.monitor;
     if (monitor.empty()) return {};
     const std::uint64_t needed = plan_.first + frames * plan_.block();
@@ -262,7 +258,7 @@ class Intake {
     std::vector<double> weights(frames, 1.0);
     double mean = 0;
     for (std::uint64_t i = 0; i < frames; ++i) {
-      if (!bad.empty() && bad[i] != 0) continue;
+      if (is_bad(i)) continue;
       weights[i] = 0;
       for (std::uint64_t k = 0; k < plan_.average; ++k) {
         const std::uint64_t frame = plan_.first + i * plan_.block() + k * plan_.stride;
@@ -275,7 +271,7 @@ class Intake {
       mean += weights[i] / static_cast<double>(frames);
     }
     for (std::uint64_t i = 0; i < frames; ++i) {
-      if (bad.empty() || bad[i] == 0) weights[i] = mean / weights[i];
+      if (!is_bad(i)) weights[i] = mean / weights[i];
     }
     return weights;
   }
@@ -367,10 +363,8 @@ class Intake {
       if (map.staticWindow == 0) map.staticWindow = static_cast<std::uint32_t>((frames + 9) / 10);
     }
     Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}, {}, {}, 0};
-    if (!bad_.empty()) {
-      for (std::uint64_t i = 0; i < frames; ++i) measured.bad.push_back(is_bad(i) ? 1 : 0);
-    }
-    measured.frameWeights = monitor_weights(frames, measured.bad);
+    measured.bad = frames_within(badOfSeries_, 0, frames);
+    measured.frameWeights = monitor_weights(frames);
     if (settings_.streaming) return measured;
     if (measured.clockS.empty()) number_frames(range, measured);
     // XPCS-Eigen leaves the remainder after the last whole block undefined; NaN says so.
@@ -403,6 +397,7 @@ class Intake {
   bool darksFinished_ = false;
   std::optional<std::uint64_t> fileFrames_;
   FrameList bad_;
+  FrameRanges badOfSeries_;
   std::vector<Marked> marked_;  // [maps]
   std::vector<double> clockS_, tick_;
   std::vector<std::uint32_t> frame_, pixel_;

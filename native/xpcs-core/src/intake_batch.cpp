@@ -112,6 +112,7 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
   const bool gains = pixelFactor.empty();
   if (!gains) list_gains(events, partition, pixelFactor, to.chunk.gains);
   const auto [low, high] = event_packing().range(events.frame.data(), events.frame.size());
+  if (to.chunk.frames == 0) to.chunk.first = events.frame.front();
   to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{high} + 1);
   if (to.packed.n > 0 && (low < to.packed.base || high - to.packed.base >= IntegerBatch::kFrames)) close_batch(to);
   if (high - low >= IntegerBatch::kFrames) {

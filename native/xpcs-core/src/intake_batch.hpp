@@ -24,6 +24,7 @@ struct PreparedChunk {
   std::vector<Batch> batches;  ///< in order; integer batches cover 65536 frames each
   std::uint64_t events = 0;    ///< on valid pixels
   std::uint64_t frames = 0;    ///< up to the last event's
+  std::uint32_t first = 0;     ///< frame of the first event
   /// What frames gained, in the order of arrival: an entry for each event, or for a run of integers of one frame.
   std::vector<std::pair<std::uint32_t, double>> gains;
 };

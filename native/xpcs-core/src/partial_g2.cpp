@@ -85,8 +85,8 @@ class Windows final : public FrameSink {
     // Progress is that of the reading.
     CorrelationResult result = done->result({settings_.threads, false}, {{}, {}, control_.canceled});
     average_static_bins(settings_.averaging, result);
-    const std::vector<std::uint8_t> bad = part(measured_.bad);
-    if (std::find(bad.begin(), bad.end(), 0) == bad.end() && !bad.empty()) return;
+    const FrameRanges bad = frames_within(measured_.bad, window * curves_.windowFrames, (window + 1) * curves_.windowFrames);
+    if (frames_of(bad) == curves_.windowFrames) return;
     if (!bad.empty()) correct_for_bad_frames(bad, 0, result);
     const std::vector<double> errors = standard_errors(settings_, partition_, result);
     const auto row = static_cast<std::ptrdiff_t>(window * delays_ * columns_);

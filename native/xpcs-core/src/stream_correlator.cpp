@@ -51,9 +51,10 @@ std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& opti
   const std::uint64_t perPixel = D * (8 + 4) + 4 + levels * KeptLevel::bytes_max(KeptLevel::Form::ints, scheme.lag_max());
   const std::uint64_t state = tiles * (kTilePixels * perPixel + levels * sizeof(KeptLevel) + 1024);
   // Batches, the photons that the tiles hold until they are many, and those of them that are kept one by one afterwards.
-  const std::uint64_t photons = 2 * (photon_bytes(partition, options) + kPieceMost * 4) + kPiece * kEventBytes + tiles * kTilePixels * StreamTile::kManyFirst * 2 * 5;
+  const std::uint64_t gains = options.pixelFactor.empty() ? 0 : std::max(1U, options.threads) * kPieceMost * kEventBytes;
+  const std::uint64_t photons = gains + 2 * (photon_bytes(partition, options) + kPieceMost * 4) + kPiece * kEventBytes + tiles * kTilePixels * StreamTile::kManyFirst * 2 * 5;
   const std::uint64_t trace = 2 * 8 * std::min(options.intensityRows, options.framesMax);
-  const std::uint64_t maps = 32ull * partition.pixels() + 16 * n;                    // partition and mean image
+  const std::uint64_t maps = 32ull * partition.pixels() + 16 * n + 8 * options.pixelFactor.size();  // partition, mean image and flatfield
   const GroupPlan plan(partition);
   const unsigned threads = std::max(1U, options.threads);
   const std::uint64_t held = TileCollector<Int128>::ahead(threads) + threads;  // tiles whose runs wait for an earlier one, or are made
@@ -76,7 +77,6 @@ struct StreamCorrelator::State {
   std::vector<std::uint32_t> waitingFrame, waitingPixel;  // photons that do not make a batch yet
   std::vector<std::int64_t> waitingCount;
   IntensityTrace trace;
-  std::vector<std::int64_t> windows;  // [W, S] those that the tiles have folded
   std::uint64_t frames = 0;           // of the stream
   bool began = false;
   std::uint32_t newest = 0;  // frame of the last event
@@ -84,16 +84,17 @@ struct StreamCorrelator::State {
   bool broken = false;
 
   State(Partition part, StreamOptions how)
-      : partition(std::move(part)), options(how), scheme(how.dpl, how.framesMax), groups(partition), trace(how.intensityRows) {
-    correlation.dpl = how.dpl;
-    correlation.average = how.average;
-    correlation.staticWindow = how.staticWindow;
+      : partition(std::move(part)), options(std::move(how)), scheme(options.dpl, options.framesMax), groups(partition), trace(options.intensityRows) {
+    correlation.dpl = options.dpl;
+    correlation.average = options.average;
+    correlation.staticWindow = options.staticWindow;
+    correlation.pixelFactor = std::move(options.pixelFactor);
     const std::size_t n = partition.pixelOfRank.size();
     for (std::size_t first = 0; first < n; first += kTilePixels) tiles.emplace_back(static_cast<std::uint32_t>(std::min<std::size_t>(kTilePixels, n - first)));
   }
 
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    std::uint64_t sum = trace.bytes() + windows.capacity() * sizeof windows[0] + batchBytes + waitingFrame.capacity() * kEventBytes;
+    std::uint64_t sum = trace.bytes() + batchBytes + waitingFrame.capacity() * kEventBytes;
     for (const StreamTile& tile : tiles) sum += tile.bytes();
     return sum;
   }
@@ -136,7 +137,7 @@ struct StreamCorrelator::State {
         n = wait(frame, pixel, count);
       } else {
         settle();
-        take(prepare_events(EventSpans<std::int64_t>{frame.first(n), pixel.first(n), count.first(n)}, partition, {}));
+        take(prepare_events(EventSpans<std::int64_t>{frame.first(n), pixel.first(n), count.first(n)}, partition, correlation.pixelFactor));
       }
       reach(frame[n - 1]);
       frame = frame.subspan(n);
@@ -165,7 +166,7 @@ struct StreamCorrelator::State {
   /// Everything that was pushed is in batches.
   void settle() {
     if (waitingFrame.empty()) return;
-    take(prepare_events(EventSpans<std::int64_t>{waitingFrame, waitingPixel, waitingCount}, partition, {}));
+    take(prepare_events(EventSpans<std::int64_t>{waitingFrame, waitingPixel, waitingCount}, partition, correlation.pixelFactor));
     waitingFrame.clear();
     waitingPixel.clear();
     waitingCount.clear();
@@ -174,7 +175,7 @@ struct StreamCorrelator::State {
   /// Photons of frames that follow those in batches.
   void take(PreparedChunk<IntegerBatch> chunk) {
     events += chunk.events;
-    for (const auto& [frame, gained] : chunk.gains) trace.add(frame, static_cast<std::int64_t>(gained));
+    for (const auto& [frame, gained] : chunk.gains) trace.add(frame, gained);
     for (IntegerBatch& batch : chunk.batches) {
       batchBytes += batch.bytes();
       batches.push_back(std::move(batch));
@@ -216,7 +217,7 @@ struct StreamCorrelator::State {
       pixel.push_back(static_cast<std::uint32_t>(i % pixels));
       count.push_back(rows[i]);
     }
-    return prepare_events(EventSpans<std::int64_t>{frame, pixel, count}, partition, {});
+    return prepare_events(EventSpans<std::int64_t>{frame, pixel, count}, partition, correlation.pixelFactor);
   }
 
   /// The newest frame is this one.
@@ -225,12 +226,6 @@ struct StreamCorrelator::State {
     began = true;
     frames = std::max<std::uint64_t>(frames, std::uint64_t{frame} + 1);
     trace.reach(frames);
-  }
-
-  [[nodiscard]] std::int64_t* window_row(std::uint64_t row) {
-    const std::size_t S = partition.staticBins;
-    if ((row + 1) * S > windows.size()) windows.resize(static_cast<std::size_t>(row + 1) * S, 0);
-    return windows.data() + row * S;
   }
 
   /// The photons of the batches go to the tiles: those of the newest frame, which may get others, stay photons.
@@ -246,18 +241,10 @@ struct StreamCorrelator::State {
     parallel_for(tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) { tiles[i].fold(task, scheme, i, batches, workers[worker]); });
     batches.clear();
     batchBytes = 0;
-    for (std::size_t i = 0; i < tiles.size(); ++i) take_windows(i);
     if (bytes() > options.bytesMax) {
       throw Error(Code::out_of_memory, "the stream has come to take " + megabytes(bytes()) + ", the limit is " + megabytes(options.bytesMax) +
                                            ": pixels with more than 2147483647 photons take more than their share");
     }
-  }
-
-  void take_windows(std::size_t tile) {
-    std::vector<std::uint32_t> binOfRun;
-    const auto end = static_cast<std::uint32_t>(tile * kTilePixels + tiles[tile].pixels());
-    for (auto rank = static_cast<std::uint32_t>(tile * kTilePixels); rank < end; rank = run_end(partition, rank, end)) binOfRun.push_back(partition.staticOfRank[rank]);
-    tiles[tile].take_windows([&](std::size_t run, std::uint64_t window, double sum) { window_row(window)[binOfRun[run]] += static_cast<std::int64_t>(sum); });
   }
 
   void set_frames(std::uint64_t number) {
@@ -273,12 +260,22 @@ struct StreamCorrelator::State {
     trace.reach(frames);
   }
 
+  template <class Sum>
+  void answer(const TileTask& task, unsigned threads, const Control& control, CorrelationResult& out) const {
+    std::vector<StreamWorker> workers(std::max(1U, threads));
+    TileCollector<Sum> collector(task, static_cast<unsigned>(workers.size()));
+    collect_tiles(collector, tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) {
+      control.check();
+      return tiles[i].answer<Sum>(task, scheme, i, batches, workers[worker], out.pixelMean);
+    });
+    assemble_sums(task, collector.sums(), out);
+  }
+
   void drop_newest() {
     settle();
     fold();
-    std::int64_t dropped = 0;
-    for (StreamTile& tile : tiles) tile.drop_frame(newest, [&](std::int64_t count) { dropped += count; });
-    trace.add(newest, -dropped);
+    for (StreamTile& tile : tiles) tile.drop_frame(newest);
+    trace.drop(newest);
   }
 };
 
@@ -292,7 +289,10 @@ StreamCorrelator::StreamCorrelator(Partition partition, StreamOptions options) {
     throw Error(Code::out_of_memory, "a stream of up to " + std::to_string(frame_end(options.framesMax)) + " frames on " + std::to_string(partition.pixelOfRank.size()) + " pixels may take " +
                                          megabytes(bytes) + ", the limit is " + megabytes(options.bytesMax) + "; declare fewer frames, fewer delays per level, or mask pixels");
   }
-  state_ = std::make_unique<State>(std::move(partition), options);
+  if (!options.pixelFactor.empty() && options.pixelFactor.size() != partition.pixels()) {
+    throw Error(Code::invalid_argument, "the flatfield has " + std::to_string(options.pixelFactor.size()) + " pixels, the detector " + std::to_string(partition.pixels()));
+  }
+  state_ = std::make_unique<State>(std::move(partition), std::move(options));
 }
 
 StreamCorrelator::~StreamCorrelator() = default;
@@ -306,12 +306,12 @@ void StreamCorrelator::push(std::span<const std::uint32_t> frame, std::span<cons
 void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
   if (events == nullptr) events = std::make_shared<PreparedEvents>();
   State::check_order(frame, events->chunk.frames > 0 ? static_cast<std::uint32_t>(events->chunk.frames - 1) : 0);
-  add_events(*events, {frame, pixel, count}, state_->partition, {});
+  add_events(*events, {frame, pixel, count}, state_->partition, state_->correlation.pixelFactor);
 }
 
 void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const {
   if (events == nullptr) events = std::make_shared<PreparedEvents>();
-  add_columns(*events, columns, state_->partition, {}, Crowding::never);
+  add_columns(*events, columns, state_->partition, state_->correlation.pixelFactor, Crowding::never);
 }
 
 void StreamCorrelator::close(PreparedEvents& events) const { close_batch(events); }
@@ -320,7 +320,7 @@ void StreamCorrelator::take(PreparedEvents& prepared) {
   State& state = *state_;
   if (prepared.chunk.frames == 0) return;
   const std::uint64_t last = prepared.chunk.frames - 1;
-  state.check_frames(prepared.chunk.gains.front().first, last);
+  state.check_frames(prepared.chunk.first, last);
   state.broken = true;
   state.settle();
   state.take(take_chunk(prepared));
@@ -352,18 +352,8 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   const EdgeTable none{Scheme(0, state.options.dpl)};
   const StopTable stops(scheme);
   const TileTask task{part, state.correlation, scheme, none, stops, state.groups, nullptr, out.frames, how.perPixel ? &out : nullptr};
-  std::vector<StreamWorker> workers(std::max(1U, how.threads));
-  TileCollector<Int128> collector(task, static_cast<unsigned>(workers.size()));
-  collect_tiles(collector, state.tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) {
-    control.check();
-    std::vector<RunSums<Int128>> runs = state.tiles[i].answer(task, state.scheme, i, state.batches, workers[worker], out.pixelMean);
-    const std::size_t folded = task.windows() > 0 ? state.tiles[i].frames() / task.options.staticWindow : 0;  // windows before those of the answer
-    for (RunSums<Int128>& run : runs) run.windows.insert(run.windows.begin(), folded, 0.0);
-    return runs;
-  });
-  BinSums<Int128> sums = collector.take();
-  for (std::size_t i = 0; i < std::min(sums.windows.size(), state.windows.size()); ++i) sums.windows[i] += static_cast<double>(state.windows[i]);
-  assemble_sums(task, sums, out);
+  if (state.correlation.pixelFactor.empty()) state.answer<Int128>(task, how.threads, control, out);
+  else state.answer<double>(task, how.threads, control, out);
   return out;
 }
 

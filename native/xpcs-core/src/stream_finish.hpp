@@ -5,8 +5,8 @@
 namespace xpcs {
 
 /// @param products [D, kTilePixels]; snapshots [stops, kTilePixels] totals; total [kTilePixels]
-template <class Product, class Total>
-std::vector<RunSums<Int128>> finish_columns(const TileTask& task, std::uint32_t first, std::uint32_t pixels, const Product* products, const Total* snapshots, const Total* total,
+template <class Sum, class Product, class Total>
+std::vector<RunSums<Sum>> finish_columns(const TileTask& task, std::uint32_t first, std::uint32_t pixels, const Product* products, const Total* snapshots, const Total* total,
                                             std::vector<double>& pixelMean) {
   const std::size_t D = task.scheme.delays.size();
   CurveScratch<std::int64_t> curve;
@@ -14,15 +14,16 @@ std::vector<RunSums<Int128>> finish_columns(const TileTask& task, std::uint32_t 
   curve.future.resize(D + 1);
   curve.wide.resize(D);
   curve.g.resize(D);
-  std::vector<RunSums<Int128>> runs;
+  std::vector<RunSums<Sum>> runs;
   for (std::uint32_t rank = first; rank < first + pixels;) {
-    RunSums<Int128>& run = runs.emplace_back(new_run<Int128>(task, rank));
+    RunSums<Sum>& run = runs.emplace_back(new_run<Sum>(task, rank));
     const std::uint32_t from = rank;
     curve.lanes.begin(task, run);
     for (const std::uint32_t end = run_end(task.part, rank, first + pixels); rank < end; ++rank) {
       const std::uint32_t local = rank - first;
       const std::uint32_t pixel = task.part.pixelOfRank[rank];
-      const auto counts = static_cast<double>(total[local]);
+      const double factor = task.factor(pixel);
+      const double counts = static_cast<double>(total[local]) * factor;
       run.total += counts;
       pixelMean[pixel] = task.per_frame(counts);
       if (task.part.correlated[rank] == 0) continue;
@@ -33,7 +34,7 @@ std::vector<RunSums<Int128>> finish_columns(const TileTask& task, std::uint32_t 
         curve.wide[d] = products[d * kTilePixels + local];
         curve.g[d] = static_cast<double>(curve.wide[d]);
       }
-      finish_pixel<Int128>(task, rank - from, pixel, 1.0, false, curve, run);
+      finish_pixel<Sum>(task, rank - from, pixel, factor, false, curve, run);
     }
     curve.lanes.end(task, run);
   }

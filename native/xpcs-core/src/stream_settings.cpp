@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "bad_frames.hpp"
+#include "intake.hpp"
 #include "two_time_settings.hpp"
 #include "xpcs/delays.hpp"
 
@@ -13,6 +15,12 @@ constexpr std::uint64_t kIntensityRows = std::uint64_t{1} << 20;
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
 
+/// The result lists the bad frames one by one.
+std::uint64_t bad_frame_bytes(const Settings& settings, std::uint64_t framesMax) {
+  constexpr std::uint64_t kEach = 32;
+  return kEach * frames_of(frames_within(FrameList::parse(settings.badFrames).of_series({settings.begin - 1, settings.stride, settings.average}), 0, framesMax));
+}
+
 }  // namespace
 
 void resolve_streaming(const Request& request, Settings& settings) {
@@ -21,19 +29,18 @@ void resolve_streaming(const Request& request, Settings& settings) {
   if (settings.type != AnalysisType::multitau) refuse("a two-time analysis");
   if (request.leverage) refuse("--leverage");
   if (settings.partials > 0) refuse("partial g2 (--partials), which reads the frames twice");
-  if (!settings.badFrames.empty()) refuse("bad frames");
-  if (!settings.flatfield.empty()) refuse("a flatfield: it sums whole counts");
   if (settings.normalizeByFrameSum) refuse("normalisation by the frame sum, which is known at the end only (--normalize none)");
   if (!settings.monitor.empty()) refuse("a monitor: it sums whole counts");
   settings.streamBytesMax = request.memoryGb ? static_cast<std::uint64_t>(*request.memoryGb * 1e9) : memory_available() / 5 * 4;
 }
 
-StreamOptions plan_stream(const Request& request, Settings& settings, const Partition& partition, std::uint64_t frames, std::uint64_t bytesTaken, const Control& control,
-                          std::uint64_t& bytes) {
+StreamOptions plan_stream(const Request& request, Settings& settings, const Partition& partition, const CorrelatorOptions& how, std::uint64_t frames,
+                          std::uint64_t bytesTaken, const Control& control, std::uint64_t& bytes) {
   StreamOptions options;
-  options.dpl = settings.dpl;
-  options.average = settings.average;
-  options.threads = settings.threads;
+  options.dpl = how.dpl;
+  options.average = how.average;
+  options.threads = how.threads;
+  options.pixelFactor = how.pixelFactor;
   options.intensityRows = kIntensityRows;
   if (frames > 0) {
     // One more: the last frame of the file may begin a block that --average does not fill.
@@ -42,7 +49,7 @@ StreamOptions plan_stream(const Request& request, Settings& settings, const Part
   } else {
     settings.staticWindow = 0;
   }
-  bytes = stream_bytes(partition, options);
+  bytes = stream_bytes(partition, options) + bad_frame_bytes(settings, options.framesMax);
   if (request.g2out) bytes += 24 * partition.pixels() * multitau_delays(options.framesMax, options.dpl).size();
   const std::uint64_t left = settings.streamBytesMax - std::min(settings.streamBytesMax, bytesTaken);
   const std::string length = frames > 0 ? std::to_string(frames) : "any number of";

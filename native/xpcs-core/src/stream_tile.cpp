@@ -72,24 +72,31 @@ void StreamTile::fold(const TileTask& task, const StreamScheme& stream, std::siz
   const std::vector<TileWords> context = context_.parts();
   const std::vector<TileWords> fresh = fresh_.parts();
   const StreamPart part{stream, context, fresh, batches};
-  firstWindow_ = task.options.staticWindow > 0 ? frames() / task.options.staticWindow : 0;
   const std::uint32_t fine = fine_level(stream, task.frames, static_cast<double>(photons) / pixels_);
   if (!wide_ && !narrow(part, tile)) {
     wide_ = std::make_unique<WideState>(state_);
     state_ = {};
   }
-  windows_ = wide_ ? worker.wide.fold(task, tile, part, fine, *wide_) : worker.counts.fold(task, tile, part, fine, state_);
+  const std::vector<std::vector<double>> closed = wide_ ? worker.wide.fold(task, tile, part, fine, *wide_) : worker.counts.fold(task, tile, part, fine, state_);
+  windows_.resize(closed.size());
+  for (std::size_t run = 0; run < closed.size(); ++run) windows_[run].insert(windows_[run].end(), closed[run].begin(), closed[run].end());
   keep_photons(part, tile, stream.photons_from(task.frames, wide_ ? wide_->fine : state_.fine), task.frames);
 }
 
-std::vector<RunSums<Int128>> StreamTile::answer(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker,
+template <class Sum>
+std::vector<RunSums<Sum>> StreamTile::answer(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker,
                                                 std::vector<double>& pixelMean) const {
   const std::vector<TileWords> context = context_.parts();
   const std::vector<TileWords> fresh = fresh_.parts();
   const StreamPart part{stream, context, fresh, batches};
-  if (wide_) return worker.wide.answer(task, tile, part, *wide_, pixelMean);
-  if (narrow(part, tile)) return worker.counts.answer(task, tile, part, state_, pixelMean);
-  return worker.wide.answer(task, tile, part, WideState(state_), pixelMean);
+  std::vector<RunSums<Sum>> runs = wide_                ? worker.wide.answer<Sum>(task, tile, part, *wide_, pixelMean)
+                                   : narrow(part, tile) ? worker.counts.answer<Sum>(task, tile, part, state_, pixelMean)
+                                                        : worker.wide.answer<Sum>(task, tile, part, WideState(state_), pixelMean);
+  for (std::size_t run = 0; run < windows_.size(); ++run) runs[run].windows.insert(runs[run].windows.begin(), windows_[run].begin(), windows_[run].end());
+  return runs;
 }
+
+template std::vector<RunSums<Int128>> StreamTile::answer(const TileTask&, const StreamScheme&, std::size_t, std::span<const IntegerBatch>, StreamWorker&, std::vector<double>&) const;
+template std::vector<RunSums<double>> StreamTile::answer(const TileTask&, const StreamScheme&, std::size_t, std::span<const IntegerBatch>, StreamWorker&, std::vector<double>&) const;
 
 }  // namespace xpcs

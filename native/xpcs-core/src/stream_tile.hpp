@@ -29,31 +29,26 @@ class StreamTile {
   /// Takes what the batches hold of the tile; they are not needed any more. Photons from task.frames on, of the newest frame, are kept.
   /// task.scheme is StreamScheme::settled_scheme of task.frames, its stops are the delays before.
   void fold(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker);
-  /// The runs of the tile after task.frames frames, their windows those behind the ones that are taken out. Changes nothing.
-  std::vector<RunSums<Int128>> answer(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker,
+  /// The runs of the tile after task.frames frames. Changes nothing. Sum: double where there is a flatfield.
+  template <class Sum>
+  std::vector<RunSums<Sum>> answer(const TileTask& task, const StreamScheme& stream, std::size_t tile, std::span<const IntegerBatch> batches, StreamWorker& worker,
                                       std::vector<double>& pixelMean) const;
-  /// The windows that were closed since the last call: visit(run, window, sum).
-  template <class Visit>
-  void take_windows(Visit visit) {
-    for (std::size_t run = 0; run < windows_.size(); ++run) {
-      for (std::size_t i = 0; i < windows_[run].size(); ++i) visit(run, firstWindow_ + i, windows_[run][i]);
-    }
-    windows_.clear();
-  }
-  /// Drops the photons of the newest frame, which no batch holds any more. visit(count) for each of them.
-  template <class Visit>
-  void drop_frame(std::uint32_t frame, Visit visit) {
+  /// Drops the photons of the newest frame, which no batch holds any more.
+  void drop_frame(std::uint32_t frame) {
     WordList kept;
     fresh_.for_each([&](std::uint32_t at, std::uint32_t local, std::int64_t count) {
-      if (at == frame) visit(count);
-      else kept.append(at, local, count);
+      if (at != frame) kept.append(at, local, count);
     });
     fresh_ = std::move(kept);
   }
 
   [[nodiscard]] std::uint32_t pixels() const noexcept { return pixels_; }
   [[nodiscard]] std::uint64_t frames() const noexcept { return wide_ ? wide_->frames : state_.frames; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return context_.bytes() + fresh_.bytes() + state_.bytes() + (wide_ ? wide_->bytes() : 0); }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    std::size_t sum = context_.bytes() + fresh_.bytes() + state_.bytes() + (wide_ ? wide_->bytes() : 0);
+    for (const auto& windows : windows_) sum += windows.capacity() * sizeof(double);
+    return sum;
+  }
 
  private:
   [[nodiscard]] std::size_t many(std::size_t tile) const;
@@ -65,8 +60,7 @@ class StreamTile {
   NarrowState state_;
   std::unique_ptr<WideState> wide_;  ///< in place of state_
   WordList context_, fresh_;
-  std::vector<std::vector<double>> windows_;  // [runs, windows]
-  std::uint64_t firstWindow_ = 0;
+  std::vector<std::vector<double>> windows_;  // [runs, windows] those that the state covers
 };
 
 }  // namespace xpcs

@@ -60,7 +60,6 @@ class TileCollector {
 
   /// When all tiles are in.
   [[nodiscard]] const BinSums<Sum>& sums() const noexcept { return sums_; }
-  [[nodiscard]] BinSums<Sum> take() noexcept { return std::move(sums_); }
 
  private:
   [[nodiscard]] std::size_t statics() const { return task_.part.staticBins; }

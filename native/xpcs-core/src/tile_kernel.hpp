@@ -104,18 +104,27 @@ bool products(const Scheme& scheme, std::span<std::uint32_t> t, std::span<Value>
   }
 }
 
-/// Static sums of one pixel; returns its total with the flatfield.
+/// Static sums of one pixel; returns its total with the flatfield. Windows get the totals up to their ends, as in count_tile.cpp.
 template <class Value, class Sum>
 double add_static(const TileTask& task, std::span<const std::uint32_t> t, std::span<const Value> v, double factor, RunSums<Sum>& run) {
   double total = 0;
-  for (const auto value : v) total += static_cast<double>(value);
+  std::size_t window = 0;
+  const auto close_until = [&](std::uint64_t frame) {
+    for (; window < run.windows.size() && (window + 1) * std::uint64_t{task.options.staticWindow} <= frame; ++window) run.windows[window] += total * factor;
+  };
   for (std::size_t i = 0; i < t.size(); ++i) {
-    const std::size_t window = run.windows.empty() ? 0 : t[i] / task.options.staticWindow;
-    if (window >= run.windows.size()) break;
-    run.windows[window] += static_cast<double>(v[i]) * factor;
+    close_until(t[i]);
+    total += static_cast<double>(v[i]);
   }
+  close_until(task.frames);
   run.total += total * factor;
   return total * factor;
+}
+
+/// The run has all its pixels: its windows become the differences of the totals up to their ends.
+template <class Sum>
+void close_windows(RunSums<Sum>& run) {
+  for (std::size_t window = run.windows.size(); window-- > 1;) run.windows[window] -= run.windows[window - 1];
 }
 
 /// Adds a pixel's curve, of which past, future and the products are known, to its run.
@@ -204,6 +213,7 @@ std::vector<RunSums<Sum>> correlate_tile(const TileTask& task, std::size_t tile,
       take_pixel<Value>(task, from, rank, {scratch.frame.data() + at, n}, {scratch.value.data() + at, n}, curve, run, pixelMean);
     }
     curve.lanes.end(task, run);
+    close_windows(run);
   }
   return runs;
 }
@@ -232,6 +242,7 @@ std::vector<RunSums<Sum>> correlate_weighted_tile(const TileTask& task, std::siz
       take_pixel<double>(task, from, rank, scratch.frame, scratch.value, curve, run, pixelMean);
     }
     curve.lanes.end(task, run);
+    close_windows(run);
   }
   return runs;
 }

@@ -37,10 +37,10 @@ void WideTile::stop_until(std::uint64_t frame) {
   }
   for (; window_ < task_->windows() && (window_ + 1) * task_->options.staticWindow <= frame; ++window_) {
     for (Range& range : ranges_) {
-      std::int64_t sum = 0;
-      for (std::uint32_t p = range.from; p < range.to; ++p) sum += total_[p];
-      range.windows.push_back(static_cast<double>(sum) - range.before);
-      range.before = static_cast<double>(sum);
+      double sum = 0;
+      for (std::uint32_t p = range.from; p < range.to; ++p) sum += task_->factor(task_->part.pixelOfRank[first_ + p]) * static_cast<double>(total_[p]);
+      range.windows.push_back(sum - range.before);
+      range.before = sum;
     }
   }
 }
@@ -85,16 +85,20 @@ std::vector<std::vector<double>> WideTile::fold(const TileTask& task, std::size_
   return take_part(task, firstHead, products_, snapshots_, total_, ranges_, state);
 }
 
-std::vector<RunSums<Int128>> WideTile::answer(const TileTask& task, std::size_t tile, const StreamPart& part, const WideState& state, std::vector<double>& pixelMean) {
+template <class Sum>
+std::vector<RunSums<Sum>> WideTile::answer(const TileTask& task, std::size_t tile, const StreamPart& part, const WideState& state, std::vector<double>& pixelMean) {
   begin(task, tile, part, state);
   nextSnapshot_ = stops_before(task.stops, state.frames);
   walk();
   columns(nullptr);
   for (std::size_t i = 0; i < std::min(products_.size(), state.products.size()); ++i) products_[i] += state.products[i];
   if (state.frames > 0) early_totals(task, tile, part, state, snapshots_.data());
-  std::vector<RunSums<Int128>> runs = finish_columns(task, first_, pixels_, products_.data(), snapshots_.data(), total_.data(), pixelMean);
+  std::vector<RunSums<Sum>> runs = finish_columns<Sum>(task, first_, pixels_, products_.data(), snapshots_.data(), total_.data(), pixelMean);
   for (std::size_t i = 0; i < runs.size(); ++i) runs[i].windows = std::move(ranges_[i].windows);
   return runs;
 }
+
+template std::vector<RunSums<Int128>> WideTile::answer(const TileTask&, std::size_t, const StreamPart&, const WideState&, std::vector<double>&);
+template std::vector<RunSums<double>> WideTile::answer(const TileTask&, std::size_t, const StreamPart&, const WideState&, std::vector<double>&);
 
 }  // namespace xpcs

@@ -9,7 +9,8 @@ class WideTile {
   /// As CountTile::fold. @throws invalid_argument counts too large to be summed exactly
   std::vector<std::vector<double>> fold(const TileTask& task, std::size_t tile, const StreamPart& part, std::uint32_t fine, WideState& state);
   /// As CountTile::answer.
-  std::vector<RunSums<Int128>> answer(const TileTask& task, std::size_t tile, const StreamPart& part, const WideState& state, std::vector<double>& pixelMean);
+  template <class Sum>
+  std::vector<RunSums<Sum>> answer(const TileTask& task, std::size_t tile, const StreamPart& part, const WideState& state, std::vector<double>& pixelMean);
 
  private:
   void begin(const TileTask& task, std::size_t tile, const StreamPart& part, const WideState& state);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "xpcs/control.hpp"
@@ -139,12 +140,15 @@ struct Leverage {
   std::vector<std::uint32_t> mixedBins, unjudgedBins;   ///< static bins, 0-based: too many pixels differ; too few pixels or pairs
 };
 
+/// Ranges of frames, from the first to behind the last, sorted and apart.
+using FrameRanges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+
 /// Counts of one analysis beside the correlation itself.
 struct Measured {
   std::uint64_t framesRead = 0;             ///< file frames in the range
   std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read; empty with streaming
   std::vector<double> darkAverage, darkStd;  ///< [n] or empty
-  std::vector<std::uint8_t> bad;            ///< [frames of the series] 1: does not count; empty: all count
+  FrameRanges bad;                          ///< frames of the series that do not count
   std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
   std::uint64_t markedReadings = 0;         ///< values that say "no reading", on pixels of the map
   PartialG2 partials = {};

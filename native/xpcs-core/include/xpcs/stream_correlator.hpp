@@ -15,6 +15,8 @@ struct StreamOptions {
   std::uint32_t dpl = 4;
   /// The caller sums this many file frames into one; results are divided by it.
   std::uint32_t average = 1;
+  /// double [pixels], multiplied into the counts (flatfield); empty: none.
+  std::vector<double> pixelFactor = {};
   /// Workers that fold photons in and that answer a query; 1: the caller's thread alone.
   unsigned threads = 1;
   /// Frames that the stream may have; decides the number of levels, and with them the memory.
