@@ -40,4 +40,12 @@ std::vector<double> read_monitor(const std::string& name) {
   return values;
 }
 
+std::vector<double> monitor_of_series(const std::vector<double>& monitor, const FramePlan& plan, const FrameRanges& bad, std::uint64_t frames) {
+  std::vector<double> out(frames, 0.0);
+  for (std::uint64_t i = 0; i < frames; ++i) {
+    for (std::uint64_t k = 0; k < plan.average && !contains_frame(bad, i); ++k) out[i] += monitor[plan.first + i * plan.block() + k * plan.stride];
+  }
+  return out;
+}
+
 }  // namespace xpcs

@@ -17,6 +17,11 @@ struct StreamOptions {
   std::uint32_t average = 1;
   /// double [pixels], multiplied into the counts (flatfield); empty: none.
   std::vector<double> pixelFactor = {};
+  /// Values are real (push_real), not counts.
+  bool real = false;
+  /// As in CorrelatorOptions. A frame is divided when it is complete.
+  bool normalizeByFrameSum = false;
+  std::vector<double> monitor = {};
   /// Workers that fold photons in and that answer a query; 1: the caller's thread alone.
   unsigned threads = 1;
   /// Frames that the stream may have; decides the number of levels, and with them the memory.
@@ -55,6 +60,10 @@ class StreamCorrelator {
                std::span<const std::int64_t> count) const;
   void close(PreparedEvents& events) const;
   void take(PreparedEvents& events);
+  /// False where counts become real numbers, which are not prepared: the options have frames divided, or real values.
+  [[nodiscard]] bool prepares() const noexcept;
+  /// Adds real values, as push, where the options ask for them.
+  void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value);
   /// Adds whole frames in order, the first of them `first`: the same as their events that are not 0.
   /// @param rows uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0
   /// @throws invalid_argument as push; a length that is no multiple of the detector
