@@ -12,6 +12,8 @@ export interface Term {
   readonly phase: Phase;
   /** 0 to 1, or null. */
   readonly progress: number | null;
+  /** Why it does not go on at present, as its site says. */
+  readonly reason?: string;
 }
 
 export class LeaseTerms {
@@ -27,10 +29,10 @@ export class LeaseTerms {
   }
 
   /** Starts a new term; true when what people see of it has changed. */
-  renew(job: JobId, epoch: number, phase: Phase, progress: number | null, monotonicMs: number): boolean {
+  renew(job: JobId, epoch: number, phase: Phase, progress: number | null, monotonicMs: number, reason?: string): boolean {
     const before = this.#terms.get(job);
-    this.#terms.set(job, { epoch, deadlineMs: monotonicMs + this.#termMs, phase, progress });
-    return before?.phase !== phase || before.progress !== progress;
+    this.#terms.set(job, { epoch, deadlineMs: monotonicMs + this.#termMs, phase, progress, ...(reason === undefined ? {} : { reason }) });
+    return before?.phase !== phase || before.progress !== progress || before.reason !== reason;
   }
 
   drop(job: JobId): void {

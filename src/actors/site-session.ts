@@ -141,8 +141,8 @@ export class SiteSession implements WorkSource {
       const { terms, clock, feed } = this.#central;
       const told = new Map(held.map((lease) => [lease.job, lease]));
       const lost = this.#keep(site, held, ({ job, epoch }) => {
-        const { state, progress } = told.get(job)!;
-        if (terms.renew(job, epoch, state, progress, clock.monotonicMs())) feed.changed(job);
+        const { state, progress, reason } = told.get(job)!;
+        if (terms.renew(job, epoch, state, progress, clock.monotonicMs(), reason)) feed.changed(job);
       });
       return { news: this.#news(site, lost) };
     });

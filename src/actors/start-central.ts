@@ -21,6 +21,8 @@ import { Backups } from "./backups.js";
 import { Central } from "./central.js";
 import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
+import { type DataFolders, dataRights } from "./data-rights.js";
+import { dataServer } from "./data-server.js";
 import { DiskRoom } from "./disk-room.js";
 import { GuardedDoor } from "./door.js";
 import { guardLink } from "./gate.js";
@@ -46,6 +48,8 @@ export interface StartOptions {
   readonly policy?: string;
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
+  /** Folders whose files may move through this central to and from sites; absent: none. */
+  readonly data?: DataFolders | null;
   /** Speak TLS: with a certificate of one's own, or with one that is made in `dir` ("made"). */
   readonly tls?: Certificate | "made";
   /** How long what is kept; what is left out is as in `DEFAULT_KEEPING`. */
@@ -191,9 +195,12 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       const sites = central.siteViews().filter(({ state }) => state === "up").length;
       return { status: broken ? "failed" : "ok", version: VERSION, jobs: central.state.jobs.size, sites };
     };
+    const api = httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger });
+    const rights = dataRights(central, options.data ?? null);
+    const data = dataServer({ door, rights, clock, logger, onRequest: metrics.request });
     serve({
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
-      onRequest: httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger }),
+      onRequest: (request, response) => void (data(request, response) || api(request, response)),
     });
     await room.start();
     central.start();

@@ -43,7 +43,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
     owner: job.owner ?? null,
     type: typeOf(spec.work, job),
     state: viewState(job, term),
-    reason: waits ? waitsFor(job) : job.reason,
+    reason: waits ? waitsFor(job) : ((job.state === "leased" ? term?.reason : undefined) ?? job.reason),
     since: iso(job.since),
     site: waits ? null : lastSite(job),
     why: waits ? null : job.why,

@@ -77,7 +77,7 @@ function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; 
 }
 
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
-  const { quotas } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
+  const { quotas, data } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
   const dir = resolve(options.data);
   const central = await startCentral({
     dir,
@@ -88,6 +88,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     policy: options.policy,
     ...(await tlsOf(options)),
     quotas,
+    data,
     insecure: options.insecure === true,
     keeping: keepingOf(options),
     diskReserveBytes: GB * options.diskReserveGb,
@@ -124,7 +125,7 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
-    .option("--settings <file>", "quotas of experiments and persons (docs/settings.md)")
+    .option("--settings <file>", "quotas, and folders whose files go through central (docs/settings.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")
     .option("--tls-key <file>", "private key of the certificate (PEM)")

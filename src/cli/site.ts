@@ -1,5 +1,6 @@
 /** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
@@ -12,9 +13,12 @@ import { APPS } from "../sites/apps.js";
 import { COMMAND_APPS } from "../sites/command-apps.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
+import { transfersOf } from "../sites/locations.js";
 import { type Identity, resultAccess } from "../sites/result-access.js";
 import { runSite } from "../sites/site.js";
 import { SITE_SETTINGS } from "../sites/site-settings.js";
+import { openCache } from "../sites/staging/cache.js";
+import type { CentralAccess } from "../sites/transfers/define.js";
 import { nativeVersion } from "../xpcs/native.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
@@ -61,6 +65,20 @@ function identity(): Identity {
   return { user: process.geteuid!(), groups: [process.getegid!(), ...process.getgroups!()] };
 }
 
+/** Central as the transfers see it. */
+function centralAccess({ central: url, token, ca, pin, insecure }: CentralSettings): CentralAccess {
+  return { url, token, trust: { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) }, insecure };
+}
+
+/** Differs from boot to boot; where the system does not say, from start to start. */
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return randomUUID();
+  }
+}
+
 /** Each name has its own folder, so that sites may share --work. */
 async function workFolder(work: string, name: string): Promise<string> {
   const folder = join(resolve(work), name);
@@ -74,7 +92,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, roots, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { results, roots, locations, cache, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -87,6 +105,13 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     apps: ableApps(logger),
     commands,
     access: resultAccess(results, identity(), clock),
+    transfers: transfersOf(locations, {
+      site: name,
+      central: () => centralAccess(whereCentral()),
+      cache: openCache({ folder: join(workDir, "staged"), bytesMax: cache.gb * 1e9, clock, boot: bootId() }),
+      clock,
+      rng: Math.random,
+    }),
     roots,
     capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: options.gpus, nodes: 1, walltimeS: null },
     workDir,

@@ -29,6 +29,10 @@ export const LIMITS = {
   connectionsMax: 4_096,
   /** HTTP requests of one token that may wait for an answer, long polls included, before OVERLOADED: as many as on a link. */
   httpInFlightMax: 64,
+  /** Transfers through central of one token at a time, before OVERLOADED: those of some attempts, in parts. */
+  dataInFlightMax: 64,
+  /** Bytes of one part of an upload: over in 30 s also on a slow link. */
+  dataChunkBytesMax: 16 * 1024 * 1024,
   /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
   loginFailuresMax: 10,
   loginWindowMs: 60_000,

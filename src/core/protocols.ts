@@ -187,7 +187,12 @@ export interface WorkSource {
   renew(request: {
     site: SiteName;
     instance: string;
-    held: readonly (LeaseRef & { state: "staged-in" | "running" | "staged-out"; progress: number | null })[];
+    held: readonly (LeaseRef & {
+      state: "staged-in" | "running" | "staged-out";
+      progress: number | null;
+      /** Why it does not go on at present. */
+      reason?: string;
+    })[];
   }): Promise<{ news: SiteNews }>;
   /** Idempotent by (job, epoch). STALE_LEASE when the lease is not the latest: discard the output. */
   complete(request: {

@@ -7,11 +7,11 @@ import type { CorrSummary } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease } from "../core/job.js";
 import { corrFilesOf, jobFiles } from "../core/job-files.js";
+import type { Destination } from "../files/publication.js";
+import { type Roots, readable } from "../files/roots.js";
 import type { CommandApps } from "./command-apps.js";
 import { checkCommand, commandRun, outputPath } from "./command-plan.js";
 import type { KernelWork } from "./kernel-host.js";
-import { type Roots, readable } from "./roots.js";
-import type { Destination } from "./transfers/define.js";
 
 /** Apps of this build; a site offers those that its machine can run. */
 export const APPS = ["xpcs.noop", "xpcs.corr"] as const;
@@ -88,7 +88,7 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
         overwrite: true,
         provenance: provenance(job, epoch, site),
       },
-      ...(roots === null ? {} : { roots: readable(roots) }),
+      ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
     }),
   };
 }

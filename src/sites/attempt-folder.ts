@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { XpcsError } from "../core/errors.js";
 import type { OutputFile } from "../core/job.js";
 import type { LeaseRef } from "../core/protocols.js";
-import type { Destination } from "./transfers/define.js";
+import type { Destination } from "../files/publication.js";
 
 /** What an attempt tells central at its end. */
 export interface Completion {

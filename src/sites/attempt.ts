@@ -10,21 +10,21 @@ import type { FileRef, OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { SiteNews, WorkSource } from "../core/protocols.js";
+import { digestFile } from "../files/digest.js";
+import type { Destination, DestinationFound } from "../files/publication.js";
+import { checkReadable, checkWritable, type Roots, readable } from "../files/roots.js";
+import { fromSystem } from "../files/system-error.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 import { type Plan, planOf, progressOf, summaryRecord } from "./apps.js";
 import { attemptFolder, type Completion, createFolder, removeFolder, writeRecord } from "./attempt-folder.js";
 import type { CommandApps } from "./command-apps.js";
-import { digestFile } from "./digest.js";
 import { stopBeforeLoss } from "./exclusive.js";
 import { type HeldLease, type HeldLeases, walltimeError } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { endLeftCommand } from "./left-command.js";
+import type { Transfers } from "./locations.js";
 import { shipLogs } from "./log-shipper.js";
 import type { ResultAccess } from "./result-access.js";
-import { checkReadable, checkWritable, type Roots, readable } from "./roots.js";
-import { fromSystem } from "./system-error.js";
-import type { Destination, DestinationFound } from "./transfers/define.js";
-import { transferFor } from "./transfers/registry.js";
 
 export interface AttemptContext {
   readonly site: string;
@@ -33,6 +33,7 @@ export interface AttemptContext {
   readonly threadsPerSlot: number;
   readonly commands: CommandApps;
   readonly access: ResultAccess;
+  readonly transfers: Transfers;
   /** Where jobs may read and write; null: anywhere. */
   readonly roots: Roots | null;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
@@ -44,12 +45,24 @@ export interface AttemptContext {
   readonly abandon: AbortSignal;
 }
 
-/** Makes the inputs readable; files of one backend cross together. */
-async function stageIn(refs: readonly FileRef[], dir: string, signal: AbortSignal): Promise<string[]> {
+/** Tells people why a transfer waits. */
+function reporter({ leases, logger }: AttemptContext, held: HeldLease): (reason: string | null) => void {
+  return (reason) => {
+    if (held.reason === reason) return;
+    held.reason = reason;
+    leases.touch();
+    if (reason !== null) logger.warn("transfer-waits", { job: held.lease.job, epoch: held.lease.epoch, reason });
+  };
+}
+
+/** Makes the inputs readable; files of one location cross together. */
+async function stageIn(context: AttemptContext, held: HeldLease, refs: readonly FileRef[], dir: string): Promise<string[]> {
+  const { transfers } = context;
+  const { job, epoch } = held.lease;
   const paths = new Map<FileRef, string>();
-  for (const transfer of new Set(refs.map(transferFor))) {
-    const group = refs.filter((ref) => transferFor(ref) === transfer);
-    const local = await transfer.stageIn({ refs: group, dir, signal });
+  for (const transfer of new Set(refs.map(transfers.of))) {
+    const group = refs.filter((ref) => transfers.of(ref) === transfer);
+    const local = await transfer.stageIn({ lease: { job, epoch }, refs: group, dir, report: reporter(context, held), signal: held.signal });
     for (const [at, ref] of group.entries()) paths.set(ref, local[at]!);
   }
   return refs.map((ref) => paths.get(ref)!);
@@ -61,7 +74,7 @@ function checkStopped(held: HeldLease): void {
 
 async function compute(context: AttemptContext, held: HeldLease, plan: Plan, folder: string): Promise<Omit<Completion, "outputs">> {
   const { clock, kernels, leases } = context;
-  const paths = await stageIn(plan.inputs, folder, held.signal);
+  const paths = await stageIn(context, held, plan.inputs, folder);
   const work = plan.work(paths, folder);
   checkStopped(held);
   if (plan.exclusive) await leases.confirm(held);
@@ -102,17 +115,17 @@ async function madeFile(path: string, { ref }: Destination, signal: AbortSignal)
 
 /** An attempt with a folder and, mostly, result files. */
 async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Promise<Completion> {
-  const { clock, leases, logger, workDir } = context;
+  const { clock, leases, logger, transfers, workDir } = context;
   const { job, epoch } = held.lease;
   const { destinations } = plan;
   if (context.roots !== null) {
-    const pathsOf = (refs: readonly FileRef[]) => refs.map(({ path }) => path);
+    const pathsOf = (refs: readonly FileRef[]) => refs.filter((ref) => transfers.of(ref).local).map(({ path }) => path);
     await checkReadable(pathsOf(plan.inputs), readable(context.roots));
     await checkWritable(pathsOf(destinations.map(({ ref }) => ref)), context.roots);
   }
   const access = await context.access.of(held.lease.experiment);
   const found: DestinationFound[] = [];
-  for (const destination of destinations) found.push(await transferFor(destination.ref).inspect(destination));
+  for (const destination of destinations) found.push(await transfers.of(destination.ref).inspect(destination));
   const published = found.flatMap((there) => (there.kind === "published" ? [there.output] : []));
   if (destinations.length > 0 && published.length === destinations.length) {
     logger.info("publication-found", { job, epoch, path: published.map(({ path }) => path).join(" ") });
@@ -136,8 +149,8 @@ async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Pr
     const there = found[at]!;
     const seen = there.kind === "free" ? there.seen : null;
     const confirm = () => leases.confirm(held);
-    const request = { destination, epoch, local: locals[at]!, seen, access, confirm, signal: held.signal };
-    outputs.push(await transferFor(destination.ref).stageOut(request));
+    const request = { destination, epoch, local: locals[at]!, seen, access, confirm, report: reporter(context, held), signal: held.signal };
+    outputs.push(await transfers.of(destination.ref).stageOut(request));
   }
   return { ...done, outputs };
 }
@@ -198,7 +211,8 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
     logger.info("attempt-finished", { job, epoch });
     leases.apply(news);
     for (const destination of plan.destinations)
-      await transferFor(destination.ref)
+      await context.transfers
+        .of(destination.ref)
         .settle(destination)
         .catch((error) => logUntidy(context, held, error));
   } catch (error) {

@@ -1,8 +1,8 @@
 /** One correlation with its record: what the result file says about its inputs and its run, beside what the native core knows. */
 import type { CorrProgress, CorrRequest, CorrSummary, FurtherMap } from "../core/analysis.js";
 import type { Clock } from "../core/clock.js";
+import { digestFile } from "../files/digest.js";
 import { correlateMaps, resolveInput } from "../xpcs/native.js";
-import { digestFile } from "./digest.js";
 
 export interface RecordedCorrelation {
   readonly request: CorrRequest;

@@ -5,6 +5,7 @@
 import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import type { Lease } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
@@ -17,6 +18,8 @@ export interface HeldLease {
   state: "staged-in" | "running" | "staged-out";
   /** 0 to 1, or null when nothing is known. */
   progress: number | null;
+  /** Why it does not go on at present, or null. */
+  reason: string | null;
   readonly signal: AbortSignal;
   readonly stopReason: StopReason | null;
   /** The first reason counts. */
@@ -66,6 +69,7 @@ function createHeld(lease: Lease): HeldLease {
     lease,
     state: "staged-in",
     progress: null,
+    reason: null,
     signal: controller.signal,
     get stopReason() {
       return stopReason;
@@ -130,7 +134,10 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
         return source.renew({
           site,
           instance,
-          held: [...leases.values()].map(({ lease: { job, epoch }, state, progress }) => ({ job, epoch, state, progress })),
+          held: [...leases.values()].map(({ lease: { job, epoch }, state, progress, reason }) => ({
+            ...{ job, epoch, state, progress },
+            ...(reason === null ? {} : { reason: reason.slice(0, LIMITS.reasonCharsMax) }),
+          })),
         });
       },
       { signal: life },

@@ -5,13 +5,13 @@
 import { silentLogger } from "../core/log.js";
 import { KERNEL_HOST_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
+import { checkReadable } from "../files/roots.js";
 import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
 import { inputFiles } from "../xpcs/native.js";
 import { createCommandRunner } from "./command-runner.js";
 import { correlateRecorded } from "./correlate.js";
 import { createKernelActor } from "./kernel-actor.js";
-import { checkReadable } from "./roots.js";
 
 const link = parentLink();
 const commands = createCommandRunner(process.env, realClock);

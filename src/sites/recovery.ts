@@ -3,20 +3,19 @@
  * Runs once after a site has joined, so that no other process of the same name is alive.
  */
 import type { LeaseRef } from "../core/protocols.js";
+import { fromSystem } from "../files/system-error.js";
 import { type AttemptContext, reportCompletion } from "./attempt.js";
 import { type AttemptRecord, leftFolders, removeFolder } from "./attempt-folder.js";
 import { endLeftCommand } from "./left-command.js";
-import { fromSystem } from "./system-error.js";
-import { transferFor } from "./transfers/registry.js";
 
-type RecoveryContext = Pick<AttemptContext, "site" | "instance" | "workDir" | "link" | "abandon" | "logger">;
+type RecoveryContext = Pick<AttemptContext, "site" | "instance" | "workDir" | "link" | "abandon" | "logger" | "transfers">;
 
 /** Completes an attempt whose result is at its destination, under its own epoch; nothing else of it can be saved. */
 async function completePublished(context: RecoveryContext, { lease, destinations, completion }: AttemptRecord): Promise<void> {
-  const { site, instance, link, abandon, logger } = context;
-  for (const destination of destinations) await transferFor(destination.ref).discard({ destination, epoch: lease.epoch });
+  const { site, instance, link, abandon, logger, transfers } = context;
+  for (const destination of destinations) await transfers.of(destination.ref).discard({ destination, epoch: lease.epoch });
   if (completion === undefined) return;
-  const found = await Promise.all(destinations.map((destination) => transferFor(destination.ref).inspect(destination)));
+  const found = await Promise.all(destinations.map((destination) => transfers.of(destination.ref).inspect(destination)));
   const outputs = found.flatMap((there) => (there.kind === "published" ? [there.output] : []));
   if (outputs.length < destinations.length) {
     await link.call((source) => source.giveBack({ site, instance, leases: [lease], reason: "the site was restarted" }), {
@@ -26,7 +25,7 @@ async function completePublished(context: RecoveryContext, { lease, destinations
   }
   await reportCompletion(context, lease, { ...completion, outputs });
   logger.info("publication-recovered", { ...lease, path: outputs.map(({ path }) => path).join(" ") });
-  for (const destination of destinations) await transferFor(destination.ref).settle(destination);
+  for (const destination of destinations) await transfers.of(destination.ref).settle(destination);
 }
 
 /** The leases that `recoverAttempts` will complete: the site still holds them when it joins. */

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { DEFAULT_EXPERIMENT } from "../core/job.js";
+import type { FileAccess } from "../files/publication.js";
 
 /** The `results` of the settings (docs/settings.md). */
 export interface ResultRules {
@@ -16,13 +17,6 @@ export interface ResultRules {
   readonly group?: string | undefined;
   /** Groups of single experiments, which come first. */
   readonly groups: Readonly<Record<string, string>>;
-}
-
-/** What a published file gets. */
-export interface FileAccess {
-  readonly mode?: number;
-  /** Number of its group. */
-  readonly group?: number;
 }
 
 /** Who this process is: its user, and the groups to which it may give its files. */

@@ -1,7 +1,7 @@
 /** The settings file of a site (docs/settings.md): its rules as plain data. */
-import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
+import { folderSetting, LOCATIONS } from "./locations.js";
 import { DEFAULT_SUPERVISION, type HostRules, type RestartRules } from "./supervision.js";
 
 const group = z.string().regex(/^[A-Za-z0-9_.{}-]{1,64}$/, "is no name of a group");
@@ -16,11 +16,8 @@ const results = z.strictObject({
     .optional(),
   groups: z.record(z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME"), group).default({}),
 });
-const folder = z.string().refine((path) => isAbsolute(path) && normalize(path) === path && (path === "/" || !path.endsWith("/")), {
-  error: "must be an absolute path without . and .. and without a slash at its end",
-});
 /** Null: anywhere. */
-const roots = z.strictObject({ read: z.array(folder), write: z.array(folder) }).nullable();
+const roots = z.strictObject({ read: z.array(folderSetting), write: z.array(folderSetting) }).nullable();
 const ms = (least: number) => z.number().min(least).max(86_400_000);
 const { restart, hosts } = DEFAULT_SUPERVISION;
 const supervision = z.strictObject({
@@ -47,5 +44,7 @@ const supervision = z.strictObject({
 export const SITE_SETTINGS = z.strictObject({
   results: results.prefault({}),
   roots: roots.default(null),
+  locations: LOCATIONS,
+  cache: z.strictObject({ gb: z.number().min(0).default(20) }).prefault({}),
   supervision: supervision.prefault({}),
 });

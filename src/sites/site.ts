@@ -8,15 +8,16 @@ import type { Lease, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
+import type { Roots } from "../files/roots.js";
 import type { Connection } from "../wire/connect.js";
 import { type Reconnecting, reconnecting } from "../wire/reconnecting.js";
 import { type AttemptContext, runAttempt } from "./attempt.js";
 import type { CommandApps } from "./command-apps.js";
 import { createHeldLeases, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
+import { SHARED_PATHS, type Transfers } from "./locations.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
-import type { Roots } from "./roots.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -32,6 +33,8 @@ export interface SiteOptions {
   readonly commands: CommandApps;
   /** Group and mode of results. */
   readonly access: ResultAccess;
+  /** How files get here and back; absent: all by shared path. */
+  readonly transfers?: Transfers;
   /** Where jobs may read and write; null: anywhere. */
   readonly roots: Roots | null;
   readonly capacity: SiteCapacity;
@@ -202,7 +205,7 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands, access, roots } = options;
+  const { workDir, threadsPerSlot, commands, access, transfers = SHARED_PATHS, roots } = options;
   const context: AttemptContext = {
     site,
     instance,
@@ -210,6 +213,7 @@ export function runSite(options: SiteOptions): Site {
     threadsPerSlot,
     commands,
     access,
+    transfers,
     roots,
     link,
     leases,

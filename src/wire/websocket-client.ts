@@ -5,14 +5,14 @@
 
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { HttpsProxyAgent } from "https-proxy-agent";
-import { getProxyForUrl } from "proxy-from-env";
 import { type ClientOptions, WebSocket } from "ws";
 import type { Clock } from "../core/clock.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
+import { dialFailure } from "./dial-failure.js";
 import type { Link } from "./link.js";
 import { isLoopback } from "./loopback.js";
+import { type ProxyChoice, proxyAgent, proxyFor, shownProxy } from "./proxy.js";
 import { checkPin, isPin, type Trust, tlsOptions } from "./trust.js";
 import { websocketLink } from "./websocket-link.js";
 
@@ -23,8 +23,8 @@ export interface OpenOptions {
   readonly trust?: Trust;
   /** Allow a plain websocket to an address that is not loopback. */
   readonly insecure?: boolean;
-  /** URL of a proxy; "environment": `https_proxy`, `http_proxy` and `no_proxy` say; default: none. */
-  readonly proxy?: string | "environment";
+  /** Default: none. */
+  readonly proxy?: ProxyChoice;
 }
 
 function parseUrl(url: string, { insecure, trust }: OpenOptions): URL {
@@ -52,44 +52,12 @@ function parseUrl(url: string, { insecure, trust }: OpenOptions): URL {
   return parsed;
 }
 
-/** The proxy for a target, or null. What is on this machine is never reached through one. */
-function proxyFor(target: URL, proxy: OpenOptions["proxy"]): string | null {
-  if (proxy !== "environment") return proxy ?? null;
-  if (isLoopback(target.hostname)) return null;
-  return getProxyForUrl(target.href.replace(/^ws/, "http")) || null;
-}
-
-/** A proxy's URL may hold a password, which belongs in no message. */
-function shownProxy(proxy: string): string {
-  return proxy.replace(/\/\/[^@/]*@/, "//");
-}
-
 function socketOptions(target: URL, options: OpenOptions): { socketOptions: ClientOptions; via: string } {
   const tls = options.trust === undefined ? {} : tlsOptions(options.trust);
   const base: ClientOptions = { perMessageDeflate: false, maxPayload: LIMITS.frameBytesMax, ...tls };
   const proxy = proxyFor(target, options.proxy);
   if (proxy === null) return { socketOptions: base, via: "" };
-  try {
-    return { socketOptions: { ...base, agent: new HttpsProxyAgent(proxy) }, via: ` through the proxy ${shownProxy(proxy)}` };
-  } catch {
-    throw new XpcsError("INVALID_ARGUMENT", `"${shownProxy(proxy)}" is no URL of a proxy: look at https_proxy`);
-  }
-}
-
-/** TLS failures that another try does not change, and what to do about them. */
-function isCertificateFault(code: unknown): boolean {
-  return typeof code === "string" && (/CERT|SIGNATURE|ISSUER/.test(code) || code === "ERR_TLS_CERT_ALTNAME_INVALID");
-}
-
-function failure(url: string, via: string, error: Error & { code?: unknown }): XpcsError {
-  const why = error.message === "" ? String(error.code) : error.message;
-  if (isCertificateFault(error.code)) {
-    return new XpcsError(
-      "PERMISSION_DENIED",
-      `${url} cannot prove who it is (${why}): give its authority with --ca FILE, or its key with --pin, as central showed it`,
-    );
-  }
-  return new XpcsError("UNAVAILABLE", `cannot reach ${url}${via}: ${why}`);
+  return { socketOptions: { ...base, agent: proxyAgent(proxy) }, via: ` through the proxy ${shownProxy(proxy)}` };
 }
 
 /**
@@ -116,7 +84,7 @@ export async function openWebSocket(url: string, options: OpenOptions): Promise<
       fail(new XpcsError("UNAVAILABLE", `cannot reach ${url}${via}: no answer within ${openMs} ms`)),
     );
     let stream: Duplex | null = null;
-    socket.once("error", (error) => fail(failure(url, via, error)));
+    socket.once("error", (error) => fail(dialFailure(url, via, error)));
     socket.once("upgrade", (response) => {
       stream = response.socket;
     });

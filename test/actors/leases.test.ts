@@ -138,6 +138,18 @@ describe("a poll", () => {
 });
 
 describe("a lease", () => {
+  it("shows why its attempt waits while its site says so", async () => {
+    const id = await submitOne();
+    const site = new Site("a");
+    await site.connect();
+    const [lease] = (await site.lease()).leases;
+    const held = { job: id, epoch: lease!.epoch, state: "staged-in", progress: null } as const;
+    await site.connection.remote.renew({ ...site.me, held: [{ ...held, reason: "the transfer waits: the link is down" }] });
+    expect(await look(id)).toMatchObject({ state: "staged-in", reason: "the transfer waits: the link is down" });
+    await site.connection.remote.renew({ ...site.me, held: [held] });
+    expect(await look(id)).toMatchObject({ state: "staged-in", reason: null });
+  });
+
   it("lives while it is renewed, and ends one term after the last renewal; the job then runs elsewhere", async () => {
     const id = await submitOne();
     const [a, b] = [new Site("a"), new Site("b")];

@@ -196,6 +196,7 @@ describe("the settings of central", () => {
     const text = readFileSync(new URL("../../examples/central-settings.json", import.meta.url), "utf8");
     expect(parseSettings(CENTRAL_SETTINGS, text, "the example").quotas).toMatchObject({ experiment: { liveJobs: 50_000 } });
     expect(CENTRAL_SETTINGS.parse({}).quotas).toEqual(rules({}));
+    expect(CENTRAL_SETTINGS.parse({}).data).toBeNull();
   });
 
   it.each([

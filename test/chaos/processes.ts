@@ -101,9 +101,10 @@ export function gone(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => child.once("exit", () => resolve()));
 }
 
-/** Starts a central and connects to it. */
-export async function startFacility(): Promise<Facility> {
+/** Starts a central and connects to it. @param more options of central, in its folder */
+export async function startFacility(more: (folder: string) => readonly string[] = () => []): Promise<Facility> {
   const folder = mkdtempSync(join(tmpdir(), "xpcs-chaos-"));
+  const options = more(folder);
   const port = await freePort();
   const children = new Map<string, ChildProcess>();
   const logs: (() => string)[] = [];
@@ -115,7 +116,7 @@ export async function startFacility(): Promise<Facility> {
     printed[name] = await ready;
     return printed[name];
   };
-  const central = () => start("central", ["central", "--data", join(folder, "central"), "--listen", `127.0.0.1:${port}`]);
+  const central = () => start("central", ["central", "--data", join(folder, "central"), "--listen", `127.0.0.1:${port}`, ...options]);
   const { url, operatorToken, siteToken } = (await central()) as { url: string; operatorToken: string; siteToken: string };
   const client = await connect(url, { token: operatorToken });
   return {

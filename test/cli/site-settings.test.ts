@@ -140,7 +140,8 @@ describe("supervision", () => {
 describe("examples/site-settings.json", () => {
   it("is one", () => {
     const text = readFileSync(new URL("../../examples/site-settings.json", import.meta.url), "utf8");
-    expect(parseSettings(SITE_SETTINGS, text, "the example").results.mode).toBe(0o640);
+    const { results, locations, cache } = parseSettings(SITE_SETTINGS, text, "the example");
+    expect([results.mode, locations?.map(({ by }) => by), cache.gb]).toEqual([0o640, ["http", "shared-path"], 200]);
   });
 });
 

@@ -95,6 +95,7 @@ describe.each(["/tmp", "/dev/shm"])("a result that was made in %s", (place) => {
       seen: null,
       access,
       confirm,
+      report: () => {},
       signal: new AbortController().signal,
     };
   };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSettings } from "../../src/cli/settings-file.js";
-import { checkReadable, checkWritable, readable } from "../../src/sites/roots.js";
+import { checkReadable, checkWritable, readable } from "../../src/files/roots.js";
 import { SITE_SETTINGS } from "../../src/sites/site-settings.js";
 import { sharedPath } from "../../src/sites/transfers/shared-path.js";
 
@@ -80,7 +80,8 @@ describe("a file to be read", () => {
     await expect(read(at("data", "loop"))).rejects.toMatchObject({ code: "IO_FAILED" });
     // It passes, as a missing file does, and is not found.
     await read(at("data", "dangling.bin"));
-    const stage = { refs: [{ path: at("data", "dangling.bin") }], dir: folder, signal: new AbortController().signal };
+    const quiet = { lease: { job: "j1", epoch: 1 }, report: () => {}, signal: new AbortController().signal };
+    const stage = { refs: [{ path: at("data", "dangling.bin") }], dir: folder, ...quiet };
     await expect(sharedPath.stageIn(stage)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 });
@@ -114,8 +115,8 @@ describe("a result", () => {
     const local = { path: at("local"), bytes: 6, sha256: "0".repeat(64) };
     const found = await sharedPath.inspect(destination);
     const seen = found.kind === "free" ? found.seen : null;
-    const request = { destination, epoch: 1, local, seen, access: {}, confirm: async () => {}, signal: new AbortController().signal };
-    await sharedPath.stageOut(request);
+    const quiet = { report: () => {}, signal: new AbortController().signal };
+    await sharedPath.stageOut({ destination, epoch: 1, local, seen, access: {}, confirm: async () => {}, ...quiet });
     expect([lstatSync(path).isSymbolicLink(), readFileSync(path, "utf8")]).toEqual([false, "result"]);
     expect(readFileSync(at("secret", "key"), "utf8")).toBe("secret/key");
   });

@@ -3,7 +3,7 @@ import { builtinModules } from "node:module";
 import { type Finding, oneFile, type Rule } from "./rule.js";
 import { importsOf, type SourceTree } from "./source-tree.js";
 
-const MECHANISMS = ["ledger", "router", "wire", "xpcs"] as const;
+const MECHANISMS = ["ledger", "router", "wire", "files", "xpcs"] as const;
 const ROOTS = ["cli", "demo", "index"] as const;
 
 /** Layer to the layers below that it may import, itself included. */
@@ -12,6 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ledger: ["ledger", "core"],
   router: ["router", "core"],
   wire: ["wire", "core"],
+  files: ["files", "core"],
   xpcs: ["xpcs", "core"],
   actors: ["actors", ...MECHANISMS, "core"],
   sites: ["sites", ...MECHANISMS, "core"],
@@ -26,8 +27,8 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   comlink: { where: /^src\/wire\//, why: "its defaults are unsafe; src/wire closes them" },
   ws: { where: /^src\/wire\//, why: "one place owns sockets" },
   msgpackr: { where: /^src\/wire\//, why: "its default options corrupt typed arrays; one codec is configured" },
-  "https-proxy-agent": { where: /^src\/wire\/websocket-client\.ts$/, why: "one place dials out" },
-  "proxy-from-env": { where: /^src\/wire\/websocket-client\.ts$/, why: "it reads the environment, which the caller must have asked for" },
+  "https-proxy-agent": { where: /^src\/wire\/proxy\.ts$/, why: "one place goes through proxies" },
+  "proxy-from-env": { where: /^src\/wire\/proxy\.ts$/, why: "it reads the environment, which the caller must have asked for" },
   hono: { where: /^src\/actors\/http-api\.ts$/, why: "HTTP is served in one place" },
   "@hono/node-server": { where: /^src\/actors\/http-api\.ts$/, why: "HTTP is served in one place" },
   "prom-client": { where: /^src\/actors\/metrics\.ts$/, why: "elsewhere, what is measured is told to a function" },

@@ -14,7 +14,8 @@ export interface Roots {
   readonly write: readonly string[];
 }
 
-function isInside(path: string, root: string): boolean {
+/** Whether a path is a folder, or lies in it, as both are written. */
+export function isInside(path: string, root: string): boolean {
   return path === root || root === "/" || path.startsWith(`${root}/`);
 }
 

@@ -1,0 +1,51 @@
+/** Digests of files that were asked for lately, by path and version: the q-map of a thousand jobs is read once. */
+import { open } from "node:fs/promises";
+import { XpcsError } from "../core/errors.js";
+import { digestFile } from "../files/digest.js";
+import { fileVersion } from "../files/file-version.js";
+
+const KEPT = 4_096;
+
+async function versionOf(path: string): Promise<string> {
+  const file = await open(path, "r");
+  try {
+    return (await fileVersion(file)).version;
+  } finally {
+    await file.close();
+  }
+}
+
+export class DigestMemo {
+  readonly #known = new Map<string, string>();
+  readonly #asked = new Map<string, Promise<string>>();
+
+  /** The digest, when it was made before; else null. */
+  known(path: string, version: string): string | null {
+    return this.#known.get(`${version} ${path}`) ?? null;
+  }
+
+  /**
+   * The sha256 (hex) of a file in this version.
+   * @throws IO_FAILED it has changed meanwhile · NOT_FOUND
+   */
+  of(path: string, version: string): Promise<string> {
+    const key = `${version} ${path}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return Promise.resolve(known);
+    let asked = this.#asked.get(key);
+    if (asked === undefined) {
+      asked = this.#make(path, version, key).finally(() => this.#asked.delete(key));
+      this.#asked.set(key, asked);
+    }
+    return asked;
+  }
+
+  async #make(path: string, version: string, key: string): Promise<string> {
+    const { sha256 } = await digestFile(path);
+    if ((await versionOf(path)) !== version)
+      throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
+    this.#known.set(key, sha256);
+    if (this.#known.size > KEPT) this.#known.delete(this.#known.keys().next().value!);
+    return sha256;
+  }
+}

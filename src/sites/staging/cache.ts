@@ -1,0 +1,255 @@
+/**
+ * The files that a site has brought here, by digest: what many jobs read crosses once, also under several names. Attempts get them by reflink or hard link,
+ * so what goes from the cache stays with those that have it. Least recently used goes first.
+ *
+ * On the disk: content/SHA256, read-only; names/KEY with the digest of a source, its time that of the last use; partial/KEY while a file is on its way.
+ * Nothing is synced: after a reboot each file is digested before it is used again. A file that somebody has written to is not used again.
+ */
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../core/clock.js";
+import { XpcsError } from "../../core/errors.js";
+import { digestFile } from "../../files/digest.js";
+import { systemCode } from "../../files/system-error.js";
+import { forgetPartial } from "./ranges.js";
+
+export interface CacheRequest {
+  /** Which file this is: where, and in which version. */
+  readonly source: string;
+  readonly bytes: number;
+  /** Its digest, when the source says it beforehand. */
+  readonly sha256: string | null;
+  /** Brings it to `partial`, going on with what is there. @returns its digest, compared with what the source has */
+  readonly fetch: (partial: string) => Promise<string>;
+  /** The attempt's name for it; its folder is made. */
+  readonly to: string;
+  readonly signal: AbortSignal;
+}
+
+export interface SiteCache {
+  /** Gives an attempt a file. @returns whether it was here @throws CANCELED · what `fetch` throws */
+  stage(request: CacheRequest): Promise<boolean>;
+}
+
+export interface CacheOptions {
+  /** Made when a file comes. */
+  readonly folder: string;
+  readonly bytesMax: number;
+  readonly clock: Clock;
+  /** Changes with each boot of the machine. */
+  readonly boot: string;
+}
+
+interface Entry {
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Inode, length and time of change: another after somebody has written to it. */
+  readonly identity: string;
+  /** Not since the last boot. */
+  unproven: boolean;
+  usedMs: number;
+  readonly names: Set<string>;
+}
+
+interface Name {
+  readonly sha256: string;
+  readonly identity: string;
+  readonly boot: string;
+}
+
+/** What is on its way for so long is nobody's any more, ms. */
+const PARTIAL_KEPT_MS = 3 * 86_400_000;
+const NO_LINKS = ["EXDEV", "EPERM", "ENOTSUP", "EMLINK"];
+
+async function identityOf(path: string): Promise<{ identity: string; bytes: number; changedMs: number }> {
+  const { ino, size, mtimeNs, mtimeMs } = await stat(path, { bigint: true });
+  return { identity: `${ino}:${size}:${mtimeNs}`, bytes: Number(size), changedMs: Number(mtimeMs) };
+}
+
+/** Under another name: as blocks that are copied when written to, else as the same file, else as a copy. */
+async function give(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rm(to, { force: true });
+  try {
+    return await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+  } catch {
+    // No reflinks here.
+  }
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (!NO_LINKS.includes(systemCode(error) ?? "")) throw error;
+    await copyFile(from, to);
+  }
+}
+
+/** @throws CANCELED the signal was aborted first */
+async function orStopped(flight: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  let stop: () => void = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  signal.addEventListener("abort", stop);
+  if (!signal.aborted) await Promise.race([flight, stopped]);
+  signal.removeEventListener("abort", stop);
+  if (signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
+}
+
+class FolderCache implements SiteCache {
+  readonly #options: CacheOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #byName = new Map<string, Entry>();
+  readonly #flights = new Map<string, Promise<unknown>>();
+  #bytes = 0;
+  #opened: Promise<void> | null = null;
+
+  constructor(options: CacheOptions) {
+    this.#options = options;
+  }
+
+  #path(kind: "content" | "names" | "partial", name: string): string {
+    return join(this.#options.folder, kind, name);
+  }
+
+  async #open(): Promise<void> {
+    const { folder, clock, boot } = this.#options;
+    for (const kind of ["content", "names", "partial"]) await mkdir(join(folder, kind), { recursive: true });
+    for (const key of await readdir(join(folder, "names"))) {
+      const path = this.#path("names", key);
+      try {
+        const { sha256, identity, boot: then } = JSON.parse(await readFile(path, "utf8")) as Name;
+        const found = await identityOf(this.#path("content", sha256));
+        if (found.identity !== identity) throw new Error("written to");
+        const { changedMs } = await identityOf(path);
+        this.#enter(key, { sha256, bytes: found.bytes, identity, unproven: then !== boot, usedMs: changedMs, names: new Set() });
+      } catch {
+        await rm(path, { force: true });
+      }
+    }
+    for (const name of await readdir(join(folder, "content")))
+      if (!this.#entries.has(name)) await rm(this.#path("content", name), { force: true });
+    for (const name of await readdir(join(folder, "partial"))) {
+      const { changedMs } = await identityOf(this.#path("partial", name));
+      if (clock.nowMs() - changedMs > PARTIAL_KEPT_MS) await rm(this.#path("partial", name), { force: true });
+    }
+  }
+
+  #enter(key: string, fresh: Entry): Entry {
+    const entry = this.#entries.get(fresh.sha256) ?? fresh;
+    if (entry === fresh) this.#bytes += fresh.bytes;
+    entry.usedMs = Math.max(entry.usedMs, fresh.usedMs);
+    entry.names.add(key);
+    this.#entries.set(entry.sha256, entry);
+    this.#byName.set(key, entry);
+    return entry;
+  }
+
+  async #drop(entry: Entry): Promise<void> {
+    if (this.#entries.get(entry.sha256) !== entry) return;
+    this.#entries.delete(entry.sha256);
+    this.#bytes -= entry.bytes;
+    for (const key of entry.names) {
+      this.#byName.delete(key);
+      await rm(this.#path("names", key), { force: true });
+    }
+    await rm(this.#path("content", entry.sha256), { force: true });
+  }
+
+  /** Whether the entry is still what it says. */
+  async #holds(entry: Entry): Promise<boolean> {
+    const path = this.#path("content", entry.sha256);
+    try {
+      if ((await identityOf(path)).identity !== entry.identity) return false;
+      if (entry.unproven && (await digestFile(path)).sha256 !== entry.sha256) return false;
+      entry.unproven = false;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Notes that the file with this key is the entry, used now. */
+  async #use(key: string, entry: Entry): Promise<void> {
+    const { clock, boot } = this.#options;
+    this.#enter(key, { ...entry, usedMs: clock.nowMs() });
+    const path = this.#path("names", key);
+    await writeFile(path, JSON.stringify({ sha256: entry.sha256, identity: entry.identity, boot } satisfies Name));
+    await utimes(path, clock.nowMs() / 1_000, clock.nowMs() / 1_000);
+  }
+
+  async #fromHere(key: string, { sha256, to }: CacheRequest): Promise<boolean> {
+    const entry = this.#byName.get(key) ?? (sha256 === null ? undefined : this.#entries.get(sha256));
+    if (entry === undefined) return false;
+    if (!(await this.#holds(entry))) {
+      await this.#drop(entry);
+      return false;
+    }
+    await give(this.#path("content", entry.sha256), to);
+    await this.#use(key, entry);
+    return true;
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    while (this.#bytes + bytes > this.#options.bytesMax && this.#entries.size > 0) {
+      const oldest = [...this.#entries.values()].reduce((a, b) => (b.usedMs < a.usedMs ? b : a));
+      await this.#drop(oldest);
+    }
+  }
+
+  async #bring(key: string, { fetch, bytes, to }: CacheRequest): Promise<void> {
+    const partial = this.#path("partial", key);
+    const fits = bytes <= this.#options.bytesMax;
+    if (fits) await this.#makeRoom(bytes);
+    const sha256 = await fetch(partial);
+    if (!fits) {
+      await mkdir(dirname(to), { recursive: true });
+      await rename(partial, to);
+    } else {
+      await chmod(partial, 0o400);
+      const content = this.#path("content", sha256);
+      const twin = this.#entries.get(sha256);
+      if (twin !== undefined) await this.#drop(twin);
+      await rename(partial, content);
+      const { identity } = await identityOf(content);
+      await give(content, to);
+      await this.#use(key, { sha256, bytes, identity, unproven: false, usedMs: 0, names: new Set() });
+    }
+    await forgetPartial(partial);
+  }
+
+  async stage(request: CacheRequest): Promise<boolean> {
+    this.#opened ??= this.#open();
+    await this.#opened;
+    const key = createHash("sha256").update(request.source).digest("hex");
+    // Whoever fetches it now may be stopped: then the next one goes on where that one was.
+    const flight = request.sha256 ?? key;
+    for (let other = this.#flights.get(flight); other !== undefined; other = this.#flights.get(flight)) {
+      await orStopped(other, request.signal);
+    }
+    let hit = false;
+    const mine = (async () => {
+      hit = await this.#fromHere(key, request);
+      if (!hit) await this.#bring(key, request);
+    })();
+    this.#flights.set(
+      flight,
+      mine
+        .then(
+          () => {},
+          () => {},
+        )
+        .then(() => {
+          this.#flights.delete(flight);
+        }),
+    );
+    await mine;
+    return hit;
+  }
+}
+
+/** A cache in `folder`, with what an earlier process left there. */
+export function openCache(options: CacheOptions): SiteCache {
+  return new FolderCache(options);
+}

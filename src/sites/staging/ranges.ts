@@ -1,0 +1,152 @@
+/**
+ * Collects a file from ranges of its source, several at a time, so that a process that is killed goes on where it was: finished chunks are noted in
+ * PARTIAL.parts, which belongs to one version of the source. Moves bytes through `read`; knows no protocol.
+ */
+import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
+import { constants } from "node:fs";
+import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { XpcsError } from "../../core/errors.js";
+import { digestFile } from "../../files/digest.js";
+import { systemCode } from "../../files/system-error.js";
+import type { Patience } from "./patience.js";
+
+export interface RangeRequest {
+  readonly bytes: number;
+  /** Changes with the source's bytes. */
+  readonly version: string;
+  /** Where the file is collected. */
+  readonly partial: string;
+  readonly chunkBytes: number;
+  readonly parallel: number;
+  readonly patience: Patience;
+  readonly signal: AbortSignal;
+  /** Hands the bytes of a range over, in order. */
+  readonly read: (range: { offset: number; length: number }, take: (piece: Buffer) => Promise<void>, signal: AbortSignal) => Promise<void>;
+}
+
+/** `0000002a\n`: a line that was cut short by a kill is not taken for a number. */
+const LINE_CHARS = 9;
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Chunks that an earlier process has finished; begins anew when they are of another version. */
+async function finishedChunks({ partial, version, bytes, chunkBytes }: RangeRequest): Promise<Set<number>> {
+  const journal = `${partial}.parts`;
+  const header = `${JSON.stringify({ version, bytes, chunkBytes })}\n`;
+  let text = "";
+  try {
+    text = await readFile(journal, "utf8");
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+  }
+  if (!text.startsWith(header) || !(await exists(partial))) {
+    await rm(partial, { force: true });
+    await writeFile(journal, header);
+    return new Set();
+  }
+  const lines = text.slice(header.length);
+  const done = new Set<number>();
+  for (let at = 0; at + LINE_CHARS <= lines.length; at += LINE_CHARS) done.add(Number.parseInt(lines.slice(at, at + LINE_CHARS - 1), 16));
+  // What a kill has cut off must not run into the next line.
+  if (lines.length % LINE_CHARS !== 0) await writeFile(journal, header + lines.slice(0, lines.length - (lines.length % LINE_CHARS)));
+  return done;
+}
+
+async function writeAll(file: FileHandle, piece: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < piece.length; ) at += (await file.write(piece, at, piece.length - at, position + at)).bytesWritten;
+}
+
+/** One range into the file. */
+async function readChunk(request: RangeRequest, file: FileHandle, range: { offset: number; length: number }, signal: AbortSignal) {
+  let at = 0;
+  await request.read(
+    range,
+    async (piece) => {
+      if (at + piece.length > range.length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
+      await writeAll(file, piece, range.offset + at);
+      at += piece.length;
+      request.patience.progressed();
+    },
+    signal,
+  );
+  if (at !== range.length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${range.length}`);
+}
+
+async function fetchChunks(request: RangeRequest, file: FileHandle): Promise<void> {
+  const { bytes, chunkBytes, parallel, patience, partial } = request;
+  const done = await finishedChunks(request);
+  const open = Array.from({ length: Math.ceil(bytes / chunkBytes) }, (_, chunk) => chunk).filter((chunk) => !done.has(chunk));
+  const broken = new AbortController();
+  const signal = AbortSignal.any([request.signal, broken.signal]);
+  setMaxListeners(0, signal);
+  const worker = async (): Promise<void> => {
+    for (let chunk = open.shift(); chunk !== undefined && !signal.aborted; chunk = open.shift()) {
+      const offset = chunk * chunkBytes;
+      const range = { offset, length: Math.min(chunkBytes, bytes - offset) };
+      await patience.again(() => readChunk(request, file, range, signal));
+      await appendFile(`${partial}.parts`, `${chunk.toString(16).padStart(LINE_CHARS - 1, "0")}\n`);
+    }
+  };
+  const workers = Array.from({ length: parallel }, () =>
+    worker().catch((error) => {
+      broken.abort();
+      throw error;
+    }),
+  );
+  const failed = (await Promise.allSettled(workers)).find((end) => end.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  if (request.signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
+}
+
+/** A file of one chunk: quicker read again than noted. */
+async function fetchWhole(request: RangeRequest): Promise<string> {
+  const file = await open(request.partial, "w");
+  try {
+    return await request.patience.again(async () => {
+      const hash = createHash("sha256");
+      const read: RangeRequest["read"] = (range, take, signal) =>
+        request.read(
+          range,
+          async (piece) => {
+            hash.update(piece);
+            await take(piece);
+          },
+          signal,
+        );
+      await readChunk({ ...request, read }, file, { offset: 0, length: request.bytes }, request.signal);
+      return hash.digest("hex");
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Makes PARTIAL whole.
+ * @returns its sha256 (hex), of the bytes as they are here
+ * @throws what `read` throws that cannot pass · CANCELED · IO_FAILED
+ */
+export async function fetchRanges(request: RangeRequest): Promise<string> {
+  if (request.bytes <= request.chunkBytes) return fetchWhole(request);
+  const { partial, signal } = request;
+  // The journal looks whether the file is there, so it is asked before the file is made.
+  await finishedChunks(request);
+  const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    await fetchChunks(request, file);
+  } finally {
+    await file.close();
+  }
+  return (await digestFile(partial, signal)).sha256;
+}
+
+/** Removes what was collected. */
+export async function forgetPartial(partial: string): Promise<void> {
+  for (const path of [partial, `${partial}.parts`]) await rm(path, { force: true });
+}

@@ -1,0 +1,270 @@
+/**
+ * Through central's data server (src/actors/data-server.ts, docs/transfers/http.md): inputs are read in ranges, several at a time, into the site's cache; results are
+ * uploaded in chunks beside their final name and published there by central itself, which knows whose the lease is.
+ */
+import { setMaxListeners } from "node:events";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { type ErrorCode, XpcsError } from "../../core/errors.js";
+import type { FileRef, OutputFile } from "../../core/job.js";
+import type { LeaseRef } from "../../core/protocols.js";
+import type { DestinationFound } from "../../files/publication.js";
+import { createHttpClient, type HttpClient } from "../../wire/http-client.js";
+import { type Lanes, lanes } from "../staging/lanes.js";
+import { createPatience, type Patience } from "../staging/patience.js";
+import { fetchRanges, forgetPartial } from "../staging/ranges.js";
+import { createRateLimit, type RateLimit } from "../staging/rate-limit.js";
+import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
+
+const settings = z.strictObject({
+  connections: z.int().min(1).max(32).default(4),
+  mbPerS: z.number().min(0.01).optional(),
+  giveUpS: z.number().min(1).max(86_400).default(120),
+});
+type HttpSettings = z.output<typeof settings> & LocationSettings;
+
+const CHUNK_BYTES = 8 * 1024 * 1024;
+const SMALLEST_CHUNK_BYTES = 256 * 1024;
+/** Files that central is asked about at once. */
+const STATS_MAX = 100;
+
+interface Source {
+  readonly bytes: number;
+  readonly version: string;
+  readonly sha256: string | null;
+}
+
+interface Session {
+  readonly settings: HttpSettings;
+  readonly context: TransferContext;
+  readonly limit: RateLimit;
+  /** Requests at a time. */
+  readonly wire: Lanes;
+  client(): HttpClient;
+  headers(): Record<string, string>;
+}
+
+function openSession(settings: HttpSettings, context: TransferContext): Session {
+  let kept: { key: string; client: HttpClient } | null = null;
+  return {
+    settings,
+    context,
+    limit: createRateLimit(settings.mbPerS, context.clock),
+    wire: lanes(settings.connections),
+    client() {
+      const { url, trust, insecure } = context.central();
+      const key = JSON.stringify([url, trust, insecure]);
+      if (kept?.key !== key) {
+        kept?.client.close();
+        kept = { key, client: createHttpClient({ url: new URL(url.replace(/^ws/, "http")), trust, insecure, proxy: "environment" }) };
+      }
+      return kept.client;
+    },
+    headers: () => ({ authorization: `Bearer ${context.central().token}`, "x-xpcs-site": context.site }),
+  };
+}
+
+/** One question to the data server, whose answer may take it a while. */
+async function call<T>(session: Session, name: string, body: object, signal: AbortSignal): Promise<T> {
+  const text = Buffer.from(JSON.stringify(body));
+  const headers = { ...session.headers(), "content-type": "application/json" };
+  const answer = await session.client().ask({ method: "POST", path: `/v1/data/${name}`, headers, body: text, signal });
+  const value = (await answer.json()) as T & { error?: { code: ErrorCode; message: string } };
+  // An answer that took a while had begun before it failed.
+  if (value.error !== undefined) throw new XpcsError(value.error.code, value.error.message);
+  return value;
+}
+
+function patienceOf({ context, settings }: Session, request: { report: (reason: string | null) => void; signal: AbortSignal }): Patience {
+  return createPatience({ ...context, giveUpMs: settings.giveUpS * 1_000, report: request.report, signal: request.signal });
+}
+
+function placeOf(path: string, lease: LeaseRef): string {
+  return `/v1/data/file?${new URLSearchParams({ job: lease.job, epoch: String(lease.epoch), path })}`;
+}
+
+/** Chunks of a bounded rate are smaller, so that none takes long. */
+function chunkBytesOf({ mbPerS, connections }: HttpSettings): number {
+  if (mbPerS === undefined) return CHUNK_BYTES;
+  return Math.max(SMALLEST_CHUNK_BYTES, Math.min(CHUNK_BYTES, Math.floor((mbPerS * 5e6) / connections)));
+}
+
+async function fetchFile(
+  session: Session,
+  request: StageIn,
+  patience: Patience,
+  path: string,
+  source: Source,
+  partial: string,
+): Promise<string> {
+  const { lease, signal } = request;
+  const { limit, wire, settings } = session;
+  const { bytes, version } = source;
+  const ended = new AbortController();
+  const asked = AbortSignal.any([signal, ended.signal]);
+  // Central reads the file for its digest while it crosses.
+  const digest = source.sha256 ?? patience.again(() => call<{ sha256: string }>(session, "digest", { ...lease, path, version }, asked));
+  const expected = Promise.resolve(digest).then((known) => (typeof known === "string" ? known : known.sha256));
+  expected.catch(() => {});
+  try {
+    const sha256 = await fetchRanges({
+      ...{ bytes, version, partial, patience, signal, parallel: settings.connections, chunkBytes: chunkBytesOf(settings) },
+      read: ({ offset, length }, take, stop) =>
+        wire.run(async () => {
+          if (length === 0) return;
+          const range = { range: `bytes=${offset}-${offset + length - 1}`, "if-match": `"${version}"` };
+          const answer = await session
+            .client()
+            .ask({ method: "GET", path: placeOf(path, lease), headers: { ...session.headers(), ...range }, signal: stop });
+          await answer.each(async (piece) => {
+            await limit.take(piece.length, stop);
+            await take(piece);
+          });
+        }),
+    });
+    if (sha256 === (await expected)) return sha256;
+    await forgetPartial(partial);
+    throw new XpcsError("CHECKSUM_MISMATCH", `${path} is not what central has: its bytes changed on the way`);
+  } finally {
+    ended.abort();
+  }
+}
+
+async function statFiles(session: Session, request: StageIn, patience: Patience): Promise<Source[]> {
+  const { refs, lease, signal } = request;
+  const found: Source[] = [];
+  for (let at = 0; at < refs.length; at += STATS_MAX) {
+    const paths = refs.slice(at, at + STATS_MAX).map(({ path }) => path);
+    const { files } = await patience.again(() => call<{ files: Source[] }>(session, "stat", { ...lease, paths }, signal));
+    found.push(...files);
+  }
+  return found;
+}
+
+async function stageIn(session: Session, request: StageIn): Promise<string[]> {
+  const { refs, dir, signal } = request;
+  const patience = patienceOf(session, request);
+  const sources = await statFiles(session, request, patience);
+  const files = lanes(2 * session.settings.connections);
+  const stopped = new AbortController();
+  const part: StageIn = { ...request, signal: AbortSignal.any([signal, stopped.signal]) };
+  // Each file that is on its way listens.
+  setMaxListeners(0, part.signal);
+  const one = async ({ path }: FileRef, source: Source): Promise<string> => {
+    const to = join(dir, "inputs", path);
+    await session.context.cache.stage({
+      ...{ source: `http ${path} ${source.version}`, bytes: source.bytes, sha256: source.sha256, to, signal: part.signal },
+      fetch: (partial) => fetchFile(session, part, patience, path, source, partial),
+    });
+    return to;
+  };
+  const all = refs.map((ref, at) =>
+    files
+      .run(() => one(ref, sources[at]!))
+      .catch((error: unknown) => {
+        stopped.abort();
+        throw error;
+      }),
+  );
+  const ends = await Promise.allSettled(all);
+  // The first that failed has stopped the others.
+  const failed = ends.filter((end) => end.status === "rejected").map(({ reason }) => reason as XpcsError);
+  if (failed.length > 0) throw failed.find(({ code }) => code !== "CANCELED") ?? failed[0]!;
+  return Promise.all(all);
+}
+
+/** Sends the result beside its final name, chunk by chunk; those that a slow link cannot carry in time become smaller. */
+async function upload(session: Session, request: StageOut, patience: Patience, file: FileHandle): Promise<void> {
+  const { destination, epoch, local, signal } = request;
+  const { settings, wire, limit } = session;
+  const place = placeOf(destination.ref.path, { job: destination.job, epoch });
+  let next = 0;
+  let chunkBytes = chunkBytesOf(settings);
+  const send = async (offset: number, length: number): Promise<void> => {
+    const body = Buffer.allocUnsafe(length);
+    for (let at = 0; at < length; ) {
+      const { bytesRead } = await file.read(body, at, length - at, offset + at);
+      if (bytesRead === 0) throw new XpcsError("IO_FAILED", `${local.path} became shorter while it was sent`);
+      at += bytesRead;
+    }
+    await limit.take(length, signal);
+    const ask = { method: "PUT", path: `${place}&offset=${offset}`, headers: session.headers(), body, signal } as const;
+    await wire.run(async () => (await session.client().ask(ask)).json());
+  };
+  const worker = async (): Promise<void> => {
+    while (next < local.bytes) {
+      const [from, to] = [next, Math.min(local.bytes, next + chunkBytes)];
+      next = to;
+      let sent = from;
+      while (sent < to) {
+        let length = Math.min(chunkBytes, to - sent);
+        await patience.again(async () => {
+          try {
+            await send(sent, length);
+          } catch (error) {
+            chunkBytes = Math.max(SMALLEST_CHUNK_BYTES, Math.floor(chunkBytes / 2));
+            length = Math.min(length, chunkBytes);
+            throw error;
+          }
+        });
+        sent += length;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: settings.connections }, worker));
+}
+
+async function stageOut(session: Session, request: StageOut): Promise<OutputFile> {
+  const { destination, epoch, local, seen, access, confirm, signal } = request;
+  const { job, overwrite, ref } = destination;
+  const patience = patienceOf(session, request);
+  const file = await open(local.path, "r");
+  try {
+    await upload(session, request, patience, file);
+  } finally {
+    await file.close();
+  }
+  const { bytes, sha256 } = local;
+  const { mode } = access;
+  await confirm();
+  const body = { job, epoch, path: ref.path, overwrite, bytes, sha256, seen, ...(mode === undefined ? {} : { mode }) };
+  const output = await patience.again(() => call<OutputFile>(session, "publish", body, signal));
+  await rm(local.path, { force: true });
+  return output;
+}
+
+function openTransfer(settings: HttpSettings, context: TransferContext): Transfer {
+  const session = openSession(settings, context);
+  const never = new AbortController().signal;
+  /** Questions outside an attempt's transfer: some tries, then whoever asked tells. */
+  const ask = <T>(name: string, body: object): Promise<T> =>
+    createPatience({ ...context, giveUpMs: 5_000, report: () => {}, signal: never }).again(() => call<T>(session, name, body, never));
+  return {
+    local: false,
+    stageIn: (request) => stageIn(session, request),
+    inspect: ({ ref, job, overwrite }) => ask<DestinationFound>("inspect", { job, path: ref.path, overwrite }),
+    async stageOut(request) {
+      try {
+        return await stageOut(session, request);
+      } catch (error) {
+        const { destination, epoch } = request;
+        await this.discard({ destination, epoch }).catch(() => {});
+        throw error;
+      }
+    },
+    async settle({ ref, job }) {
+      await ask("settle", { job, path: ref.path });
+    },
+    async discard({ destination: { ref, job }, epoch }) {
+      await ask("discard", { job, epoch, path: ref.path });
+    },
+  };
+}
+
+export const http: Backend = {
+  name: "http",
+  about: "Through central's data server by HTTP or HTTPS, in ranges, several at a time: where the site shares no file system with central.",
+  settings,
+  open: (location, context) => openTransfer(location as HttpSettings, context),
+};

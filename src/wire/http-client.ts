@@ -1,0 +1,163 @@
+/**
+ * HTTP requests to one peer under the rules of the links: trust before a token is shown, proxies, no clear text off loopback. Connections are kept
+ * for the next request. One try; whoever asks tries again.
+ */
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { isErrorCode, XpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
+import { dialFailure } from "./dial-failure.js";
+import { isLoopback } from "./loopback.js";
+import { type ProxyChoice, proxyAgent, proxyFor, shownProxy } from "./proxy.js";
+import { checkPin, type Trust, tlsOptions } from "./trust.js";
+
+export interface HttpPeer {
+  /** `http:` or `https:`, with host and port. */
+  readonly url: URL;
+  readonly trust?: Trust;
+  /** Allow clear text off loopback. */
+  readonly insecure?: boolean;
+  readonly proxy?: ProxyChoice;
+}
+
+export interface HttpAsk {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST";
+  /** Path and query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  /** Hands the body over piece by piece; the next is read when the last was taken. @throws UNAVAILABLE it was cut off */
+  each(take: (piece: Buffer) => Promise<void>): Promise<void>;
+  /** A small body as JSON. @throws UNAVAILABLE it was cut off, or is none */
+  json(): Promise<unknown>;
+}
+
+export interface HttpClient {
+  /** @throws UNAVAILABLE · PERMISSION_DENIED the peer is not trusted · CANCELED · what the peer's error says */
+  ask(request: HttpAsk): Promise<HttpAnswer>;
+  close(): void;
+}
+
+/** A peer that sends nothing for so long is gone. */
+const SILENCE_MS = 15_000;
+
+/** The peer's own error, as central words it; anything else by its status. */
+function refusal(url: string, status: number, text: string): XpcsError {
+  try {
+    const { code, message } = (JSON.parse(text) as { error: { code: unknown; message: unknown } }).error;
+    if (isErrorCode(code)) return new XpcsError(code, String(message));
+  } catch {
+    // Not central's words: a proxy's, or another server's.
+  }
+  const words = `${url} answered ${status}`;
+  if (status === 401 || status === 403 || status === 407) return new XpcsError("PERMISSION_DENIED", words);
+  if (status === 404) return new XpcsError("NOT_FOUND", words);
+  return new XpcsError(status >= 500 || status === 429 ? "UNAVAILABLE" : "IO_FAILED", words);
+}
+
+function answerOf(url: string, response: IncomingMessage): HttpAnswer {
+  const cut = (error: unknown) => new XpcsError("UNAVAILABLE", `${url}: the answer was cut off: ${(error as Error).message}`);
+  const each: HttpAnswer["each"] = async (take) => {
+    const pieces = response[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = (await pieces.next().catch((error: unknown) => {
+          throw cut(error);
+        })) as IteratorResult<Buffer>;
+        if (next.done === true) break;
+        await take(next.value);
+      }
+    } finally {
+      if (!response.complete) response.destroy();
+    }
+    if (!response.complete) throw cut(new Error("too few bytes"));
+  };
+  const text = async (): Promise<string> => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    await each(async (piece) => {
+      bytes += piece.length;
+      if (bytes > LIMITS.frameBytesMax) throw new XpcsError("UNAVAILABLE", `${url} answered more than ${LIMITS.frameBytesMax} bytes`);
+      pieces.push(piece);
+    });
+    return Buffer.concat(pieces).toString("utf8");
+  };
+  return {
+    status: response.statusCode!,
+    headers: response.headers,
+    each,
+    async json() {
+      const body = await text();
+      if (response.statusCode! >= 400) throw refusal(url, response.statusCode!, body);
+      try {
+        return JSON.parse(body);
+      } catch {
+        throw new XpcsError("UNAVAILABLE", `${url} answered no JSON`);
+      }
+    },
+  };
+}
+
+/** A client for `peer`. @throws REFUSED clear text off loopback · INVALID_ARGUMENT no URL of a proxy */
+export function createHttpClient(peer: HttpPeer): HttpClient {
+  const { url, trust = {}, insecure } = peer;
+  const secure = url.protocol === "https:";
+  if (!secure && !isLoopback(url.hostname) && insecure !== true)
+    throw new XpcsError("REFUSED", `${url.origin} would show the token to the network: use https, or allow it with --insecure`);
+  const proxy = proxyFor(url, peer.proxy);
+  const via = proxy === null ? "" : ` through the proxy ${shownProxy(proxy)}`;
+  const keep = { keepAlive: true };
+  const agent = proxy !== null ? proxyAgent(proxy, keep) : secure ? new HttpsAgent({ ...keep, maxCachedSessions: 0 }) : new HttpAgent(keep);
+
+  /** Those whose peer was looked at. */
+  const trusted = new WeakSet<Socket>();
+  /** Nothing has been sent before the first byte of the body, or its end: so the peer is looked at first. */
+  const whenTrusted = (socket: Socket, go: () => void, fail: (error: unknown) => void): void => {
+    const look = () => {
+      try {
+        if (trust.pin !== undefined) checkPin(socket as TLSSocket, trust.pin, url.origin);
+      } catch (error) {
+        return fail(error);
+      }
+      trusted.add(socket);
+      go();
+    };
+    if (!secure || trusted.has(socket)) go();
+    else socket.once("secureConnect", look);
+  };
+
+  return {
+    ask: ({ method, path, headers = {}, body, signal }) =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(new XpcsError("CANCELED", "the transfer was stopped"));
+        const length = body === undefined ? {} : { "content-length": String(body.length) };
+        const options = { agent, method, timeout: SILENCE_MS, headers: { ...headers, ...length }, ...(secure ? tlsOptions(trust) : {}) };
+        const request: ClientRequest = (secure ? httpsRequest : httpRequest)(new URL(path, url), options);
+        const stop = () => request.destroy(new XpcsError("CANCELED", "the transfer was stopped"));
+        const fail = (error: unknown) => {
+          signal.removeEventListener("abort", stop);
+          request.destroy();
+          reject(error instanceof XpcsError ? error : dialFailure(url.origin, via, error as Error));
+        };
+        signal.addEventListener("abort", stop, { once: true });
+        request.once("timeout", () => request.destroy(new Error(`it was silent for ${SILENCE_MS / 1000} s`)));
+        request.once("close", () => signal.removeEventListener("abort", stop));
+        request.once("socket", (socket) => whenTrusted(socket, () => request.end(body), fail));
+        request.on("error", fail);
+        request.once("response", (response) => {
+          const answer = answerOf(url.origin, response);
+          if (answer.status < 400 || method === "HEAD") return resolve(answer);
+          answer.json().then(() => reject(new XpcsError("UNAVAILABLE", `${url.origin} answered ${answer.status}`)), reject);
+        });
+      }),
+    close: () => agent.destroy(),
+  };
+}
