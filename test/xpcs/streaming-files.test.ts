@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CorrOptions } from "../../src/core/analysis.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
+import { immBytes } from "../../src/xpcs/detector-files.js";
 import { correlateFile } from "../../src/xpcs/native.js";
 import { startXpcs } from "../cli/xpcs-process.js";
 import { contents } from "./file-contents.js";
@@ -160,6 +161,44 @@ describe("--streaming", () => {
       message: expect.stringMatching(/takes at most \d+ MB .*the limit is 1 MB; give the last frame \(--end\)/),
     });
     expect(existsSync(join(ROOT, "sparse-large.hdf"))).toBe(false);
+  });
+
+  it("lets fewer photons wait for others where memory is short, with the same result", async () => {
+    const side = 120;
+    const rings = Uint16Array.from({ length: side * side }, (_, p) => 1 + (p % 2));
+    const large = {
+      ...sample,
+      detector: { ...sample.detector, height: side, width: side },
+      dqmap: rings,
+      sqmap: rings,
+      staticQ: Float64Array.of(0.003, 0.006),
+    };
+    const [map, input] = [join(ROOT, "large-qmap.hdf"), join(ROOT, "large.imm")];
+    await writeQmap(map, large);
+    const n = 300_000;
+    const frame = Uint32Array.from({ length: n }, (_, i) => i >> 10);
+    const pixel = frame.map((_, i) => ((i & 1023) * 14 + (i >> 10)) % (side * side));
+    writeFileSync(
+      input,
+      immBytes(
+        { frames: 293, frame, pixel, count: new Uint16Array(n).fill(1) },
+        { height: side, width: side, dense: false, frameTimeS: 1e-3 },
+      ),
+    );
+    const run = async (name: string, options: CorrOptions) => {
+      const out = join(ROOT, `${name}.hdf`);
+      const request = {
+        files: { input, qmap: map },
+        options: { frameTimeS: 1e-3, end: 293, normalize: "framesum", streaming: true, threads: 1, ...options } as const,
+      };
+      const { streamMemoryBytes } = await correlateFile({ ...request, out, overwrite: true, provenance: {} });
+      return { all: await contents(out, RUN), bytes: streamMemoryBytes };
+    };
+    const much = await run("much", {});
+    const less = await run("less", { memoryGb: (much.bytes - 1e6) / 1e9 });
+    expect(less.all).toEqual(much.all);
+    expect(less.bytes).toBeLessThan(much.bytes - 1e6);
+    await expect(run("little", { memoryGb: (less.bytes - 1e6) / 1e9 })).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
   });
 
   it("says its bound on the command line before the result", async () => {

@@ -220,22 +220,6 @@ class Intake {
   /// True where one of the file frames that make the frame is bad.
   [[nodiscard]] bool is_bad(std::uint64_t seriesFrame) const { return contains_frame(badOfSeries_, seriesFrame); }
 
-  /// @throws invalid_argument the monitor has no value above 0 for a frame that counts
-  void check_monitor(std::uint64_t frames) const {
-    const std::vector<double>& monitor = settings_.monitor;
-    const std::uint64_t needed = plan_.first + frames * plan_.block();
-    if (monitor.size() < needed) {
-      throw Error(Code::invalid_argument, "the monitor has " + std::to_string(monitor.size()) + " values, the range reaches to frame " + std::to_string(needed) +
-                                              "; it needs one for every frame of the file, from the first");
-    }
-    for (std::uint64_t frame = plan_.first; frame < needed; ++frame) {
-      std::uint64_t seriesFrame = 0;
-      if (!plan_.map(frame, seriesFrame) || is_bad(seriesFrame) || (monitor[frame] > 0 && std::isfinite(monitor[frame]))) continue;
-      throw Error(Code::invalid_argument, "the monitor is " + std::to_string(monitor[frame]) + " at frame " + std::to_string(frame + 1) +
-                                              "; it must be above 0, or the frame one of --bad-frames");
-    }
-  }
-
   void count_marked(const FrameBatch& batch) {
     for (std::size_t i = 0; i < batch.markedFrame.size(); ++i) {
       std::uint64_t seriesFrame = 0;
@@ -324,7 +308,7 @@ class Intake {
     }
     Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}, {}, {}, 0};
     measured.bad = frames_within(badOfSeries_, 0, frames);
-    if (!settings_.monitor.empty()) check_monitor(frames);
+    if (!settings_.monitor.empty()) check_monitor(settings_.monitor, plan_, badOfSeries_, frames);
     if (!settings_.monitor.empty() && !settings_.streaming) measured.monitor = monitor_of_series(settings_.monitor, plan_, badOfSeries_, frames);
     if (darkFrames_ > 0) {
       measured.darkAverage = std::move(darks_.average);

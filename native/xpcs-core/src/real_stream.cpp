@@ -4,15 +4,15 @@
 #include <numeric>
 
 #include "assemble.hpp"
+#include "stream_memory.hpp"
 
 namespace xpcs {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 16;  // values of one batch
 constexpr std::uint64_t kEventBytes = sizeof(RealBatch::Event);
 /// Values per pixel at which they go to the tiles, and at least of all pixels.
 constexpr std::uint64_t kPoolEvents = 16;
-constexpr std::uint64_t kPoolLeast = std::uint64_t{1} << 16;
+constexpr std::uint64_t kPoolLeast = kPhotonBytesLeast / kEventBytes;
 
 std::uint64_t pool_events(const Partition& partition, const StreamOptions& options) {
   return options.photonBytes > 0 ? options.photonBytes / kEventBytes + 1 : std::max<std::uint64_t>(kPoolLeast, kPoolEvents * partition.pixelOfRank.size());

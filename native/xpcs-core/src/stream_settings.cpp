@@ -5,6 +5,7 @@
 #include "bad_frames.hpp"
 #include "intake.hpp"
 #include "monitor.hpp"
+#include "stream_memory.hpp"
 #include "two_time_settings.hpp"
 #include "xpcs/delays.hpp"
 
@@ -60,9 +61,14 @@ StreamOptions plan_stream(const Request& request, Settings& settings, const Part
     settings.staticWindow = 0;
   }
   options.monitor = stream_monitor(settings, plan_frames(settings, reader), options.framesMax);
-  bytes = stream_bytes(partition, options) + bad_frame_bytes(settings, options.framesMax) + 8 * settings.monitor.size();
-  if (request.g2out) bytes += 24 * partition.pixels() * multitau_delays(options.framesMax, options.dpl).size();
+  std::uint64_t beside = bad_frame_bytes(settings, options.framesMax) + 8 * settings.monitor.size();
+  if (request.g2out) beside += 24 * partition.pixels() * multitau_delays(options.framesMax, options.dpl).size();
   const std::uint64_t left = settings.streamBytesMax - std::min(settings.streamBytesMax, bytesTaken);
+  bytes = stream_bytes(partition, options) + beside;
+  if (bytes > left) {
+    options.photonBytes = kPhotonBytesLeast;
+    bytes = stream_bytes(partition, options) + beside;
+  }
   const std::string length = frames > 0 ? std::to_string(frames) : "any number of";
   const std::string needs = "streaming " + length + " frames on " + std::to_string(partition.pixelOfRank.size()) + " pixels: takes at most " + megabytes(bytes) +
                             " of memory beside the reader's buffers, however many photons there are";

@@ -1,132 +1,11 @@
 // The stream against the correlator that keeps every photon: the same bits, at any time, however the chunks are cut; and its
 // memory.
-#include <doctest/doctest.h>
-
 #include <array>
-#include <cstring>
-#include <random>
 
+#include "stream_samples.hpp"
 #include "xpcs/error.hpp"
-#include "xpcs/stream_correlator.hpp"
 
 using namespace xpcs;
-
-namespace {
-
-struct Events {
-  std::vector<std::uint32_t> frame, pixel;
-  std::vector<std::int64_t> count;
-  void add(std::uint32_t f, std::uint32_t p, std::int64_t c) {
-    frame.push_back(f);
-    pixel.push_back(p);
-    count.push_back(c);
-  }
-  [[nodiscard]] std::size_t size() const { return frame.size(); }
-  /// Real ones in place of the first n counts, some of them 0 or negative.
-  [[nodiscard]] std::vector<double> values(std::size_t n) const {
-    std::vector<double> out;
-    for (std::size_t i = 0; i < n; ++i) out.push_back(i % 97 == 0 ? 0.0 : static_cast<double>(count[i]) * 1.37 - (i % 5 == 0 ? 1.1 : 0.2));
-    return out;
-  }
-};
-
-std::uint32_t below(std::mt19937& random, std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); }
-
-Partition random_partition(std::mt19937& random, std::uint32_t h, std::uint32_t w) {
-  std::vector<std::int32_t> dq(h * w), sq(h * w);
-  for (std::uint32_t p = 0; p < h * w; ++p) {
-    const auto q = static_cast<std::int32_t>(p < 3 ? p + 1 : below(random, 4));  // every dynamic bin exists
-    dq[p] = q;
-    sq[p] = q == 0 ? 0 : q * 4 - static_cast<std::int32_t>(below(random, 3));  // static labels with gaps
-  }
-  return make_partition(h, w, dq, sq, SplitBins::error);
-}
-
-/// Photons in frame order; within a frame in any order, some in pieces. Pixels differ by orders of magnitude; bursts and long dark times.
-Events random_stream(std::mt19937& random, std::uint32_t pixels, std::uint32_t frames) {
-  Events events;
-  const std::uint32_t kind = below(random, 5);
-  const std::uint32_t perFrame = 1 + below(random, kind == 4 ? 3 : 2 * pixels);
-  const std::uint32_t bright = 1 + below(random, pixels);
-  for (std::uint32_t f = 0; f < frames; ++f) {
-    if (below(random, 200) == 0) f += below(random, 1 + frames / 4);  // dark for a while
-    if (f >= frames) break;
-    const std::uint32_t n = below(random, perFrame + 1);
-    for (std::uint32_t i = 0; i < n; ++i) {
-      const std::uint32_t p = below(random, 3) > 0 ? below(random, bright) : below(random, pixels);
-      const std::int64_t c = kind == 0 ? 1 : kind == 1 ? std::int64_t{below(random, 7)} - 3 : kind == 2 ? std::int64_t{below(random, 65536)} : below(random, 4);
-      events.add(f, p, c);
-    }
-  }
-  return events;
-}
-
-bool same(const std::vector<double>& a, const std::vector<double>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
-}
-bool same(const Number& a, const Number& b) { return a.whole == b.whole && a.real == b.real; }
-
-void check_same(const CorrelationResult& stream, const CorrelationResult& batch) {
-  CHECK(stream.frames == batch.frames);
-  CHECK(stream.events == batch.events);
-  REQUIRE(stream.delays.size() == batch.delays.size());
-  CHECK(same(stream.g2, batch.g2));
-  CHECK(same(stream.g2Err, batch.g2Err));
-  CHECK(same(stream.g2SpreadErr, batch.g2SpreadErr));
-  CHECK(same(stream.moments.pairs, batch.moments.pairs));
-  CHECK(same(stream.moments.lagCovariance, batch.moments.lagCovariance));
-  CHECK(stream.moments.exact == batch.moments.exact);
-  REQUIRE(stream.moments.moment.size() == batch.moments.moment.size());
-  for (std::size_t i = 0; i < batch.moments.moment.size(); ++i) {
-    const Moment& a = stream.moments.moment[i];
-    const Moment& b = batch.moments.moment[i];
-    const bool equal = same(a.products, b.products) && same(a.past, b.past) && same(a.future, b.future) && same(a.pastFuture, b.pastFuture) &&
-                       same({a.a, a.b, a.c}, {b.a, b.b, b.c});
-    REQUIRE(equal);
-  }
-  CHECK(same(stream.partitionMeanTotal, batch.partitionMeanTotal));
-  CHECK(same(stream.partitionMeanPartial, batch.partitionMeanPartial));
-  CHECK(same(stream.pixelMean, batch.pixelMean));
-  CHECK(same(stream.frameMean, batch.frameMean));
-  CHECK(stream.perPixelG2 == batch.perPixelG2);
-  CHECK(stream.perPixelIP == batch.perPixelIP);
-  CHECK(stream.perPixelIF == batch.perPixelIF);
-}
-
-/// Of every pixel, some of them dead; one time in two none.
-std::vector<double> random_factor(std::mt19937& random, std::uint32_t pixels) {
-  std::vector<double> factor;
-  const bool some = below(random, 2) == 0;
-  for (std::uint32_t p = 0; p < pixels && some; ++p) factor.push_back(below(random, 20) == 0 ? 0.0 : 0.7 + below(random, 600) / 1000.0);
-  return factor;
-}
-
-/// What frames are divided by: nothing, their sum, or a monitor that is 0 now and then.
-void divide_frames(std::mt19937& random, std::uint64_t frames, StreamOptions& options) {
-  const std::uint32_t kind = below(random, 3);
-  options.normalizeByFrameSum = kind == 1;
-  for (std::uint64_t f = 0; f < frames && kind == 2; ++f) options.monitor.push_back(below(random, 50) == 0 ? 0.0 : 0.3 + below(random, 1000) / 700.0);
-}
-
-/// What the correlator that keeps every photon says of the first `n` events as a series of `frames` frames.
-CorrelationResult batch_result(const Partition& part, const StreamOptions& options, const Events& events, std::size_t n, std::uint64_t frames, bool perPixel) {
-  CorrelatorOptions how;
-  how.dpl = options.dpl;
-  how.average = options.average;
-  how.staticWindow = options.staticWindow;
-  how.pixelFactor = options.pixelFactor;
-  how.normalizeByFrameSum = options.normalizeByFrameSum;
-  how.monitor = options.monitor;
-  Correlator batch(part, how);
-  const auto frame = std::span(events.frame).first(n);
-  const auto pixel = std::span(events.pixel).first(n);
-  if (options.real) batch.push_real(frame, pixel, events.values(n));
-  else batch.push(frame, pixel, std::span(events.count).first(n));
-  batch.set_frames(frames);
-  return batch.result({1, perPixel});
-}
-
-}  // namespace
 
 TEST_CASE("a stream gives the bits of the whole series, at the end and on the way, however it is cut") {
   std::mt19937 random(21);
@@ -158,84 +37,6 @@ TEST_CASE("a stream gives the bits of the whole series, at the end and on the wa
     stream.set_frames(frames);
     check_same(stream.result({2, true}), batch_result(part, options, events, events.size(), frames, true));
     CHECK(stream.bytes() <= stream_bytes(part, options));
-  }
-}
-
-TEST_CASE("real values and frames that are divided give the bits of the whole series, at the end and on the way, however it is cut") {
-  std::mt19937 random(31);
-  for (int round = 0; round < 150; ++round) {
-    CAPTURE(round);
-    const bool large = round % 25 == 0;  // several tiles
-    const std::uint32_t h = large ? 40 : 2 + below(random, 5);
-    const std::uint32_t w = large ? 45 : 2 + below(random, 5);
-    const Partition part = random_partition(random, h, w);
-    const std::uint32_t frames = 1 + below(random, large ? 100 : round % 10 == 0 ? 20000 : 1500);
-    const Events events = random_stream(random, h * w, frames);
-    StreamOptions options;
-    options.dpl = 1 + below(random, 9);
-    options.average = 1 + below(random, 2);
-    options.threads = 1 + below(random, 3);
-    options.staticWindow = below(random, 3) == 0 ? 0 : 1 + below(random, 100);
-    options.framesMax = below(random, 2) == 0 ? frames : 0xFFFFFFFF;
-    options.photonBytes = round % 5 == 0 ? 0 : 1 + below(random, 60000);
-    options.pixelFactor = random_factor(random, h * w);
-    divide_frames(random, frames, options);
-    options.real = below(random, 2) == 0 || (!options.normalizeByFrameSum && options.monitor.empty());
-    StreamCorrelator stream(part, options);
-    const std::vector<double> values = events.values(events.size());
-    const std::uint32_t largest = 1 + below(random, 400);
-    for (std::size_t at = 0; at < events.size();) {
-      const std::size_t n = std::min<std::size_t>(1 + below(random, largest), events.size() - at);
-      const auto frame = std::span(events.frame).subspan(at, n);
-      const auto pixel = std::span(events.pixel).subspan(at, n);
-      if (options.real) stream.push_real(frame, pixel, std::span(values).subspan(at, n));
-      else stream.push(frame, pixel, std::span(events.count).subspan(at, n));
-      at += n;
-      if (below(random, 40) != 0) continue;
-      CHECK(stream.bytes() <= stream_bytes(part, options));
-      const std::uint32_t soFar = events.frame[at - 1] + 1;
-      check_same(stream.result({1 + below(random, 3), false}), batch_result(part, options, events, at, soFar, false));
-    }
-    if (events.size() > 0 && round % 7 == 0) {
-      const std::uint32_t newest = events.frame.back();
-      stream.set_frames(newest);
-      check_same(stream.result({1, false}), batch_result(part, options, events, events.size(), newest, false));
-      continue;
-    }
-    stream.set_frames(frames);
-    check_same(stream.result({2, true}), batch_result(part, options, events, events.size(), frames, true));
-    CHECK(stream.bytes() <= stream_bytes(part, options));
-  }
-}
-
-TEST_CASE("whole frames that are divided are the same as their photons, and as those of the correlator that keeps frames") {
-  std::mt19937 random(32);
-  for (int round = 0; round < 20; ++round) {
-    CAPTURE(round);
-    const std::uint32_t h = 3 + below(random, 30);
-    const std::uint32_t w = 3 + below(random, 30);
-    const Partition part = random_partition(random, h, w);
-    const std::uint32_t frames = 2 + below(random, 200);
-    const bool signedCounts = below(random, 2) == 0;
-    std::vector<std::uint16_t> rows(std::size_t{frames} * h * w);
-    for (auto& count : rows) count = static_cast<std::uint16_t>(below(random, 10) < 8 ? below(random, round % 3 == 0 ? 65536 : 9) : 0);
-    StreamOptions options;
-    options.staticWindow = 1 + below(random, 40);
-    divide_frames(random, frames, options);
-    if (options.monitor.empty()) options.normalizeByFrameSum = true;
-    StreamCorrelator stream(part, options);
-    CorrelatorOptions how;
-    how.staticWindow = options.staticWindow;
-    how.normalizeByFrameSum = options.normalizeByFrameSum;
-    how.monitor = options.monitor;
-    Correlator batch(part, how);
-    batch.push_dense(rows, signedCounts);
-    for (std::uint32_t f = 0; f < frames;) {
-      const std::uint32_t n = std::min(frames - f, 1 + below(random, 40));
-      stream.push_dense(f, std::span(rows).subspan(std::size_t{f} * h * w, std::size_t{n} * h * w), signedCounts);
-      f += n;
-    }
-    check_same(stream.result({1 + below(random, 2), true}), batch.result({1, true}));
   }
 }
 
@@ -411,32 +212,6 @@ TEST_CASE("memory does not grow with the number of frames, and stays within the 
   CHECK(bytes.back() < early + 512ull * 3 * (4 * 12 + 12 * 4) + options.photonBytes + 2 * 8 * options.intensityRows);
   CHECK(stream.result({1, false}).framesPerMean == 1024);
 
-  options.bytesMax = bound - 1;
-  CHECK_THROWS_WITH_AS(StreamCorrelator(part, options), doctest::Contains("the limit is"), Error);
-}
-
-TEST_CASE("the memory of a stream of real values does not grow with the number of frames either") {
-  std::mt19937 random(33);
-  const Partition part = random_partition(random, 8, 8);
-  StreamOptions options;
-  options.framesMax = 2000000;
-  options.intensityRows = 1024;
-  options.photonBytes = 20000;
-  options.normalizeByFrameSum = true;
-  StreamCorrelator stream(part, options);
-  const std::uint64_t bound = stream_bytes(part, options);
-  std::vector<std::uint64_t> bytes;
-  Events chunk;
-  for (std::uint32_t f = 0; f < 300000; ++f) {
-    chunk.add(f, below(random, 64), 1);
-    if (f % 5000 != 4999) continue;
-    stream.push(chunk.frame, chunk.pixel, chunk.count);
-    chunk = {};
-    bytes.push_back(stream.bytes());
-    REQUIRE(bytes.back() <= bound);
-  }
-  // Six times the frames: three levels more, of 4 delays and 8 blocks each for the 64 pixels.
-  CHECK(bytes.back() < bytes[9] + 64ull * 3 * (4 * 16 + 8 * 16) + 2 * options.photonBytes);
   options.bytesMax = bound - 1;
   CHECK_THROWS_WITH_AS(StreamCorrelator(part, options), doctest::Contains("the limit is"), Error);
 }

@@ -30,7 +30,8 @@ struct StreamOptions {
   std::uint32_t staticWindow = 0;
   /// Rows of the intensity against time; when frames outnumber them, a row is the mean of 2, 4, 8, ... frames.
   std::uint64_t intensityRows = 65536;
-  /// Bytes of photons, about 4 each, that wait for others before they go to their tiles; 0: 16 a pixel, and at least 1 MB.
+  /// Bytes of photons, about 4 each and 16 of real values, that wait for others before they go to their tiles: fewer take less memory and
+  /// more time; 0: 16 a pixel, 256 of real values, and at least 1 MB.
   std::uint64_t photonBytes = 0;
   /// Bytes that the correlator may take.
   std::uint64_t bytesMax = 0xFFFFFFFFFFFFFFFF;
