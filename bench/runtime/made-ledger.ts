@@ -43,7 +43,7 @@ const SHA256 = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9
 function eventsOf(at: number, job: string): LedgerEvent[] {
   const by = OWNERS[at % OWNERS.length]!;
   const ms = submittedMs(at);
-  const submitted: LedgerEvent = { type: "submitted", at: ms, job, spec: specOf(at), key: `key-${at}`, digest: SHA256, by };
+  const submitted: LedgerEvent = { type: "submitted", at: ms, jobs: [job], specs: [specOf(at)], key: `key-${at}`, digest: SHA256, by };
   // In hundredths: the last 10 have not finished.
   const kind = Math.floor(at / 16) % 100;
   if (kind >= 98) return [submitted];

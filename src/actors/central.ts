@@ -69,6 +69,10 @@ export class Central {
   #reaper: Timer | null = null;
   readonly #refusal: () => XpcsError | null;
   #checkpointWanted = false;
+  /** Turns that others than central asked for. */
+  #turns = 0;
+  /** Nobody has asked for one of late: there is time for what need not be done yet. */
+  #isQuiet = false;
 
   constructor(options: CentralOptions) {
     this.clock = options.clock;
@@ -87,6 +91,7 @@ export class Central {
       messagesMax: LIMITS.mailboxMax,
       batchMax: LIMITS.groupCommitMax,
       commit: () => this.#commit(),
+      settle: () => this.#settle(),
       onDead: options.onDead,
     });
     // Leases from before a restart: each gets one fresh term.
@@ -101,6 +106,7 @@ export class Central {
 
   /** Runs `turn` alone, and resolves with its result when everything it saw and did is durable. */
   turn<T>(turn: () => T): Promise<T> {
+    this.#turns += 1;
     return this.#mailbox.post(turn);
   }
 
@@ -116,8 +122,10 @@ export class Central {
     for (const event of events) {
       this.quotas.follow(event);
       if ("job" in event) this.#jobChanged(event);
+      else if (event.type === "submitted") for (const job of event.jobs) this.feed.changed(job);
       this.#logger.info(LOG_NAMES[event.type], {
         ...("job" in event ? { job: event.job } : {}),
+        ...(event.type === "submitted" ? { job: event.jobs[0], jobs: event.jobs.length } : {}),
         ...("site" in event ? { site: event.site } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
         ...(event.by === undefined ? {} : { by: event.by }),
@@ -152,13 +160,13 @@ export class Central {
     this.#dispatch();
     const after = this.#afterCommit;
     this.#afterCommit = [];
-    if (this.ledger.hasUncommitted) {
+    const wantsCheckpoint = this.#checkpointWanted;
+    this.#checkpointWanted = false;
+    if (this.ledger.hasUncommitted || wantsCheckpoint) {
       const startMs = this.clock.monotonicMs();
-      await this.ledger.commit();
+      await this.ledger.commit(wantsCheckpoint);
       this.#observer?.committed(this.clock.monotonicMs() - startMs);
     }
-    if (this.#checkpointWanted) await this.ledger.checkpoint();
-    this.#checkpointWanted = false;
     for (const run of after) run();
     this.feed.wake();
   }
@@ -229,13 +237,30 @@ export class Central {
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Starts looking for expired leases and due retries. */
+  /** Starts looking for expired leases and due retries, and for time in which nobody asks for anything. */
   start(): void {
+    const turns = this.#turns;
     this.#reaper = this.clock.after(LIMITS.reapMs, () => {
-      // It rejects only when the mailbox is dead or full; the first is told by onDead, the second passes.
-      this.turn(() => this.#reap()).catch(() => {});
+      // These reject only when the mailbox is dead or full; the first is told by onDead, the second passes.
+      this.#mailbox.post(() => this.#reap()).catch(() => {});
+      if (this.#turns === turns) this.#writeAhead(turns).catch(() => {});
       this.start();
     });
+  }
+
+  /** Lets the ledger prepare its next checkpoint, until somebody asks for something. */
+  async #writeAhead(turns: number): Promise<void> {
+    if (this.#isQuiet) return;
+    while (this.ledger.newJobs > 0 && this.#turns === turns) {
+      this.#isQuiet = true;
+      await this.#mailbox.post(() => {});
+    }
+  }
+
+  #settle(): Promise<void> {
+    const isQuiet = this.#isQuiet;
+    this.#isQuiet = false;
+    return this.ledger.settle(isQuiet);
   }
 
   #reap(): void {

@@ -1,7 +1,7 @@
 /**
  * Which jobs changed since a cursor, and waking whoever waits for it. Recent changes, progress included, come from a ring in memory; older
  * cursors, and those from before a restart of central, are answered from the sequence numbers that jobs carry in the ledger.
- * A cursor is `<ledger sequence>.<incarnation>.<place in the ring>`.
+ * A cursor is `<ledger sequence>.<incarnation>.<place in the ring>`; without an incarnation the place is one in the order of submission.
  */
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
@@ -85,11 +85,11 @@ export class ChangeFeed {
     const place = Number(match[3]);
     const oldest = this.#ring[0]?.place ?? this.#place + 1;
     if (match[2] === this.#incarnation && place >= oldest - 1) return this.#fromRing(place);
-    return this.#fromLedger(Number(match[1]));
+    return this.#fromLedger(Number(match[1]), match[2] === "" ? place : 0);
   }
 
   #fromRing(place: number): Changes {
-    const last = new Map<JobId, { place: number; sequence: number }>();
+    const last = new Map<JobId, { readonly place: number; readonly sequence: number }>();
     const oldest = this.#ring[0]?.place ?? 0;
     for (const entry of this.#ring.slice(Math.max(0, place + 1 - oldest))) {
       last.delete(entry.job);
@@ -101,19 +101,27 @@ export class ChangeFeed {
       cursorAfter: (n) => {
         if (n >= entries.length) return this.now();
         const at = entries[n - 1]?.[1];
-        return at === undefined
-          ? `${this.#state.sequence}.${this.#incarnation}.${place}`
-          : `${at.sequence}.${this.#incarnation}.${at.place}`;
+        if (at === undefined) return `${this.#state.sequence}.${this.#incarnation}.${place}`;
+        // The jobs of one event have one sequence number: while some of them are to come, the ledger begins with that event again.
+        const passed = at.sequence === entries[n]![1].sequence ? at.sequence - 1 : at.sequence;
+        return `${passed}.${this.#incarnation}.${at.place}`;
       },
     };
   }
 
-  #fromLedger(sequence: number): Changes {
-    const jobs = [...this.#state.jobs.values()].filter(({ changed }) => changed > sequence).sort((a, b) => a.changed - b.changed);
+  /** @param from of the jobs that the event at `sequence` changed, those from this place in the order of submission are to come; 0: none */
+  #fromLedger(sequence: number, from: number): Changes {
+    const jobs = [...this.#state.jobs.values()]
+      .filter(({ changed, index }) => changed > sequence || (from > 0 && changed === sequence && index >= from))
+      .sort((a, b) => a.changed - b.changed || a.index - b.index);
     return {
       jobs: jobs.map(({ id }) => id),
       // No incarnation: the rest is answered from the ledger again.
-      cursorAfter: (n) => (n >= jobs.length ? this.now() : `${jobs[n - 1]?.changed ?? sequence}..0`),
+      cursorAfter: (n) => {
+        if (n >= jobs.length) return this.now();
+        const at = jobs[n - 1];
+        return at === undefined ? `${sequence}..${from}` : `${at.changed}..${at.index + 1}`;
+      },
     };
   }
 }

@@ -32,7 +32,7 @@ import {
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 
-const CONTROL_CHARACTERS = /\p{Cc}/u;
+export const CONTROL_CHARACTERS = /\p{Cc}/u;
 export const plainText = (max: number) =>
   z
     .string()

@@ -10,6 +10,8 @@ export interface MailboxOptions {
   readonly batchMax: number;
   /** Makes the batch durable. When it rejects the mailbox is dead: nothing was answered, and nothing more is taken. */
   readonly commit: () => Promise<void>;
+  /** What is to be done when the batch has been answered, before the next one. When it rejects the mailbox is dead too. */
+  readonly settle?: () => Promise<void>;
   /** Called once, after a commit has failed. */
   readonly onDead: (error: XpcsError) => void;
 }
@@ -75,6 +77,11 @@ export class Mailbox {
       return;
     }
     for (const answer of answers) answer();
+    try {
+      await this.#options.settle?.();
+    } catch (error) {
+      this.#die([], toXpcsError(error));
+    }
   }
 
   #die(batch: readonly Entry[], error: XpcsError): void {

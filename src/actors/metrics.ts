@@ -39,6 +39,7 @@ export function createMetrics(): Metrics {
     labelNames: ["type"],
     registers,
   });
+  const jobs = new Counter({ name: "xpcs_jobs_submitted_total", help: "Jobs that were accepted since the start", registers });
   const attempts = new Counter({
     name: "xpcs_attempts_ended_total",
     help: "Attempts that ended without a result",
@@ -65,6 +66,7 @@ export function createMetrics(): Metrics {
     events(list) {
       for (const event of list) {
         events.inc({ type: event.type });
+        if (event.type === "submitted") jobs.inc(event.jobs.length);
         if (event.type === "attemptEnded") attempts.inc({ outcome: event.outcome, code: event.code ?? "none" });
       }
     },

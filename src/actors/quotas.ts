@@ -94,7 +94,9 @@ export class Quotas {
 
   /** After the event was applied to the state. */
   follow(event: LedgerEvent): void {
-    if (this.#bounded.liveJobs && "job" in event) this.#look(event.job);
+    if (!this.#bounded.liveJobs) return;
+    if ("job" in event) this.#look(event.job);
+    else if (event.type === "submitted") for (const job of event.jobs) this.#look(job);
   }
 
   /**

@@ -8,21 +8,8 @@ import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { type ClientApi, type Gate, LOG_STREAMS, type WorkSource } from "../core/protocols.js";
-import {
-  capacity,
-  changes,
-  count,
-  experiment,
-  id,
-  name,
-  path,
-  plainText,
-  positive,
-  spec,
-  tags,
-  time,
-  withoutUndefined,
-} from "./job-schemas.js";
+import { capacity, changes, count, experiment, id, name, path, plainText, positive, tags, time, withoutUndefined } from "./job-schemas.js";
+import { specs } from "./similar-jobs.js";
 
 const lease = z.object({ job: id, epoch: positive });
 const ids = z.array(id).min(1).max(LIMITS.submitJobsMax);
@@ -67,7 +54,7 @@ export const GATE_REQUESTS: Requests<Gate> = {
 export const CLIENT_REQUESTS: Requests<ClientApi> = {
   submit: z.strictObject({
     key: z.string().regex(/^[ -~]{1,128}$/, "must be 1 to 128 printable ASCII characters"),
-    jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax),
+    jobs: specs,
   }),
   jobs: z
     .strictObject({

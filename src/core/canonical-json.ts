@@ -10,7 +10,6 @@ function sortedArray(value: readonly unknown[]): readonly unknown[] {
   return items.every((item, at) => item === value[at]) ? value : items;
 }
 
-/** The same data with the keys of every object in order; what is in order already is not copied. */
 function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return sortedArray(value);
@@ -26,6 +25,11 @@ function sorted(value: unknown): unknown {
     else copy[key] = field;
   }
   return same ? value : copy;
+}
+
+/** The same plain data with the keys of every object in order, as `canonicalJson` writes them; what is in order already is not copied. */
+export function inCanonicalOrder<T>(value: T): T {
+  return sorted(value) as T;
 }
 
 /**

@@ -9,11 +9,14 @@ import { addJob, dropJobs, type JobRecord, type KeyRecord, type SiteRecord, type
 /** Name and value of one record. */
 export type StateRecord = readonly [name: string, value: unknown];
 
-const jobName = (index: number) => `job/${String(index).padStart(12, "0")}`;
+const JOB = "job/";
+const jobName = (index: number) => `${JOB}${String(index).padStart(12, "0")}`;
 const keyName = (key: string) => `key/${key}`;
 const siteName = (site: SiteName) => `site/${site}`;
 /** The record of how many there are; absent in checkpoints of before it. */
 export const COUNTS = "state/counts";
+/** The record that is there while records ahead of the next checkpoint are: first of all, it says which they are. */
+export const AHEAD = "ahead";
 
 /** Names of entries of the archive. Ids grow, so jobs are in the order of submission. */
 export const archivedJob = (id: JobId) => `job/${id}`;
@@ -21,6 +24,12 @@ export const archivedKey = (key: string) => `key/${key}`;
 
 /** What changed since the last checkpoint; reduce.ts fills it. */
 export interface Dirty {
+  /** Jobs from this place in the order of submission on are new. */
+  readonly newFrom: number;
+  /** Those of them before this place have a record already, ahead of the checkpoint. */
+  ahead: number;
+  /** Events, but for submissions: a new job is read from its event in the same time as from a record. */
+  changes: number;
   readonly jobs: Set<JobId>;
   readonly keys: Set<string>;
   readonly sites: Set<SiteName>;
@@ -32,9 +41,10 @@ export interface Dirty {
   readonly unarchive: Set<string>;
 }
 
-/** Nothing has changed. */
-export function noDirty(): Dirty {
-  return { jobs: new Set(), keys: new Set(), sites: new Set(), gone: new Set(), archive: new Map(), unarchive: new Set() };
+/** Nothing has changed, and the next job is at place `newFrom`. */
+export function noDirty(newFrom = 0): Dirty {
+  const none = { jobs: new Set<JobId>(), keys: new Set<string>(), sites: new Set<SiteName>(), gone: new Set<string>() };
+  return { newFrom, ahead: newFrom, changes: 0, ...none, archive: new Map(), unarchive: new Set() };
 }
 
 /** What a checkpoint writes. */
@@ -57,19 +67,53 @@ function countsOf({ order, jobs, archived }: State): Counts {
   return { next: order.end, lastMs: order.lastMs, jobs: jobs.size, archived };
 }
 
+interface Ahead {
+  /** Jobs from this place on are not of the last checkpoint. */
+  readonly from: number;
+}
+
+/** The records of at most `jobsMax` new jobs, to be written ahead of the checkpoint, which need not write them any more then. */
+export function recordsAhead(state: State, dirty: Dirty, jobsMax: number): StateRecord[] {
+  const end = Math.min(state.order.end, dirty.ahead + jobsMax);
+  const mark: Ahead = { from: dirty.newFrom };
+  const records = newRecords(state, dirty.ahead, end);
+  dirty.ahead = end;
+  return [[AHEAD, mark], ...records];
+}
+
+/** Of records sorted by name those of the last checkpoint. */
+export class OfCheckpoint {
+  #end: string | null = null;
+
+  /** Whether the record belongs to it, or is ahead of it. */
+  has([name, value]: StateRecord): boolean {
+    if (name === AHEAD) this.#end = jobName((value as Ahead).from);
+    return name !== AHEAD && (this.#end === null || !name.startsWith(JOB) || name < this.#end);
+  }
+}
+
+function newRecords({ order, jobs }: State, from: number, end: number): StateRecord[] {
+  const records: StateRecord[] = [];
+  for (let place = from; place < end; place += 1) {
+    const job = jobs.get(order.at(place) ?? "");
+    if (job !== undefined) records.push([jobName(place), job]);
+  }
+  return records;
+}
+
 /** What is to be written of everything in `dirty`, over the last checkpoint. */
 export function checkpointChanges(state: State, dirty: Dirty): CheckpointChanges {
-  const records: StateRecord[] = [[COUNTS, countsOf(state)]];
+  const records: StateRecord[] = [[COUNTS, countsOf(state)], ...newRecords(state, dirty.ahead, state.order.end)];
   for (const id of dirty.jobs) {
     const job = state.jobs.get(id);
-    if (job !== undefined) records.push([jobName(job.index), job]);
+    if (job !== undefined && job.index < dirty.ahead) records.push([jobName(job.index), job]);
   }
   for (const key of dirty.keys) {
     const known = state.keys.get(key);
     if (known !== undefined) records.push([keyName(key), known]);
   }
   for (const name of dirty.sites) records.push([siteName(name), state.sites.get(name)]);
-  return { records, gone: [...dirty.gone], archive: [...dirty.archive], unarchive: [...dirty.unarchive] };
+  return { records, gone: [AHEAD, ...dirty.gone], archive: [...dirty.archive], unarchive: [...dirty.unarchive] };
 }
 
 /** All records of the state, by name. */
@@ -116,13 +160,16 @@ const placeOf = ({ queued, changed }: JobRecord) => queued ?? changed;
 export class Restoring {
   readonly #state: State;
   readonly #ready: JobRecord[] = [];
+  readonly #checkpoint = new OfCheckpoint();
   #counts: Counts | null = null;
 
   constructor(state: State) {
     this.#state = state;
   }
 
-  add([name, value]: StateRecord): void {
+  add(record: StateRecord): void {
+    if (!this.#checkpoint.has(record)) return;
+    const [name, value] = record;
     const kind = name.slice(0, name.indexOf("/"));
     if (kind === "job") this.#job(value as JobRecord);
     else if (kind === "key") this.#key(name.slice(keyName("").length), value as KeyRecord);

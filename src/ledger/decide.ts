@@ -4,7 +4,7 @@
  * What events do is reduce.ts; which site gets a job is src/router.
  */
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import type { JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
+import { experimentOf, type JobId, type JobSpec, type OutputFile, type SiteCapacity, type SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
@@ -121,17 +121,32 @@ function submit(state: State, command: Of<"submit">, now: number): Decision {
     if (known.digest === command.digest) return [];
     return keyConflict(command.key);
   }
-  const { key, digest } = command;
-  const events: LedgerEvent[] = [];
   const family = new Family(state);
+  const waits = new Set<JobId>();
+  const failed: LedgerEvent[] = [];
   for (const { id, spec } of command.jobs) {
     const stranger = family.stranger(spec);
     if (stranger !== null) return stranger;
     const verdict = family.verdict(spec);
     family.enter(id, spec);
-    const submitted: LedgerEvent = { type: "submitted", at: now, job: id, spec, key, digest };
-    events.push(verdict.kind === "ready" ? submitted : { ...submitted, awaits: true });
-    if (verdict.kind === "fail") events.push(family.failed(id, verdict.reason, now));
+    if (verdict.kind !== "ready") waits.add(id);
+    if (verdict.kind === "fail") failed.push(family.failed(id, verdict.reason, now));
+  }
+  return [...submissions(command, waits, now), ...failed];
+}
+
+/** The events of a request, one for each run of jobs of the same experiment. */
+function submissions({ key, digest, jobs }: Of<"submit">, waits: ReadonlySet<JobId>, now: number): LedgerEvent[] {
+  const events: LedgerEvent[] = [];
+  for (let from = 0, end = 0; from < jobs.length; from = end) {
+    const experiment = experimentOf(jobs[from]!.spec);
+    while (end < jobs.length && experimentOf(jobs[end]!.spec) === experiment) end += 1;
+    const run = jobs.slice(from, end);
+    const awaits = run.flatMap(({ id }, place) => (waits.has(id) ? [place] : []));
+    events.push({
+      ...{ type: "submitted", at: now, jobs: run.map(({ id }) => id), specs: run.map(({ spec }) => spec), key, digest },
+      ...(awaits.length === 0 ? {} : { awaits }),
+    });
   }
   return events;
 }

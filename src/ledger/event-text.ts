@@ -9,9 +9,12 @@ export function eventOf(json: string): LedgerEvent {
   return upcast(version, event);
 }
 
-/** The job that the event is about; undefined: it is about none, or about many. */
+/**
+ * The job that the event is about, the first of a submission; undefined: it is about none, or about many. All jobs of a submission are of one
+ * experiment, and leave the ledger together.
+ */
 export function jobOf(json: string): JobId | undefined {
-  return /"job":"([^"\\]+)"/.exec(json)?.[1];
+  return /"job":"([^"\\]+)"|"type":"submitted","at":[\d.]+,"jobs":\["([^"\\]+)"/.exec(json)?.slice(1).find(Boolean);
 }
 
 /** When it was, ms since 1970. */

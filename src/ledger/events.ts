@@ -7,21 +7,25 @@ import type { ErrorCode } from "../core/errors.js";
 import type { JobChanges, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
 
 /** Version of the events that this program writes. */
-export const EVENT_VERSION = 3;
+export const EVENT_VERSION = 4;
 
 export type Summary = Readonly<Record<string, string | number | boolean | null>>;
 
-/** A job was accepted. The jobs of one request share `key` and `digest` and are written together. */
+/**
+ * Jobs were accepted: those of one request, as far as one experiment has them one after the other, so that an experiment can be taken out of the
+ * ledger with its events. Requests of several experiments are several events with one `key` and `digest`, written together.
+ */
 export interface Submitted {
   readonly type: "submitted";
   readonly at: number;
-  readonly job: JobId;
-  readonly spec: JobSpec;
+  readonly jobs: readonly JobId[];
+  /** Of each of them. */
+  readonly specs: readonly JobSpec[];
   readonly key: string;
   /** Of the whole request: tells a repeat from another request under the same key. */
   readonly digest: string;
-  /** It waits for its parents. */
-  readonly awaits?: true;
+  /** Places in `jobs` of those that wait for their parents. */
+  readonly awaits?: readonly number[];
 }
 
 /** All parents of a job ended as it wants them to. */

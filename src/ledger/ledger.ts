@@ -4,15 +4,17 @@
  */
 import { XpcsError } from "../core/errors.js";
 import type { JobId } from "../core/job.js";
-import { archivedJob, archivedKey, checkpointChanges, type Dirty, noDirty, Restoring } from "./checkpoint.js";
+import { archivedJob, archivedKey, checkpointChanges, type Dirty, noDirty, Restoring, recordsAhead } from "./checkpoint.js";
 import { type Command, decide } from "./decide.js";
 import type { LedgerEvent } from "./events.js";
 import { reduce } from "./reduce.js";
 import { emptyState, type JobRecord, type KeyRecord, type State } from "./state.js";
 import type { EventStore, StoreSnapshot } from "./store.js";
 
-/** Events between two checkpoints: a restart replays at most so many, which takes some ms. */
-const CHECKPOINT_EVENTS = 2_000;
+/** Changes of jobs and sites between two checkpoints: a restart replays about so many, which takes some ms. */
+const CHECKPOINT_CHANGES = 2_000;
+/** Records that are written at once: some ms of work, between which other work has its turn. */
+const RECORDS = 500;
 
 /**
  * The state that the store holds: its checkpoint and the events after it.
@@ -21,10 +23,10 @@ const CHECKPOINT_EVENTS = 2_000;
  */
 export async function loadState(store: EventStore): Promise<{ state: State; dirty: Dirty }> {
   const state = emptyState();
-  const dirty = noDirty();
   const restoring = new Restoring(state);
   for await (const records of store.records()) for (const record of records) restoring.add(record);
   restoring.end();
+  const dirty = noDirty(state.order.end);
   state.sequence = store.checkpointSequence;
   for await (const { event } of store.events(state.sequence)) reduce(state, event, dirty);
   return { state, dirty };
@@ -63,21 +65,46 @@ export class Ledger {
     return this.#uncommitted.length > 0;
   }
 
-  /** Makes everything so far durable, in one write; what leaves for the archive, or the ledger, in a second one. */
-  async commit(): Promise<void> {
+  /**
+   * Makes everything so far durable, in one write; what leaves for the archive, or the ledger, in a second one, a checkpoint.
+   *
+   * @param wantsCheckpoint writes one in any case
+   */
+  async commit(wantsCheckpoint = false): Promise<void> {
     const events = this.#uncommitted;
-    if (events.length === 0) return;
     this.#uncommitted = [];
-    await this.#write(() => this.#store.append(events));
+    if (events.length > 0) await this.#write(() => this.#store.append(events));
     const { archive, unarchive } = this.#dirty;
-    const due = this.state.sequence - this.#store.checkpointSequence >= CHECKPOINT_EVENTS;
-    if (due || archive.size > 0 || unarchive.size > 0) await this.checkpoint();
+    if (wantsCheckpoint || archive.size > 0 || unarchive.size > 0) await this.#checkpoint();
+  }
+
+  /** New jobs whose records the next checkpoint has to write. */
+  get newJobs(): number {
+    return this.state.order.end - this.#dirty.ahead;
+  }
+
+  /**
+   * What need not be done before anybody is answered, a few ms at a time: a checkpoint when there are many changes, and records ahead of it. Only when
+   * nothing is uncommitted.
+   *
+   * @param isQuiet records are written also where none need be soon
+   */
+  async settle(isQuiet: boolean): Promise<void> {
+    const isDue = this.#dirty.changes >= CHECKPOINT_CHANGES;
+    if (!isDue && !isQuiet) return;
+    if (this.newJobs > 0) await this.#writeAhead();
+    if (isDue && this.newJobs <= RECORDS) await this.#checkpoint();
+  }
+
+  async #writeAhead(): Promise<void> {
+    await this.#write(() => this.#store.ahead(recordsAhead(this.state, this.#dirty, RECORDS)));
   }
 
   /** Writes what changed since the last checkpoint. Only when nothing is uncommitted. */
-  async checkpoint(): Promise<void> {
+  async #checkpoint(): Promise<void> {
+    while (this.newJobs > RECORDS) await this.#writeAhead();
     const dirty = this.#dirty;
-    this.#dirty = noDirty();
+    this.#dirty = noDirty(this.state.order.end);
     await this.#write(() => this.#store.checkpoint(this.state.sequence, checkpointChanges(this.state, dirty)));
   }
 
@@ -139,10 +166,8 @@ export class Ledger {
   }
 
   async close(): Promise<void> {
-    if (!this.#broken) {
-      await this.commit();
-      await this.checkpoint();
-    }
+    // A restart reads many new jobs from their events as fast as from records, and stopping should not take longer than that.
+    if (!this.#broken) await this.commit(this.newJobs <= RECORDS);
     await this.#store.close();
   }
 }

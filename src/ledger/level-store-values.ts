@@ -3,8 +3,8 @@ import { crc32 } from "node:zlib";
 import type { Level } from "level";
 import { XpcsError } from "../core/errors.js";
 
-/** Version of the layout of keys and values; 2 has the archive, the base, and the record of counts. */
-export const LAYOUT_VERSION = 2;
+/** Version of the layout of keys and values; 2 has the archive, the base, and the record of counts; 3 has records ahead of the checkpoint. */
+export const LAYOUT_VERSION = 3;
 
 export type Db = Level<string, string>;
 export type Snapshot = ReturnType<Db["snapshot"]>;

@@ -131,6 +131,13 @@ class LevelStore implements EventStore {
     this.#checkpoint = at;
   }
 
+  ahead(records: readonly StateRecord[]): Promise<void> {
+    return this.#write(
+      records.map(([name, value]) => put(`record/${name}`, value)),
+      false,
+    );
+  }
+
   get checkpointSequence(): number {
     return this.#checkpoint;
   }

@@ -72,6 +72,13 @@ function over(disk: Disk, sync: () => Promise<void>): MemoryStore {
         target.checkpoint = at;
       });
     },
+    ahead: async (records) => {
+      if (dead) throw new Error("this store has crashed");
+      const texts = records.map(([name, value]) => [name, JSON.stringify(value)] as const);
+      tail.push((target) => {
+        for (const [name, json] of texts) target.records.set(name, json);
+      });
+    },
     get checkpointSequence() {
       return disk.checkpoint;
     },

@@ -29,41 +29,45 @@ function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[
   return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
 }
 
-/** The one list that grows in place: a request has a thousand jobs, and each new list would copy those before. */
-function enterKey(state: State, { key, digest, job }: Submitted): void {
+/** The one list that grows in place: before version 4 each of the thousand jobs of a request has an event, and a new list would copy those before. */
+function enterKey(state: State, { key, digest, jobs }: Submitted): void {
   const known = state.keys.get(key);
-  if (known === undefined) state.keys.set(key, { digest, jobs: [job] });
-  else (known.jobs as JobId[]).push(job);
+  if (known === undefined) state.keys.set(key, { digest, jobs: [...jobs] });
+  else for (const job of jobs) (known.jobs as JobId[]).push(job);
 }
 
 /** One for all jobs that have none: a hundred thousand empty lists are some MB. */
 const NONE: readonly never[] = [];
 
 function submitted(state: State, event: Submitted, owner: string | undefined): void {
-  const job: JobRecord = {
-    id: event.job,
-    index: state.order.end,
-    spec: event.spec,
-    key: event.key,
-    ...(owner === undefined ? {} : { owner }),
-    state: event.awaits ? "awaiting-parents" : "ready",
-    since: event.at,
-    changed: state.sequence,
-    queued: state.sequence,
-    epoch: 0,
-    attempts: NONE,
-    attemptsCounted: 0,
-    why: null,
-    notBefore: 0,
-    cancelRequested: false,
-    reason: null,
-    outputs: NONE,
-    summary: null,
-    // A clock that was set back must not upset the order of submission.
-    submittedAt: Math.max(event.at, state.order.lastMs),
-    finishedAt: null,
-  };
-  addJob(state, job);
+  const awaits = new Set(event.awaits);
+  // A clock that was set back must not upset the order of submission.
+  const submittedAt = Math.max(event.at, state.order.lastMs);
+  for (let place = 0; place < event.jobs.length; place += 1) {
+    const job: JobRecord = {
+      id: event.jobs[place]!,
+      index: state.order.end,
+      spec: event.specs[place]!,
+      key: event.key,
+      ...(owner === undefined ? {} : { owner }),
+      state: awaits.has(place) ? "awaiting-parents" : "ready",
+      since: event.at,
+      changed: state.sequence,
+      queued: state.sequence,
+      epoch: 0,
+      attempts: NONE,
+      attemptsCounted: 0,
+      why: null,
+      notBefore: 0,
+      cancelRequested: false,
+      reason: null,
+      outputs: NONE,
+      summary: null,
+      submittedAt,
+      finishedAt: null,
+    };
+    addJob(state, job);
+  }
   enterKey(state, event);
 }
 
@@ -239,6 +243,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
 
 /** Marks what the event touched, so that a checkpoint writes only that. */
 function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
+  if (event.type !== "submitted") dirty.changes += 1;
   if ("job" in event) dirty.jobs.add(event.job);
   if ("key" in event) dirty.keys.add(event.key);
   if ("site" in event) dirty.sites.add(event.site);

@@ -49,6 +49,8 @@ export interface EventStore {
   events(after: number): AsyncIterable<StoredEvent>;
   /** Changes the records and the archive; the records then stand for the first `sequence` events. All or none. */
   checkpoint(sequence: number, changes: CheckpointChanges): Promise<void>;
+  /** Writes records ahead of the next checkpoint, without waiting for the disk. They are among the records: `OfCheckpoint` tells them apart. */
+  ahead(records: readonly StateRecord[]): Promise<void>;
   /** Sequence number of the last checkpoint; 0 without one. */
   readonly checkpointSequence: number;
   /**

@@ -13,6 +13,12 @@ const STEPS: Readonly<Record<number, Step>> = {
   1: (event) => event,
   // Version 3 adds types.
   2: (event) => event,
+  // Version 4 has all jobs of a request in one event.
+  3: (event) => {
+    if (event?.type !== "submitted") return event;
+    const { job, spec, awaits, ...rest } = event;
+    return { ...rest, jobs: [job], specs: [spec], ...(awaits === true ? { awaits: [0] } : {}) };
+  },
 };
 
 /**

@@ -4,7 +4,7 @@
  */
 import { canonicalJson } from "../core/canonical-json.js";
 import { XpcsError } from "../core/errors.js";
-import { allRecords, COUNTS, type Dirty, noDirty, Restoring } from "./checkpoint.js";
+import { allRecords, COUNTS, type Dirty, noDirty, OfCheckpoint, Restoring } from "./checkpoint.js";
 import { eventOf } from "./event-text.js";
 import { importLines } from "./exchange.js";
 import { memoryStore } from "./memory-store.js";
@@ -38,9 +38,12 @@ const refuse = (what: string): never => {
 
 async function compare(store: EventStore, state: State, { archive, unarchive }: Dirty): Promise<void> {
   const replayed = allRecords(state);
+  const ofCheckpoint = new OfCheckpoint();
   let found = 0;
   for await (const records of store.records()) {
-    for (const [name, value] of records) {
+    for (const record of records) {
+      if (!ofCheckpoint.has(record)) continue;
+      const [name, value] = record;
       found += 1;
       if (!replayed.has(name)) refuse(`no event made ${name}`);
       const fields = differingFields(value as object, replayed.get(name) as object);

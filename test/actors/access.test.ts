@@ -187,7 +187,7 @@ describe("the ledger and the log", () => {
     await worker.remote.fail({ site: "a", instance: "1", lease: { job: jobs[1]!, epoch: 1 }, code: "IO_FAILED", reason: "disk" });
     expect(await remote.job({ id: jobs[0]! })).toMatchObject({ owner: "carol", reason: "canceled by operator" });
     const by = (event: string) => log.filter((line) => line.event === event).map(({ fields }) => fields.by);
-    expect(by("submitted")).toEqual(["carol", "carol"]);
+    expect(by("submitted")).toEqual(["carol"]);
     expect(by("canceled")).toEqual(["operator"]);
     expect(by("site-joined")).toEqual(["site"]);
     expect(by("attempt-ended")).toEqual(["site"]);

@@ -359,7 +359,8 @@ describe("health and metrics", () => {
     expect(headers.get("content-type")).toContain("text/plain");
     expect(text).toContain('xpcs_jobs{state="finished"} 1');
     expect(text).toContain('xpcs_jobs{state="ready"} 1');
-    expect(text).toContain('xpcs_ledger_events_total{type="submitted"} 2');
+    expect(text).toContain('xpcs_ledger_events_total{type="submitted"} 1');
+    expect(text).toContain("xpcs_jobs_submitted_total 2");
     expect(text).toContain('xpcs_ledger_events_total{type="completed"} 1');
     expect(text).toContain('xpcs_site_slots{site="a",kind="offered"} 2');
     expect(text).toContain('xpcs_site_up{site="a"} 1');

@@ -57,16 +57,33 @@ describe("the change feed", () => {
 
   it("answers a cursor of another run, or one that fell out of the ring, from the ledger, page by page", () => {
     const { state, feed } = world();
-    const old = "1.run0.77";
-    expect(feed.since(old).jobs).toEqual(["b", "c"]);
-    const page = feed.since(old).cursorAfter(1);
-    expect(feed.since(page).jobs).toEqual(["c"]);
-    expect(feed.since(feed.since(page).cursorAfter(1)).jobs).toEqual([]);
+    const old = "0.run0.77";
+    submit(state, ["d"]);
+    expect(feed.since(old).jobs).toEqual(["a", "b", "c", "d"]);
+    // The first three came with one event, which a page may end in.
+    let cursor = old;
+    for (const job of ["a", "b", "c", "d"]) {
+      const changes = feed.since(cursor);
+      expect(changes.jobs[0]).toBe(job);
+      cursor = changes.cursorAfter(1);
+    }
+    expect(feed.since(cursor).jobs).toEqual([]);
+    expect(feed.since(feed.since(old).cursorAfter(0)).jobs).toHaveLength(4);
     const before = feed.now();
     obey(state, { type: "cancel", ids: ["b"] });
     feed.changed("b");
     for (let n = 0; n < 40_000; n += 1) feed.changed("c");
     expect(feed.since(before).jobs).toEqual(["b"]);
+  });
+
+  it("forgets none of the jobs of one event when central is restarted in the middle of them", () => {
+    const { state, feed } = world();
+    const start = feed.now();
+    submit(state, ["d", "e", "f"]);
+    for (const job of ["d", "e", "f"]) feed.changed(job);
+    const again = new ChangeFeed(state, "run2");
+    expect(again.since(feed.since(start).cursorAfter(2)).jobs).toContain("f");
+    expect(again.since(feed.since(start).cursorAfter(3)).jobs).toEqual([]);
   });
 
   it("refuses what is no cursor", () => {

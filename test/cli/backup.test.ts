@@ -135,7 +135,7 @@ describe("xpcs ledger backup", PATIENCE, () => {
 describe("the parts of a backup", () => {
   it("come one after the other, the last one also again, and a moment that was begun does not change", async () => {
     const central = await running(folder());
-    await fill(central, 2);
+    await fill(central, 4);
     const { remote, close } = await openClient(central);
     const first = await remote.backup({ id: null, part: 0 });
     await remote.submit({ key: "late", jobs: [noop({ late: "yes" })] });

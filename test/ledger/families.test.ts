@@ -19,7 +19,8 @@ class Played {
     const decision = decide(this.state, command, this.now);
     if (decision instanceof XpcsError) return `${decision.code}: ${decision.message}`;
     for (const event of decision) reduce(this.state, event);
-    return decision.map((event: LedgerEvent) => ("job" in event ? `${event.type} ${event.job}` : event.type)).join(", ");
+    const jobOf = (event: LedgerEvent) => ("job" in event ? ` ${event.job}` : event.type === "submitted" ? ` ${event.jobs.join(" ")}` : "");
+    return decision.map((event) => `${event.type}${jobOf(event)}`).join(", ");
   }
   submit(jobs: Record<string, Partial<JobSpec>>): string {
     return this.do({
@@ -47,7 +48,7 @@ class Played {
 describe("a job with parents", () => {
   it("waits for the last of them, in one request or in several", () => {
     const played = new Played();
-    expect(played.submit({ a: {}, b: {}, c: { parents: ["a", "b"] } })).toBe("submitted a, submitted b, submitted c");
+    expect(played.submit({ a: {}, b: {}, c: { parents: ["a", "b"] } })).toBe("submitted a b c");
     played.submit({ d: { parents: ["c"] } });
     expect(played.run("a")).toBe("completed a");
     expect(played.states()).toMatchObject({ c: "awaiting-parents", d: "awaiting-parents" });

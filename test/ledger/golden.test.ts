@@ -75,8 +75,26 @@ it("events of version 3 still mean what they meant, and with those before are al
   expect(dirty.archive.get("job/q4")).toMatchObject({ id: "q4", state: "canceled", owner: "smith", key: "k4", index: 3 });
 });
 
+it("events of version 4 still mean what they meant", async () => {
+  const state = stateAfter(await golden(4));
+  expect([...state.jobs.values()].map(({ id, index, state: at, changed, owner, key }) => [id, index, at, changed, owner, key])).toEqual([
+    ["r1", 0, "ready", 1, "smith", "k1"],
+    ["r2", 1, "failed", 3, "smith", "k1"],
+    ["r3", 2, "ready", 2, "smith", "k1"],
+    ["r4", 3, "ready", 4, undefined, "k2"],
+  ]);
+  expect(state.keys.get("k1")).toEqual({ digest: "d1", jobs: ["r1", "r2", "r3"] });
+  expect(state.jobs.get("r3")?.spec).toEqual({
+    work: { app: "xpcs.noop", durationMs: 7 },
+    tags: {},
+    attemptsMax: 1,
+    experiment: "2026-3/b",
+  });
+  expect([...state.ready]).toEqual(["r1", "r3", "r4"]);
+});
+
 it("an entry that is no event is named as damaged", () => {
   expect(() => upcast(1, { type: "exploded" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
   expect(() => upcast(1, { type: "toString" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
-  expect(() => upcast(4, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
+  expect(() => upcast(5, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
 });

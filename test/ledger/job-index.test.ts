@@ -71,7 +71,7 @@ describe("a listing", () => {
         block: String(Math.floor(index / 1_000)),
         third: String((index % 2) + (index % 6 === 1 ? 1 : 0)),
       };
-      reduce(state, { type: "submitted", at: index, job: `j${index}`, spec: { ...spec(), tags }, key: `k${index}`, digest: "d" });
+      reduce(state, { type: "submitted", at: index, jobs: [`j${index}`], specs: [{ ...spec(), tags }], key: `k${index}`, digest: "d" });
     }
     let looked = 0;
     const counting = (job: JobRecord) => {

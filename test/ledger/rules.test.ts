@@ -269,10 +269,7 @@ describe("random histories", () => {
           }
           // Invariants speak of states between commands, so the last event of each job is checked when all are applied.
           const lastOf = new Map(decision.filter((event) => "job" in event).map((event) => [(event as { job: string }).job, event]));
-          for (const event of decision) {
-            if (event.type === "submitted" && lastOf.get(event.job) !== event) invariants.enter(event);
-          }
-          for (const event of lastOf.values()) {
+          for (const event of [...decision.filter(({ type }) => type === "submitted"), ...lastOf.values()]) {
             try {
               invariants.check(event, live);
             } catch (error) {

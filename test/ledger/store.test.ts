@@ -219,7 +219,12 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     for (const id of ["j3-7", "j29-99", "j0-0"]) ledger.execute({ type: "grant", job: id, site: "a", why: "test" }, 100);
     ledger.execute({ type: "giveBack", site: "a", leases: [{ job: "j3-7", epoch: 1 }], reason: "stop" }, 101);
     await ledger.commit();
-    expect(store.checkpointSequence).toBeGreaterThan(0);
+    expect([store.checkpointSequence, ledger.newJobs]).toEqual([0, 3_000]);
+    // Some records ahead of the checkpoint, of which there is none yet; one of the jobs changes after that.
+    await ledger.settle(true);
+    ledger.execute({ type: "cancel", ids: ["j1-1"] }, 102);
+    await ledger.commit();
+    expect([store.checkpointSequence, ledger.newJobs]).toEqual([0, 2_500]);
     const same = (state: State) => {
       expect(state.sequence).toBe(ledger.state.sequence);
       expect(state.jobs).toEqual(ledger.state.jobs);
@@ -230,7 +235,15 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     };
     // From the checkpoint and the events after it, and from a checkpoint alone, which must keep the order of the queue.
     same((await loadState(store)).state);
-    await ledger.checkpoint();
+    await expect(verifyLedger(store)).resolves.toMatchObject({ jobs: 3_000, checkpoint: 0 });
+    await ledger.commit(true);
+    expect([store.checkpointSequence, ledger.newJobs]).toEqual([ledger.state.sequence, 0]);
+    await expect(verifyLedger(store)).resolves.toMatchObject({ checkpoint: ledger.state.sequence });
+    // And from one with records ahead of the next.
+    ledger.execute({ type: "submit", key: "more", digest: "d", jobs: [{ id: "more", spec: spec() }] }, 103);
+    await ledger.settle(true);
+    await ledger.commit();
+    await expect(verifyLedger(store)).resolves.toMatchObject({ jobs: 3_001, checkpoint: ledger.state.sequence - 1 });
     const next = await reopen();
     same((await loadState(next)).state);
     // And the whole history without the checkpoint leads there too.

@@ -97,20 +97,26 @@ export class Invariants {
   readonly #final = new Set<JobId>();
   readonly #keys = new Map<string, string>();
 
-  /** A submission whose job has changed again by the time of the check. */
-  enter(event: Submitted): void {
+  #enter(event: Submitted): void {
     const known = this.#keys.get(event.key);
     if (known !== undefined && known !== event.digest) throw new Error(`one key made two requests: ${JSON.stringify(event)}`);
     this.#keys.set(event.key, event.digest);
-    if (this.#epochs.has(event.job)) throw new Error(`a job was submitted twice: ${JSON.stringify(event)}`);
-    this.#epochs.set(event.job, 0);
+    for (const job of event.jobs) {
+      if (this.#epochs.has(job)) throw new Error(`a job was submitted twice: ${JSON.stringify(event)}`);
+      this.#epochs.set(job, 0);
+    }
+    if (event.specs.length !== event.jobs.length) throw new Error(`a job was submitted without what it is: ${JSON.stringify(event)}`);
   }
 
   check(event: LedgerEvent, after: State): void {
     const demand = (holds: boolean, what: string) => {
       if (!holds) throw new Error(`${what}: ${JSON.stringify(event)}`);
     };
-    if (event.type === "submitted") this.enter(event);
+    if (event.type === "submitted") {
+      this.#enter(event);
+      // One whose parents had failed has failed with the same decision; its own event is looked at after this.
+      for (const id of event.jobs) this.#indexed(after.jobs.get(id)!, after, demand);
+    }
     if (!("job" in event)) return;
     if (event.type === "retried") {
       demand(this.#final.delete(event.job) && !this.#completions.has(event.job), "a job was retried that had not failed");
@@ -134,6 +140,10 @@ export class Invariants {
       this.#final.add(job.id);
       demand(job.finishedAt !== null, "a final job has no end");
     }
+    this.#indexed(job, after, demand);
+  }
+
+  #indexed(job: JobRecord, after: State, demand: (holds: boolean, what: string) => void): void {
     demand(job.attempts.filter(({ outcome }) => outcome === "finished").length <= 1, "two attempts finished");
     demand(job.attempts.filter(({ outcome }) => outcome === "running").length === (job.state === "leased" ? 1 : 0), "running attempts");
     demand(job.attemptsCounted <= job.spec.attemptsMax, "more attempts than allowed");

@@ -87,6 +87,23 @@ export const DEFECTS: readonly Defect[] = [
     },
   },
   {
+    name: "a job that changes after its record was written ahead is not written again",
+    breaks: ["P1", "P3", "P6"],
+    replacements: {
+      store: (store) => {
+        const written = new Set<string>();
+        return altered(store, {
+          ahead: (records) => {
+            for (const [name] of records) written.add(name);
+            return store.ahead(records);
+          },
+          checkpoint: (at, changes) =>
+            store.checkpoint(at, { ...changes, records: changes.records.filter(([name]) => !written.delete(name)) }),
+        });
+      },
+    },
+  },
+  {
     name: "an event is not written",
     breaks: ["P3", "P6"],
     replacements: {

@@ -89,7 +89,7 @@ export async function checkEvents(
       reduce(state, event);
       marks.add(event.type === "attemptEnded" ? event.outcome : event.type);
       if (event.type === "cancelRequested" || event.type === "canceled") canceled.add(event.job);
-      if ("job" in event) invariants.check(event, state);
+      invariants.check(event, state);
     } catch (error) {
       throw new Broken(/submitted twice|one key/.test((error as Error).message) ? "P2" : "P3", (error as Error).message);
     }

@@ -51,12 +51,14 @@ export interface Publication {
   readonly confirmed: boolean;
 }
 
-/** Checkpoints come after any commit, so that crashes find them half done. */
+/** Checkpoints come after any commit, and records ahead of them, so that crashes find them half done. */
 class CheckpointingLedger extends Ledger {
   rng: () => number = () => 1;
-  override async commit(): Promise<void> {
-    await super.commit();
-    if (this.rng() < 0.05) await this.checkpoint();
+  override async commit(wantsCheckpoint = false): Promise<void> {
+    await super.commit(wantsCheckpoint || this.rng() < 0.05);
+  }
+  override async settle(isQuiet: boolean): Promise<void> {
+    await super.settle(isQuiet || this.rng() < 0.05);
   }
 }
 

@@ -1,4 +1,5 @@
 /** rsync over ssh beyond the suite of all transfers: what is outside its folder, hosts that do not answer or let nobody in, a cut on the way. */
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,9 +69,7 @@ describe.skipIf(obstacle !== null)("rsync over ssh", () => {
     expect([readFileSync(real!, "utf8"), readFileSync(alias!, "utf8")]).toEqual(["data", "data"]);
     const destination = { ref: { path: "/beamline/results/a.hdf" }, job: "j1", overwrite: false };
     writeFileSync(at("local"), "result");
-    const { sha256 } = await import("node:crypto").then(({ createHash }) => ({
-      sha256: createHash("sha256").update("result").digest("hex"),
-    }));
+    const sha256 = createHash("sha256").update("result").digest("hex");
     const local = { path: at("local"), bytes: 6, sha256 };
     const request = { destination, epoch: 1, local, seen: null, access: { mode: 0o640 }, confirm: async () => {}, ...quiet };
     expect(await open({}).stageOut(request)).toEqual({ path: "/beamline/results/a.hdf", bytes: 6, sha256 });
