@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import { digestFile } from "../../files/digest.js";
@@ -74,16 +74,24 @@ async function identityOf(path: string): Promise<{ identity: string; bytes: numb
 async function give(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
   await rm(to, { force: true });
+  // A copy is there before it is whole, and a failed reflink leaves an empty file for a moment: both under a name that nobody asks for.
+  const unfinished = join(dirname(to), `.${basename(to)}.incoming`);
+  const copy = async (how: number): Promise<void> => {
+    await rm(unfinished, { force: true });
+    await copyFile(from, unfinished, how);
+    await rename(unfinished, to);
+  };
   try {
-    return await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+    return await copy(constants.COPYFILE_FICLONE_FORCE);
   } catch {
     // No reflinks here.
+    await rm(unfinished, { force: true });
   }
   try {
     await link(from, to);
   } catch (error) {
     if (!NO_LINKS.includes(systemCode(error) ?? "")) throw error;
-    await copyFile(from, to);
+    await copy(0);
   }
 }
 
