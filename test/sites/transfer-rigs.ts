@@ -9,6 +9,7 @@ import { checkReadable, checkWritable } from "../../src/files/roots.js";
 import { openCache } from "../../src/sites/staging/cache.js";
 import type { CentralAccess, LocationSettings, Transfer } from "../../src/sites/transfers/define.js";
 import { BACKENDS } from "../../src/sites/transfers/registry.js";
+import { type SshServer, sshObstacle, startSshServer } from "./ssh-server.js";
 
 /** Plain data, for a process of its own. */
 export interface Opening {
@@ -69,6 +70,33 @@ const httpRig: MakeRig = async ({ there, work }) => {
   };
 };
 
+let ssh: Promise<SshServer> | null = null;
+
+/** A real sshd, the same for all tests. */
+const rsyncRig: MakeRig = async ({ there, work }) => {
+  ssh ??= startSshServer();
+  const { host, config } = await ssh;
+  return {
+    opening: {
+      settings: { folder: there, by: "rsync", host, sshConfig: config, connections: 2, giveUpS: 20 } as LocationSettings,
+      central: NO_CENTRAL,
+      cacheFolder: join(work, "staged"),
+    },
+    requests: [],
+    close: async () => {},
+  };
+};
+
+/** Ends what rigs share. */
+export async function closeRigs(): Promise<void> {
+  await (await ssh)?.stop();
+}
+
+/** Why a backend cannot be tested here, or null. */
+export function obstacleOf(name: string): string | null {
+  return name === "rsync" ? sshObstacle() : null;
+}
+
 export const RIGS: Readonly<Record<string, MakeRig>> = {
   "shared-path": async ({ there, work }) => ({
     opening: { settings: { folder: there, by: "shared-path" }, central: NO_CENTRAL, cacheFolder: join(work, "staged") },
@@ -76,6 +104,7 @@ export const RIGS: Readonly<Record<string, MakeRig>> = {
     close: async () => {},
   }),
   http: httpRig,
+  rsync: rsyncRig,
 };
 
 /** The backend in this process. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
 import type { OutputFile } from "../../src/core/job.js";
 import { realClock } from "../../src/core/real-clock.js";
@@ -12,7 +12,7 @@ import { SHARED_PATHS, transfersOf } from "../../src/sites/locations.js";
 import type { StageOut, Transfer, TransferContext } from "../../src/sites/transfers/define.js";
 import { BACKENDS } from "../../src/sites/transfers/registry.js";
 import { killDuringStageIn, killDuringStageOut } from "./kill-transfer.js";
-import { openTransfer, RIGS, type Rig } from "./transfer-rigs.js";
+import { closeRigs, obstacleOf, openTransfer, RIGS, type Rig } from "./transfer-rigs.js";
 
 /** A second file system, when the machine has one: there the bytes must be copied instead of linked. */
 const OTHER = "/dev/shm";
@@ -23,7 +23,14 @@ const CASES = BACKENDS.flatMap(({ name }) => [
   ...(HAS_OTHER && name === "shared-path" ? [{ name, place: "another file system" }] : []),
 ]);
 
-describe.each(CASES)("$name, $place", ({ name, place }) => {
+/** Where a try costs little there are more. */
+const KILLS: Readonly<Record<string, number>> = { "shared-path": 12, rsync: 3 };
+
+const OBSTACLES = new Map(BACKENDS.map(({ name }) => [name, obstacleOf(name)]));
+for (const obstacle of OBSTACLES.values()) if (obstacle !== null) console.warn(obstacle);
+afterAll(closeRigs);
+
+describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, $place", ({ name, place }) => {
   let rig: Rig;
   let transfer: Transfer;
   let work: string;
@@ -94,6 +101,21 @@ describe.each(CASES)("$name, $place", ({ name, place }) => {
     const first = dirname(paths[0]!);
     expect(paths.slice(0, 3).map((path) => relative(first, path))).toEqual(["scan.bin.000", "scan.bin.005", "data/scan_000001.h5"]);
     expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(names.map((name) => `bytes of ${name}`));
+  });
+
+  it("takes odd names as they are", async () => {
+    const odd = `-a b'c"d$(touch x);*?[é]\\.bin`;
+    mkdirSync(join(there, odd));
+    const [input, output] = ["in", "out"].map((end) => join(there, odd, `${odd}.${end}`)) as [string, string];
+    writeFileSync(input, "bytes");
+    const dir = join(work, "attempt");
+    mkdirSync(dir);
+    const [staged] = await transfer.stageIn({ refs: [{ path: input }], dir, ...quiet });
+    expect(readFileSync(staged!, "utf8")).toBe("bytes");
+    await stageOut("the result", { destination: destination({ ref: { path: output } }) });
+    await transfer.settle(destination({ ref: { path: output } }));
+    expect(readFileSync(output, "utf8")).toBe("the result");
+    expect(readdirSync(join(there, odd)).sort()).toEqual([`${odd}.in`, `${odd}.out`]);
   });
 
   it("says which input is missing", async () => {
@@ -184,11 +206,11 @@ describe.each(CASES)("$name, $place", ({ name, place }) => {
       work,
       path: join(there, "a_results.hdf"),
       megabytes: 32,
-      kills: name === "shared-path" ? 12 : 6,
+      kills: KILLS[name] ?? 6,
     });
     // Whatever was there at any look was the whole file.
     expect(seen.partial).toEqual([]);
-    expect(seen.looks).toBeGreaterThan(50);
+    expect(seen.looks).toBeGreaterThan(20);
     expect(seen.killed).toBeGreaterThan(0);
     // After the last kill an attempt without one succeeds.
     expect(seen.finalSha256).toBe(seen.expectedSha256);
@@ -199,7 +221,7 @@ describe.each(CASES)("$name, $place", ({ name, place }) => {
     mkdirSync(dir);
     const path = join(there, "large.bin");
     const staged = join(dir, "inputs", path);
-    const seen = await killDuringStageIn({ opening: rig.opening, work, path, megabytes: 48, kills: 4, staged, dir });
+    const seen = await killDuringStageIn({ opening: rig.opening, work, path, megabytes: 48, kills: 3, staged, dir });
     expect(seen.partial).toEqual([]);
     expect(seen.killed).toBeGreaterThan(0);
     expect(seen.finalSha256).toBe(seen.expectedSha256);
