@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import type { Clock } from "../core/clock.js";
+import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { fromSystem } from "../files/system-error.js";
@@ -56,12 +56,13 @@ export async function bundleServer({ installer, archive }: ServedBundle, { clock
   let sending = 0;
 
   /** @throws CORRUPT_DATA the file was cut short meanwhile */
-  async function* pieces(): AsyncGenerator<Uint8Array> {
+  async function* pieces(onPiece: () => void): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < archive.bytes; ) {
       const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, archive.bytes - at));
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) throw new XpcsError("CORRUPT_DATA", `${archive.path} was cut short`);
       at += bytesRead;
+      onPiece();
       yield piece.subarray(0, bytesRead);
     }
   }
@@ -70,14 +71,19 @@ export async function bundleServer({ installer, archive }: ServedBundle, { clock
     if (sending >= LIMITS.bundlesInFlightMax)
       return refuse(response, 503, `${sending} machines fetch the bundle now: try again in a moment`);
     sending += 1;
-    response.setTimeout(IDLE_MS, () => response.destroy());
+    let idle: Timer | null = null;
+    const wait = (): void => {
+      idle?.cancel();
+      idle = clock.after(IDLE_MS, () => response.destroy());
+    };
     try {
       response.writeHead(200, { "content-type": "application/gzip", "content-length": archive.bytes });
-      await pipeline(pieces(), response);
+      await pipeline(pieces(wait), response);
     } catch {
       // The other side has gone, or the file was cut short: the length that was promised tells it.
       response.destroy();
     } finally {
+      (idle as Timer | null)?.cancel();
       sending -= 1;
     }
   }

@@ -8,6 +8,7 @@ import h5wasm, { type Dataset } from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { gone } from "../chaos/processes.js";
+import { documentedJson, shapeFaults } from "../cli/cli-docs.js";
 import { type BareMachine, bareRootProblem, makeBareMachine } from "./bare-root.js";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -90,6 +91,7 @@ describe.skipIf(problem !== null)(`a bare machine${problem === null ? "" : ` (sk
     run = await writeDetectorRun(file("data"), { frames: 500, photonsPerFrame: 200 });
     const made = xpcs(["bundle", "--out", file("xpcs.tar.gz")]);
     expect(made).toMatchObject({ code: 0, err: "" });
+    expect(shapeFaults(documentedJson("bundle"), made.value)).toEqual([]);
     bundle = made.value as Bundle;
     writeFileSync(file("central.json"), JSON.stringify({ data: { read: [file("data")], write: [file("results")] } }));
     const options = ["--listen", "127.0.0.1:7878", "--tls", "--bundle", file("xpcs.tar.gz"), "--settings", file("central.json"), "--json"];

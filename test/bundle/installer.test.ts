@@ -177,13 +177,12 @@ describe("the join line", () => {
         response.writeHead(200, { "content-length": data.length });
         response.write(data.subarray(0, 2_000_000));
       };
-      const { child, ended } = start(`exec sh -c '${one.line.replaceAll("'", `'\\''`)}'`);
+      const { ended } = start(`exec sh -c '${one.line.replaceAll("'", `'\\''`)}'`);
       // The script is the child's child; its folder has its number.
       const incoming = () => left().find((name) => name.startsWith(".incoming"))!;
       await vi.waitFor(() => expect(statSync(join(home(), incoming(), "archive")).size).toBeGreaterThan(1_000_000), { timeout: 10_000 });
       process.kill(Number(/\d+$/.exec(incoming())![0]), signal);
       server.closeAllConnections();
-      child.kill("SIGKILL");
       await ended;
       serve = good;
       expect((await paste(one.line)).code).toBe(0);
