@@ -1,10 +1,11 @@
 /** The schedulers, in the order in which they are looked for. */
 import { XpcsError } from "../../core/errors.js";
 import type { Scheduler } from "./define.js";
+import { gridEngine } from "./grid-engine.js";
 import { local } from "./local.js";
 import { slurm } from "./slurm.js";
 
-export const SCHEDULERS: readonly Scheduler[] = [slurm, local];
+export const SCHEDULERS: readonly Scheduler[] = [slurm, gridEngine, local];
 
 /**
  * The scheduler of a name.

@@ -95,6 +95,7 @@ describe.each(SCHEDULERS.map((scheduler) => ({ scheduler, ...scheduler, rig: RIG
       await jobs.cancel(ref);
       const { ending } = await reaches(jobs, ref, "ended");
       expect(ending).toMatchObject({ outcome: "canceled" });
+      expect(readFileSync(batchFiles(ref.folder).output, "utf8")).toContain("told");
       await jobs.cancel(ref);
       expect((await jobs.poll([ref]))[0]!.ending).toMatchObject({ outcome: "canceled" });
     });

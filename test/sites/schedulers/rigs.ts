@@ -27,6 +27,15 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     strangeState: (listing) => listing.replace(/\|(PENDING|CONFIGURING|RUNNING)\|[^|]*\|/g, "|FROBNICATED|Whim|"),
     refused: { queue: "no-such-partition" },
   }),
+  "grid-engine": real("grid-engine", {
+    settings: {},
+    shortWalltimeS: 3,
+    // Of the queue: the time between the warning and the end.
+    overrunS: 15,
+    accountingLagS: 15,
+    strangeState: (listing) => listing.replace(/<state>[^<]*</g, "<state>Zq<"),
+    refused: { queue: "no-such.q" },
+  }),
   local: {
     kind: "itself",
     skip: null,
