@@ -12,7 +12,7 @@ const PACKAGES = ["gridengine-master", "gridengine-exec", "gridengine-client"];
 const INSTALLED = "/var/lib/gridengine";
 const SHARED = "/usr/share/gridengine";
 const TOOLS = "/usr/lib/gridengine";
-const SLOTS = 4;
+const SLOTS = 12;
 
 /** Installs what is missing. @returns {string | null} why this machine cannot run it */
 export function prepareGridEngine() {

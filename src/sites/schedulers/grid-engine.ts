@@ -183,7 +183,6 @@ export const gridEngine: Scheduler = {
   takes: ["queue", "account", "constraint", "reservation", "after", "cpusPerNode", "memoryGbPerNode", "parallelEnvironment"],
   ownId: "$JOB_ID",
   detection: {
-    commands: ["qsub", "qstat", "qdel", "qconf"],
     probe: { argv: ["qstat", "-help"] },
     recognise: ({ stdout, stderr }) =>
       /^\s*((?:SGE|UGE|GE|OGE|GCS|OCS|AGE|Univa)\S*\s+\S*\d\S*)/m.exec(`${stdout}\n${stderr}`)?.[1] ?? null,

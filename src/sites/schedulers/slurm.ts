@@ -275,7 +275,6 @@ export const slurm: Scheduler = {
   takes: ["queue", "account", "qos", "constraint", "reservation", "after", "gpusPerNode", "cpusPerNode", "memoryGbPerNode"],
   ownId: "$SLURM_JOB_ID",
   detection: {
-    commands: ["sbatch", "squeue", "scancel"],
     probe: { argv: ["sbatch", "--version"] },
     recognise: ({ stdout }) => /^slurm\S*\s+(\S+)/m.exec(stdout)?.[1] ?? null,
   },
