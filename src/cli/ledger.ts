@@ -12,6 +12,7 @@ import { type LedgerFacts, verifyLedger, verifyLines } from "../ledger/verify.js
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
+import { checkThere } from "./text-file.js";
 import { checkFree, inPieces, linesOf, writeWhole } from "./whole-file.js";
 
 const ACTIONS = ["verify", "export", "import", "backup"] as const;
@@ -56,20 +57,22 @@ function verify(options: LedgerOptions): Promise<LedgerFacts> {
   return file === undefined ? onStore(ledgerOf(dataOf(options, "verify")), verifyLedger) : verifyFile(resolve(file));
 }
 
-/** @throws NOT_FOUND */
-function checkThere(path: string): void {
-  if (!existsSync(path)) throw new XpcsError("NOT_FOUND", `the exported ledger ${path} does not exist`);
-}
+const EXPORTED = "the exported ledger";
 
 async function verifyFile(path: string): Promise<LedgerFacts> {
-  checkThere(path);
+  checkThere(path, EXPORTED);
   return verifyLines(linesOf(path));
 }
 
 function exportTo(path: string, data: string): Promise<LedgerFacts> {
   return onStore(ledgerOf(data), async (store) => {
     const facts = await verifyLedger(store);
-    await writeWhole(path, inPieces(exportLines(store.snapshot())), verifyFile);
+    const moment = store.snapshot();
+    try {
+      await writeWhole(path, inPieces(exportLines(moment)), verifyFile);
+    } finally {
+      await moment.close();
+    }
     return facts;
   });
 }
@@ -81,7 +84,7 @@ function backUp(path: string, options: LedgerOptions): Promise<LedgerFacts> {
 async function importFrom(path: string, data: string): Promise<LedgerFacts> {
   const dir = join(data, "ledger");
   if (existsSync(dir)) throw new XpcsError("ALREADY_EXISTS", `${data} has a ledger: import into a new folder`);
-  checkThere(path);
+  checkThere(path, EXPORTED);
   await makeFolder(data, "the data folder (--data)");
   // Under another name until it is whole: central must not go on from half of it.
   const partial = `${dir}.importing`;
