@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { Argument, type Command } from "commander";
 import { XpcsError } from "../core/errors.js";
 import { exportLines, importLines } from "../ledger/exchange.js";
+import { Ledger, loadState } from "../ledger/ledger.js";
 import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
@@ -92,6 +93,8 @@ async function importFrom(path: string, data: string): Promise<LedgerFacts> {
   try {
     const facts = await onStore(partial, async (store) => {
       await importLines(linesOf(path), store);
+      // With a checkpoint: central begins with that, and need not write one of everything at its first start.
+      await new Ledger(store, await loadState(store)).commit(true);
       return verifyLedger(store);
     });
     await rename(partial, dir);
