@@ -367,8 +367,13 @@ describe("a site that is told to stop", () => {
 });
 
 it("every documented JSON shape was compared with a real one", () => {
-  // A ledger is compared where its central has stopped, a watched folder where it is filled.
-  const elsewhere = { ledger: "ledger.test.ts", watched: "submit-watch.test.ts", experiment: "experiment.test.ts" };
+  // A ledger is compared where its central has stopped, a watched folder where it is filled, a scheduler where a job is probed.
+  const elsewhere = {
+    ledger: "ledger.test.ts",
+    watched: "submit-watch.test.ts",
+    experiment: "experiment.test.ts",
+    doctor: "doctor-batch.test.ts",
+  };
   for (const [shape, file] of Object.entries(elsewhere)) {
     expect(readFileSync(new URL(file, import.meta.url), "utf8")).toContain(`shapeFaults(documentedJson("${shape}")`);
   }

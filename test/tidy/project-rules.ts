@@ -80,7 +80,11 @@ function findSourceListFaults(tree: SourceTree): Finding[] {
 }
 
 /** A folder of extensions, its registry, and the files there that are not extensions. */
-const REGISTRIES = [{ folder: "src/sites/transfers", registry: "src/sites/transfers/registry.ts", others: ["define.ts", "registry.ts"] }];
+const REGISTRIES = ["src/sites/transfers", "src/sites/schedulers"].map((folder) => ({
+  folder,
+  registry: `${folder}/registry.ts`,
+  others: ["define.ts", "registry.ts"],
+}));
 
 function findRegistryFaults(tree: SourceTree): Finding[] {
   return REGISTRIES.flatMap(({ folder, registry, others }) => {

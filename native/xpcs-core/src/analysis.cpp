@@ -157,7 +157,7 @@ class MapRun {
       if (ahead > 0) (void)partial_window_frames(ahead, settings.partials);  // before the work
     }
     if (settings.streaming) {
-      const StreamOptions plan = plan_stream(request, settings, partition_, options_, frames_ahead(settings, reader), bytesTaken, control, summary_.streamBytes);
+      const StreamOptions plan = plan_stream(request, settings, partition_, options_, reader, frames_ahead(settings, reader), bytesTaken, control, summary_.streamBytes);
       sinks_.stream.emplace(partition_, plan);
       sinks_.list.push_back(std::make_unique<StreamSink>(*sinks_.stream));
       staticWindow_ = plan.staticWindow;
@@ -181,7 +181,7 @@ class MapRun {
     summary_.readS = readS;
     if (sinks_.correlator) {
       sinks_.correlator->set_static_window(settings_.staticWindow);
-      if (!measured.frameWeights.empty()) sinks_.correlator->set_frame_weights(measured.frameWeights);
+      if (!measured.monitor.empty()) sinks_.correlator->set_monitor(measured.monitor);
     }
     CorrelationResult result = correlate(control);
     if (sinks_.firstFrames != nullptr) take_first_frames(measured, result.frames);

@@ -219,7 +219,7 @@ void Correlator::set_frames(std::uint64_t frames) {
 }
 
 void Correlator::set_static_window(std::uint32_t frames) { state_->options.staticWindow = frames; }
-void Correlator::set_frame_weights(std::vector<double> weights) { state_->options.frameWeights = std::move(weights); }
+void Correlator::set_monitor(std::vector<double> monitor) { state_->options.monitor = std::move(monitor); }
 
 const Partition& Correlator::partition() const noexcept { return state_->partition; }
 

@@ -7,6 +7,7 @@
 #include "bad_frames.hpp"
 #include "event_packing.hpp"
 #include "frame_pipeline.hpp"
+#include "monitor.hpp"
 
 namespace xpcs {
 namespace {
@@ -60,7 +61,7 @@ class Intake {
   Intake(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks)
       : reader_(reader), maps_(maps), settings_(maps.front()), sinks_(sinks),
         allPrepare_(std::all_of(sinks.begin(), sinks.end(), [](const FrameSink* sink) { return sink->prepares(); })), darkFrames_(reader.dense() ? settings_.darkFrames : 0),
-        plan_{std::max(darkFrames_, settings_.begin - 1), settings_.stride, settings_.average},
+        plan_(plan_frames(settings_, reader)),
         darks_(darkFrames_, darkFrames_ > 0 ? settings_.dqmap.size() : 0, settings_.flatfield), marked_(maps.size()) {
     if (settings_.darkFrames > 0 && !reader.dense()) {
       warn_all("the dark frames are not used: they apply to data that store every pixel (uncompressed IMM)");
@@ -219,36 +220,6 @@ class Intake {
   /// True where one of the file frames that make the frame is bad.
   [[nodiscard]] bool is_bad(std::uint64_t seriesFrame) const { return contains_frame(badOfSeries_, seriesFrame); }
 
-  /// Mean of the monitor over that of each frame; bad frames do not matter.
-  [[nodiscard]] std::vector<double> monitor_weights(std::uint64_t frames) const {
-    const std::vector<double>& monitor = settings_.monitor;
-    if (monitor.empty()) return {};
-    const std::uint64_t needed = plan_.first + frames * plan_.block();
-    if (monitor.size() < needed) {
-      throw Error(Code::invalid_argument, "the monitor has " + std::to_string(monitor.size()) + " values, the range reaches to frame " + std::to_string(needed) +
-                                              "; it needs one for every frame of the file, from the first");
-    }
-    std::vector<double> weights(frames, 1.0);
-    double mean = 0;
-    for (std::uint64_t i = 0; i < frames; ++i) {
-      if (is_bad(i)) continue;
-      weights[i] = 0;
-      for (std::uint64_t k = 0; k < plan_.average; ++k) {
-        const std::uint64_t frame = plan_.first + i * plan_.block() + k * plan_.stride;
-        if (!(monitor[frame] > 0) || !std::isfinite(monitor[frame])) {
-          throw Error(Code::invalid_argument, "the monitor is " + std::to_string(monitor[frame]) + " at frame " + std::to_string(frame + 1) +
-                                                  "; it must be above 0, or the frame one of --bad-frames");
-        }
-        weights[i] += monitor[frame];
-      }
-      mean += weights[i] / static_cast<double>(frames);
-    }
-    for (std::uint64_t i = 0; i < frames; ++i) {
-      if (!is_bad(i)) weights[i] = mean / weights[i];
-    }
-    return weights;
-  }
-
   void count_marked(const FrameBatch& batch) {
     for (std::size_t i = 0; i < batch.markedFrame.size(); ++i) {
       std::uint64_t seriesFrame = 0;
@@ -337,17 +308,18 @@ class Intake {
     }
     Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}, {}, {}, 0};
     measured.bad = frames_within(badOfSeries_, 0, frames);
-    measured.frameWeights = monitor_weights(frames);
+    if (!settings_.monitor.empty()) check_monitor(settings_.monitor, plan_, badOfSeries_, frames);
+    if (!settings_.monitor.empty() && !settings_.streaming) measured.monitor = monitor_of_series(settings_.monitor, plan_, badOfSeries_, frames);
+    if (darkFrames_ > 0) {
+      measured.darkAverage = std::move(darks_.average);
+      measured.darkStd = std::move(darks_.spread);
+    }
     if (settings_.streaming) return measured;
     if (measured.clockS.empty()) number_frames(range, measured);
     // XPCS-Eigen leaves the remainder after the last whole block undefined; NaN says so.
     measured.clockS.resize(range, std::numeric_limits<double>::quiet_NaN());
     measured.tick.resize(range, std::numeric_limits<double>::quiet_NaN());
     for (std::uint64_t i = frames * plan_.block(); i < range; ++i) measured.clockS[i] = measured.tick[i] = std::numeric_limits<double>::quiet_NaN();
-    if (darkFrames_ > 0) {
-      measured.darkAverage = std::move(darks_.average);
-      measured.darkStd = std::move(darks_.spread);
-    }
     return measured;
   }
 
@@ -378,6 +350,10 @@ class Intake {
 };
 
 }  // namespace
+
+FramePlan plan_frames(const Settings& settings, const FrameReader& reader) {
+  return {std::max(reader.dense() ? settings.darkFrames : 0, settings.begin - 1), settings.stride, settings.average};
+}
 
 std::vector<Measured> read_series(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks, const Control& control) {
   return Intake(reader, maps, sinks).run(control);

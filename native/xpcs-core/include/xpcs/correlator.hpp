@@ -22,11 +22,11 @@ struct CorrelatorOptions {
   unsigned threads = 1;
   /// double [pixels], multiplied into the counts (flatfield); empty: none.
   std::vector<double> pixelFactor;
-  /// Divide every frame by its mean over the mean of all frames (after the static outputs).
+  /// Divide every frame by its mean over the mean of all frames (after the static outputs). A frame whose counts add up to 0 does not count.
   bool normalizeByFrameSum = false;
-  /// Factor of each frame of the series in the correlation (not in the static outputs), in place of normalizeByFrameSum; empty:
-  /// none. May be set later.
-  std::vector<double> frameWeights;
+  /// What every frame of the series is divided by, over its mean, in the correlation (not in the static outputs), in place of
+  /// normalizeByFrameSum; frames of 0 do not count; empty: none. May be set later.
+  std::vector<double> monitor;
   /// Frames per row of partitionMeanPartial; 0: no rows. May be set later: it depends on the length of the series.
   std::uint32_t staticWindow = 0;
 };
@@ -88,8 +88,8 @@ class Correlator {
   /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
   void set_frames(std::uint64_t frames);
   void set_static_window(std::uint32_t frames);
-  /// See CorrelatorOptions; frames beyond have factor 1.
-  void set_frame_weights(std::vector<double> weights);
+  /// See CorrelatorOptions. At least as many as frames.
+  void set_monitor(std::vector<double> monitor);
   [[nodiscard]] const Partition& partition() const noexcept;
 
   /// The correlation of all frames so far. Independent of threads and of how the events were chunked.

@@ -1,0 +1,108 @@
+/** The part of `xpcs doctor` about batch jobs: does the scheduler of a batch file answer, is what the file asks for there, and does a small job run. */
+import { randomUUID } from "node:crypto";
+import { userInfo } from "node:os";
+import { sleep } from "../core/clock.js";
+import { isCode, toXpcsError } from "../core/errors.js";
+import { realClock } from "../core/real-clock.js";
+import { makeFolder } from "../ledger/make-folder.js";
+import { createMachine } from "../sites/batch-command.js";
+import type { BatchFile } from "../sites/batch-file.js";
+import { type BatchJobs, type BatchStatus, createBatchJobs } from "../sites/batch-jobs.js";
+import type { BatchRef, Machine, Queue } from "../sites/schedulers/define.js";
+import { schedulerNamed } from "../sites/schedulers/registry.js";
+import type { Check } from "./doctor-checks.js";
+
+const POLL_MS = 2_000;
+const STRIKE_MS = 10_000;
+
+/** What is wrong with the queue that a file names, as far as the scheduler tells; null: nothing. Pure. */
+export function queueFault({ queue, walltimeS, nodes }: BatchFile["job"], queues: readonly Queue[]): string | null {
+  if (queue === undefined || queues.length === 0) return null;
+  const found = queues.find(({ name }) => name === queue);
+  if (found === undefined) return `there is no queue ${queue}, there are ${queues.map(({ name }) => name).join(", ")}`;
+  if (!found.open) return `the queue ${queue} is closed`;
+  if (found.walltimeMaxS !== null && walltimeS > found.walltimeMaxS)
+    return `the queue ${queue} gives at most ${found.walltimeMaxS} s, the file asks for ${walltimeS}`;
+  if (found.nodes !== null && nodes > found.nodes) return `the queue ${queue} has ${found.nodes} nodes, the file asks for ${nodes}`;
+  return null;
+}
+
+async function checkScheduler(file: BatchFile, machine: Machine): Promise<Check> {
+  const name = `batch ${file.scheduler}`;
+  const scheduler = schedulerNamed(file.scheduler);
+  try {
+    const version = scheduler.detection.probe === null ? "" : scheduler.detection.recognise(await machine.run(scheduler.detection.probe));
+    if (version === null) {
+      const found = `the commands here are not those of ${file.scheduler}`;
+      return { name, status: "fail", found, advice: "name the scheduler of this machine in the file" };
+    }
+    const queues = await scheduler.queues(machine);
+    const fault = queueFault(file.job, queues);
+    const found = `${file.scheduler} ${version} answers`;
+    if (fault !== null) return { name, status: "fail", found: fault, advice: "change the file" };
+    const named =
+      queues.length === 0 ? "" : `; queues ${queues.map((queue) => (queue.open ? queue.name : `${queue.name} (closed)`)).join(", ")}`;
+    return { name, status: "ok", found: `${found}${named}`, advice: null };
+  } catch (error) {
+    const advice = isCode(error, "NOT_FOUND") ? "load the scheduler's module" : "try again, or ask the facility";
+    return { name, status: "fail", found: toXpcsError(error).message, advice };
+  }
+}
+
+async function untilEnded(jobs: BatchJobs, ref: BatchRef, signal: AbortSignal, tell: (text: string) => void): Promise<BatchStatus | null> {
+  let said = "";
+  while (!signal.aborted) {
+    const [status] = await jobs.poll([ref]);
+    if (status!.ending !== null) return status!;
+    const now = `${status!.phase}: ${status!.sentence}`;
+    if (now !== said) tell(`xpcs: the probe job ${ref.id} is ${now}`);
+    said = now;
+    await sleep(realClock, POLL_MS, signal);
+  }
+  return null;
+}
+
+async function runProbe(file: BatchFile, machine: Machine, signal: AbortSignal, tell: (text: string) => void): Promise<Check> {
+  const name = "batch probe";
+  const scheduler = schedulerNamed(file.scheduler);
+  await makeFolder(file.folder, "the folder of the batch file");
+  const jobs = createBatchJobs({ scheduler, machine, folder: file.folder, clock: realClock, strikeMs: STRIKE_MS });
+  const submittedMs = Date.now();
+  const tag = `xpcs-probe-${randomUUID().slice(0, 8)}`;
+  let ref: BatchRef | null = null;
+  try {
+    ({ ref } = await jobs.submit({ tag, argv: ["/bin/sh", "-c", "uname -n"], settings: file.job }));
+    const status = await untilEnded(jobs, ref, signal, tell);
+    if (status === null) {
+      await jobs.cancel(ref);
+      return { name, status: "warn", found: `job ${ref.id} was interrupted and canceled`, advice: "run it again with more patience" };
+    }
+    if (status.ending!.outcome !== "done") {
+      const found = `job ${ref.id}: ${status.ending!.sentence}`;
+      return { name, status: "fail", found, advice: `read ${ref.folder}/output.log` };
+    }
+    const waitedS = ((status.startedMs ?? Date.now()) - submittedMs) / 1000;
+    await jobs.forget(ref);
+    return { name, status: "ok", found: `job ${ref.id} waited ${Math.max(0, waitedS).toFixed(0)} s and ran`, advice: null };
+  } catch (error) {
+    return { name, status: "fail", found: toXpcsError(error).message, advice: `nothing of it is left but ${file.folder}/${tag}` };
+  }
+}
+
+export interface BatchCheckOptions {
+  readonly probe: boolean;
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+}
+
+/** Checks a batch file on this machine; with `probe` also submits a job that prints its node's name, and waits for its end. */
+export async function checkBatch(file: BatchFile, { probe, signal, tell }: BatchCheckOptions): Promise<Check[]> {
+  const { timeoutS, perMinute } = file.commands;
+  const machine = createMachine({
+    ...{ timeoutMs: timeoutS * 1000, perMinute },
+    ...{ environment: process.env, clock: realClock, user: userInfo().username },
+  });
+  const answers = await checkScheduler(file, machine);
+  if (!probe || answers.status === "fail") return [answers];
+  return [answers, await runProbe(file, machine, signal, tell)];
+}

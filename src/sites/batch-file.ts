@@ -1,0 +1,21 @@
+/** The file of a site's batch jobs (docs/schedulers/README.md): which scheduler, where the jobs' folders are, and what every job is given. */
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { settingsSchema } from "./batch-settings.js";
+import { SCHEDULERS } from "./schedulers/registry.js";
+
+const folder = z.string().refine((path) => isAbsolute(path) && !path.includes("\0"), "must be an absolute path");
+const commands = z.strictObject({
+  timeoutS: z.number().min(1).max(600).default(30),
+  perMinute: z.int().min(1).max(10_000).default(30),
+});
+
+function fileOf({ name, takes }: (typeof SCHEDULERS)[number]) {
+  return z.strictObject({ scheduler: z.literal(name), folder, commands: commands.prefault({}), job: settingsSchema(takes) });
+}
+
+type Files = readonly [ReturnType<typeof fileOf>, ...ReturnType<typeof fileOf>[]];
+
+/** What the file may hold. There is no scheduler by default. */
+export const BATCH_FILE = z.discriminatedUnion("scheduler", SCHEDULERS.map(fileOf) as unknown as Files);
+export type BatchFile = z.output<typeof BATCH_FILE>;

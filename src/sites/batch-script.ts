@@ -1,0 +1,126 @@
+/**
+ * The script of a batch job, and what it leaves in the job's folder:
+ *
+ *     script.sh      this script
+ *     submitted      the job's id, when the scheduler has told it
+ *     claim/         made by the first start; in it
+ *       id           the job's id, as the job itself knows it
+ *       started      seconds since 1970, and its walltime in s
+ *       signaled     seconds since 1970: a signal told it to end
+ *     output.log     all that it printed
+ *     exit-code      of its command; not there if the job was killed
+ *     canceled       its cancellation was asked for here
+ */
+import { join } from "node:path";
+import { XpcsError } from "../core/errors.js";
+import type { BatchSettings } from "./batch-settings.js";
+
+/** Another start of a script that has run, or runs. */
+export const STARTED_TWICE = 75;
+
+const TAG = /^[a-z][A-Za-z0-9_.-]{0,62}$/;
+
+export interface BatchFiles {
+  readonly script: string;
+  readonly submitted: string;
+  readonly claimedId: string;
+  readonly started: string;
+  readonly signaled: string;
+  readonly output: string;
+  readonly exitCode: string;
+  readonly canceled: string;
+}
+
+/** Where the files of a job are. */
+export function batchFiles(folder: string): BatchFiles {
+  return {
+    script: join(folder, "script.sh"),
+    submitted: join(folder, "submitted"),
+    claimedId: join(folder, "claim", "id"),
+    started: join(folder, "claim", "started"),
+    signaled: join(folder, "claim", "signaled"),
+    output: join(folder, "output.log"),
+    exitCode: join(folder, "exit-code"),
+    canceled: join(folder, "canceled"),
+  };
+}
+
+/** One word for bash, whatever is in it. @throws INVALID_ARGUMENT it has a NUL */
+export function quoted(text: string): string {
+  if (text.includes("\0")) throw new XpcsError("INVALID_ARGUMENT", "a word of a command line may not have a NUL in it");
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A tag is a job's name at every scheduler and a folder's name. @throws INVALID_ARGUMENT */
+export function checkTag(tag: string): void {
+  if (!TAG.test(tag))
+    throw new XpcsError("INVALID_ARGUMENT", `"${tag}" is no tag: a small letter, then letters, digits and _ . - , 63 at most`);
+}
+
+const MODULE_FILES = '"$MODULESHOME/init/bash" /etc/profile.d/modules.sh /etc/profile.d/lmod.sh /usr/share/lmod/lmod/init/bash';
+
+function moduleLines(modules: readonly string[]): string[] {
+  if (modules.length === 0) return [];
+  return [
+    "# Batch shells are often no login shells.",
+    `command -v module >/dev/null || for xpcs_file in ${MODULE_FILES}; do [ -r "$xpcs_file" ] && . "$xpcs_file" && break; done`,
+    ...modules.map((name) => `module load ${quoted(name)} || { echo "the module ${name} cannot be loaded"; exit 72; }`),
+  ];
+}
+
+export interface ScriptRequest {
+  readonly tag: string;
+  readonly folder: string;
+  readonly argv: readonly [program: string, ...words: string[]];
+  readonly env: Readonly<Record<string, string>>;
+  readonly settings: BatchSettings;
+  /** The scheduler's: a bash word. */
+  readonly ownId: string;
+}
+
+/**
+ * The text of the script. Signals that announce the end (of whatever scheduler) reach the command as SIGTERM; the command finds
+ * the job's end in XPCS_BATCH_ENDS_S, seconds since 1970.
+ *
+ * @throws INVALID_ARGUMENT a tag, variable or word that cannot be
+ */
+export function batchScript({ tag, folder, argv, env, settings, ownId }: ScriptRequest): string {
+  checkTag(tag);
+  const bad = Object.keys(env).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  if (bad !== undefined) throw new XpcsError("INVALID_ARGUMENT", `"${bad}" is no name of an environment variable`);
+  return `${[
+    "#!/bin/bash",
+    `# The batch job ${tag} of xpcs. Only the first start of it does anything.`,
+    `cd -- ${quoted(folder)} || exit 74`,
+    `mkdir claim 2>/dev/null || { [ -d claim ] && exit ${STARTED_TWICE}; exit 74; }`,
+    "exec >>output.log 2>&1",
+    `printf '%s %s\\n' "$(date +%s)" ${settings.walltimeS} >claim/started`,
+    `printf '%s\\n' "${ownId}" >claim/id.new && mv claim/id.new claim/id`,
+    "xpcs_end() {",
+    "  xpcs_code=$?",
+    "  trap - EXIT",
+    `  printf '%s\\n' "$xpcs_code" >exit-code.new && mv -f exit-code.new exit-code`,
+    '  exit "$xpcs_code"',
+    "}",
+    "trap xpcs_end EXIT",
+    "xpcs_child=",
+    `trap 'xpcs_signaled=1; date +%s >claim/signaled; [ -n "$xpcs_child" ] && kill -TERM "$xpcs_child" 2>/dev/null || exit 143' TERM INT USR1 USR2 XCPU`,
+    ...moduleLines(settings.modules),
+    ...settings.lines,
+    ...Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`),
+    `export XPCS_BATCH_TAG=${quoted(tag)} XPCS_BATCH_ENDS_S=$(($(cut -d' ' -f1 claim/started) + ${settings.walltimeS}))`,
+    `${argv.map(quoted).join(" ")} &`,
+    "xpcs_child=$!",
+    "# A signal ends wait, not the command.",
+    "xpcs_code=",
+    "while :; do",
+    "  xpcs_signaled=",
+    '  wait "$xpcs_child"',
+    "  xpcs_now=$?",
+    '  [ "$xpcs_now" = 127 ] && [ -n "$xpcs_code" ] && break',
+    "  xpcs_code=$xpcs_now",
+    '  [ -z "$xpcs_signaled" ] && break',
+    "done",
+    'exit "$xpcs_code"',
+  ].join("\n")}\n`;
+}

@@ -1,0 +1,168 @@
+/**
+ * What a batch scheduler is to a site: a way to have a script run on nodes, and to hear how it went.
+ * An adapter is one file that exports a value of type `Scheduler`, listed in registry.ts; test/sites/schedulers/conformance.test.ts runs
+ * every one of them through the same suite, and docs/add-a-scheduler.md has the steps.
+ *
+ * The contract:
+ * - An adapter builds command lines and reads what they print. Commands are arrays of words, never a line for a shell, and run through
+ *   `Machine.run`, which ends each one that takes too long.
+ * - A batch job carries its tag as its name, so that `find` recognises it. A lost reply to `submit` may mean that the job is there: batch-jobs.ts
+ *   looks for the tag before each submission and after each failed one.
+ * - `status` is one call for all jobs. A job that it does not list is not taken for ended: that is decided in batch-jobs.ts.
+ * - A word of the scheduler that the adapter does not know is the phase "unknown", never an error.
+ * - The script is run once: where the scheduler would start it again after a failure, `submit` says that it must not.
+ */
+import type { Clock } from "../../core/clock.js";
+import { XpcsError } from "../../core/errors.js";
+import type { BatchSettings, SettingName } from "../batch-settings.js";
+
+/** A command line as words. `stdin` is what it reads. */
+export interface BatchCommand {
+  readonly argv: readonly [program: string, ...words: string[]];
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface CommandResult {
+  /** Null: ended by a signal. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What an adapter has of the outside. */
+export interface Machine {
+  /** @throws DEADLINE_EXCEEDED it took too long and was ended · NOT_FOUND there is no such program · IO_FAILED */
+  readonly run: (command: BatchCommand) => Promise<CommandResult>;
+  /**
+   * Starts a program that goes on without this process.
+   *
+   * @returns resolves with its exit code (null: a signal), if this process is still there
+   */
+  readonly start: (argv: BatchCommand["argv"]) => Promise<number | null>;
+  /** Name of the person whose jobs they are. */
+  readonly user: string;
+  readonly clock: Clock;
+}
+
+/** A batch job that is known. */
+export interface BatchRef {
+  readonly tag: string;
+  readonly id: string;
+  /** Its own folder: script, output, exit code. */
+  readonly folder: string;
+}
+
+/** A batch job to be submitted. */
+export interface BatchJob {
+  readonly tag: string;
+  readonly folder: string;
+  /** The script's file, and its text. */
+  readonly scriptPath: string;
+  readonly script: string;
+  readonly settings: BatchSettings;
+}
+
+export const PHASES = ["queued", "held", "running", "suspended", "ending", "ended", "unknown"] as const;
+export type Phase = (typeof PHASES)[number];
+
+export const OUTCOMES = [
+  "done",
+  "failed",
+  "canceled",
+  "time-limit",
+  "out-of-memory",
+  "preempted",
+  "node-failed",
+  "refused",
+  "gone",
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** How a batch job ended, as the scheduler tells it. */
+export interface Ending {
+  readonly outcome: Outcome;
+  /** Null: not told. */
+  readonly exitCode: number | null;
+  /** One sentence for people. */
+  readonly sentence: string;
+}
+
+/** What the scheduler says of one job. */
+export interface Sighting {
+  readonly id: string;
+  readonly phase: Phase;
+  /** The scheduler's own words for state and reason. */
+  readonly words: string;
+  /** The same as a sentence for people. */
+  readonly sentence: string;
+  /** For the phase "ended", where this listing tells it. */
+  readonly ending: Ending | null;
+}
+
+/** How the scheduler is recognised. */
+export interface Detection {
+  /** Commands that must all be on PATH. */
+  readonly commands: readonly string[];
+  /** Asked when they are there. Null: nothing to ask. */
+  readonly probe: BatchCommand | null;
+  /** @returns the version; null: that is another scheduler, whose commands have the same names */
+  readonly recognise: (result: CommandResult) => string | null;
+}
+
+/** A queue or partition. Null: no limit, or not told. */
+export interface Queue {
+  readonly name: string;
+  readonly open: boolean;
+  readonly walltimeMaxS: number | null;
+  readonly nodes: number | null;
+}
+
+export interface Scheduler {
+  readonly name: string;
+  /** One sentence for people: what it is, and where it is met. */
+  readonly about: string;
+  /** The settings beside nodes, walltime, modules and lines that it takes; any other is refused. */
+  readonly takes: readonly SettingName[];
+  /** A bash word that, in a running job, is the job's id as `submit` returns it. */
+  readonly ownId: string;
+  readonly detection: Detection;
+  /**
+   * @returns the id
+   * @throws REFUSED the scheduler said no, in its words · UNAVAILABLE · DEADLINE_EXCEEDED the job may be there or not
+   */
+  submit(job: BatchJob, machine: Machine): Promise<string>;
+  /** Ids of the jobs that have this tag and have not ended. */
+  find(tag: string, folder: string, machine: Machine): Promise<string[]>;
+  /** What is said of these jobs, in one call; nothing of those that are no longer listed. */
+  status(jobs: readonly BatchRef[], machine: Machine): Promise<Sighting[]>;
+  /** How jobs ended, from accounting: nothing of those of which it does not know (yet). Empty where accounting is switched off. */
+  account(jobs: readonly BatchRef[], machine: Machine): Promise<ReadonlyMap<string, Ending>>;
+  /** Ends a job, in whatever phase. One that has ended already is fine. */
+  cancel(job: BatchRef, machine: Machine): Promise<void>;
+  /** The queues that a person may name. */
+  queues(machine: Machine): Promise<Queue[]>;
+}
+
+/** The first line that says something, for a message. */
+export function lastWords({ stderr, stdout }: CommandResult): string {
+  const line = `${stderr}\n${stdout}`
+    .split("\n")
+    .map((text) => text.trim())
+    .find((text) => text !== "");
+  return (line ?? "it said nothing").slice(0, 300);
+}
+
+/**
+ * What a failed command means: the scheduler could not be asked, or it said no.
+ *
+ * @param unreachable what its commands print when they do not reach the scheduler
+ */
+export function commandFailure(program: string, result: CommandResult, unreachable: RegExp): XpcsError {
+  const words = lastWords(result);
+  const how = result.code === null ? "was ended by a signal" : `failed with exit code ${result.code}`;
+  const all = `${result.stderr}\n${result.stdout}`;
+  if (result.code === null || unreachable.test(all))
+    return new XpcsError("UNAVAILABLE", `${program} did not reach the scheduler: ${words}`);
+  return new XpcsError("REFUSED", `${program} ${how}: ${words}`);
+}

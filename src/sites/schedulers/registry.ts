@@ -1,0 +1,17 @@
+/** The schedulers, in the order in which they are looked for. */
+import { XpcsError } from "../../core/errors.js";
+import type { Scheduler } from "./define.js";
+import { local } from "./local.js";
+import { slurm } from "./slurm.js";
+
+export const SCHEDULERS: readonly Scheduler[] = [slurm, local];
+
+/**
+ * The scheduler of a name.
+ * @throws INVALID_ARGUMENT there is none
+ */
+export function schedulerNamed(name: string): Scheduler {
+  const found = SCHEDULERS.find((scheduler) => scheduler.name === name);
+  if (found) return found;
+  throw new XpcsError("INVALID_ARGUMENT", `there is no scheduler "${name}": ${SCHEDULERS.map((each) => each.name).join(", ")}`);
+}

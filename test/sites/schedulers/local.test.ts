@@ -1,0 +1,89 @@
+/** Batch jobs as processes of this machine: what only they can suffer. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { batchFiles } from "../../../src/sites/batch-script.js";
+import { local } from "../../../src/sites/schedulers/local.js";
+import { RIGS } from "./rigs.js";
+import { aliveInGroup, createPlace, type Place, reaches } from "./stage.js";
+
+let place: Place;
+beforeEach(async () => {
+  place = createPlace(local, await RIGS.local!.start());
+});
+afterEach(() => place.remove());
+
+const request = (script: string) => ({ tag: "job-1", argv: ["/bin/sh", "-c", script] as const, settings: place.settings() });
+
+it("a job goes on when the process that submitted it is killed, and is found again", async () => {
+  // The built program: a test must not need the loader of tests to be killed with it.
+  const program = `
+    import { createBatchJobs } from ${JSON.stringify(new URL("../../../dist/sites/batch-jobs.js", import.meta.url).href)};
+    import { createMachine } from ${JSON.stringify(new URL("../../../dist/sites/batch-command.js", import.meta.url).href)};
+    import { realClock } from ${JSON.stringify(new URL("../../../dist/core/real-clock.js", import.meta.url).href)};
+    import { local } from ${JSON.stringify(new URL("../../../dist/sites/schedulers/local.js", import.meta.url).href)};
+    const machine = createMachine({ timeoutMs: 5000, perMinute: 100, environment: process.env, clock: realClock, user: "me" });
+    const jobs = createBatchJobs({ scheduler: local, machine, folder: process.argv[1], clock: realClock, strikeMs: 100 });
+    await jobs.submit(JSON.parse(process.argv[2]));
+    console.log("submitted");
+    setInterval(() => {}, 1000);`;
+  mkdirSync(place.folder, { recursive: true });
+  const asked = request("sleep 1; echo survived; exit 7");
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program, place.folder, JSON.stringify(asked)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  child.kill("SIGKILL");
+  const jobs = place.jobs();
+  const { ref, attached } = await jobs.submit(asked);
+  expect(attached).toBe(true);
+  expect((await reaches(jobs, ref, "ended")).ending).toMatchObject({ outcome: "failed", exitCode: 7 });
+  expect(readFileSync(batchFiles(ref.folder).output, "utf8")).toBe("survived\n");
+});
+
+it("a job that is killed without a word is gone", async () => {
+  const jobs = place.jobs();
+  const { ref } = await jobs.submit(request("sleep 300"));
+  process.kill(-groupOf(ref.id), "SIGKILL");
+  expect((await reaches(jobs, ref, "ended")).ending).toMatchObject({ outcome: "gone", exitCode: null });
+});
+
+it("another process of the same number is not taken for the job", async () => {
+  const [ref] = [{ tag: "job-1", id: `${process.pid}-1`, folder: place.folder }];
+  const jobs = place.jobs();
+  mkdirSync(place.folder, { recursive: true });
+  await jobs.cancel(ref!);
+  expect((await jobs.poll([ref!]))[0]).toMatchObject({ phase: "ended" });
+});
+
+it("a job that does not end when it is told to is killed, with all that it started", async () => {
+  const jobs = place.jobs();
+  const { ref } = await jobs.submit(request("trap '' TERM; sleep 300 & sleep 300; sleep 300"));
+  const group = groupOf(ref.id);
+  await jobs.cancel(ref);
+  expect((await reaches(jobs, ref, "ended", 25)).ending).toMatchObject({ outcome: "canceled" });
+  await expect.poll(() => aliveInGroup(group), { timeout: 5_000 }).toEqual([]);
+});
+
+it("a module that cannot be loaded, and a line that fails, end the job before its command", async () => {
+  for (const [own, code] of [
+    [{ modules: ["no-such-module"] }, 72],
+    [{ lines: ["export A=1", "exit 31"] }, 31],
+  ] as const) {
+    const jobs = place.jobs();
+    const { ref } = await jobs.submit({ ...request("touch ran"), tag: `job-${code}`, settings: place.settings(own) });
+    expect((await reaches(jobs, ref, "ended")).ending).toMatchObject({ outcome: "failed", exitCode: code });
+    expect(existsSync(`${ref.folder}/ran`)).toBe(false);
+  }
+});
+
+it("there is one node", async () => {
+  await expect(place.jobs().submit({ ...request("true"), settings: place.settings({ nodes: 2 }) })).rejects.toMatchObject({
+    code: "REFUSED",
+  });
+});
+
+function groupOf(id: string): number {
+  const stat = readFileSync(`/proc/${id.split("-")[0]}/stat`, "utf8");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
+}
