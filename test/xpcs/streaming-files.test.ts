@@ -1,12 +1,13 @@
 /** `--streaming`: the same result file as without, what it says before it starts, what it refuses, and the memory of a whole process. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CorrOptions } from "../../src/core/analysis.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
+import { immBytes } from "../../src/xpcs/detector-files.js";
 import { correlateFile } from "../../src/xpcs/native.js";
 import { startXpcs } from "../cli/xpcs-process.js";
 import { contents } from "./file-contents.js";
@@ -28,13 +29,13 @@ async function correlate(
   kind: "dense" | "sparse",
   name: string,
   options: CorrOptions,
-  job?: string,
+  files: { readonly job?: string; readonly monitor?: string } = {},
 ): Promise<{ path: string; notes: string[]; bytes: number }> {
   const path = join(ROOT, `${kind}-${name}.hdf`);
   const notes: string[] = [];
   const summary = await correlateFile(
     {
-      files: { input: inputs[kind], qmap, ...(job === undefined ? {} : { job }) },
+      files: { input: inputs[kind], qmap, ...files },
       options: { frameTimeS: 1e-3, ...options },
       out: path,
       overwrite: true,
@@ -73,6 +74,9 @@ describe("--streaming", () => {
     ["dense", { begin: 2, end: 180, average: 2, dpl: 3 }],
     ["sparse", { end: 200, badFrames: "3,41-60,199", g2out: true }],
     ["dense", { end: 200, badFrames: "1-9,100", averaging: "weighted" }],
+    ["dense", { end: 200, normalize: "framesum" }],
+    ["sparse", { end: 200, normalize: "framesum", badFrames: "4,90-99", g2out: true, threads: 1 }],
+    ["sparse", { begin: 3, end: 190, stride: 2, average: 2, normalize: "framesum", averaging: "robust" }],
     ["sparse", { begin: 5, end: 200, stride: 3, average: 2, badFrames: "7,30-45,190" }],
   ];
   it.each(cases)("writes the same %s result, %j", async (kind, options) => {
@@ -88,14 +92,42 @@ describe("--streaming", () => {
     for (const kind of ["dense", "sparse"] as const) {
       for (const options of [{}, { badFrames: "20-30", averaging: "robust", g2out: true }] as const) {
         const [stream, batch, plain] = [
-          await correlate(kind, "flat-stream", { ...options, layout: "nexus", streaming: true }, job),
-          await correlate(kind, "flat", { ...options, layout: "nexus" }, job),
+          await correlate(kind, "flat-stream", { ...options, layout: "nexus", streaming: true }, { job }),
+          await correlate(kind, "flat", { ...options, layout: "nexus" }, { job }),
           await correlate(kind, "unflat", { ...options, layout: "nexus", end: 200 }),
         ];
         expect(await contents(stream.path, RUN)).toEqual(await contents(batch.path, RUN));
         const g2 = "/xpcs/multitau/normalized_g2";
         expect((await contents(stream.path, RUN))[g2]).not.toBe((await contents(plain.path, RUN))[g2]);
       }
+    }
+  });
+
+  it("writes the same result where frames are divided by a monitor, and refuses one that is too short", async () => {
+    const monitor = join(ROOT, "monitor.txt");
+    writeFileSync(monitor, Array.from({ length: 200 }, (_, f) => `${f === 6 ? 0 : 1 + (f % 7) / 5}\n`).join(""));
+    for (const options of [{ badFrames: "7" }, { badFrames: "1-8", stride: 3, average: 2, g2out: true }, { begin: 8, end: 180 }]) {
+      for (const kind of ["dense", "sparse"] as const) {
+        const stream = await correlate(kind, "monitor-stream", { end: 200, ...options, streaming: true }, { monitor });
+        const batch = await correlate(kind, "monitor", { end: 200, ...options }, { monitor });
+        expect(await contents(stream.path, RUN)).toEqual(await contents(batch.path, RUN));
+      }
+    }
+    await expect(correlate("sparse", "refused", { streaming: true }, { monitor })).rejects.toThrow(/the monitor is 0\.0+ at frame 7;/);
+    writeFileSync(monitor, "1\n2\n");
+    await expect(correlate("sparse", "refused", { streaming: true }, { monitor })).rejects.toThrow(
+      /has 2 values, the range reaches to frame 200/,
+    );
+  });
+
+  it("writes the same result with darks, a flatfield and the frame sum of a job file", async () => {
+    for (const [k, flat] of [undefined, flatfield].entries()) {
+      const numbers = { dark_begin_todo: 1, dark_end_todo: 20, lld: 0, sigma: k, data_begin_todo: 5, data_end_todo: 184 };
+      const job = await stageJob(`darks-${k}`, flat, { ...numbers, normalize_by_framesum: k });
+      const options = { layout: "nexus", badFrames: "33-35", g2out: true } as const;
+      const stream = await correlate("dense", "darks-stream", { ...options, streaming: true }, { job });
+      const batch = await correlate("dense", "darks", options, { job });
+      expect(await contents(stream.path, RUN)).toEqual(await contents(batch.path, RUN));
     }
   });
 
@@ -113,7 +145,6 @@ describe("--streaming", () => {
     [{ layout: "exchange" }, "--layout nexus"],
     [{ type: "both" }, "two-time"],
     [{ partials: 2 }, "partial g2"],
-    [{ normalize: "framesum" }, "frame sum"],
     [{ leverage: true }, "leverage"],
   ];
   it.each(refusals)("does not take %j", async (options, message) => {
@@ -130,6 +161,44 @@ describe("--streaming", () => {
       message: expect.stringMatching(/takes at most \d+ MB .*the limit is 1 MB; give the last frame \(--end\)/),
     });
     expect(existsSync(join(ROOT, "sparse-large.hdf"))).toBe(false);
+  });
+
+  it("lets fewer photons wait for others where memory is short, with the same result", async () => {
+    const side = 120;
+    const rings = Uint16Array.from({ length: side * side }, (_, p) => 1 + (p % 2));
+    const large = {
+      ...sample,
+      detector: { ...sample.detector, height: side, width: side },
+      dqmap: rings,
+      sqmap: rings,
+      staticQ: Float64Array.of(0.003, 0.006),
+    };
+    const [map, input] = [join(ROOT, "large-qmap.hdf"), join(ROOT, "large.imm")];
+    await writeQmap(map, large);
+    const n = 300_000;
+    const frame = Uint32Array.from({ length: n }, (_, i) => i >> 10);
+    const pixel = frame.map((_, i) => ((i & 1023) * 14 + (i >> 10)) % (side * side));
+    writeFileSync(
+      input,
+      immBytes(
+        { frames: 293, frame, pixel, count: new Uint16Array(n).fill(1) },
+        { height: side, width: side, dense: false, frameTimeS: 1e-3 },
+      ),
+    );
+    const run = async (name: string, options: CorrOptions) => {
+      const out = join(ROOT, `${name}.hdf`);
+      const request = {
+        files: { input, qmap: map },
+        options: { frameTimeS: 1e-3, end: 293, normalize: "framesum", streaming: true, threads: 1, ...options } as const,
+      };
+      const { streamMemoryBytes } = await correlateFile({ ...request, out, overwrite: true, provenance: {} });
+      return { all: await contents(out, RUN), bytes: streamMemoryBytes };
+    };
+    const much = await run("much", {});
+    const less = await run("less", { memoryGb: (much.bytes - 1e6) / 1e9 });
+    expect(less.all).toEqual(much.all);
+    expect(less.bytes).toBeLessThan(much.bytes - 1e6);
+    await expect(run("little", { memoryGb: (less.bytes - 1e6) / 1e9 })).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
   });
 
   it("says its bound on the command line before the result", async () => {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <optional>
 
 #include "count_tile.hpp"
 #include "tile_kernel.hpp"
@@ -10,17 +11,19 @@
 namespace xpcs {
 namespace {
 
-/// Weight of each frame: its share of the mean frame, as a divisor; 1 for an empty frame.
-std::vector<double> frame_weights(const std::vector<double>& frameMean) {
-  double mean = 0;
-  for (const double value : frameMean) mean += value;
-  mean /= static_cast<double>(frameMean.size());
-  std::vector<double> weights(frameMean.size(), 1.0);
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (frameMean[i] != 0) weights[i] = mean / frameMean[i];
+/// Weights of frames that are divided by `divisor`, but for its mean, which they are all multiplied with.
+struct FrameWeights {
+  std::vector<double> weights;
+  double scale = 0;
+
+  FrameWeights(const std::vector<double>& divisor, std::size_t frames) : weights(frames) {
+    for (std::size_t i = 0; i < frames; ++i) {
+      scale += divisor[i];
+      weights[i] = frame_weight(divisor[i]);
+    }
+    scale /= static_cast<double>(frames);
   }
-  return weights;
-}
+};
 
 template <class Sum>
 Number number_of(Sum sum) {
@@ -173,7 +176,7 @@ std::vector<RunSums<Sum>> run_tile(const TileTask& task, std::size_t tile, const
 }
 
 template <class Sum, class Batch>
-void correlate(const Partition& part, const CorrelatorOptions& options, const std::vector<Batch>& batches, const std::vector<double>* weights,
+void correlate(const Partition& part, const CorrelatorOptions& options, const std::vector<Batch>& batches, const FrameWeights* weights,
                const ResultOptions& how, const Control& control, CorrelationResult& out) {
   const Scheme scheme(out.frames, options.dpl);
   out.delays = scheme.delays;
@@ -182,7 +185,8 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
   const EdgeTable edges(scheme);
   const StopTable stops(scheme);
   const GroupPlan groups(part);
-  const TileTask task{part, options, scheme, edges, stops, groups, weights, out.frames, how.perPixel ? &out : nullptr};
+  const TileTask task{part, options, scheme, edges, stops, groups, weights != nullptr ? &weights->weights : nullptr, out.frames, how.perPixel ? &out : nullptr,
+                      weights != nullptr ? weights->scale : 1};
   out.pixelMean.assign(part.pixels(), 0.0);
   if (how.perPixel) {
     for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(D * part.pixels(), 0.0F);
@@ -212,14 +216,15 @@ namespace {
 template <class Batch>
 void choose_sums(const Partition& part, const CorrelatorOptions& options, const std::vector<Batch>& batches, const ResultOptions& how, const Control& control,
                  CorrelationResult& out) {
-  const bool weighted = (options.normalizeByFrameSum || !options.frameWeights.empty()) && out.frames > 0;
-  std::vector<double> weights = options.frameWeights;
-  if (weighted && weights.empty()) weights = frame_weights(out.frameMean);
-  if (weighted) weights.resize(out.frames, 1.0);
-  if constexpr (!std::is_same_v<Batch, RealBatch>) {
-    if (!weighted && options.pixelFactor.empty()) return correlate<Int128>(part, options, batches, nullptr, how, control, out);
+  if (!options.monitor.empty() && options.monitor.size() < out.frames) {
+    throw Error(Code::invalid_argument, "the monitor has " + std::to_string(options.monitor.size()) + " values for " + std::to_string(out.frames) + " frames");
   }
-  correlate<double>(part, options, batches, weighted ? &weights : nullptr, how, control, out);
+  std::optional<FrameWeights> weights;
+  if ((options.normalizeByFrameSum || !options.monitor.empty()) && out.frames > 0) weights.emplace(options.monitor.empty() ? out.frameMean : options.monitor, out.frames);
+  if constexpr (!std::is_same_v<Batch, RealBatch>) {
+    if (!weights && options.pixelFactor.empty()) return correlate<Int128>(part, options, batches, nullptr, how, control, out);
+  }
+  correlate<double>(part, options, batches, weights ? &*weights : nullptr, how, control, out);
 }
 
 }  // namespace

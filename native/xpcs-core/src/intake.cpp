@@ -7,6 +7,7 @@
 #include "bad_frames.hpp"
 #include "event_packing.hpp"
 #include "frame_pipeline.hpp"
+#include "monitor.hpp"
 
 namespace xpcs {
 namespace {
@@ -60,7 +61,7 @@ class Intake {
   Intake(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks)
       : reader_(reader), maps_(maps), settings_(maps.front()), sinks_(sinks),
         allPrepare_(std::all_of(sinks.begin(), sinks.end(), [](const FrameSink* sink) { return sink->prepares(); })), darkFrames_(reader.dense() ? settings_.darkFrames : 0),
-        plan_{std::max(darkFrames_, settings_.begin - 1), settings_.stride, settings_.average},
+        plan_(plan_frames(settings_, reader)),
         darks_(darkFrames_, darkFrames_ > 0 ? settings_.dqmap.size() : 0, settings_.flatfield), marked_(maps.size()) {
     if (settings_.darkFrames > 0 && !reader.dense()) {
       warn_all("the dark frames are not used: they apply to data that store every pixel (uncompressed IMM)");
@@ -93,6 +94,7 @@ class Intake {
   struct Piece : FetchedPiece {
     FrameBatch batch;                     // of the run, or of its last part
     FrameBatch headers;                   // headers and marked readings of all
+    EventColumns columns;                 // of the run's last part, in place of the batch
     std::vector<std::uint32_t> frame, pixel;  // the events that count, unless all of the batch do as they are
     std::vector<std::int64_t> count;
     bool direct = false;
@@ -120,11 +122,29 @@ class Intake {
 
   /// On any thread.
   void work_on(Piece& piece) const {
-    const bool inParts = allPrepare_ && piece.stored->parts() > 1;
-    const std::size_t parts = inParts ? piece.stored->parts() : 1;
     piece.prepared = false;
     piece.headers.clear();
     piece.events.resize(sinks_.size());
+    if (allPrepare_ && piece.stored->column_events() >= kPrepareEvents) prepare_columns(piece);
+    else prepare_batches(piece);
+    for (std::size_t k = 0; k < sinks_.size(); ++k) {
+      if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->close(*piece.events[k]);
+    }
+  }
+
+  void prepare_columns(Piece& piece) const {
+    piece.prepared = true;
+    for (std::size_t part = 0; part < piece.stored->parts(); ++part) {
+      piece.stored->decode_columns(part, piece.batch, piece.columns);
+      keep_headers(piece);
+      select(piece.columns);
+      for (std::size_t k = 0; k < sinks_.size(); ++k) sinks_[k]->prepare(piece.events[k], piece.columns);
+    }
+  }
+
+  void prepare_batches(Piece& piece) const {
+    const bool inParts = allPrepare_ && piece.stored->parts() > 1;
+    const std::size_t parts = inParts ? piece.stored->parts() : 1;
     for (std::size_t part = 0; part < parts; ++part) {
       if (inParts) piece.stored->decode_part(part, piece.batch);
       else piece.stored->decode(piece.batch);
@@ -136,9 +156,6 @@ class Intake {
       for (std::size_t k = 0; k < sinks_.size(); ++k) {
         if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->prepare(piece.events[k], frame, pixel, count);
       }
-    }
-    for (std::size_t k = 0; k < sinks_.size(); ++k) {
-      if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->close(*piece.events[k]);
     }
   }
 
@@ -216,38 +233,19 @@ class Intake {
     }
   }
 
+  /// Leaves the runs of frames that count, by frame of the series.
+  void select(EventColumns& columns) const {
+    std::size_t kept = 0;
+    for (const EventColumns::Run& run : columns.runs) {
+      std::uint64_t seriesFrame = 0;
+      if (!plan_.map(run.frame, seriesFrame) || beyond(seriesFrame) || is_bad(seriesFrame)) continue;
+      columns.runs[kept++] = {static_cast<std::uint32_t>(seriesFrame), run.first, run.events};
+    }
+    columns.runs.resize(kept);
+  }
+
   /// True where one of the file frames that make the frame is bad.
   [[nodiscard]] bool is_bad(std::uint64_t seriesFrame) const { return contains_frame(badOfSeries_, seriesFrame); }
-
-  /// Mean of the monitor over that of each frame; bad frames do not matter.
-  [[nodiscard]] std::vector<double> monitor_weights(std::uint64_t frames) const {
-    const std::vector<double>& monitor = settings_.monitor;
-    if (monitor.empty()) return {};
-    const std::uint64_t needed = plan_.first + frames * plan_.block();
-    if (monitor.size() < needed) {
-      throw Error(Code::invalid_argument, "the monitor has " + std::to_string(monitor.size()) + " values, the range reaches to frame " + std::to_string(needed) +
-                                              "; it needs one for every frame of the file, from the first");
-    }
-    std::vector<double> weights(frames, 1.0);
-    double mean = 0;
-    for (std::uint64_t i = 0; i < frames; ++i) {
-      if (is_bad(i)) continue;
-      weights[i] = 0;
-      for (std::uint64_t k = 0; k < plan_.average; ++k) {
-        const std::uint64_t frame = plan_.first + i * plan_.block() + k * plan_.stride;
-        if (!(monitor[frame] > 0) || !std::isfinite(monitor[frame])) {
-          throw Error(Code::invalid_argument, "the monitor is " + std::to_string(monitor[frame]) + " at frame " + std::to_string(frame + 1) +
-                                                  "; it must be above 0, or the frame one of --bad-frames");
-        }
-        weights[i] += monitor[frame];
-      }
-      mean += weights[i] / static_cast<double>(frames);
-    }
-    for (std::uint64_t i = 0; i < frames; ++i) {
-      if (!is_bad(i)) weights[i] = mean / weights[i];
-    }
-    return weights;
-  }
 
   void count_marked(const FrameBatch& batch) {
     for (std::size_t i = 0; i < batch.markedFrame.size(); ++i) {
@@ -337,17 +335,18 @@ class Intake {
     }
     Measured measured{range, std::move(clockS_), std::move(tick_), {}, {}, {}, {}, 0};
     measured.bad = frames_within(badOfSeries_, 0, frames);
-    measured.frameWeights = monitor_weights(frames);
+    if (!settings_.monitor.empty()) check_monitor(settings_.monitor, plan_, badOfSeries_, frames);
+    if (!settings_.monitor.empty() && !settings_.streaming) measured.monitor = monitor_of_series(settings_.monitor, plan_, badOfSeries_, frames);
+    if (darkFrames_ > 0) {
+      measured.darkAverage = std::move(darks_.average);
+      measured.darkStd = std::move(darks_.spread);
+    }
     if (settings_.streaming) return measured;
     if (measured.clockS.empty()) number_frames(range, measured);
     // XPCS-Eigen leaves the remainder after the last whole block undefined; NaN says so.
     measured.clockS.resize(range, std::numeric_limits<double>::quiet_NaN());
     measured.tick.resize(range, std::numeric_limits<double>::quiet_NaN());
     for (std::uint64_t i = frames * plan_.block(); i < range; ++i) measured.clockS[i] = measured.tick[i] = std::numeric_limits<double>::quiet_NaN();
-    if (darkFrames_ > 0) {
-      measured.darkAverage = std::move(darks_.average);
-      measured.darkStd = std::move(darks_.spread);
-    }
     return measured;
   }
 
@@ -378,6 +377,10 @@ class Intake {
 };
 
 }  // namespace
+
+FramePlan plan_frames(const Settings& settings, const FrameReader& reader) {
+  return {std::max(reader.dense() ? settings.darkFrames : 0, settings.begin - 1), settings.stride, settings.average};
+}
 
 std::vector<Measured> read_series(FrameReader& reader, std::span<Settings> maps, std::span<FrameSink* const> sinks, const Control& control) {
   return Intake(reader, maps, sinks).run(control);

@@ -26,6 +26,9 @@ struct FramePlan {
   }
 };
 
+/// Darks come first in the file and are not part of the series.
+FramePlan plan_frames(const Settings& settings, const FrameReader& reader);
+
 /// Reads the whole range into every sink and fixes their number of frames.
 /// @param maps the settings of each q-map, which differ in nothing else; each gets its warnings and its static window
 /// @returns one per q-map @throws corrupt_data, invalid_argument (range outside the file, empty)

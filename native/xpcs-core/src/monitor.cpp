@@ -1,6 +1,7 @@
 #include "monitor.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <fstream>
 
 #include "h5/h5.hpp"
@@ -38,6 +39,28 @@ std::vector<double> read_monitor(const std::string& name) {
   for (std::size_t number = 1; std::getline(in, line); ++number) take_line(line, number, name, values);
   if (values.empty()) throw Error(Code::corrupt_data, "the monitor " + name + " holds no number");
   return values;
+}
+
+void check_monitor(const std::vector<double>& monitor, const FramePlan& plan, const FrameRanges& bad, std::uint64_t frames) {
+  const std::uint64_t needed = plan.first + frames * plan.block();
+  if (monitor.size() < needed) {
+    throw Error(Code::invalid_argument, "the monitor has " + std::to_string(monitor.size()) + " values, the range reaches to frame " + std::to_string(needed) +
+                                            "; it needs one for every frame of the file, from the first");
+  }
+  for (std::uint64_t frame = plan.first; frame < needed; ++frame) {
+    std::uint64_t seriesFrame = 0;
+    if (!plan.map(frame, seriesFrame) || contains_frame(bad, seriesFrame) || (monitor[frame] > 0 && std::isfinite(monitor[frame]))) continue;
+    throw Error(Code::invalid_argument, "the monitor is " + std::to_string(monitor[frame]) + " at frame " + std::to_string(frame + 1) +
+                                            "; it must be above 0, or the frame one of --bad-frames");
+  }
+}
+
+std::vector<double> monitor_of_series(const std::vector<double>& monitor, const FramePlan& plan, const FrameRanges& bad, std::uint64_t frames) {
+  std::vector<double> out(frames, 0.0);
+  for (std::uint64_t i = 0; i < frames; ++i) {
+    for (std::uint64_t k = 0; k < plan.average && !contains_frame(bad, i); ++k) out[i] += monitor[plan.first + i * plan.block() + k * plan.stride];
+  }
+  return out;
 }
 
 }  // namespace xpcs

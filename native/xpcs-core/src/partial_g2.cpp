@@ -81,7 +81,7 @@ class Windows final : public FrameSink {
     const auto to = from + static_cast<std::ptrdiff_t>(curves_.windowFrames);
     const auto part = [&](const auto& all) { return all.empty() ? all : std::decay_t<decltype(all)>(all.begin() + from, all.begin() + to); };
     done->set_frames(curves_.windowFrames);
-    if (!measured_.frameWeights.empty()) done->set_frame_weights(part(measured_.frameWeights));
+    if (!measured_.monitor.empty()) done->set_monitor(part(measured_.monitor));
     // Progress is that of the reading.
     CorrelationResult result = done->result({settings_.threads, false}, {{}, {}, control_.canceled});
     average_static_bins(settings_.averaging, result);

@@ -3,67 +3,24 @@
 #include "xpcs/stream_correlator.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "assemble.hpp"
 #include "intake_batch.hpp"
 #include "intensity_trace.hpp"
+#include "real_stream.hpp"
+#include "stream_memory.hpp"
 #include "stream_tile.hpp"
 #include "threads.hpp"
 
 namespace xpcs {
 namespace {
 
-/// Photons that are made into a batch at a time, where they come in smaller pieces.
-constexpr std::size_t kPiece = std::size_t{1} << 16;
-constexpr std::size_t kPieceMost = std::size_t{1} << 18;
-constexpr std::size_t kEventBytes = 16;  // of one that waits for others
-/// Bytes per pixel of the photons in batches, 4 bytes each, at which they go to the tiles, and at least of all pixels.
-constexpr std::uint64_t kPoolBytes = 16;
-constexpr std::uint64_t kPoolLeast = std::uint64_t{1} << 20;
-
 std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
 
 std::uint32_t frame_end(std::uint64_t framesMax) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(framesMax, 0xFFFFFFFF)); }
 
-std::uint64_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
-std::uint64_t photon_bytes(const Partition& partition, const StreamOptions& options) {
-  return options.photonBytes > 0 ? options.photonBytes : std::max(kPoolLeast, kPoolBytes * partition.pixelOfRank.size());
-}
-
-/// What folding and answering take beside the states, of one worker.
-std::uint64_t worker_bytes(const StreamScheme& scheme) {
-  const std::uint64_t levels = scheme.levels_max();
-  const std::uint64_t rows = 4 * scheme.delays(static_cast<std::uint32_t>(levels)) * 8;                          // products, and totals at the stops
-  return kTilePixels * (rows + levels * (scheme.lag_max() + LaneLevels::kChunk + 1) * 11 + 512) + (std::uint64_t{1} << 20);
-}
-
 }  // namespace
-
-std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& options) {
-  const StreamScheme scheme(options.dpl, options.framesMax);
-  const std::uint64_t n = partition.pixelOfRank.size();
-  const std::uint64_t tiles = tile_count(partition);
-  const std::uint64_t levels = scheme.levels_max();
-  const std::uint64_t D = scheme.delays(scheme.levels_max());
-  const std::uint64_t S = partition.staticBins;
-  const std::uint64_t Q = partition.dynamicBins;
-  const std::uint64_t W = options.staticWindow > 0 ? options.framesMax / options.staticWindow : 0;
-  const std::uint64_t perPixel = D * (8 + 4) + 4 + levels * KeptLevel::bytes_max(KeptLevel::Form::ints, scheme.lag_max());
-  const std::uint64_t state = tiles * (kTilePixels * perPixel + levels * sizeof(KeptLevel) + 1024);
-  // Batches, the photons that the tiles hold until they are many, and those of them that are kept one by one afterwards.
-  const std::uint64_t gains = options.pixelFactor.empty() ? 0 : std::max(1U, options.threads) * kPieceMost * kEventBytes;
-  const std::uint64_t photons = gains + 2 * (photon_bytes(partition, options) + kPieceMost * 4) + kPiece * kEventBytes + tiles * kTilePixels * StreamTile::kManyFirst * 2 * 5;
-  const std::uint64_t trace = 2 * 8 * std::min(options.intensityRows, options.framesMax);
-  const std::uint64_t maps = 32ull * partition.pixels() + 16 * n + 8 * options.pixelFactor.size();  // partition, mean image and flatfield
-  const GroupPlan plan(partition);
-  const unsigned threads = std::max(1U, options.threads);
-  const std::uint64_t held = TileCollector<Int128>::ahead(threads) + threads;  // tiles whose runs wait for an earlier one, or are made
-  const std::uint64_t heldRuns = std::min<std::uint64_t>(held * kTilePixels, n);
-  const std::uint64_t runs = (heldRuns + S + Q) * (sizeof(RunSums<Int128>) + D * 144);  // of a query, and their sums
-  const std::uint64_t groups = (plan.begin.back() * 2 + heldRuns) * D * 24 + threads * kGroupsMax * D * 48;
-  const std::uint64_t moments = S * D * (sizeof(Moment) + 96) + Q * D * (80 + D * 8) + 16 * W * (S + heldRuns + tiles);
-  return state + photons + trace + maps + runs + groups + moments + threads * worker_bytes(scheme);
-}
 
 struct StreamCorrelator::State {
   Partition partition;
@@ -82,6 +39,7 @@ struct StreamCorrelator::State {
   std::uint32_t newest = 0;  // frame of the last event
   std::uint64_t events = 0;
   bool broken = false;
+  std::optional<RealStream> real;     // in place of tiles, batches and what waits
 
   State(Partition part, StreamOptions how)
       : partition(std::move(part)), options(std::move(how)), scheme(options.dpl, options.framesMax), groups(partition), trace(options.intensityRows) {
@@ -89,12 +47,17 @@ struct StreamCorrelator::State {
     correlation.average = options.average;
     correlation.staticWindow = options.staticWindow;
     correlation.pixelFactor = std::move(options.pixelFactor);
+    if (is_real(options)) {
+      real.emplace(partition, correlation, options);
+      return;
+    }
     const std::size_t n = partition.pixelOfRank.size();
     for (std::size_t first = 0; first < n; first += kTilePixels) tiles.emplace_back(static_cast<std::uint32_t>(std::min<std::size_t>(kTilePixels, n - first)));
   }
 
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    std::uint64_t sum = trace.bytes() + batchBytes + waitingFrame.capacity() * kEventBytes;
+    if (real) return real->bytes();
+    std::uint64_t sum = trace.bytes() + batchBytes + waitingFrame.capacity() * kWaitingBytes;
     for (const StreamTile& tile : tiles) sum += tile.bytes();
     return sum;
   }
@@ -124,12 +87,27 @@ struct StreamCorrelator::State {
     if (last >= frame_end(options.framesMax)) throw too_long(last);
   }
 
-  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
+  /// False where there is nothing to take.
+  bool check_chunk(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::size_t counts) const {
     check_whole();
-    check_events(frame, pixel, count.size(), partition);
-    if (frame.empty()) return;
+    check_events(frame, pixel, counts, partition);
+    if (frame.empty()) return false;
     check_order(frame, began ? newest : 0);
     check_frames(frame.front(), frame.back());
+    return true;
+  }
+
+  template <class Value>
+  void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const Value> value) {
+    if (!check_chunk(frame, pixel, value.size())) return;
+    broken = true;
+    for (std::size_t i = 0; i < frame.size(); ++i) real->push(frame[i], pixel[i], static_cast<double>(value[i]));
+    reach(frame.back());
+    broken = false;
+  }
+
+  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
+    if (!check_chunk(frame, pixel, count.size())) return;
     broken = true;  // until all of it is in
     while (!frame.empty()) {
       std::size_t n = std::min(frame.size(), kPieceMost);
@@ -191,6 +169,14 @@ struct StreamCorrelator::State {
     if (rows.empty()) return;
     check_frames(first, std::uint64_t{first} + rows.size() / pixels - 1);
     broken = true;
+    if (real) {
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (rows[i] != 0 && !(signedCounts && rows[i] >= 0x8000)) real->push(static_cast<std::uint32_t>(first + i / pixels), static_cast<std::uint32_t>(i % pixels), rows[i]);
+      }
+      reach(static_cast<std::uint32_t>(first + rows.size() / pixels - 1));
+      broken = false;
+      return;
+    }
     settle();
     const std::size_t n = std::max<std::size_t>(1, kPieceMost / pixels);  // frames at a time
     const std::size_t pieces = (rows.size() / pixels + n - 1) / n;
@@ -225,7 +211,8 @@ struct StreamCorrelator::State {
     newest = frame;
     began = true;
     frames = std::max<std::uint64_t>(frames, std::uint64_t{frame} + 1);
-    trace.reach(frames);
+    if (real) real->reach(frames);
+    else trace.reach(frames);
   }
 
   /// The photons of the batches go to the tiles: those of the newest frame, which may get others, stay photons.
@@ -257,7 +244,8 @@ struct StreamCorrelator::State {
       drop_newest();
     }
     frames = number;
-    trace.reach(frames);
+    if (real) real->reach(frames);
+    else trace.reach(frames);
   }
 
   template <class Sum>
@@ -272,6 +260,7 @@ struct StreamCorrelator::State {
   }
 
   void drop_newest() {
+    if (real) return real->drop(newest);
     settle();
     fold();
     for (StreamTile& tile : tiles) tile.drop_frame(newest);
@@ -300,13 +289,26 @@ StreamCorrelator::StreamCorrelator(StreamCorrelator&&) noexcept = default;
 StreamCorrelator& StreamCorrelator::operator=(StreamCorrelator&&) noexcept = default;
 
 void StreamCorrelator::push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) {
-  state_->push(frame, pixel, count);
+  if (state_->real) state_->push_real(frame, pixel, count);
+  else state_->push(frame, pixel, count);
 }
+
+void StreamCorrelator::push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) {
+  if (!state_->real) throw Error(Code::invalid_argument, "this stream was made for whole counts");
+  state_->push_real(frame, pixel, value);
+}
+
+bool StreamCorrelator::prepares() const noexcept { return !state_->real; }
 
 void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
   if (events == nullptr) events = std::make_shared<PreparedEvents>();
   State::check_order(frame, events->chunk.frames > 0 ? static_cast<std::uint32_t>(events->chunk.frames - 1) : 0);
   add_events(*events, {frame, pixel, count}, state_->partition, state_->correlation.pixelFactor);
+}
+
+void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const {
+  if (events == nullptr) events = std::make_shared<PreparedEvents>();
+  add_columns(*events, columns, state_->partition, state_->correlation.pixelFactor, Crowding::never);
 }
 
 void StreamCorrelator::close(PreparedEvents& events) const { close_batch(events); }
@@ -333,11 +335,12 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   state.check_whole();
   state.settle();
   const Partition& part = state.partition;
+  const IntensityTrace& trace = state.real ? state.real->trace() : state.trace;
   CorrelationResult out;
   out.frames = state.frames;
-  out.events = state.events;
-  out.framesPerMean = state.trace.frames_per_row();
-  out.frameMean = state.trace.means(state.frames, 1.0 / (static_cast<double>(part.pixels()) * state.options.average));
+  out.events = state.real ? state.real->events() : state.events;
+  out.framesPerMean = trace.frames_per_row();
+  out.frameMean = trace.means(state.frames, 1.0 / (static_cast<double>(part.pixels()) * state.options.average));
   const Scheme scheme(out.frames, state.options.dpl);
   out.delays = scheme.delays;
   out.pixelMean.assign(part.pixels(), 0.0);
@@ -347,7 +350,8 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   const EdgeTable none{Scheme(0, state.options.dpl)};
   const StopTable stops(scheme);
   const TileTask task{part, state.correlation, scheme, none, stops, state.groups, nullptr, out.frames, how.perPixel ? &out : nullptr};
-  if (state.correlation.pixelFactor.empty()) state.answer<Int128>(task, how.threads, control, out);
+  if (state.real) state.real->answer(task, how.threads, control, out);
+  else if (state.correlation.pixelFactor.empty()) state.answer<Int128>(task, how.threads, control, out);
   else state.answer<double>(task, how.threads, control, out);
   return out;
 }

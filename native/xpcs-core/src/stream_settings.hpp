@@ -12,7 +12,7 @@ void resolve_streaming(const Request& request, Settings& settings);
 /// @param how of the correlation @param frames of the series; 0: not known before the file is read
 /// @param bytesTaken by the streams of the maps before @param bytes gets those of this one
 /// @throws out_of_memory
-StreamOptions plan_stream(const Request& request, Settings& settings, const Partition& partition, const CorrelatorOptions& how, std::uint64_t frames,
-                          std::uint64_t bytesTaken, const Control& control, std::uint64_t& bytes);
+StreamOptions plan_stream(const Request& request, Settings& settings, const Partition& partition, const CorrelatorOptions& how, const FrameReader& reader,
+                          std::uint64_t frames, std::uint64_t bytesTaken, const Control& control, std::uint64_t& bytes);
 
 }  // namespace xpcs

@@ -8,6 +8,7 @@
 
 #include "dense_store.hpp"
 #include "pixel_products.hpp"
+#include "real_column.hpp"
 #include "run_lanes.hpp"
 #include "tile_task.hpp"
 
@@ -25,11 +26,12 @@ struct TileScratch {
 /// Per-delay arrays of one pixel. Value: int64 or double.
 template <class Value>
 struct CurveScratch {
-  std::vector<Value> past, future;    // [D + 1]
+  std::vector<Value> past, future;    // [D], and one to work with
   std::vector<std::int64_t> narrow;   // [D] exact sums of products, where 64 bits hold them
   std::vector<Int128> wide;           // [D] the same where they do not
   std::vector<double> g, p, f;        // [D] products, past and future sums as numbers
   SeriesKernel series;
+  RealScratch real;
   RunLanes lanes;  // of the run that is open
 };
 
@@ -79,28 +81,33 @@ std::size_t merge_frames(TileScratch<Value>& scratch, std::size_t from, std::siz
   return kept;
 }
 
-/// Sums of products of one pixel at every delay into curve.g, and for integers exactly into curve.narrow where 64 bits hold them (true),
-/// else into curve.wide. Changes t and v.
-template <class Value>
-bool products(const Scheme& scheme, std::span<std::uint32_t> t, std::span<Value> v, double magnitude, CurveScratch<Value>& curve) {
+/// Sums of products of one pixel at every delay into curve.g, and exactly into curve.narrow where 64 bits hold them (true), else into
+/// curve.wide. Changes t and v.
+inline bool products(const Scheme& scheme, std::span<std::uint32_t> t, std::span<std::int64_t> v, double magnitude, CurveScratch<std::int64_t>& curve) {
   const std::size_t D = scheme.delays.size();
   curve.g.assign(D, 0.0);
-  if constexpr (std::is_same_v<Value, double>) {
-    if (t.size() <= kPairsMax) add_pairs<Value, double>(scheme, t, v, curve.g.data());
-    else add_levels<Value, double>(scheme, t, v, curve.g.data());
-    return true;
-  } else {
-    if (magnitude >= 9.0e18) throw Error(Code::invalid_argument, "one pixel counts more than 9e18 photons: the sums would overflow");
-    if (magnitude >= kNarrowMagnitude) {
-      curve.wide.assign(D, Int128{0});
-      add_levels<Value, Int128>(scheme, t, v, curve.wide.data());
-      for (std::size_t d = 0; d < D; ++d) curve.g[d] = static_cast<double>(curve.wide[d]);
-      return false;
-    }
-    curve.narrow.assign(D, 0);
-    add_products<Value>(scheme, t, v, magnitude, curve.series, curve.narrow.data());
-    for (std::size_t d = 0; d < D; ++d) curve.g[d] = static_cast<double>(curve.narrow[d]);
-    return true;
+  if (magnitude >= 9.0e18) throw Error(Code::invalid_argument, "one pixel counts more than 9e18 photons: the sums would overflow");
+  if (magnitude >= kNarrowMagnitude) {
+    curve.wide.assign(D, Int128{0});
+    add_levels<std::int64_t, Int128>(scheme, t, v, curve.wide.data());
+    for (std::size_t d = 0; d < D; ++d) curve.g[d] = static_cast<double>(curve.wide[d]);
+    return false;
+  }
+  curve.narrow.assign(D, 0);
+  add_products<std::int64_t>(scheme, t, v, magnitude, curve.series, curve.narrow.data());
+  for (std::size_t d = 0; d < D; ++d) curve.g[d] = static_cast<double>(curve.narrow[d]);
+  return true;
+}
+
+/// The curve of a pixel of real values, from its numbers after all frames.
+inline void real_curve(const TileTask& task, const RealLayout& layout, const double* own, CurveScratch<double>& curve) {
+  const std::size_t D = task.scheme.delays.size();
+  for (auto* sums : {&curve.g, &curve.past, &curve.future}) sums->resize(D);
+  finish_real(layout, own, task.scheme, curve.g.data(), curve.past.data(), curve.future.data());
+  for (std::size_t d = 0; d < D; ++d) {
+    curve.g[d] *= task.scale * task.scale;
+    curve.past[d] *= task.scale;
+    curve.future[d] *= task.scale;
   }
 }
 
@@ -168,16 +175,24 @@ void finish_pixel(const TileTask& task, std::size_t number, std::uint32_t pixel,
 
 /// Correlates one pixel and adds it to its run. Changes t and v.
 template <class Value, class Sum>
-void add_pixel(const TileTask& task, std::size_t number, std::span<std::uint32_t> t, std::span<Value> v, std::uint32_t pixel, double factor, double magnitude,
-               CurveScratch<Value>& curve, RunSums<Sum>& run) {
-  const std::size_t D = task.scheme.delays.size();
-  if (task.weights != nullptr) {
-    for (std::size_t i = 0; i < t.size(); ++i) v[i] = static_cast<Value>(static_cast<double>(v[i]) * (*task.weights)[t[i]]);
+void add_pixel(const TileTask& task, std::size_t number, std::span<std::uint32_t> t, std::span<Value> v, std::uint32_t pixel, double factor, CurveScratch<Value>& curve,
+               RunSums<Sum>& run) {
+  bool narrow = false;
+  if constexpr (std::is_same_v<Value, double>) {
+    for (std::size_t i = 0; i < t.size() && task.weights != nullptr; ++i) v[i] *= (*task.weights)[t[i]];
+    const RealLayout layout{task.scheme.dpl, std::max(1U, task.scheme.levels)};
+    curve.real.own.assign(layout.size(), 0.0);
+    take_real(layout, curve.real.own.data(), 0, task.frames, t, v, curve.real);
+    real_curve(task, layout, curve.real.own.data(), curve);
+  } else {
+    const std::size_t D = task.scheme.delays.size();
+    double magnitude = 0;
+    for (const Value value : v) magnitude += std::abs(static_cast<double>(value));
+    curve.past.resize(D + 1);
+    curve.future.resize(D + 1);
+    task.edges.sums<Value, Value>(t, v, curve.past.data(), curve.future.data());
+    narrow = products(task.scheme, t, v, magnitude, curve);
   }
-  curve.past.resize(D + 1);
-  curve.future.resize(D + 1);
-  task.edges.sums<Value, Value>(t, v, curve.past.data(), curve.future.data());
-  const bool narrow = products<Value>(task.scheme, t, v, magnitude, curve);
   finish_pixel(task, number, pixel, factor, narrow, curve, run);
 }
 
@@ -190,9 +205,7 @@ void take_pixel(const TileTask& task, std::uint32_t first, std::uint32_t rank, s
   const double factor = task.factor(pixel);
   pixelMean[pixel] = task.per_frame(add_static<Value>(task, t, v, factor, run));
   if (task.part.correlated[rank] == 0) return;
-  double magnitude = 0;
-  for (const Value value : v) magnitude += std::abs(static_cast<double>(value));
-  add_pixel<Value>(task, rank - first, t, v, pixel, factor, magnitude, curve, run);
+  add_pixel<Value>(task, rank - first, t, v, pixel, factor, curve, run);
 }
 
 /// All pixels of one tile. `pixelMean` gets the tile's pixels (no other tile writes them).

@@ -21,15 +21,19 @@ struct TileTask {
   const EdgeTable& edges;
   const StopTable& stops;
   const GroupPlan& groups;
-  const std::vector<double>* weights;  ///< per frame, or none
+  const std::vector<double>* weights;  ///< per frame, or none: one over what it is divided by
   std::uint64_t frames;
   CorrelationResult* perPixel;  ///< where per-pixel curves go, or none
+  double scale = 1;             ///< the mean of what frames are divided by: all values times it
 
   [[nodiscard]] std::size_t windows() const noexcept { return options.staticWindow > 0 ? frames / options.staticWindow : 0; }
   [[nodiscard]] double factor(std::uint32_t pixel) const { return options.pixelFactor.empty() ? 1.0 : options.pixelFactor[pixel]; }
   /// Counts per frame of the file, from the sum over the series.
   [[nodiscard]] double per_frame(double total) const { return total / (static_cast<double>(frames) * options.average); }
 };
+
+/// Of a frame that is divided by this number; none where it is 0.
+inline double frame_weight(double divisor) { return divisor != 0 ? 1 / divisor : 0; }
 
 /// Sums over the pixels of one (dynamic, static) bin inside one tile. Sum: Int128 for integers, double otherwise.
 template <class Sum>

@@ -69,7 +69,7 @@ Run run(const std::vector<std::vector<std::int64_t>>& frames, const std::string&
   FakeReader reader(frames);
   Measured measured = read_series(reader, {&settings, 1}, sinks, {}).front();
   correlator.set_static_window(10);
-  if (!measured.frameWeights.empty()) correlator.set_frame_weights(measured.frameWeights);
+  if (!measured.monitor.empty()) correlator.set_monitor(measured.monitor);
   CorrelationResult result = correlator.result({1, true});
   if (!measured.bad.empty()) correct_for_bad_frames(measured.bad, 10, result);
   return {std::move(result), std::move(measured)};

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import { digestFile } from "../../files/digest.js";
@@ -29,6 +29,8 @@ export interface CacheRequest {
 }
 
 export interface SiteCache {
+  /** Whether a file is here, as far as is known without looking at its bytes: for whoever brings several together. */
+  has(source: string, sha256: string | null): Promise<boolean>;
   /** Gives an attempt a file. @returns whether it was here @throws CANCELED · what `fetch` throws */
   stage(request: CacheRequest): Promise<boolean>;
 }
@@ -72,16 +74,24 @@ async function identityOf(path: string): Promise<{ identity: string; bytes: numb
 async function give(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
   await rm(to, { force: true });
+  // A copy is there before it is whole, and a failed reflink leaves an empty file for a moment: both under a name that nobody asks for.
+  const unfinished = join(dirname(to), `.${basename(to)}.incoming`);
+  const copy = async (how: number): Promise<void> => {
+    await rm(unfinished, { force: true });
+    await copyFile(from, unfinished, how);
+    await rename(unfinished, to);
+  };
   try {
-    return await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+    return await copy(constants.COPYFILE_FICLONE_FORCE);
   } catch {
     // No reflinks here.
+    await rm(unfinished, { force: true });
   }
   try {
     await link(from, to);
   } catch (error) {
     if (!NO_LINKS.includes(systemCode(error) ?? "")) throw error;
-    await copyFile(from, to);
+    await copy(0);
   }
 }
 
@@ -95,6 +105,10 @@ async function orStopped(flight: Promise<unknown>, signal: AbortSignal): Promise
   if (!signal.aborted) await Promise.race([flight, stopped]);
   signal.removeEventListener("abort", stop);
   if (signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
+}
+
+function keyOf(source: string): string {
+  return createHash("sha256").update(source).digest("hex");
 }
 
 class FolderCache implements SiteCache {
@@ -180,7 +194,7 @@ class FolderCache implements SiteCache {
   }
 
   async #fromHere(key: string, { sha256, to }: CacheRequest): Promise<boolean> {
-    const entry = this.#byName.get(key) ?? (sha256 === null ? undefined : this.#entries.get(sha256));
+    const entry = this.#entryOf(key, sha256);
     if (entry === undefined) return false;
     if (!(await this.#holds(entry))) {
       await this.#drop(entry);
@@ -219,10 +233,23 @@ class FolderCache implements SiteCache {
     await forgetPartial(partial);
   }
 
-  async stage(request: CacheRequest): Promise<boolean> {
+  #entryOf(key: string, sha256: string | null): Entry | undefined {
+    return this.#byName.get(key) ?? (sha256 === null ? undefined : this.#entries.get(sha256));
+  }
+
+  #ready(): Promise<void> {
     this.#opened ??= this.#open();
-    await this.#opened;
-    const key = createHash("sha256").update(request.source).digest("hex");
+    return this.#opened;
+  }
+
+  async has(source: string, sha256: string | null): Promise<boolean> {
+    await this.#ready();
+    return this.#entryOf(keyOf(source), sha256) !== undefined;
+  }
+
+  async stage(request: CacheRequest): Promise<boolean> {
+    await this.#ready();
+    const key = keyOf(request.source);
     // Whoever fetches it now may be stopped: then the next one goes on where that one was.
     const flight = request.sha256 ?? key;
     for (let other = this.#flights.get(flight); other !== undefined; other = this.#flights.get(flight)) {

@@ -149,7 +149,7 @@ struct Measured {
   std::vector<double> clockS, tick;         ///< [range] per file frame; NaN where the remainder was not read; empty with streaming
   std::vector<double> darkAverage, darkStd;  ///< [n] or empty
   FrameRanges bad;                          ///< frames of the series that do not count
-  std::vector<double> frameWeights;         ///< [frames of the series] from the monitor, or empty
+  std::vector<double> monitor;              ///< [frames of the series] 0 for bad frames; or empty
   std::uint64_t markedReadings = 0;         ///< values that say "no reading", on pixels of the map
   PartialG2 partials = {};
   std::optional<Leverage> leverage = {};

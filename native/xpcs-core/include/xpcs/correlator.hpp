@@ -1,5 +1,5 @@
 // Multi-tau correlation of a series of frames: chunks of events in, result out, ask at any time.
-// Keeps every photon of the valid pixels (4 bytes each; 16 for non-integer values) and correlates when asked; work and
+// Keeps every photon of the valid pixels (4 bytes each, or 2; 16 for non-integer values) and correlates when asked; work and
 // memory are proportional to photons, never to pixels x frames. Knows nothing of files.
 #pragma once
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "xpcs/control.hpp"
 #include "xpcs/delays.hpp"
+#include "xpcs/event_columns.hpp"
 #include "xpcs/moments.hpp"
 #include "xpcs/partition.hpp"
 
@@ -22,11 +23,11 @@ struct CorrelatorOptions {
   unsigned threads = 1;
   /// double [pixels], multiplied into the counts (flatfield); empty: none.
   std::vector<double> pixelFactor;
-  /// Divide every frame by its mean over the mean of all frames (after the static outputs).
+  /// Divide every frame by its mean over the mean of all frames (after the static outputs). A frame whose counts add up to 0 does not count.
   bool normalizeByFrameSum = false;
-  /// Factor of each frame of the series in the correlation (not in the static outputs), in place of normalizeByFrameSum; empty:
-  /// none. May be set later.
-  std::vector<double> frameWeights;
+  /// What every frame of the series is divided by, over its mean, in the correlation (not in the static outputs), in place of
+  /// normalizeByFrameSum; frames of 0 do not count; empty: none. May be set later.
+  std::vector<double> monitor;
   /// Frames per row of partitionMeanPartial; 0: no rows. May be set later: it depends on the length of the series.
   std::uint32_t staticWindow = 0;
 };
@@ -61,6 +62,8 @@ struct PreparedEvents;
 class Correlator {
  public:
   Correlator(Partition partition, CorrelatorOptions options);
+  /// @param partition shared, not copied
+  Correlator(std::shared_ptr<const Partition> partition, CorrelatorOptions options);
   ~Correlator();
   Correlator(Correlator&&) noexcept;
   Correlator& operator=(Correlator&&) noexcept;
@@ -74,6 +77,7 @@ class Correlator {
   /// other call. @param events made where null @throws as push
   void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
                std::span<const std::int64_t> count) const;
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const;
   /// No more come before `take`. On any thread, too, and most of the work; `take` does it where it was left out.
   void close(PreparedEvents& events) const;
   /// The rest of it: the events come after all that were pushed or taken before. Many of them at a time, or it is slow. Nothing is left in
@@ -88,8 +92,8 @@ class Correlator {
   /// The series has exactly this many frames; events beyond are ignored. Default: up to the last event's frame.
   void set_frames(std::uint64_t frames);
   void set_static_window(std::uint32_t frames);
-  /// See CorrelatorOptions; frames beyond have factor 1.
-  void set_frame_weights(std::vector<double> weights);
+  /// See CorrelatorOptions. At least as many as frames.
+  void set_monitor(std::vector<double> monitor);
   [[nodiscard]] const Partition& partition() const noexcept;
 
   /// The correlation of all frames so far. Independent of threads and of how the events were chunked.

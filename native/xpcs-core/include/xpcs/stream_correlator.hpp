@@ -17,6 +17,11 @@ struct StreamOptions {
   std::uint32_t average = 1;
   /// double [pixels], multiplied into the counts (flatfield); empty: none.
   std::vector<double> pixelFactor = {};
+  /// Values are real (push_real), not counts.
+  bool real = false;
+  /// As in CorrelatorOptions. A frame is divided when it is complete.
+  bool normalizeByFrameSum = false;
+  std::vector<double> monitor = {};
   /// Workers that fold photons in and that answer a query; 1: the caller's thread alone.
   unsigned threads = 1;
   /// Frames that the stream may have; decides the number of levels, and with them the memory.
@@ -25,7 +30,8 @@ struct StreamOptions {
   std::uint32_t staticWindow = 0;
   /// Rows of the intensity against time; when frames outnumber them, a row is the mean of 2, 4, 8, ... frames.
   std::uint64_t intensityRows = 65536;
-  /// Bytes of photons, about 4 each, that wait for others before they go to their tiles; 0: 16 a pixel, and at least 1 MB.
+  /// Bytes of photons, about 4 each and 16 of real values, that wait for others before they go to their tiles: fewer take less memory and
+  /// more time; 0: 16 a pixel, 256 of real values, and at least 1 MB.
   std::uint64_t photonBytes = 0;
   /// Bytes that the correlator may take.
   std::uint64_t bytesMax = 0xFFFFFFFFFFFFFFFF;
@@ -53,8 +59,13 @@ class StreamCorrelator {
   /// `push` in three parts, as those of Correlator: the first two on any thread, beside any other call. @throws as push
   void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
                std::span<const std::int64_t> count) const;
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const;
   void close(PreparedEvents& events) const;
   void take(PreparedEvents& events);
+  /// False where counts become real numbers, which are not prepared: the options have frames divided, or real values.
+  [[nodiscard]] bool prepares() const noexcept;
+  /// Adds real values, as push, where the options ask for them.
+  void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value);
   /// Adds whole frames in order, the first of them `first`: the same as their events that are not 0.
   /// @param rows uint16 [frames, pixels]; signedCounts: 0x8000 and above are negative, and count as 0
   /// @throws invalid_argument as push; a length that is no multiple of the detector

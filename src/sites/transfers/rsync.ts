@@ -1,0 +1,263 @@
+/**
+ * rsync over ssh, from and to a machine that sees the files: its login is the site's own, there is nothing to install but rsync (docs/transfers/rsync.md). Small files
+ * cross in one call, big ones alone; results are published by a script there (far-shell.ts).
+ */
+import { setMaxListeners } from "node:events";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { XpcsError } from "../../core/errors.js";
+import type { OutputFile } from "../../core/job.js";
+import { digestFile } from "../../files/digest.js";
+import type { Destination } from "../../files/publication.js";
+import {
+  digestFar,
+  discardFar,
+  type FarFile,
+  type FarShell,
+  farPartial,
+  inspectFar,
+  proveFar,
+  publishFar,
+  settleFar,
+  statFar,
+} from "../staging/far-shell.js";
+import { type Lanes, lanes } from "../staging/lanes.js";
+import { createPatience, type Patience } from "../staging/patience.js";
+import { type ProgramEnd, runProgram } from "../staging/program.js";
+import { forgetPartial } from "../staging/ranges.js";
+import { sshWords } from "../staging/ssh.js";
+import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
+
+const settings = z.strictObject({
+  host: z.string().regex(/^[A-Za-z0-9_.][A-Za-z0-9_.@:[\]-]{0,254}$/, "must be HOST or USER@HOST, as ssh takes it"),
+  /** Where the location's folder is over there; absent: under the same path. */
+  path: z
+    .string()
+    .regex(/^\/[^\0\n]*$/, "must be an absolute path")
+    .optional(),
+  sshConfig: z
+    .string()
+    .regex(/^\/[^\0\n'"]*$/, "must be the absolute path of a file")
+    .optional(),
+  connections: z.int().min(1).max(16).default(2),
+  mbPerS: z.number().min(0.01).optional(),
+  giveUpS: z.number().min(1).max(86_400).default(120),
+});
+type RsyncSettings = z.output<typeof settings> & LocationSettings;
+
+/** Files up to this size cross together, and are digested over there before. */
+const SMALL_BYTES = 64e6;
+const SILENCE_S = 15;
+/** rsync's ends that another try may change: the connection, its timeout, a stream that was cut. */
+const PASSING = [5, 10, 12, 30, 35, 255];
+
+interface Session {
+  readonly settings: RsyncSettings;
+  readonly context: TransferContext;
+  readonly wire: Lanes;
+  readonly ssh: readonly string[];
+  /** The location's folder over there. */
+  readonly root: string;
+  readonly shell: FarShell;
+}
+
+function failureOf(what: string, host: string, { code, stderr }: ProgramEnd, passing: readonly number[]): XpcsError {
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+  const why =
+    lines.find((line) => /Permission denied|verification failed|No such file|No space/i.test(line)) ?? lines.at(-1) ?? "it said nothing";
+  const words = `${what} ${host}: ${why} (exit ${code ?? "by a signal"})`;
+  if (/Permission denied \(|Host key verification failed/.test(stderr)) return new XpcsError("PERMISSION_DENIED", words);
+  return new XpcsError(code === null || passing.includes(code) ? "UNAVAILABLE" : "IO_FAILED", words);
+}
+
+function openSession(location: RsyncSettings, context: TransferContext): Session {
+  const { host, sshConfig, folder, path = folder } = location;
+  const ssh = sshWords(sshConfig);
+  return {
+    ...{ settings: location, context, ssh, wire: lanes(location.connections), root: path === "/" ? "/" : path.replace(/\/+$/, "") },
+    async shell(script, signal) {
+      const end = await runProgram({ argv: [...ssh, "--", host, "sh -s"], input: script, signal });
+      if (end.code === 0) return end.stdout;
+      throw failureOf("ssh to", host, end, [255]);
+    },
+  };
+}
+
+/** A path of the submitter as it is over there. */
+function farPath({ settings: { folder }, root }: Session, path: string): string {
+  const below = path.slice(folder === "/" ? 0 : folder.length);
+  return root === "/" ? below : `${root}${below}`;
+}
+
+async function rsync(
+  session: Session,
+  more: readonly string[],
+  run: { input?: string; signal: AbortSignal; patience: Patience },
+): Promise<void> {
+  const { settings: location, ssh, wire } = session;
+  const { mbPerS, connections, host } = location;
+  const rate = mbPerS === undefined ? [] : [`--bwlimit=${Math.max(1, Math.floor((mbPerS * 1e6) / 1024 / connections))}`];
+  const quotedSsh = ssh.map((word) => (/[^\w./=-]/.test(word) ? `'${word}'` : word)).join(" ");
+  const base = [
+    "rsync",
+    "--protect-args",
+    "--copy-links",
+    "--inplace",
+    "--partial",
+    "--ignore-times",
+    `--timeout=${SILENCE_S}`,
+    "--outbuf=L",
+    "--info=progress2",
+    ...rate,
+  ];
+  const onOutput = () => run.patience.progressed();
+  const end = await wire.run(() =>
+    runProgram({
+      argv: [...base, "-e", quotedSsh, ...more],
+      signal: run.signal,
+      onOutput,
+      ...(run.input === undefined ? {} : { input: run.input }),
+    }),
+  );
+  if (end.code !== 0) throw failureOf("rsync with", host, end, PASSING);
+}
+
+const patienceOf = ({ context, settings: { giveUpS } }: Session, { report, signal }: Pick<StageIn, "report" | "signal">): Patience =>
+  createPatience({ ...context, giveUpMs: giveUpS * 1_000, report, signal });
+
+interface Wanted {
+  readonly path: string;
+  readonly far: string;
+  readonly file: FarFile;
+  readonly source: string;
+  sha256: string | null;
+}
+
+/** What the site does not have, of the small files: in one call. */
+async function bringTogether(
+  session: Session,
+  request: StageIn,
+  patience: Patience,
+  wanted: readonly Wanted[],
+  folder: string,
+): Promise<void> {
+  if (wanted.length === 0) return;
+  const { signal } = request;
+  const { host } = session.settings;
+  await mkdir(folder, { recursive: true });
+  const names = wanted.map(({ far }) => far.slice(session.root === "/" ? 1 : session.root.length + 1));
+  const from = `${host}:${session.root === "/" ? "/" : `${session.root}/`}`;
+  await patience.again(() =>
+    rsync(session, ["--files-from=-", "--from0", from, `${folder}/`], { input: `${names.join("\0")}\0`, signal, patience }),
+  );
+}
+
+async function stageIn(session: Session, request: StageIn): Promise<string[]> {
+  const { refs, dir, signal } = request;
+  const { context, root, shell, settings: location } = session;
+  const patience = patienceOf(session, request);
+  const fars = refs.map(({ path }) => farPath(session, path));
+  const files = await patience.again(() => statFar(shell, root, fars, signal));
+  const wanted: Wanted[] = refs.map(({ path }, at) => {
+    const file = files[at]!;
+    return { path, far: fars[at]!, file, source: `rsync ${location.host} ${fars[at]} ${file.version}`, sha256: null };
+  });
+  const missing: Wanted[] = [];
+  for (const each of wanted) if (!(await context.cache.has(each.source, null))) missing.push(each);
+  const small = missing.filter(({ file }) => file.bytes <= SMALL_BYTES);
+  if (small.length > 0) {
+    const digests = await patience.again(() =>
+      digestFar(
+        shell,
+        small.map(({ far }) => far),
+        signal,
+      ),
+    );
+    for (const [at, each] of small.entries()) each.sha256 = digests[at]!;
+  }
+  const incoming = join(dir, "incoming");
+  const together: Wanted[] = [];
+  for (const each of small) if (!(await context.cache.has(each.source, each.sha256))) together.push(each);
+  await bringTogether(session, request, patience, together, incoming);
+  const bring = async (each: Wanted, partial: string): Promise<string> => {
+    if (together.includes(each)) await rename(join(incoming, each.far.slice(root === "/" ? 1 : root.length + 1)), partial);
+    else await patience.again(() => rsync(session, [`${location.host}:${each.far}`, partial], { signal, patience }));
+    const [expected, found] = await Promise.all([
+      each.sha256 ?? patience.again(() => digestFar(shell, [each.far], signal)).then(([digest]) => digest!),
+      digestFile(partial, signal),
+    ]);
+    if (found.sha256 === expected) return expected;
+    await forgetPartial(partial);
+    throw new XpcsError("CHECKSUM_MISMATCH", `${each.path} is not what ${location.host} has: it changed on the way, or is still written`);
+  };
+  const places = await Promise.all(
+    wanted.map(async (each) => {
+      const to = join(dir, "inputs", each.path);
+      const { source, sha256, file } = each;
+      await context.cache.stage({ source, sha256, bytes: file.bytes, to, signal, fetch: (partial) => bring(each, partial) });
+      return to;
+    }),
+  );
+  await rm(incoming, { recursive: true, force: true });
+  return places;
+}
+
+async function stageOut(session: Session, request: StageOut, far: Destination): Promise<OutputFile> {
+  const { destination, epoch, local, seen, access, confirm, signal } = request;
+  const { root, shell, settings: location } = session;
+  const patience = patienceOf(session, request);
+  const { bytes, sha256 } = local;
+  const { mode } = access;
+  await patience.again(() => rsync(session, [local.path, `${location.host}:${farPartial(far, epoch)}`], { signal, patience }));
+  const publication = { destination: far, epoch, bytes, sha256, seen, ...(mode === undefined ? {} : { mode }) };
+  await patience.again(() => proveFar(shell, root, publication, signal));
+  await confirm();
+  const output = await patience.again(() => publishFar(shell, root, publication, signal));
+  await rm(local.path, { force: true });
+  return { ...output, path: destination.ref.path };
+}
+
+function openTransfer(location: RsyncSettings, context: TransferContext): Transfer {
+  const session = openSession(location, context);
+  const { root, shell } = session;
+  const never = new AbortController().signal;
+  setMaxListeners(0, never);
+  const there = (destination: Destination): Destination => ({ ...destination, ref: { path: farPath(session, destination.ref.path) } });
+  /** Questions outside an attempt's transfer: some tries, then whoever asked tells. */
+  const ask = <T>(work: () => Promise<T>): Promise<T> =>
+    createPatience({ ...context, giveUpMs: 5_000, report: () => {}, signal: never }).again(work);
+  const discard: Transfer["discard"] = ({ destination, epoch }) => ask(() => discardFar(shell, root, there(destination), epoch, never));
+  return {
+    local: false,
+    stageIn(request) {
+      // Each file that is on its way listens.
+      setMaxListeners(0, request.signal);
+      return stageIn(session, request);
+    },
+    async inspect(destination) {
+      const found = await ask(() => inspectFar(shell, root, there(destination), never));
+      return found.kind === "free" ? found : { ...found, output: { ...found.output, path: destination.ref.path } };
+    },
+    async stageOut(request) {
+      try {
+        return await stageOut(session, request, there(request.destination));
+      } catch (error) {
+        await discard(request).catch(() => {});
+        throw error;
+      }
+    },
+    settle: (destination) => ask(() => settleFar(shell, root, there(destination), never)),
+    discard,
+  };
+}
+
+export const rsyncBackend: Backend = {
+  name: "rsync",
+  about: "rsync over ssh with a machine that sees the files; small files in one call, big ones alone.",
+  settings,
+  open: (location, context) => openTransfer(location as RsyncSettings, context),
+};
