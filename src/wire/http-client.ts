@@ -19,11 +19,13 @@ export interface HttpPeer {
   readonly trust?: Trust;
   /** Allow clear text off loopback. */
   readonly insecure?: boolean;
+  /** Whose words its refusals are: central's are thrown, those of others answered with their status. */
+  readonly speaks?: "central" | "other";
   readonly proxy?: ProxyChoice;
 }
 
 export interface HttpAsk {
-  readonly method: "GET" | "HEAD" | "PUT" | "POST";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
   /** Path and query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -154,7 +156,7 @@ export function createHttpClient(peer: HttpPeer): HttpClient {
         request.on("error", fail);
         request.once("response", (response) => {
           const answer = answerOf(url.origin, response);
-          if (answer.status < 400 || method === "HEAD") return resolve(answer);
+          if (answer.status < 400 || peer.speaks === "other") return resolve(answer);
           answer.json().then(() => reject(new XpcsError("UNAVAILABLE", `${url.origin} answered ${answer.status}`)), reject);
         });
       }),

@@ -1,12 +1,15 @@
 /** What each backend needs to be tested: how it is opened, and whatever serves it, for files of one folder of this machine. */
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import S3rver from "@20minutes/s3rver";
 import { dataServer } from "../../src/actors/data-server.js";
 import { silentLogger } from "../../src/core/log.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { checkReadable, checkWritable } from "../../src/files/roots.js";
 import { openCache } from "../../src/sites/staging/cache.js";
+import { createS3Client } from "../../src/sites/staging/s3-client.js";
 import type { CentralAccess, LocationSettings, Transfer } from "../../src/sites/transfers/define.js";
 import { BACKENDS } from "../../src/sites/transfers/registry.js";
 import { type SshServer, sshObstacle, startSshServer } from "./ssh-server.js";
@@ -18,7 +21,18 @@ export interface Opening {
   readonly cacheFolder: string;
 }
 
+/** The submitter's files, wherever the backend has them: read and written around it. */
+export interface Far {
+  write(path: string, bytes: string | Buffer): Promise<void>;
+  /** Null: there is none. */
+  read(path: string): Promise<Buffer | null>;
+  remove(path: string): Promise<void>;
+  /** Paths of all that is there, sorted. */
+  list(): Promise<string[]>;
+}
+
 export interface Rig {
+  readonly far: Far;
   readonly opening: Opening;
   /** Requests that the far side has seen, as the rig's far side words them. */
   readonly requests: string[];
@@ -27,6 +41,25 @@ export interface Rig {
 
 /** @param there the folder of the submitter's files @param work the site's */
 export type MakeRig = (folders: { there: string; work: string }) => Promise<Rig>;
+
+/** Files of a folder of this machine. */
+function fileFar(folder: string): Far {
+  return {
+    async write(path, bytes) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, bytes);
+    },
+    read: (path) => readFile(path).catch(() => null),
+    remove: (path) => rm(path, { force: true }),
+    async list() {
+      const found = await readdir(folder, { recursive: true, withFileTypes: true });
+      return found
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .sort();
+    },
+  };
+}
 
 const NO_CENTRAL: CentralAccess = { url: "ws://127.0.0.1:1", token: "none", trust: {}, insecure: false };
 
@@ -57,6 +90,7 @@ const httpRig: MakeRig = async ({ there, work }) => {
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
   const { port } = server.address() as AddressInfo;
   return {
+    far: fileFar(there),
     opening: {
       settings: { folder: there, by: "http", connections: 4, giveUpS: 20 } as LocationSettings,
       central: { url: `ws://127.0.0.1:${port}`, token: "t", trust: {}, insecure: false },
@@ -77,6 +111,7 @@ const rsyncRig: MakeRig = async ({ there, work }) => {
   ssh ??= startSshServer();
   const { host, config } = await ssh;
   return {
+    far: fileFar(there),
     opening: {
       settings: { folder: there, by: "rsync", host, sshConfig: config, connections: 2, giveUpS: 20 } as LocationSettings,
       central: NO_CENTRAL,
@@ -84,6 +119,51 @@ const rsyncRig: MakeRig = async ({ there, work }) => {
     },
     requests: [],
     close: async () => {},
+  };
+};
+
+/** A bucket of a real store that keeps its objects in a folder. */
+const s3Rig: MakeRig = async ({ there, work }) => {
+  const bucket = "data";
+  const directory = join(work, "store");
+  const store = new S3rver({ port: 0, address: "127.0.0.1", silent: true, directory, configureBuckets: [{ name: bucket }] });
+  const { port } = await store.run();
+  const credentials = join(work, "credentials");
+  await writeFile(credentials, "[default]\naws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n");
+  const place = { endpoint: `http://127.0.0.1:${port}`, bucket, region: "us-east-1", credentials, profile: "default", insecure: false };
+  const client = createS3Client(place);
+  const { signal } = new AbortController();
+  const prefix = "2026-3/";
+  const keyOf = (path: string) => `${prefix}${relative(there, path)}`;
+  return {
+    far: {
+      write: async (path, bytes) => void (await client.ask({ method: "PUT", key: keyOf(path), body: Buffer.from(bytes), signal })),
+      async read(path) {
+        const pieces: Buffer[] = [];
+        try {
+          await (await client.ask({ method: "GET", key: keyOf(path), signal })).each(async (piece) => void pieces.push(piece));
+        } catch {
+          return null;
+        }
+        return Buffer.concat(pieces);
+      },
+      remove: async (path) => void (await client.ask({ method: "DELETE", key: keyOf(path), signal })),
+      async list() {
+        const found = await readdir(join(directory, bucket), { recursive: true, withFileTypes: true });
+        const files = found.filter((entry) => entry.name.endsWith("._S3rver_object"));
+        const keys = files.map((entry) =>
+          relative(join(directory, bucket), join(entry.parentPath, entry.name.slice(0, -"._S3rver_object".length))),
+        );
+        return keys.map((key) => join(there, relative(prefix, key))).sort();
+      },
+    },
+    opening: {
+      settings: { folder: there, by: "s3", ...place, prefix, connections: 4, giveUpS: 20 } as LocationSettings,
+      central: NO_CENTRAL,
+      cacheFolder: join(work, "staged"),
+    },
+    requests: [],
+    close: () => store.close(),
   };
 };
 
@@ -99,12 +179,14 @@ export function obstacleOf(name: string): string | null {
 
 export const RIGS: Readonly<Record<string, MakeRig>> = {
   "shared-path": async ({ there, work }) => ({
+    far: fileFar(there),
     opening: { settings: { folder: there, by: "shared-path" }, central: NO_CENTRAL, cacheFolder: join(work, "staged") },
     requests: [],
     close: async () => {},
   }),
   http: httpRig,
   rsync: rsyncRig,
+  s3: s3Rig,
 };
 
 /** The backend in this process. */

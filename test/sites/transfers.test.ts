@@ -73,13 +73,11 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
       signal: never,
       ...overrides,
     });
-  const content = (): string | null => {
-    const path = join(there, "a_results.hdf");
-    return existsSync(path) ? readFileSync(path, "utf8") : null;
-  };
+  const content = async (): Promise<string | null> => (await rig.far.read(join(there, "a_results.hdf")))?.toString() ?? null;
+  const names = async (): Promise<string[]> => (await rig.far.list()).map((path) => relative(there, path));
 
   it("stages files in, readable and in order", async () => {
-    for (const name of ["x", "y"]) writeFileSync(join(there, name), `bytes of ${name}`);
+    for (const name of ["x", "y"]) await rig.far.write(join(there, name), `bytes of ${name}`);
     const refs = ["x", "y"].map((name) => ({ path: join(there, name) }));
     const dir = join(work, "attempt");
     mkdirSync(dir);
@@ -90,32 +88,28 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
   });
 
   it("keeps the files of one input as they lie to each other, and apart from others of their names", async () => {
-    const names = ["a/scan.bin.000", "a/scan.bin.005", "a/data/scan_000001.h5", "b/scan.bin.000"];
-    for (const name of names) {
-      mkdirSync(dirname(join(there, name)), { recursive: true });
-      writeFileSync(join(there, name), `bytes of ${name}`);
-    }
+    const inputs = ["a/scan.bin.000", "a/scan.bin.005", "a/data/scan_000001.h5", "b/scan.bin.000"];
+    for (const name of inputs) await rig.far.write(join(there, name), `bytes of ${name}`);
     const dir = join(work, "attempt");
     mkdirSync(dir);
-    const paths = await transfer.stageIn({ refs: names.map((name) => ({ path: join(there, name) })), dir, ...quiet });
+    const paths = await transfer.stageIn({ refs: inputs.map((name) => ({ path: join(there, name) })), dir, ...quiet });
     const first = dirname(paths[0]!);
     expect(paths.slice(0, 3).map((path) => relative(first, path))).toEqual(["scan.bin.000", "scan.bin.005", "data/scan_000001.h5"]);
-    expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(names.map((name) => `bytes of ${name}`));
+    expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(inputs.map((name) => `bytes of ${name}`));
   });
 
   it("takes odd names as they are", async () => {
     const odd = `-a b'c"d$(touch x);*?[é]\\.bin`;
-    mkdirSync(join(there, odd));
     const [input, output] = ["in", "out"].map((end) => join(there, odd, `${odd}.${end}`)) as [string, string];
-    writeFileSync(input, "bytes");
+    await rig.far.write(input, "bytes");
     const dir = join(work, "attempt");
     mkdirSync(dir);
     const [staged] = await transfer.stageIn({ refs: [{ path: input }], dir, ...quiet });
     expect(readFileSync(staged!, "utf8")).toBe("bytes");
     await stageOut("the result", { destination: destination({ ref: { path: output } }) });
     await transfer.settle(destination({ ref: { path: output } }));
-    expect(readFileSync(output, "utf8")).toBe("the result");
-    expect(readdirSync(join(there, odd)).sort()).toEqual([`${odd}.in`, `${odd}.out`]);
+    expect((await rig.far.read(output))?.toString()).toBe("the result");
+    expect(await rig.far.list()).toEqual([input, output]);
   });
 
   it("says which input is missing", async () => {
@@ -126,14 +120,14 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
   it("publishes the whole result with its digest", async () => {
     const local = result("the result");
     expect(await stageOut("the result")).toEqual({ ...local, path: join(there, "a_results.hdf") });
-    expect(content()).toBe("the result");
+    expect(await content()).toBe("the result");
   });
 
   it("asks for confirmation before anything shows under the final name", async () => {
     let before: string | null = "not asked";
     await stageOut("the result", {
       confirm: async () => {
-        before = content();
+        before = await content();
       },
     });
     expect(before).toBeNull();
@@ -144,28 +138,29 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
       throw new XpcsError("STALE_LEASE", "granted again");
     };
     await expect(stageOut("stale", { confirm })).rejects.toMatchObject({ code: "STALE_LEASE" });
-    expect(readdirSync(there)).toEqual([]);
+    expect(await names()).toEqual([]);
   });
 
   it("does not replace a stranger's file", async () => {
-    writeFileSync(join(there, "a_results.hdf"), "a stranger's");
+    await rig.far.write(join(there, "a_results.hdf"), "a stranger's");
     await expect(transfer.inspect(destination())).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
     await expect(stageOut("ours")).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
-    expect(content()).toBe("a stranger's");
-    expect(readdirSync(there)).toEqual(["a_results.hdf"]);
+    expect(await content()).toBe("a stranger's");
+    expect(await names()).toEqual(["a_results.hdf"]);
   });
 
   it("replaces the file it saw when told to, and no other", async () => {
-    writeFileSync(join(there, "a_results.hdf"), "old");
+    await rig.far.write(join(there, "a_results.hdf"), "old");
     const overwrite = destination({ overwrite: true });
     const found = await transfer.inspect(overwrite);
     const seen = found.kind === "free" ? found.seen : null;
     expect(await stageOut("new", { destination: overwrite, seen })).toMatchObject({ bytes: 3 });
-    expect(content()).toBe("new");
+    expect(await content()).toBe("new");
     await transfer.settle(overwrite);
     // What it saw is no longer there: somebody has published since.
-    await expect(stageOut("late", { destination: overwrite, seen })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
-    expect(content()).toBe("new");
+    const another = { ...overwrite, job: "j2" };
+    await expect(stageOut("late", { destination: another, seen })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+    expect(await content()).toBe("new");
   });
 
   it.each([false, true])("knows the job's own publication until it is settled (overwrite %s)", async (overwrite) => {
@@ -174,10 +169,10 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
     expect(await transfer.inspect(own)).toEqual({ kind: "published", output });
     // Another attempt that was on its way adopts it.
     expect(await stageOut("second", { destination: own, epoch: 2 })).toEqual(output);
-    expect(content()).toBe("first");
+    expect(await content()).toBe("first");
     await transfer.settle(own);
     await transfer.settle(own);
-    expect(readdirSync(there)).toEqual(["a_results.hdf"]);
+    expect(await names()).toEqual(["a_results.hdf"]);
     const stranger = transfer.inspect(destination({ job: "j2" }));
     await expect(stranger).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
   });
@@ -185,16 +180,16 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
   it("refuses an attempt that is older than the one that published", async () => {
     await stageOut("newer", { epoch: 2 });
     await expect(stageOut("older", { epoch: 1 })).rejects.toMatchObject({ code: "STALE_LEASE" });
-    expect(content()).toBe("newer");
+    expect(await content()).toBe("newer");
   });
 
   it("discards what an attempt may have left, and nothing else", async () => {
     await stageOut("first");
     await transfer.discard({ destination: destination(), epoch: 1 });
-    expect(content()).toBe("first");
+    expect(await content()).toBe("first");
   });
 
-  it("says what to do when the folder of the result is missing", async () => {
+  it.skipIf(name === "s3")("says what to do when the folder of the result is missing", async () => {
     const ref = { path: join(there, "none", "a_results.hdf") };
     const failed = stageOut("lost", { destination: destination({ ref }) });
     await expect(failed).rejects.toMatchObject({ code: "IO_FAILED", message: expect.stringContaining(dirname(ref.path)) });
@@ -202,7 +197,7 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
 
   it("never shows a partial file under the final name when it is killed on the way", async () => {
     const seen = await killDuringStageOut({
-      opening: rig.opening,
+      rig,
       work,
       path: join(there, "a_results.hdf"),
       megabytes: 32,
@@ -221,7 +216,7 @@ describe.each(CASES.filter(({ name }) => OBSTACLES.get(name) === null))("$name, 
     mkdirSync(dir);
     const path = join(there, "large.bin");
     const staged = join(dir, "inputs", path);
-    const seen = await killDuringStageIn({ opening: rig.opening, work, path, megabytes: 48, kills: 3, staged, dir });
+    const seen = await killDuringStageIn({ rig, work, path, megabytes: 48, kills: 3, staged, dir });
     expect(seen.partial).toEqual([]);
     expect(seen.killed).toBeGreaterThan(0);
     expect(seen.finalSha256).toBe(seen.expectedSha256);

@@ -2,19 +2,17 @@
  * Through central's data server (src/actors/data-server.ts, docs/transfers/http.md): inputs are read in ranges, several at a time, into the site's cache; results are
  * uploaded in chunks beside their final name and published there by central itself, which knows whose the lease is.
  */
-import { setMaxListeners } from "node:events";
 import { type FileHandle, open, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
 import { type ErrorCode, XpcsError } from "../../core/errors.js";
-import type { FileRef, OutputFile } from "../../core/job.js";
+import type { OutputFile } from "../../core/job.js";
 import type { LeaseRef } from "../../core/protocols.js";
 import type { DestinationFound } from "../../files/publication.js";
 import { createHttpClient, type HttpClient } from "../../wire/http-client.js";
-import { type Lanes, lanes } from "../staging/lanes.js";
+import { lanes } from "../staging/lanes.js";
 import { createPatience, type Patience } from "../staging/patience.js";
-import { fetchRanges, forgetPartial } from "../staging/ranges.js";
-import { createRateLimit, type RateLimit } from "../staging/rate-limit.js";
+import { chunkBytesOf, type Pipes, type RangeSource, SMALLEST_CHUNK_BYTES, stageRanges } from "../staging/range-staging.js";
+import { createRateLimit } from "../staging/rate-limit.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
 
 const settings = z.strictObject({
@@ -24,8 +22,6 @@ const settings = z.strictObject({
 });
 type HttpSettings = z.output<typeof settings> & LocationSettings;
 
-const CHUNK_BYTES = 8 * 1024 * 1024;
-const SMALLEST_CHUNK_BYTES = 256 * 1024;
 /** Files that central is asked about at once. */
 const STATS_MAX = 100;
 
@@ -38,20 +34,21 @@ interface Source {
 interface Session {
   readonly settings: HttpSettings;
   readonly context: TransferContext;
-  readonly limit: RateLimit;
-  /** Requests at a time. */
-  readonly wire: Lanes;
+  readonly pipes: Pipes;
   client(): HttpClient;
   headers(): Record<string, string>;
 }
 
 function openSession(settings: HttpSettings, context: TransferContext): Session {
+  const { mbPerS, connections } = settings;
   let kept: { key: string; client: HttpClient } | null = null;
   return {
     settings,
     context,
-    limit: createRateLimit(settings.mbPerS, context.clock),
-    wire: lanes(settings.connections),
+    pipes: {
+      ...{ limit: createRateLimit(mbPerS, context.clock), wire: lanes(connections), connections },
+      chunkBytes: chunkBytesOf(mbPerS, connections),
+    },
     client() {
       const { url, trust, insecure } = context.central();
       const key = JSON.stringify([url, trust, insecure]);
@@ -84,53 +81,6 @@ function placeOf(path: string, lease: LeaseRef): string {
   return `/v1/data/file?${new URLSearchParams({ job: lease.job, epoch: String(lease.epoch), path })}`;
 }
 
-/** Chunks of a bounded rate are smaller, so that none takes long. */
-function chunkBytesOf({ mbPerS, connections }: HttpSettings): number {
-  if (mbPerS === undefined) return CHUNK_BYTES;
-  return Math.max(SMALLEST_CHUNK_BYTES, Math.min(CHUNK_BYTES, Math.floor((mbPerS * 5e6) / connections)));
-}
-
-async function fetchFile(
-  session: Session,
-  request: StageIn,
-  patience: Patience,
-  path: string,
-  source: Source,
-  partial: string,
-): Promise<string> {
-  const { lease, signal } = request;
-  const { limit, wire, settings } = session;
-  const { bytes, version } = source;
-  const ended = new AbortController();
-  const asked = AbortSignal.any([signal, ended.signal]);
-  // Central reads the file for its digest while it crosses.
-  const digest = source.sha256 ?? patience.again(() => call<{ sha256: string }>(session, "digest", { ...lease, path, version }, asked));
-  const expected = Promise.resolve(digest).then((known) => (typeof known === "string" ? known : known.sha256));
-  expected.catch(() => {});
-  try {
-    const sha256 = await fetchRanges({
-      ...{ bytes, version, partial, patience, signal, parallel: settings.connections, chunkBytes: chunkBytesOf(settings) },
-      read: ({ offset, length }, take, stop) =>
-        wire.run(async () => {
-          if (length === 0) return;
-          const range = { range: `bytes=${offset}-${offset + length - 1}`, "if-match": `"${version}"` };
-          const answer = await session
-            .client()
-            .ask({ method: "GET", path: placeOf(path, lease), headers: { ...session.headers(), ...range }, signal: stop });
-          await answer.each(async (piece) => {
-            await limit.take(piece.length, stop);
-            await take(piece);
-          });
-        }),
-    });
-    if (sha256 === (await expected)) return sha256;
-    await forgetPartial(partial);
-    throw new XpcsError("CHECKSUM_MISMATCH", `${path} is not what central has: its bytes changed on the way`);
-  } finally {
-    ended.abort();
-  }
-}
-
 async function statFiles(session: Session, request: StageIn, patience: Patience): Promise<Source[]> {
   const { refs, lease, signal } = request;
   const found: Source[] = [];
@@ -143,44 +93,37 @@ async function statFiles(session: Session, request: StageIn, patience: Patience)
 }
 
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
-  const { refs, dir, signal } = request;
+  const { lease } = request;
+  const { context, pipes } = session;
   const patience = patienceOf(session, request);
-  const sources = await statFiles(session, request, patience);
-  const files = lanes(2 * session.settings.connections);
-  const stopped = new AbortController();
-  const part: StageIn = { ...request, signal: AbortSignal.any([signal, stopped.signal]) };
-  // Each file that is on its way listens.
-  setMaxListeners(0, part.signal);
-  const one = async ({ path }: FileRef, source: Source): Promise<string> => {
-    const to = join(dir, "inputs", path);
-    await session.context.cache.stage({
-      ...{ source: `http ${path} ${source.version}`, bytes: source.bytes, sha256: source.sha256, to, signal: part.signal },
-      fetch: (partial) => fetchFile(session, part, patience, path, source, partial),
-    });
-    return to;
-  };
-  const all = refs.map((ref, at) =>
-    files
-      .run(() => one(ref, sources[at]!))
-      .catch((error: unknown) => {
-        stopped.abort();
-        throw error;
-      }),
-  );
-  const ends = await Promise.allSettled(all);
-  // The first that failed has stopped the others.
-  const failed = ends.filter((end) => end.status === "rejected").map(({ reason }) => reason as XpcsError);
-  if (failed.length > 0) throw failed.find(({ code }) => code !== "CANCELED") ?? failed[0]!;
-  return Promise.all(all);
+  const found = await statFiles(session, request, patience);
+  const sources = request.refs.map(({ path }, at): RangeSource => {
+    const { bytes, version, sha256 } = found[at]!;
+    return {
+      ...{ path, bytes, version, sha256, source: `http ${path} ${version}` },
+      // Central reads the file for its digest while it crosses.
+      digest: async (signal) => {
+        const body = { ...lease, path, version };
+        return (await patience.again(() => call<{ sha256: string }>(session, "digest", body, signal))).sha256;
+      },
+      async read({ offset, length }, take, signal) {
+        const range = { range: `bytes=${offset}-${offset + length - 1}`, "if-match": `"${version}"` };
+        const headers = { ...session.headers(), ...range };
+        const answer = await session.client().ask({ method: "GET", path: placeOf(path, lease), headers, signal });
+        await answer.each(take);
+      },
+    };
+  });
+  return stageRanges(request, sources, pipes, context.cache, patience);
 }
 
 /** Sends the result beside its final name, chunk by chunk; those that a slow link cannot carry in time become smaller. */
 async function upload(session: Session, request: StageOut, patience: Patience, file: FileHandle): Promise<void> {
   const { destination, epoch, local, signal } = request;
-  const { settings, wire, limit } = session;
+  const { wire, limit, connections } = session.pipes;
   const place = placeOf(destination.ref.path, { job: destination.job, epoch });
   let next = 0;
-  let chunkBytes = chunkBytesOf(settings);
+  let { chunkBytes } = session.pipes;
   const send = async (offset: number, length: number): Promise<void> => {
     const body = Buffer.allocUnsafe(length);
     for (let at = 0; at < length; ) {
@@ -212,7 +155,7 @@ async function upload(session: Session, request: StageOut, patience: Patience, f
       }
     }
   };
-  await Promise.all(Array.from({ length: settings.connections }, worker));
+  await Promise.all(Array.from({ length: connections }, worker));
 }
 
 async function stageOut(session: Session, request: StageOut): Promise<OutputFile> {

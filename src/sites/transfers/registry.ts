@@ -2,6 +2,7 @@
 import type { Backend } from "./define.js";
 import { http } from "./http.js";
 import { rsyncBackend } from "./rsync.js";
+import { s3 } from "./s3.js";
 import { sharedPathBackend } from "./shared-path.js";
 
-export const BACKENDS: readonly Backend[] = [sharedPathBackend, http, rsyncBackend];
+export const BACKENDS: readonly Backend[] = [sharedPathBackend, http, rsyncBackend, s3];

@@ -1,0 +1,109 @@
+/** Brings the inputs of an attempt from a source that gives ranges: several files and several ranges at a time, through the site's cache, with their digests compared. */
+import { setMaxListeners } from "node:events";
+import { join } from "node:path";
+import { XpcsError } from "../../core/errors.js";
+import type { StageIn } from "../transfers/define.js";
+import type { SiteCache } from "./cache.js";
+import { type Lanes, lanes } from "./lanes.js";
+import type { Patience } from "./patience.js";
+import { fetchRanges, forgetPartial, type RangeRequest } from "./ranges.js";
+import type { RateLimit } from "./rate-limit.js";
+
+export const CHUNK_BYTES = 8 * 1024 * 1024;
+export const SMALLEST_CHUNK_BYTES = 256 * 1024;
+
+/** What one location moves its bytes with. */
+export interface Pipes {
+  /** Requests at a time. */
+  readonly wire: Lanes;
+  readonly limit: RateLimit;
+  readonly connections: number;
+  readonly chunkBytes: number;
+}
+
+export interface RangeSource {
+  /** As the submitter has it. */
+  readonly path: string;
+  /** Which file this is, for the cache: where, and in which version. */
+  readonly source: string;
+  readonly bytes: number;
+  readonly version: string;
+  readonly sha256: string | null;
+  /** Asks for the digest while the file crosses; null: the source has none. */
+  readonly digest: (signal: AbortSignal) => Promise<string | null>;
+  /** Bytes of a range, which is never empty. */
+  readonly read: RangeRequest["read"];
+}
+
+/** Chunks of a bounded rate are smaller, so that none takes long. */
+export function chunkBytesOf(mbPerS: number | undefined, connections: number): number {
+  if (mbPerS === undefined) return CHUNK_BYTES;
+  return Math.max(SMALLEST_CHUNK_BYTES, Math.min(CHUNK_BYTES, Math.floor((mbPerS * 5e6) / connections)));
+}
+
+async function fetchOne(file: RangeSource, pipes: Pipes, patience: Patience, signal: AbortSignal, partial: string): Promise<string> {
+  const { bytes, version, read } = file;
+  const ended = new AbortController();
+  const asked = file.sha256 === null ? file.digest(AbortSignal.any([signal, ended.signal])) : Promise.resolve(file.sha256);
+  asked.catch(() => {});
+  try {
+    const sha256 = await fetchRanges({
+      ...{ bytes, version, partial, patience, signal, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
+      read: (range, take, stop) =>
+        range.length === 0
+          ? Promise.resolve()
+          : pipes.wire.run(() =>
+              read(
+                range,
+                async (piece) => {
+                  await pipes.limit.take(piece.length, stop);
+                  await take(piece);
+                },
+                stop,
+              ),
+            ),
+    });
+    const expected = await asked;
+    if (expected === null || sha256 === expected) return sha256;
+    await forgetPartial(partial);
+    throw new XpcsError("CHECKSUM_MISMATCH", `${file.path} is not what it is at its source: its bytes changed on the way`);
+  } finally {
+    ended.abort();
+  }
+}
+
+/**
+ * Brings them.
+ * @returns local paths, in the order of `files`
+ * @throws the first failure, when all others were stopped
+ */
+export async function stageRanges(
+  request: StageIn,
+  files: readonly RangeSource[],
+  pipes: Pipes,
+  cache: SiteCache,
+  patience: Patience,
+): Promise<string[]> {
+  const stopped = new AbortController();
+  const signal = AbortSignal.any([request.signal, stopped.signal]);
+  // Each file that is on its way listens.
+  setMaxListeners(0, signal);
+  const together = lanes(2 * pipes.connections);
+  const one = async (file: RangeSource): Promise<string> => {
+    const to = join(request.dir, "inputs", file.path);
+    const { source, bytes, sha256 } = file;
+    await cache.stage({ source, bytes, sha256, to, signal, fetch: (partial) => fetchOne(file, pipes, patience, signal, partial) });
+    return to;
+  };
+  const all = files.map((file) =>
+    together
+      .run(() => one(file))
+      .catch((error: unknown) => {
+        stopped.abort();
+        throw error;
+      }),
+  );
+  const failed = (await Promise.allSettled(all)).filter((end) => end.status === "rejected").map(({ reason }) => reason as XpcsError);
+  if (failed.length > 0) throw failed.find(({ code }) => code !== "CANCELED") ?? failed[0]!;
+  return Promise.all(all);
+}

@@ -1,0 +1,135 @@
+/**
+ * Signed requests to one bucket of an S3 store (aws4fetch signs, src/wire/http-client.ts asks), by path: ENDPOINT/BUCKET/KEY. Payloads are signed by their digest, so a
+ * store refuses what was damaged on the way. Credentials are read from a file of the AWS tools' form, again at each request.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { AwsV4Signer } from "aws4fetch";
+import { type ErrorCode, XpcsError } from "../../core/errors.js";
+import { createHttpClient, type HttpAnswer, type HttpClient } from "../../wire/http-client.js";
+
+export interface S3Settings {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  /** File of credentials. */
+  readonly credentials: string;
+  readonly profile: string;
+  readonly insecure: boolean;
+}
+
+export interface S3Ask {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly key: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+export interface S3Client {
+  /** @throws NOT_FOUND · PERMISSION_DENIED · UNAVAILABLE · CHECKSUM_MISMATCH · ALREADY_EXISTS a condition did not hold · IO_FAILED */
+  ask(request: S3Ask): Promise<HttpAnswer>;
+  /** A small answer as text. */
+  text(request: S3Ask): Promise<string>;
+}
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** The fields of one profile of a credentials file. @throws INVALID_ARGUMENT it has none */
+export function credentialsOf(text: string, profile: string, path: string): Credentials {
+  const fields = new Map<string, string>();
+  let section = "";
+  for (const line of text.split("\n")) {
+    const head = /^\s*\[(?:profile\s+)?([^\]]+)\]\s*$/.exec(line);
+    if (head !== null) section = head[1]!.trim();
+    const field = /^\s*(aws_\w+)\s*=\s*(\S+)\s*$/.exec(line);
+    if (field !== null && section === profile) fields.set(field[1]!, field[2]!);
+  }
+  const [accessKeyId, secretAccessKey, sessionToken] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"].map((name) =>
+    fields.get(name),
+  );
+  if (accessKeyId === undefined || secretAccessKey === undefined)
+    throw new XpcsError("INVALID_ARGUMENT", `${path} has no aws_access_key_id and aws_secret_access_key for [${profile}]`);
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}
+
+async function readCredentials({ credentials, profile }: S3Settings): Promise<Credentials> {
+  let text: string;
+  try {
+    text = await readFile(credentials, "utf8");
+  } catch (error) {
+    throw new XpcsError("INVALID_ARGUMENT", `the credentials ${credentials} cannot be read: ${(error as Error).message}`);
+  }
+  return credentialsOf(text, profile, credentials);
+}
+
+/** Every character but the unreserved ones, as the signature wants it. */
+function encoded(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  ...{ NoSuchKey: "NOT_FOUND", NoSuchBucket: "NOT_FOUND", AccessDenied: "PERMISSION_DENIED", SignatureDoesNotMatch: "PERMISSION_DENIED" },
+  ...{ InvalidAccessKeyId: "PERMISSION_DENIED", ExpiredToken: "PERMISSION_DENIED", RequestTimeTooSkewed: "PERMISSION_DENIED" },
+  ...{ SlowDown: "UNAVAILABLE", InternalError: "UNAVAILABLE", ServiceUnavailable: "UNAVAILABLE", RequestTimeout: "UNAVAILABLE" },
+  ...{ BadDigest: "CHECKSUM_MISMATCH", XAmzContentSHA256Mismatch: "CHECKSUM_MISMATCH", InvalidDigest: "CHECKSUM_MISMATCH" },
+  ...{ PreconditionFailed: "ALREADY_EXISTS", ConditionalRequestConflict: "UNAVAILABLE" },
+};
+
+function refusal(what: string, status: number, text: string): XpcsError {
+  const name = /<Code>(\w+)<\/Code>/.exec(text)?.[1];
+  const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? "";
+  const byStatus: ErrorCode =
+    status === 404
+      ? "NOT_FOUND"
+      : status === 403 || status === 401
+        ? "PERMISSION_DENIED"
+        : status === 412
+          ? "ALREADY_EXISTS"
+          : status >= 500
+            ? "UNAVAILABLE"
+            : "IO_FAILED";
+  return new XpcsError(
+    CODES[name ?? ""] ?? byStatus,
+    `${what}: the store says ${status}${name === undefined ? "" : ` ${name}`}${message === "" ? "" : `: ${message}`}`,
+  );
+}
+
+async function textOf(answer: HttpAnswer): Promise<string> {
+  const pieces: Buffer[] = [];
+  await answer.each(async (piece) => void pieces.push(piece));
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+/** A client for one bucket. @throws REFUSED clear text off loopback */
+export function createS3Client(settings: S3Settings): S3Client {
+  const { endpoint, bucket, region, insecure } = settings;
+  const base = new URL(endpoint);
+  const http: HttpClient = createHttpClient({ url: base, insecure, proxy: "environment", speaks: "other" });
+  const client: S3Client = {
+    async ask({ method, key, query = {}, headers = {}, body, signal }) {
+      const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...key.split("/")].map(encoded).join("/")}`;
+      const words = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
+      const place = `${path}${words.length === 0 ? "" : `?${words.join("&")}`}`;
+      const digest = createHash("sha256")
+        .update(body ?? "")
+        .digest("hex");
+      const signed = await new AwsV4Signer({
+        ...(await readCredentials(settings)),
+        ...{ method, url: `${base.origin}${place}`, service: "s3", region },
+        headers: { ...headers, "x-amz-content-sha256": digest },
+      }).sign();
+      const ask = { method, path: place, headers: Object.fromEntries(signed.headers), signal, ...(body === undefined ? {} : { body }) };
+      const answer = await http.ask(ask);
+      if (answer.status < 400) return answer;
+      throw refusal(`${method} s3://${bucket}/${key}`, answer.status, method === "HEAD" ? "" : await textOf(answer));
+    },
+    text: async (request) => textOf(await client.ask(request)),
+  };
+  return client;
+}
