@@ -305,7 +305,7 @@ describe("tokens", () => {
     expect(await asSmith("jobs")).toMatchObject({ code: 0, stdout: "[]\n" });
     expectError(await asSmith("token", "list"), 4, "PERMISSION_DENIED");
     const list = JSON.parse((await xpcs("token", "list", "--json")).stdout) as TokenView[];
-    expect(list[0]).toEqual({ ...made, token: undefined, joinCode: undefined });
+    expect(list[0]).toEqual({ ...made, token: undefined, joinCode: undefined, joinLine: undefined });
     expect(JSON.parse((await xpcs("token", "revoke", made.id, "--json")).stdout)).toMatchObject({ id: made.id, state: "revoked" });
     expect(expectError(await asSmith("jobs"), 4, "PERMISSION_DENIED")).toContain("J. Smith was revoked");
     const forever = await json<TokenView>("token", "token", "create", "--role", "visitor", "--expires", "never");
