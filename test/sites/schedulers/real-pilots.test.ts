@@ -18,7 +18,7 @@ describe.each(REAL)("%s", (scheduler, rig) => {
       try {
         const folder = join(facility.folder, "batch");
         mkdirSync(folder);
-        const batch = { scheduler, folder, job: { walltimeS: 600, ...stage.settings }, pilots: { max: 2, idleS: 5, everyS: 1 } };
+        const batch = { scheduler, folder, job: { walltimeS: 600, memoryGbPerNode: 1 }, pilots: { max: 2, idleS: 5, everyS: 1 } };
         writeFileSync(join(facility.folder, "batch.json"), JSON.stringify(batch));
         const site = await facility.startSite("farm", 2, ["--batch", join(facility.folder, "batch.json")]);
         const work = { app: "xpcs.noop" as const, durationMs: 200 };
