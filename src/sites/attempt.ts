@@ -25,6 +25,7 @@ import { endLeftCommand } from "./left-command.js";
 import type { Transfers } from "./locations.js";
 import { shipLogs } from "./log-shipper.js";
 import type { ResultAccess } from "./result-access.js";
+import type { RunSlots } from "./run-slots.js";
 
 export interface AttemptContext {
   readonly site: string;
@@ -34,6 +35,7 @@ export interface AttemptContext {
   readonly commands: CommandApps;
   readonly access: ResultAccess;
   readonly transfers: Transfers;
+  readonly slots: RunSlots;
   /** Where jobs may read and write; null: anywhere. */
   readonly roots: Roots | null;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
@@ -73,8 +75,25 @@ function checkStopped(held: HeldLease): void {
 }
 
 async function compute(context: AttemptContext, held: HeldLease, plan: Plan, folder: string): Promise<Omit<Completion, "outputs">> {
-  const { clock, kernels, leases } = context;
   const paths = await stageIn(context, held, plan.inputs, folder);
+  await context.slots.take(held);
+  try {
+    return await runWork(context, held, plan, paths, folder);
+  } finally {
+    // What follows needs no slot: the next one begins.
+    context.slots.leave(held);
+    context.leases.release(held);
+  }
+}
+
+async function runWork(
+  context: AttemptContext,
+  held: HeldLease,
+  plan: Plan,
+  paths: readonly string[],
+  folder: string,
+): Promise<Omit<Completion, "outputs">> {
+  const { clock, kernels, leases } = context;
   const work = plan.work(paths, folder);
   checkStopped(held);
   if (plan.exclusive) await leases.confirm(held);
