@@ -103,7 +103,7 @@ describe("a site that shares no files with the submitter", () => {
 
   it("brings the files of a job while others have all slots", async () => {
     const spec = { tags: {}, attemptsMax: 1 };
-    const busy = { ...spec, work: { app: "xpcs.noop", durationMs: 2_000 } } as const;
+    const busy = { ...spec, work: { app: "xpcs.noop", durationMs: 5_000 } } as const;
     const { jobs: running } = await facility.client.submit({ jobs: [busy, busy] });
     await vi.waitFor(async () => expect((await job(running[1]!)).state).toBe("running"), { timeout: 5_000, interval: 50 });
     copyFileSync(run.input, file("data/run_0004.bin"));
