@@ -132,9 +132,9 @@ export const KERNEL_CASES: readonly KernelCase[] = [
   },
   {
     name: "events-1e-4",
-    title: "1024 x 1024, 50 000 frames, 0.01 % occupied, sparse IMM, one core",
+    title: "1024 x 1024, 200 000 frames, 0.01 % occupied, sparse IMM, one core",
     type: "multitau",
-    input: { format: "imm-sparse", ...MEGAPIXEL, frames: 50_000, mean: meanOfOccupancy(1e-4) },
+    input: { format: "imm-sparse", ...MEGAPIXEL, frames: 200_000, mean: meanOfOccupancy(1e-4) },
     threads: 1,
     contender: null,
     goals: [EVENTS, MEMORY],

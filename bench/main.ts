@@ -26,14 +26,7 @@ import { replaceMeasured } from "./table.js";
 /** From build/bench/bench, where this runs. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-const USAGE = `npm run bench -- kernels|detectors|runtime [options]
-  --case NAME    only this case, detector or row; repeat for more
-  --runs N       runs of each program, or rounds of a row (3)
-  --scale X      a fraction of the frames or jobs: to try the bench, not to judge
-  --data DIR     folder of the inputs (build/bench-data)
-  --json FILE    also write the report
-  --record       keep it: a line of bench/results/kernels.jsonl or runtime.jsonl; each writes its page in docs
-  --check        exit 1 when a row is short of its goal`;
+const USAGE = readFileSync(join(ROOT, "bench/usage.txt"), "utf8").trimEnd();
 
 interface Options {
   readonly cases: readonly string[];

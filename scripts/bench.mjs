@@ -1,8 +1,9 @@
 /**
  * Builds and runs the speed measurements: `npm run bench -- kernels|detectors|runtime [options]` (docs/benchmarks.md).
- * Takes `dist` and the addon as they are: `npm run bench` brings them up to date first.
+ * Takes `dist` and the addon as they are, and with `--fresh`, as `npm run bench` has it, brings them up to date first. `--help` builds nothing.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,18 +21,26 @@ function run(command, stdout) {
   return done.status ?? 1;
 }
 
+const args = process.argv.slice(2).filter((word) => word !== "--fresh");
+if (args.length === 0 || args.includes("--help") || args.includes("-h")) {
+  process.stdout.write(readFileSync(join(ROOT, "bench", "usage.txt"), "utf8"));
+  process.exit(args.length === 0 ? 2 : 0);
+}
+
 /** What the runtime is measured with needs nothing native of its own. */
 const native =
-  process.argv[2] === "runtime"
+  args[0] === "runtime"
     ? []
     : [
         ["cmake", "-S", "native/xpcs-core", "-B", NATIVE, "-DXPCS_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],
         ["cmake", "--build", NATIVE, "--target", "xpcs_bench"],
       ];
+const fresh = process.argv.includes("--fresh") ? [[process.execPath, "scripts/setup.mjs"]] : [];
 const steps = [...native, [process.execPath, "node_modules/typescript/bin/tsc", "-p", "bench/tsconfig.json"]];
+for (const step of fresh) if (run(step, "inherit") !== 0) process.exit(1);
 for (const step of steps) {
   if (run(step, "ignore") === 0) continue;
   console.error(`bench: failed: ${step.join(" ")}`);
   process.exit(1);
 }
-process.exit(run([process.execPath, join("build", "bench", "bench", "main.js"), ...process.argv.slice(2)], "inherit"));
+process.exit(run([process.execPath, join("build", "bench", "bench", "main.js"), ...args], "inherit"));

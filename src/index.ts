@@ -10,6 +10,7 @@ import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js
 import type { Clock } from "./core/clock.js";
 import { isCode } from "./core/errors.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
+import { allPages } from "./core/job-pages.js";
 import { LIMITS } from "./core/limits.js";
 import { type Logger, silentLogger } from "./core/log.js";
 import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
@@ -361,11 +362,17 @@ async function waitForJobs(link: Reconnecting<ClientApi>, ids: readonly JobId[],
   const look = async (): Promise<boolean> => {
     let done = wanted.size === 0;
     for (const chunk of inChunks([...wanted], LIMITS.pageJobsMax)) {
-      const { jobs } = await link.call((api) => api.jobs({ ids: chunk, limit: chunk.length }), callOptions);
-      for (const job of jobs) done = note(job);
-      // A job that is not listed is in the archive, or there is none.
-      const listed = new Set(jobs.map(({ id }) => id));
-      for (const id of chunk) if (!listed.has(id)) done = note(await link.call((api) => api.job({ id }), callOptions));
+      const missing = new Set(chunk);
+      // What is not in the live listing is in the archive, or there is no such job.
+      for (const archived of [false, true]) {
+        if (missing.size === 0) continue;
+        const query = { ids: [...missing], ...(archived ? { archived } : {}) };
+        for (const job of await allPages((page) => link.call((api) => api.jobs(page), callOptions), query)) {
+          missing.delete(job.id);
+          done = note(job);
+        }
+      }
+      for (const id of missing) done = note(await link.call((api) => api.job({ id }), callOptions));
     }
     return done;
   };

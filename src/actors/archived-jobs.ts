@@ -1,5 +1,6 @@
-/** The archive as clients list it: newest first, every job looked at, so a page looks at so many and no more. */
-import { experimentOf, type JobView } from "../core/job.js";
+/** The archive as clients list it: newest first, every job looked at, so a page looks at so many and no more. Those
+ * that are asked for by their ids are looked up. */
+import { experimentOf, type JobId, type JobView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { JobQuery } from "../core/protocols.js";
 import { type JobRecord, lastSite } from "../ledger/state.js";
@@ -26,16 +27,25 @@ function matches(job: JobRecord, filter: Filter): boolean {
   );
 }
 
+/** Jobs that are asked for by their ids, newest first; of the archive alone. */
+function namedJobs({ ledger, state }: Central, ids: readonly JobId[], before: JobId | undefined): JobRecord[] {
+  const wanted = [...new Set(ids)].filter((id) => !state.jobs.has(id) && (before === undefined || id < before));
+  return wanted
+    .sort()
+    .reverse()
+    .flatMap((id) => ledger.archivedJob(id) ?? []);
+}
+
 /** One page of the archive. It may be short, or empty, and have others after it. */
 export async function archivedPage(central: Central, query: JobQuery): Promise<{ jobs: JobView[]; next: string | null }> {
   const { limit = LIMITS.pageJobsMax, after, ...filter } = query;
   // What was archived before this call is in the store then.
-  await central.turn(() => {});
+  const chosen = await central.turn(() => filter.ids && namedJobs(central, filter.ids, after));
   const views: JobView[] = [];
   let bytes = 0;
   let looked = 0;
   let last: string | null = null;
-  for await (const job of central.ledger.archivedJobs(after)) {
+  for await (const job of chosen ?? central.ledger.archivedJobs(after)) {
     if (looked >= LIMITS.archiveScanMax) return { jobs: views, next: last };
     if (matches(job, filter)) {
       const view = archivedView(job);

@@ -116,7 +116,7 @@ export class Housekeeping {
     await ledger.rebase();
     const oldestMs = eventsMs === null ? 0 : this.#clock.nowMs() - eventsMs;
     const removed = new Set<JobId>();
-    const { forgotten, bytes } = await ledger.forget((json, _sequence, bytesSoFar) => {
+    const { forgotten, bytes } = await ledger.forget((json, bytesSoFar) => {
       // Asked of the newest first: a removal comes before the events of its jobs.
       if (json.includes('"type":"removed"')) {
         const event = eventOf(json);

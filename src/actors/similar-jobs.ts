@@ -108,7 +108,7 @@ export const specs: z.ZodType<JobSpec[]> = z.unknown().transform((value, context
       if (!parsed.success) break;
       // In the order that the digest of the request needs; those that are like it come to have it too.
       known = inCanonicalOrder(parsed.data);
-      if (patterns.length < PATTERNS) patterns.push(patternOf(job as object, known, SPEC));
+      if (at + 1 < value.length && patterns.length < PATTERNS) patterns.push(patternOf(job as object, known, SPEC));
     }
     jobs.push(known as JobSpec);
   }

@@ -2,7 +2,7 @@
  * `xpcs boost-corr`: what boost_corr does, with its options, conventions and result names, on the CPU. What has no meaning here it
  * accepts and says so.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { CorrOptions, CorrRequest } from "../core/analysis.js";
@@ -17,6 +17,7 @@ import { readsConfig } from "./config-file.js";
 import { describeCorr, progressNotes } from "./corr-text.js";
 import { withExample } from "./help.js";
 import { type CliIo, errorLine } from "./output.js";
+import { readText } from "./text-file.js";
 
 /** Results of one name before the search for a free number gives up. */
 const NUMBERS_MAX = 10_000;
@@ -163,8 +164,7 @@ async function correlateRaw(raw: string, options: BoostOptions, taken: Set<strin
 function rawFiles(named: readonly string[]): readonly string[] {
   const [list] = named;
   if (list === undefined || named.length > 1 || !/\.txt$/i.test(list)) return named;
-  if (!existsSync(list)) throw new XpcsError("NOT_FOUND", `the list of raw files ${list} does not exist`);
-  const lines = readFileSync(list, "utf8").split(/\r?\n/);
+  const lines = readText(list, "the list of raw files").split(/\r?\n/);
   const files = lines.map((line) => line.trim()).filter((line) => line !== "");
   if (files.length === 0) throw new XpcsError("INVALID_ARGUMENT", `${list} lists no raw file: it needs one a line`);
   return files;

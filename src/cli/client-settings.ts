@@ -11,6 +11,7 @@ import { XpcsError } from "../core/errors.js";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
 import { timeLeft } from "../core/token-expiry.js";
 import { connect, type XpcsClient } from "../index.js";
+import { readText } from "./text-file.js";
 
 export interface CentralOptions {
   readonly central?: string;
@@ -84,14 +85,6 @@ export function readSettings(path: string): Settings {
   } catch (error) {
     const why = error instanceof z.ZodError ? error.issues.map((issue) => issue.message).join("; ") : (error as Error).message;
     throw new XpcsError("INVALID_ARGUMENT", `${path} must hold {"central": URL, "token": TOKEN, "experiment": CYCLE/NAME}: ${why}`);
-  }
-}
-
-function readText(path: string, what: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new XpcsError("INVALID_ARGUMENT", `${what} ${path} cannot be read: ${(error as Error).message}`);
   }
 }
 

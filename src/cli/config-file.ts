@@ -2,11 +2,11 @@
  * Settings of a command from a YAML file, of which JSON is a part: each key is the long name of one of the command's options. They are put in front
  * of the command line as if typed, so that the same readers check them and what is typed wins.
  */
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Command, Option } from "commander";
 import type { Document, LineCounter, YAMLMap } from "yaml";
 import { XpcsError } from "../core/errors.js";
+import { readText } from "./text-file.js";
 
 export interface ConfigRules {
   /** Long name of the option that a key means: `frame-time` of `frame-time`, or another spelling. */
@@ -84,14 +84,6 @@ function settingWords(option: Option, { value, line }: Setting, path: string, { 
   return optionWords(option, value, `${path} line ${line}`, repeatable);
 }
 
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new XpcsError("NOT_FOUND", `the config file ${path} cannot be read: ${(error as Error).message}`);
-  }
-}
-
 interface Setting {
   readonly key: string;
   readonly value: unknown;
@@ -103,7 +95,7 @@ type Plain = Readonly<Record<string, unknown>>;
 function documentOf(path: string): { document: Document.Parsed; lines: LineCounter } {
   const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
-  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(readText(path, "the config file"), { lineCounter: lines, prettyErrors: false });
   // A warning is a tag that nobody knows: its value would be a guess.
   const wrong = document.errors[0] ?? document.warnings[0];
   if (wrong === undefined) return { document, lines };

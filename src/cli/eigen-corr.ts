@@ -129,7 +129,8 @@ async function correlated(request: CorrRequest, io: CliIo): Promise<CorrSummary>
     return await correlateRecorded({ request, digest: false, clock: realClock, onProgress: progressNotes(io), signal: io.signal });
   } catch (error) {
     const { code, message } = error as XpcsError;
-    const otherFormat = code === "CORRUPT_DATA" || message.includes("the IMM file's frames are");
+    // What is no IMM file seems damaged, or has frames of another shape than the q-map.
+    const otherFormat = code === "CORRUPT_DATA" || (code === "INVALID_ARGUMENT" && !/\.imm$/i.test(request.files.input ?? ""));
     if (request.options.format !== "imm" || !otherFormat) throw error;
     throw new XpcsError(code, `${message}; without --rigaku, --hdf5 or --ufxc the input is read as IMM`);
   }

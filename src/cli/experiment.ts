@@ -1,5 +1,4 @@
 /** `xpcs experiment archive|verify|show|remove`: a whole experiment as one file, and what is in such a file. */
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Argument, type Command } from "commander";
 import { archivedView } from "../actors/views.js";
@@ -9,6 +8,7 @@ import { addCentralOptions, type CentralOptions, experimentOption, withClient } 
 import { withExample } from "./help.js";
 import { jobTable } from "./job-text.js";
 import type { CliIo } from "./output.js";
+import { checkThere } from "./text-file.js";
 import { checkFree, linesOf, writeWhole } from "./whole-file.js";
 
 const ACTIONS = ["archive", "verify", "show", "remove"] as const;
@@ -20,7 +20,7 @@ interface ExperimentOptions extends CentralOptions {
 }
 
 async function readFile(path: string): Promise<ExperimentFile> {
-  if (!existsSync(path)) throw new XpcsError("NOT_FOUND", `the archived experiment ${path} does not exist`);
+  checkThere(path, "the archived experiment");
   return readExperiment(linesOf(path));
 }
 

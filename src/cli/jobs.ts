@@ -1,9 +1,8 @@
 /** `xpcs jobs`: lists jobs, newest first. */
 import { type Command, Option } from "commander";
-import { JOB_STATES, type JobState, type JobView } from "../core/job.js";
-import { LIMITS } from "../core/limits.js";
+import { JOB_STATES, type JobState } from "../core/job.js";
+import { allPages } from "../core/job-pages.js";
 import type { JobQuery } from "../core/protocols.js";
-import type { XpcsClient } from "../index.js";
 import { addCentralOptions, type CentralOptions, experimentOption, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { jobTable } from "./job-text.js";
@@ -32,22 +31,6 @@ function queryOf({ state, tag, experiment, app, site, owner, parent, since, unti
 
 const pastOption = timeOption(-1);
 
-/** Pages until `limit` jobs are there or no more exist. */
-async function listJobs(client: XpcsClient, query: JobQuery, limit: number): Promise<JobView[]> {
-  const found: JobView[] = [];
-  let after: string | undefined;
-  do {
-    const page = await client.jobs({
-      ...query,
-      limit: Math.min(limit - found.length, LIMITS.pageJobsMax),
-      ...(after === undefined ? {} : { after }),
-    });
-    found.push(...page.jobs);
-    after = page.next ?? undefined;
-  } while (after !== undefined && found.length < limit);
-  return found;
-}
-
 /** Adds the command to the program. */
 export function registerJobs(program: Command, io: CliIo): void {
   const command = program.command("jobs").description("List jobs, newest first.");
@@ -64,7 +47,7 @@ export function registerJobs(program: Command, io: CliIo): void {
     .option("--archived", "jobs of the archive, in place of the others")
     .option("--limit <n>", "at most so many", integerOption(1, 1_000_000), 100)
     .action(async (options: JobsOptions) => {
-      const jobs = await withClient(options, (client) => listJobs(client, queryOf(options), options.limit));
+      const jobs = await withClient(options, (client) => allPages(client.jobs, queryOf(options), options.limit));
       io.result(jobs, () => jobTable(jobs));
     });
   withExample(command, "xpcs jobs --state running ready --tag sample=latex");

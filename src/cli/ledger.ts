@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { Argument, type Command } from "commander";
 import { XpcsError } from "../core/errors.js";
 import { exportLines, importLines } from "../ledger/exchange.js";
+import { Ledger, loadState } from "../ledger/ledger.js";
 import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
@@ -12,6 +13,7 @@ import { type LedgerFacts, verifyLedger, verifyLines } from "../ledger/verify.js
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
+import { checkThere } from "./text-file.js";
 import { checkFree, inPieces, linesOf, writeWhole } from "./whole-file.js";
 
 const ACTIONS = ["verify", "export", "import", "backup"] as const;
@@ -56,20 +58,22 @@ function verify(options: LedgerOptions): Promise<LedgerFacts> {
   return file === undefined ? onStore(ledgerOf(dataOf(options, "verify")), verifyLedger) : verifyFile(resolve(file));
 }
 
-/** @throws NOT_FOUND */
-function checkThere(path: string): void {
-  if (!existsSync(path)) throw new XpcsError("NOT_FOUND", `the exported ledger ${path} does not exist`);
-}
+const EXPORTED = "the exported ledger";
 
 async function verifyFile(path: string): Promise<LedgerFacts> {
-  checkThere(path);
+  checkThere(path, EXPORTED);
   return verifyLines(linesOf(path));
 }
 
 function exportTo(path: string, data: string): Promise<LedgerFacts> {
   return onStore(ledgerOf(data), async (store) => {
     const facts = await verifyLedger(store);
-    await writeWhole(path, inPieces(exportLines(store.snapshot())), verifyFile);
+    const moment = store.snapshot();
+    try {
+      await writeWhole(path, inPieces(exportLines(moment)), verifyFile);
+    } finally {
+      await moment.close();
+    }
     return facts;
   });
 }
@@ -81,7 +85,7 @@ function backUp(path: string, options: LedgerOptions): Promise<LedgerFacts> {
 async function importFrom(path: string, data: string): Promise<LedgerFacts> {
   const dir = join(data, "ledger");
   if (existsSync(dir)) throw new XpcsError("ALREADY_EXISTS", `${data} has a ledger: import into a new folder`);
-  checkThere(path);
+  checkThere(path, EXPORTED);
   await makeFolder(data, "the data folder (--data)");
   // Under another name until it is whole: central must not go on from half of it.
   const partial = `${dir}.importing`;
@@ -89,6 +93,8 @@ async function importFrom(path: string, data: string): Promise<LedgerFacts> {
   try {
     const facts = await onStore(partial, async (store) => {
       await importLines(linesOf(path), store);
+      // With a checkpoint: central begins with that, and need not write one of everything at its first start.
+      await new Ledger(store, await loadState(store)).commit(true);
       return verifyLedger(store);
     });
     await rename(partial, dir);

@@ -1,7 +1,7 @@
 /** Reads a settings file of central or a site (docs/settings.md, docs/apps.md) by its schema. */
-import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { XpcsError } from "../core/errors.js";
+import { readText } from "./text-file.js";
 
 /**
  * The settings from their text.
@@ -23,14 +23,8 @@ export function parseSettings<T extends z.ZodType>(schema: T, text: string, path
   throw new XpcsError("INVALID_ARGUMENT", `${path}: ${issue.path.map(String).join(".") || "the file"}: ${why}`);
 }
 
-/** The same from the file; without one, what holds when nothing is said. @throws NOT_FOUND · INVALID_ARGUMENT */
+/** The same from the file; without one, what holds when nothing is said. @throws NOT_FOUND · IO_FAILED · INVALID_ARGUMENT */
 export function readSettingsFile<T extends z.ZodType>(schema: T, path: string | undefined): z.output<T> {
   if (path === undefined) return schema.parse({});
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new XpcsError("NOT_FOUND", `the settings ${path} cannot be read: ${(error as Error).message}`);
-  }
-  return parseSettings(schema, text, path);
+  return parseSettings(schema, readText(path, "the settings"), path);
 }

@@ -77,6 +77,8 @@ export function recordsAhead(state: State, dirty: Dirty, jobsMax: number): State
   const end = Math.min(state.order.end, dirty.ahead + jobsMax);
   const mark: Ahead = { from: dirty.newFrom };
   const records = newRecords(state, dirty.ahead, end);
+  // What changes after this is written again.
+  for (const [, job] of records) dirty.jobs.delete((job as JobRecord).id);
   dirty.ahead = end;
   return [[AHEAD, mark], ...records];
 }

@@ -37,6 +37,8 @@ export class Ledger {
   readonly #store: EventStore;
   #dirty: Dirty;
   #uncommitted: LedgerEvent[] = [];
+  /** Events were written since `settle`. */
+  #hasGrown = false;
   /** A write failed: the state may be ahead of the disk, so nothing of it may be written any more. */
   #broken = false;
 
@@ -73,6 +75,7 @@ export class Ledger {
   async commit(wantsCheckpoint = false): Promise<void> {
     const events = this.#uncommitted;
     this.#uncommitted = [];
+    this.#hasGrown = events.length > 0;
     if (events.length > 0) await this.#write(() => this.#store.append(events));
     const { archive, unarchive } = this.#dirty;
     if (wantsCheckpoint || archive.size > 0 || unarchive.size > 0) await this.#checkpoint();
@@ -91,7 +94,10 @@ export class Ledger {
    */
   async settle(isQuiet: boolean): Promise<void> {
     const isDue = this.#dirty.changes >= CHECKPOINT_CHANGES;
-    if (!isDue && !isQuiet) return;
+    // Who only reads need not wait for it.
+    const hasGrown = this.#hasGrown;
+    this.#hasGrown = false;
+    if (!isQuiet && !(isDue && hasGrown)) return;
     if (this.newJobs > 0) await this.#writeAhead();
     if (isDue && this.newJobs <= RECORDS) await this.#checkpoint();
   }

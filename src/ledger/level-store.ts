@@ -194,7 +194,7 @@ class LevelStore implements EventStore {
     let batch: Write[] = [];
     const range = { prefix: "event/", upTo: sequenceName(this.#base), reverse: true };
     for await (const { name, json } of readRange(this.#db, this.#dir, range)) {
-      if (isOver(json, Number(name), bytes)) {
+      if (isOver(json, bytes)) {
         forgotten += 1;
         batch.push({ del: `event/${name}` });
       } else bytes += json.length;

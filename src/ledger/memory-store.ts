@@ -105,7 +105,7 @@ function over(disk: Disk, sync: () => Promise<void>): MemoryStore {
       const kept = { forgotten: 0, bytes: 0 };
       await write((target) => {
         for (const { name, json } of [...entriesOf(target).past].reverse()) {
-          if (!isOver(json, Number(name), kept.bytes)) kept.bytes += json.length;
+          if (!isOver(json, kept.bytes)) kept.bytes += json.length;
           else if (target.events.delete(Number(name))) kept.forgotten += 1;
         }
       });

@@ -72,10 +72,10 @@ export interface EventStore {
   /**
    * Forgets past events, asked of the newest first.
    *
-   * @param isOver with `[version, event]` as JSON, its sequence number, and the bytes of those that stay so far
+   * @param isOver with `[version, event]` as JSON, and the bytes of those that stay so far
    * @returns how many, and the bytes of those that stay
    */
-  forget(isOver: (json: string, sequence: number, bytesSoFar: number) => boolean): Promise<{ forgotten: number; bytes: number }>;
+  forget(isOver: (json: string, bytesSoFar: number) => boolean): Promise<{ forgotten: number; bytes: number }>;
   /** Takes entries over from another ledger, with its base; only into a store that is being made. All or none. */
   restore(base: number, entries: readonly StoredText[]): Promise<void>;
   /** What is durable now, for reading while `append` and `checkpoint` go on. */

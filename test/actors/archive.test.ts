@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Keeping } from "../../src/actors/housekeeping.js";
 import type { ClientApi, WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
+import { connect } from "../../src/index.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import { verifyLedger, verifyLines } from "../../src/ledger/verify.js";
 import type { Connection } from "../../src/wire/connect.js";
@@ -81,6 +82,10 @@ describe("a job that ended long ago", () => {
       expect(await listed({ archived: true })).toEqual([...jobs].reverse());
       expect(await listed({ archived: true, tags: { scan: "2" } })).toEqual([jobs[1]]);
       expect(await listed({ archived: true, states: ["failed"] })).toEqual([]);
+      const named = { archived: true, ids: ["none", jobs[0]!, young[0]!, jobs[1]!, jobs[0]!] };
+      expect(await listed(named)).toEqual([...jobs].reverse());
+      expect(await listed({ ...named, tags: { scan: "1" } })).toEqual([jobs[0]]);
+      expect(await listed({ ...named, limit: 1, after: jobs[1]! })).toEqual([jobs[0]]);
       const first = await client.remote.jobs({ archived: true, limit: 1 });
       expect([first.jobs[0]!.id, first.next]).toEqual([jobs[1], jobs[1]]);
       expect(await listed({ archived: true, limit: 1, after: first.next! })).toEqual([jobs[0]]);
@@ -103,6 +108,22 @@ describe("a job that ended long ago", () => {
       const news = await client.remote.changes({ cursor: restarted ? "1..0" : cursor, waitMs: 0 });
       expect(news.jobs.map(({ id }) => id)).toContain(young[0]);
     }
+  });
+
+  it("is among what a client waits for", async () => {
+    await run();
+    const { jobs } = await client.remote.submit({ key: "k", jobs: Array.from({ length: 40 }, () => noop()) });
+    (await finish(40)).close();
+    aheadMs = 2 * HOUR_MS;
+    await central.tidy();
+    const { jobs: young } = await client.remote.submit({ key: "young", jobs: [noop()] });
+    await client.remote.cancel({ ids: young });
+    const sdk = await connect(central.url, { token: central.operatorToken });
+    const waited = await sdk.wait([...jobs, ...young]);
+    expect(waited.map(({ id }) => id)).toEqual([...jobs, ...young]);
+    expect(new Set(waited.map(({ archived, state }) => `${state} ${archived}`))).toEqual(new Set(["finished true", "canceled false"]));
+    await expect(sdk.wait([jobs[0]!, "none"])).rejects.toMatchObject({ code: "NOT_FOUND" });
+    sdk.close();
   });
 
   it("is no part of what a late site may report", async () => {

@@ -1,4 +1,5 @@
 /** What the runtime's bench judges, and the ledger that it lists. Measures nothing. */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,13 @@ import { memoryStore } from "../../src/ledger/memory-store.js";
 
 const FAST: Goal = { name: "fast", title: "a page", goal: 20, unit: "ms", better: "less", balsam: "39 ms" };
 const MANY: Goal = { name: "many", title: "jobs", goal: 300, unit: "/s", better: "more", balsam: "-" };
+
+it("npm run bench -- --help says what there is, and neither sets up nor builds anything", () => {
+  const [, ...words] = (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: { bench: string } }).scripts.bench.split(" ");
+  // Without PATH nothing could be built.
+  const { status, stdout } = spawnSync(process.execPath, [...words, "--help"], { encoding: "utf8", env: { PATH: "" } });
+  expect([status, stdout.split("\n")[0]]).toEqual([0, "npm run bench -- kernels|detectors|runtime [options]"]);
+});
 
 describe("rows", () => {
   it("are judged by the median, on the good side of the goal", () => {

@@ -90,8 +90,8 @@ export async function killUntil(signal: AbortSignal, victims: Victims, say: (wha
   while (!signal.aborted) {
     await pause(1_000 + rng() * 4_000);
     if (signal.aborted) break;
-    if (round.length === 0) round = [...KILLER_ACTIONS].sort(() => rng() - 0.5);
-    const name = round.pop()!;
+    if (round.length === 0) round = [...KILLER_ACTIONS];
+    const [name] = round.splice(Math.floor(rng() * round.length), 1) as [string];
     const doing = Promise.resolve(ACTIONS[name]!(victims, pick)).then((done) => {
       if (!done) return;
       counts[name]! += 1;

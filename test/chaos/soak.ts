@@ -6,7 +6,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { connect, type JobView, type XpcsClient } from "../../dist/index.js";
+import { connect, type JobView } from "../../dist/index.js";
+import { allPages } from "../../src/core/job-pages.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import { verifyLedger } from "../../src/ledger/verify.js";
 import { seeded } from "../ledger/world.js";
@@ -85,16 +86,6 @@ function watchNames(folder: string): { counts: ReadonlyMap<string, number>; clos
     if (event === "rename" && name !== null && !name.startsWith(".")) counts.set(name, (counts.get(name) ?? 0) + 1);
   });
   return { counts, close: () => watcher.close() };
-}
-
-async function allJobs(client: XpcsClient): Promise<JobView[]> {
-  const all: JobView[] = [];
-  for (let after: string | null | undefined; after !== null; ) {
-    const page: { jobs: JobView[]; next: string | null } = await client.jobs(after === undefined ? {} : { after });
-    all.push(...page.jobs);
-    after = page.next;
-  }
-  return all;
 }
 
 function tally(values: Iterable<string>): Record<string, number> {
@@ -191,7 +182,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   clearInterval(sampler);
   const live = new Map<string, JobView>();
   await check(async () => {
-    for (const job of await allJobs(watcher)) live.set(job.id, job);
+    for (const job of await allPages(watcher.jobs, {})) live.set(job.id, job);
   });
   following.abort();
   watcher.close();

@@ -203,7 +203,7 @@ describe("several results", () => {
     expect(ran.stderr).toContain("raw file 2 of 2");
     writeFileSync(list, "\n");
     expect((await boost("-r", list, ...words)).stderr).toContain("lists no raw file");
-    expect((await boost("-r", "none.txt", ...words)).stderr).toContain("the list of raw files none.txt does not exist");
+    expect((await boost("-r", "none.txt", ...words)).stderr).toContain("the list of raw files none.txt cannot be read");
   });
 
   it.each([

@@ -71,7 +71,7 @@ describe("xpcs ledger", PATIENCE, () => {
     expect(readFileSync(file, "utf8").trim().split("\n")).toHaveLength(verified.events + 2);
     const other = join(root, "other");
     const imported = await ledger("import", "--data", other, "--file", file);
-    expect(JSON.parse(imported.stdout)).toEqual({ ...verified, checkpoint: 0 });
+    expect(JSON.parse(imported.stdout)).toEqual({ ...verified, checkpoint: verified.events });
     const again = join(root, "again.jsonl");
     expect((await ledger("export", "--data", other, "--file", again)).code).toBe(0);
     expect(readFileSync(again, "utf8")).toBe(readFileSync(file, "utf8"));

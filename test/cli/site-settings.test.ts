@@ -152,6 +152,10 @@ describe("a settings file that is wrong", () => {
     const { code, stderr } = await startXpcs([...args, file("wrong.json")], {}).result;
     expect(code).toBe(2);
     expect(stderr).toContain("wrong.json: results.mode: must be an octal mode");
-    expect((await startXpcs([...args, file("none.json")], {}).result).stderr).toContain("none.json cannot be read");
+    const missing = await startXpcs([...args, file("none.json"), "--json"], {}).result;
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringMatching(/NOT_FOUND.*none\.json cannot be read/)]);
+    // There, and not to be read: root may read any file, but no folder.
+    const folder = await startXpcs([...args, file("."), "--json"], {}).result;
+    expect([folder.code, folder.stderr]).toEqual([1, expect.stringMatching(/IO_FAILED.*cannot be read/)]);
   });
 });

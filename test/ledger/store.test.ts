@@ -156,14 +156,20 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
       ],
     ]);
     expect(await collect(next.events(next.base))).toEqual([{ sequence: 4, event: event(4) }]);
-    const asked: number[] = [];
-    const { forgotten, bytes } = await next.forget((json, sequence, soFar) => {
-      expect(JSON.parse(json)).toEqual([EVENT_VERSION, event(sequence)]);
-      expect(soFar > 0).toBe(sequence < 3);
-      asked.push(sequence);
-      return sequence !== 3;
+    const asked: [string, boolean][] = [];
+    const text = (n: number) => JSON.stringify([EVENT_VERSION, event(n)]);
+    const { forgotten, bytes } = await next.forget((json, soFar) => {
+      asked.push([json, soFar > 0]);
+      return json !== text(3);
     });
-    expect([forgotten, asked]).toEqual([2, [3, 2, 1]]);
+    expect([forgotten, asked]).toEqual([
+      2,
+      [
+        [text(3), false],
+        [text(2), true],
+        [text(1), true],
+      ],
+    ]);
     expect(bytes).toBe(JSON.stringify([EVENT_VERSION, event(3)]).length);
     const moment = next.snapshot();
     const kinds = (await collect(moment.entries())).map(({ kind: of, name }) => `${of} ${name}`);
@@ -188,7 +194,7 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     ledger.execute({ type: "archive", endedBefore: 11, jobsMax: 2 }, 12);
     await ledger.commit();
     await ledger.rebase();
-    await ledger.forget((_event, sequence) => sequence < 4);
+    await ledger.forget((json) => /"key":"k[123]"/.test(json));
     submit(7);
     ledger.execute({ type: "archive", endedBefore: 11, jobsMax: 2 }, 13);
     submit(8);

@@ -85,9 +85,10 @@ struct Sinks {
   std::vector<std::unique_ptr<FrameSink>> list;
 };
 
-void open_sinks(Settings& settings, const Partition& partition, const CorrelatorOptions& options, Sinks& sinks) {
+void open_sinks(Settings& settings, const std::shared_ptr<const Partition>& shared, const CorrelatorOptions& options, Sinks& sinks) {
+  const Partition& partition = *shared;
   if (settings.type != AnalysisType::twotime) {
-    sinks.correlator.emplace(partition, options);
+    sinks.correlator.emplace(shared, options);
     sinks.list.push_back(std::make_unique<CorrelatorSink>(*sinks.correlator));
   } else {
     auto means = std::make_unique<StaticMeans>(partition, options, (!settings.end || settings.endAtMost) && settings.stride * settings.average > 1);
@@ -112,7 +113,7 @@ std::uint64_t frames_ahead(const Settings& settings, const FrameReader& reader) 
   return (end - settings.begin + 1) / (std::uint64_t{settings.stride} * settings.average);
 }
 
-void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoTime, const Control& control, Summary& summary) {
+void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoTime, const Control& control, std::vector<std::string>& warnings, Summary& summary) {
   h5::File file = h5::File::create(path);
   if (outcome.settings.layout == Layout::nexus) {
     write_nexus(file, outcome);
@@ -121,7 +122,7 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
   }
   write_provenance(file, outcome);
   if (twoTime != nullptr) {
-    summary.correlateS += write_two_time(file, outcome, *twoTime, control, summary.settings.warnings);
+    summary.correlateS += write_two_time(file, outcome, *twoTime, control, warnings);
     summary.twoTimeBins = twoTime->bins().size();
   }
   file.flush();
@@ -132,8 +133,8 @@ class MapRun {
  public:
   /// @param bytesTaken by the two-time analyses or streams of the maps before
   MapRun(const Request& request, Settings& settings, FrameReader& reader, std::uint64_t bytesTaken, const Control& control)
-      : request_(request), settings_(settings), partition_(about_file(request.qmap ? *request.qmap : *request.job, [&] {
-          return make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins);
+      : request_(request), settings_(settings), shared_(about_file(request.qmap ? *request.qmap : *request.job, [&] {
+          return std::make_shared<const Partition>(make_partition(settings.reader.height, settings.reader.width, settings.dqmap, settings.sqmap, settings.splitBins));
         })) {
     options_.dpl = settings.dpl;
     options_.average = settings.average;
@@ -162,7 +163,7 @@ class MapRun {
       sinks_.list.push_back(std::make_unique<StreamSink>(*sinks_.stream));
       staticWindow_ = plan.staticWindow;
     } else {
-      open_sinks(settings, partition_, options_, sinks_);
+      open_sinks(settings, shared_, options_, sinks_);
     }
     if (request.firstFrames == 0) return;
     auto firstFrames = std::make_unique<FirstFrames>(partition_, options_, request.firstFrames, frames_ahead(settings, reader));
@@ -206,9 +207,9 @@ class MapRun {
     control.report(Stage::writing, 0);
     const auto writing = std::chrono::steady_clock::now();
     partial_.emplace(request_.out);
-    summary_.settings = settings_;
     const double correlatedS = summary_.correlateS;
-    write_result({request_, settings_, partition_, result, measured}, partial_->path(), sinks_.twoTime, control, summary_);
+    write_result({request_, settings_, partition_, result, measured}, partial_->path(), sinks_.twoTime, control, settings_.warnings, summary_);
+    summary_.settings = std::move(settings_);
     control.check();
     struct stat facts {};
     if (::stat(partial_->path().c_str(), &facts) == 0) summary_.outBytes = static_cast<std::uint64_t>(facts.st_size);
@@ -255,7 +256,8 @@ class MapRun {
 
   const Request& request_;
   Settings& settings_;
-  Partition partition_;
+  std::shared_ptr<const Partition> shared_;
+  const Partition& partition_ = *shared_;
   CorrelatorOptions options_;
   TwoTimeAhead ahead_;  // of a two-time analysis
   Sinks sinks_;

@@ -43,7 +43,10 @@ using RealLane = Lane<RealBatch, double>;
 }  // namespace
 
 struct Correlator::State {
-  Partition partition;
+  explicit State(std::shared_ptr<const Partition> of) : shared(std::move(of)), partition(*shared) {}
+
+  std::shared_ptr<const Partition> shared;
+  const Partition& partition;
   CorrelatorOptions options;
   std::variant<IntegerLane, RealLane, DenseLane> lane;
   std::vector<double> frameSum;  // per frame, before division
@@ -174,13 +177,15 @@ struct Correlator::State {
   }
 };
 
-Correlator::Correlator(Partition partition, CorrelatorOptions options) : state_(std::make_unique<State>()) {
+Correlator::Correlator(Partition partition, CorrelatorOptions options) : Correlator(std::make_shared<const Partition>(std::move(partition)), std::move(options)) {}
+
+Correlator::Correlator(std::shared_ptr<const Partition> partition, CorrelatorOptions options) : state_(std::make_unique<State>(std::move(partition))) {
+  const std::size_t pixels = state_->partition.pixels();
   if (options.dpl == 0 || options.dpl > 512) throw Error(Code::invalid_argument, "delays per level must be 1 to 512");
   if (options.average == 0) throw Error(Code::invalid_argument, "average must be at least 1 frame");
-  if (!options.pixelFactor.empty() && options.pixelFactor.size() != partition.pixels()) {
-    throw Error(Code::invalid_argument, "the flatfield has " + std::to_string(options.pixelFactor.size()) + " pixels, the detector " + std::to_string(partition.pixels()));
+  if (!options.pixelFactor.empty() && options.pixelFactor.size() != pixels) {
+    throw Error(Code::invalid_argument, "the flatfield has " + std::to_string(options.pixelFactor.size()) + " pixels, the detector " + std::to_string(pixels));
   }
-  state_->partition = std::move(partition);
   state_->options = std::move(options);
   state_->scratch.resize(std::max(1U, state_->options.threads));
 }
@@ -196,6 +201,11 @@ void Correlator::push(std::span<const std::uint32_t> frame, std::span<const std:
 void Correlator::prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) const {
   if (events == nullptr) events = std::make_shared<PreparedEvents>();
   add_events(*events, {frame, pixel, count}, state_->partition, state_->options.pixelFactor);
+}
+
+void Correlator::prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const {
+  if (events == nullptr) events = std::make_shared<PreparedEvents>();
+  add_columns(*events, columns, state_->partition, state_->options.pixelFactor, Crowding::may);
 }
 
 void Correlator::close(PreparedEvents& events) const { close_batch(events); }

@@ -1,6 +1,7 @@
 #include "count_tile.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "pixel_products.hpp"
 #include "series_base.hpp"
@@ -12,8 +13,16 @@ namespace {
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
 /// The first photons of the next batch lie somewhere else in memory.
-void prefetch(std::span<const std::uint32_t> words) {
-  for (std::size_t i = 0; i < words.size() && i < 128; i += 16) __builtin_prefetch(words.data() + i);
+template <class Batch>
+void prefetch(const Batch& batch, std::size_t tile) {
+  const auto lines = [](auto words) {
+    const std::size_t perLine = 64 / sizeof words[0];
+    for (std::size_t i = 0; i < words.size() && i < 8 * perLine; i += perLine) __builtin_prefetch(words.data() + i);
+  };
+  if constexpr (std::is_same_v<Batch, IntegerBatch>) {
+    if (batch.crowded()) return lines(batch.crowded_words(tile));
+  }
+  lines(batch.words(tile));
 }
 
 /// The level where series begin, from the photons in the tile.
@@ -146,43 +155,65 @@ void CountTile::walk_as(std::span<const Batch> batches) {
   const std::uint32_t reach = pairReach_;
   std::uint32_t stop = 0;
   std::uint32_t chunkStart = 0;
+  const std::int64_t* large = nullptr;
+  std::uint32_t frame = 0;
+  std::uint8_t* block = nullptr;  // of the frame, where it has one
+
+  // False where the series is over.
+  const auto go_to = [&](std::uint32_t next) __attribute__((always_inline)) {
+    frame = next;
+    if (frame >= stop) {
+      if (frame >= frames) return false;
+      stop_until(frame);
+      stop = static_cast<std::uint32_t>(stop_);
+      chunkStart = static_cast<std::uint32_t>(chunkStart_);
+    }
+    if constexpr (kSeries) block = frame >> base < seriesBlocks ? chunk + LaneLevels::offset_of_block((frame >> base) - chunkStart) : nullptr;
+    return true;
+  };
+  const auto take = [&](std::uint32_t pixel, std::uint32_t count) __attribute__((always_inline)) {
+    if (count == IntegerBatch::kEscape) count = static_cast<std::uint32_t>(*large++);
+    total[pixel] += count;
+    bool fits = true;
+    if constexpr (kSeries) {
+      if (block != nullptr) {
+        std::uint8_t& here = block[offset[pixel]];
+        const std::uint32_t sum = here + count;
+        fits = sum <= kLaneByteMax;
+        here = static_cast<std::uint8_t>(fits ? sum : 0);
+      }
+    }
+    if constexpr (kPairs) {
+      const std::uint64_t before = latest[pixel];
+      const std::uint32_t shifted = frame + reach + 1;
+      latest[pixel] = std::uint64_t{shifted} << 32 | count;
+      if (shifted - static_cast<std::uint32_t>(before >> 32) <= reach) fits = pair<false>(pixel, frame, count, before) && fits;
+    }
+    if (!fits) {
+      apart_[pixel] = 1;
+      anyApart_ = true;
+    }
+  };
+
   for (std::size_t at = 0; at < batches.size(); ++at) {
     const Batch& batch = batches[at];
-    if (at + 1 < batches.size()) prefetch(batches[at + 1].words(tile_));
-    const std::int64_t* large = batch.large(tile_).data();
+    if (at + 1 < batches.size()) prefetch(batches[at + 1], tile_);
+    large = batch.large(tile_).data();
+    if constexpr (std::is_same_v<Batch, IntegerBatch>) {
+      if (batch.crowded()) {
+        frame = batch.base();
+        for (const std::uint32_t word : batch.crowded_words(tile_)) {
+          const std::uint32_t count = word & IntegerBatch::kEscape;
+          if (count != 0) take(word >> IntegerBatch::kRankShift, count);
+          else if (!go_to(frame + (word >> IntegerBatch::kRankShift))) return;
+        }
+        continue;
+      }
+    }
     const std::uint32_t batchBase = batch.base();
     for (const std::uint32_t word : batch.words(tile_)) {
-      const std::uint32_t frame = batchBase + (word >> IntegerBatch::kFrameShift);
-      if (frame >= stop) {
-        if (frame >= frames) return;
-        stop_until(frame);
-        stop = static_cast<std::uint32_t>(stop_);
-        chunkStart = static_cast<std::uint32_t>(chunkStart_);
-      }
-      const std::uint32_t pixel = word >> IntegerBatch::kRankShift & (kTilePixels - 1);
-      std::uint32_t count = word & IntegerBatch::kEscape;
-      if (count == IntegerBatch::kEscape) count = static_cast<std::uint32_t>(*large++);
-      total[pixel] += count;
-      bool fits = true;
-      if constexpr (kSeries) {
-        const std::uint32_t block = frame >> base;
-        if (block < seriesBlocks) {
-          std::uint8_t& here = chunk[LaneLevels::offset_of_block(block - chunkStart) + offset[pixel]];
-          const std::uint32_t sum = here + count;
-          fits = sum <= kLaneByteMax;
-          here = static_cast<std::uint8_t>(fits ? sum : 0);
-        }
-      }
-      if constexpr (kPairs) {
-        const std::uint64_t before = latest[pixel];
-        const std::uint32_t shifted = frame + reach + 1;
-        latest[pixel] = std::uint64_t{shifted} << 32 | count;
-        if (shifted - static_cast<std::uint32_t>(before >> 32) <= reach) fits = pair<false>(pixel, frame, count, before) && fits;
-      }
-      if (!fits) {
-        apart_[pixel] = 1;
-        anyApart_ = true;
-      }
+      if (!go_to(batchBase + (word >> IntegerBatch::kFrameShift))) return;
+      take(word >> IntegerBatch::kRankShift & (kTilePixels - 1), word & IntegerBatch::kEscape);
     }
   }
 }

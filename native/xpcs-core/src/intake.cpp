@@ -94,6 +94,7 @@ class Intake {
   struct Piece : FetchedPiece {
     FrameBatch batch;                     // of the run, or of its last part
     FrameBatch headers;                   // headers and marked readings of all
+    EventColumns columns;                 // of the run's last part, in place of the batch
     std::vector<std::uint32_t> frame, pixel;  // the events that count, unless all of the batch do as they are
     std::vector<std::int64_t> count;
     bool direct = false;
@@ -121,11 +122,29 @@ class Intake {
 
   /// On any thread.
   void work_on(Piece& piece) const {
-    const bool inParts = allPrepare_ && piece.stored->parts() > 1;
-    const std::size_t parts = inParts ? piece.stored->parts() : 1;
     piece.prepared = false;
     piece.headers.clear();
     piece.events.resize(sinks_.size());
+    if (allPrepare_ && piece.stored->column_events() >= kPrepareEvents) prepare_columns(piece);
+    else prepare_batches(piece);
+    for (std::size_t k = 0; k < sinks_.size(); ++k) {
+      if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->close(*piece.events[k]);
+    }
+  }
+
+  void prepare_columns(Piece& piece) const {
+    piece.prepared = true;
+    for (std::size_t part = 0; part < piece.stored->parts(); ++part) {
+      piece.stored->decode_columns(part, piece.batch, piece.columns);
+      keep_headers(piece);
+      select(piece.columns);
+      for (std::size_t k = 0; k < sinks_.size(); ++k) sinks_[k]->prepare(piece.events[k], piece.columns);
+    }
+  }
+
+  void prepare_batches(Piece& piece) const {
+    const bool inParts = allPrepare_ && piece.stored->parts() > 1;
+    const std::size_t parts = inParts ? piece.stored->parts() : 1;
     for (std::size_t part = 0; part < parts; ++part) {
       if (inParts) piece.stored->decode_part(part, piece.batch);
       else piece.stored->decode(piece.batch);
@@ -137,9 +156,6 @@ class Intake {
       for (std::size_t k = 0; k < sinks_.size(); ++k) {
         if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->prepare(piece.events[k], frame, pixel, count);
       }
-    }
-    for (std::size_t k = 0; k < sinks_.size(); ++k) {
-      if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->close(*piece.events[k]);
     }
   }
 
@@ -215,6 +231,17 @@ class Intake {
       }
       i = end;
     }
+  }
+
+  /// Leaves the runs of frames that count, by frame of the series.
+  void select(EventColumns& columns) const {
+    std::size_t kept = 0;
+    for (const EventColumns::Run& run : columns.runs) {
+      std::uint64_t seriesFrame = 0;
+      if (!plan_.map(run.frame, seriesFrame) || beyond(seriesFrame) || is_bad(seriesFrame)) continue;
+      columns.runs[kept++] = {static_cast<std::uint32_t>(seriesFrame), run.first, run.events};
+    }
+    columns.runs.resize(kept);
   }
 
   /// True where one of the file frames that make the frame is bad.

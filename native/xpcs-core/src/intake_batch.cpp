@@ -11,6 +11,9 @@
 namespace xpcs {
 namespace {
 
+/// Photons per tile from which a frame is crowded. Once frames are, fewer are enough.
+constexpr std::size_t kCrowdedPhotons = 4;
+
 std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
 
 /// Calls visit(frame, index of the first, index behind the last) for every run of events of one frame.
@@ -40,10 +43,36 @@ void pack(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Part
   static_assert(kNoRank == Partition::kMasked);
   to.packed.reserve(events.frame.size());
   for_each_run(events.frame, [&](std::uint32_t frame, std::size_t from, std::size_t end) {
-    const auto [gained, valid] = to.packed.add(frame, end - from, events.pixel.subspan(from), events.count.subspan(from), partition.rankOfPixel.data());
+    const auto [gained, valid] = to.packed.add(frame, end - from, events.pixel.subspan(from), events.count.data() + from, partition.rankOfPixel.data());
     if (gains) to.chunk.gains.emplace_back(frame, static_cast<double>(gained));
     to.chunk.events += valid;
   });
+}
+
+/// The runs of columns whose counts are these.
+template <class Count>
+void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, Crowding crowding, const Count* counts) {
+  const std::span<const std::uint32_t> pixels(events.pixel);
+  const std::size_t tiles = tile_count(partition);
+  for (const EventColumns::Run& run : events.runs) {
+    if (run.events == 0) continue;
+    PackedEvents& open = to.packed;
+    const bool crowd = crowding == Crowding::may && tiles <= IntegerBatch::kCrowdedTilesMax && run.events >= tiles * (open.n > 0 && open.crowded ? 1 : kCrowdedPhotons);
+    const bool near = run.frame >= open.base && run.frame - open.base < IntegerBatch::kFrames && (!crowd || run.frame - open.lastFrame <= IntegerBatch::kStepMax);
+    if (open.n > 0 && (open.crowded != crowd || !near)) close_batch(to);
+    if (open.n == 0) open.begin(run.frame, tiles, crowd);
+    to.packed.reserve(run.events);
+    const auto [gained, valid] = to.packed.add(run.frame, run.events, pixels.subspan(run.first), counts + run.first, partition.rankOfPixel.data());
+    to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{run.frame} + 1);
+    to.chunk.events += valid;
+    if (pixelFactor.empty()) {
+      to.chunk.gains.emplace_back(run.frame, static_cast<double>(gained));
+      continue;
+    }
+    for (std::uint32_t i = run.first; i < run.first + run.events; ++i) {
+      if (partition.rankOfPixel[events.pixel[i]] != Partition::kMasked) to.chunk.gains.emplace_back(run.frame, static_cast<double>(counts[i]) * pixelFactor[events.pixel[i]]);
+    }
+  }
 }
 
 /// Events of frames too far apart for one batch: ordered by epoch of 65536 frames, one batch each.
@@ -93,6 +122,14 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
   }
   if (to.packed.n == 0) to.packed.begin(low, tile_count(partition));
   pack(to, events, partition, gains);
+}
+
+void add_columns(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, Crowding crowding) {
+  if (events.pixelEnd > partition.pixels()) {
+    throw Error(Code::invalid_argument, "pixel " + std::to_string(events.pixelEnd - 1) + " is outside the detector of " + std::to_string(partition.pixels()) + " pixels");
+  }
+  if (events.signedCounts) add_runs(to, events, partition, pixelFactor, crowding, reinterpret_cast<const std::int16_t*>(events.count.data()));
+  else add_runs(to, events, partition, pixelFactor, crowding, events.count.data());
 }
 
 void close_batch(PreparedEvents& of) {

@@ -37,6 +37,11 @@ struct PreparedEvents {
 
 /// @throws invalid_argument lengths that differ, a pixel outside the detector
 void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Partition& partition, const std::vector<double>& pixelFactor);
+/// Whether crowded frames are kept in half the memory: not where a batch's words are taken one by one.
+enum class Crowding { may, never };
+
+/// @throws invalid_argument a pixel outside the detector
+void add_columns(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, Crowding crowding);
 /// The batch that is open is complete.
 void close_batch(PreparedEvents& of);
 /// All that was added, complete; nothing is left.

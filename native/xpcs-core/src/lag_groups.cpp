@@ -132,13 +132,19 @@ GroupPlan::GroupPlan(const Partition& part) : groups(part.staticBins), perTile(p
     begin[s + std::size_t{1}] = begin[s] + groups[s];
   }
   size.resize(begin.back());
-  std::vector<std::uint32_t> tile(part.staticBins), number(part.staticBins);
-  for (std::uint32_t rank = 0; rank < part.pixelOfRank.size(); ++rank) {
-    if (part.correlated[rank] == 0) continue;
+  for (std::uint32_t rank = 0; rank < part.pixelOfRank.size();) {
+    if (part.correlated[rank] == 0) {
+      ++rank;
+      continue;
+    }
     const std::uint32_t s = part.staticOfRank[rank];
-    if (tile[s] != rank / kTilePixels) number[s] = 0;
-    tile[s] = rank / kTilePixels;
-    size[begin[s] + first(s, rank) + (number[s]++ & (perTile[s] - 1))] += 1;
+    const std::uint32_t end = rank + part.correlatedPixels[s];  // one run of ranks
+    while (rank < end) {
+      const std::uint32_t here = std::min(end - rank, kTilePixels - rank % kTilePixels);
+      double* sizes = size.data() + begin[s] + first(s, rank);
+      for (std::uint32_t k = 0; k < perTile[s]; ++k) sizes[k] += here / perTile[s] + (k < here % perTile[s] ? 1 : 0);
+      rank += here;
+    }
   }
 }
 

@@ -53,6 +53,18 @@ class Cells {
   std::unordered_map<std::uint64_t, std::uint32_t> others_;  // of static bins with several
 };
 
+/// Calls visit(first, index behind the last) for every run of valid pixels of one cell.
+template <class Visit>
+void for_each_run(std::span<const std::int32_t> dqmap, std::span<const std::int32_t> sqmap, Visit visit) {
+  const auto n = static_cast<std::uint32_t>(dqmap.size());
+  for (std::uint32_t from = 0; from < n;) {
+    std::uint32_t end = from + 1;
+    while (end < n && dqmap[end] == dqmap[from] && sqmap[end] == sqmap[from]) ++end;
+    if (dqmap[from] > 0 && sqmap[from] > 0) visit(from, end);
+    from = end;
+  }
+}
+
 /// Owner of every static bin: the dynamic bin of most of its pixels, the lowest among equals. @param order of the cells by rank
 void assign_static_bins(Partition& part, const Cells& cells, const std::vector<std::uint32_t>& order, SplitBins split) {
   std::vector<std::uint32_t> most(part.staticBins, 0);
@@ -94,10 +106,10 @@ Partition make_partition(std::uint32_t height, std::uint32_t width, std::span<co
   std::int32_t sMax = 0;
   std::uint32_t valid = 0;
   for (std::size_t p = 0; p < n; ++p) {
-    if (dqmap[p] < 1 || sqmap[p] < 1) continue;
-    ++valid;
-    qMax = std::max(qMax, dqmap[p]);
-    sMax = std::max(sMax, sqmap[p]);
+    const bool counts = dqmap[p] > 0 && sqmap[p] > 0;
+    valid += counts ? 1 : 0;
+    qMax = std::max(qMax, counts ? dqmap[p] : 0);
+    sMax = std::max(sMax, counts ? sqmap[p] : 0);
   }
   if (valid == 0) throw Error(Code::invalid_argument, "the q-map has no valid pixel (none with a dynamic and a static bin): nothing to correlate");
   if (qMax > kLabelMax || sMax > kLabelMax) {
@@ -107,12 +119,12 @@ Partition make_partition(std::uint32_t height, std::uint32_t width, std::span<co
   part.staticBins = static_cast<std::uint32_t>(sMax);
 
   Cells cells(part.staticBins);
-  std::vector<std::uint32_t> cellOf(n);
-  for (std::size_t p = 0; p < n; ++p) {
-    if (dqmap[p] < 1 || sqmap[p] < 1) continue;
-    cellOf[p] = cells.find(static_cast<std::uint32_t>(dqmap[p] - 1), static_cast<std::uint32_t>(sqmap[p] - 1));
-    ++cells.all[cellOf[p]].pixels;
-  }
+  part.rankOfPixel.assign(n, Partition::kMasked);  // first the cell
+  for_each_run(dqmap, sqmap, [&](std::uint32_t from, std::uint32_t end) {
+    const std::uint32_t cell = cells.find(static_cast<std::uint32_t>(dqmap[from] - 1), static_cast<std::uint32_t>(sqmap[from] - 1));
+    cells.all[cell].pixels += end - from;
+    part.rankOfPixel[from] = cell;
+  });
   const std::vector<std::uint32_t> order = cells.sorted();
   assign_static_bins(part, cells, order, split);
 
@@ -143,14 +155,14 @@ Partition make_partition(std::uint32_t height, std::uint32_t width, std::span<co
     throw Error(Code::invalid_argument, "dynamic bin " + std::to_string(expected + 1) + " of 1.." + std::to_string(part.dynamicBins) +
                                             " has no valid pixel: number the dynamic bins without gaps");
   }
-  part.rankOfPixel.assign(n, Partition::kMasked);
   part.pixelOfRank.resize(valid);
-  for (std::uint32_t p = 0; p < n; ++p) {
-    if (dqmap[p] < 1 || sqmap[p] < 1) continue;
-    const std::uint32_t rank = cells.all[cellOf[p]].rank++;
-    part.rankOfPixel[p] = rank;
-    part.pixelOfRank[rank] = p;
-  }
+  for_each_run(dqmap, sqmap, [&](std::uint32_t from, std::uint32_t end) {
+    Cell& cell = cells.all[part.rankOfPixel[from]];
+    const std::uint32_t first = cell.rank;
+    cell.rank += end - from;
+    std::iota(part.rankOfPixel.begin() + from, part.rankOfPixel.begin() + end, first);
+    std::iota(part.pixelOfRank.begin() + first, part.pixelOfRank.begin() + cell.rank, from);
+  });
   return part;
 }
 

@@ -306,6 +306,11 @@ void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, std::spa
   add_events(*events, {frame, pixel, count}, state_->partition, state_->correlation.pixelFactor);
 }
 
+void StreamCorrelator::prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const {
+  if (events == nullptr) events = std::make_shared<PreparedEvents>();
+  add_columns(*events, columns, state_->partition, state_->correlation.pixelFactor, Crowding::never);
+}
+
 void StreamCorrelator::close(PreparedEvents& events) const { close_batch(events); }
 
 void StreamCorrelator::take(PreparedEvents& prepared) {

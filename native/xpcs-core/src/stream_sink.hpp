@@ -16,6 +16,7 @@ class StreamSink final : public FrameSink {
                std::span<const std::int64_t> count) const override {
     stream_.prepare(events, frame, pixel, count);
   }
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const override { stream_.prepare(events, columns); }
   void close(PreparedEvents& events) const override { stream_.close(events); }
   void take(PreparedEvents& events) override { stream_.take(events); }
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
@@ -127,7 +128,7 @@ TEST_CASE("events are packed alike by every instruction set") {
   for (int round = 0; round < 200; ++round) {
     const std::size_t n = random() % 300;
     const std::size_t ahead = n / 7 * (random() % 4);
-    std::vector<std::uint32_t> pixel(n), word(n), tile(n), sizes(none + 1, 0);
+    std::vector<std::uint32_t> pixel(n), word(n), tile(n);
     std::vector<std::int64_t> count(n);
     Packed sums;
     for (std::size_t i = 0; i < n; ++i) {
@@ -140,23 +141,37 @@ TEST_CASE("events are packed alike by every instruction set") {
       if (i >= n - ahead) continue;
       word[i] = 0xABCD0000U | (rank[pixel[i]] % kTilePixels) << 7 | held;
       tile[i] = valid ? pixel[i] / kTilePixels : none;
-      ++sizes[tile[i]];
       sums.gained += valid ? held : 0;
       sums.valid += valid ? 1 : 0;
       sums.escapes += large ? 1 : 0;
     }
-    for (const char* name : kInstructionSets) {
-      const EventPacking* packing = event_packing_named(name);
-      if (packing == nullptr) continue;
-      std::vector<std::uint32_t> words(n), tiles(n), even(none + 1, 0), odd(none + 1, 0);
-      const Packed got = packing->pack({pixel.data(), count.data(), n - ahead, ahead, rank.data(), 0xABCD0000U, none, words.data(), tiles.data(), even.data(), odd.data()});
-      for (std::size_t i = 0; i < sizes.size(); ++i) even[i] += odd[i];
-      REQUIRE(words == word);
-      REQUIRE(tiles == tile);
-      REQUIRE(even == sizes);
+    const auto check = [&]<class Word>(const std::vector<Word>& words, const std::vector<Word>& tiles, std::uint32_t high, auto pack) {
+      std::vector<Word> gotWords(n), gotTiles(n);
+      std::vector<std::uint32_t> even(none + 1, 0), odd(none + 1, 0), expected(none + 1, 0);
+      const Packed got = pack(PackTask<Word>{pixel.data(), n - ahead, ahead, rank.data(), high, none, gotWords.data(), gotTiles.data(), even.data(), odd.data()});
+      for (std::size_t i = 0; i < n - ahead; ++i) ++expected[tiles[i]];
+      for (std::size_t i = 0; i <= none; ++i) even[i] += odd[i];
+      REQUIRE(gotWords == words);
+      REQUIRE(gotTiles == tiles);
+      REQUIRE(even == expected);
       REQUIRE(got.gained == sums.gained);
       REQUIRE(got.valid == sums.valid);
       REQUIRE(got.escapes == sums.escapes);
+    };
+    std::vector<std::uint16_t> shortCount(n), crowdedWord(n), crowdedTile(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool large = count[i] < 0 || count[i] > 126;
+      shortCount[i] = static_cast<std::uint16_t>(large ? std::array{127, 128, 300, 0x8000, 0xFFFF}[i % 5] : count[i]);
+      if (i >= n - ahead) continue;
+      crowdedWord[i] = static_cast<std::uint16_t>(word[i]);
+      crowdedTile[i] = static_cast<std::uint16_t>(count[i] == 0 ? none : tile[i]);
+    }
+    for (const char* name : kInstructionSets) {
+      const EventPacking* packing = event_packing_named(name);
+      if (packing == nullptr) continue;
+      check(word, tile, 0xABCD0000U, [&](const auto& task) { return packing->pack(task, count.data()); });
+      check(word, tile, 0xABCD0000U, [&](const auto& task) { return packing->pack_short(task, shortCount.data()); });
+      check(crowdedWord, crowdedTile, 0, [&](const auto& task) { return packing->pack_crowded(task, shortCount.data()); });
     }
   }
 }

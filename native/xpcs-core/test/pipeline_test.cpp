@@ -104,13 +104,17 @@ TEST_CASE("sparse IMM in many pieces: the same frames for any number of threads,
   CHECK(std::count(some.frame.begin(), some.frame.end(), 150) == 400000);
 }
 
-TEST_CASE("sparse IMM decoded in parts: the same frames") {
+TEST_CASE("sparse IMM decoded in parts, and as columns: the same frames") {
   FrameBatch expected;
   const Bytes bytes = uneven_imm(expected);
   const auto reader = open_sparse(bytes);
   std::unique_ptr<StoredFrames> stored;
   std::size_t most = 0;
   FrameBatch all, part, whole, wholes;
+  EventColumns columns;
+  std::vector<std::uint32_t> frame, pixel;
+  std::vector<std::int64_t> count;
+  std::vector<double> clockS;
   const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
   while (reader->fetch(stored)) {
     most = std::max(most, stored->parts());
@@ -124,6 +128,19 @@ TEST_CASE("sparse IMM decoded in parts: the same frames") {
     stored->decode(whole);
     append(wholes.frame, whole.frame);
     append(wholes.count, whole.count);
+    CHECK(stored->column_events() == whole.frame.size());
+    for (std::size_t i = 0; i < stored->parts(); ++i) {
+      stored->decode_columns(i, part, columns);
+      CHECK(part.frame.empty());
+      append(clockS, part.clockS);
+      append(pixel, columns.pixel);
+      for (const EventColumns::Run& run : columns.runs) {
+        for (std::uint32_t k = run.first; k < run.first + run.events; ++k) {
+          frame.push_back(run.frame);
+          count.push_back(static_cast<std::int16_t>(columns.count[k]));
+        }
+      }
+    }
   }
   CHECK(most > 1);
   CHECK(all.frame == expected.frame);
@@ -131,6 +148,10 @@ TEST_CASE("sparse IMM decoded in parts: the same frames") {
   CHECK(all.clockS.size() == 300);
   CHECK(wholes.frame == expected.frame);
   CHECK(wholes.count == expected.count);
+  CHECK(frame == expected.frame);
+  CHECK(pixel == expected.pixel);
+  CHECK(count == expected.count);
+  CHECK(clockS == expected.clockS);
 }
 
 TEST_CASE("of several failures the one that lies first in the file is told, for any number of threads") {

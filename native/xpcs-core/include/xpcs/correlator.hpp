@@ -1,5 +1,5 @@
 // Multi-tau correlation of a series of frames: chunks of events in, result out, ask at any time.
-// Keeps every photon of the valid pixels (4 bytes each; 16 for non-integer values) and correlates when asked; work and
+// Keeps every photon of the valid pixels (4 bytes each, or 2; 16 for non-integer values) and correlates when asked; work and
 // memory are proportional to photons, never to pixels x frames. Knows nothing of files.
 #pragma once
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "xpcs/control.hpp"
 #include "xpcs/delays.hpp"
+#include "xpcs/event_columns.hpp"
 #include "xpcs/moments.hpp"
 #include "xpcs/partition.hpp"
 
@@ -61,6 +62,8 @@ struct PreparedEvents;
 class Correlator {
  public:
   Correlator(Partition partition, CorrelatorOptions options);
+  /// @param partition shared, not copied
+  Correlator(std::shared_ptr<const Partition> partition, CorrelatorOptions options);
   ~Correlator();
   Correlator(Correlator&&) noexcept;
   Correlator& operator=(Correlator&&) noexcept;
@@ -74,6 +77,7 @@ class Correlator {
   /// other call. @param events made where null @throws as push
   void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
                std::span<const std::int64_t> count) const;
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const;
   /// No more come before `take`. On any thread, too, and most of the work; `take` does it where it was left out.
   void close(PreparedEvents& events) const;
   /// The rest of it: the events come after all that were pushed or taken before. Many of them at a time, or it is slow. Nothing is left in

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "xpcs/byte_source.hpp"
+#include "xpcs/event_columns.hpp"
 
 namespace xpcs {
 
@@ -61,6 +62,10 @@ class StoredFrames {
   [[nodiscard]] virtual std::size_t parts() const { return 1; }
   /// One part as decode does the run. @param part below parts(), ascending
   virtual void decode_part(std::size_t /*part*/, FrameBatch& batch) { decode(batch); }
+  /// Events that decode_columns can give of all parts; 0 for a format that gives batches only.
+  [[nodiscard]] virtual std::uint64_t column_events() const { return 0; }
+  /// One part as decode_part does it, its events as columns and the rest into `headers`: less memory to go through.
+  virtual void decode_columns(std::size_t /*part*/, FrameBatch& /*headers*/, EventColumns& /*events*/) {}
   /// After decode, on the thread that fetched: throws what is wrong where only that thread can say where. @throws corrupt_data
   virtual void check() const {}
   /// About the memory that it takes.

@@ -14,11 +14,12 @@ class FrameSink {
   /// Integer events of the whole detector, in file order: series frame (0-based), row-major pixel, count. Masked pixels
   /// are among them; repeated events add up. The spans live until the call returns.
   virtual void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count) = 0;
-  /// True for sinks with a part of `push` that needs nothing but its arguments. They take these three in place of it; the first two on any
+  /// True for sinks with a part of `push` that needs nothing but its arguments. They take these in place of it; all but the last on any
   /// thread beside any other call, `take` in the order of the events. See Correlator.
   [[nodiscard]] virtual bool prepares() const { return false; }
   virtual void prepare(std::shared_ptr<PreparedEvents>& /*events*/, std::span<const std::uint32_t> /*frame*/, std::span<const std::uint32_t> /*pixel*/,
                        std::span<const std::int64_t> /*count*/) const {}
+  virtual void prepare(std::shared_ptr<PreparedEvents>& /*events*/, const EventColumns& /*columns*/) const {}
   virtual void close(PreparedEvents& /*events*/) const {}
   virtual void take(PreparedEvents& /*events*/) {}
   /// `push` with real values (dark-subtracted data). One pass gives a sink either kind.
@@ -58,6 +59,7 @@ class CorrelatorSink final : public FrameSink {
                std::span<const std::int64_t> count) const override {
     correlator_.prepare(events, frame, pixel, count);
   }
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const override { correlator_.prepare(events, columns); }
   void close(PreparedEvents& events) const override { correlator_.close(events); }
   void take(PreparedEvents& events) override { correlator_.take(events); }
   void push_real(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const double> value) override {

@@ -59,6 +59,7 @@ class StreamCorrelator {
   /// `push` in three parts, as those of Correlator: the first two on any thread, beside any other call. @throws as push
   void prepare(std::shared_ptr<PreparedEvents>& events, std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel,
                std::span<const std::int64_t> count) const;
+  void prepare(std::shared_ptr<PreparedEvents>& events, const EventColumns& columns) const;
   void close(PreparedEvents& events) const;
   void take(PreparedEvents& events);
   /// False where counts become real numbers, which are not prepared: the options have frames divided, or real values.

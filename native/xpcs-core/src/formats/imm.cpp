@@ -55,7 +55,30 @@ class ImmFrames final : public StoredFrames {
   void decode(FrameBatch& batch) override { decode_frames(0, frames.size(), batch); }
   [[nodiscard]] std::size_t parts() const override { return sparse_ ? std::max<std::size_t>(partEnds.size(), 1) : 1; }
   void decode_part(std::size_t part, FrameBatch& batch) override {
-    decode_frames(part == 0 ? 0 : partEnds[part - 1], part + 1 < parts() ? partEnds[part] : frames.size(), batch);
+    const auto [begin, end] = frames_of(part);
+    decode_frames(begin, end, batch);
+  }
+  [[nodiscard]] std::uint64_t column_events() const override { return sparse_ ? events_ : 0; }
+  void decode_columns(std::size_t part, FrameBatch& headers, EventColumns& events) override {
+    const auto [begin, end] = frames_of(part);
+    headers.clear();
+    headers.headerStart = first + begin;
+    std::size_t all = 0;
+    for (std::size_t i = begin; i < end; ++i) all += frames[i].header.dlen;
+    events.runs.clear();
+    events.pixel.resize(all);
+    events.count.resize(all);
+    events.pixelEnd = static_cast<std::uint32_t>(pixels_);
+    events.signedCounts = !options_.unsignedCounts;
+    std::size_t filled = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::size_t n = frames[i].header.dlen;
+      read_sparse(i, std::span(events.pixel).subspan(filled, n), std::span(events.count).subspan(filled, n));
+      events.runs.push_back({static_cast<std::uint32_t>(first + i), static_cast<std::uint32_t>(filled), static_cast<std::uint32_t>(n)});
+      filled += n;
+      headers.clockS.push_back(frames[i].header.elapsedS);
+      headers.tick.push_back(frames[i].header.corecotick);
+    }
   }
   [[nodiscard]] std::uint64_t bytes() const override { return fetched ? data.size() : payloadBytes; }
 
@@ -64,6 +87,7 @@ class ImmFrames final : public StoredFrames {
     frames.push_back({header, payload});
     payloadBytes += payloadSize;
     partEvents_ += header.dlen;
+    events_ += header.dlen;
     if (partEvents_ < kPartEvents) return;
     partEnds.push_back(frames.size());
     partEvents_ = 0;
@@ -71,7 +95,7 @@ class ImmFrames final : public StoredFrames {
   void clear() {
     frames.clear();
     partEnds.clear();
-    payloadBytes = partEvents_ = 0;
+    payloadBytes = partEvents_ = events_ = 0;
   }
 
   bool fetched = false;         ///< the payloads are in `data`; otherwise decode reads them
@@ -83,6 +107,10 @@ class ImmFrames final : public StoredFrames {
   std::vector<std::size_t> partEnds;  ///< index behind the last frame of each part, but for the last part
 
  private:
+  [[nodiscard]] std::pair<std::size_t, std::size_t> frames_of(std::size_t part) const {
+    return {part == 0 ? 0 : partEnds[part - 1], part + 1 < parts() ? partEnds[part] : frames.size()};
+  }
+
   /// Frames [begin, end) of the run.
   void decode_frames(std::size_t begin, std::size_t end, FrameBatch& batch) {
     batch.headerStart = first + begin;
@@ -112,24 +140,29 @@ class ImmFrames final : public StoredFrames {
     else if (source_.read(at, into) < into.size()) fail(first + i, at, kShrank);
   }
 
-  std::size_t add_sparse(FrameBatch& batch, std::size_t from, std::size_t i) {
-    const std::size_t n = frames[i].header.dlen;
-    if (n == 0) return 0;
-    const std::span<std::uint32_t> pixel = std::span(batch.pixel).subspan(from, n);
+  /// The columns of frame i.
+  void read_sparse(std::size_t i, std::span<std::uint32_t> pixel, std::span<std::uint16_t> count) const {
+    const std::size_t n = pixel.size();
+    if (n == 0) return;
     read(i, 0, std::as_writable_bytes(pixel));
     if (event_packing().range(pixel.data(), n).second >= pixels_) {
       const auto j = static_cast<std::size_t>(std::find_if(pixel.begin(), pixel.end(), [&](std::uint32_t p) { return p >= pixels_; }) - pixel.begin());
       fail(first + i, frames[i].payload + 4 * j,
            "pixel index " + std::to_string(static_cast<std::int32_t>(pixel[j])) + " is outside the detector of " + std::to_string(pixels_) + " pixels");
     }
+    read(i, 4 * std::uint64_t{n}, std::as_writable_bytes(count));
+  }
+
+  std::size_t add_sparse(FrameBatch& batch, std::size_t from, std::size_t i) {
+    const std::size_t n = frames[i].header.dlen;
     if (values_.size() < n) values_.resize(n);
-    read(i, 4 * std::uint64_t{n}, std::as_writable_bytes(std::span(values_).first(n)));
+    read_sparse(i, std::span(batch.pixel).subspan(from, n), std::span(values_).first(n));
     std::int64_t* const count = batch.count.data() + from;
-    const std::int16_t* const values = values_.data();
+    const std::uint16_t* const values = values_.data();
     if (options_.unsignedCounts) {
-      for (std::size_t j = 0; j < n; ++j) count[j] = static_cast<std::uint16_t>(values[j]);
-    } else {
       for (std::size_t j = 0; j < n; ++j) count[j] = values[j];
+    } else {
+      for (std::size_t j = 0; j < n; ++j) count[j] = static_cast<std::int16_t>(values[j]);
     }
     return n;
   }
@@ -151,7 +184,8 @@ class ImmFrames final : public StoredFrames {
   std::uint64_t pixels_;
   bool sparse_;
   std::uint64_t partEvents_ = 0;  // of the frames behind the last part end
-  std::vector<std::int16_t> values_;
+  std::uint64_t events_ = 0;      // of all frames
+  std::vector<std::uint16_t> values_;
 };
 
 class ImmReader final : public FrameReader {
