@@ -2,6 +2,7 @@
 import type { CorrProgress, CorrSummary } from "../core/analysis.js";
 import { realClock } from "../core/real-clock.js";
 import type { CliIo } from "./output.js";
+import { fewPairs } from "./view-text.js";
 
 const PROGRESS_EVERY_MS = 2000;
 
@@ -24,6 +25,7 @@ export function describeCorr(summary: CorrSummary): string {
     `${summary.out}`,
     `  ${summary.format}, ${summary.framesRead} frames read, ${summary.frames} correlated, ${summary.events} events on ${summary.pixels} pixels`,
     `  ${summary.dynamicBins} dynamic and ${summary.staticBins} static bins, ${summary.delays} delays, layout ${summary.layout}`,
+    ...(summary.valuesWithoutError === 0 ? [] : [`  ${fewPairs(summary.valuesWithoutError, summary.delays * summary.dynamicBins)}`]),
     ...(summary.twoTimeBins === 0 ? [] : [`  two-time of ${summary.twoTimeBins} q bins`]),
     `  read ${timings.readS.toFixed(2)} s, correlate ${timings.correlateS.toFixed(2)} s, write ${timings.writeS.toFixed(2)} s: ${rate.toFixed(1)} M events/s on ${summary.threads} threads`,
     ...summary.warnings.map((warning) => `  warning: ${warning}`),

@@ -28,6 +28,10 @@ export function binName({ bin, q, phi }: ResultBin, qUnit: string): string {
 /** Photon pairs below which the default convention states no error (docs/errors.md). */
 const PAIRS_FOR_ERROR = 20;
 
+/** How many values of g2 have no error for want of pairs. */
+export const fewPairs = (few: number, values: number): string =>
+  `${few} of ${values} values have no error: fewer than ${PAIRS_FOR_ERROR} photon pairs stand behind them`;
+
 /** Sentences about what a person should know before trusting the numbers. */
 export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: FitModel): string[] {
   const said = [...result.warnings];
@@ -37,8 +41,7 @@ export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: F
   if (result.frameTimeS === null)
     said.push(`the file does not say the frame time: ${result.delays.length > 0 ? "rates are per frame" : "times are in frames"}`);
   const few = (result.pairs ?? []).filter((pairs, at) => pairs < PAIRS_FOR_ERROR && !(result.error[at]! > 0)).length;
-  if (few > 0)
-    said.push(`${few} of ${result.g2.length} values have no error: fewer than ${PAIRS_FOR_ERROR} photon pairs stand behind them`);
+  if (few > 0) said.push(fewPairs(few, result.g2.length));
   const without = fits.reduce((sum, { quality }) => sum + (quality?.lagsWithoutPairs ?? 0), 0);
   if (without > 0) said.push(`${without} values without photon pairs or without an error are left out of the fits`);
   for (const why of new Set(fits.flatMap(({ independentBecause, quality }) => (quality === null ? [] : (independentBecause ?? [])))))

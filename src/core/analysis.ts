@@ -149,6 +149,8 @@ export interface CorrSummary {
   readonly dynamicBins: number;
   readonly staticBins: number;
   readonly delays: number;
+  /** Values of g2 [delays, dynamicBins] behind which stand fewer than 20 photon pairs, so that they have no error (docs/errors.md). */
+  readonly valuesWithoutError: number;
   /** q bins of the two-time analysis; 0 when there was none. */
   readonly twoTimeBins: number;
   /** Memory that the two-time analysis was said to need at most. */

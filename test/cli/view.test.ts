@@ -5,6 +5,7 @@ import { join } from "node:path";
 import h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommandLine } from "../../src/cli/command-line.js";
+import { describeCorr } from "../../src/cli/corr-text.js";
 import { createRun } from "../../src/cli/output.js";
 import { plusMinus } from "../../src/cli/view-text.js";
 import { writeMetadata, writeQmap } from "../../src/demo/sample-files.js";
@@ -173,14 +174,19 @@ describe("our own result", () => {
     const qmap = join(folder, "qmap.hdf");
     const out = join(folder, "short_results.hdf");
     const options = { begin: 1, end: 20, frameTimeS: 1e-3 };
-    await correlateFile({ files: { input: raw, qmap }, options, out, overwrite: true, provenance: {} });
+    const summary = await correlateFile({ files: { input: raw, qmap }, options, out, overwrite: true, provenance: {} });
     const { pairs, error, g2 } = await readResultFile(out);
     const few = pairs!.filter((count) => count < 20).length;
     expect(few).toBeGreaterThan(0);
     expect(few).toBeLessThan(g2.length);
     expect(error.filter((value) => value === 0).length).toBe(few);
     const { warnings } = await viewJson(out);
-    expect(warnings).toContainEqual(`${few} of ${g2.length} values have no error: fewer than 20 photon pairs stand behind them`);
+    const sentence = `${few} of ${g2.length} values have no error: fewer than 20 photon pairs stand behind them`;
+    expect(warnings).toContainEqual(sentence);
+    // `xpcs corr` says the same when it is done.
+    expect(summary.valuesWithoutError).toBe(few);
+    expect(describeCorr(summary)).toContain(sentence);
+    expect(describeCorr({ ...summary, valuesWithoutError: 0 })).not.toMatch(/have no error/);
     expect((await viewJson(simulated)).warnings.join()).not.toMatch(/fewer than 20/);
   });
 

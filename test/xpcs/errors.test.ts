@@ -36,8 +36,9 @@ function correlate(height: number, events: { frame: Uint32Array; pixel: Uint32Ar
 
 /** Uncorrelated: every photon in a frame and pixel of its own choice. */
 function poisson(random: Random, height: number, photons: number): Repeat {
-  const frame = Uint32Array.from({ length: photons }, () => Math.floor(random.uniform() * FRAMES));
-  const pixel = Uint32Array.from({ length: photons }, () => Math.floor(random.uniform() * height * WIDTH));
+  const [frame, pixel] = [new Uint32Array(photons), new Uint32Array(photons)];
+  for (let i = 0; i < photons; i++) frame[i] = Math.floor(random.uniform() * FRAMES);
+  for (let i = 0; i < photons; i++) pixel[i] = Math.floor(random.uniform() * height * WIDTH);
   return correlate(height, { frame, pixel, count: new Int32Array(photons).fill(1) });
 }
 

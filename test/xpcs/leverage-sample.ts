@@ -53,7 +53,6 @@ export function leverageSample(bins: number): DemoSample {
 
 /** The events of a sample at `brightness` times its counts, those of the planted pixels replaced. */
 export function plantedEvents(sample: DemoSample, defects: ReadonlyMap<number, Defect>, seed: number, brightness = 1): EventList {
-  const random = new Random(seed + 1000);
   const sound = simulateEvents({
     height: HEIGHT,
     width: WIDTH,
@@ -63,10 +62,12 @@ export function plantedEvents(sample: DemoSample, defects: ReadonlyMap<number, D
     backgroundCounts: 0,
     seed,
   });
+  if (defects.size === 0) return sound;
   const all: [number, number, number][] = [];
   sound.frame.forEach((frame, i) => {
     if (!defects.has(sound.pixel[i]!)) all.push([frame, sound.pixel[i]!, sound.count[i]!]);
   });
+  const random = new Random(seed + 1000);
   for (const [pixel, defect] of defects) {
     for (let frame = 0; frame < FRAMES; frame++) {
       const count = defect(frame, random);

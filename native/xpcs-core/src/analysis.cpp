@@ -128,6 +128,16 @@ void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoT
   file.flush();
 }
 
+/// What `xpcs view` says of the file, too.
+std::size_t values_without_error(const Settings& settings, const Partition& partition, const CorrelationResult& result) {
+  const std::vector<double>& pairs = result.moments.pairs;
+  if (pairs.empty()) return 0;
+  const std::vector<double> errors = standard_errors(settings, partition, result);
+  std::size_t without = 0;
+  for (std::size_t i = 0; i < pairs.size(); ++i) without += pairs[i] < kPairsForError && !(errors[i] > 0) ? 1 : 0;
+  return without;
+}
+
 /// One q-map of a pass: what it asks, what takes its frames, its result under a temporary name.
 class MapRun {
  public:
@@ -217,6 +227,7 @@ class MapRun {
     summary_.frames = result.frames;
     summary_.events = result.events;
     summary_.delays = result.delays.size();
+    summary_.valuesWithoutError = values_without_error(settings_, partition_, result);
     sinks_.list.clear();
     sinks_.correlator.reset();
     sinks_.stream.reset();

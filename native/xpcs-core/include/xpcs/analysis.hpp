@@ -162,6 +162,7 @@ struct Summary {
   std::uint64_t framesRead = 0, frames = 0, events = 0, pixels = 0;
   std::uint32_t dynamicBins = 0, staticBins = 0;
   std::size_t delays = 0;
+  std::size_t valuesWithoutError = 0;  ///< of g2 [delays, dynamicBins]: fewer than kPairsForError photon pairs stand behind them
   std::size_t twoTimeBins = 0;  ///< 0: no two-time analysis
   std::uint64_t twoTimeBytes = 0;  ///< memory that it was said to need before it started
   std::uint64_t streamBytes = 0;   ///< most that a stream was said to take before it started; 0: no stream

@@ -189,6 +189,7 @@ Napi::Object to_object(Napi::Env env, const Summary& summary) {
   set("dynamicBins", summary.dynamicBins);
   set("staticBins", summary.staticBins);
   set("delays", static_cast<double>(summary.delays));
+  set("valuesWithoutError", static_cast<double>(summary.valuesWithoutError));
   set("twoTimeBins", static_cast<double>(summary.twoTimeBins));
   set("twoTimeMemoryBytes", static_cast<double>(summary.twoTimeBytes));
   set("streamMemoryBytes", static_cast<double>(summary.streamBytes));
