@@ -16,6 +16,7 @@ import {
   type RunningJob,
   type Shared,
   type SiteLoad,
+  tooLarge,
 } from "../router/policy.js";
 import type { Sites } from "./presence.js";
 
@@ -126,6 +127,26 @@ export function planGrants(
     else left.set(choice.site, slots - need);
   }
   return grants;
+}
+
+/**
+ * The slots that waiting jobs need which a site like this could run. Looks at the first `dispatchScanMax` jobs only.
+ *
+ * @param like a site that may not be there
+ */
+export function waitingSlots(state: State, like: Pick<SiteLoad, "apps" | "slots" | "capacity">, nowMs: number): number {
+  let slots = 0;
+  let looked = 0;
+  for (const id of state.ready) {
+    looked += 1;
+    if (looked > LIMITS.dispatchScanMax) break;
+    const { notBefore, spec } = state.jobs.get(id)!;
+    const { work, site = null, resources = {} } = spec;
+    if (notBefore > nowMs || site !== null || !like.apps.includes(work.app) || tooLarge(resources, { name: "", ...like }) !== null)
+      continue;
+    slots += needOf(resources).slots;
+  }
+  return slots;
 }
 
 /** How many ids of parents a reason names. */

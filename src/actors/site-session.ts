@@ -8,7 +8,9 @@ import type { Lease, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/decide.js";
+import { freeFor } from "../router/policy.js";
 import type { Central } from "./central.js";
+import { siteLoads, waitingSlots } from "./dispatch.js";
 import type { Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
 
@@ -191,6 +193,22 @@ export class SiteSession implements WorkSource {
     const { size, added } = await logs.append(lease, stream, offset, data, quotas.logRoom(lease.job));
     quotas.logGrew(lease.job, added);
     return { size };
+  }
+
+  async backlog(request: Request<"backlog">): ReturnType<WorkSource["backlog"]> {
+    const { site, pilots, ...like } = this.#parse("backlog", request);
+    const { site: only } = this.#principal;
+    if (only !== null)
+      throw new XpcsError("PERMISSION_DENIED", `this token is for site ${only} alone: a site with pilots needs one for any site`);
+    return this.#central.turn(() => {
+      const { state, sites, clock } = this.#central;
+      const asked = new Set(pilots);
+      const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
+      return {
+        waitingSlots: waitingSlots(state, like, clock.nowMs()),
+        pilots: there.map((load) => ({ site: load.name, freeSlots: Math.max(0, freeFor(load).slots) })),
+      };
+    });
   }
 
   async leave(request: Request<"leave">): ReturnType<WorkSource["leave"]> {

@@ -72,6 +72,8 @@ export const LIMITS = {
   resourceMax: 1_000_000,
   /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
   siteSlotsMax: 1_024,
+  /** Pilots of one site. */
+  pilotsMax: 1_000,
   /** Threads of one correlation: more than any machine has cores. */
   threadsMax: 1_024,
   heldLeasesMax: 4_096,

@@ -222,6 +222,17 @@ export interface WorkSource {
     offset: number;
     data: Uint8Array;
   }): Promise<{ size: number }>;
+  /**
+   * For a site that starts pilots, sites of their own on batch nodes: what waits that a pilot with these apps, slots and capacity could run, in slots, and which of
+   * its pilots are there, with how many slots free. Needs no join, and changes nothing.
+   */
+  backlog(request: {
+    site: SiteName;
+    pilots: readonly SiteName[];
+    slots: number;
+    apps: readonly string[];
+    capacity: SiteCapacity;
+  }): Promise<{ waitingSlots: number; pilots: { site: SiteName; freeSlots: number }[] }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;
 }
@@ -234,6 +245,7 @@ export const WORK_SOURCE_METHODS: MethodTable<WorkSource> = {
   fail: true,
   giveBack: true,
   pushLog: true,
+  backlog: true,
   leave: true,
 };
 

@@ -61,6 +61,8 @@ export interface Site {
   readonly ended: Promise<void>;
   /** Takes no more leases, lets running work finish for `graceMs`, gives the rest back, says goodbye. Idempotent. */
   stop(options: { graceMs: number }): Promise<void>;
+  /** How long it has had nothing to do, ms; 0 while it has. */
+  idleMs(): number;
 }
 
 /** A predecessor of the same name may look alive to central until its link is given up; after this time another one is. */
@@ -77,6 +79,8 @@ interface Running {
   readonly stopping: AbortSignal;
   readonly attempts: Set<Promise<void>>;
   draining: boolean;
+  /** When it last had work, or began. */
+  busyMs: number;
   /** Makes the lease loop look again: a slot is free, or draining changed. */
   wake: () => void;
   readonly start: (lease: Lease) => void;
@@ -120,7 +124,10 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
 function startAttempt(running: Running, lease: Lease): void {
   const held = running.leases.add(lease);
   running.options.logger.info("lease-granted", { job: lease.job, epoch: lease.epoch, app: lease.work.app });
-  const attempt = runAttempt(running.context, held).finally(() => running.attempts.delete(attempt));
+  const attempt = runAttempt(running.context, held).finally(() => {
+    running.attempts.delete(attempt);
+    running.busyMs = running.options.clock.monotonicMs();
+  });
   running.attempts.add(attempt);
 }
 
@@ -249,6 +256,7 @@ export function runSite(options: SiteOptions): Site {
     stopping: stopping.signal,
     attempts: new Set(),
     draining: false,
+    busyMs: clock.monotonicMs(),
     wake: () => {},
     start: (lease) => startAttempt(running, lease),
   };
@@ -278,5 +286,6 @@ export function runSite(options: SiteOptions): Site {
     await stop({ graceMs: 0 });
     if (!byUs) throw reason;
   });
-  return { joined, ended, stop };
+  const idleMs = (): number => (running.attempts.size > 0 ? 0 : clock.monotonicMs() - running.busyMs);
+  return { joined, ended, stop, idleMs };
 }
