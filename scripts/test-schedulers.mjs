@@ -8,12 +8,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { prepareGridEngine, startGridEngine, stopGridEngine } from "./schedulers/grid-engine.mjs";
 import { prepareSlurm, startSlurm, stopSlurm } from "./schedulers/slurm.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** @type {Record<string, { prepare: () => string | null, start: (folder: string) => Promise<Record<string, string>>, stop: (folder: string) => Promise<void> }>} */
 const KNOWN = {
   slurm: { prepare: prepareSlurm, start: startSlurm, stop: stopSlurm },
+  "grid-engine": { prepare: prepareGridEngine, start: startGridEngine, stop: stopGridEngine },
 };
 
 const asked = process.argv.slice(2);

@@ -16,7 +16,11 @@ const SOUND: MachineFacts = {
   memoryLimitBytes: null,
   rsync: "rsync 3.2.7",
   ssh: "OpenSSH_9.2",
-  commands: new Set(["sbatch", "squeue"]),
+  schedulers: [
+    { name: "slurm", version: "22.05.8" },
+    { name: "local", version: "9.1" },
+  ],
+  submitters: ["sbatch"],
   disks: [{ name: "here", path: "/data", freeBytes: 100 * GIB, writable: true }],
 };
 
@@ -33,7 +37,7 @@ describe("a sound machine", () => {
 
   it("names the kernel path and the scheduler", () => {
     expect(check("kernel path", {})?.found).toBe("AVX3 (this CPU has avx2)");
-    expect(check("scheduler", {})?.found).toBe("Slurm (sbatch, squeue)");
+    expect(check("scheduler", {})?.found).toBe("slurm 22.05.8");
   });
 });
 
@@ -74,25 +78,22 @@ describe("what must be done", () => {
       memoryBytes: GIB,
       rsync: null,
       ssh: null,
-      commands: new Set(["qsub"]),
+      schedulers: [],
+      submitters: ["qsub"],
       disks: [{ name: "here", path: "/", freeBytes: 0, writable: true }],
     });
     expect(worst.filter((each) => each.status !== "ok" && each.advice === null)).toEqual([]);
   });
 });
 
-describe("schedulers that share the name qsub", () => {
+describe("the scheduler", () => {
+  const local = { name: "local", version: "9.1" };
   it.each([
-    [["qsub", "qstat", "pbsnodes"], "ok", "PBS"],
-    [["qsub", "qstat", "qconf"], "ok", "Grid Engine"],
-    [["qsub", "cqstat", "partlist"], "ok", "Cobalt"],
-    [["qsub", "qstat"], "warn", "unknown kind"],
-    [["qsub", "pbsnodes"], "warn", "no qstat"],
-    [["sbatch"], "warn", "no squeue"],
-    [["bsub"], "ok", "LSF"],
-    [[], "ok", "none on PATH"],
-  ])("%j is %s: %s", (commands, status, text) => {
-    expect(check("scheduler", { commands: new Set(commands) })).toMatchObject({ status, found: expect.stringContaining(text) });
+    [[{ name: "pbs", version: "2022" }, { name: "slurm", version: "24.05" }, local], ["qsub", "sbatch"], "ok", "pbs 2022, slurm 24.05"],
+    [[local], ["qsub"], "warn", "qsub, but no scheduler"],
+    [[local], [], "ok", "none on PATH"],
+  ])("%j with %j is %s: %s", (schedulers, submitters, status, text) => {
+    expect(check("scheduler", { schedulers, submitters })).toMatchObject({ status, found: expect.stringContaining(text) });
   });
 });
 

@@ -31,7 +31,7 @@ async function checkScheduler(file: BatchFile, machine: Machine): Promise<Check>
   const name = `batch ${file.scheduler}`;
   const scheduler = schedulerNamed(file.scheduler);
   try {
-    const version = scheduler.detection.probe === null ? "" : scheduler.detection.recognise(await machine.run(scheduler.detection.probe));
+    const version = scheduler.detection.recognise(await machine.run(scheduler.detection.probe));
     if (version === null) {
       const found = `the commands here are not those of ${file.scheduler}`;
       return { name, status: "fail", found, advice: "name the scheduler of this machine in the file" };

@@ -2,6 +2,7 @@
  * What `xpcs doctor` concludes from what it found: one line per fact with ok, warn or fail, and what to do.
  * Pure: the looking is doctor-probe.ts, so each conclusion can be tested without such a machine.
  */
+import type { FoundScheduler } from "../sites/detect-scheduler.js";
 import type { NativeMachine } from "../xpcs/native.js";
 
 export type CheckStatus = "ok" | "warn" | "fail";
@@ -28,8 +29,10 @@ export interface MachineFacts {
   readonly memoryLimitBytes: number | null;
   readonly rsync: string | null;
   readonly ssh: string | null;
-  /** Which of SCHEDULER_COMMANDS are on PATH. */
-  readonly commands: ReadonlySet<string>;
+  /** Those that answered. */
+  readonly schedulers: readonly FoundScheduler[];
+  /** Which of SUBMIT_COMMANDS are on PATH. */
+  readonly submitters: readonly string[];
   readonly disks: readonly { readonly name: string; readonly path: string; readonly freeBytes: number; readonly writable: boolean }[];
 }
 
@@ -41,19 +44,8 @@ const DISK_WARN_BYTES = 5 * GIB;
 /** Maps, moments and read buffers of a 1-Mpixel detector take a few hundred MB. */
 const MEMORY_WARN_BYTES = 2 * GIB;
 
-/** Commands whose presence tells which scheduler a machine has. */
-export const SCHEDULER_COMMANDS = [
-  "sbatch",
-  "squeue",
-  "qsub",
-  "qstat",
-  "pbsnodes",
-  "qconf",
-  "partlist",
-  "cqstat",
-  "bsub",
-  "bjobs",
-] as const;
+/** Commands that submit jobs, of whatever scheduler. */
+export const SUBMIT_COMMANDS = ["sbatch", "qsub", "bsub"] as const;
 
 /** All checks, in the order of reading. */
 export function checkMachine(facts: MachineFacts): Check[] {
@@ -65,7 +57,7 @@ export function checkMachine(facts: MachineFacts): Check[] {
     { name: "cpu", status: "ok", found: `${facts.cpuModel}, ${facts.cpuThreads} threads`, advice: null },
     checkMemory(facts),
     ...facts.disks.map(checkDisk),
-    checkScheduler(facts.commands),
+    checkScheduler(facts),
     checkTransfer("rsync", facts.rsync),
     checkTransfer("ssh", facts.ssh),
   ];
@@ -129,29 +121,15 @@ function checkDisk(disk: MachineFacts["disks"][number]): Check {
   return { name, status: "ok", found, advice: null };
 }
 
-/** qsub belongs to three schedulers; its companions tell them apart. */
-function checkScheduler(commands: ReadonlySet<string>): Check {
-  const found: string[] = [];
-  if (commands.has("sbatch")) found.push(commands.has("squeue") ? "Slurm (sbatch, squeue)" : "Slurm (sbatch, but no squeue)");
-  if (commands.has("bsub")) found.push("LSF (bsub)");
-  if (commands.has("qsub")) found.push(qsubFamily(commands));
-  const incomplete = found.filter((each) => each.includes("but no") || each.includes("unknown"));
-  if (incomplete.length > 0)
-    return {
-      name: "scheduler",
-      status: "warn",
-      found: found.join(", "),
-      advice: "load the scheduler's module, or log in to a submit host",
-    };
-  const text = found.length > 0 ? found.join(", ") : "none on PATH: a site here runs its jobs on this machine";
-  return { name: "scheduler", status: "ok", found: text, advice: null };
-}
-
-function qsubFamily(commands: ReadonlySet<string>): string {
-  if (commands.has("qconf")) return "Grid Engine (qsub, qconf)";
-  if (commands.has("cqstat") || commands.has("partlist")) return "Cobalt (qsub, cqstat)";
-  if (commands.has("pbsnodes")) return commands.has("qstat") ? "PBS (qsub, qstat)" : "PBS (qsub, but no qstat)";
-  return "qsub of an unknown kind (no pbsnodes, qconf or cqstat)";
+/** Several schedulers share the names of their commands, so each was asked for its version. */
+function checkScheduler({ schedulers, submitters }: MachineFacts): Check {
+  const name = "scheduler";
+  const found = schedulers.filter((each) => each.name !== "local").map((each) => `${each.name} ${each.version}`);
+  if (found.length > 0) return { name, status: "ok", found: found.join(", "), advice: null };
+  if (submitters.length === 0)
+    return { name, status: "ok", found: "none on PATH: a site here runs its jobs on this machine", advice: null };
+  const advice = "load the scheduler's module, or log in to a submit host";
+  return { name, status: "warn", found: `${submitters.join(", ")}, but no scheduler that is known answers`, advice };
 }
 
 function checkTransfer(name: string, version: string | null): Check {

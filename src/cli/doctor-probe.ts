@@ -2,22 +2,26 @@
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { cpus, tmpdir, totalmem, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import { toXpcsError } from "../core/errors.js";
-import { type MachineFacts, SCHEDULER_COMMANDS } from "./doctor-checks.js";
+import { realClock } from "../core/real-clock.js";
+import { createMachine } from "../sites/batch-command.js";
+import { detectSchedulers, type FoundScheduler } from "../sites/detect-scheduler.js";
+import { type MachineFacts, SUBMIT_COMMANDS } from "./doctor-checks.js";
 
 const PROGRAM_TIMEOUT_MS = 5_000;
 
 /** Facts of the machine and of the folder `cwd`. */
 export async function probeMachine(cwd: string): Promise<MachineFacts> {
   const compilers = [process.env.CXX, "c++", "g++", "clang++"].filter((name): name is string => name !== undefined && name !== "");
-  const [native, compiler, cmake, rsync, ssh, here, temporary] = await Promise.all([
+  const [native, compiler, cmake, rsync, ssh, schedulers, here, temporary] = await Promise.all([
     probeNative(),
     firstLine(compilers, ["--version"]),
     firstLine(["cmake"], ["--version"]),
     firstLine(["rsync"], ["--version"]),
     firstLine(["ssh"], ["-V"]),
+    probeSchedulers(),
     probeDisk("here", cwd),
     probeDisk("temporary", tmpdir()),
   ]);
@@ -33,7 +37,8 @@ export async function probeMachine(cwd: string): Promise<MachineFacts> {
     memoryLimitBytes: memoryLimit(),
     rsync,
     ssh,
-    commands: new Set(SCHEDULER_COMMANDS.filter(isOnPath)),
+    schedulers,
+    submitters: SUBMIT_COMMANDS.filter(isOnPath),
     disks: [here, temporary].filter((disk) => disk !== null),
   };
 }
@@ -59,6 +64,11 @@ async function firstLine(programs: readonly string[], args: readonly string[]): 
     if (text !== null) return text.split("\n")[0]?.trim() ?? "";
   }
   return null;
+}
+
+function probeSchedulers(): Promise<FoundScheduler[]> {
+  const limits = { timeoutMs: PROGRAM_TIMEOUT_MS, perMinute: 1_000 };
+  return detectSchedulers(createMachine({ ...limits, environment: process.env, clock: realClock, user: userInfo().username }));
 }
 
 function isOnPath(program: string): boolean {

@@ -31,7 +31,8 @@ export function conclude({ exitCode, canceled, atLimit, listed, accounted, patie
   if (exitCode === 0) return { outcome: "done", exitCode, sentence: "it ended with exit code 0" };
   const cause = [accounted, listed].find(hasCause);
   if (cause !== undefined) return { ...cause, exitCode: exitCode ?? cause.exitCode };
-  const told = accounted ?? listed;
+  // Some accounting does not tell the exit code.
+  const told = accounted !== null && (accounted.exitCode !== null || listed === null) ? accounted : (listed ?? accounted);
   // Nothing is heard of it any more, or nothing that could change the answer.
   const over = patienceOver || accounted !== null || told?.outcome === "gone";
   if (canceled && (exitCode !== null || over)) return { outcome: "canceled", exitCode, sentence: "it was canceled from here" };

@@ -109,7 +109,8 @@ export function batchScript({ tag, folder, argv, env, settings, ownId }: ScriptR
     ...settings.lines,
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`),
     `export XPCS_BATCH_TAG=${quoted(tag)} XPCS_BATCH_ENDS_S=$(($(cut -d' ' -f1 claim/started) + ${settings.walltimeS}))`,
-    `${argv.map(quoted).join(" ")} &`,
+    // Some schedulers send these to all processes of a job, whom they would end; the command is to hear of the end once, by SIGTERM.
+    `(trap '' USR1 USR2 XCPU; exec ${argv.map(quoted).join(" ")}) &`,
     "xpcs_child=$!",
     "# A signal ends wait, not the command.",
     "xpcs_code=",

@@ -1,4 +1,4 @@
-/** Which schedulers a machine has, from the commands on its PATH and what they say of themselves. */
+/** Which schedulers a machine has, from what the commands on its PATH say of themselves. */
 import { isCode } from "../core/errors.js";
 import type { Detection, Machine } from "./schedulers/define.js";
 import { SCHEDULERS } from "./schedulers/registry.js";
@@ -10,7 +10,7 @@ export interface FoundScheduler {
 
 async function versionOf({ probe, recognise }: Detection, { run }: Pick<Machine, "run">): Promise<string | null> {
   try {
-    return recognise(probe === null ? { code: 0, stdout: "", stderr: "" } : await run(probe));
+    return recognise(await run(probe));
   } catch (error) {
     // One that gives no answer is not there, as far as this can tell.
     if (["NOT_FOUND", "DEADLINE_EXCEEDED", "IO_FAILED"].some((code) => isCode(error, code as "NOT_FOUND"))) return null;

@@ -5,12 +5,11 @@
 import { silentLogger } from "../core/log.js";
 import { KERNEL_HOST_METHODS } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
-import { checkReadable } from "../files/roots.js";
 import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
-import { inputFiles } from "../xpcs/native.js";
 import { createCommandRunner } from "./command-runner.js";
 import { correlateRecorded } from "./correlate.js";
+import { checkInput } from "./input-roots.js";
 import { createKernelActor } from "./kernel-actor.js";
 
 const link = parentLink();
@@ -24,8 +23,7 @@ const actor = createKernelActor({
   clock: realClock,
   commands,
   correlate: async (request, roots, onProgress, signal) => {
-    // Here, because the file itself says what belongs to it, and only this process may look into a file that somebody else wrote.
-    if (roots !== null) await checkReadable(inputFiles(request), roots);
+    if (roots !== null) await checkInput(request, roots);
     return correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal });
   },
 });

@@ -134,6 +134,7 @@ interface Addon {
   machine(): NativeMachine;
   resolveInput(request: CorrRequest, further: readonly FurtherMap[]): string;
   inputFiles(request: CorrRequest): string[];
+  hdf5References(path: string): string[];
   merge(request: MergeRequest): MergeSummary;
   patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
@@ -218,6 +219,19 @@ export function resolveInput(request: CorrRequest, further: readonly FurtherMap[
 export function inputFiles(request: CorrRequest): string[] {
   try {
     return addon().inputFiles(request);
+  } catch (error) {
+    throw toXpcsError(error);
+  }
+}
+
+/**
+ * The files that an HDF5 file refers to anywhere, read or not: external links, virtual sources, external raw storage. Opens none of them. None for
+ * another file, or one that is not there.
+ * @throws CORRUPT_DATA · UNSUPPORTED it cannot be told
+ */
+export function hdf5References(path: string): string[] {
+  try {
+    return addon().hdf5References(path);
   } catch (error) {
     throw toXpcsError(error);
   }

@@ -114,6 +114,22 @@ describe("paths", () => {
     });
     expect(await run(work("data"), "2026-3/other")).toMatchObject({ state: "finished" });
     expect(await run(work("secret"), "2026-3/other")).toMatchObject(refusal(`${file("secret/part.h5")} is not in the folders`));
+    // The same of a q-map, of what it does not need, and of what a file that it refers to refers to.
+    const behind = new h5wasm.File(file("data/behind.h5"), "w");
+    behind.create_external_link("../secret/key", "/x", "x");
+    behind.close();
+    for (const [place, target] of [
+      ["secret/part.h5", file("secret/part.h5")],
+      ["data/behind.h5", file("secret/key")],
+    ] as const) {
+      await writeQmap(qmap, sample);
+      const map = new h5wasm.File(qmap, "a");
+      map.create_group("unused").create_external_link(file(place), "/data", "link");
+      map.close();
+      expect(await run({ ...work("data"), overwrite: true } as Work, "2026-3/other")).toMatchObject(
+        refusal(`${target} is not in the folders`),
+      );
+    }
   });
 });
 

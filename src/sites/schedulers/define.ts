@@ -102,11 +102,9 @@ export interface Sighting {
 
 /** How the scheduler is recognised. */
 export interface Detection {
-  /** Commands that must all be on PATH. */
-  readonly commands: readonly string[];
-  /** Asked when they are there. Null: nothing to ask. */
-  readonly probe: BatchCommand | null;
-  /** @returns the version; null: that is another scheduler, whose commands have the same names */
+  /** Asks for the version; several schedulers share the names of their commands. */
+  readonly probe: BatchCommand;
+  /** @returns the version; null: that is not this scheduler */
   readonly recognise: (result: CommandResult) => string | null;
 }
 

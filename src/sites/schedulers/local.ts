@@ -84,7 +84,6 @@ export const local: Scheduler = {
   takes: [],
   ownId: "$$-$(cut -d' ' -f22 /proc/$$/stat)",
   detection: {
-    commands: ["timeout", "bash"],
     probe: { argv: ["timeout", "--version"] },
     recognise: ({ stdout }) => /^timeout \(GNU coreutils\) (\S+)/.exec(stdout)?.[1] ?? null,
   },

@@ -1,10 +1,14 @@
 /** The schedulers, in the order in which they are looked for. */
 import { XpcsError } from "../../core/errors.js";
+import { cobalt } from "./cobalt.js";
 import type { Scheduler } from "./define.js";
+import { gridEngine } from "./grid-engine.js";
 import { local } from "./local.js";
+import { lsf } from "./lsf.js";
+import { pbs } from "./pbs.js";
 import { slurm } from "./slurm.js";
 
-export const SCHEDULERS: readonly Scheduler[] = [slurm, local];
+export const SCHEDULERS: readonly Scheduler[] = [slurm, pbs, lsf, cobalt, gridEngine, local];
 
 /**
  * The scheduler of a name.

@@ -212,7 +212,7 @@ function memoryBytes(text: string): number | null {
 
 /**
  * How jobs ended. A step that ran out of memory is the reason why its job failed; where Slurm kills by polling, without cgroups, it says
- * only that a job was killed, and the memory of the step tells why. Empty where accounting is off.
+ * only that a job was killed, and the memory of the step tells why. Without a failed job whose script has no record yet; empty where accounting is off.
  *
  * @throws UNAVAILABLE · REFUSED
  */
@@ -224,6 +224,7 @@ export function parseSacct(result: CommandResult): Map<string, Ending> {
   const endings = new Map<string, Ending>();
   const requested = new Map<string, number | null>();
   const starved = new Map<string, Ending>();
+  const scriptEnded = new Set<string>();
   for (const line of result.stdout.split("\n")) {
     const [raw = "", state = "", exit = "", rss = "", asked = ""] = line.split("|");
     const [id = "", step] = raw.trim().split(".");
@@ -236,12 +237,19 @@ export function parseSacct(result: CommandResult): Map<string, Ending> {
       requested.set(id, memoryBytes(asked));
       continue;
     }
+    if (step === "batch") scriptEnded.add(id);
     const used = memoryBytes(rss);
     const limit = requested.get(id) ?? null;
     const tooMuch = exitCode === KILLED && used !== null && limit !== null && used >= limit;
     if (ending.outcome === "out-of-memory" || tooMuch) starved.set(id, endingOf("OUT_OF_MEMORY", exitCode)!);
   }
-  for (const [id, ending] of starved) if (endings.get(id)?.outcome === "failed") endings.set(id, ending);
+  for (const [id, { outcome }] of [...endings]) {
+    if (outcome !== "failed") continue;
+    const ending = starved.get(id);
+    if (ending !== undefined) endings.set(id, ending);
+    // The record of the job may come before that of its script, which has the reason.
+    else if (!scriptEnded.has(id)) endings.delete(id);
+  }
   return endings;
 }
 
@@ -275,7 +283,6 @@ export const slurm: Scheduler = {
   takes: ["queue", "account", "qos", "constraint", "reservation", "after", "gpusPerNode", "cpusPerNode", "memoryGbPerNode"],
   ownId: "$SLURM_JOB_ID",
   detection: {
-    commands: ["sbatch", "squeue", "scancel"],
     probe: { argv: ["sbatch", "--version"] },
     recognise: ({ stdout }) => /^slurm\S*\s+(\S+)/m.exec(stdout)?.[1] ?? null,
   },

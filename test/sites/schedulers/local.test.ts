@@ -5,11 +5,13 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { batchFiles } from "../../../src/sites/batch-script.js";
 import { local } from "../../../src/sites/schedulers/local.js";
 import { RIGS } from "./rigs.js";
-import { aliveInGroup, createPlace, type Place, reaches } from "./stage.js";
+import { aliveInGroup, createPlace, type Place, reaches, type Stage } from "./stage.js";
 
 let place: Place;
+let stage: Stage;
 beforeEach(async () => {
-  place = createPlace(local, await RIGS.local!.start());
+  stage = await RIGS.local!.start();
+  place = createPlace(local, stage);
 });
 afterEach(() => place.remove());
 

@@ -1,4 +1,8 @@
 /** On what each scheduler is tested. A new one gets its rig here; the suite does the rest. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Rig, Stage } from "./stage.js";
 
 /** `npm run test:schedulers` (scripts/test-schedulers.mjs) starts the real ones and says here how they are reached, or why not. */
@@ -17,6 +21,25 @@ function real(name: string, stage: Omit<Stage, "environment" | "end">): Rig {
   };
 }
 
+/** The commands of a fake, in a folder for PATH, and a folder with its jobs. */
+function fake(name: string, commands: readonly string[], stage: Omit<Stage, "environment" | "end">): Rig {
+  return {
+    kind: "fake",
+    skip: null,
+    start: async () => {
+      const folder = mkdtempSync(join(tmpdir(), `xpcs-fake-${name}-`));
+      const program = fileURLToPath(new URL(`./fakes/${name}.mjs`, import.meta.url));
+      for (const path of ["bin", "state"]) mkdirSync(join(folder, path));
+      for (const command of commands) {
+        const text = `#!/bin/sh\nexec "${process.execPath}" "${program}" ${command} "$@"\n`;
+        writeFileSync(join(folder, "bin", command), text, { mode: 0o755 });
+      }
+      const environment = { ...process.env, PATH: `${join(folder, "bin")}:/usr/bin:/bin`, FAKE_BATCH_STATE: join(folder, "state") };
+      return { ...stage, environment, end: async () => rmSync(folder, { recursive: true, force: true }) };
+    },
+  };
+}
+
 export const RIGS: Readonly<Record<string, Rig>> = {
   slurm: real("slurm", {
     settings: { memoryGbPerNode: 0.1 },
@@ -26,6 +49,41 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     accountingLagS: 5,
     strangeState: (listing) => listing.replace(/\|(PENDING|CONFIGURING|RUNNING)\|[^|]*\|/g, "|FROBNICATED|Whim|"),
     refused: { queue: "no-such-partition" },
+  }),
+  "grid-engine": real("grid-engine", {
+    settings: {},
+    shortWalltimeS: 3,
+    // Of the queue: the time between the warning and the end.
+    overrunS: 15,
+    accountingLagS: 15,
+    strangeState: (listing) => listing.replace(/<state>[^<]*</g, "<state>Zq<"),
+    refused: { queue: "no-such.q" },
+  }),
+  pbs: fake("pbs", ["qsub", "qstat", "qselect", "qdel"], {
+    settings: {},
+    shortWalltimeS: 1,
+    overrunS: 10,
+    accountingLagS: 0,
+    strangeState: (listing) => listing.replace(/"job_state": "[A-Z]"/g, '"job_state": "Z"'),
+    refused: { queue: "no-such-queue" },
+  }),
+  lsf: fake("lsf", ["bsub", "bjobs", "bacct", "bkill", "bqueues"], {
+    settings: {},
+    shortWalltimeS: 1,
+    overrunS: 10,
+    shortEnvironment: { FAKE_WALLTIME_S: "1" },
+    accountingLagS: 0,
+    strangeState: (listing) => listing.replace(/"STAT": "[A-Z]+"/g, '"STAT": "FROBNICATED"'),
+    refused: { queue: "no-such-queue" },
+  }),
+  cobalt: fake("cobalt", ["qsub", "qstat", "qdel"], {
+    settings: {},
+    shortWalltimeS: 1,
+    overrunS: 10,
+    shortEnvironment: { FAKE_WALLTIME_S: "1" },
+    accountingLagS: 0,
+    strangeState: (listing) => listing.replace(/ (queued|running) /g, " FROBNICATED "),
+    refused: { queue: "no-such-queue" },
   }),
   local: {
     kind: "itself",

@@ -160,6 +160,11 @@ describe("sacct", () => {
     expect(parseSacct(ok("9|FAILED|0:9||4Gc\n9.batch|CANCELLED|0:9|99999999K|\n")).get("9")).toMatchObject({ outcome: "failed" });
   });
 
+  it("waits for the record of the script of a failed job", () => {
+    for (const text of ["9|FAILED|0:9||100M\n", "9|FAILED|0:9||100M\n9.batch|RUNNING|0:0||\n"]) expect(parseSacct(ok(text)).size).toBe(0);
+    expect(parseSacct(ok("9|CANCELLED by 7|0:0||100M\n")).get("9")).toMatchObject({ outcome: "canceled" });
+  });
+
   it("may be switched off", () => {
     expect(parseSacct(failed("Slurm accounting storage is disabled")).size).toBe(0);
     expect(() => parseSacct(failed("sacct: error: Sending PersistInit msg: Connection refused"))).toThrow(

@@ -1,10 +1,10 @@
 /** What a scheduler is tested on: the real one, a fake of it, or for local processes this machine. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { realClock } from "../../../src/core/real-clock.js";
 import { createMachine } from "../../../src/sites/batch-command.js";
-import { type BatchJobs, type BatchStatus, createBatchJobs } from "../../../src/sites/batch-jobs.js";
+import { type BatchJobs, type BatchRequest, type BatchStatus, createBatchJobs } from "../../../src/sites/batch-jobs.js";
 import { type BatchSettings, settingsSchema } from "../../../src/sites/batch-settings.js";
 import type { BatchCommand, BatchRef, CommandResult, Machine, Scheduler } from "../../../src/sites/schedulers/define.js";
 
@@ -17,6 +17,8 @@ export interface Stage {
   /** The shortest walltime that the scheduler keeps, and how long after it a job may go on, s. */
   readonly shortWalltimeS: number;
   readonly overrunS: number;
+  /** Makes a fake that counts in minutes keep that time limit. */
+  readonly shortEnvironment?: Environment;
   /** Seconds from an end to its accounting. */
   readonly accountingLagS: number;
   /** Makes a listing say a state that nobody knows. Null: there are no listings. */
@@ -35,26 +37,55 @@ export interface Rig {
 
 export type Run = Machine["run"];
 
+/** Settings of a job on a stage. */
+function jobSettings(scheduler: Scheduler, stage: Stage, own: Readonly<Record<string, unknown>> = {}): BatchSettings {
+  const { walltimeS = 60, ...rest } = { ...stage.settings, ...own };
+  // Shorter than people may ask for: tests do not wait a minute.
+  return { ...settingsSchema(scheduler.takes).parse({ ...rest, walltimeS: 60 }), walltimeS: Number(walltimeS) };
+}
+
+let number = 0;
+export const newTag = (): string => `t${process.pid}-${number++}`;
+export const sh = (script: string, ...words: string[]) => ["/bin/sh", "-c", script, "sh", ...words] as const;
+
+/** A script that leaves a mark per run in its job's folder. */
+export const counted = (then: string): string => `printf x >>runs; ${then}`;
+
+/** Whether a command hands a job in. */
+export function isSubmission({ stdin = "", argv }: BatchCommand): boolean {
+  return stdin !== "" || /^(sbatch|qsub|bsub)$/.test(argv[0]);
+}
+
 /** One test's own folders, and jobs of the scheduler in them. */
 export interface Place {
+  readonly stage: Stage;
+  settings(own?: Readonly<Record<string, unknown>>): BatchSettings;
+  /** A job of a shell script, with a tag of its own. */
+  request(script: string, own?: Readonly<Record<string, unknown>>): BatchRequest;
+  /** How often a job of a `counted` script has run. */
+  runs(tag: string): number;
   readonly folder: string;
   /** Commands that were run, in order. */
   readonly ran: BatchCommand[];
   jobs(options?: { readonly wrap?: (run: Run) => Run; readonly environment?: Environment; readonly timeoutMs?: number }): BatchJobs;
-  settings(own?: Readonly<Record<string, unknown>>): BatchSettings;
   machine(wrap?: (run: Run) => Run, environment?: Environment, timeoutMs?: number): Machine;
   /** Commands of the scheduler's names that do what the text of a shell script says: a folder for PATH. */
   impostors(script: string): Environment;
   remove(): void;
 }
 
+/** Of all schedulers. */
+const COMMANDS = "sbatch squeue sacct scancel sinfo qsub qstat qselect qdel qacct qconf bsub bjobs bacct bkill bqueues timeout".split(" ");
+
 export const STRIKE_MS = 300;
+const POLL_MS = 350;
 
 /** @param name of the folder for the batch jobs, below a new one */
 export function createPlace(scheduler: Scheduler, stage: Stage, name = "jobs"): Place {
   const top = mkdtempSync(join(tmpdir(), "xpcs-batch-"));
   const folder = join(top, name);
   const ran: BatchCommand[] = [];
+  const settings = (own: Readonly<Record<string, unknown>> = {}) => jobSettings(scheduler, stage, own);
   const machine = (wrap: (run: Run) => Run = (run) => run, environment = stage.environment, timeoutMs = 20_000): Machine => {
     const real = createMachine({ timeoutMs, perMinute: 10_000, environment, clock: realClock, user: userInfo().username });
     const noting: Run = (command) => {
@@ -64,35 +95,38 @@ export function createPlace(scheduler: Scheduler, stage: Stage, name = "jobs"): 
     return { ...real, run: wrap(noting) };
   };
   return {
+    stage,
     folder,
     ran,
     machine,
+    settings,
+    request: (script, own = {}) => ({ tag: newTag(), argv: sh(script), settings: settings(own) }),
+    runs: (tag) => {
+      const path = join(folder, tag, "runs");
+      return existsSync(path) ? readFileSync(path, "utf8").length : 0;
+    },
     jobs: ({ wrap, environment, timeoutMs } = {}) =>
       createBatchJobs({ scheduler, machine: machine(wrap, environment, timeoutMs), folder, clock: realClock, strikeMs: STRIKE_MS }),
-    settings: (own = {}) => {
-      const { walltimeS = 60, ...rest } = { ...stage.settings, ...own };
-      // Shorter than people may ask for: tests do not wait a minute.
-      return { ...settingsSchema(scheduler.takes).parse({ ...rest, walltimeS: 60 }), walltimeS: Number(walltimeS) };
-    },
     impostors: (script) => {
       const path = join(top, "impostors");
       mkdirSync(path, { recursive: true });
-      for (const command of [
-        "sinfo",
-        "sacct",
-        "qacct",
-        "qconf",
-        "pbsnodes",
-        "bqueues",
-        "bhist",
-        "partlist",
-        ...scheduler.detection.commands,
-      ])
-        writeFileSync(join(path, command), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      for (const command of COMMANDS) writeFileSync(join(path, command), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
       return { ...stage.environment, PATH: `${path}:/usr/bin:/bin` };
     },
-    remove: () => rmSync(top, { recursive: true, force: true }),
+    remove: () => removeFolder(top),
   };
+}
+
+/** Jobs of other tests' schedulers may be writing their last words there. */
+function removeFolder(path: string): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (attempt === 20 || (error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+    }
+  }
 }
 
 /** Polls until a job is in a phase. */
@@ -102,7 +136,7 @@ export async function reaches(jobs: BatchJobs, ref: BatchRef, phase: BatchStatus
     const [status] = await jobs.poll([ref]);
     if (status!.phase === phase) return status!;
     if (Date.now() > endMs || status!.phase === "ended") throw new Error(`${ref.tag} is not ${phase}: ${JSON.stringify(status)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

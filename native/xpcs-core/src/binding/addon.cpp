@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "../formats/hdf5_references.hpp"
 #include "../h5/h5.hpp"
 #include "binding.hpp"
 #include "xpcs/correlator.hpp"
@@ -55,15 +56,26 @@ Napi::Value resolve_input(const Napi::CallbackInfo& info) {
   }));
 }
 
+Napi::Array names_of(Napi::Env env, const std::vector<std::string>& files) {
+  Napi::Array out = Napi::Array::New(env);
+  for (std::uint32_t i = 0; i < files.size(); ++i) out.Set(i, files[i]);
+  return out;
+}
+
 /// inputFiles(request): the raw file and its siblings, after the same checks.
 Napi::Value input_files(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "inputFiles(request)");
   const xpcs::Request request = xpcs::binding::to_request(info[0].As<Napi::Object>());
   const std::vector<std::string> files = xpcs::binding::guarded(env, [&] { return xpcs::input_files(xpcs::resolve_settings(request)); });
-  Napi::Array out = Napi::Array::New(env);
-  for (std::uint32_t i = 0; i < files.size(); ++i) out.Set(i, files[i]);
-  return out;
+  return names_of(env, files);
+}
+
+/// hdf5References(path): the files that an HDF5 file refers to; none for another file.
+Napi::Value hdf5_references(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsString()) throw Napi::TypeError::New(env, "hdf5References(path)");
+  return names_of(env, xpcs::binding::guarded(env, [&] { return xpcs::hdf5_references(info[0].As<Napi::String>().Utf8Value()); }));
 }
 
 /// merge({inputs, out, overwrite, pooling, provenance, repeats?}): adds repeats up; quick, so it runs at once.
@@ -117,6 +129,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("machine", Napi::Function::New(env, machine));
   exports.Set("resolveInput", Napi::Function::New(env, resolve_input));
   exports.Set("inputFiles", Napi::Function::New(env, input_files));
+  exports.Set("hdf5References", Napi::Function::New(env, hdf5_references));
   exports.Set("merge", Napi::Function::New(env, merge));
   exports.Set("patchQmap", Napi::Function::New(env, patch_qmap));
   exports.Set("jobTarget", Napi::Function::New(env, job_target));
