@@ -176,6 +176,8 @@ export interface WorkSource {
     slots: number;
     apps: readonly string[];
     capacity?: SiteCapacity;
+    /** Slots' worth of jobs that it takes beyond its slots, to bring their files while others run; absent: none. */
+    prefetch?: number;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**
