@@ -18,7 +18,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const REPORT: MachineReport = {
-  ...{ host: "login1", cores: 64, memoryGb: 512, kernels: "AVX3 (AMD EPYC)", folder: "/home/u/.local/state/xpcs/batch" },
+  ...{ host: "login1", cores: 64, memoryGb: 512, kernels: "AVX3 (AMD EPYC)", folder: "/scratch/u/batch" },
   disks: [{ path: "/tmp", freeGb: 120 }],
   schedulers: [{ name: "slurm", version: "22.05.8" }],
   queues: [],
