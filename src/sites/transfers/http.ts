@@ -185,6 +185,7 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
   }
   const { bytes, sha256 } = local;
   const { mode } = access;
+  request.moved?.(bytes);
   await confirm();
   const body = { job, epoch, path: ref.path, overwrite, bytes, sha256, seen, ...(mode === undefined ? {} : { mode }) };
   const output = await patience.again(() => call<OutputFile>(session, "publish", body, signal));
