@@ -97,6 +97,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       slots: positive.max(LIMITS.siteSlotsMax),
       apps: z.array(name).max(64),
       capacity: capacity.optional(),
+      prefetch: count.max(LIMITS.siteSlotsMax).optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),
@@ -127,6 +128,13 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
     stream,
     offset: count,
     data: z.instanceof(Uint8Array).refine((data) => data.length <= LIMITS.logChunkBytes, `has more than ${LIMITS.logChunkBytes} bytes`),
+  }),
+  backlog: z.object({
+    site: name,
+    pilots: z.array(name).max(LIMITS.pilotsMax),
+    slots: positive.max(LIMITS.siteSlotsMax),
+    apps: z.array(name).max(64),
+    capacity,
   }),
   leave: z.object(process),
 };

@@ -8,7 +8,9 @@ import type { Lease, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/decide.js";
+import { freeFor } from "../router/policy.js";
 import type { Central } from "./central.js";
+import { siteLoads, waitingSlots } from "./dispatch.js";
 import type { Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
 
@@ -86,9 +88,11 @@ export class SiteSession implements WorkSource {
       if (other !== undefined && other.instance !== instance && other.links > 0) {
         throw new XpcsError("REFUSED", `a site named ${site} is connected already: give this one another name, or stop that one`);
       }
-      this.#central.execute({ type: "join", ...join }, person);
+      const { prefetch = 0, ...command } = join;
+      this.#central.execute({ type: "join", ...command }, person);
       const { clock } = this.#central;
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
+      presence.prefetch = prefetch;
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {
@@ -189,6 +193,22 @@ export class SiteSession implements WorkSource {
     const { size, added } = await logs.append(lease, stream, offset, data, quotas.logRoom(lease.job));
     quotas.logGrew(lease.job, added);
     return { size };
+  }
+
+  async backlog(request: Request<"backlog">): ReturnType<WorkSource["backlog"]> {
+    const { site, pilots, ...like } = this.#parse("backlog", request);
+    const { site: only } = this.#principal;
+    if (only !== null)
+      throw new XpcsError("PERMISSION_DENIED", `this token is for site ${only} alone: a site with pilots needs one for any site`);
+    return this.#central.turn(() => {
+      const { state, sites, clock } = this.#central;
+      const asked = new Set(pilots);
+      const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
+      return {
+        waitingSlots: waitingSlots(state, like, clock.nowMs()),
+        pilots: there.map((load) => ({ site: load.name, freeSlots: Math.max(0, freeFor(load).slots) })),
+      };
+    });
   }
 
   async leave(request: Request<"leave">): ReturnType<WorkSource["leave"]> {

@@ -4,12 +4,9 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { toXpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
-import type { Logger } from "../core/log.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
-import { APPS } from "../sites/apps.js";
 import { COMMAND_APPS } from "../sites/command-apps.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
@@ -19,14 +16,16 @@ import { runSite } from "../sites/site.js";
 import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { openCache } from "../sites/staging/cache.js";
 import type { CentralAccess } from "../sites/transfers/define.js";
-import { nativeVersion } from "../xpcs/native.js";
+import { ableApps } from "./able-apps.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
+import { batchEndsS, secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
+import { runPilotSite } from "./site-pilots.js";
 
 /** What `xpcs join` takes of them. */
 export interface SiteRunOptions {
@@ -39,26 +38,17 @@ export interface SiteRunOptions {
   readonly gpus: number;
 }
 
-interface SiteOptions extends SiteRunOptions, CentralOptions {
+export interface SiteOptions extends SiteRunOptions, CentralOptions {
   readonly name?: string;
   readonly work: string;
+  readonly idle?: number;
+  readonly batch?: string;
 }
 
 function nameOption(text: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text))
     throw new InvalidArgumentError("It must be letters, digits, dots, dashes and underscores, 64 at most.");
   return text;
-}
-
-/** The apps that this machine can run: without the native core only `xpcs.noop`. */
-function ableApps(logger: Logger): string[] {
-  try {
-    nativeVersion();
-    return [...APPS];
-  } catch (error) {
-    logger.warn("native-core-missing", { reason: toXpcsError(error).message });
-    return APPS.filter((app) => app !== "xpcs.corr");
-  }
 }
 
 function identity(): Identity {
@@ -88,19 +78,22 @@ async function workFolder(work: string, name: string): Promise<string> {
 
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
-  const { name = nameOption(hostname()), slots } = options;
+  const { name = nameOption(hostname()), slots, batch } = options;
+  if (batch !== undefined) return runPilotSite({ ...options, batch }, name, io);
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, roots, locations, cache, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { results, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
+  const life = { idleS: options.idle ?? null, endsS: batchEndsS(process.env), graceS: options.grace, clock };
   const site = runSite({
     name,
     instance: randomUUID(),
     host: hostname(),
     slots,
+    prefetch: prefetch ?? (locations?.some(({ by }) => by !== "shared-path") ? 1 : 0),
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
     commands,
@@ -113,7 +106,13 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
       rng: Math.random,
     }),
     roots,
-    capacity: { cores: availableParallelism(), memoryGb: Math.floor(totalmem() / 1e8) / 10, gpus: options.gpus, nodes: 1, walltimeS: null },
+    capacity: {
+      cores: availableParallelism(),
+      memoryGb: Math.floor(totalmem() / 1e8) / 10,
+      gpus: options.gpus,
+      nodes: 1,
+      walltimeS: secondsLeft(life),
+    },
     workDir,
     dial: siteDial({ settings: whereCentral, clock, logger }),
     kernels: createKernelPool({
@@ -130,7 +129,11 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const { signal } = io;
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
-  await site.ended;
+  const unwatch = watchLife(site, life, (reason) => {
+    logger.info("site-leaves", { reason });
+    stop();
+  });
+  await site.ended.finally(unwatch);
 }
 
 /** Adds the options that say how a site works. */
@@ -151,7 +154,9 @@ export function registerSite(program: Command, io: CliIo): void {
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
     .requiredOption("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
-    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption);
+    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
+    .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
+    .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
   addSiteOptions(command).action((options: SiteOptions) => runSiteCommand(options, io));
   withExample(command, "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work");
 }

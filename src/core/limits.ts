@@ -31,6 +31,8 @@ export const LIMITS = {
   httpInFlightMax: 64,
   /** Transfers through central of one token at a time, before OVERLOADED: those of some attempts, in parts. */
   dataInFlightMax: 64,
+  /** Machines that fetch the bundle at a time, before 503: nobody has shown a token, and each takes a file's bandwidth. */
+  bundlesInFlightMax: 16,
   /** Bytes of one part of an upload: over in 30 s also on a slow link. */
   dataChunkBytesMax: 16 * 1024 * 1024,
   /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
@@ -72,6 +74,8 @@ export const LIMITS = {
   resourceMax: 1_000_000,
   /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
   siteSlotsMax: 1_024,
+  /** Pilots of one site. */
+  pilotsMax: 1_000,
   /** Threads of one correlation: more than any machine has cores. */
   threadsMax: 1_024,
   heldLeasesMax: 4_096,

@@ -110,8 +110,8 @@ export interface ClientApi {
    * @throws NOT_FOUND the job, or an attempt of it
    */
   logs(request: { id: JobId; epoch?: number; stream: LogStream; offset: number; waitMs: number }): Promise<LogPart>;
-  /** Idempotent by the token's hash. */
-  addToken(request: TokenRequest): Promise<{ token: TokenView }>;
+  /** Idempotent by the token's hash. `installer`: SHA-256 of the script that brings this program to a new site (docs/bundle.md), where central serves one. */
+  addToken(request: TokenRequest): Promise<{ token: TokenView; installer?: string }>;
   /** All tokens, newest first; also those that ended lately. */
   tokens(request: Record<string, never>): Promise<{ tokens: TokenView[] }>;
   /** Ends a token, with `descendants` also those made with it; closes the links that were opened with them. Idempotent. */
@@ -176,6 +176,8 @@ export interface WorkSource {
     slots: number;
     apps: readonly string[];
     capacity?: SiteCapacity;
+    /** Slots' worth of jobs that it takes beyond its slots, to bring their files while others run; absent: none. */
+    prefetch?: number;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**
@@ -220,6 +222,17 @@ export interface WorkSource {
     offset: number;
     data: Uint8Array;
   }): Promise<{ size: number }>;
+  /**
+   * For a site that starts pilots, sites of their own on batch nodes: what waits that a pilot with these apps, slots and capacity could run, in slots, and which of
+   * its pilots are there, with how many slots free. Needs no join, and changes nothing.
+   */
+  backlog(request: {
+    site: SiteName;
+    pilots: readonly SiteName[];
+    slots: number;
+    apps: readonly string[];
+    capacity: SiteCapacity;
+  }): Promise<{ waitingSlots: number; pilots: { site: SiteName; freeSlots: number }[] }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;
 }
@@ -232,6 +245,7 @@ export const WORK_SOURCE_METHODS: MethodTable<WorkSource> = {
   fail: true,
   giveBack: true,
   pushLog: true,
+  backlog: true,
   leave: true,
 };
 

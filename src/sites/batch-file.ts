@@ -1,6 +1,7 @@
 /** The file of a site's batch jobs (docs/schedulers/README.md): which scheduler, where the jobs' folders are, and what every job is given. */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { LIMITS } from "../core/limits.js";
 import { settingsSchema } from "./batch-settings.js";
 import { SCHEDULERS } from "./schedulers/registry.js";
 
@@ -10,8 +11,24 @@ const commands = z.strictObject({
   perMinute: z.int().min(1).max(10_000).default(30),
 });
 
+const pilots = z
+  .strictObject({
+    min: z.int().min(0).max(LIMITS.pilotsMax).default(0),
+    max: z.int().min(0).max(LIMITS.pilotsMax).default(1),
+    queuedMax: z.int().min(1).max(LIMITS.pilotsMax).default(1),
+    idleS: z.int().min(5).max(86_400).default(120),
+    everyS: z.number().min(1).max(3_600).default(15),
+  })
+  .refine(({ min, max }) => min <= max, "min is more than max");
+
 function fileOf({ name, takes }: (typeof SCHEDULERS)[number]) {
-  return z.strictObject({ scheduler: z.literal(name), folder, commands: commands.prefault({}), job: settingsSchema(takes) });
+  return z.strictObject({
+    scheduler: z.literal(name),
+    folder,
+    commands: commands.prefault({}),
+    job: settingsSchema(takes),
+    pilots: pilots.prefault({}),
+  });
 }
 
 type Files = readonly [ReturnType<typeof fileOf>, ...ReturnType<typeof fileOf>[]];

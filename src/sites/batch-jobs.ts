@@ -13,6 +13,8 @@ import type { BatchRef, Ending, Machine, Phase, Scheduler, Sighting } from "./sc
 
 /** A job that the scheduler has not known this often is gone. */
 const STRIKES = 3;
+/** Folders of failed jobs that stay. */
+const ASIDE_MAX = 20;
 /** A listing may be a little behind a submission. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -58,11 +60,15 @@ export interface BatchJobs {
   submit(request: BatchRequest): Promise<{ readonly ref: BatchRef; readonly attached: boolean }>;
   /** Jobs of this folder whose id is known, for a site that starts. */
   known(): Promise<BatchRef[]>;
+  /** Tags whose submission was begun, while their id is not known: submit them again, and they are found or submitted. */
+  unsettled(): Promise<string[]>;
   /** @throws what the scheduler's command failed with; then nothing has changed */
   poll(refs: readonly BatchRef[]): Promise<BatchStatus[]>;
   cancel(ref: BatchRef): Promise<void>;
-  /** Removes the folder of a job that has ended. */
-  forget(ref: BatchRef): Promise<void>;
+  /** Removes the folder of a job that has ended, or was refused. */
+  forget(ref: Pick<BatchRef, "tag">): Promise<void>;
+  /** The same for a job that failed, whose folder stays for a while, with a dot before its name. @returns where it is now */
+  setAside(ref: Pick<BatchRef, "tag">): Promise<string>;
 }
 
 async function textOf(path: string): Promise<string | null> {
@@ -104,6 +110,15 @@ async function recordedId(folder: string): Promise<string | null> {
 export function createBatchJobs({ scheduler, machine, folder: root, clock, strikeMs }: BatchOptions): BatchJobs {
   /** By tag: looks in vain, and when the last one that counts was. */
   const strikes = new Map<string, { count: number; atMs: number }>();
+
+  async function folders(): Promise<{ tag: string; folder: string; id: string | null }[]> {
+    const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    const tags = names.filter((name) => !name.startsWith(".")).sort();
+    return Promise.all(tags.map(async (tag) => ({ tag, folder: join(root, tag), id: await recordedId(join(root, tag)) })));
+  }
 
   async function findExisting(tag: string, folder: string): Promise<string | null> {
     return (await recordedId(folder)) ?? (await scheduler.find(tag, folder, machine))[0] ?? null;
@@ -190,14 +205,10 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
       return { ref: { tag, id, folder }, attached };
     },
     async known() {
-      const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return [];
-        throw error;
-      });
-      const refs = await Promise.all(
-        names.sort().map(async (tag) => ({ tag, folder: join(root, tag), id: await recordedId(join(root, tag)) })),
-      );
-      return refs.flatMap(({ id, ...rest }) => (id === null ? [] : [{ ...rest, id }]));
+      return (await folders()).flatMap(({ id, ...rest }) => (id === null ? [] : [{ ...rest, id }]));
+    },
+    async unsettled() {
+      return (await folders()).flatMap(({ id, tag }) => (id === null ? [tag] : []));
     },
     async poll(refs) {
       if (refs.length === 0) return [];
@@ -221,9 +232,17 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
       await note(batchFiles(ref.folder).canceled, "");
       await scheduler.cancel(ref, machine);
     },
-    async forget(ref) {
-      strikes.delete(ref.tag);
-      await rm(ref.folder, { recursive: true, force: true });
+    async forget({ tag }) {
+      strikes.delete(tag);
+      await rm(join(root, tag), { recursive: true, force: true });
+    },
+    async setAside({ tag }) {
+      strikes.delete(tag);
+      const place = join(root, `.${tag}`);
+      await rename(join(root, tag), place);
+      const aside = (await readdir(root)).filter((name) => name.startsWith(".")).sort();
+      for (const old of aside.slice(0, -ASIDE_MAX)) await rm(join(root, old), { recursive: true, force: true });
+      return place;
     },
   };
 }

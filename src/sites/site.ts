@@ -18,6 +18,7 @@ import type { KernelPool } from "./kernel-pool.js";
 import { SHARED_PATHS, type Transfers } from "./locations.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
+import { createRunSlots } from "./run-slots.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -25,6 +26,8 @@ export interface SiteOptions {
   readonly instance: string;
   readonly host: string;
   readonly slots: number;
+  /** Slots' worth of jobs that are taken beyond the slots, to bring their files while others run; absent: none. */
+  readonly prefetch?: number;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   /** Built-in apps that this machine can run. */
@@ -58,6 +61,8 @@ export interface Site {
   readonly ended: Promise<void>;
   /** Takes no more leases, lets running work finish for `graceMs`, gives the rest back, says goodbye. Idempotent. */
   stop(options: { graceMs: number }): Promise<void>;
+  /** How long it has had nothing to do, ms; 0 while it has. */
+  idleMs(): number;
 }
 
 /** A predecessor of the same name may look alive to central until its link is given up; after this time another one is. */
@@ -74,6 +79,8 @@ interface Running {
   readonly stopping: AbortSignal;
   readonly attempts: Set<Promise<void>>;
   draining: boolean;
+  /** When it last had work, or began. */
+  busyMs: number;
   /** Makes the lease loop look again: a slot is free, or draining changed. */
   wake: () => void;
   readonly start: (lease: Lease) => void;
@@ -83,12 +90,22 @@ interface Running {
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
+  const { prefetch = 0 } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
     const held = first ? await recoverableLeases(options.workDir) : leases().refs();
     try {
-      const { renewMs, news } = await source.join({ site, instance, host, slots, apps, capacity, held });
+      const { renewMs, news } = await source.join({
+        site,
+        instance,
+        host,
+        slots,
+        apps,
+        capacity,
+        held,
+        ...(prefetch === 0 ? {} : { prefetch }),
+      });
       first = false;
       refusedSinceMs = null;
       logger.info("site-joined", { site, slots });
@@ -107,7 +124,10 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
 function startAttempt(running: Running, lease: Lease): void {
   const held = running.leases.add(lease);
   running.options.logger.info("lease-granted", { job: lease.job, epoch: lease.epoch, app: lease.work.app });
-  const attempt = runAttempt(running.context, held).finally(() => running.attempts.delete(attempt));
+  const attempt = runAttempt(running.context, held).finally(() => {
+    running.attempts.delete(attempt);
+    running.busyMs = running.options.clock.monotonicMs();
+  });
   running.attempts.add(attempt);
 }
 
@@ -131,7 +151,7 @@ async function takeLeases(running: Running): Promise<void> {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
     running.wake = () => renewed.abort(WOKEN);
-    const slots = running.draining ? 0 : Math.max(0, options.slots - leases.slots);
+    const slots = running.draining ? 0 : Math.max(0, options.slots + (options.prefetch ?? 0) - leases.slots);
     try {
       await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
     } catch (error) {
@@ -147,9 +167,14 @@ async function takeLeases(running: Running): Promise<void> {
  *
  * @returns whether central has heard the goodbye
  */
-async function goodbye({ options, link, leases, attempts, wake }: Running, abandon: AbortController, graceMs: number): Promise<boolean> {
+async function goodbye(
+  { options, link, leases, attempts, context, wake }: Running,
+  abandon: AbortController,
+  graceMs: number,
+): Promise<boolean> {
   const { name: site, instance, clock } = options;
   wake();
+  context.slots.close();
   const grace = new AbortController();
   const finished = () => Promise.all(attempts);
   await Promise.race([finished(), sleep(clock, graceMs, grace.signal)]);
@@ -214,6 +239,7 @@ export function runSite(options: SiteOptions): Site {
     commands,
     access,
     transfers,
+    slots: createRunSlots({ ...options.capacity, slots: options.slots }),
     roots,
     link,
     leases,
@@ -230,6 +256,7 @@ export function runSite(options: SiteOptions): Site {
     stopping: stopping.signal,
     attempts: new Set(),
     draining: false,
+    busyMs: clock.monotonicMs(),
     wake: () => {},
     start: (lease) => startAttempt(running, lease),
   };
@@ -259,5 +286,6 @@ export function runSite(options: SiteOptions): Site {
     await stop({ graceMs: 0 });
     if (!byUs) throw reason;
   });
-  return { joined, ended, stop };
+  const idleMs = (): number => (running.attempts.size > 0 ? 0 : clock.monotonicMs() - running.busyMs);
+  return { joined, ended, stop, idleMs };
 }

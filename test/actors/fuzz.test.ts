@@ -47,6 +47,13 @@ const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   fail: { ...me, lease, code: "NATIVE_CRASHED", reason: "r" },
   giveBack: { ...me, leases: [lease], reason: "r" },
   pushLog: { ...me, lease, stream: "stdout", offset: 0, data: new Uint8Array([65]) },
+  backlog: {
+    site: me.site,
+    pilots: ["s-1"],
+    slots: 1,
+    apps: ["xpcs.noop"],
+    capacity: { cores: 1, memoryGb: 1, gpus: 0, nodes: 1, walltimeS: 60 },
+  },
   leave: me,
 };
 

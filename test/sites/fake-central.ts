@@ -108,6 +108,9 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
       said.logs[stream] = before + new TextDecoder().decode(data);
       return { size: said.logs[stream].length };
     },
+    async backlog() {
+      return { waitingSlots: queue.length, pilots: [] };
+    },
     async leave() {
       said.left = true;
       return {};

@@ -1,0 +1,136 @@
+/**
+ * `xpcs site --batch FILE`: does not work itself, but keeps pilots in the queue of a batch scheduler: sites of their own, on batch nodes, that dial
+ * central. Composition root of src/sites/pilots.ts.
+ */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { XpcsError } from "../core/errors.js";
+import type { SiteCapacity, SiteName } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import type { WorkSource } from "../core/protocols.js";
+import { realClock } from "../core/real-clock.js";
+import { makeFolder } from "../ledger/make-folder.js";
+import { createMachine } from "../sites/batch-command.js";
+import { BATCH_FILE, type BatchFile } from "../sites/batch-file.js";
+import { createBatchJobs } from "../sites/batch-jobs.js";
+import { COMMAND_APPS } from "../sites/command-apps.js";
+import { createPilots } from "../sites/pilots.js";
+import { schedulerNamed } from "../sites/schedulers/registry.js";
+import type { Connection } from "../wire/connect.js";
+import { ableApps } from "./able-apps.js";
+import { type CentralSettings, centralSettings } from "./client-settings.js";
+import type { CliIo } from "./output.js";
+import { createPinoLogger } from "./pino-logger.js";
+import { readSettingsFile } from "./settings-file.js";
+import type { SiteOptions } from "./site.js";
+import { siteDial } from "./site-dial.js";
+
+const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+/** Room for what a pilot's name has beside it. */
+const NAME_CHARS_MAX = 45;
+const STRIKE_MS = 10_000;
+
+/** Writes a file for the owner alone, whole or not at all, when it is not what is there. */
+function keepSecret(path: string, text: string): void {
+  let before: string | null = null;
+  try {
+    before = readFileSync(path, "utf8");
+  } catch {
+    // It is the first time.
+  }
+  if (before === text) return;
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
+function pilotWords(
+  options: SiteOptions,
+  file: BatchFile,
+  { central, pin, insecure }: CentralSettings,
+  files: { token: string; ca: string | null },
+): string[] {
+  const { slots, threads, grace, gpus, apps, settings, work } = options;
+  const named: [string, string | number | null | undefined][] = [
+    ["--central", central],
+    ["--token-file", files.token],
+    ["--pin", pin],
+    ["--ca", files.ca],
+    ["--work", resolve(work)],
+    ["--slots", slots],
+    ["--threads", threads],
+    ["--grace", grace],
+    ["--gpus", gpus],
+    ["--apps", apps === undefined ? undefined : resolve(apps)],
+    ["--settings", settings === undefined ? undefined : resolve(settings)],
+    ["--idle", file.pilots.idleS],
+  ];
+  return [
+    ...named.flatMap(([name, value]) => (value === undefined || value === null ? [] : [name, String(value)])),
+    ...(insecure ? ["--insecure"] : []),
+    "--json",
+  ];
+}
+
+/** As far as the batch file tells; what it does not tell does not keep a job from counting. */
+function pilotCapacity({ job }: BatchFile, gpus: number): SiteCapacity {
+  const { resourceMax } = LIMITS;
+  return { cores: job.cpusPerNode ?? resourceMax, memoryGb: job.memoryGbPerNode ?? resourceMax, gpus, nodes: 1, walltimeS: job.walltimeS };
+}
+
+/** Keeps pilots until it is told to stop. */
+export async function runPilotSite(options: SiteOptions & { readonly batch: string }, name: SiteName, io: CliIo): Promise<void> {
+  if (name.length > NAME_CHARS_MAX)
+    throw new XpcsError("INVALID_ARGUMENT", `a site with pilots has a name of at most ${NAME_CHARS_MAX} characters`);
+  const { slots, gpus } = options;
+  const file = readSettingsFile(BATCH_FILE, options.batch);
+  const commands = Object.keys(readSettingsFile(COMMAND_APPS, options.apps));
+  const whereCentral = (): CentralSettings => centralSettings(options, name);
+  const logger = createPinoLogger({ json: io.json, base: { site: name } });
+  const clock = realClock;
+  const { signal } = io;
+  const folder = join(file.folder, name);
+  await makeFolder(folder, "the folder of the batch file");
+  const files = { token: join(file.folder, `${name}.token`), ca: whereCentral().ca === undefined ? null : join(file.folder, `${name}.ca`) };
+  const keepFiles = ({ token, ca }: CentralSettings): void => {
+    keepSecret(files.token, `${token}\n`);
+    if (files.ca !== null && ca !== undefined) keepSecret(files.ca, ca);
+  };
+  const scheduler = schedulerNamed(file.scheduler);
+  const { timeoutS, perMinute } = file.commands;
+  const limits = { timeoutMs: timeoutS * 1000, perMinute };
+  const machine = createMachine({ ...limits, environment: process.env, clock, user: userInfo().username });
+  let link: Connection<WorkSource> | null = null;
+  const dial = siteDial({ settings: whereCentral, clock, logger });
+  const like = { slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) };
+  const { min, max, queuedMax, everyS } = file.pilots;
+  const pilots = createPilots({
+    name,
+    batch: createBatchJobs({ scheduler, machine, folder, clock, strikeMs: STRIKE_MS }),
+    settings: file.job,
+    limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: slots },
+    argv: (site) => [process.execPath, MAIN, "site", "--name", site, ...pilotWords(options, file, whereCentral(), files)],
+    async backlog(sites) {
+      keepFiles(whereCentral());
+      link ??= await dial();
+      const mine = link;
+      void mine.closed.then(() => {
+        if (link === mine) link = null;
+      });
+      return mine.remote.backlog({ site: name, pilots: sites, ...like });
+    },
+    clock,
+    logger,
+    rng: Math.random,
+    everyMs: everyS * 1000,
+  });
+  const { central } = whereCentral();
+  io.result(
+    { site: name, scheduler: scheduler.name, central },
+    () => `site ${name} keeps up to ${max} pilots for ${central} by ${scheduler.name}`,
+  );
+  await pilots.run(signal);
+  (link as Connection<WorkSource> | null)?.close();
+}

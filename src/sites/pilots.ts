@@ -1,0 +1,179 @@
+/**
+ * Keeps as many pilots as the work that waits is worth (pilot-plan.ts): looks at the batch jobs and at central's backlog, submits, withdraws, and
+ * says why. All that must outlive this process is in the folders of the batch jobs, so another one goes on where it stopped.
+ */
+import { type Clock, sleep } from "../core/clock.js";
+import { isCode, toXpcsError } from "../core/errors.js";
+import type { SiteName } from "../core/job.js";
+import type { Logger } from "../core/log.js";
+import type { WorkSource } from "../core/protocols.js";
+import type { BatchJobs, BatchStatus } from "./batch-jobs.js";
+import type { BatchSettings } from "./batch-settings.js";
+import { type PilotLimits, type PilotPlan, planPilots } from "./pilot-plan.js";
+import type { BatchRef } from "./schedulers/define.js";
+
+const PREFIX = "xpcs.";
+/** After a pilot that failed; doubled with each further one. */
+const PAUSE_MS = 30_000;
+const PAUSE_MAX_MS = 10 * 60_000;
+/** Ends that say something about the next pilot. */
+const FAILURES = new Set(["failed", "refused", "gone", "out-of-memory"]);
+
+type Backlog = Awaited<ReturnType<WorkSource["backlog"]>>;
+
+export interface PilotOptions {
+  readonly name: SiteName;
+  readonly batch: BatchJobs;
+  readonly settings: BatchSettings;
+  readonly limits: PilotLimits;
+  /** The command line of a pilot, which works as that site. */
+  readonly argv: (site: SiteName) => readonly [string, ...string[]];
+  /** Asks central. */
+  readonly backlog: (pilots: readonly SiteName[]) => Promise<Backlog>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly rng: () => number;
+  readonly everyMs: number;
+}
+
+export interface Pilots {
+  /** One look, and what follows from it. @throws UNAVAILABLE central or the scheduler was not reached; nothing was changed */
+  step(): Promise<PilotPlan>;
+  /** Steps until it is told to stop; then withdraws the pilots that have not begun. Those that run go on until they have nothing to do. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** The tag of a batch job: the site that works in it, and a stamp, since names come again and batch jobs do not. */
+const tagOf = (site: SiteName, stamp: string): string => `${PREFIX}${site}.${stamp}`;
+const siteOf = (tag: string): SiteName => tag.slice(PREFIX.length, tag.lastIndexOf("."));
+const stampOf = (tag: string): string => tag.slice(tag.lastIndexOf(".") + 1);
+
+/** The first of NAME-1, NAME-2, ... that is free: central keeps what it has learned of a name, and knows no more names than there are pilots at a time. */
+function freeName(name: SiteName, taken: ReadonlySet<SiteName>): SiteName {
+  for (let number = 1; ; number += 1) if (!taken.has(`${name}-${number}`)) return `${name}-${number}`;
+}
+
+/** The pilots of a site. */
+export function createPilots(options: PilotOptions): Pilots {
+  const { name, batch, settings, limits, argv, backlog, clock, logger, rng, everyMs } = options;
+  const mine = (tag: string): boolean => tag.startsWith(`${PREFIX}${name}-`);
+  let failures = 0;
+  let pausedUntilMs = Number.NEGATIVE_INFINITY;
+  let lastFailure = "";
+  let said = "";
+
+  function failed(reason: string): void {
+    failures += 1;
+    lastFailure = reason;
+    pausedUntilMs = clock.monotonicMs() + Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** (failures - 1));
+  }
+
+  /** Of pilots that begin in the same millisecond too, and in the order of time. */
+  function newStamp(): string {
+    const chance = Math.floor(rng() * 36 ** 3);
+    return `${clock.nowMs().toString(36)}${chance.toString(36).padStart(3, "0")}`;
+  }
+
+  async function submit(tag: string): Promise<boolean> {
+    const site = siteOf(tag);
+    try {
+      const { ref, attached } = await batch.submit({ tag, argv: argv(site), settings });
+      logger.info("pilot-submitted", { site, batch: ref.id, attached });
+      return true;
+    } catch (error) {
+      const { code, message } = toXpcsError(error);
+      failed(message);
+      logger.warn("pilot-refused", { site, code, reason: message });
+      // Otherwise it may be there: the next step looks for it.
+      if (code === "REFUSED" || code === "NOT_FOUND") await batch.forget({ tag });
+      return false;
+    }
+  }
+
+  async function settle({ ref, ending }: BatchStatus): Promise<void> {
+    const { outcome, exitCode, sentence } = ending!;
+    const details = { site: siteOf(ref.tag), batch: ref.id, outcome, exitCode, reason: sentence };
+    if (!FAILURES.has(outcome)) {
+      if (outcome === "done") failures = 0;
+      logger.info("pilot-ended", details);
+      return batch.forget(ref);
+    }
+    failed(sentence);
+    logger.warn("pilot-ended", { ...details, folder: await batch.setAside(ref) });
+  }
+
+  async function withdraw(refs: readonly BatchRef[], tags: readonly string[]): Promise<void> {
+    for (const ref of refs.filter(({ tag }) => tags.includes(tag))) {
+      await batch.cancel(ref);
+      logger.info("pilot-withdrawn", { site: siteOf(ref.tag), batch: ref.id });
+    }
+  }
+
+  async function look(): Promise<BatchStatus[]> {
+    const refs = (await batch.known()).filter(({ tag }) => mine(tag)).sort((a, b) => (stampOf(a.tag) < stampOf(b.tag) ? -1 : 1));
+    const statuses = await batch.poll(refs);
+    for (const status of statuses) if (status.ending !== null) await settle(status);
+    return statuses.filter(({ ending }) => ending === null);
+  }
+
+  const begun = ({ phase, startedMs }: BatchStatus): boolean => startedMs !== null || phase === "running";
+
+  async function step(): Promise<PilotPlan> {
+    for (const tag of (await batch.unsettled()).filter(mine)) await submit(tag);
+    const statuses = await look();
+    const sites = statuses.map(({ ref }) => siteOf(ref.tag));
+    const { waitingSlots, pilots: joined } = await backlog(sites);
+    const free = new Map(joined.map(({ site, freeSlots }) => [site, freeSlots]));
+    if (joined.length > 0) failures = 0;
+    const pausedS = Math.ceil((pausedUntilMs - clock.monotonicMs()) / 1000);
+    const plan = planPilots(
+      {
+        waitingSlots,
+        pilots: statuses.map((status) => {
+          const { tag } = status.ref;
+          return { tag, begun: begun(status), freeSlots: free.get(siteOf(tag)) ?? null };
+        }),
+        pausedFor: pausedS > 0 ? `the last one failed (${lastFailure}): the next is tried in ${pausedS} s` : null,
+      },
+      limits,
+    );
+    await withdraw(
+      statuses.map(({ ref }) => ref),
+      plan.withdraw,
+    );
+    const taken = new Set(sites);
+    for (let count = 0; count < plan.submit; count += 1) {
+      const site = freeName(name, taken);
+      taken.add(site);
+      if (!(await submit(tagOf(site, newStamp())))) break;
+    }
+    return plan;
+  }
+
+  async function stepSafely(): Promise<void> {
+    try {
+      const { why } = await step();
+      if (why !== said) logger.info("pilots-planned", { site: name, reason: why });
+      said = why;
+    } catch (error) {
+      if (isCode(error, "PERMISSION_DENIED")) throw error;
+      logger.warn("pilots-not-planned", { site: name, reason: toXpcsError(error).message });
+    }
+  }
+
+  return {
+    step,
+    async run(signal) {
+      while (!signal.aborted) {
+        await stepSafely();
+        await sleep(clock, everyMs, signal);
+      }
+      const queued = (await look()).filter((status) => !begun(status)).map(({ ref }) => ref);
+      await withdraw(
+        queued,
+        queued.map(({ tag }) => tag),
+      );
+    },
+  };
+}

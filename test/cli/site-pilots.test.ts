@@ -1,0 +1,126 @@
+/** A site that keeps pilots, with the scheduler of this machine's processes: real processes of the built command. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { type Facility, startFacility } from "../chaos/processes.js";
+import { startXpcs } from "./xpcs-process.js";
+
+let facility: Facility;
+const file = (name: string) => join(facility.folder, name);
+const farm = () => file("batch/farm");
+const pilots = (): string[] => (existsSync(farm()) ? readdirSync(farm()).filter((name) => name.startsWith("xpcs.")) : []);
+
+beforeAll(async () => {
+  facility = await startFacility();
+  mkdirSync(file("batch"));
+});
+afterAll(async () => {
+  // Pilots go on without whoever submitted them.
+  for (const name of pilots()) {
+    const id = readFileSync(join(farm(), name, "claim/id"), "utf8");
+    try {
+      process.kill(Number(id.split("-")[0]), "SIGTERM");
+    } catch {
+      // It has ended.
+    }
+  }
+  await vi.waitFor(() => expect(running()).toEqual([]), { timeout: 30_000 });
+  await facility.end();
+}, 60_000);
+
+/** Pilots whose script still runs. */
+function running(): string[] {
+  return pilots().filter((name) => {
+    const id = readFileSync(join(farm(), name, "claim/id"), "utf8");
+    return existsSync(`/proc/${id.split("-")[0]}`) && !existsSync(join(farm(), name, "exit-code"));
+  });
+}
+
+const events = (name: string): Record<string, string>[] =>
+  facility
+    .log()
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Record<string, string>)
+    .filter(({ event }) => event === name);
+
+async function startFarm(own: object = {}, job: object = {}, ...words: string[]) {
+  const text = {
+    scheduler: "local",
+    folder: file("batch"),
+    job: { walltimeS: 600, ...job },
+    pilots: { max: 2, idleS: 5, everyS: 1, ...own },
+  };
+  writeFileSync(file("batch.json"), JSON.stringify(text));
+  return facility.startSite("farm", 2, ["--batch", file("batch.json"), ...words]);
+}
+
+const noop = (durationMs: number) => ({ work: { app: "xpcs.noop" as const, durationMs }, tags: {}, attemptsMax: 3 });
+
+it("starts a pilot for work that waits, which runs it and leaves when it is idle", async () => {
+  const site = await startFarm();
+  expect(pilots()).toEqual([]);
+  const { jobs } = await facility.client.submit({ jobs: [noop(100), noop(100), noop(100)] });
+  const views = await facility.client.wait(jobs);
+  expect(views.map(({ state }) => state)).toEqual(["finished", "finished", "finished"]);
+  // One pilot of two slots, or two: never more than allowed, and none is called "farm".
+  const sites = (await facility.client.sites()).map(({ name }) => name);
+  expect(sites.every((name) => /^farm-[12]$/.test(name))).toBe(true);
+  expect(sites.length).toBeLessThanOrEqual(2);
+  await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
+  expect(await site.stop("SIGTERM")).toBe(0);
+  expect(events("pilot-ended").map(({ outcome }) => outcome)).toContain("done");
+}, 90_000);
+
+it("finds its pilots again after it was killed, and starts no other", async () => {
+  await startFarm();
+  const { jobs } = await facility.client.submit({ jobs: [noop(6_000)] });
+  await expect.poll(() => running().length, { timeout: 20_000 }).toBe(1);
+  const before = pilots();
+  await facility.kill("farm");
+  const site = await startFarm();
+  const views = await facility.client.wait(jobs);
+  expect(views.map(({ state, attempts }) => [state, attempts.length])).toEqual([["finished", 1]]);
+  expect(pilots().filter((name) => !before.includes(name))).toEqual([]);
+  await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
+  await site.stop("SIGTERM");
+}, 90_000);
+
+it("gives a pilot's work back before its batch job ends, so that another finishes it", async () => {
+  // Walltime 60 s, less the margin and a grace of 40 s: a pilot works for about 5 s.
+  const before = events("pilot-submitted").length;
+  const site = await startFarm({ idleS: 30 }, { walltimeS: 60 }, "--grace", "40");
+  const { jobs } = await facility.client.submit({ jobs: Array.from({ length: 12 }, () => noop(1_500)) });
+  const views = await facility.client.wait(jobs);
+  expect(views.every(({ state }) => state === "finished")).toBe(true);
+  expect(events("pilot-submitted").length - before).toBeGreaterThan(1);
+  expect(
+    views.flatMap(({ attempts }) => attempts.map(({ outcome }) => outcome)).filter((outcome) => outcome === "lost" || outcome === "failed"),
+  ).toEqual([]);
+  await expect.poll(pilots, { timeout: 60_000 }).toEqual([]);
+  await site.stop("SIGTERM");
+}, 120_000);
+
+it("pauses after a pilot that failed, and keeps what it left", async () => {
+  const site = await startFarm({}, { lines: ["echo broken; exit 9"] });
+  const { jobs } = await facility.client.submit({ jobs: [noop(10)] });
+  await expect
+    .poll(() => events("pilots-planned").some(({ reason }) => /the last one failed/.test(reason!)), { timeout: 20_000 })
+    .toBe(true);
+  const aside = readdirSync(farm()).filter((name) => name.startsWith(".xpcs."));
+  expect(aside.length).toBe(1);
+  expect(readFileSync(join(farm(), aside[0]!, "output.log"), "utf8")).toContain("broken");
+  await facility.client.cancel(jobs);
+  await site.stop("SIGTERM");
+}, 60_000);
+
+it.each([
+  [["--batch", "FILE"], { scheduler: "local", folder: "/x", job: { walltimeS: 60 }, pilots: { min: 3, max: 1 } }, "min is more than max"],
+  [["--batch", "FILE", "--name", "n".repeat(50)], { scheduler: "local", folder: "/x", job: { walltimeS: 60 } }, "at most 45"],
+])("refuses %j", async (words, text, message) => {
+  const path = file("wrong.json");
+  writeFileSync(path, JSON.stringify(text));
+  const where = ["--central", facility.url, "--token", "t", "--work", file("w")];
+  const { code, stderr } = await startXpcs(["site", ...where, ...words.map((word) => (word === "FILE" ? path : word))], {}).result;
+  expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+});

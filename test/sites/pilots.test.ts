@@ -1,0 +1,165 @@
+/** The keeper of pilots over a fake batch and a fake central: lost replies, withdrawals, pauses. */
+import { expect, it } from "vitest";
+import { XpcsError } from "../../src/core/errors.js";
+import type { BatchJobs, BatchStatus } from "../../src/sites/batch-jobs.js";
+import { createPilots } from "../../src/sites/pilots.js";
+import type { Ending, Phase } from "../../src/sites/schedulers/define.js";
+import { virtualClock } from "../actors/virtual-clock.js";
+
+const done: Ending = { outcome: "done", exitCode: 0, sentence: "it ended" };
+const broken: Ending = { outcome: "failed", exitCode: 9, sentence: "it broke" };
+
+/** A fake of src/sites/batch-jobs.ts that keeps jobs in memory: `jobs` is what the scheduler has. */
+function world() {
+  const clock = virtualClock();
+  const jobs = new Map<string, { phase: Phase; ending: Ending | null }>();
+  const unsettled = new Set<string>();
+  const calls: string[] = [];
+  const fake = {
+    clock,
+    jobs,
+    unsettled,
+    calls,
+    waitingSlots: 0,
+    joined: [] as { site: string; freeSlots: number }[],
+    loseReply: false,
+    refuse: false,
+    down: false,
+  };
+  const batch: BatchJobs = {
+    async submit({ tag, argv }) {
+      if (fake.refuse) throw new XpcsError("REFUSED", "no such queue");
+      const attached = jobs.has(tag);
+      if (!attached) jobs.set(tag, { phase: "queued", ending: null });
+      calls.push(`${attached ? "found" : "submitted"} ${argv.join(" ")}`);
+      if (fake.loseReply) {
+        unsettled.add(tag);
+        throw new XpcsError("DEADLINE_EXCEEDED", "no reply");
+      }
+      unsettled.delete(tag);
+      return { ref: { tag, id: tag, folder: "/" }, attached };
+    },
+    known: async () => [...jobs.keys()].filter((tag) => !unsettled.has(tag)).map((tag) => ({ tag, id: tag, folder: "/" })),
+    unsettled: async () => [...unsettled],
+    poll: async (refs) => {
+      if (fake.down) throw new XpcsError("UNAVAILABLE", "the scheduler is away");
+      return refs.map((ref): BatchStatus => ({ ref, ...jobs.get(ref.tag)!, sentence: "", words: "", startedMs: null }));
+    },
+    cancel: async ({ tag }) => {
+      calls.push(`canceled ${tag}`);
+      jobs.delete(tag);
+    },
+    forget: async ({ tag }) => void jobs.delete(tag),
+    setAside: async ({ tag }) => {
+      jobs.delete(tag);
+      return `/.${tag}`;
+    },
+  };
+  const pilots = createPilots({
+    name: "farm",
+    batch,
+    settings: { nodes: 1, walltimeS: 600, modules: [], lines: [] },
+    limits: { pilotsMin: 0, pilotsMax: 3, queuedMax: 2, slotsPerPilot: 2 },
+    argv: (site) => ["run", site],
+    backlog: async () => ({ waitingSlots: fake.waitingSlots, pilots: fake.joined }),
+    clock,
+    logger: { info: () => {}, warn: () => {}, error: () => {} },
+    rng: () => 0.5,
+    everyMs: 1_000,
+  });
+  const tags = () => [...jobs.keys()];
+  const set = (tag: string, phase: Phase, ending: Ending | null = null) => jobs.set(tag, { phase, ending });
+  return Object.assign(fake, { pilots, tags, set });
+}
+
+it("does not lose a pilot whose submission had no reply, and makes no second one of it", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  fake.loseReply = true;
+  await fake.pilots.step();
+  expect(fake.unsettled.size).toBe(1);
+  fake.loseReply = false;
+  fake.waitingSlots = 0;
+  await fake.pilots.step();
+  expect(fake.calls.map((call) => call.split(" ")[0])).toEqual(["submitted", "found", "canceled"]);
+  expect(fake.tags()).toEqual([]);
+});
+
+it("submits for the work, waits for what has begun, and withdraws the youngest that is no longer needed", async () => {
+  const fake = world();
+  fake.waitingSlots = 4;
+  await fake.pilots.step();
+  const [first, second] = fake.tags();
+  expect(fake.tags().length).toBe(2);
+  fake.set(first!, "running");
+  fake.waitingSlots = 2;
+  expect(await fake.pilots.step()).toMatchObject({ submit: 0, withdraw: [second] });
+  fake.joined = [{ site: "farm-1", freeSlots: 0 }];
+  fake.waitingSlots = 0;
+  expect(await fake.pilots.step()).toMatchObject({ submit: 0, withdraw: [] });
+  fake.set(first!, "ended", done);
+  fake.joined = [];
+  await fake.pilots.step();
+  expect(fake.tags()).toEqual([]);
+});
+
+it("waits longer after each pilot that fails, and not at all after one that works", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  const failOnce = async (): Promise<void> => {
+    await fake.pilots.step();
+    for (const tag of fake.tags()) fake.set(tag, "ended", broken);
+  };
+  await failOnce();
+  expect(await fake.pilots.step()).toMatchObject({ submit: 0, why: expect.stringContaining("it broke") });
+  await fake.clock.advance(31_000);
+  await failOnce();
+  await fake.pilots.step();
+  await fake.clock.advance(31_000);
+  expect(await fake.pilots.step()).toMatchObject({ submit: 0 });
+  await fake.clock.advance(30_000);
+  expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
+});
+
+it("forgets a pilot that was refused, and tells why it waits", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  fake.refuse = true;
+  await fake.pilots.step();
+  expect([fake.tags(), fake.unsettled.size]).toEqual([[], 0]);
+  expect((await fake.pilots.step()).why).toContain("no such queue");
+});
+
+it("changes nothing while the scheduler or central is away, and goes on afterwards; at the end it withdraws what is queued", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  fake.down = true;
+  const stop = new AbortController();
+  const running = fake.pilots.run(stop.signal);
+  await fake.clock.advance(3_000);
+  expect(fake.calls).toEqual([]);
+  fake.down = false;
+  await fake.clock.advance(3_000);
+  expect(fake.tags().length).toBe(1);
+  stop.abort();
+  await running;
+  expect(fake.tags()).toEqual([]);
+});
+
+it("gives its pilots few names, again and again, and each batch job a tag of its own", async () => {
+  const fake = world();
+  const seen = new Set<string>();
+  for (let round = 0; round < 20; round += 1) {
+    fake.waitingSlots = 4;
+    await fake.pilots.step();
+    for (const tag of fake.tags()) {
+      seen.add(tag);
+      fake.set(tag, "ended", done);
+    }
+    fake.waitingSlots = 0;
+    await fake.pilots.step();
+    await fake.clock.advance(10);
+  }
+  expect(seen.size).toBeGreaterThan(20);
+  expect(new Set([...seen].map((tag) => tag.replace(/\.[^.]*$/, "")))).toEqual(new Set(["xpcs.farm-1", "xpcs.farm-2"]));
+});
