@@ -97,7 +97,7 @@ export const LIMITS = {
   tidyMs: 60_000,
   /** Jobs that go into the archive in one turn: some ms. */
   archiveJobsMax: 500,
-  /** Events after which a ledger begins anew from a base: copying the live state must be rare beside writing events. */
+  /** Events, and jobs submitted with them, after which a ledger begins anew from a base: copying the live state must be rare beside writing events. */
   baseEvents: 100_000,
   /** How often central looks at the room on its disk. */
   diskCheckMs: 1_000,
