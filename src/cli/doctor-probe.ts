@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { cpus, tmpdir, totalmem, userInfo } from "node:os";
+import { cpus, tmpdir, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toXpcsError } from "../core/errors.js";
@@ -11,6 +11,7 @@ import { createMachine } from "../sites/batch-command.js";
 import { detectSchedulers, type FoundScheduler } from "../sites/detect-scheduler.js";
 import { inspectBundle } from "./bundle/manifest.js";
 import { type MachineFacts, SUBMIT_COMMANDS } from "./doctor-checks.js";
+import { userName } from "./user-name.js";
 
 const PROGRAM_TIMEOUT_MS = 5_000;
 
@@ -72,7 +73,7 @@ async function firstLine(programs: readonly string[], args: readonly string[]): 
 
 function probeSchedulers(): Promise<FoundScheduler[]> {
   const limits = { timeoutMs: PROGRAM_TIMEOUT_MS, perMinute: 1_000 };
-  return detectSchedulers(createMachine({ ...limits, environment: process.env, clock: realClock, user: userInfo().username }));
+  return detectSchedulers(createMachine({ ...limits, environment: process.env, clock: realClock, user: userName() }));
 }
 
 function isOnPath(program: string): boolean {

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { availableParallelism, cpus, homedir, hostname, tmpdir, totalmem, userInfo } from "node:os";
+import { availableParallelism, cpus, homedir, hostname, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { toXpcsError, XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
@@ -15,6 +15,7 @@ import type { Queue } from "../sites/schedulers/define.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";
 import type { CliIo } from "./output.js";
 import { parseSettings } from "./settings-file.js";
+import { userName } from "./user-name.js";
 
 export interface MachineReport {
   readonly host: string;
@@ -156,7 +157,7 @@ async function look(): Promise<MachineReport> {
     perMinute: 60,
     environment: process.env,
     clock: realClock,
-    user: userInfo().username,
+    user: userName(),
   });
   const [first, ...others] = (await detectSchedulers(machine)).filter(({ name }) => name !== "local");
   if (first === undefined) {
