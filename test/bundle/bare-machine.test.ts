@@ -1,5 +1,6 @@
 /** One pasted line on a machine without Node, compiler and HDF5: it becomes a site, and computes what this machine computes. Real bundle, real processes. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -119,6 +120,17 @@ describe.skipIf(problem !== null)(`a bare machine${problem === null ? "" : ` (sk
     await vi.waitFor(() => expect(said()).toContain("done"));
     expect(said()).toMatch(/node: not found[\s\S]*gcc: not found/);
     expect(said()).toMatch(/curl: \(7\)/);
+  });
+
+  it("takes nothing from a central with another key than the line pins", async () => {
+    const pin = central.pin.slice("sha256/".length);
+    expect(line).toContain(`'sha256//${pin}'`);
+    const child = machine.shell(line.replaceAll(pin, createHash("sha256").update("another").digest("base64")));
+    const { said, ready } = listen(child);
+    await expect(ready).rejects.toThrow("ended with 1");
+    expect(said()).toContain("public key does not match");
+    expect(said()).toContain("nothing was installed");
+    expect(existsSync(join(machine.root, "home/.local"))).toBe(false);
   });
 
   it("becomes a site with the join line, and computes what is computed here", async () => {
