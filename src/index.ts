@@ -169,6 +169,8 @@ export interface NewToken {
   /** In clear text, this once. */
   readonly token: string;
   readonly view: TokenView;
+  /** Of a join code: SHA-256 of the script that brings this program to the new site (docs/bundle.md); null where central serves none. */
+  readonly installer: string | null;
 }
 
 /** Jobs of one submit call, and the characters of their JSON: keeps a request under the frame limit, at 3 bytes a character. */
@@ -281,7 +283,8 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     follow: ({ onChange, signal }) => followChanges(link, { signal }, async () => {}, onChange),
     async createToken(request) {
       const token = makeToken(request.join ? "join" : request.role, randomBytes);
-      return { token, view: (await call((api) => api.addToken({ ...request, hash: tokenHash(token) }))).token };
+      const { token: view, installer = null } = await call((api) => api.addToken({ ...request, hash: tokenHash(token) }));
+      return { token, view, installer };
     },
     tokens: async () => (await call((api) => api.tokens({}))).tokens,
     revokeToken: (id, { descendants = false } = {}) => call((api) => api.revokeToken({ id, ...(descendants ? { descendants } : {}) })),

@@ -174,15 +174,19 @@ export class Central {
   /** Gives ready jobs to the sites that ask for work. */
   #dispatch(): void {
     const asked = new Map<SiteName, number>();
+    const ahead = new Map<SiteName, number>();
     if (this.state.ready.size === 0) return;
-    for (const [name, { waiter, links }] of this.sites.entries()) {
-      const slots = waiter === null || links === 0 ? 0 : Math.min(waiter.slots, this.#freeSlots(name));
+    for (const [name, { waiter, links, prefetch }] of this.sites.entries()) {
+      if (waiter === null || links === 0) continue;
+      const free = this.#freeSlots(name);
+      const slots = Math.min(waiter.slots, free + prefetch);
       if (slots > 0) asked.set(name, slots);
+      ahead.set(name, Math.min(slots, prefetch, free + prefetch));
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
     const leases = new Map<SiteName, Lease[]>();
-    for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now)) {
+    for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead)) {
       this.execute({ type: "grant", job, site, why });
       const { epoch, spec } = this.state.jobs.get(job)!;
       leases.set(site, [
@@ -201,7 +205,7 @@ export class Central {
     }
   }
 
-  /** Slots of a site that no lease takes: what it asked for may be more, when it asks before the report of a job that has just ended. */
+  /** Slots of a site that no lease takes, fewer than none where it brings files ahead: what it asked for may be more, when it asks before the report of a job that has just ended. */
   #freeSlots(site: SiteName): number {
     let free = this.state.sites.get(site)?.slots ?? 0;
     for (const id of this.state.leased.get(site) ?? []) free -= needOf(this.state.jobs.get(id)?.spec.resources ?? {}).slots;

@@ -5,8 +5,19 @@
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { refusals } from "../ledger/decide.js";
-import { type JobRecord, lastSite, type State } from "../ledger/state.js";
-import { type Choice, NOTHING, needOf, type Policy, plus, type RoutedJob, type SiteLoad, tooLarge } from "../router/policy.js";
+import { type JobRecord, lastSite, type SiteRecord, type State } from "../ledger/state.js";
+import {
+  type Choice,
+  NOTHING,
+  needOf,
+  type Policy,
+  plus,
+  type RoutedJob,
+  type RunningJob,
+  type Shared,
+  type SiteLoad,
+  tooLarge,
+} from "../router/policy.js";
 import type { Sites } from "./presence.js";
 
 export interface Grant {
@@ -21,21 +32,34 @@ function routed(job: JobRecord): RoutedJob {
   return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources };
 }
 
+/** A site runs the oldest of its leases, as far as its slots go; the others' files are being brought. */
+function heldBy(state: State, site: SiteRecord, nowMs: number): { running: RunningJob[]; ahead: Shared[] } {
+  const held = [...(state.leased.get(site.name) ?? [])].map((id) => state.jobs.get(id)!).sort((a, b) => a.since - b.since);
+  const running: RunningJob[] = [];
+  const ahead: Shared[] = [];
+  let taken = 0;
+  for (const { spec, since } of held) {
+    const resources = spec.resources ?? {};
+    const need = needOf(resources);
+    if (taken + need.slots > site.slots) ahead.push(need);
+    else running.push({ app: spec.work.app, elapsedMs: Math.max(0, nowMs - since), resources });
+    taken += need.slots;
+  }
+  return { running, ahead };
+}
+
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */
 export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
   const loads: SiteLoad[] = [];
   for (const site of state.sites.values()) {
     if (!site.present) continue;
-    const running = [...(state.leased.get(site.name) ?? [])].map((id) => {
-      const job = state.jobs.get(id)!;
-      return { app: job.spec.work.app, elapsedMs: Math.max(0, nowMs - job.since), resources: job.spec.resources ?? {} };
-    });
+    const { running, ahead } = heldBy(state, site, nowMs);
     const runs = Object.fromEntries(
       Object.entries(site.runs).map(([app, { count, totalMs }]) => [app, { count, meanMs: totalMs / count }]),
     );
     const { name, slots, capacity = null, apps, granted } = site;
     const up = sites.isUp(name, monotonicMs);
-    loads.push({ name, up, slots, capacity, apps, running, queued: 0, reserved: NOTHING, granted, runs });
+    loads.push({ name, up, slots, capacity, apps, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), granted, runs });
   }
   return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -54,6 +78,7 @@ function withJob(loads: readonly SiteLoad[], site: SiteName, job: RoutedJob, cho
  * The grants to make now.
  *
  * @param asked slots that each site asks for at present
+ * @param ahead how many of those it would take for jobs whose files it brings while others run
  */
 export function planGrants(
   state: State,
@@ -61,9 +86,11 @@ export function planGrants(
   policy: Policy,
   asked: ReadonlyMap<SiteName, number>,
   nowMs: number,
+  ahead: ReadonlyMap<SiteName, number> = new Map(),
 ): Grant[] {
   const grants: Grant[] = [];
   const left = new Map([...asked].filter(([, slots]) => slots > 0));
+  const aheadLeft = new Map(ahead);
   let loads = [...initial];
   let looked = 0;
   // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
@@ -77,6 +104,16 @@ export function planGrants(
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);
+    const need = needOf(job.resources).slots;
+    const early =
+      choice.site === null || choice.action === "run" ? 0 : Math.min(aheadLeft.get(choice.site) ?? 0, left.get(choice.site) ?? 0);
+    if (choice.action === "wait" && choice.site !== null && early >= need) {
+      grants.push({ job: id, site: choice.site, why: `its files are brought while it waits: ${choice.reason}` });
+      loads = withJob(loads, choice.site, job, choice);
+      aheadLeft.set(choice.site, aheadLeft.get(choice.site)! - need);
+      left.set(choice.site, left.get(choice.site)! - need);
+      continue;
+    }
     // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.
     if (choice.site === null || (choice.action === "wait" && job.site !== null)) {
       hopeless.add(kind);
@@ -84,7 +121,6 @@ export function planGrants(
     }
     loads = withJob(loads, choice.site, job, choice);
     const slots = left.get(choice.site);
-    const need = needOf(job.resources).slots;
     if (choice.action !== "run" || slots === undefined || slots < need) continue;
     grants.push({ job: id, site: choice.site, why: choice.why });
     if (slots === need) left.delete(choice.site);

@@ -103,7 +103,7 @@ export class Housekeeping {
   /** Events become past in large numbers at a time, or when they are older than they need be. */
   async #isBaseDue(): Promise<boolean> {
     const { ledger } = this.#central;
-    if (ledger.eventsSinceBase >= LIMITS.baseEvents) return true;
+    if (ledger.sizeSinceBase >= LIMITS.baseEvents) return true;
     const { eventsMs } = this.#keeping;
     const firstMs = eventsMs === null ? null : await ledger.firstEventMs();
     return firstMs !== null && firstMs < this.#clock.nowMs() - eventsMs!;

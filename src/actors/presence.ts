@@ -18,6 +18,8 @@ export interface Presence {
   readonly instance: string;
   /** Links on which this process is connected at present: none while it reconnects. */
   links: number;
+  /** Slots' worth of jobs that it takes beyond its slots. */
+  prefetch: number;
   seenMs: number;
   seenAt: number;
   waiter: Waiter | null;
@@ -52,7 +54,7 @@ export class Sites {
       return before;
     }
     before?.waiter?.answer([]);
-    const presence: Presence = { instance, links: 0, seenMs: monotonicMs, seenAt: nowMs, waiter: null, told: new Set() };
+    const presence: Presence = { instance, links: 0, prefetch: 0, seenMs: monotonicMs, seenAt: nowMs, waiter: null, told: new Set() };
     this.#sites.set(site, presence);
     return presence;
   }

@@ -97,6 +97,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       slots: positive.max(LIMITS.siteSlotsMax),
       apps: z.array(name).max(64),
       capacity: capacity.optional(),
+      prefetch: count.max(LIMITS.siteSlotsMax).optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),

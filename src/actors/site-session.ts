@@ -88,9 +88,11 @@ export class SiteSession implements WorkSource {
       if (other !== undefined && other.instance !== instance && other.links > 0) {
         throw new XpcsError("REFUSED", `a site named ${site} is connected already: give this one another name, or stop that one`);
       }
-      this.#central.execute({ type: "join", ...join }, person);
+      const { prefetch = 0, ...command } = join;
+      this.#central.execute({ type: "join", ...command }, person);
       const { clock } = this.#central;
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
+      presence.prefetch = prefetch;
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {

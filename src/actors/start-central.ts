@@ -18,6 +18,7 @@ import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
 import { withinRights } from "./access-rights.js";
 import { AttemptLogs } from "./attempt-logs.js";
 import { Backups } from "./backups.js";
+import { type BundleServer, bundleServer, type ServedBundle } from "./bundle-server.js";
 import { Central } from "./central.js";
 import { type Certificate, ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
@@ -50,6 +51,8 @@ export interface StartOptions {
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
   readonly data?: DataFolders | null;
+  /** What new sites can fetch; absent: nothing. */
+  readonly bundle?: ServedBundle | undefined;
   /** Speak TLS: with a certificate of one's own, or with one that is made in `dir` ("made"). */
   readonly tls?: Certificate | "made";
   /** How long what is kept; what is left out is as in `DEFAULT_KEEPING`. */
@@ -176,7 +179,9 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       tellFailed(error);
     },
   });
+  let bundle: BundleServer | null = null;
   try {
+    if (options.bundle !== undefined) bundle = await bundleServer(options.bundle, { clock, onRequest: metrics.request });
     const { tokens, first } = await Tokens.open(dir, { clock, logger, randomBytes });
     const door = new GuardedDoor(tokens, { clock, logger, onRefused: metrics.refusedLogin });
     metrics.watch(central, () => door.size);
@@ -184,7 +189,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       withinRights(
         {
           ...clientSession(central, principal),
-          ...tokenAdmin(tokens, principal),
+          ...tokenAdmin(tokens, principal, bundle?.installer ?? null),
           ...ledgerAdmin(central, principal, { backups, housekeeping }),
         },
         principal,
@@ -200,7 +205,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const data = dataServer({ door, rights, clock, logger, onRequest: metrics.request });
     serve({
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
-      onRequest: (request, response) => void (data(request, response) || api(request, response)),
+      onRequest: (request, response) => void (data(request, response) || bundle?.handle(request, response) || api(request, response)),
     });
     await room.start();
     central.start();
@@ -219,9 +224,11 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
         await backups.stop();
         await housekeeping.stop();
         await central.stop();
+        await bundle?.close();
       },
     };
   } catch (error) {
+    await bundle?.close();
     await central.stop();
     throw error;
   }

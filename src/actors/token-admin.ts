@@ -4,11 +4,19 @@ import type { ClientApi } from "../core/protocols.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import type { Tokens } from "./tokens.js";
 
-/** Makes and ends tokens in the name of `principal`. */
-export function tokenAdmin(tokens: Tokens, { person, token }: Principal): Pick<ClientApi, "addToken" | "tokens" | "revokeToken"> {
+/**
+ * Makes and ends tokens in the name of `principal`.
+ * @param installer what a new site can fetch from this central; null: nothing
+ */
+export function tokenAdmin(
+  tokens: Tokens,
+  { person, token }: Principal,
+  installer: string | null,
+): Pick<ClientApi, "addToken" | "tokens" | "revokeToken"> {
   return {
     async addToken(request) {
-      return { token: await tokens.add(parseRequest(CLIENT_REQUESTS.addToken, "addToken", request), person, token) };
+      const view = await tokens.add(parseRequest(CLIENT_REQUESTS.addToken, "addToken", request), person, token);
+      return { token: view, ...(view.join && installer !== null ? { installer } : {}) };
     },
     async tokens(request) {
       parseRequest(CLIENT_REQUESTS.tokens, "tokens", request);

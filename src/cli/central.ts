@@ -2,13 +2,17 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ServedBundle } from "../actors/bundle-server.js";
 import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
 import { type Certificate, readCertificate } from "../actors/certificate.js";
 import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
+import { digestFile } from "../files/digest.js";
 import { POLICIES } from "../router/registry.js";
+import { installerText } from "./bundle/installer.js";
+import { readManifest } from "./bundle/manifest.js";
 import { withExample } from "./help.js";
 import { durationOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
@@ -25,6 +29,7 @@ interface CentralOptions {
   readonly listen: Address;
   readonly policy: string;
   readonly settings?: string;
+  readonly bundle?: string;
   readonly tls?: true;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -66,6 +71,14 @@ function keepingOf({ archiveAfter, keepEvents, eventsGb, keepLogs, logsGb }: Cen
   return { liveMs: ms(archiveAfter), eventsMs: ms(keepEvents), eventsBytes: GB * eventsGb, logsMs: ms(keepLogs), logsBytes: GB * logsGb };
 }
 
+/** @throws NOT_FOUND · INVALID_ARGUMENT it is no bundle */
+async function bundleOf({ bundle }: CentralOptions): Promise<ServedBundle | undefined> {
+  if (bundle === undefined) return undefined;
+  const path = resolve(bundle);
+  const digest = await digestFile(path);
+  return { installer: installerText(readManifest(path), digest), archive: { path, ...digest } };
+}
+
 /** Shown at the first start only. */
 function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; siteToken: string }): string[] {
   return [
@@ -79,6 +92,7 @@ function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; 
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
   const { quotas, data } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
   const dir = resolve(options.data);
+  const bundle = await bundleOf(options);
   const central = await startCentral({
     dir,
     ...options.listen,
@@ -89,16 +103,18 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     ...(await tlsOf(options)),
     quotas,
     data,
+    bundle,
     insecure: options.insecure === true,
     keeping: keepingOf(options),
     diskReserveBytes: GB * options.diskReserveGb,
   });
   const { url, pin, firstTokens } = central;
   const { operatorToken = null, siteToken = null } = firstTokens ?? {};
-  io.result({ url, pin, operatorToken, siteToken }, () =>
+  io.result({ url, pin, operatorToken, siteToken, bundle: bundle?.archive.sha256 ?? null }, () =>
     [
       `central listens on ${url}`,
       ...(pin === null ? [] : [`its key is ${pin}: what clients and sites pin (--pin)`]),
+      ...(bundle === undefined ? [] : [`new sites fetch ${bundle.archive.path} from it (sha256 ${bundle.archive.sha256})`]),
       ...(firstTokens === null ? [] : firstTokensText(firstTokens)),
     ].join("\n"),
   );
@@ -126,6 +142,7 @@ export function registerCentral(program: Command, io: CliIo): void {
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
     .option("--settings <file>", "quotas, and folders whose files go through central (docs/settings.md)")
+    .option("--bundle <file>", "let new sites fetch this bundle (xpcs bundle; docs/bundle.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")
     .option("--tls-key <file>", "private key of the certificate (PEM)")

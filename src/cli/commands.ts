@@ -148,6 +148,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./demo.js")).registerDemo,
   },
   {
+    name: "bundle",
+    group: "This machine",
+    summary: "this program as one archive, for machines without Node or HDF5",
+    load: async () => (await import("./bundle.js")).registerBundle,
+  },
+  {
     name: "doctor",
     group: "This machine",
     summary: "check this machine and say what to do about each failure",

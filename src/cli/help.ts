@@ -13,7 +13,6 @@ export function overview(version: string, entries: readonly CommandEntry[]): str
     "Usage: xpcs COMMAND [options]      options and an example: xpcs COMMAND --help",
     "",
     ...groups,
-    "",
     "All take --json. Exit: 0 done, 1 failed, 2 bad input, 3 no central, 4 refused, 130 interrupted.",
     "",
   ].join("\n");

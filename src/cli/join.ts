@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { tokenHash } from "../actors/token-file.js";
 import { makeToken } from "../actors/tokens.js";
+import { XpcsError } from "../core/errors.js";
 import { GATE_METHODS, type Gate } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { VERSION } from "../core/version.js";
@@ -54,15 +55,24 @@ function defaultWork(): string {
   return join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "xpcs");
 }
 
+/** From the environment other users of this machine do not see it; what this process starts shall not either. */
+function takeCode(text: string | undefined): JoinCode {
+  const given = text ?? process.env.XPCS_JOIN_CODE;
+  delete process.env.XPCS_JOIN_CODE;
+  if (given === undefined)
+    throw new XpcsError("INVALID_ARGUMENT", "which code? Give what xpcs token create --join printed, or set XPCS_JOIN_CODE");
+  return decodeJoinCode(given);
+}
+
 /** Adds the command to the program. */
 export function registerJoin(program: Command, io: CliIo): void {
   const command = program
     .command("join")
-    .argument("<code>", "what xpcs token create --join printed; it can be used once")
+    .argument("[code]", "what xpcs token create --join printed; it can be used once (default: XPCS_JOIN_CODE)")
     .description("Make this machine a site, and work. Later `xpcs site --name NAME` is enough: the token is kept in ~/.config/xpcs/sites.")
     .option("--work <folder>", "folder for unfinished results (default: ~/.local/state/xpcs)");
-  addSiteOptions(command).action(async (text: string, options: SiteRunOptions) => {
-    const code = decodeJoinCode(text);
+  addSiteOptions(command).action(async (text: string | undefined, options: SiteRunOptions) => {
+    const code = takeCode(text);
     await exchange(code);
     io.note(`site ${code.site} has its token; from now on: xpcs site --name ${code.site} --work ${options.work ?? defaultWork()}`);
     await runSiteCommand({ ...options, work: options.work ?? defaultWork(), name: code.site }, io);

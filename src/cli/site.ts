@@ -83,7 +83,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, roots, locations, cache, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { results, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -93,6 +93,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     instance: randomUUID(),
     host: hostname(),
     slots,
+    prefetch: prefetch ?? (locations?.some(({ by }) => by !== "shared-path") ? 1 : 0),
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
     commands,

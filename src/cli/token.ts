@@ -12,6 +12,7 @@ import { LIMITS } from "../core/limits.js";
 import { silentLogger } from "../core/log.js";
 import { realClock } from "../core/real-clock.js";
 import type { XpcsClient } from "../index.js";
+import { joinLine } from "./bundle/installer.js";
 import { addCentralOptions, type CentralOptions, centralSettings, experimentOption, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { shortTime } from "./job-text.js";
@@ -46,7 +47,7 @@ async function onFolder(data: string): Promise<TokenAdmin> {
   return {
     async createToken(request) {
       const token = makeToken(request.join ? "join" : request.role, randomBytes);
-      return { token, view: await tokens.add({ ...request, hash: tokenHash(token) }, by, null) };
+      return { token, view: await tokens.add({ ...request, hash: tokenHash(token) }, by, null), installer: null };
     },
     tokens: async () => tokens.list(),
     revokeToken: (id, { descendants = false } = {}) => tokens.revoke(id, by, descendants),
@@ -78,21 +79,23 @@ async function create(options: TokenOptions, io: CliIo): Promise<void> {
     throw new XpcsError("INVALID_ARGUMENT", "--expires is beyond ten years: say never");
   const target = isJoin ? joinTarget(options) : null;
   await withAdmin(options, async (admin) => {
-    const { token, view } = await admin.createToken({
+    const { token, view, installer } = await admin.createToken({
       ...{ role, person, validS },
       ...(experiment === undefined ? {} : { experiment }),
       ...(site === undefined ? {} : { site }),
       ...(isJoin ? { join: true } : {}),
     });
     if (target === null) {
-      io.result({ token, joinCode: null, ...view }, () => token);
+      io.result({ token, joinCode: null, joinLine: null, ...view }, () => token);
       io.note(`shown this once. ${describe(view)}`);
     } else {
       const joinCode = encodeJoinCode({ ...target, site: view.site!, code: token });
-      io.result({ token: null, joinCode, ...view }, () => `xpcs join ${joinCode}`);
+      const line = installer === null ? null : joinLine({ ...target, installer, joinCode });
+      io.result({ token: null, joinCode, joinLine: line, ...view }, () => line ?? `xpcs join ${joinCode}`);
       io.note(
         `paste this line on the machine that shall be site ${view.site}; it can be used once, until ${shortTime(view.expiresAt)} UTC.`,
       );
+      if (line !== null) io.note(`It brings xpcs with it. Where xpcs is already: xpcs join ${joinCode}`);
     }
   });
 }

@@ -31,6 +31,8 @@ export const LIMITS = {
   httpInFlightMax: 64,
   /** Transfers through central of one token at a time, before OVERLOADED: those of some attempts, in parts. */
   dataInFlightMax: 64,
+  /** Machines that fetch the bundle at a time, before 503: nobody has shown a token, and each takes a file's bandwidth. */
+  bundlesInFlightMax: 16,
   /** Bytes of one part of an upload: over in 30 s also on a slow link. */
   dataChunkBytesMax: 16 * 1024 * 1024,
   /** Wrong tokens from one address within `loginWindowMs`; after that its log-ins are refused unread until the window is over. */
@@ -95,7 +97,7 @@ export const LIMITS = {
   tidyMs: 60_000,
   /** Jobs that go into the archive in one turn: some ms. */
   archiveJobsMax: 500,
-  /** Events after which a ledger begins anew from a base: copying the live state must be rare beside writing events. */
+  /** Events, and jobs submitted with them, after which a ledger begins anew from a base: copying the live state must be rare beside writing events. */
   baseEvents: 100_000,
   /** How often central looks at the room on its disk. */
   diskCheckMs: 1_000,

@@ -110,8 +110,8 @@ export interface ClientApi {
    * @throws NOT_FOUND the job, or an attempt of it
    */
   logs(request: { id: JobId; epoch?: number; stream: LogStream; offset: number; waitMs: number }): Promise<LogPart>;
-  /** Idempotent by the token's hash. */
-  addToken(request: TokenRequest): Promise<{ token: TokenView }>;
+  /** Idempotent by the token's hash. `installer`: SHA-256 of the script that brings this program to a new site (docs/bundle.md), where central serves one. */
+  addToken(request: TokenRequest): Promise<{ token: TokenView; installer?: string }>;
   /** All tokens, newest first; also those that ended lately. */
   tokens(request: Record<string, never>): Promise<{ tokens: TokenView[] }>;
   /** Ends a token, with `descendants` also those made with it; closes the links that were opened with them. Idempotent. */
@@ -176,6 +176,8 @@ export interface WorkSource {
     slots: number;
     apps: readonly string[];
     capacity?: SiteCapacity;
+    /** Slots' worth of jobs that it takes beyond its slots, to bring their files while others run; absent: none. */
+    prefetch?: number;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**

@@ -271,5 +271,8 @@ export function settlePublication(destination: Destination): Promise<void> {
 export function discardPublication(destination: Destination, epoch: number): Promise<void> {
   return guarded("tidy beside", destination.ref.path, async () => {
     for (const path of [partialPath(destination, epoch), unfinishedNotePath(destination, epoch)]) await rm(path, { force: true });
+    // Killed between the note and the name: there is nothing that the note could be about.
+    const note = await readNote(destination);
+    if (note?.epoch === epoch && (await identity(destination.ref.path)) === null) await rm(notePath(destination), { force: true });
   });
 }

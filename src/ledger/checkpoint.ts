@@ -103,6 +103,11 @@ function newRecords({ order, jobs }: State, from: number, end: number): StateRec
   return records;
 }
 
+/** The place of the next job when the record of counts was written; 0 without one. */
+export function endOf(counts: unknown): number {
+  return (counts as Counts | undefined)?.next ?? 0;
+}
+
 /** What is to be written of everything in `dirty`, over the last checkpoint. */
 export function checkpointChanges(state: State, dirty: Dirty): CheckpointChanges {
   const records: StateRecord[] = [[COUNTS, countsOf(state)], ...newRecords(state, dirty.ahead, state.order.end)];

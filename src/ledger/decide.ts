@@ -53,7 +53,8 @@ const unknownJob = (id: JobId) => new XpcsError("NOT_FOUND", `there is no job ${
 
 function stale(lease: LeaseRef, job: JobRecord): XpcsError {
   const now = job.state === "leased" ? `epoch ${job.epoch} runs at ${lastSite(job)}` : `the job is ${job.state}`;
-  return new XpcsError("STALE_LEASE", `job ${lease.job} epoch ${lease.epoch}: ${now}; discard this attempt's output`);
+  const message = `job ${lease.job} epoch ${lease.epoch}: ${now}; discard this attempt's output`;
+  return new XpcsError("STALE_LEASE", message, { jobEnded: job.finishedAt !== null });
 }
 
 /** Delay before the next attempt after `failures` failures, ms: doubling from `firstMs`; a first that is above the maximum stays. */

@@ -4,7 +4,7 @@
  */
 import { XpcsError } from "../core/errors.js";
 import type { JobId } from "../core/job.js";
-import { archivedJob, archivedKey, checkpointChanges, type Dirty, noDirty, Restoring, recordsAhead } from "./checkpoint.js";
+import { archivedJob, archivedKey, COUNTS, checkpointChanges, type Dirty, endOf, noDirty, Restoring, recordsAhead } from "./checkpoint.js";
 import { type Command, decide } from "./decide.js";
 import type { LedgerEvent } from "./events.js";
 import { reduce } from "./reduce.js";
@@ -141,9 +141,9 @@ export class Ledger {
     return this.#store.snapshot();
   }
 
-  /** Events since the base. */
-  get eventsSinceBase(): number {
-    return this.state.sequence - this.#store.base;
+  /** Events since the base, and jobs that they submitted: an event may have a thousand. */
+  get sizeSinceBase(): number {
+    return this.state.sequence - this.#store.base + this.state.order.end - endOf(this.#store.baseRecord(COUNTS));
   }
 
   /** When the first event since the base was, ms since 1970; null: there is none. */

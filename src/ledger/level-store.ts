@@ -164,6 +164,11 @@ class LevelStore implements EventStore {
     return readRecords(this.#db, this.#dir, basePrefix(this.#base));
   }
 
+  baseRecord(name: string): unknown {
+    const sealed = this.#db.getSync(basePrefix(this.#base) + name) as string | undefined;
+    return sealed === undefined ? undefined : unseal(sealed, `base ${name}`, this.#dir);
+  }
+
   async rebase(): Promise<void> {
     const moment = this.#db.snapshot();
     let base = 0;

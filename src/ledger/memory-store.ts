@@ -96,6 +96,10 @@ function over(disk: Disk, sync: () => Promise<void>): MemoryStore {
       return disk.base;
     },
     baseRecords: () => parsed(disk.baseRecords),
+    baseRecord(name) {
+      const json = disk.baseRecords.get(name);
+      return json === undefined ? undefined : (JSON.parse(json) as unknown);
+    },
     rebase: () =>
       write((target) => {
         target.base = target.checkpoint;

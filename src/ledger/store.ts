@@ -67,6 +67,8 @@ export interface EventStore {
   readonly base: number;
   /** The records of the base, in the same way. @throws CORRUPT_DATA */
   baseRecords(): AsyncIterable<readonly StateRecord[]>;
+  /** One of them, at once. @throws CORRUPT_DATA */
+  baseRecord(name: string): unknown;
   /** Makes the last checkpoint the base; the events up to it are past then. `append` and `checkpoint` go on meanwhile. */
   rebase(): Promise<void>;
   /**

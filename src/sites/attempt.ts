@@ -5,7 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock } from "../core/clock.js";
-import { isCode, XpcsError } from "../core/errors.js";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import type { FileRef, OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -25,6 +25,7 @@ import { endLeftCommand } from "./left-command.js";
 import type { Transfers } from "./locations.js";
 import { shipLogs } from "./log-shipper.js";
 import type { ResultAccess } from "./result-access.js";
+import type { RunSlots } from "./run-slots.js";
 
 export interface AttemptContext {
   readonly site: string;
@@ -34,6 +35,7 @@ export interface AttemptContext {
   readonly commands: CommandApps;
   readonly access: ResultAccess;
   readonly transfers: Transfers;
+  readonly slots: RunSlots;
   /** Where jobs may read and write; null: anywhere. */
   readonly roots: Roots | null;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
@@ -73,8 +75,25 @@ function checkStopped(held: HeldLease): void {
 }
 
 async function compute(context: AttemptContext, held: HeldLease, plan: Plan, folder: string): Promise<Omit<Completion, "outputs">> {
-  const { clock, kernels, leases } = context;
   const paths = await stageIn(context, held, plan.inputs, folder);
+  await context.slots.take(held);
+  try {
+    return await runWork(context, held, plan, paths, folder);
+  } finally {
+    // What follows needs no slot: the next one begins.
+    context.slots.leave(held);
+    context.leases.release(held);
+  }
+}
+
+async function runWork(
+  context: AttemptContext,
+  held: HeldLease,
+  plan: Plan,
+  paths: readonly string[],
+  folder: string,
+): Promise<Omit<Completion, "outputs">> {
+  const { clock, kernels, leases } = context;
   const work = plan.work(paths, folder);
   checkStopped(held);
   if (plan.exclusive) await leases.confirm(held);
@@ -195,14 +214,24 @@ async function reportFailure(context: AttemptContext, held: HeldLease, error: Xp
   await link.call((source) => source.fail({ site, instance, lease, code, reason }), options);
 }
 
+/** Central has refused the report because the job has ended otherwise: no attempt will look for this one's publication any more. */
+export function endedElsewhere(error: unknown): boolean {
+  return isCode(error, "STALE_LEASE") && toXpcsError(error).details.jobEnded === true;
+}
+
+/** Forgets what was kept to recognise publications. */
+export async function settleAll({ transfers }: Pick<AttemptContext, "transfers">, destinations: readonly Destination[]): Promise<void> {
+  for (const destination of destinations) await transfers.of(destination.ref).settle(destination);
+}
+
 /** @returns whether a folder may be left */
 async function completeOrFail(context: AttemptContext, held: HeldLease): Promise<boolean> {
   const { leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
-  let hasFolder = false;
+  let plan: Plan | null = null;
+  const settle = () => settleAll(context, plan?.destinations ?? []).catch((error) => logUntidy(context, held, error));
   try {
-    const plan = planOf(held.lease, context);
-    ({ hasFolder } = plan);
+    plan = planOf(held.lease, context);
     const completion = plan.hasFolder
       ? await produce(context, held, plan)
       : { ...(await compute(context, held, plan, workDir)), outputs: [] };
@@ -210,17 +239,14 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
     const { news } = await reportCompletion(context, held.lease, completion);
     logger.info("attempt-finished", { job, epoch });
     leases.apply(news);
-    for (const destination of plan.destinations)
-      await context.transfers
-        .of(destination.ref)
-        .settle(destination)
-        .catch((error) => logUntidy(context, held, error));
+    await settle();
   } catch (error) {
     if (context.abandon.aborted) throw error;
     leases.release(held);
+    if (endedElsewhere(error)) await settle();
     await reportFailure(context, held, fromSystem(error));
   }
-  return hasFolder;
+  return plan?.hasFolder ?? false;
 }
 
 function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown): void {

@@ -32,7 +32,7 @@ export const LOCATIONS = z
 
 /** The backend of each file. */
 export interface Transfers {
-  /** @throws REFUSED this site does not reach the file */
+  /** The same value for all files of a location. @throws REFUSED this site does not reach the file */
   of(ref: FileRef): Transfer;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { LeaseRef } from "../core/protocols.js";
 import { fromSystem } from "../files/system-error.js";
-import { type AttemptContext, reportCompletion } from "./attempt.js";
+import { type AttemptContext, endedElsewhere, reportCompletion, settleAll } from "./attempt.js";
 import { type AttemptRecord, leftFolders, removeFolder } from "./attempt-folder.js";
 import { endLeftCommand } from "./left-command.js";
 
@@ -23,9 +23,12 @@ async function completePublished(context: RecoveryContext, { lease, destinations
     });
     return;
   }
-  await reportCompletion(context, lease, { ...completion, outputs });
+  await reportCompletion(context, lease, { ...completion, outputs }).catch(async (error: unknown) => {
+    if (endedElsewhere(error)) await settleAll(context, destinations);
+    throw error;
+  });
   logger.info("publication-recovered", { ...lease, path: outputs.map(({ path }) => path).join(" ") });
-  for (const destination of destinations) await transfers.of(destination.ref).settle(destination);
+  await settleAll(context, destinations);
 }
 
 /** The leases that `recoverAttempts` will complete: the site still holds them when it joins. */

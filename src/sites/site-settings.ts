@@ -1,6 +1,7 @@
 /** The settings file of a site (docs/settings.md): its rules as plain data. */
 import { z } from "zod";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
 import { folderSetting, LOCATIONS } from "./locations.js";
 import { DEFAULT_SUPERVISION, type HostRules, type RestartRules } from "./supervision.js";
 
@@ -45,6 +46,8 @@ export const SITE_SETTINGS = z.strictObject({
   results: results.prefault({}),
   roots: roots.default(null),
   locations: LOCATIONS,
+  /** Null: one where a location is not on a shared file system. */
+  prefetch: z.int().min(0).max(LIMITS.siteSlotsMax).nullable().default(null),
   cache: z.strictObject({ gb: z.number().min(0).default(20) }).prefault({}),
   supervision: supervision.prefault({}),
 });

@@ -18,6 +18,7 @@ import type { KernelPool } from "./kernel-pool.js";
 import { SHARED_PATHS, type Transfers } from "./locations.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
+import { createRunSlots } from "./run-slots.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -25,6 +26,8 @@ export interface SiteOptions {
   readonly instance: string;
   readonly host: string;
   readonly slots: number;
+  /** Slots' worth of jobs that are taken beyond the slots, to bring their files while others run; absent: none. */
+  readonly prefetch?: number;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   /** Built-in apps that this machine can run. */
@@ -87,12 +90,22 @@ interface Running {
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
+  const { prefetch = 0 } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
     const held = first ? await recoverableLeases(options.workDir) : leases().refs();
     try {
-      const { renewMs, news } = await source.join({ site, instance, host, slots, apps, capacity, held });
+      const { renewMs, news } = await source.join({
+        site,
+        instance,
+        host,
+        slots,
+        apps,
+        capacity,
+        held,
+        ...(prefetch === 0 ? {} : { prefetch }),
+      });
       first = false;
       refusedSinceMs = null;
       logger.info("site-joined", { site, slots });
@@ -138,7 +151,7 @@ async function takeLeases(running: Running): Promise<void> {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
     running.wake = () => renewed.abort(WOKEN);
-    const slots = running.draining ? 0 : Math.max(0, options.slots - leases.slots);
+    const slots = running.draining ? 0 : Math.max(0, options.slots + (options.prefetch ?? 0) - leases.slots);
     try {
       await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
     } catch (error) {
@@ -154,9 +167,14 @@ async function takeLeases(running: Running): Promise<void> {
  *
  * @returns whether central has heard the goodbye
  */
-async function goodbye({ options, link, leases, attempts, wake }: Running, abandon: AbortController, graceMs: number): Promise<boolean> {
+async function goodbye(
+  { options, link, leases, attempts, context, wake }: Running,
+  abandon: AbortController,
+  graceMs: number,
+): Promise<boolean> {
   const { name: site, instance, clock } = options;
   wake();
+  context.slots.close();
   const grace = new AbortController();
   const finished = () => Promise.all(attempts);
   await Promise.race([finished(), sleep(clock, graceMs, grace.signal)]);
@@ -222,6 +240,7 @@ export function runSite(options: SiteOptions): Site {
     commands,
     access,
     transfers,
+    slots: createRunSlots({ ...options.capacity, slots: options.slots }),
     roots,
     link,
     leases,

@@ -117,17 +117,31 @@ describe("the change feed", () => {
 describe("dispatch", () => {
   const world = () => {
     const state = emptyState();
+    const early: string[] = [];
     const sites = new Sites(LIMITS.leaseMs);
     for (const site of ["a", "b"]) {
       obey(state, { type: "join", site, instance: "1", host: "h", slots: 2, apps: ["xpcs.noop"], held: [] });
       sites.take(site, "1", 0, 0).links = 1;
     }
-    const plan = (asked: Record<string, number>, nowMs = 1) => {
-      const grants = planGrants(state, siteLoads(state, sites, nowMs, 0), soonest, new Map(Object.entries(asked)), nowMs);
+    const plan = (asked: Record<string, number>, nowMs = 1, ahead: Record<string, number> = {}) => {
+      const loads = siteLoads(state, sites, nowMs, 0);
+      const grants = planGrants(state, loads, soonest, new Map(Object.entries(asked)), nowMs, new Map(Object.entries(ahead)));
+      for (const { job, site, why } of grants) if (why.startsWith("its files are brought")) early.push(`${job} ${site}`);
       return grants.map(({ job, site }) => `${job} ${site}`);
     };
-    return { state, plan };
+    return { state, plan, early };
   };
+
+  it("gives a site that is full jobs ahead, as many as it takes, also pinned ones, and counts them as queued", () => {
+    const { state, plan, early } = world();
+    submit(state, ["1", "2", "3", "4", "5", "6", "7", "8"]);
+    expect(plan({ a: 3, b: 2 }, 1, { a: 1 })).toEqual(["1 a", "2 b", "3 a", "4 b", "5 a"]);
+    expect(early).toEqual(["5 a"]);
+    for (const job of ["1", "3", "5"]) obey(state, { type: "grant", job, site: "a", why: "" });
+    const [a] = siteLoads(state, new Sites(LIMITS.leaseMs), 1, 0);
+    expect(a).toMatchObject({ queued: 1, reserved: { slots: 1 }, running: [{}, {}] });
+    expect(plan({}, 1, { a: 1 })).toEqual([]);
+  });
 
   it("shares jobs between sites that are alike, in the order of the queue", () => {
     const { state, plan } = world();

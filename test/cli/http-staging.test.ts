@@ -101,6 +101,32 @@ describe("a site that shares no files with the submitter", () => {
     });
   });
 
+  it("brings the files of a job while others have all slots", async () => {
+    const spec = { tags: {}, attemptsMax: 1 };
+    const busy = { ...spec, work: { app: "xpcs.noop", durationMs: 5_000 } } as const;
+    const { jobs: running } = await facility.client.submit({ jobs: [busy, busy] });
+    await vi.waitFor(async () => expect((await job(running[1]!)).state).toBe("running"), { timeout: 5_000, interval: 50 });
+    copyFileSync(run.input, file("data/run_0004.bin"));
+    const { stdout } = await xpcs(
+      "submit",
+      file("data/run_0004.bin"),
+      "--qmap",
+      run.qmap,
+      "--frame-time",
+      "1e-3",
+      "--out",
+      file("results"),
+      "--json",
+    );
+    const [id] = (JSON.parse(stdout) as { jobs: string[] }).jobs;
+    await vi.waitFor(async () => expect(await job(id!)).toMatchObject({ state: "staged-in", site: "far" }), {
+      timeout: 1_500,
+      interval: 20,
+    });
+    expect((await job(id!)).why).toContain("its files are brought while it waits");
+    expect((await facility.client.wait([id!]))[0]).toMatchObject({ state: "finished" });
+  });
+
   it("goes on where it was when it is killed while a file is on its way", async () => {
     const bytes = readFileSync(run.input);
     const large = file("data/large.bin");

@@ -305,7 +305,7 @@ describe("tokens", () => {
     expect(await asSmith("jobs")).toMatchObject({ code: 0, stdout: "[]\n" });
     expectError(await asSmith("token", "list"), 4, "PERMISSION_DENIED");
     const list = JSON.parse((await xpcs("token", "list", "--json")).stdout) as TokenView[];
-    expect(list[0]).toEqual({ ...made, token: undefined, joinCode: undefined });
+    expect(list[0]).toEqual({ ...made, token: undefined, joinCode: undefined, joinLine: undefined });
     expect(JSON.parse((await xpcs("token", "revoke", made.id, "--json")).stdout)).toMatchObject({ id: made.id, state: "revoked" });
     expect(expectError(await asSmith("jobs"), 4, "PERMISSION_DENIED")).toContain("J. Smith was revoked");
     const forever = await json<TokenView>("token", "token", "create", "--role", "visitor", "--expires", "never");
@@ -367,12 +367,13 @@ describe("a site that is told to stop", () => {
 });
 
 it("every documented JSON shape was compared with a real one", () => {
-  // A ledger is compared where its central has stopped, a watched folder where it is filled, a scheduler where a job is probed.
+  // A ledger is compared where its central has stopped, a watched folder where it is filled, a scheduler where a job is probed, a bundle where it is used.
   const elsewhere = {
     ledger: "ledger.test.ts",
     watched: "submit-watch.test.ts",
     experiment: "experiment.test.ts",
     doctor: "doctor-batch.test.ts",
+    bundle: "../bundle/bare-machine.test.ts",
   };
   for (const [shape, file] of Object.entries(elsewhere)) {
     expect(readFileSync(new URL(file, import.meta.url), "utf8")).toContain(`shapeFaults(documentedJson("${shape}")`);

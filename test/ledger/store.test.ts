@@ -193,7 +193,9 @@ describe.each(Object.entries(kinds))("a %s store", (_name, kind) => {
     ledger.execute({ type: "cancel", ids: ["j1", "j2", "j4"] }, 10);
     ledger.execute({ type: "archive", endedBefore: 11, jobsMax: 2 }, 12);
     await ledger.commit();
+    expect(ledger.sizeSinceBase).toBe(10 + 6);
     await ledger.rebase();
+    expect(ledger.sizeSinceBase).toBe(0);
     await ledger.forget((json) => /"key":"k[123]"/.test(json));
     submit(7);
     ledger.execute({ type: "archive", endedBefore: 11, jobsMax: 2 }, 13);

@@ -9,11 +9,12 @@ import h5wasm, { type Dataset } from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommandLine } from "../../src/cli/command-line.js";
 import { createRun } from "../../src/cli/output.js";
+import type { Averaging } from "../../src/core/analysis.js";
 import { writeMetadata, writeQmap } from "../../src/demo/sample-files.js";
 import { delayScheme } from "../../src/xpcs/delays.js";
-import { type CurvePoint, type DecayFit, fitDecay, independentLags } from "../../src/xpcs/fit.js";
+import { type CurvePoint, type DecayFit, decayShape, fitDecay, independentLags } from "../../src/xpcs/fit.js";
 import { correlationOf, lagsOf } from "../../src/xpcs/lag-correlation.js";
-import { correlateFile, createCorrelator, mergeResults } from "../../src/xpcs/native.js";
+import { type CorrelatorResult, correlateFile, createCorrelator, mergeResults } from "../../src/xpcs/native.js";
 import { readResultFile } from "../../src/xpcs/result-file.js";
 import { simulateEvents } from "../../src/xpcs/simulate.js";
 import { nexusSample } from "./nexus-sample.js";
@@ -85,6 +86,61 @@ describe("errors of fits over 200 simulated repeats", () => {
     // And what they would be: too small by these factors or more.
     expect(passedOver.contrast).toBeGreaterThan(without.contrast);
     expect(passedOver.tau).toBeGreaterThan(without.tau);
+  });
+});
+
+describe("the correlation between lags of weighted and robust averages", () => {
+  const BIN_PIXELS = 100;
+  const [frames, decayRate] = [256, 0.04];
+  const lags = delayScheme(frames, 4);
+
+  /** One simulated series, a static bin for each mean of counts. */
+  function resultsOf(means: readonly number[], seed: number): Record<"plain" | "weighted" | "robust", CorrelatorResult> {
+    const [height, width] = [means.length, BIN_PIXELS];
+    const ringOfPixel = Uint16Array.from({ length: height * width }, (_, p) => 1 + Math.floor(p / width));
+    const maps = { height, width, dqmap: new Int32Array(height * width).fill(1), sqmap: Int32Array.from(ringOfPixel) };
+    const rings = means.map((meanCounts) => ({ meanCounts, decayRate, contrast: CONTRAST }));
+    const { frame, pixel, count } = simulateEvents({ height, width, frames, ringOfPixel, rings, backgroundCounts: 0, seed });
+    const result = (averaging: Averaging) => {
+      const correlator = createCorrelator({ ...maps, averaging, threads: 1 });
+      correlator.push({ frame, pixel, count: Int32Array.from(count) });
+      correlator.setFrames(frames);
+      return correlator.result();
+    };
+    return { plain: result("plain"), weighted: result("weighted"), robust: result("robust") };
+  }
+
+  /** The pull of the sum of g2 over all lags, in whose error every correlation between two of them counts. */
+  function pullOf({ g2, g2Err }: CorrelatorResult, matrix: Float64Array): number {
+    const n = lags.length;
+    let variance = 0;
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) variance += g2Err[i]! * g2Err[j]! * matrix[i * n + j]!;
+    const truth = lags.map(({ level, tau }) => 1 + CONTRAST * decayShape(decayRate, tau, 2 ** level));
+    return g2.reduce((sum, value, d) => sum + value - truth[d]!, 0) / Math.sqrt(variance);
+  }
+
+  const simulated = (means: readonly number[]) => Array.from({ length: REPEATS }, (_, i) => resultsOf(means, i + 1));
+  const spread = (all: ReturnType<typeof simulated>, of: Averaging, matrixOf: Averaging) =>
+    spreadOf(all.map((results) => pullOf(results[of], results[matrixOf].lagCorrelation)));
+
+  it("is their own: from dim bins to bright ones, which the weighted average is of, that of the plain mean is not", {
+    timeout: 240_000,
+  }, () => {
+    const all = simulated([0.02, 0.02, 0.02, 0.05, 0.05, 0.1, 0.8, 0.8]);
+    for (const averaging of ["plain", "weighted"] as const) {
+      expect(spread(all, averaging, averaging), averaging).toBeGreaterThan(0.8);
+      expect(spread(all, averaging, averaging), averaging).toBeLessThan(1.25);
+    }
+    expect(spread(all, "weighted", "plain")).toBeGreaterThan(1.8);
+  });
+
+  // Bins that scatter alike, as the robust average takes them to; some are beyond its bound in every repeat.
+  it("is true for the robust one where bins are alike", { timeout: 240_000 }, () => {
+    const all = simulated(new Array<number>(6).fill(0.4));
+    for (const averaging of ["plain", "weighted", "robust"] as const) {
+      expect(spread(all, averaging, averaging), averaging).toBeGreaterThan(0.8);
+      expect(spread(all, averaging, averaging), averaging).toBeLessThan(1.25);
+    }
   });
 });
 

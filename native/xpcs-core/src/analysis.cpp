@@ -257,7 +257,7 @@ class MapRun {
 
   CorrelationResult correlate(const Control& control) {
     if (sinks_.means != nullptr) return sinks_.means->result(settings_.staticWindow);
-    const ResultOptions how{settings_.threads, request_.g2out || request_.leverage};
+    const ResultOptions how{settings_.threads, request_.g2out || request_.leverage, settings_.averaging};
     CorrelationResult result = sinks_.stream ? sinks_.stream->result(how, control) : sinks_.correlator->result(how, control);
     // A stream of unknown length has one row of means over time: the whole series.
     if (sinks_.stream) settings_.staticWindow = staticWindow_ > 0 ? staticWindow_ : static_cast<std::uint32_t>(result.frames);

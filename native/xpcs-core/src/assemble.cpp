@@ -111,9 +111,9 @@ void static_means(const Partition& part, const CorrelatorOptions& options, const
 }  // namespace
 
 template <class Sum>
-void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, CorrelationResult& out) {
+void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, Averaging averaging, CorrelationResult& out) {
   out.moments = moments_of(task.part, sums, out.delays);
-  set_lag_covariance(out.moments, task.groups, sums.groups);
+  set_lag_covariance(out.moments, task.groups, sums.groups, averaging);
   MomentCurves curves = curves_of(out.moments, Pooling::per_repeat);
   out.g2 = std::move(curves.g2);
   out.g2Err = std::move(curves.g2Err);
@@ -121,8 +121,8 @@ void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, CorrelationRe
   static_means(task.part, task.options, sums.total, sums.windows, out);
 }
 
-template void assemble_sums(const TileTask&, const BinSums<Int128>&, CorrelationResult&);
-template void assemble_sums(const TileTask&, const BinSums<double>&, CorrelationResult&);
+template void assemble_sums(const TileTask&, const BinSums<Int128>&, Averaging, CorrelationResult&);
+template void assemble_sums(const TileTask&, const BinSums<double>&, Averaging, CorrelationResult&);
 
 namespace {
 
@@ -205,7 +205,7 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
     control.report(Stage::correlating, static_cast<double>(n) / static_cast<double>(tileCount));
     return runs;
   });
-  assemble_sums(task, collector.sums(), out);
+  assemble_sums(task, collector.sums(), how.averaging, out);
 }
 
 }  // namespace

@@ -18,6 +18,6 @@ void assemble(const Partition& part, const CorrelatorOptions& options, const std
 
 /// The end of it alone: from the sums of all tiles, correlated elsewhere, at the delays of `out`. Sum: Int128, or double.
 template <class Sum>
-void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, CorrelationResult& out);
+void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, Averaging averaging, CorrelationResult& out);
 
 }  // namespace xpcs

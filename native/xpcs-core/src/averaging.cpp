@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -121,6 +122,18 @@ class RobustMean {
     return solve();
   }
 
+  /// Of each bin, at the estimate.
+  std::vector<BinShare> shares() {
+    const double g2 = estimate().g2;
+    std::vector<BinShare> out;
+    for (std::size_t i = 0; i < bins_.size(); ++i) {
+      const double m = g2 * bins_[i].expected / dispersion_;
+      const double r = (bins_[i].products / dispersion_ - m) / std::sqrt(m);
+      out.push_back({g2, std::abs(r) <= kHuber ? weight_[i] / std::sqrt(bins_[i].expected) : 0.0});
+    }
+    return out;
+  }
+
  private:
   void set_dispersion(double g2) {
     std::vector<double> ratios;
@@ -197,12 +210,37 @@ const char* averaging_text(Averaging averaging) noexcept {
   return "?";
 }
 
+namespace {
+
+bool is_usable(const BinTerm& bin) { return bin.expected > 0 && std::isfinite(bin.expected); }
+
+std::vector<BinTerm> usable_of(std::span<const BinTerm> bins) {
+  std::vector<BinTerm> usable;
+  std::copy_if(bins.begin(), bins.end(), std::back_inserter(usable), is_usable);
+  return usable;
+}
+
+}  // namespace
+
+std::vector<BinShare> bin_shares(std::span<const BinTerm> bins, Averaging averaging) {
+  std::vector<BinShare> shares(bins.size());
+  if (averaging == Averaging::plain) {
+    for (std::size_t i = 0; i < bins.size(); ++i) shares[i] = {bins[i].products / bins[i].expected, 1 / bins[i].expected};
+    return shares;
+  }
+  const std::vector<BinTerm> usable = usable_of(bins);
+  if (usable.empty()) return shares;
+  const bool weighted = averaging == Averaging::weighted || usable.size() < kBinsMin;
+  const std::vector<BinShare> own = weighted ? std::vector<BinShare>(usable.size(), {weighted_mean(usable).g2, 1}) : RobustMean(usable).shares();
+  for (std::size_t i = 0, at = 0; i < bins.size(); ++i) {
+    if (is_usable(bins[i])) shares[i] = own[at++];
+  }
+  return shares;
+}
+
 Estimate average_bins(std::span<const BinTerm> bins, Averaging averaging) {
   if (averaging == Averaging::plain) return plain_mean(bins);
-  std::vector<BinTerm> usable;
-  for (const BinTerm& bin : bins) {
-    if (bin.expected > 0 && std::isfinite(bin.expected)) usable.push_back(bin);
-  }
+  const std::vector<BinTerm> usable = usable_of(bins);
   if (usable.empty()) return {kNaN, kNaN};
   if (averaging == Averaging::weighted || usable.size() < kBinsMin) return weighted_mean(usable);
   return RobustMean(usable).estimate();

@@ -16,7 +16,7 @@ constexpr std::uint32_t kInTile = 8;
 /// The units of one dynamic bin, groups or static bins, with what each moves g2 by at every lag, relative to its error's unit.
 class Units {
  public:
-  Units(const Moments& moments, const GroupPlan& plan, const std::vector<double>& sums, std::vector<std::size_t> members)
+  Units(const Moments& moments, const GroupPlan& plan, const std::vector<double>& sums, std::vector<std::size_t> members, Averaging averaging)
       : moments_(moments), plan_(plan), sums_(sums), members_(std::move(members)), delays_(moments.terms.size()) {
     double all = 0;
     double alone = 0;
@@ -24,9 +24,9 @@ class Units {
       all += moments.pixels[s];
       alone += moments.pixels[s] == 1 ? 1 : 0;
     }
-    set_expected();
+    set_shares(averaging);
     if (2 * (all - alone) >= all) take_groups();
-    else take_bins();
+    else take_bins(averaging);
   }
 
   [[nodiscard]] std::uint64_t freedom() const noexcept { return freedom_; }
@@ -51,19 +51,28 @@ class Units {
     return moment.past.value(moments_.exact) * moment.future.value(moments_.exact) / (moments_.pixels[s] * static_cast<double>(moments_.terms[d]));
   }
 
-  /// Mean over the static bins of the pairs that uncorrelated counts would give.
-  void set_expected() {
+  /// Of every bin at every lag, in units in which the pairs of the average add up over repeats: of the plain mean, mean expected pairs of a bin.
+  void set_shares(Averaging averaging) {
+    std::vector<BinTerm> bins;
     for (std::size_t d = 0; d < delays_; ++d) {
+      bins.clear();
       double sum = 0;
-      for (const std::size_t s : members_) sum += std::abs(finite(expected(s, d)));
-      mean_.push_back(sum / static_cast<double>(members_.size()));
+      for (const std::size_t s : members_) {
+        const Moment& moment = moments_.at(s, d);
+        bins.push_back({static_cast<double>(moments_.pixels[s]), moment.products.value(moments_.exact), expected(s, d), moment.a, moment.b, moment.c});
+        sum += std::abs(finite(bins.back().expected));
+      }
+      const double unit = averaging == Averaging::plain ? sum / static_cast<double>(members_.size()) : 1;
+      for (const BinShare& share : bin_shares(bins, averaging)) shares_.push_back({share.about, share.share * unit});
     }
   }
+  [[nodiscard]] const BinShare& share(std::size_t member, std::size_t d) const { return shares_[d * members_.size() + member]; }
 
   static double finite(double value) { return std::isfinite(value) ? value : 0; }
 
   void take_groups() {
-    for (const std::size_t s : members_) {
+    for (std::size_t member = 0; member < members_.size(); ++member) {
+      const std::size_t s = members_[member];
       const std::size_t groups = plan_.groups[s];
       if (groups < 2) continue;
       freedom_ += groups - 1;
@@ -79,20 +88,20 @@ class Units {
         const double past = moment.past.value(moments_.exact);
         const double future = moment.future.value(moments_.exact);
         const double all = expected(s, d);
-        const double g2 = moment.products.value(moments_.exact) / all;
+        const auto [about, share] = this->share(member, d);
+        const double excess = moment.products.value(moments_.exact) - about * all;  // of the bin, spread evenly
         const double scale = 1 / (n * static_cast<double>(moments_.terms[d]));
-        const double unit = unbiased * mean_[d] / all;
         const double* sum = sums_.data() + (plan_.begin[s] * delays_ + d * groups) * 3;
         for (std::size_t k = 0; k < groups; ++k) {
           const double expect = (sum[groups + k] * future + past * sum[2 * groups + k]) * scale - all * size[k] / n;
-          rows_[first + k * delays_ + d] = finite((sum[k] - g2 * expect) * unit);
+          rows_[first + k * delays_ + d] = finite((sum[k] - about * expect - excess * size[k] / n) * unbiased * share);
         }
       }
     }
   }
 
-  /// Where static bins have one pixel: their g2 about the mean.
-  void take_bins() {
+  /// Where static bins have one pixel: what they have beyond the average. Of the plain mean, their g2 about it.
+  void take_bins(Averaging averaging) {
     freedom_ = members_.size() - 1;
     rows_.resize(members_.size() * delays_);
     for (std::size_t d = 0; d < delays_; ++d) {
@@ -104,7 +113,11 @@ class Units {
         sum += g2(s);
         n += 1;
       }
-      for (std::size_t k = 0; k < members_.size(); ++k) rows_[k * delays_ + d] = finite((g2(members_[k]) - sum / n) * mean_[d]);
+      for (std::size_t k = 0; k < members_.size(); ++k) {
+        const BinShare& of = share(k, d);
+        const double all = expected(members_[k], d);
+        rows_[k * delays_ + d] = finite((g2(members_[k]) - (averaging == Averaging::plain ? sum / n : of.about)) * all * of.share);
+      }
     }
   }
 
@@ -113,7 +126,7 @@ class Units {
   const std::vector<double>& sums_;
   std::vector<std::size_t> members_;
   std::size_t delays_;
-  std::vector<double> mean_;  // [D]
+  std::vector<BinShare> shares_;  // [D, members]
   std::vector<double> rows_;  // [units, D]
   std::uint64_t freedom_ = 0;
 };
@@ -148,7 +161,7 @@ GroupPlan::GroupPlan(const Partition& part) : groups(part.staticBins), perTile(p
   }
 }
 
-void set_lag_covariance(Moments& moments, const GroupPlan& plan, const std::vector<double>& sums) {
+void set_lag_covariance(Moments& moments, const GroupPlan& plan, const std::vector<double>& sums, Averaging averaging) {
   const std::size_t D = moments.terms.size();
   std::vector<std::vector<std::size_t>> members(moments.dynamicBins);
   for (std::size_t s = 0; s < moments.staticBins; ++s) {
@@ -158,7 +171,7 @@ void set_lag_covariance(Moments& moments, const GroupPlan& plan, const std::vect
   moments.lagFreedom.assign(moments.dynamicBins, 0);
   for (std::size_t q = 0; q < moments.dynamicBins; ++q) {
     if (members[q].empty()) continue;
-    const Units units(moments, plan, sums, std::move(members[q]));
+    const Units units(moments, plan, sums, std::move(members[q]), averaging);
     units.add_products(moments.lagCovariance.data() + q * D * D);
     moments.lagFreedom[q] = units.freedom();
   }

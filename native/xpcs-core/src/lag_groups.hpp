@@ -31,6 +31,6 @@ struct GroupPlan {
 
 /// Sets the covariance of one series, where `moments` has the sums of its bins.
 /// @param sums of each static bin [D, 3, groups]: products, past and future counts of each group
-void set_lag_covariance(Moments& moments, const GroupPlan& plan, const std::vector<double>& sums);
+void set_lag_covariance(Moments& moments, const GroupPlan& plan, const std::vector<double>& sums, Averaging averaging);
 
 }  // namespace xpcs

@@ -163,7 +163,7 @@ void RealStream::add_static(const TileTask& task, std::size_t tile, std::vector<
   }
 }
 
-void RealStream::answer(TileTask task, unsigned threads, const Control& control, CorrelationResult& out) {
+void RealStream::answer(TileTask task, const ResultOptions& how, const Control& control, CorrelationResult& out) {
   if (!options_.monitor.empty() && options_.monitor.size() < task.frames) {
     throw Error(Code::invalid_argument, "the monitor has " + std::to_string(options_.monitor.size()) + " values for " + std::to_string(task.frames) + " frames");
   }
@@ -176,7 +176,7 @@ void RealStream::answer(TileTask task, unsigned threads, const Control& control,
     ~Without() { batches.pop_back(); }
   } const without{batches_};
   task.scale = task.frames > 0 ? scale(task.frames) : 1;
-  std::vector<RealWorker> workers(std::max(1U, threads));
+  std::vector<RealWorker> workers(std::max(1U, how.threads));
   TileCollector<double> collector(task, static_cast<unsigned>(workers.size()));
   collect_tiles(collector, tiles_.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) {
     control.check();
@@ -184,7 +184,7 @@ void RealStream::answer(TileTask task, unsigned threads, const Control& control,
     add_static(task, i, runs, out.pixelMean);
     return runs;
   });
-  assemble_sums(task, collector.sums(), out);
+  assemble_sums(task, collector.sums(), how.averaging, out);
 }
 
 }  // namespace xpcs

@@ -38,7 +38,7 @@ class RealStream {
   [[nodiscard]] std::uint64_t bytes() const noexcept;
 
   /// The correlation after task.frames frames, the newest one as if it were complete, into `out`. Changes nothing that shows.
-  void answer(TileTask task, unsigned threads, const Control& control, CorrelationResult& out);
+  void answer(TileTask task, const ResultOptions& how, const Control& control, CorrelationResult& out);
 
  private:
   struct Run {

@@ -249,14 +249,14 @@ struct StreamCorrelator::State {
   }
 
   template <class Sum>
-  void answer(const TileTask& task, unsigned threads, const Control& control, CorrelationResult& out) const {
-    std::vector<StreamWorker> workers(std::max(1U, threads));
+  void answer(const TileTask& task, const ResultOptions& how, const Control& control, CorrelationResult& out) const {
+    std::vector<StreamWorker> workers(std::max(1U, how.threads));
     TileCollector<Sum> collector(task, static_cast<unsigned>(workers.size()));
     collect_tiles(collector, tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) {
       control.check();
       return tiles[i].answer<Sum>(task, scheme, i, batches, workers[worker], out.pixelMean);
     });
-    assemble_sums(task, collector.sums(), out);
+    assemble_sums(task, collector.sums(), how.averaging, out);
   }
 
   void drop_newest() {
@@ -350,9 +350,9 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   const EdgeTable none{Scheme(0, state.options.dpl)};
   const StopTable stops(scheme);
   const TileTask task{part, state.correlation, scheme, none, stops, state.groups, nullptr, out.frames, how.perPixel ? &out : nullptr};
-  if (state.real) state.real->answer(task, how.threads, control, out);
-  else if (state.correlation.pixelFactor.empty()) state.answer<Int128>(task, how.threads, control, out);
-  else state.answer<double>(task, how.threads, control, out);
+  if (state.real) state.real->answer(task, how, control, out);
+  else if (state.correlation.pixelFactor.empty()) state.answer<Int128>(task, how, control, out);
+  else state.answer<double>(task, how, control, out);
   return out;
 }
 

@@ -2,6 +2,7 @@
 // for by name. Knows nothing of series, lags or files.
 #pragma once
 #include <span>
+#include <vector>
 
 namespace xpcs {
 
@@ -36,5 +37,14 @@ struct Estimate {
 /// model-based error. phi: median over the bins of their pixels' variance over that of counting, at least 1. A bin that is
 /// brighter per pixel than the median bin has no more weight for that. Below 3 bins: weighted.
 Estimate average_bins(std::span<const BinTerm> bins, Averaging averaging);
+
+/// How one bin's scatter moves the estimate: that of its sum of products - about * expected, times `share`.
+struct BinShare {
+  double about = 0, share = 0;
+};
+
+/// Of every bin, to first order and up to a factor that they have in common; share 0 for a bin that does not count. robust: 0 too for a bin
+/// whose influence is bounded, as more of it would change nothing.
+std::vector<BinShare> bin_shares(std::span<const BinTerm> bins, Averaging averaging);
 
 }  // namespace xpcs

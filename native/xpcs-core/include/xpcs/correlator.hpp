@@ -54,6 +54,7 @@ struct CorrelationResult {
 struct ResultOptions {
   unsigned threads = 1;
   bool perPixel = false;
+  Averaging averaging = Averaging::plain;  ///< for which the correlation between lags is; g2 and its errors are the plain mean's (average_static_bins)
 };
 
 /// Integer events made ready by Correlator::prepare.

@@ -56,7 +56,7 @@ struct Moments {
   /// Integers in units of 2^-kShareBits, so that repeats add up to the same bits in any order.
   std::vector<std::int64_t> goodPairs, goodPast, goodFuture;
   std::vector<std::uint64_t> badFrames;  ///< of the series, from 0; those of repeats counted on
-  /// Covariance between lags of the pairs of each dynamic bin [Q, D, D], symmetric, in pairs squared, summed over repeats; and the
+  /// Covariance between lags of the pairs of each dynamic bin [Q, D, D] in the average of its result, symmetric, in pairs squared, summed over repeats; and the
   /// degrees of freedom behind it [Q]. Empty: not known (results of earlier versions).
   std::vector<double> lagCovariance;
   std::vector<std::uint64_t> lagFreedom;
@@ -91,7 +91,7 @@ struct MomentCurves {
 };
 MomentCurves curves_of(const Moments& moments, Pooling pooling, Averaging averaging = Averaging::plain);
 
-/// Correlation between the errors of g2 at two lags, of the plain mean over static bins.
+/// Correlation between the errors of g2 at two lags.
 struct LagCorrelation {
   std::vector<float> correlation;  ///< [Q, D, D] 1 on the diagonal; 0 beside a lag without scatter
   std::vector<double> scale;       ///< [Q, D] standard deviation of the pairs: covariance = correlation x scale x scale

@@ -128,7 +128,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject<Engine>> {
   }
 
   Napi::Value result(const Napi::CallbackInfo& info) {
-    const CorrelationResult result = guarded(info.Env(), [&] { return engine_->result({threads_, false}); });
+    const CorrelationResult result = guarded(info.Env(), [&] { return engine_->result({threads_, false, averaging_}); });
     return to_result(info.Env(), result, engine_->partition(), averaging_);
   }
 

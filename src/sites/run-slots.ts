@@ -1,0 +1,64 @@
+/**
+ * The slots of a site, as its attempts take them: an attempt brings its files first, and then waits for its slots, in order; it leaves them when its work is
+ * done, so that its result goes out while the next one runs.
+ */
+import { XpcsError } from "../core/errors.js";
+import { NOTHING, needOf, plus, SHARED, type Shared } from "../router/policy.js";
+import type { HeldLease } from "./held-leases.js";
+
+export interface RunSlots {
+  /** Resolves when the attempt has its slots. @throws CANCELED it was stopped meanwhile */
+  take(held: HeldLease): Promise<void>;
+  /** Harmless when it has none. */
+  leave(held: HeldLease): void;
+  /** From now on none is given; attempts that wait go back. */
+  close(): void;
+}
+
+const needs = ({ lease }: HeldLease): Shared => needOf(lease.resources ?? {});
+
+/** @param has what the site's jobs share */
+export function createRunSlots(has: Shared): RunSlots {
+  const running = new Set<HeldLease>();
+  const waiting = new Map<HeldLease, () => void>();
+  let closed = false;
+  const fits = (held: HeldLease): boolean => {
+    const own = needs(held);
+    const taken = [...running].map(needs).reduce(plus, NOTHING);
+    return SHARED.every((what) => own[what] === 0 || taken[what] + own[what] <= has[what]);
+  };
+  const admit = (): void => {
+    for (const [held, go] of waiting) {
+      // The first comes first, also when a later one would fit: a wide job is not overtaken for ever.
+      if (!fits(held)) return;
+      waiting.delete(held);
+      running.add(held);
+      go();
+    }
+  };
+  return {
+    async take(held) {
+      let go = (): void => {};
+      const turn = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      waiting.set(held, go);
+      held.signal.addEventListener("abort", go);
+      if (closed) held.stop("returned");
+      else admit();
+      if (!held.signal.aborted) await turn;
+      held.signal.removeEventListener("abort", go);
+      if (!held.signal.aborted) return;
+      waiting.delete(held);
+      this.leave(held);
+      throw new XpcsError("CANCELED", "the attempt was stopped");
+    },
+    leave(held) {
+      if (running.delete(held)) admit();
+    },
+    close() {
+      closed = true;
+      for (const held of [...waiting.keys()]) held.stop("returned");
+    },
+  };
+}
