@@ -4,8 +4,8 @@
  */
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
-import type { AttemptEnded, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
-import { ATTEMPTS_KEPT, addJob, canceledBy, indexJob, type JobRecord, lastSite, type State } from "./state.js";
+import type { AttemptEnded, LedgerEvent, Removed, SiteJoined, Submitted, Summary } from "./events.js";
+import { ATTEMPTS_KEPT, addJob, canceledBy, indexJob, type JobRecord, type LinkStats, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -116,7 +116,31 @@ function siteJoined(state: State, event: SiteJoined): void {
     present: true,
     granted: before?.granted ?? 0,
     runs: before?.runs ?? {},
+    ...(before?.links === undefined ? {} : { links: before.links }),
   });
+}
+
+/** Smaller files tell of latencies, not of rates. */
+const LINK_BYTES_MIN = 1e6;
+/** What the past counts beside the next transfer. */
+const LINK_PAST = 0.8;
+
+function linkWith(before: LinkStats | undefined, bytes: unknown, seconds: unknown): LinkStats | undefined {
+  if (typeof bytes !== "number" || typeof seconds !== "number" || bytes < LINK_BYTES_MIN || !(seconds > 0)) return before;
+  const { bytes: pastBytes, ms: pastMs } = before ?? { bytes: 0, ms: 0 };
+  return { bytes: LINK_PAST * pastBytes + bytes, ms: LINK_PAST * pastMs + 1_000 * seconds };
+}
+
+/** What a completion says of its site's links. */
+function countLinks(state: State, id: JobId, { stageInBytes, stageInS, stageOutBytes, stageOutS }: Summary): void {
+  const job = state.jobs.get(id);
+  const site = state.sites.get((job && lastSite(job)) ?? "");
+  if (site === undefined) return;
+  const into = linkWith(site.links?.in, stageInBytes, stageInS);
+  const out = linkWith(site.links?.out, stageOutBytes, stageOutS);
+  if (into === site.links?.in && out === site.links?.out) return;
+  const links = { ...(into === undefined ? {} : { in: into }), ...(out === undefined ? {} : { out }) };
+  state.sites.set(site.name, { ...site, links });
 }
 
 function countRun(state: State, id: JobId, runMs: number): void {
@@ -206,6 +230,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         finishedAt: event.at,
       }));
       countRun(state, event.job, event.runMs);
+      countLinks(state, event.job, event.summary);
       break;
     case "cancelRequested":
       updateJob(state, event.job, () => ({

@@ -54,6 +54,12 @@ export interface RunStats {
   readonly totalMs: number;
 }
 
+/** Bytes that crossed a link, and the time that took; what is older counts less. */
+export interface LinkStats {
+  readonly bytes: number;
+  readonly ms: number;
+}
+
 export interface SiteRecord {
   readonly name: SiteName;
   readonly instance: string;
@@ -70,6 +76,8 @@ export interface SiteRecord {
   /** Leases ever granted. */
   readonly granted: number;
   readonly runs: Readonly<Record<string, RunStats>>;
+  /** Of its files, in and out; absent before any has crossed, and in checkpoints from before this field. */
+  readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
 }
 
 export interface KeyRecord {

@@ -57,14 +57,44 @@ function reporter({ leases, logger }: AttemptContext, held: HeldLease): (reason:
   };
 }
 
+/** What crossed the link of a location, and how long it took. */
+interface Crossing {
+  bytes: number;
+  ms: number;
+}
+
+/** Adds the time of `work` to a crossing, if anything crossed. */
+async function timed<T>(clock: Clock, crossing: Crossing, work: (moved: (bytes: number) => void) => Promise<T>): Promise<T> {
+  const startMs = clock.monotonicMs();
+  let bytes = 0;
+  const done = await work((more) => {
+    bytes += more;
+  });
+  crossing.bytes += bytes;
+  if (bytes > 0) crossing.ms += clock.monotonicMs() - startMs;
+  return done;
+}
+
+/** `stageInBytes` and `stageInS`, or nothing where nothing crossed. */
+function crossed(name: "stageIn" | "stageOut", { bytes, ms }: Crossing): Completion["summary"] {
+  return bytes === 0 ? {} : { [`${name}Bytes`]: bytes, [`${name}S`]: ms / 1_000 };
+}
+
 /** Makes the inputs readable; files of one location cross together. */
-async function stageIn(context: AttemptContext, held: HeldLease, refs: readonly FileRef[], dir: string): Promise<string[]> {
+async function stageIn(
+  context: AttemptContext,
+  held: HeldLease,
+  refs: readonly FileRef[],
+  dir: string,
+  crossing: Crossing,
+): Promise<string[]> {
   const { transfers } = context;
   const { job, epoch } = held.lease;
   const paths = new Map<FileRef, string>();
   for (const transfer of new Set(refs.map(transfers.of))) {
     const group = refs.filter((ref) => transfers.of(ref) === transfer);
-    const local = await transfer.stageIn({ lease: { job, epoch }, refs: group, dir, report: reporter(context, held), signal: held.signal });
+    const request = { lease: { job, epoch }, refs: group, dir, report: reporter(context, held), signal: held.signal };
+    const local = await timed(context.clock, crossing, (moved) => transfer.stageIn({ ...request, moved }));
     for (const [at, ref] of group.entries()) paths.set(ref, local[at]!);
   }
   return refs.map((ref) => paths.get(ref)!);
@@ -75,10 +105,12 @@ function checkStopped(held: HeldLease): void {
 }
 
 async function compute(context: AttemptContext, held: HeldLease, plan: Plan, folder: string): Promise<Omit<Completion, "outputs">> {
-  const paths = await stageIn(context, held, plan.inputs, folder);
+  const crossing: Crossing = { bytes: 0, ms: 0 };
+  const paths = await stageIn(context, held, plan.inputs, folder, crossing);
   await context.slots.take(held);
   try {
-    return await runWork(context, held, plan, paths, folder);
+    const done = await runWork(context, held, plan, paths, folder);
+    return { ...done, summary: { ...done.summary, ...crossed("stageIn", crossing) } };
   } finally {
     // What follows needs no slot: the next one begins.
     context.slots.leave(held);
@@ -164,14 +196,15 @@ async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Pr
   const expected = locals.map((local, at) => ({ ...local, path: destinations[at]!.ref.path }));
   await writeRecord(folder, { lease: { job, epoch }, destinations, completion: { ...done, outputs: expected } });
   const outputs: OutputFile[] = [];
+  const crossing: Crossing = { bytes: 0, ms: 0 };
   for (const [at, destination] of destinations.entries()) {
     const there = found[at]!;
     const seen = there.kind === "free" ? there.seen : null;
     const confirm = () => leases.confirm(held);
     const request = { destination, epoch, local: locals[at]!, seen, access, confirm, report: reporter(context, held), signal: held.signal };
-    outputs.push(await transfers.of(destination.ref).stageOut(request));
+    outputs.push(await timed(clock, crossing, (moved) => transfers.of(destination.ref).stageOut({ ...request, moved })));
   }
-  return { ...done, outputs };
+  return { ...done, summary: { ...done.summary, ...crossed("stageOut", crossing) }, outputs };
 }
 
 /** Tells central that the work is done; waits for it as long as the site lives. */

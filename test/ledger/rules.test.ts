@@ -54,6 +54,28 @@ const fail = (
 const codeOf = (last: readonly LedgerEvent[] | XpcsError) => (last instanceof XpcsError ? last.code : last.map(({ type }) => type));
 
 describe("a completion", () => {
+  it("tells how fast the links of its site are; small files do not, the past counts less, and a new start keeps it", () => {
+    const measured = (stageInBytes: number, stageInS: number): Command => ({
+      ...{ type: "complete", site: "a", lease: lease(1), outputs: [], runMs: 7 },
+      summary: { stageInBytes, stageInS, stageOutBytes: 10, stageOutS: 3 },
+    });
+    const first = history(join("a"), submit(), grant("a"), measured(100e6, 2)).state;
+    expect(first.sites.get("a")?.links).toEqual({ in: { bytes: 100e6, ms: 2_000 } });
+    for (const command of [
+      { ...submit(), key: "k2", jobs: [{ id: "j2", spec: spec() }] } as Command,
+      { ...grant("a"), job: "j2" } as Command,
+      { ...measured(50e6, 4), lease: { job: "j2", epoch: 1 } } as Command,
+    ]) {
+      const events = decide(first, command, 9_000);
+      if (events instanceof XpcsError) throw events;
+      for (const event of events) reduce(first, event);
+    }
+    const links = { in: { bytes: 130e6, ms: 5_600 } };
+    expect(first.sites.get("a")?.links).toEqual(links);
+    for (const event of decide(first, join("a", "2"), 10_000) as readonly LedgerEvent[]) reduce(first, event);
+    expect(first.sites.get("a")).toMatchObject({ instance: "2", links });
+  });
+
   it("is recorded once; the repeat is harmless", () => {
     const { state, last } = history(join("a"), submit(), grant("a"), complete("a", 1), complete("a", 1));
     expect(last).toEqual([]);

@@ -7,13 +7,12 @@
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import { digestFile } from "../../files/digest.js";
 import { systemCode } from "../../files/system-error.js";
-import { forgetPartial } from "./ranges.js";
 
 export interface CacheRequest {
   /** Which file this is: where, and in which version. */
@@ -70,8 +69,12 @@ async function identityOf(path: string): Promise<{ identity: string; bytes: numb
   return { identity: `${ino}:${size}:${mtimeNs}`, bytes: Number(size), changedMs: Number(mtimeMs) };
 }
 
-/** Under another name: as blocks that are copied when written to, else as the same file, else as a copy. */
-async function give(from: string, to: string): Promise<void> {
+/**
+ * Under another name: as blocks that are copied when written to, else as the same file, else as a copy.
+ * @param reflinks false: the file system has none
+ * @returns whether it has
+ */
+async function give(from: string, to: string, reflinks: boolean): Promise<boolean> {
   await mkdir(dirname(to), { recursive: true });
   await rm(to, { force: true });
   // A copy is there before it is whole, and a failed reflink leaves an empty file for a moment: both under a name that nobody asks for.
@@ -81,11 +84,13 @@ async function give(from: string, to: string): Promise<void> {
     await copyFile(from, unfinished, how);
     await rename(unfinished, to);
   };
-  try {
-    return await copy(constants.COPYFILE_FICLONE_FORCE);
-  } catch {
-    // No reflinks here.
-    await rm(unfinished, { force: true });
+  if (reflinks) {
+    try {
+      await copy(constants.COPYFILE_FICLONE_FORCE);
+      return true;
+    } catch {
+      await rm(unfinished, { force: true });
+    }
   }
   try {
     await link(from, to);
@@ -93,6 +98,7 @@ async function give(from: string, to: string): Promise<void> {
     if (!NO_LINKS.includes(systemCode(error) ?? "")) throw error;
     await copy(0);
   }
+  return false;
 }
 
 /** @throws CANCELED the signal was aborted first */
@@ -117,6 +123,7 @@ class FolderCache implements SiteCache {
   readonly #byName = new Map<string, Entry>();
   readonly #flights = new Map<string, Promise<unknown>>();
   #bytes = 0;
+  #reflinks = true;
   #opened: Promise<void> | null = null;
 
   constructor(options: CacheOptions) {
@@ -190,7 +197,6 @@ class FolderCache implements SiteCache {
     this.#enter(key, { ...entry, usedMs: clock.nowMs() });
     const path = this.#path("names", key);
     await writeFile(path, JSON.stringify({ sha256: entry.sha256, identity: entry.identity, boot } satisfies Name));
-    await utimes(path, clock.nowMs() / 1_000, clock.nowMs() / 1_000);
   }
 
   async #fromHere(key: string, { sha256, to }: CacheRequest): Promise<boolean> {
@@ -200,7 +206,7 @@ class FolderCache implements SiteCache {
       await this.#drop(entry);
       return false;
     }
-    await give(this.#path("content", entry.sha256), to);
+    this.#reflinks = await give(this.#path("content", entry.sha256), to, this.#reflinks);
     await this.#use(key, entry);
     return true;
   }
@@ -227,10 +233,10 @@ class FolderCache implements SiteCache {
       if (twin !== undefined) await this.#drop(twin);
       await rename(partial, content);
       const { identity } = await identityOf(content);
-      await give(content, to);
+      this.#reflinks = await give(content, to, this.#reflinks);
       await this.#use(key, { sha256, bytes, identity, unproven: false, usedMs: 0, names: new Set() });
     }
-    await forgetPartial(partial);
+    await rm(`${partial}.parts`, { force: true });
   }
 
   #entryOf(key: string, sha256: string | null): Entry | undefined {

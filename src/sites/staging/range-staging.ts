@@ -92,7 +92,9 @@ export async function stageRanges(
   const one = async (file: RangeSource): Promise<string> => {
     const to = join(request.dir, "inputs", file.path);
     const { source, bytes, sha256 } = file;
-    await cache.stage({ source, bytes, sha256, to, signal, fetch: (partial) => fetchOne(file, pipes, patience, signal, partial) });
+    const fetch = (partial: string) => fetchOne(file, pipes, patience, signal, partial);
+    const wasHere = await cache.stage({ source, bytes, sha256, to, signal, fetch });
+    if (!wasHere) request.moved?.(bytes);
     return to;
   };
   const all = files.map((file) =>

@@ -18,19 +18,23 @@ import type { Destination, DestinationFound, Publication } from "../../files/pub
 import type { Trust } from "../../wire/trust.js";
 import type { SiteCache } from "../staging/cache.js";
 
-export interface StageIn {
+/** What a backend tells of a transfer. */
+export interface Told {
+  /** What people see as the reason of the job's state: why it does not go on at present, or null. */
+  readonly report: (reason: string | null) => void;
+  /** Called with the bytes of each file that has crossed the link; what was here already is not told. */
+  readonly moved?: (bytes: number) => void;
+}
+
+export interface StageIn extends Told {
   readonly lease: LeaseRef;
   readonly refs: readonly FileRef[];
   /** The attempt's own folder; a backend that copies puts the files here. */
   readonly dir: string;
-  /** What people see as the reason of the job's state: why it does not go on at present, or null. */
-  readonly report: (reason: string | null) => void;
   readonly signal: AbortSignal;
 }
 
-export interface StageOut extends Publication {
-  readonly report: (reason: string | null) => void;
-}
+export interface StageOut extends Publication, Told {}
 
 export interface Transfer {
   /** Files have the same paths here, so the site's roots hold for them. */

@@ -2,6 +2,7 @@
  * Through central's data server (src/actors/data-server.ts, docs/transfers/http.md): inputs are read in ranges, several at a time, into the site's cache; results are
  * uploaded in chunks beside their final name and published there by central itself, which knows whose the lease is.
  */
+import { setMaxListeners } from "node:events";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { z } from "zod";
 import { type ErrorCode, XpcsError } from "../../core/errors.js";
@@ -22,8 +23,9 @@ const settings = z.strictObject({
 });
 type HttpSettings = z.output<typeof settings> & LocationSettings;
 
-/** Files that central is asked about at once. */
-const STATS_MAX = 100;
+/** Files that central is asked about at once, and such questions at a time. */
+const STATS_MAX = 16;
+const BATCHES = 3;
 
 interface Source {
   readonly bytes: number;
@@ -81,22 +83,11 @@ function placeOf(path: string, lease: LeaseRef): string {
   return `/v1/data/file?${new URLSearchParams({ job: lease.job, epoch: String(lease.epoch), path })}`;
 }
 
-async function statFiles(session: Session, request: StageIn, patience: Patience): Promise<Source[]> {
-  const { refs, lease, signal } = request;
-  const found: Source[] = [];
-  for (let at = 0; at < refs.length; at += STATS_MAX) {
-    const paths = refs.slice(at, at + STATS_MAX).map(({ path }) => path);
-    const { files } = await patience.again(() => call<{ files: Source[] }>(session, "stat", { ...lease, paths }, signal));
-    found.push(...files);
-  }
-  return found;
-}
-
-async function stageIn(session: Session, request: StageIn): Promise<string[]> {
+async function stageBatch(session: Session, request: StageIn, patience: Patience): Promise<string[]> {
   const { lease } = request;
   const { context, pipes } = session;
-  const patience = patienceOf(session, request);
-  const found = await statFiles(session, request, patience);
+  const paths = request.refs.map(({ path }) => path);
+  const { files: found } = await patience.again(() => call<{ files: Source[] }>(session, "stat", { ...lease, paths }, request.signal));
   const sources = request.refs.map(({ path }, at): RangeSource => {
     const { bytes, version, sha256 } = found[at]!;
     return {
@@ -115,6 +106,30 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     };
   });
   return stageRanges(request, sources, pipes, context.cache, patience);
+}
+
+/** Of many files some are asked about while others cross: central digests small ones before it answers. */
+async function stageIn(session: Session, request: StageIn): Promise<string[]> {
+  const patience = patienceOf(session, request);
+  const stopped = new AbortController();
+  const signal = AbortSignal.any([request.signal, stopped.signal]);
+  setMaxListeners(0, signal);
+  const few = lanes(BATCHES);
+  const batches: Promise<string[]>[] = [];
+  for (let at = 0; at < request.refs.length; at += STATS_MAX) {
+    const part = { ...request, refs: request.refs.slice(at, at + STATS_MAX), signal };
+    batches.push(
+      few
+        .run(() => stageBatch(session, part, patience))
+        .catch((error: unknown) => {
+          stopped.abort();
+          throw error;
+        }),
+    );
+  }
+  const failed = (await Promise.allSettled(batches)).filter((end) => end.status === "rejected").map(({ reason }) => reason as XpcsError);
+  if (failed.length > 0) throw failed.find(({ code }) => code !== "CANCELED") ?? failed[0]!;
+  return (await Promise.all(batches)).flat();
 }
 
 /** Sends the result beside its final name, chunk by chunk; those that a slow link cannot carry in time become smaller. */
@@ -170,6 +185,7 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
   }
   const { bytes, sha256 } = local;
   const { mode } = access;
+  request.moved?.(bytes);
   await confirm();
   const body = { job, epoch, path: ref.path, overwrite, bytes, sha256, seen, ...(mode === undefined ? {} : { mode }) };
   const output = await patience.again(() => call<OutputFile>(session, "publish", body, signal));

@@ -198,7 +198,9 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     wanted.map(async (each) => {
       const to = join(dir, "inputs", each.path);
       const { source, sha256, file } = each;
-      await context.cache.stage({ source, sha256, bytes: file.bytes, to, signal, fetch: (partial) => bring(each, partial) });
+      const { bytes } = file;
+      const wasHere = await context.cache.stage({ source, sha256, bytes, to, signal, fetch: (partial) => bring(each, partial) });
+      if (!wasHere) request.moved?.(bytes);
       return to;
     }),
   );
@@ -215,6 +217,7 @@ async function stageOut(session: Session, request: StageOut, far: Destination): 
   await patience.again(() => rsync(session, [local.path, `${location.host}:${farPartial(far, epoch)}`], { signal, patience }));
   const publication = { destination: far, epoch, bytes, sha256, seen, ...(mode === undefined ? {} : { mode }) };
   await patience.again(() => proveFar(shell, root, publication, signal));
+  request.moved?.(bytes);
   await confirm();
   const output = await patience.again(() => publishFar(shell, root, publication, signal));
   await rm(local.path, { force: true });

@@ -237,6 +237,7 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
     try {
       await confirm();
       const output = await publish(session, request, upload.finish, patience);
+      request.moved?.(local.bytes);
       await rm(local.path, { force: true });
       return output;
     } catch (error) {
