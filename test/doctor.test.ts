@@ -8,6 +8,7 @@ const GIB = 1024 ** 3;
 const SOUND: MachineFacts = {
   nodeVersion: "20.17.0",
   native: { kernelPath: "AVX3", cpuFeatures: ["avx2"], hdf5Version: "1.10.8", compiler: "g++ 12.2", threads: 8 },
+  bundle: null,
   compiler: "g++ 12.2.0",
   cmake: "cmake version 3.25.1",
   cpuModel: "a CPU",
@@ -55,6 +56,22 @@ describe("what must be done", () => {
 
   it("a missing compiler is only a warning once the core is built", () => {
     expect(check("compiler", { compiler: null })?.status).toBe("warn");
+  });
+
+  it("a bundle is compared with its manifest, and needs neither compiler nor set-up", () => {
+    const bundle = { version: "0.1.0", glibc: "2.36", files: 9, changed: [] };
+    const bare = { bundle, compiler: null, cmake: null };
+    expect(check("bundle", bare)).toMatchObject({ status: "ok", found: expect.stringContaining("all 9 files") });
+    expect(hasFailure(checkMachine({ ...SOUND, ...bare }))).toBe(false);
+    expect(checkMachine({ ...SOUND, ...bare }).filter(({ name }) => name === "compiler" || name === "cmake")).toEqual([]);
+    const changed = ["a", "b", "c", "d", "e"].map((name) => `lib/${name}`);
+    expect(check("bundle", { ...bare, bundle: { ...bundle, changed } })).toMatchObject({
+      status: "fail",
+      found: expect.stringContaining("lib/c and 2 more"),
+    });
+    const broken = check("native core", { ...bare, native: { problem: "it does not load: run `npm run setup`" } });
+    expect(JSON.stringify(broken)).not.toContain("npm");
+    expect(check("bundle", {})).toBeUndefined();
   });
 
   it("a full disk fails, a small or read-only one warns", () => {

@@ -2,11 +2,11 @@
  * Settings of a command from a YAML file, of which JSON is a part: each key is the long name of one of the command's options. They are put in front
  * of the command line as if typed, so that the same readers check them and what is typed wins.
  */
-import { createRequire } from "node:module";
 import type { Command, Option } from "commander";
-import type { Document, LineCounter, YAMLMap } from "yaml";
+import type { LineCounter, YAMLMap } from "yaml";
 import { XpcsError } from "../core/errors.js";
 import { readText } from "./text-file.js";
+import { documentOf, plainOf, yaml } from "./yaml-text.js";
 
 export interface ConfigRules {
   /** Long name of the option that a key means: `frame-time` of `frame-time`, or another spelling. */
@@ -14,9 +14,6 @@ export interface ConfigRules {
   /** Options that may be given several times; their value may be a list, or an object of key=value pairs. */
   readonly repeatable?: readonly string[];
 }
-
-/** Loaded where a file is read, and at once, as a command line is parsed: it takes a third of the start of a run without one. */
-const yaml = (): typeof import("yaml") => createRequire(import.meta.url)("yaml") as typeof import("yaml");
 
 /** Options that say how to run, not what: they are no settings. */
 const NOT_SETTINGS = new Set(["--config", "--json", "--help", "--version"]);
@@ -38,7 +35,7 @@ function configWords(command: Command, words: readonly string[], rules: ConfigRu
   const declared = command.options.find(({ long }) => long === "--config");
   const path = declared === undefined ? undefined : lastValue(words, declared);
   if (path === undefined) return [];
-  const { document, lines } = documentOf(path);
+  const { document, lines } = documentOf(readText(path, "the config file"), path);
   if (!yaml().isMap(document.contents)) {
     const what = "must hold settings: lines of `option: value`, or one JSON object";
     throw new XpcsError("INVALID_ARGUMENT", `${path} ${what}`);
@@ -57,7 +54,7 @@ function configWords(command: Command, words: readonly string[], rules: ConfigRu
  */
 export function settingsLists(path: string, command: Command, rules: ConfigRules): { words: string[]; line: number }[] {
   const { isMap, isSeq } = yaml();
-  const { document, lines } = documentOf(path);
+  const { document, lines } = documentOf(readText(path, "the config file"), path);
   const entries = isSeq(document.contents) ? document.contents.items : [];
   if (entries.length === 0 || !entries.every(isMap))
     throw new XpcsError(
@@ -92,17 +89,6 @@ interface Setting {
 
 type Plain = Readonly<Record<string, unknown>>;
 
-function documentOf(path: string): { document: Document.Parsed; lines: LineCounter } {
-  const { LineCounter, parseDocument } = yaml();
-  const lines = new LineCounter();
-  const document = parseDocument(readText(path, "the config file"), { lineCounter: lines, prettyErrors: false });
-  // A warning is a tag that nobody knows: its value would be a guess.
-  const wrong = document.errors[0] ?? document.warnings[0];
-  if (wrong === undefined) return { document, lines };
-  const { line } = lines.linePos(wrong.pos[0]);
-  throw new XpcsError("INVALID_ARGUMENT", `${path} line ${line} is neither YAML nor JSON: ${wrong.message}`);
-}
-
 function settingsOf(map: YAMLMap, plain: Plain, lines: LineCounter): Setting[] {
   const { isScalar } = yaml();
   return map.items.map(({ key }) => {
@@ -110,15 +96,6 @@ function settingsOf(map: YAMLMap, plain: Plain, lines: LineCounter): Setting[] {
     const at = isScalar(key) ? (key.range?.[0] ?? 0) : 0;
     return { key: name, value: plain[name], line: lines.linePos(at).line };
   });
-}
-
-/** Plain data; an alias without its anchor, or a heap of them, is an error. */
-function plainOf(path: string, document: Document.Parsed): unknown {
-  try {
-    return document.toJS() as unknown;
-  } catch (error) {
-    throw new XpcsError("INVALID_ARGUMENT", `${path} cannot be read: ${(error as Error).message}`);
-  }
 }
 
 /** The option as words; nothing for a flag that is false or a value that is null. */

@@ -1,6 +1,5 @@
 /** The part of `xpcs doctor` about batch jobs: does the scheduler of a batch file answer, is what the file asks for there, and does a small job run. */
 import { randomUUID } from "node:crypto";
-import { userInfo } from "node:os";
 import { sleep } from "../core/clock.js";
 import { isCode, toXpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
@@ -11,6 +10,7 @@ import { type BatchJobs, type BatchStatus, createBatchJobs } from "../sites/batc
 import type { BatchRef, Machine, Queue } from "../sites/schedulers/define.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";
 import type { Check } from "./doctor-checks.js";
+import { userName } from "./user-name.js";
 
 const POLL_MS = 2_000;
 const STRIKE_MS = 10_000;
@@ -100,7 +100,7 @@ export async function checkBatch(file: BatchFile, { probe, signal, tell }: Batch
   const { timeoutS, perMinute } = file.commands;
   const machine = createMachine({
     ...{ timeoutMs: timeoutS * 1000, perMinute },
-    ...{ environment: process.env, clock: realClock, user: userInfo().username },
+    ...{ environment: process.env, clock: realClock, user: userName() },
   });
   const answers = await checkScheduler(file, machine);
   if (!probe || answers.status === "fail") return [answers];

@@ -4,6 +4,7 @@
  */
 import type { FoundScheduler } from "../sites/detect-scheduler.js";
 import type { NativeMachine } from "../xpcs/native.js";
+import type { BundleState } from "./bundle/manifest.js";
 
 export type CheckStatus = "ok" | "warn" | "fail";
 
@@ -20,6 +21,8 @@ export interface MachineFacts {
   readonly nodeVersion: string;
   /** The native core's own report, or why it does not load. */
   readonly native: NativeMachine | { readonly problem: string };
+  /** The bundle that this program was unpacked from; null in a checkout. */
+  readonly bundle: BundleState | null;
   readonly compiler: string | null;
   readonly cmake: string | null;
   readonly cpuModel: string;
@@ -51,9 +54,8 @@ export const SUBMIT_COMMANDS = ["sbatch", "qsub", "bsub"] as const;
 export function checkMachine(facts: MachineFacts): Check[] {
   return [
     checkNode(facts.nodeVersion),
-    ...checkNative(facts.native),
-    checkBuildTool("compiler", facts.compiler, "g++", "problem" in facts.native),
-    checkBuildTool("cmake", facts.cmake, "cmake", "problem" in facts.native),
+    ...checkNative(facts),
+    ...(facts.bundle === null ? checkBuildTools(facts) : [checkBundle(facts.bundle)]),
     { name: "cpu", status: "ok", found: `${facts.cpuModel}, ${facts.cpuThreads} threads`, advice: null },
     checkMemory(facts),
     ...facts.disks.map(checkDisk),
@@ -76,14 +78,30 @@ function checkNode(version: string): Check {
     : { name: "node", status: "fail", found: version, advice: `install Node ${NODE_MIN.join(".")} or newer, then run npm run setup` };
 }
 
-function checkNative(native: MachineFacts["native"]): Check[] {
+/** Changed files that are named. */
+const NAMED_MAX = 3;
+
+function checkBundle({ version, glibc, files, changed }: BundleState): Check {
+  if (changed.length === 0)
+    return { name: "bundle", status: "ok", found: `${version}, all ${files} files as they were made; needs glibc ${glibc}`, advice: null };
+  const more = changed.length > NAMED_MAX ? ` and ${changed.length - NAMED_MAX} more` : "";
+  const found = `${version}: not as they were made: ${changed.slice(0, NAMED_MAX).join(", ")}${more}`;
+  return { name: "bundle", status: "fail", found, advice: "delete its folder and paste the join line again (docs/bundle.md)" };
+}
+
+function checkBuildTools({ compiler, cmake, native }: MachineFacts): Check[] {
+  const needed = "problem" in native;
+  return [checkBuildTool("compiler", compiler, "g++", needed), checkBuildTool("cmake", cmake, "cmake", needed)];
+}
+
+function checkNative({ native, bundle }: MachineFacts): Check[] {
   if ("problem" in native)
     return [
       {
         name: "native core",
         status: "fail",
         found: native.problem.replace(/: run `npm run setup`$/, ""),
-        advice: "run npm run setup in the project's folder",
+        advice: bundle === null ? "run npm run setup in the project's folder" : "ask for a bundle that was made for such a machine",
       },
     ];
   const features = native.cpuFeatures.length > 0 ? ` (this CPU has ${native.cpuFeatures.join(" ")})` : "";

@@ -2,21 +2,25 @@
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { cpus, tmpdir, totalmem, userInfo } from "node:os";
+import { cpus, tmpdir, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { toXpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { createMachine } from "../sites/batch-command.js";
 import { detectSchedulers, type FoundScheduler } from "../sites/detect-scheduler.js";
+import { inspectBundle } from "./bundle/manifest.js";
 import { type MachineFacts, SUBMIT_COMMANDS } from "./doctor-checks.js";
+import { userName } from "./user-name.js";
 
 const PROGRAM_TIMEOUT_MS = 5_000;
 
 /** Facts of the machine and of the folder `cwd`. */
 export async function probeMachine(cwd: string): Promise<MachineFacts> {
   const compilers = [process.env.CXX, "c++", "g++", "clang++"].filter((name): name is string => name !== undefined && name !== "");
-  const [native, compiler, cmake, rsync, ssh, schedulers, here, temporary] = await Promise.all([
+  const [native, bundle, compiler, cmake, rsync, ssh, schedulers, here, temporary] = await Promise.all([
     probeNative(),
+    inspectBundle(fileURLToPath(new URL("../..", import.meta.url))),
     firstLine(compilers, ["--version"]),
     firstLine(["cmake"], ["--version"]),
     firstLine(["rsync"], ["--version"]),
@@ -29,6 +33,7 @@ export async function probeMachine(cwd: string): Promise<MachineFacts> {
   return {
     nodeVersion: process.versions.node,
     native,
+    bundle,
     compiler,
     cmake,
     cpuModel: processors[0]?.model.trim() ?? "unknown",
@@ -68,7 +73,7 @@ async function firstLine(programs: readonly string[], args: readonly string[]): 
 
 function probeSchedulers(): Promise<FoundScheduler[]> {
   const limits = { timeoutMs: PROGRAM_TIMEOUT_MS, perMinute: 1_000 };
-  return detectSchedulers(createMachine({ ...limits, environment: process.env, clock: realClock, user: userInfo().username }));
+  return detectSchedulers(createMachine({ ...limits, environment: process.env, clock: realClock, user: userName() }));
 }
 
 function isOnPath(program: string): boolean {

@@ -3,7 +3,6 @@
  * central. Composition root of src/sites/pilots.ts.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { XpcsError } from "../core/errors.js";
@@ -26,6 +25,7 @@ import { createPinoLogger } from "./pino-logger.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
+import { userName } from "./user-name.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 /** Room for what a pilot's name has beside it. */
@@ -101,7 +101,7 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   const scheduler = schedulerNamed(file.scheduler);
   const { timeoutS, perMinute } = file.commands;
   const limits = { timeoutMs: timeoutS * 1000, perMinute };
-  const machine = createMachine({ ...limits, environment: process.env, clock, user: userInfo().username });
+  const machine = createMachine({ ...limits, environment: process.env, clock, user: userName() });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, clock, logger });
   const like = { slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) };

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command, InvalidArgumentError } from "commander";
+import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
@@ -153,10 +154,26 @@ export function registerSite(program: Command, io: CliIo): void {
     .command("site")
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
-    .requiredOption("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
+    .addArgument(new Argument("[action]", "init: write a file of batch settings, from what this machine has").choices(["init"]))
+    .argument("[file]", "init: the file; one that is there stays as it is")
+    .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
     .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
-  addSiteOptions(command).action((options: SiteOptions) => runSiteCommand(options, io));
-  withExample(command, "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work");
+  addSiteOptions(command).action(
+    async (action: "init" | undefined, file: string | undefined, options: Omit<SiteOptions, "work"> & { work?: string }) => {
+      if (action !== undefined) {
+        if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
+        return (await import("./site-init.js")).writeSiteFile(file, io);
+      }
+      const { work } = options;
+      if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
+      return runSiteCommand({ ...options, work }, io);
+    },
+  );
+  withExample(
+    command,
+    "xpcs site init batch.yaml",
+    "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work",
+  );
 }

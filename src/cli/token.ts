@@ -1,7 +1,6 @@
 /** `xpcs token create|list|revoke`: tokens of persons and sites, through central, or on central's own machine in its data folder (--data). */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { Argument, type Command, Option } from "commander";
 import { tokenHash } from "../actors/token-file.js";
@@ -19,6 +18,7 @@ import { shortTime } from "./job-text.js";
 import { encodeJoinCode } from "./join-code.js";
 import { durationOption } from "./option-values.js";
 import { type CliIo, type Column, formatTable } from "./output.js";
+import { userName } from "./user-name.js";
 
 const ACTIONS = ["create", "list", "revoke"] as const;
 
@@ -43,7 +43,7 @@ async function onFolder(data: string): Promise<TokenAdmin> {
   if (!existsSync(join(dir, "tokens.json")))
     throw new XpcsError("NOT_FOUND", `no central has been started on ${dir} (--data): there is no tokens.json`);
   const { tokens } = await Tokens.open(dir, { clock: realClock, logger: silentLogger, randomBytes });
-  const by = userInfo().username;
+  const by = userName();
   return {
     async createToken(request) {
       const token = makeToken(request.join ? "join" : request.role, randomBytes);
@@ -71,7 +71,7 @@ function joinTarget(options: TokenOptions): { url: string; pin?: string; insecur
 }
 
 async function create(options: TokenOptions, io: CliIo): Promise<void> {
-  const { role, person = userInfo().username, experiment, site, join: isJoin = false } = options;
+  const { role, person = userName(), experiment, site, join: isJoin = false } = options;
   if (role === undefined) throw new XpcsError("INVALID_ARGUMENT", `what may the holder do? Give --role ${ROLES.join(", ")}`);
   const { expires = 86_400 * VALID_DAYS[role] } = options;
   const validS = expires === Infinity ? null : expires;

@@ -152,5 +152,9 @@ describe.skipIf(problem !== null)(`a bare machine${problem === null ? "" : ` (sk
     expect(name).toBe(`0.1.0-${bundle.sha256.slice(0, 12)}`);
     expect(readdirSync(home).sort()).toEqual([name, "current"].sort());
     expect(existsSync(join(home, name, "node_modules/typescript"))).toBe(false);
+    const doctor = listen(machine.shell("/home/.local/share/xpcs/current/bin/xpcs doctor --json"));
+    const { checks } = JSON.parse(await doctor.ready) as { checks: { name: string; status: string }[] };
+    for (const check of ["bundle", "native core", "HDF5"])
+      expect(checks.find((each) => each.name === check)).toMatchObject({ status: "ok" });
   }, 60_000);
 });

@@ -1,10 +1,11 @@
 /** What goes into a bundle, and what it says that it needs: the readers of ldd and objdump, and the choice of files. */
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { glibcNeed, glibcNumber, isGlibc, librariesOf, runTool } from "../../src/cli/bundle/elf.js";
-import { readManifest } from "../../src/cli/bundle/manifest.js";
+import { inspectBundle, readManifest } from "../../src/cli/bundle/manifest.js";
 import { isTaken, packageFolders } from "../../src/cli/bundle/packages.js";
 import type { XpcsError } from "../../src/core/errors.js";
 
@@ -116,6 +117,24 @@ describe("packages", () => {
     ["dist/test/index.js", true],
   ])("%s is taken: %s", (path, taken) => {
     expect(isTaken(path, "linux-x64")).toBe(taken);
+  });
+});
+
+describe("an unpacked bundle", () => {
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+  it("is compared with its manifest: what is changed or missing is named", async () => {
+    expect(await inspectBundle(folder)).toBeNull();
+    for (const name of ["a", "b", "c"]) writeFileSync(join(folder, name), name);
+    const files = { a: sha256("a"), b: sha256("b"), c: sha256("c") };
+    const manifest = { format: 1, version: "0.1.0", platform: "linux-x64", node: "20.0.0", glibc: "2.28", files };
+    writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
+    expect(await inspectBundle(folder)).toEqual({ version: "0.1.0", glibc: "2.28", files: 3, changed: [] });
+    writeFileSync(join(folder, "b"), "B");
+    rmSync(join(folder, "c"));
+    expect((await inspectBundle(folder))!.changed).toEqual(["b", "c"]);
+    writeFileSync(join(folder, "manifest.json"), "{");
+    expect((await inspectBundle(folder))!.changed).toEqual(["manifest.json"]);
   });
 });
 

@@ -167,7 +167,7 @@ describe("a settings file that is wrong", () => {
     const args = ["site", "--central", facility.url, "--token", "t", "--name", "x", "--work", file("work"), "--settings"];
     const { code, stderr } = await startXpcs([...args, file("wrong.json")], {}).result;
     expect(code).toBe(2);
-    expect(stderr).toContain("wrong.json: results.mode: must be an octal mode");
+    expect(stderr).toContain("wrong.json line 1: results.mode: must be an octal mode");
     const missing = await startXpcs([...args, file("none.json"), "--json"], {}).result;
     expect([missing.code, missing.stderr]).toEqual([2, expect.stringMatching(/NOT_FOUND.*none\.json cannot be read/)]);
     // There, and not to be read: root may read any file, but no folder.

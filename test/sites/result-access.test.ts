@@ -62,7 +62,7 @@ describe("the settings of results", () => {
     ['{"results": {"group": "a b"}}', /results\.group: is no name of a group/],
     ['{"results": {"groups": {"smith": "g"}}}', /results\.groups\.smith: is no experiment/],
     ['{"result": {}}', /result/],
-    ["{", /is not JSON/],
+    ["{", /line 1 is neither YAML nor JSON/],
   ])("%s are refused with their place", (text, message) => {
     expect(() => parseSettings(SITE_SETTINGS, text, "s.json")).toThrow(message);
   });

@@ -37,7 +37,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   level: { where: /^src\/ledger\/[^/]*store[^/]*\.ts$/, why: "one file owns the database and its synced commits" },
   commander: { where: /^src\/cli\//, why: "the command line is one caller among others" },
   pino: { where: /^src\/cli\/pino-logger\.ts$/, why: "below, a Logger is injected" },
-  yaml: { where: /^src\/cli\/config-file\.ts$/, why: "settings files are a matter of the command line" },
+  yaml: { where: /^src\/cli\/(config-file|settings-file|yaml-text)\.ts$/, why: "settings files are a matter of the command line" },
   zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
   vega: { where: /^src\/xpcs\/plot(-map)?\.ts$/, why: "plots are drawn in two files, of curves and of maps" },
   h5wasm: {

@@ -1,6 +1,9 @@
-/** What a bundle says of itself: the manifest, the first file of its archive. */
+/** What a bundle says of itself: the manifest, the first file of its archive; and whether it is still as it says. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { XpcsError } from "../../core/errors.js";
+import { digestFile } from "../../files/digest.js";
 import { runTool } from "./elf.js";
 
 /** The one folder of the archive. */
@@ -25,12 +28,41 @@ export type BundleManifest = z.infer<typeof MANIFEST>;
  * @throws INVALID_ARGUMENT it is no bundle · UNSUPPORTED tar is missing
  */
 export function readManifest(path: string): BundleManifest {
-  let text: string;
   try {
-    text = runTool("tar", ["--occurrence=1", "-xzOf", path, `${BUNDLE_FOLDER}/manifest.json`]);
-    return MANIFEST.parse(JSON.parse(text));
+    return MANIFEST.parse(JSON.parse(runTool("tar", ["--occurrence=1", "-xzOf", path, `${BUNDLE_FOLDER}/manifest.json`])));
   } catch (error) {
     if (error instanceof XpcsError && error.code === "UNSUPPORTED") throw error;
     throw new XpcsError("INVALID_ARGUMENT", `${path} is no bundle, or not all of one: make it with xpcs bundle --out ${path}`);
   }
+}
+
+/** The bundle that a program lies in, against its manifest. */
+export interface BundleState {
+  readonly version: string;
+  readonly glibc: string;
+  readonly files: number;
+  /** Files that are missing, or not as they were made. */
+  readonly changed: readonly string[];
+}
+
+/**
+ * Compares every file of an unpacked bundle with its manifest.
+ * @returns null: the folder is no bundle, but a checkout
+ */
+export async function inspectBundle(folder: string): Promise<BundleState | null> {
+  const path = join(folder, "manifest.json");
+  if (!existsSync(path)) return null;
+  let manifest: BundleManifest;
+  try {
+    manifest = MANIFEST.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return { version: "unknown", glibc: "unknown", files: 0, changed: ["manifest.json"] };
+  }
+  const files = Object.entries(manifest.files);
+  const changed: string[] = [];
+  for (const [name, expected] of files) {
+    const found = await digestFile(join(folder, name)).catch(() => null);
+    if (found?.sha256 !== expected) changed.push(name);
+  }
+  return { version: manifest.version, glibc: manifest.glibc, files: files.length, changed };
 }
