@@ -16,7 +16,7 @@ const pilots = z
     min: z.int().min(0).max(LIMITS.pilotsMax).default(0),
     max: z.int().min(0).max(LIMITS.pilotsMax).default(1),
     queuedMax: z.int().min(1).max(LIMITS.pilotsMax).default(1),
-    idleS: z.int().min(5).max(86_400).default(120),
+    idleS: z.int().min(1).max(86_400).default(120),
     everyS: z.number().min(1).max(3_600).default(15),
   })
   .refine(({ min, max }) => min <= max, "min is more than max");

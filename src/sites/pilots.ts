@@ -13,7 +13,7 @@ import { type PilotLimits, type PilotPlan, planPilots } from "./pilot-plan.js";
 import type { BatchRef } from "./schedulers/define.js";
 
 const PREFIX = "xpcs.";
-/** After a pilot that failed; doubled with each further one. */
+/** After a pilot that failed before it had joined central; doubled with each further one. */
 const PAUSE_MS = 30_000;
 const PAUSE_MAX_MS = 10 * 60_000;
 /** Ends that say something about the next pilot. */
@@ -58,6 +58,8 @@ function freeName(name: SiteName, taken: ReadonlySet<SiteName>): SiteName {
 export function createPilots(options: PilotOptions): Pilots {
   const { name, batch, settings, limits, argv, backlog, clock, logger, rng, everyMs } = options;
   const mine = (tag: string): boolean => tag.startsWith(`${PREFIX}${name}-`);
+  /** Tags of pilots that have joined central: what ends them later says nothing about the next one. */
+  const worked = new Set<string>();
   let failures = 0;
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
   let lastFailure = "";
@@ -94,12 +96,13 @@ export function createPilots(options: PilotOptions): Pilots {
   async function settle({ ref, ending }: BatchStatus): Promise<void> {
     const { outcome, exitCode, sentence } = ending!;
     const details = { site: siteOf(ref.tag), batch: ref.id, outcome, exitCode, reason: sentence };
+    const hasWorked = worked.delete(ref.tag);
     if (!FAILURES.has(outcome)) {
       if (outcome === "done") failures = 0;
       logger.info("pilot-ended", details);
       return batch.forget(ref);
     }
-    failed(sentence);
+    if (!hasWorked) failed(sentence);
     logger.warn("pilot-ended", { ...details, folder: await batch.setAside(ref) });
   }
 
@@ -125,6 +128,7 @@ export function createPilots(options: PilotOptions): Pilots {
     const sites = statuses.map(({ ref }) => siteOf(ref.tag));
     const { waitingSlots, pilots: joined } = await backlog(sites);
     const free = new Map(joined.map(({ site, freeSlots }) => [site, freeSlots]));
+    for (const { ref } of statuses) if (free.has(siteOf(ref.tag))) worked.add(ref.tag);
     if (joined.length > 0) failures = 0;
     const pausedS = Math.ceil((pausedUntilMs - clock.monotonicMs()) / 1000);
     const plan = planPilots(

@@ -79,7 +79,7 @@ interface Running {
   readonly stopping: AbortSignal;
   readonly attempts: Set<Promise<void>>;
   draining: boolean;
-  /** When it last had work, or began. */
+  /** When it last had work, or joined, or began. */
   busyMs: number;
   /** Makes the lease loop look again: a slot is free, or draining changed. */
   wake: () => void;
@@ -225,6 +225,7 @@ export function runSite(options: SiteOptions): Site {
       options,
       () => leases,
       (renewMs) => {
+        if (renewing === null) running.busyMs = clock.monotonicMs();
         renewing ??= leases.keepRenewed(renewMs, abandon.signal);
         markJoined();
       },

@@ -49,7 +49,7 @@ async function startFarm(own: object = {}, job: object = {}, ...words: string[])
     scheduler: "local",
     folder: file("batch"),
     job: { walltimeS: 600, ...job },
-    pilots: { max: 2, idleS: 5, everyS: 1, ...own },
+    pilots: { max: 2, idleS: 2, everyS: 1, ...own },
   };
   writeFileSync(file("batch.json"), JSON.stringify(text));
   return facility.startSite("farm", 2, ["--batch", file("batch.json"), ...words]);
@@ -74,7 +74,7 @@ it("starts a pilot for work that waits, which runs it and leaves when it is idle
 
 it("finds its pilots again after it was killed, and starts no other", async () => {
   await startFarm();
-  const { jobs } = await facility.client.submit({ jobs: [noop(6_000)] });
+  const { jobs } = await facility.client.submit({ jobs: [noop(4_000)] });
   await expect.poll(() => running().length, { timeout: 20_000 }).toBe(1);
   const before = pilots();
   await facility.kill("farm");
@@ -82,6 +82,21 @@ it("finds its pilots again after it was killed, and starts no other", async () =
   const views = await facility.client.wait(jobs);
   expect(views.map(({ state, attempts }) => [state, attempts.length])).toEqual([["finished", 1]]);
   expect(pilots().filter((name) => !before.includes(name))).toEqual([]);
+  await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
+  await site.stop("SIGTERM");
+}, 90_000);
+
+it("replaces a pilot that is killed at work, and another attempt finishes the job", async () => {
+  const site = await startFarm({ max: 1 });
+  const { jobs } = await facility.client.submit({ jobs: [noop(3_000)] });
+  await expect.poll(async () => (await facility.client.job(jobs[0]!)).state, { timeout: 20_000 }).toBe("running");
+  // It has been seen at work.
+  await expect.poll(() => events("pilots-planned").at(-1)?.reason, { timeout: 10_000 }).toMatch(/1 pilot with room for 1,/);
+  const [pilot] = running();
+  const stat = readFileSync(`/proc/${readFileSync(join(farm(), pilot!, "claim/id"), "utf8").split("-")[0]}/stat`, "utf8");
+  process.kill(-Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]), "SIGKILL");
+  const [view] = await facility.client.wait(jobs);
+  expect([view!.state, view!.attempts.map(({ outcome }) => outcome)]).toEqual(["finished", ["lost", "finished"]]);
   await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
   await site.stop("SIGTERM");
 }, 90_000);
@@ -108,8 +123,7 @@ it("pauses after a pilot that failed, and keeps what it left", async () => {
     .poll(() => events("pilots-planned").some(({ reason }) => /the last one failed/.test(reason!)), { timeout: 20_000 })
     .toBe(true);
   const aside = readdirSync(farm()).filter((name) => name.startsWith(".xpcs."));
-  expect(aside.length).toBe(1);
-  expect(readFileSync(join(farm(), aside[0]!, "output.log"), "utf8")).toContain("broken");
+  expect(aside.map((name) => readFileSync(join(farm(), name, "output.log"), "utf8"))).toContainEqual("broken\n");
   await facility.client.cancel(jobs);
   await site.stop("SIGTERM");
 }, 60_000);

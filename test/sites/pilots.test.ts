@@ -121,6 +121,21 @@ it("waits longer after each pilot that fails, and not at all after one that work
   expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
 });
 
+it("replaces a pilot that had worked at once, whatever ended it", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  await fake.pilots.step();
+  const [tag] = fake.tags();
+  fake.set(tag!, "running");
+  fake.joined = [{ site: "farm-1", freeSlots: 0 }];
+  fake.waitingSlots = 0;
+  await fake.pilots.step();
+  fake.set(tag!, "ended", { outcome: "gone", exitCode: null, sentence: "killed" });
+  fake.joined = [];
+  fake.waitingSlots = 1;
+  expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
+});
+
 it("forgets a pilot that was refused, and tells why it waits", async () => {
   const fake = world();
   fake.waitingSlots = 1;

@@ -32,7 +32,7 @@ onEachScheduler(
         (command) => !isSubmission(command),
         (result) => ({ ...result, stdout: place.stage.strangeState!(result.stdout) }),
       );
-      const { ref } = await place.jobs().submit(place.request("sleep 3"));
+      const { ref } = await place.jobs().submit(place.request("sleep 300"));
       const [status] = await place.jobs({ wrap: listing }).poll([ref]);
       expect(status).toMatchObject({ phase: "unknown", ending: null });
       expect(`${status!.words} ${status!.sentence}`).toMatch(/FROBNICATED|frobnicated|Z/);

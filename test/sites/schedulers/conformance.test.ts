@@ -1,5 +1,5 @@
 /** Every scheduler against the contract of define.ts, on its rig of rigs.ts. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { batchFiles } from "../../../src/sites/batch-script.js";
@@ -22,10 +22,14 @@ onEachScheduler(
     test("runs a job to its end", async (place) => {
       const jobs = place.jobs();
       const beforeMs = Date.now();
-      const { ref, attached } = await jobs.submit({ ...place.request('echo out; echo "$COLOUR" >&2; sleep 1'), env: { COLOUR: "blue" } });
+      const { ref, attached } = await jobs.submit({
+        ...place.request('echo out; echo "$COLOUR" >&2; until [ -e go ]; do sleep 0.1; done'),
+        env: { COLOUR: "blue" },
+      });
       expect(attached).toBe(false);
       const running = await reaches(jobs, ref, "running");
       expect(running).toMatchObject({ ending: null, sentence: expect.stringMatching(/\w/) });
+      writeFileSync(join(ref.folder, "go"), "");
       const ended = await reaches(jobs, ref, "ended");
       expect(ended.ending).toEqual({ outcome: "done", exitCode: 0, sentence: expect.any(String) });
       expect(ended.startedMs).toBeGreaterThan(beforeMs - 2_000);
@@ -137,12 +141,15 @@ onEachScheduler(
 
     test("asks once for many jobs", async (place) => {
       const jobs = place.jobs();
-      const refs = await Promise.all(Array.from({ length: 6 }, async () => (await jobs.submit(place.request("sleep 2"))).ref));
+      const refs = await Promise.all(
+        Array.from({ length: 6 }, async () => (await jobs.submit(place.request("until [ -e ../go ]; do sleep 0.1; done"))).ref),
+      );
       place.ran.length = 0;
       const statuses = await jobs.poll(refs);
       expect(statuses.map(({ ref }) => ref)).toEqual(refs);
       expect(statuses.filter(({ phase }) => phase === "ended")).toEqual([]);
       expect(place.ran.length).toBeLessThanOrEqual(1);
+      writeFileSync(join(place.folder, "go"), "");
       for (const ref of refs) await reaches(jobs, ref, "ended");
     });
 

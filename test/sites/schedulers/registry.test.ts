@@ -1,6 +1,7 @@
 /** The registry of schedulers: what must be there for each. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { BATCH_FILE } from "../../../src/sites/batch-file.js";
 import { SETTING_NAMES } from "../../../src/sites/batch-settings.js";
 import { SCHEDULERS, schedulerNamed } from "../../../src/sites/schedulers/registry.js";
 import { RIGS } from "./rigs.js";
@@ -26,6 +27,14 @@ describe("the registry of schedulers", () => {
         .sort(),
     }));
     expect(documented.filter(({ setting }) => (SETTING_NAMES as readonly string[]).includes(setting))).toEqual(real);
+  });
+
+  it("has files in its pages that are right", () => {
+    const [readme, pilots] = ["schedulers/README.md", "pilots.md"].map((name) =>
+      readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8"),
+    );
+    const [file, part] = [readme!, pilots!].map((text) => JSON.parse(/```json\n([\s\S]*?)```/.exec(text)![1]!) as object);
+    expect(BATCH_FILE.parse({ ...file, ...part })).toMatchObject({ ...file, ...part });
   });
 
   it("refuses a name that is none", () => {

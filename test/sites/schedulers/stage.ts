@@ -78,7 +78,7 @@ export interface Place {
 const COMMANDS = "sbatch squeue sacct scancel sinfo qsub qstat qselect qdel qacct qconf bsub bjobs bacct bkill bqueues timeout".split(" ");
 
 export const STRIKE_MS = 300;
-const POLL_MS = 350;
+const POLL_MS = 600;
 
 /** @param name of the folder for the batch jobs, below a new one */
 export function createPlace(scheduler: Scheduler, stage: Stage, name = "jobs"): Place {
