@@ -37,12 +37,13 @@ describe("reading the tree", () => {
     expect(codeOnly("`at ${Date.now()} any`")).toContain("Date.now()");
   });
 
-  it("resolves static, dynamic and side-effect imports", () => {
-    const text = `import { a } from "../core/a.js";\nimport "./b.js";\nconst c = await import("ws");`;
+  it("resolves static, dynamic, side-effect and type imports", () => {
+    const text = `import { a } from "../core/a.js";\nimport "./b.js";\nconst c = await import("ws");\n/** About. */\nimport type { D } from "zod";`;
     expect(importsOf("src/wire/x.ts", text)).toEqual([
-      { specifier: "../core/a.js", line: 1, target: "src/core/a.ts" },
-      { specifier: "./b.js", line: 2, target: "src/wire/b.ts" },
-      { specifier: "ws", line: 3, target: null },
+      { specifier: "../core/a.js", line: 1, target: "src/core/a.ts", whenLoaded: true },
+      { specifier: "./b.js", line: 2, target: "src/wire/b.ts", whenLoaded: true },
+      { specifier: "ws", line: 3, target: null, whenLoaded: false },
+      { specifier: "zod", line: 5, target: null, whenLoaded: false },
     ]);
   });
 });

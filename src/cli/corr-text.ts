@@ -1,8 +1,8 @@
 /** What a correlation in this process tells a person: progress, and a summary at its end. */
 import type { CorrProgress, CorrSummary } from "../core/analysis.js";
 import { realClock } from "../core/real-clock.js";
+import { fewPairs } from "./few-pairs.js";
 import type { CliIo } from "./output.js";
-import { fewPairs } from "./view-text.js";
 
 const PROGRESS_EVERY_MS = 2000;
 

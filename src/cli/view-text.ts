@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { PowerLawFit } from "../xpcs/power-law.js";
 import type { ResultBin, ResultFile } from "../xpcs/result-file.js";
+import { fewPairs, PAIRS_FOR_ERROR } from "./few-pairs.js";
 import { formatTable } from "./output.js";
 import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "./view-fits.js";
 
@@ -24,13 +25,6 @@ export function binName({ bin, q, phi }: ResultBin, qUnit: string): string {
   if (q === null) return `bin ${bin}`;
   return `q = ${Number(q.toPrecision(4))} ${qUnit}${phi === null ? "" : `, φ = ${Number(phi.toPrecision(4))}`}`.trim();
 }
-
-/** Photon pairs below which the default convention states no error (docs/errors.md). */
-const PAIRS_FOR_ERROR = 20;
-
-/** How many values of g2 have no error for want of pairs. */
-export const fewPairs = (few: number, values: number): string =>
-  `${few} of ${values} values have no error: fewer than ${PAIRS_FOR_ERROR} photon pairs stand behind them`;
 
 /** Sentences about what a person should know before trusting the numbers. */
 export function warningsOf(result: ResultFile, fits: readonly BinFit[], model: FitModel): string[] {

@@ -114,6 +114,24 @@ export const IMPORT_RULES: readonly Rule[] = [
     broken: oneFile("src/core/a.ts", `import { readFileSync } from "node:fs";`),
   },
   {
+    name: "a correlation starts with few libraries",
+    reason: "whatever `xpcs corr` loads is waited for before its first frame",
+    find: (tree) => {
+      const reached = new Set(["src/cli/main.ts", "src/cli/corr.ts"]);
+      const findings: Finding[] = [];
+      for (const path of reached) {
+        for (const { specifier, target, line, whenLoaded } of importsOf(path, tree.get(path) ?? "")) {
+          if (!whenLoaded) continue;
+          if (target !== null) reached.add(target);
+          else if (!isBuiltin(specifier) && specifier !== "commander")
+            findings.push({ path, line, what: `loads "${specifier}" for \`xpcs corr\`` });
+        }
+      }
+      return findings;
+    },
+    broken: oneFile("src/cli/corr.ts", `import { z } from "zod";`),
+  },
+  {
     name: "imports name files",
     reason: "Node resolves ESM by the whole file name, so a missing .js fails only at run time",
     find: (tree) =>

@@ -47,14 +47,19 @@ export interface ImportFound {
   readonly line: number;
   /** Path from the project's root (`.ts`) of a relative import, else null. */
   readonly target: string | null;
+  /** False for types, and for what is imported when a function is called. */
+  readonly whenLoaded: boolean;
 }
 
 export function importsOf(path: string, text: string): ImportFound[] {
   const pattern = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)"([^"]+)"/g;
-  return [...codeOnly(text, true).matchAll(pattern)].map((match) => {
+  const code = codeOnly(text, true);
+  return [...code.matchAll(pattern)].map((match) => {
     const specifier = match[1] ?? "";
     const target = specifier.startsWith(".") ? posix.join(posix.dirname(path), specifier).replace(/\.js$/, ".ts") : null;
-    return { specifier, line: lineAt(text, match.index), target };
+    const statement = code.slice(code.lastIndexOf(";", match.index) + 1, match.index).trimStart();
+    const whenLoaded = !match[0].includes("(") && !/^(import|export) type\b/.test(statement);
+    return { specifier, line: lineAt(text, match.index), target, whenLoaded };
   });
 }
 
