@@ -2,7 +2,7 @@
  * `xpcs site --batch FILE`: does not work itself, but keeps pilots in the queue of a batch scheduler: sites of their own, on batch nodes, that dial
  * central. Composition root of src/sites/pilots.ts.
  */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { XpcsError } from "../core/errors.js";
@@ -26,23 +26,17 @@ import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
 import { userName } from "./user-name.js";
+import { writeWhole } from "./whole-file.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 /** Room for what a pilot's name has beside it. */
 const NAME_CHARS_MAX = 45;
 const STRIKE_MS = 10_000;
 
-/** Writes a file for the owner alone, whole or not at all, when it is not what is there. */
-function keepSecret(path: string, text: string): void {
-  let before: string | null = null;
-  try {
-    before = readFileSync(path, "utf8");
-  } catch {
-    // It is the first time.
-  }
-  if (before === text) return;
-  writeFileSync(`${path}.new`, text, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+/** Writes a file for the owner alone, when it is not what is there. */
+async function keepSecret(path: string, text: string): Promise<void> {
+  const before = await readFile(path, "utf8").catch(() => null);
+  if (before !== text) await writeWhole(path, [text], async () => {});
 }
 
 /** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
@@ -94,9 +88,9 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   const folder = join(file.folder, name);
   await makeFolder(folder, "the folder of the batch file");
   const files = { token: join(file.folder, `${name}.token`), ca: whereCentral().ca === undefined ? null : join(file.folder, `${name}.ca`) };
-  const keepFiles = ({ token, ca }: CentralSettings): void => {
-    keepSecret(files.token, `${token}\n`);
-    if (files.ca !== null && ca !== undefined) keepSecret(files.ca, ca);
+  const keepFiles = async ({ token, ca }: CentralSettings): Promise<void> => {
+    await keepSecret(files.token, `${token}\n`);
+    if (files.ca !== null && ca !== undefined) await keepSecret(files.ca, ca);
   };
   const scheduler = schedulerNamed(file.scheduler);
   const { timeoutS, perMinute } = file.commands;
@@ -113,7 +107,7 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
     limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: slots },
     argv: (site) => [process.execPath, MAIN, "site", "--name", site, ...pilotWords(options, file, whereCentral(), files)],
     async backlog(sites) {
-      keepFiles(whereCentral());
+      await keepFiles(whereCentral());
       link ??= await dial();
       const mine = link;
       void mine.closed.then(() => {

@@ -19,7 +19,7 @@ const partialOf = (path: string) => `${path}.partial`;
  */
 export async function writeWhole<T>(
   path: string,
-  chunks: AsyncIterable<Uint8Array | string>,
+  chunks: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>,
   check: (partial: string) => Promise<T>,
 ): Promise<T> {
   const partial = partialOf(path);
