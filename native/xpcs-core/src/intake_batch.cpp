@@ -63,7 +63,7 @@ void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& p
     if (open.n == 0) open.begin(run.frame, tiles, crowd);
     to.packed.reserve(run.events);
     const auto [gained, valid] = to.packed.add(run.frame, run.events, pixels.subspan(run.first), counts + run.first, partition.rankOfPixel.data());
-    to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{run.frame} + 1);
+    to.chunk.cover(run.frame, run.frame);
     to.chunk.events += valid;
     if (pixelFactor.empty()) {
       to.chunk.gains.emplace_back(run.frame, static_cast<double>(gained));
@@ -112,8 +112,7 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
   const bool gains = pixelFactor.empty();
   if (!gains) list_gains(events, partition, pixelFactor, to.chunk.gains);
   const auto [low, high] = event_packing().range(events.frame.data(), events.frame.size());
-  if (to.chunk.frames == 0) to.chunk.first = events.frame.front();
-  to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{high} + 1);
+  to.chunk.cover(events.frame.front(), high);
   if (to.packed.n > 0 && (low < to.packed.base || high - to.packed.base >= IntegerBatch::kFrames)) close_batch(to);
   if (high - low >= IntegerBatch::kFrames) {
     close_batch(to);
@@ -157,7 +156,7 @@ PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const 
   if (events.frame.empty()) return out;
   list_gains(events, partition, pixelFactor, out.gains);
   out.events = out.gains.size();
-  out.frames = std::uint64_t{event_packing().range(events.frame.data(), events.frame.size()).second} + 1;
+  out.cover(events.frame.front(), event_packing().range(events.frame.data(), events.frame.size()).second);
   std::vector<RealBatch::Event> kept;
   kept.reserve(out.events);
   for (std::size_t i = 0; i < events.frame.size(); ++i) {
