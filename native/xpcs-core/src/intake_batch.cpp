@@ -14,8 +14,6 @@ namespace {
 /// Photons per tile from which a frame is crowded. Once frames are, fewer are enough.
 constexpr std::size_t kCrowdedPhotons = 4;
 
-std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
-
 /// Calls visit(frame, index of the first, index behind the last) for every run of events of one frame.
 template <class Visit>
 void for_each_run(std::span<const std::uint32_t> frame, Visit visit) {
@@ -53,7 +51,7 @@ void pack(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Part
 template <class Count>
 void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, Crowding crowding, const Count* counts) {
   const std::span<const std::uint32_t> pixels(events.pixel);
-  const std::size_t tiles = tile_count(partition);
+  const std::size_t tiles = tile_count(partition.pixelOfRank.size());
   for (const EventColumns::Run& run : events.runs) {
     if (run.events == 0) continue;
     PackedEvents& open = to.packed;
@@ -90,7 +88,7 @@ void split_by_epoch(PreparedEvents& to, const EventSpans<std::int64_t>& events, 
       pixel.push_back(events.pixel[order[from]]);
       count.push_back(events.count[order[from]]);
     }
-    to.packed.begin(current * IntegerBatch::kFrames, tile_count(partition));
+    to.packed.begin(current * IntegerBatch::kFrames, tile_count(partition.pixelOfRank.size()));
     pack(to, {frame, pixel, count}, partition, gains);
     close_batch(to);
   }
@@ -119,7 +117,7 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
     split_by_epoch(to, events, partition, gains);
     return;
   }
-  if (to.packed.n == 0) to.packed.begin(low, tile_count(partition));
+  if (to.packed.n == 0) to.packed.begin(low, tile_count(partition.pixelOfRank.size()));
   pack(to, events, partition, gains);
 }
 
@@ -163,7 +161,7 @@ PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const 
     const std::uint32_t rank = partition.rankOfPixel[events.pixel[i]];
     if (rank != Partition::kMasked) kept.push_back({events.frame[i], rank, events.count[i]});
   }
-  out.batches.emplace_back(kept, tile_count(partition));
+  out.batches.emplace_back(kept, tile_count(partition.pixelOfRank.size()));
   return out;
 }
 
