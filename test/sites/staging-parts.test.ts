@@ -109,12 +109,31 @@ describe("the cache of a site", () => {
     expect(readFileSync(join(folder, "job/a"), "utf8")).toBe("text");
   });
 
+  it("keeps its bound when several come at a time", async () => {
+    const cache = open(6);
+    await Promise.all(["aaaa", "bbbb", "cccc"].map((text) => stage(cache, text, text)));
+    expect(content().length).toBeLessThanOrEqual(1);
+  });
+
   it("gives files also while it makes room for others", async () => {
     const cache = open(6);
     for (let round = 0; round < 40; round += 1)
       await Promise.all(["aaaa", "bbbb", "cccc", "aaaa"].map((text, at) => stage(cache, `${at}`, text, at === 3)));
     expect(readFileSync(join(folder, "job/3"), "utf8")).toBe("aaaa");
-    expect(content()).toHaveLength(1);
+  });
+
+  it("goes on with what was whole when a process was killed", async () => {
+    const cache = open();
+    await cache.has("a", null);
+    const partial = join(folder, "staged/partial", sha256("a"));
+    writeFileSync(partial, "text");
+    chmodSync(partial, 0o400);
+    const fetch = async (there: string) => {
+      expect([there, statSync(there).mode & 0o777]).toEqual([partial, 0o600]);
+      return sha256("text");
+    };
+    expect(await cache.stage({ source: "a", bytes: 4, sha256: null, to: join(folder, "job/a"), signal, fetch })).toBe(false);
+    expect([content(), readFileSync(join(folder, "job/a"), "utf8")]).toEqual([[sha256("text")], "text"]);
   });
 
   it("opens when its folder can be made, though it could not be before", async () => {

@@ -226,18 +226,20 @@ class FolderCache implements SiteCache {
     const partial = this.#path("partial", key);
     const fits = bytes <= this.#options.bytesMax;
     if (fits) await this.#makeRoom(bytes);
+    // A process that was killed may have left it read-only.
+    await chmod(partial, 0o600).catch(() => {});
     const sha256 = await fetch(partial);
     if (!fits) {
       await mkdir(dirname(to), { recursive: true });
       await rename(partial, to);
     } else {
       await chmod(partial, 0o400);
-      const content = this.#path("content", sha256);
+      const { identity } = await identityOf(partial);
+      // Before it is content, which may go at any time to make room.
+      this.#reflinks = await give(partial, to, this.#reflinks);
       const twin = this.#entries.get(sha256);
       if (twin !== undefined) await this.#drop(twin);
-      await rename(partial, content);
-      const { identity } = await identityOf(content);
-      this.#reflinks = await give(content, to, this.#reflinks);
+      await rename(partial, this.#path("content", sha256));
       await this.#use(key, { sha256, bytes, identity, unproven: false, usedMs: 0, names: new Set() });
       // Others that came meanwhile found the same room.
       await this.#makeRoom(0);
