@@ -60,6 +60,8 @@ export const siteShape = z.object({
   lastSeenAt: time,
   finishedJobs: z.int(),
   meanRunS: z.number().nullable(),
+  stageInBytesPerS: z.number().nullable(),
+  stageOutBytesPerS: z.number().nullable(),
 });
 
 export const idsShape = z.object({ jobs: z.array(z.string()) });

@@ -1,7 +1,7 @@
 /** What people see of the state: the shapes of core/job.ts. Reads, decides nothing. */
 import { type Attempt, experimentOf, isCommandJob, type JobState, type JobView, type SiteView, type Work } from "../core/job.js";
 import { jobFiles } from "../core/job-files.js";
-import { type JobRecord, lastSite, type SiteRecord } from "../ledger/state.js";
+import { type JobRecord, type LinkStats, lastSite, type SiteRecord } from "../ledger/state.js";
 import type { Term } from "./lease-terms.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -72,6 +72,8 @@ export function archivedView(job: JobRecord): JobView {
   return { ...jobView(job, undefined, () => ""), archived: true };
 }
 
+const rateOf = (link: LinkStats | undefined): number | null => (link === undefined ? null : (1000 * link.bytes) / link.ms);
+
 /** A site as clients see it. */
 export function siteView(site: SiteRecord, live: { up: boolean; running: number; seenAt: number | null }): SiteView {
   const runs = Object.values(site.runs);
@@ -88,5 +90,7 @@ export function siteView(site: SiteRecord, live: { up: boolean; running: number;
     lastSeenAt: iso(live.seenAt ?? site.leftAt ?? site.joinedAt),
     finishedJobs,
     meanRunS: finishedJobs === 0 ? null : totalMs / finishedJobs / 1000,
+    stageInBytesPerS: rateOf(site.links?.in),
+    stageOutBytesPerS: rateOf(site.links?.out),
   };
 }

@@ -13,9 +13,13 @@ const COLUMNS: readonly Column[] = [
   { title: "SLOTS", align: "right" },
   { title: "FINISHED", align: "right" },
   { title: "MEAN RUN s", align: "right" },
+  { title: "IN MB/s", align: "right" },
+  { title: "OUT MB/s", align: "right" },
   { title: "HOST" },
   { title: "LAST SEEN UTC" },
 ];
+
+const megabytes = (bytesPerS: number | null): string => (bytesPerS === null ? "-" : (bytesPerS / 1e6).toPrecision(3));
 
 function siteTable(sites: readonly SiteView[]): string {
   if (sites.length === 0) return "no sites: start one with xpcs site";
@@ -28,6 +32,8 @@ function siteTable(sites: readonly SiteView[]): string {
       String(site.slots),
       String(site.finishedJobs),
       site.meanRunS === null ? "-" : site.meanRunS.toFixed(2),
+      megabytes(site.stageInBytesPerS),
+      megabytes(site.stageOutBytesPerS),
       site.host,
       shortTime(site.lastSeenAt),
     ]),

@@ -225,4 +225,7 @@ export interface SiteView {
   readonly finishedJobs: number;
   /** Measured mean run time of its finished jobs, s; null before the first. */
   readonly meanRunS: number | null;
+  /** Measured rates at which files came to it and its results left, bytes/s; null before the first large enough. */
+  readonly stageInBytesPerS: number | null;
+  readonly stageOutBytesPerS: number | null;
 }

@@ -1,4 +1,6 @@
 /** How a batch job ended: what its script left, what the scheduler lists and what accounting says, made into one answer. Pure. */
+
+import { endedWith } from "./batch-printed.js";
 import { STARTED_TWICE } from "./batch-script.js";
 import type { Ending } from "./schedulers/define.js";
 
@@ -28,7 +30,7 @@ function hasCause(ending: Ending | null): ending is Ending {
  * which a job that was ended by a signal waits a little, since accounting comes late.
  */
 export function conclude({ exitCode, canceled, atLimit, listed, accounted, patienceOver }: Evidence): Ending | null {
-  if (exitCode === 0) return { outcome: "done", exitCode, sentence: "it ended with exit code 0" };
+  if (exitCode === 0) return endedWith(exitCode);
   const cause = [accounted, listed].find(hasCause);
   if (cause !== undefined) return { ...cause, exitCode: exitCode ?? cause.exitCode };
   // Some accounting does not tell the exit code.

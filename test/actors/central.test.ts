@@ -102,13 +102,16 @@ describe("a job", () => {
     await site.remote.renew({ ...me, held: [{ job: id, epoch: 1, state: "running", progress: 0.5 }] });
     expect(await client.remote.job({ id })).toMatchObject({ state: "running", progress: 0.5 });
     const lease = { job: id, epoch: 1 };
-    await site.remote.complete({ ...me, lease, ...done });
-    await site.remote.complete({ ...me, lease, ...done });
+    const summary = { ...done.summary, stageInBytes: 5e6, stageInS: 0.5, stageOutBytes: 10, stageOutS: 3 };
+    await site.remote.complete({ ...me, lease, ...done, summary });
+    await site.remote.complete({ ...me, lease, ...done, summary });
     const view = await client.remote.job({ id });
     expect(view).toMatchObject({ state: "finished", site: "a", epoch: 1, progress: 1, reason: null });
     expect(view.why).toContain("a (2 of 2 slots free");
     expect(view.attempts).toHaveLength(1);
-    expect((await client.remote.sites({})).sites).toMatchObject([{ name: "a", state: "up", finishedJobs: 1, meanRunS: 1.5 }]);
+    expect((await client.remote.sites({})).sites).toMatchObject([
+      { name: "a", state: "up", finishedJobs: 1, meanRunS: 1.5, stageInBytesPerS: 1e7, stageOutBytesPerS: null },
+    ]);
     client.close();
     site.close();
   });

@@ -5,11 +5,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import h5wasm, { type Dataset } from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { gone } from "../chaos/processes.js";
 import { documentedJson, shapeFaults } from "../cli/cli-docs.js";
+import { datasetOf } from "../xpcs/file-contents.js";
 import { type BareMachine, bareRootProblem, makeBareMachine } from "./bare-root.js";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -61,15 +61,7 @@ function listen(child: ChildProcess): { said: () => string; ready: Promise<strin
   return { said: () => said, ready };
 }
 
-async function g2(path: string): Promise<ArrayLike<number>> {
-  await h5wasm.ready;
-  const result = new h5wasm.File(path, "r");
-  try {
-    return (result.get("/xpcs/multitau/normalized_g2") as Dataset).value as Float32Array;
-  } finally {
-    result.close();
-  }
-}
+const g2 = (path: string): Promise<ArrayLike<number>> => datasetOf(path, "/xpcs/multitau/normalized_g2");
 
 /** As Ctrl-C does. */
 async function stop(child: ChildProcess): Promise<void> {

@@ -1,11 +1,11 @@
 /** A job whose files reach its site, and whose result comes back, through central alone: `xpcs submit` as ever, processes of the built command. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import h5wasm, { type Dataset } from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JobView } from "../../src/core/job.js";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
+import { datasetOf } from "../xpcs/file-contents.js";
 import { type Result, startXpcs } from "./xpcs-process.js";
 
 let facility: Facility;
@@ -33,15 +33,7 @@ async function job(id: string): Promise<JobView> {
   return JSON.parse(stdout) as JobView;
 }
 
-async function g2(path: string): Promise<ArrayLike<number>> {
-  await h5wasm.ready;
-  const result = new h5wasm.File(path, "r");
-  try {
-    return (result.get("/xpcs/multitau/normalized_g2") as Dataset).value as Float32Array;
-  } finally {
-    result.close();
-  }
-}
+const g2 = (path: string): Promise<ArrayLike<number>> => datasetOf(path, "/xpcs/multitau/normalized_g2");
 
 beforeAll(async () => {
   facility = await startFacility((folder) => {

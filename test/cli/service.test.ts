@@ -2,13 +2,13 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as h5wasm from "h5wasm/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { run as runExample } from "../../examples/01-submit.js";
 import type { TokenView } from "../../src/core/access.js";
 import type { JobView, SiteView } from "../../src/core/job.js";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
+import { datasetOf } from "../xpcs/file-contents.js";
 import { DOCUMENTED_SHAPES, documentedJson, shapeFaults } from "./cli-docs.js";
 import { type Result, startXpcs as startProcess, type Xpcs } from "./xpcs-process.js";
 
@@ -43,19 +43,6 @@ function expectError({ code, stdout, stderr }: Result, exitCode: number, errorCo
   expectShape("error", value);
   expect(value.error.code).toBe(errorCode);
   return value.error.message;
-}
-
-/** Values of a dataset, through an HDF5 reader that is not ours. */
-async function readDataset(path: string, name: string): Promise<ArrayLike<number>> {
-  await h5wasm.ready;
-  const file = new h5wasm.File(path, "r");
-  try {
-    const dataset = file.get(name);
-    if (!(dataset instanceof h5wasm.Dataset)) throw new Error(`${path} has no dataset ${name}`);
-    return dataset.value as Float32Array;
-  } finally {
-    file.close();
-  }
 }
 
 const submitArgs = (out: string, ...more: string[]): string[] => {
@@ -121,7 +108,7 @@ describe("a file through central and a site", () => {
     const args = [run.input, "--qmap", run.qmap, "--frame-time", String(run.frameTimeS), "--threads", "2", "--leverage", "--out", out];
     const summary = await json<{ out: string; frames: number }>("corr", "corr", ...args);
     expect(summary).toMatchObject({ out, frames: 500 });
-    const g2 = await readDataset(out, "xpcs/multitau/normalized_g2");
+    const g2 = await datasetOf(out, "xpcs/multitau/normalized_g2");
     expect(g2.length).toBeGreaterThan(20);
     const shown = await json<{ frames: number; bins: { q: number }[]; plots: string[] }>("view", "view", out);
     expect(shown).toMatchObject({ frames: 500, plots: [] });
@@ -129,7 +116,7 @@ describe("a file through central and a site", () => {
     for (const repeat of repeats) copyFileSync(out, repeat);
     await json("merge", "merge", ...repeats, "--reject", "--out", join(facility.folder, "merged.hdf"));
     await json("leverage", "leverage", out, "--patch-qmap", join(facility.folder, "patched.hdf"));
-    expect(await readDataset(join(facility.folder, "first", "run_0001_results.hdf"), "xpcs/multitau/normalized_g2")).toEqual(g2);
+    expect(await datasetOf(join(facility.folder, "first", "run_0001_results.hdf"), "xpcs/multitau/normalized_g2")).toEqual(g2);
   });
 
   it("makes no second job for the same key", async () => {

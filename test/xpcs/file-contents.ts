@@ -1,4 +1,4 @@
-/** All of an HDF5 file, through a reader that is not ours: to compare two files whole. */
+/** What HDF5 files hold, through a reader that is not ours: one dataset, or all to compare two files whole. */
 import h5wasm, { Dataset, Group } from "h5wasm/node";
 
 /** Every dataset by its path, as text with its type and shape; without those (or groups) of which `leaveOut` says so by path. */
@@ -19,4 +19,17 @@ export async function contents(path: string, leaveOut: RegExp): Promise<Record<s
   visit(file);
   file.close();
   return found;
+}
+
+/** The values of one. */
+export async function datasetOf(path: string, name: string): Promise<ArrayLike<number>> {
+  await h5wasm.ready;
+  const file = new h5wasm.File(path, "r");
+  try {
+    const dataset = file.get(name);
+    if (!(dataset instanceof Dataset)) throw new Error(`${path} has no dataset ${name}`);
+    return dataset.value as Float32Array;
+  } finally {
+    file.close();
+  }
 }

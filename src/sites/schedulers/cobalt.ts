@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { clockSeconds, endedWith } from "../batch-printed.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -95,8 +96,7 @@ export function parseLog(text: string): Ending | null {
   const by = /user delete (?:requested )?with signal \S+(?: requested)?(?: by user (\S+))?/.exec(text);
   if (by !== null)
     return { outcome: "canceled", exitCode, sentence: `it was deleted${by[1] === undefined ? "" : ` by ${by[1].replace(/;$/, "")}`}` };
-  if (exitCode === 0) return { outcome: "done", exitCode, sentence: "it ended with exit code 0" };
-  if (exitCode !== null) return { outcome: "failed", exitCode, sentence: `it ended with exit code ${exitCode}` };
+  if (exitCode !== null) return endedWith(exitCode);
   return /abnormally|unable to run|failed to (boot|start)/i.test(text)
     ? { outcome: "node-failed", exitCode, sentence: "its nodes could not run it" }
     : null;
@@ -115,10 +115,15 @@ export function parseQueues(result: CommandResult): Queue[] {
   return lines.flatMap((line) => {
     const cells = line.trim().split(/\s+/);
     const cell = (title: string): string => cells[titles.indexOf(title)] ?? "";
-    const limit = /^(\d+):(\d+):(\d+)$/.exec(cell("MaxTime"));
-    const walltimeMaxS = limit === null ? null : Number(limit[1]) * 3600 + Number(limit[2]) * 60 + Number(limit[3]);
     if (cell("Name") === "" || cell("State") === "") return [];
-    return [{ name: cell("Name"), open: cell("State") === "running", walltimeMaxS, nodes: Number.parseInt(cell("MaxNodes"), 10) || null }];
+    return [
+      {
+        name: cell("Name"),
+        open: cell("State") === "running",
+        walltimeMaxS: clockSeconds(cell("MaxTime")),
+        nodes: Number.parseInt(cell("MaxNodes"), 10) || null,
+      },
+    ];
   });
 }
 
@@ -136,12 +141,7 @@ export const cobalt: Scheduler = {
     parseQstat(await run(qstatCommand(user)))
       .filter((job) => job.tag === tag)
       .map(({ id }) => id),
-  status: async (jobs, { run, user }) => {
-    const wanted = new Set(jobs.map(({ id }) => id));
-    return parseQstat(await run(qstatCommand(user)))
-      .filter(({ id }) => wanted.has(id))
-      .map(({ tag: _tag, ...sighting }) => sighting);
-  },
+  status: async (_jobs, { run, user }) => parseQstat(await run(qstatCommand(user))),
   account: async (jobs) => {
     const logs = await Promise.all(
       jobs.map(async ({ id, folder }) => [id, parseLog(await readFile(join(folder, LOG), "utf8").catch(() => ""))] as const),

@@ -132,7 +132,7 @@ export interface Scheduler {
   submit(job: BatchJob, machine: Machine): Promise<string>;
   /** Ids of the jobs that have this tag and have not ended. */
   find(tag: string, folder: string, machine: Machine): Promise<string[]>;
-  /** What is said of these jobs, in one call; nothing of those that are no longer listed. */
+  /** What is said of these jobs, in one call; nothing of those that are no longer listed. It may tell of others too. */
   status(jobs: readonly BatchRef[], machine: Machine): Promise<Sighting[]>;
   /** How jobs ended, from accounting: nothing of those of which it does not know (yet). Empty where accounting is switched off. */
   account(jobs: readonly BatchRef[], machine: Machine): Promise<ReadonlyMap<string, Ending>>;

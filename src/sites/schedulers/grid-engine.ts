@@ -3,6 +3,7 @@
  * sge_diagnostics(1) (https://gridscheduler.sourceforge.net/htmlman/manuals.html). See docs/schedulers/grid-engine.md.
  */
 import { XpcsError } from "../../core/errors.js";
+import { clockSeconds, endedWith } from "../batch-printed.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -107,10 +108,10 @@ export function parseQstat(result: CommandResult): Listed[] {
   });
 }
 
+/** Of a time of day, or of a number with or without a unit. */
 function seconds(text: string): number | null {
-  const [hours, minutes, rest] = text.split(":").map(Number);
-  const found = rest === undefined ? Number.parseFloat(text) : hours! * 3600 + minutes! * 60 + rest;
-  return Number.isNaN(found) ? null : found;
+  const plain = Number.parseFloat(text);
+  return clockSeconds(text) ?? (Number.isNaN(plain) ? null : plain);
 }
 
 function failureOf(code: number, words: string, field: (name: string) => string): readonly [Outcome, string] {
@@ -147,8 +148,7 @@ export function parseQacct(result: CommandResult): Ending | null {
     const [outcome, sentence] = failureOf(code, failed[2] ?? "", field);
     return { outcome, exitCode, sentence };
   }
-  if (exitCode === 0) return { outcome: "done", exitCode, sentence: "it ended with exit code 0" };
-  return { outcome: "failed", exitCode, sentence: `it ended with exit code ${exitCode}` };
+  return endedWith(exitCode);
 }
 
 /** @throws UNAVAILABLE · REFUSED */
@@ -192,12 +192,7 @@ export const gridEngine: Scheduler = {
     parseQstat(await run(qstatCommand(user)))
       .filter((job) => job.tag === tag)
       .map(({ id }) => id),
-  status: async (jobs, { run, user }) => {
-    const wanted = new Set(jobs.map(({ id }) => id));
-    return parseQstat(await run(qstatCommand(user)))
-      .filter(({ id }) => wanted.has(id))
-      .map(({ tag: _tag, ...sighting }) => sighting);
-  },
+  status: async (_jobs, { run, user }) => parseQstat(await run(qstatCommand(user))),
   // qacct takes one job; each is asked for once, or a few times, after its end.
   account: async (jobs, { run }) => {
     const endings = new Map<string, Ending>();

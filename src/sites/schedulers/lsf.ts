@@ -2,7 +2,8 @@
  * IBM Spectrum LSF: bsub, bjobs, bacct, bkill, bqueues. States, fields and termination reasons are those of the LSF 10.1 command reference
  * (https://www.ibm.com/docs/en/spectrum-lsf/10.1.0). See docs/schedulers/lsf.md.
  */
-import { XpcsError } from "../../core/errors.js";
+
+import { endedWith, jsonPrinted } from "../batch-printed.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -115,15 +116,11 @@ function records(program: string, result: CommandResult): JobRecord[] {
     if (result.code === 0 || NOT_THERE.test(result.stderr)) return [];
     throw commandFailure(program, result, UNREACHABLE);
   }
-  let value: { readonly RECORDS?: unknown } | null;
-  try {
-    value = JSON.parse(result.stdout) as typeof value;
-  } catch (error) {
+  if (!result.stdout.trimStart().startsWith("{")) {
     if (NOT_THERE.test(`${result.stdout}${result.stderr}`)) return [];
     if (result.code !== 0) throw commandFailure(program, result, UNREACHABLE);
-    throw new XpcsError("CORRUPT_DATA", `what ${program} printed is no JSON: ${(error as Error).message}`);
   }
-  const found = value?.RECORDS;
+  const found = (jsonPrinted(program, result) as { readonly RECORDS?: unknown } | null)?.RECORDS;
   return Array.isArray(found) ? found.filter((each): each is JobRecord => typeof each === "object" && each !== null) : [];
 }
 
@@ -137,10 +134,11 @@ function termination(text: string): readonly [Outcome, string] | null {
 function endingOf(stat: string, exit: string, reason: string): Ending {
   const code = Number.parseInt(exit, 10);
   const exitCode = Number.isNaN(code) ? null : code;
-  if (stat === "DONE" || stat === "POST_DONE") return { outcome: "done", exitCode: 0, sentence: "it ended with exit code 0" };
+  if (stat === "DONE" || stat === "POST_DONE") return endedWith(0);
   const cause = termination(reason);
   if (cause !== null) return { outcome: cause[0], exitCode, sentence: cause[1] };
-  return { outcome: "failed", exitCode, sentence: exitCode === null ? "it failed" : `it ended with exit code ${exitCode}` };
+  // LSF may say that a job failed although its exit code is 0.
+  return exitCode === null || exitCode === 0 ? { outcome: "failed", exitCode, sentence: "it failed" } : endedWith(exitCode);
 }
 
 const ENDED = new Set(["DONE", "EXIT", "POST_DONE", "POST_ERR"]);

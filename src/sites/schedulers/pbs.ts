@@ -2,7 +2,8 @@
  * PBS Professional and OpenPBS: qsub, qstat, qselect, qdel. States, comments and exit codes are those of the PBS Professional Reference Guide ("Job States",
  * "Job Exit Codes") and of job.h of OpenPBS (https://github.com/openpbs/openpbs). See docs/schedulers/pbs.md.
  */
-import { XpcsError } from "../../core/errors.js";
+
+import { clockSeconds, clockText, endedWith, jsonPrinted } from "../batch-printed.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -82,11 +83,6 @@ const NEGATIVE = new Map<number, readonly [Outcome, string]>([
 const SIGNAL_BASE = 256;
 const SIGTERM = 15;
 
-function duration(seconds: number): string {
-  const two = (value: number): string => String(value).padStart(2, "0");
-  return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
-}
-
 /** The command that submits a job. */
 export function qsubCommand({ tag, script, settings: s }: Pick<BatchJob, "tag" | "script" | "settings">): BatchCommand {
   const chunk = [
@@ -101,7 +97,7 @@ export function qsubCommand({ tag, script, settings: s }: Pick<BatchJob, "tag" |
       "qsub",
       ...["-N", tag, "-S", "/bin/bash", "-r", "n", "-j", "oe", "-o", "/dev/null"],
       ...["-l", `select=${chunk.join(":")}`],
-      ...["-l", `walltime=${duration(s.walltimeS)}`],
+      ...["-l", `walltime=${clockText(s.walltimeS)}`],
       ...(s.place === undefined ? [] : ["-l", `place=${s.place}`]),
       ...(s.filesystems === undefined ? [] : ["-l", `filesystems=${s.filesystems.join(":")}`]),
       ...(s.queue === undefined ? [] : ["-q", s.queue]),
@@ -149,11 +145,10 @@ function endingOf({ Exit_status: status, comment }: QstatJob): Ending {
     const [outcome, sentence] = NEGATIVE.get(code) ?? ["failed", `PBS gives exit code ${code}${said === "" ? "" : `: ${said}`}`];
     return { outcome, exitCode: null, sentence };
   }
-  if (code === 0) return { outcome: "done", exitCode: 0, sentence: "it ended with exit code 0" };
   if (code === SIGNAL_BASE + SIGTERM)
     return { outcome: "canceled", exitCode: 128 + SIGTERM, sentence: "it was deleted by its owner or an administrator" };
   if (code > SIGNAL_BASE) return { outcome: "failed", exitCode: code - 128, sentence: `it was ended by signal ${code - SIGNAL_BASE}` };
-  return { outcome: "failed", exitCode: code, sentence: `it ended with exit code ${code}` };
+  return endedWith(code);
 }
 
 function sightingOf(id: string, job: QstatJob): Sighting {
@@ -175,24 +170,13 @@ export function parseQstat(result: CommandResult): Sighting[] {
   if (result.code === null || (result.code !== 0 && (faults.length > 0 || result.stderr.trim() === "")))
     throw commandFailure("qstat", result, UNREACHABLE);
   if (result.stdout.trim() === "") return [];
-  let value: unknown;
-  try {
-    value = JSON.parse(result.stdout);
-  } catch (error) {
-    throw new XpcsError("CORRUPT_DATA", `what qstat printed is no JSON: ${(error as Error).message}`);
-  }
-  const jobs = (value as { Jobs?: unknown } | null)?.Jobs ?? {};
+  const jobs = (jsonPrinted("qstat", result) as { Jobs?: unknown } | null)?.Jobs ?? {};
   return Object.entries(jobs as Record<string, QstatJob | null>).map(([id, job]) => sightingOf(id, job ?? {}));
 }
 
 /** @throws REFUSED · UNAVAILABLE */
 function checkQdel(result: CommandResult): void {
   if (result.code !== 0 && !NOT_THERE.test(result.stderr)) throw commandFailure("qdel", result, UNREACHABLE);
-}
-
-function seconds(text: unknown): number | null {
-  const parts = typeof text === "string" ? text.split(":").map(Number) : [];
-  return parts.length === 3 && !parts.some(Number.isNaN) ? parts[0]! * 3600 + parts[1]! * 60 + parts[2]! : null;
 }
 
 interface QstatQueue {
@@ -205,16 +189,11 @@ interface QstatQueue {
 /** Execution and routing queues from `qstat -Q -f -F json`. @throws REFUSED · UNAVAILABLE · CORRUPT_DATA */
 export function parseQueues(result: CommandResult): Queue[] {
   if (result.code !== 0) throw commandFailure("qstat", result, UNREACHABLE);
-  let value: { readonly Queue?: Readonly<Record<string, QstatQueue>> } | null;
-  try {
-    value = JSON.parse(result.stdout) as typeof value;
-  } catch (error) {
-    throw new XpcsError("CORRUPT_DATA", `what qstat printed is no JSON: ${(error as Error).message}`);
-  }
+  const value = jsonPrinted("qstat", result) as { readonly Queue?: Readonly<Record<string, QstatQueue>> } | null;
   return Object.entries(value?.Queue ?? {}).map(([name, queue]) => {
     const nodes = Number(queue.resources_max?.nodect);
     const open = String(queue.enabled) === "True" && String(queue.started) === "True";
-    return { name, open, walltimeMaxS: seconds(queue.resources_max?.walltime), nodes: Number.isInteger(nodes) ? nodes : null };
+    return { name, open, walltimeMaxS: clockSeconds(String(queue.resources_max?.walltime)), nodes: Number.isInteger(nodes) ? nodes : null };
   });
 }
 

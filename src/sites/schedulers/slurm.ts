@@ -2,11 +2,12 @@
  * Slurm: sbatch, squeue, sacct, scancel, sinfo. States and reasons are those of "JOB STATE CODES" and "JOB REASON CODES" in the manual page of
  * squeue (https://slurm.schedmd.com/squeue.html). See docs/schedulers/slurm.md.
  */
+
+import { clockText } from "../batch-printed.js";
 import type { BatchSettings } from "../batch-settings.js";
 import {
   type BatchCommand,
   type BatchJob,
-  type BatchRef,
   type CommandResult,
   commandFailure,
   type Ending,
@@ -113,11 +114,8 @@ function reasonSentence(reason: string): string | null {
   return REASONS.get(reason) ?? REASON_FAMILIES.find(([pattern]) => pattern.test(reason))?.[1] ?? `Slurm gives the reason "${reason}"`;
 }
 
-/** `[days-]hours:minutes:seconds`. */
-function duration(seconds: number): string {
-  const two = (value: number): string => String(value).padStart(2, "0");
-  return `${Math.floor(seconds / 86_400)}-${two(Math.floor(seconds / 3600) % 24)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
-}
+/** `days-hours:minutes:seconds`. */
+const duration = (seconds: number): string => `${Math.floor(seconds / 86_400)}-${clockText(seconds % 86_400)}`;
 
 function optional(flag: string, value: string | number | undefined): string[] {
   return value === undefined ? [] : [`--${flag}=${value}`];
@@ -275,8 +273,6 @@ export function parseSinfo(result: CommandResult): Queue[] {
   });
 }
 
-const ids = (jobs: readonly BatchRef[]): string[] => jobs.map(({ id }) => id);
-
 export const slurm: Scheduler = {
   name: "slurm",
   about: "Slurm, as at NERSC and OLCF's Frontier",
@@ -291,11 +287,8 @@ export const slurm: Scheduler = {
     parseSqueue(await run(squeueCommand(user, tag)))
       .filter(({ phase }) => phase !== "ended")
       .map(({ id }) => id),
-  status: async (jobs, { run, user }) => {
-    const wanted = new Set(ids(jobs));
-    return parseSqueue(await run(squeueCommand(user))).filter(({ id }) => wanted.has(id));
-  },
-  account: async (jobs, { run }) => parseSacct(await run(sacctCommand(ids(jobs)))),
+  status: async (_jobs, { run, user }) => parseSqueue(await run(squeueCommand(user))),
+  account: async (jobs, { run }) => parseSacct(await run(sacctCommand(jobs.map(({ id }) => id)))),
   cancel: async ({ id }, { run }) => checkScancel(await run({ argv: ["scancel", id] })),
   queues: async ({ run }) => parseSinfo(await run({ argv: ["sinfo", "--noheader", "--format=%R|%a|%l|%D"] })),
 };
