@@ -7,7 +7,7 @@ import { XpcsError } from "../core/errors.js";
 import { experimentOf, isCommandJob, type JobId, type SiteName, type Work } from "../core/job.js";
 import { jobFiles } from "../core/job-files.js";
 import type { LeaseRef } from "../core/protocols.js";
-import { checkReadable, checkWritable, type Roots } from "../files/roots.js";
+import { checkReadable, checkWritable, type Roots, readable } from "../files/roots.js";
 import { holdsLease } from "../ledger/decide.js";
 import type { JobRecord } from "../ledger/state.js";
 import type { Central } from "./central.js";
@@ -88,7 +88,7 @@ export function dataRights(central: Pick<Central, "state" | "turn">, folders: Da
       const { job, folders: own } = jobOf(caller, lease.job);
       checkCurrent(job, caller.site, lease);
       checkNamed(job, inputsOf(job.spec.work), paths);
-      await checkReadable(paths, [...own.read, ...own.write]);
+      await checkReadable(paths, readable(own));
     },
     async mayWrite(caller, lease, path) {
       checkCurrent(await outOf(caller, lease.job, path), caller.site, lease);

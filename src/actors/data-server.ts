@@ -14,12 +14,14 @@ import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import { digestFile } from "../files/digest.js";
 import { fileVersion } from "../files/file-version.js";
+import { openPlain } from "../files/plain-file.js";
 import { discardPublication, inspectDestination, publishFile, settlePublication } from "../files/publication.js";
 import { fromSystem, systemCode } from "../files/system-error.js";
+import { writePiece } from "../files/whole-pieces.js";
 import type { Caller, DataRights } from "./data-rights.js";
 import { DigestMemo } from "./digest-memo.js";
 import type { Door } from "./door.js";
-import { count, id, name, path, positive } from "./job-schemas.js";
+import { count, id, name, path, positive, sha256 } from "./job-schemas.js";
 import { parseRequest } from "./requests.js";
 
 export interface DataServerOptions {
@@ -40,7 +42,6 @@ const ALIVE_MS = 4_000;
 /** Files up to this size are digested when they are asked about, so that those that the site has need not cross. */
 const SMALL_BYTES = 64e6;
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hex");
 const REQUESTS = {
   stat: z.strictObject({ job: id, epoch: positive, paths: z.array(path).max(100) }),
   digest: z.strictObject({ job: id, epoch: positive, path, version: z.string().max(128) }),
@@ -69,19 +70,6 @@ function sendError(response: ServerResponse, error: XpcsError, status = STATUS[e
 
 function uploadPath(to: string, job: string, epoch: number): string {
   return join(dirname(to), `.${basename(to)}.${job}.${epoch}.upload`);
-}
-
-/** A regular file, opened without waiting, whatever else the name may have become. */
-async function openFile(from: string): Promise<FileHandle> {
-  const file = await open(from, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    if ((await file.stat()).isFile()) return file;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-  await file.close();
-  throw new XpcsError("REFUSED", `${from} is no plain file`);
 }
 
 /** Where a result is collected, beside its final name. @throws IO_FAILED */
@@ -160,7 +148,7 @@ class Server {
     await this.#options.rights.mayRead(caller, { job, epoch }, paths);
     const files = [];
     for (const from of paths) {
-      const file = await openFile(from);
+      const file = await openPlain(from);
       try {
         const { bytes, version } = await fileVersion(file);
         const known = bytes <= SMALL_BYTES ? await this.#digests.of(from, version) : this.#digests.known(from, version);
@@ -259,7 +247,7 @@ class Server {
   async #read(request: IncomingMessage, response: ServerResponse, caller: Caller, query: unknown): Promise<void> {
     const { job, epoch, path: from } = parseRequest(PLACE, "file", query);
     await this.#options.rights.mayRead(caller, { job, epoch }, [from]);
-    const file = await openFile(from);
+    const file = await openPlain(from);
     try {
       const { bytes, version } = await fileVersion(file);
       const wanted = request.headers["if-match"];
@@ -286,7 +274,7 @@ class Server {
     try {
       let at = offset;
       for await (const piece of request as AsyncIterable<Buffer>) {
-        for (let sent = 0; sent < piece.length; ) sent += (await file.write(piece, sent, piece.length - sent, at + sent)).bytesWritten;
+        await writePiece(file, piece, at);
         at += piece.length;
       }
     } finally {

@@ -1,19 +1,9 @@
 /** Digests of files that were asked for lately, by path and version: the q-map of a thousand jobs is read once. */
-import { open } from "node:fs/promises";
 import { XpcsError } from "../core/errors.js";
 import { digestFile } from "../files/digest.js";
-import { fileVersion } from "../files/file-version.js";
+import { versionAt } from "../files/file-version.js";
 
 const KEPT = 4_096;
-
-async function versionOf(path: string): Promise<string> {
-  const file = await open(path, "r");
-  try {
-    return (await fileVersion(file)).version;
-  } finally {
-    await file.close();
-  }
-}
 
 export class DigestMemo {
   readonly #known = new Map<string, string>();
@@ -42,7 +32,7 @@ export class DigestMemo {
 
   async #make(path: string, version: string, key: string): Promise<string> {
     const { sha256 } = await digestFile(path);
-    if ((await versionOf(path)) !== version)
+    if ((await versionAt(path)) !== version)
       throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
     this.#known.set(key, sha256);
     if (this.#known.size > KEPT) this.#known.delete(this.#known.keys().next().value!);

@@ -51,6 +51,7 @@ export const path = plainText(LIMITS.pathCharsMax)
 const file = z.strictObject({ path });
 export const count = z.int().min(0);
 export const positive = z.int().min(1);
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hex");
 export const tags = z
   .record(plainText(LIMITS.tagCharsMax).min(1), plainText(LIMITS.tagCharsMax))
   .refine((record) => Object.keys(record).length <= LIMITS.tagsMax, `has more than ${LIMITS.tagsMax} tags`);

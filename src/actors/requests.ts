@@ -8,7 +8,21 @@ import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
 import { JOB_STATES } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { type ClientApi, type Gate, LOG_STREAMS, type WorkSource } from "../core/protocols.js";
-import { capacity, changes, count, experiment, id, name, path, plainText, positive, tags, time, withoutUndefined } from "./job-schemas.js";
+import {
+  capacity,
+  changes,
+  count,
+  experiment,
+  id,
+  name,
+  path,
+  plainText,
+  positive,
+  sha256,
+  tags,
+  time,
+  withoutUndefined,
+} from "./job-schemas.js";
 import { specs } from "./similar-jobs.js";
 
 const lease = z.object({ job: id, epoch: positive });
@@ -22,7 +36,6 @@ const reason = z
   .string()
   .max(4 * LIMITS.reasonCharsMax)
   .transform((text) => text.slice(0, LIMITS.reasonCharsMax));
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hex");
 const output = z.object({ path, bytes: count, sha256 });
 const secret = z.string().max(256);
 const tokenRequest: z.ZodType<TokenRequest> = z

@@ -1,14 +1,14 @@
-/** sha256 of a file, read in pieces. */
+/** sha256 of a plain file, read in pieces. */
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import { XpcsError } from "../core/errors.js";
+import { openPlain } from "./plain-file.js";
 import { fromSystem } from "./system-error.js";
 
 const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Length and sha256 (hex) of a file.
- * @throws CANCELED the signal was aborted · NOT_FOUND · IO_FAILED
+ * @throws CANCELED the signal was aborted · NOT_FOUND · REFUSED it is a pipe, a folder, a device · IO_FAILED
  */
 export async function digestFile(path: string, signal?: AbortSignal): Promise<{ bytes: number; sha256: string }> {
   try {
@@ -19,7 +19,7 @@ export async function digestFile(path: string, signal?: AbortSignal): Promise<{ 
 }
 
 async function digest(path: string, signal: AbortSignal | undefined): Promise<{ bytes: number; sha256: string }> {
-  const file = await open(path, "r");
+  const file = await openPlain(path);
   try {
     const hash = createHash("sha256");
     const piece = Buffer.allocUnsafe(PIECE_BYTES);

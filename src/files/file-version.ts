@@ -1,8 +1,18 @@
-/** Which file an open file is, and in which state: changes when another takes its name, and when it is written to. */
-import type { FileHandle } from "node:fs/promises";
+/** Which file one is, and in which state: changes when another takes its name, and when it is written to. */
+import type { BigIntStats } from "node:fs";
+import { type FileHandle, stat } from "node:fs/promises";
 
-/** Length and version (plain characters). */
+function versionOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
+  return `${dev}-${ino}-${size}-${mtimeNs}`;
+}
+
+/** Length and version (plain characters) of an open file. */
 export async function fileVersion(file: FileHandle): Promise<{ bytes: number; version: string }> {
-  const { dev, ino, size, mtimeNs } = await file.stat({ bigint: true });
-  return { bytes: Number(size), version: `${dev}-${ino}-${size}-${mtimeNs}` };
+  const found = await file.stat({ bigint: true });
+  return { bytes: Number(found.size), version: versionOf(found) };
+}
+
+/** The version of what is under a name now. @throws an error of the system */
+export async function versionAt(path: string): Promise<string> {
+  return versionOf(await stat(path, { bigint: true }));
 }

@@ -19,12 +19,13 @@
  * microseconds between that look and the rename remain.
  */
 import { constants } from "node:fs";
-import { copyFile, link, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, open, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isCode, XpcsError } from "../core/errors.js";
 import type { FileRef, JobId, OutputFile } from "../core/job.js";
 import { digestFile } from "./digest.js";
-import { fromSystem, systemCode } from "./system-error.js";
+import { versionAt } from "./file-version.js";
+import { fromSystem, isNoLink, systemCode } from "./system-error.js";
 
 /** Where a job wants its result. */
 export interface Destination {
@@ -86,11 +87,10 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Which file is under a name: changes when the name is given to another file; null when there is none. */
+/** The version of the file under a name; null when there is none. */
 async function identity(path: string): Promise<string | null> {
   try {
-    const found = await stat(path, { bigint: true });
-    return `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}`;
+    return await versionAt(path);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return null;
     throw error;
@@ -166,8 +166,8 @@ async function place(request: Publication, partial: string): Promise<void> {
   try {
     await link(request.local.path, partial);
   } catch (error) {
-    // Another file system, or one without hard links: the bytes must travel.
-    if (!["EXDEV", "EPERM", "ENOTSUP", "EMLINK"].includes(systemCode(error) ?? "")) throw error;
+    // The bytes must travel.
+    if (!isNoLink(error)) throw error;
     await copyFile(request.local.path, partial, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     const copied = await digestFile(partial, request.signal);
     if (copied.sha256 !== request.local.sha256)

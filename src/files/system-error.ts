@@ -7,6 +7,11 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === "string" && typeof syscall === "string" ? code : undefined;
 }
 
+/** A hard link cannot be: another file system, or one without links. */
+export function isNoLink(error: unknown): boolean {
+  return ["EXDEV", "EPERM", "ENOTSUP", "EMLINK"].includes(systemCode(error) ?? "");
+}
+
 /** Any thrown value as an XpcsError; a failed system call is NOT_FOUND or IO_FAILED, never INTERNAL. */
 export function fromSystem(error: unknown): XpcsError {
   const code = systemCode(error);

@@ -6,7 +6,7 @@ import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type In
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { isErrorCode, XpcsError } from "../core/errors.js";
+import { type ErrorCode, isErrorCode, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { dialFailure } from "./dial-failure.js";
 import { isLoopback } from "./loopback.js";
@@ -38,6 +38,8 @@ export interface HttpAnswer {
   readonly headers: IncomingMessage["headers"];
   /** Hands the body over piece by piece; the next is read when the last was taken. @throws UNAVAILABLE it was cut off */
   each(take: (piece: Buffer) => Promise<void>): Promise<void>;
+  /** A small body. @throws UNAVAILABLE it was cut off, or is not small */
+  text(): Promise<string>;
   /** A small body as JSON. @throws UNAVAILABLE it was cut off, or is none */
   json(): Promise<unknown>;
 }
@@ -51,6 +53,13 @@ export interface HttpClient {
 /** A peer that sends nothing for so long is gone. */
 const SILENCE_MS = 15_000;
 
+/** What the status of a refusal means, where the peer does not say. */
+export function codeOfStatus(status: number): ErrorCode {
+  if (status === 401 || status === 403 || status === 407) return "PERMISSION_DENIED";
+  if (status === 404) return "NOT_FOUND";
+  return status >= 500 || status === 429 ? "UNAVAILABLE" : "IO_FAILED";
+}
+
 /** The peer's own error, as central words it; anything else by its status. */
 function refusal(url: string, status: number, text: string): XpcsError {
   try {
@@ -59,10 +68,7 @@ function refusal(url: string, status: number, text: string): XpcsError {
   } catch {
     // Not central's words: a proxy's, or another server's.
   }
-  const words = `${url} answered ${status}`;
-  if (status === 401 || status === 403 || status === 407) return new XpcsError("PERMISSION_DENIED", words);
-  if (status === 404) return new XpcsError("NOT_FOUND", words);
-  return new XpcsError(status >= 500 || status === 429 ? "UNAVAILABLE" : "IO_FAILED", words);
+  return new XpcsError(codeOfStatus(status), `${url} answered ${status}`);
 }
 
 function answerOf(url: string, response: IncomingMessage): HttpAnswer {
@@ -96,6 +102,7 @@ function answerOf(url: string, response: IncomingMessage): HttpAnswer {
     status: response.statusCode!,
     headers: response.headers,
     each,
+    text,
     async json() {
       const body = await text();
       if (response.statusCode! >= 400) throw refusal(url, response.statusCode!, body);

@@ -1,4 +1,5 @@
 /** Central's data server against sites that ask for what is not theirs: real central, real leases, plain HTTP requests. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -136,6 +137,21 @@ describe("the data server", () => {
     expect(await publish(out, "the result", now)).toMatchObject({ status: 200 });
     expect(await post("settle", { job: now.job, path: out })).toMatchObject({ status: 200 });
     expect(readdirSync(file("out/2026-3/smith"))).toEqual(["a.hdf"]);
+  });
+
+  it("waits for no writer of a pipe that has the name of a file", async () => {
+    const pipe = file("data/2026-3/smith/pipe.bin");
+    execFileSync("mkfifo", [pipe]);
+    const held = await submit(work("pipe.hdf", pipe));
+    expect(await get(pipe, held)).toMatchObject(refused(409, "REFUSED"));
+    expect(await post("stat", { ...held, paths: [pipe] })).toMatchObject(refused(409, "REFUSED"));
+    expect(await post("digest", { ...held, path: pipe, version: "1" })).toMatchObject(refused(409, "REFUSED"));
+    // Beside a note that makes it look like the job's own result.
+    const out = file("out/2026-3/smith/pipe.hdf");
+    execFileSync("mkfifo", [out]);
+    const note = { job: held.job, epoch: 1, bytes: 0, sha256: createHash("sha256").digest("hex") };
+    writeFileSync(file(`out/2026-3/smith/.pipe.hdf.${held.job}.published`), JSON.stringify(note));
+    expect(await post("inspect", { job: held.job, path: out, overwrite: false })).toMatchObject(refused(409, "REFUSED"));
   });
 
   it("publishes nothing of a job that was canceled", async () => {

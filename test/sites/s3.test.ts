@@ -83,6 +83,11 @@ beforeAll(async () => {
       back.pipe(response);
     });
     request.pipe(on);
+    // Who hangs up hangs up on the store too.
+    response.once("close", () => {
+      if (!response.writableFinished) on.destroy();
+    });
+    on.on("error", () => response.destroy());
   });
   await new Promise<void>((ready) => front.listen(0, "127.0.0.1", ready));
   const endpoint = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;

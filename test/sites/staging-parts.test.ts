@@ -22,6 +22,7 @@ import { lanes } from "../../src/sites/staging/lanes.js";
 import { createPatience, type PatienceOptions } from "../../src/sites/staging/patience.js";
 import { fetchRanges, type RangeRequest } from "../../src/sites/staging/ranges.js";
 import { createRateLimit } from "../../src/sites/staging/rate-limit.js";
+import { together } from "../../src/sites/staging/together.js";
 import { virtualClock } from "../actors/virtual-clock.js";
 
 let folder: string;
@@ -108,6 +109,41 @@ describe("the cache of a site", () => {
     expect(readFileSync(join(folder, "job/a"), "utf8")).toBe("text");
   });
 
+  it("keeps its bound when several come at a time", async () => {
+    const cache = open(6);
+    await Promise.all(["aaaa", "bbbb", "cccc"].map((text) => stage(cache, text, text)));
+    expect(content().length).toBeLessThanOrEqual(1);
+  });
+
+  it("gives files also while it makes room for others", async () => {
+    const cache = open(6);
+    for (let round = 0; round < 40; round += 1)
+      await Promise.all(["aaaa", "bbbb", "cccc", "aaaa"].map((text, at) => stage(cache, `${at}`, text, at === 3)));
+    expect(readFileSync(join(folder, "job/3"), "utf8")).toBe("aaaa");
+  });
+
+  it("goes on with what was whole when a process was killed", async () => {
+    const cache = open();
+    await cache.has("a", null);
+    const partial = join(folder, "staged/partial", sha256("a"));
+    writeFileSync(partial, "text");
+    chmodSync(partial, 0o400);
+    const fetch = async (there: string) => {
+      expect([there, statSync(there).mode & 0o777]).toEqual([partial, 0o600]);
+      return sha256("text");
+    };
+    expect(await cache.stage({ source: "a", bytes: 4, sha256: null, to: join(folder, "job/a"), signal, fetch })).toBe(false);
+    expect([content(), readFileSync(join(folder, "job/a"), "utf8")]).toEqual([[sha256("text")], "text"]);
+  });
+
+  it("opens when its folder can be made, though it could not be before", async () => {
+    writeFileSync(join(folder, "staged"), "in the way");
+    const cache = open();
+    await expect(stage(cache, "a", "text")).rejects.toMatchObject({ code: "ENOTDIR" });
+    rmSync(join(folder, "staged"));
+    expect(await stage(cache, "a", "text")).toBe(false);
+  });
+
   it("goes on when whoever was first is stopped", async () => {
     const cache = open();
     const first = cache.stage({
@@ -180,6 +216,17 @@ describe("ranges", () => {
       expect(asked).toContain(3);
       expect(asked).not.toContain(0);
     }
+  });
+
+  it("tell why they broke, not that the others were stopped for it", async () => {
+    const breaks = request({
+      async read({ offset }, _take, stop) {
+        if (offset === 1_000) throw new XpcsError("IO_FAILED", "broken");
+        if (!stop.aborted) await new Promise((stopped) => stop.addEventListener("abort", stopped));
+        throw new XpcsError("CANCELED", "the transfer was stopped");
+      },
+    });
+    await expect(fetchRanges(breaks)).rejects.toMatchObject({ code: "IO_FAILED", message: "broken" });
   });
 
   it("try a range again that came short, and take none that is too long", async () => {
@@ -273,5 +320,36 @@ describe("bandwidth", () => {
       ),
     );
     expect([most, order]).toEqual([2, [0, 1, 2, 3, 4, 5]]);
+  });
+});
+
+describe("parts of one transfer", () => {
+  const waits = async (stop: AbortSignal): Promise<number> => {
+    if (!stop.aborted) await new Promise((stopped) => stop.addEventListener("abort", stopped));
+    throw new XpcsError("CANCELED", "the transfer was stopped");
+  };
+
+  it("give what each gave, in order", async () => {
+    const later = (ms: number) => async () => new Promise<number>((done) => setTimeout(done, ms, ms));
+    expect(await together(signal, [later(6), later(1), later(3)])).toEqual([6, 1, 3]);
+    expect(await together(signal, [])).toEqual([]);
+  });
+
+  it("are stopped by the first failure, which is what is told; none begins after it", async () => {
+    const begun: number[] = [];
+    const part = (at: number) => async (stop: AbortSignal) => {
+      begun.push(at);
+      if (at === 1) throw new XpcsError("IO_FAILED", "broken");
+      return waits(stop);
+    };
+    await expect(together(signal, [0, 1, 2, 3].map(part), lanes(2))).rejects.toMatchObject({ message: "broken" });
+    expect(begun).toEqual([0, 1]);
+  });
+
+  it("are stopped from outside", async () => {
+    const stop = new AbortController();
+    const all = together(stop.signal, [waits, waits]);
+    stop.abort();
+    await expect(all).rejects.toMatchObject({ code: "CANCELED" });
   });
 });

@@ -124,6 +124,12 @@ void assemble_sums(const TileTask& task, const BinSums<Sum>& sums, Averaging ave
 template void assemble_sums(const TileTask&, const BinSums<Int128>&, Averaging, CorrelationResult&);
 template void assemble_sums(const TileTask&, const BinSums<double>&, Averaging, CorrelationResult&);
 
+void make_pixel_room(CorrelationResult& out, std::size_t pixels, bool perPixel) {
+  out.pixelMean.assign(pixels, 0.0);
+  if (!perPixel) return;
+  for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(out.delays.size() * pixels, 0.0F);
+}
+
 namespace {
 
 /// What one worker reuses from tile to tile.
@@ -180,17 +186,13 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
                const ResultOptions& how, const Control& control, CorrelationResult& out) {
   const Scheme scheme(out.frames, options.dpl);
   out.delays = scheme.delays;
-  const std::size_t D = scheme.delays.size();
-  const std::size_t tileCount = (part.pixelOfRank.size() + kTilePixels - 1) / kTilePixels;
+  const std::size_t tileCount = tile_count(part.pixelOfRank.size());
   const EdgeTable edges(scheme);
   const StopTable stops(scheme);
   const GroupPlan groups(part);
   const TileTask task{part, options, scheme, edges, stops, groups, weights != nullptr ? &weights->weights : nullptr, out.frames, how.perPixel ? &out : nullptr,
                       weights != nullptr ? weights->scale : 1};
-  out.pixelMean.assign(part.pixels(), 0.0);
-  if (how.perPixel) {
-    for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(D * part.pixels(), 0.0F);
-  }
+  make_pixel_room(out, part.pixels(), how.perPixel);
   const unsigned threads = std::max(1U, how.threads);
   TileCollector<Sum> collector(task, threads);
   std::atomic<std::size_t> finished{0};
@@ -210,15 +212,18 @@ void correlate(const Partition& part, const CorrelatorOptions& options, const st
 
 }  // namespace
 
+void check_monitor_covers(const std::vector<double>& monitor, std::uint64_t frames) {
+  if (monitor.empty() || monitor.size() >= frames) return;
+  throw Error(Code::invalid_argument, "the monitor has " + std::to_string(monitor.size()) + " values for " + std::to_string(frames) + " frames");
+}
+
 namespace {
 
 /// Real sums where values are not integers: frames with weights, a flatfield, real values.
 template <class Batch>
 void choose_sums(const Partition& part, const CorrelatorOptions& options, const std::vector<Batch>& batches, const ResultOptions& how, const Control& control,
                  CorrelationResult& out) {
-  if (!options.monitor.empty() && options.monitor.size() < out.frames) {
-    throw Error(Code::invalid_argument, "the monitor has " + std::to_string(options.monitor.size()) + " values for " + std::to_string(out.frames) + " frames");
-  }
+  check_monitor_covers(options.monitor, out.frames);
   std::optional<FrameWeights> weights;
   if ((options.normalizeByFrameSum || !options.monitor.empty()) && out.frames > 0) weights.emplace(options.monitor.empty() ? out.frameMean : options.monitor, out.frames);
   if constexpr (!std::is_same_v<Batch, RealBatch>) {

@@ -61,12 +61,7 @@ void CountTile::begin(const TileTask& task, std::size_t tile, std::uint32_t base
     levels_.begin(task.scheme, base_, (pixels_ + kLanes - 1) / kLanes, products_.data(), kTilePixels);
     for (std::uint32_t p = 0; p < pixels_; ++p) offset_[p] = static_cast<std::uint32_t>(levels_.offset_of_pixel(p));
   }
-  ranges_.clear();
-  for (std::uint32_t p = 0; p < pixels_;) {
-    const std::uint32_t to = run_end(task.part, first_ + p, first_ + pixels_) - first_;
-    ranges_.push_back({p, to, 0.0, {}});
-    p = to;
-  }
+  ranges_ = run_windows(task.part, first_, pixels_);
   nextSnapshot_ = 0;
   window_ = 0;
   windowEnd_ = task.windows() > 0 ? task.options.staticWindow : kNever;
@@ -91,7 +86,7 @@ void CountTile::stop_until(std::uint64_t frame) {
 }
 
 void CountTile::close_window() {
-  for (Range& range : ranges_) {
+  for (RunWindows& range : ranges_) {
     double sum = 0;
     if (task_->options.pixelFactor.empty()) {
       std::uint32_t low = 0;  // halves, of which a tile's fit: they add up without getting wider
@@ -104,8 +99,7 @@ void CountTile::close_window() {
     } else {
       for (std::uint32_t p = range.from; p < range.to; ++p) sum += factor_[p] * total_[p];
     }
-    range.windows.push_back(sum - range.before);
-    range.before = sum;
+    range.close(sum);
   }
   ++window_;
   windowEnd_ = window_ < task_->windows() ? (window_ + 1) * std::uint64_t{task_->options.staticWindow} : kNever;
@@ -326,7 +320,7 @@ void CountTile::write_pixels() {
 template <class Sum>
 std::vector<RunSums<Sum>> CountTile::finish(std::vector<double>& pixelMean) {
   std::vector<RunSums<Sum>> runs;
-  for (Range& range : ranges_) {
+  for (RunWindows& range : ranges_) {
     RunSums<Sum> run = new_run<Sum>(*task_, first_ + range.from);
     run.windows = std::move(range.windows);
     for (std::uint32_t p = range.from; p < range.to; ++p) {

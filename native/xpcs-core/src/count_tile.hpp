@@ -90,12 +90,7 @@ class CountTile {
   std::uint64_t windowEnd_ = 0;
   std::size_t window_ = 0;
 
-  struct Range {
-    std::uint32_t from, to;
-    double before;  ///< total at the start of the window
-    std::vector<double> windows;
-  };
-  std::vector<Range> ranges_;
+  std::vector<RunWindows> ranges_;
 
   std::vector<std::int64_t> products_;    // [D, kTilePixels]
   std::vector<std::uint32_t> snapshots_;  // [stops, kTilePixels]

@@ -36,7 +36,7 @@ void CountTile::begin_part(const TileTask& task, std::size_t tile, const StreamP
     window_ = state.frames / task.options.staticWindow;
     windowEnd_ = window_ < task.windows() ? (window_ + 1) * std::uint64_t{task.options.staticWindow} : std::numeric_limits<std::uint64_t>::max();
   }
-  for (std::size_t i = 0; i < ranges_.size() && !state.windowStart.empty(); ++i) ranges_[i].before = state.windowStart[i];
+  for (std::size_t i = 0; i < state.windowStart.size(); ++i) ranges_[i].before = state.windowStart[i];
   if (base_ < task.scheme.levels) load_levels(state);
   walk_again(part, state);
 }
@@ -121,8 +121,7 @@ void CountTile::columns_apart(const StreamPart& part, const NarrowState& state, 
 
 std::vector<std::vector<double>> CountTile::fold(const TileTask& task, std::size_t tile, const StreamPart& part, std::uint32_t fine, NarrowState& state) {
   begin_part(task, tile, part, state, task.scheme.levels - 1);
-  nextSnapshot_ = static_cast<std::size_t>(std::upper_bound(task.stops.frame.begin(), task.stops.frame.end(), state.frames) - task.stops.frame.begin());
-  if (state.frames == 0) nextSnapshot_ = 0;
+  nextSnapshot_ = state.head.size() / kTilePixels;
   const std::size_t firstHead = nextSnapshot_;
   walk_part(part);
   close_stops();

@@ -56,7 +56,7 @@ constexpr std::size_t kStretch = 4096;
 DenseBatch::DenseBatch(std::uint32_t base, const Partition& partition) : base_(base), ranks_(static_cast<std::uint32_t>(partition.pixelOfRank.size())) {
   const std::size_t groups = (ranks_ + kGroupPixels - 1) / kGroupPixels;
   lines_ = std::make_unique_for_overwrite<std::uint32_t[]>(groups * kQuads * kGroupPixels);
-  escapeStart_.assign((ranks_ + kTilePixels - 1) / kTilePixels + 1, 0);
+  escapeStart_.assign(tile_count(ranks_) + 1, 0);
 }
 
 void DenseBatch::take(std::uint32_t quad, std::span<const std::uint16_t> rows, const Partition& partition, bool signedCounts,

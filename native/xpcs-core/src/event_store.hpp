@@ -13,6 +13,8 @@ namespace xpcs {
 constexpr std::uint32_t kTileBits = 9;
 constexpr std::uint32_t kTilePixels = 1u << kTileBits;
 constexpr std::uint32_t kNoRank = 0xFFFFFFFF;
+/// Tiles of so many pixels.
+constexpr std::size_t tile_count(std::size_t pixels) { return (pixels + kTilePixels - 1) / kTilePixels; }
 
 /// Events on their way into an IntegerBatch, in order of arrival. Used again: `begin` keeps the memory.
 struct PackedEvents {

@@ -92,7 +92,7 @@ class Intake {
  private:
   /// Frames on their way from the file to the sinks.
   struct Piece : FetchedPiece {
-    FrameBatch batch;                     // of the run, or of its last part
+    FrameBatch batch;                     // of the run; of columns the headers of its last part
     FrameBatch headers;                   // headers and marked readings of all
     EventColumns columns;                 // of the run's last part, in place of the batch
     std::vector<std::uint32_t> frame, pixel;  // the events that count, unless all of the batch do as they are
@@ -126,7 +126,7 @@ class Intake {
     piece.headers.clear();
     piece.events.resize(sinks_.size());
     if (allPrepare_ && piece.stored->column_events() >= kPrepareEvents) prepare_columns(piece);
-    else prepare_batches(piece);
+    else prepare_batch(piece);
     for (std::size_t k = 0; k < sinks_.size(); ++k) {
       if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->close(*piece.events[k]);
     }
@@ -142,20 +142,15 @@ class Intake {
     }
   }
 
-  void prepare_batches(Piece& piece) const {
-    const bool inParts = allPrepare_ && piece.stored->parts() > 1;
-    const std::size_t parts = inParts ? piece.stored->parts() : 1;
-    for (std::size_t part = 0; part < parts; ++part) {
-      if (inParts) piece.stored->decode_part(part, piece.batch);
-      else piece.stored->decode(piece.batch);
-      keep_headers(piece);
-      piece.direct = direct(piece.batch);
-      if (!piece.direct) select(piece);
-      const auto [frame, pixel, count] = events_of(piece);
-      piece.prepared = inParts || frame.size() >= kPrepareEvents;
-      for (std::size_t k = 0; k < sinks_.size(); ++k) {
-        if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->prepare(piece.events[k], frame, pixel, count);
-      }
+  void prepare_batch(Piece& piece) const {
+    piece.stored->decode(piece.batch);
+    keep_headers(piece);
+    piece.direct = direct(piece.batch);
+    if (!piece.direct) select(piece);
+    const auto [frame, pixel, count] = events_of(piece);
+    piece.prepared = frame.size() >= kPrepareEvents;
+    for (std::size_t k = 0; k < sinks_.size(); ++k) {
+      if (piece.prepared && sinks_[k]->prepares()) sinks_[k]->prepare(piece.events[k], frame, pixel, count);
     }
   }
 

@@ -14,8 +14,6 @@ namespace {
 /// Photons per tile from which a frame is crowded. Once frames are, fewer are enough.
 constexpr std::size_t kCrowdedPhotons = 4;
 
-std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
-
 /// Calls visit(frame, index of the first, index behind the last) for every run of events of one frame.
 template <class Visit>
 void for_each_run(std::span<const std::uint32_t> frame, Visit visit) {
@@ -53,7 +51,7 @@ void pack(PreparedEvents& to, const EventSpans<std::int64_t>& events, const Part
 template <class Count>
 void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& partition, const std::vector<double>& pixelFactor, Crowding crowding, const Count* counts) {
   const std::span<const std::uint32_t> pixels(events.pixel);
-  const std::size_t tiles = tile_count(partition);
+  const std::size_t tiles = tile_count(partition.pixelOfRank.size());
   for (const EventColumns::Run& run : events.runs) {
     if (run.events == 0) continue;
     PackedEvents& open = to.packed;
@@ -63,7 +61,7 @@ void add_runs(PreparedEvents& to, const EventColumns& events, const Partition& p
     if (open.n == 0) open.begin(run.frame, tiles, crowd);
     to.packed.reserve(run.events);
     const auto [gained, valid] = to.packed.add(run.frame, run.events, pixels.subspan(run.first), counts + run.first, partition.rankOfPixel.data());
-    to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{run.frame} + 1);
+    to.chunk.cover(run.frame, run.frame);
     to.chunk.events += valid;
     if (pixelFactor.empty()) {
       to.chunk.gains.emplace_back(run.frame, static_cast<double>(gained));
@@ -90,7 +88,7 @@ void split_by_epoch(PreparedEvents& to, const EventSpans<std::int64_t>& events, 
       pixel.push_back(events.pixel[order[from]]);
       count.push_back(events.count[order[from]]);
     }
-    to.packed.begin(current * IntegerBatch::kFrames, tile_count(partition));
+    to.packed.begin(current * IntegerBatch::kFrames, tile_count(partition.pixelOfRank.size()));
     pack(to, {frame, pixel, count}, partition, gains);
     close_batch(to);
   }
@@ -112,15 +110,14 @@ void add_events(PreparedEvents& to, const EventSpans<std::int64_t>& events, cons
   const bool gains = pixelFactor.empty();
   if (!gains) list_gains(events, partition, pixelFactor, to.chunk.gains);
   const auto [low, high] = event_packing().range(events.frame.data(), events.frame.size());
-  if (to.chunk.frames == 0) to.chunk.first = events.frame.front();
-  to.chunk.frames = std::max(to.chunk.frames, std::uint64_t{high} + 1);
+  to.chunk.cover(events.frame.front(), high);
   if (to.packed.n > 0 && (low < to.packed.base || high - to.packed.base >= IntegerBatch::kFrames)) close_batch(to);
   if (high - low >= IntegerBatch::kFrames) {
     close_batch(to);
     split_by_epoch(to, events, partition, gains);
     return;
   }
-  if (to.packed.n == 0) to.packed.begin(low, tile_count(partition));
+  if (to.packed.n == 0) to.packed.begin(low, tile_count(partition.pixelOfRank.size()));
   pack(to, events, partition, gains);
 }
 
@@ -157,14 +154,14 @@ PreparedChunk<RealBatch> prepare_events(const EventSpans<double>& events, const 
   if (events.frame.empty()) return out;
   list_gains(events, partition, pixelFactor, out.gains);
   out.events = out.gains.size();
-  out.frames = std::uint64_t{event_packing().range(events.frame.data(), events.frame.size()).second} + 1;
+  out.cover(events.frame.front(), event_packing().range(events.frame.data(), events.frame.size()).second);
   std::vector<RealBatch::Event> kept;
   kept.reserve(out.events);
   for (std::size_t i = 0; i < events.frame.size(); ++i) {
     const std::uint32_t rank = partition.rankOfPixel[events.pixel[i]];
     if (rank != Partition::kMasked) kept.push_back({events.frame[i], rank, events.count[i]});
   }
-  out.batches.emplace_back(kept, tile_count(partition));
+  out.batches.emplace_back(kept, tile_count(partition.pixelOfRank.size()));
   return out;
 }
 

@@ -1,6 +1,7 @@
 // Events turned into what the correlator keeps: photons by tile, and what each frame gained. Runs on any thread: depends on nothing
 // but its arguments.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -27,6 +28,12 @@ struct PreparedChunk {
   std::uint32_t first = 0;     ///< frame of the first event
   /// What frames gained, in the order of arrival: an entry for each event, or for a run of integers of one frame.
   std::vector<std::pair<std::uint32_t, double>> gains;
+
+  /// Events of frames up to `last` are added, the first of which is of this frame.
+  void cover(std::uint32_t firstFrame, std::uint32_t last) {
+    if (frames == 0) first = firstFrame;
+    frames = std::max(frames, std::uint64_t{last} + 1);
+  }
 };
 
 /// Integer events that come bit by bit. Used again: keeps the memory of `packed`.

@@ -2,7 +2,6 @@
 // way. Sums of real numbers depend on their order: each runs from the first frame to the last, and a block is the sum of its two halves.
 #pragma once
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,15 +26,8 @@ struct RealLayout {
   [[nodiscard]] std::size_t blocks(std::uint32_t level) const noexcept { return 1 + 2 * delays() + std::size_t{level} * lag_max() * 2; }
   [[nodiscard]] std::size_t size() const noexcept { return blocks(levels); }
 
-  /// How many delays are at most t frames; the delay at an index, in frames.
-  [[nodiscard]] std::size_t delays_within(std::uint64_t t) const noexcept {
-    const std::uint32_t level = t < dpl ? 0 : static_cast<std::uint32_t>(std::bit_width(t / dpl)) - 1;
-    return std::min(std::size_t{level} * dpl + static_cast<std::size_t>(t >> level), delays());
-  }
-  [[nodiscard]] std::uint64_t frames_at(std::size_t delay) const noexcept {
-    const std::size_t level = delay < lag_max() ? 0 : delay / dpl - 1;
-    return std::uint64_t{level == 0 ? delay + 1 : dpl + 1 + delay % dpl} << level;
-  }
+  /// How many of its delays are at most t frames.
+  [[nodiscard]] std::size_t delays_within(std::uint64_t t) const noexcept { return std::min(xpcs::delays_within(t, dpl), delays()); }
 };
 
 struct RealBlock {
@@ -59,7 +51,7 @@ inline void take_real(const RealLayout& layout, double* own, std::uint64_t from,
   auto& coming = scratch.coming;
   coming.clear();
   for (std::size_t i = 0; i < t.size(); ++i) {
-    for (; delay < layout.delays() && layout.frames_at(delay) <= t[i]; ++delay) head[delay] = total;
+    for (; delay < layout.delays() && delay_at(delay, layout.dpl) <= t[i]; ++delay) head[delay] = total;
     if (v[i] != 0) coming.push_back({t[i], v[i], total});
     total += v[i];
   }

@@ -18,8 +18,6 @@ std::uint64_t pool_events(const Partition& partition, const StreamOptions& optio
   return options.photonBytes > 0 ? options.photonBytes / kEventBytes + 1 : std::max<std::uint64_t>(kPoolLeast, kPoolEvents * partition.pixelOfRank.size());
 }
 
-std::size_t tile_count(const Partition& partition) { return (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels; }
-
 }  // namespace
 
 RealStream::RealStream(const Partition& partition, const CorrelatorOptions& correlation, const StreamOptions& options)
@@ -37,7 +35,7 @@ RealStream::RealStream(const Partition& partition, const CorrelatorOptions& corr
 
 std::uint64_t RealStream::bytes_max(const Partition& partition, const StreamOptions& options) {
   const std::uint64_t n = partition.pixelOfRank.size();
-  const std::uint64_t tiles = tile_count(partition);
+  const std::uint64_t tiles = tile_count(n);
   const std::uint32_t levels = RealLayout::levels_max(options.framesMax, options.dpl);
   const std::uint64_t threads = std::max(1U, options.threads);
   const std::uint64_t state = (tiles + threads) * (RealTile::bytes_max(options.dpl, levels) + 256);
@@ -45,7 +43,7 @@ std::uint64_t RealStream::bytes_max(const Partition& partition, const StreamOpti
   // Of each batch where its tiles begin; the values once more while they become one; and in each worker those of a tile, by pixel.
   const std::uint64_t photons = events * kEventBytes + 2 * (kPiece + n) * kEventBytes + (events / kPiece + 1) * (tiles + 16) * 4 + threads * events * 28;
   const std::uint64_t windows = options.staticWindow > 0 ? options.framesMax / options.staticWindow : 0;
-  const std::uint64_t runs = (tiles + partition.staticBins) * (sizeof(Run) * 2 + 16 * windows);
+  const std::uint64_t runs = (tiles + partition.staticBins) * (sizeof(RunWindows) * 2 + 16 * windows);
   return state + photons + runs + n * 30 + 8 * options.monitor.size();
 }
 
@@ -53,7 +51,7 @@ std::uint64_t RealStream::bytes() const noexcept {
   std::uint64_t sum = trace_.bytes() + total_.size() * 21 + pending_.capacity() * kEventBytes + batchEvents_ * kEventBytes + batches_.size() * (tiles_.size() + 16) * 4 + options_.monitor.size() * 8;
   for (const RealTile& tile : tiles_) sum += tile.bytes();
   for (const auto& runs : runs_) {
-    for (const Run& run : runs) sum += sizeof(Run) + run.windows.capacity() * sizeof(double);
+    for (const RunWindows& run : runs) sum += sizeof(RunWindows) + run.windows.capacity() * sizeof(double);
   }
   return sum;
 }
@@ -79,7 +77,7 @@ void RealStream::list_newest(std::vector<RealBatch::Event>& events) const {
 
 /// The windows that end in (from, to], from the totals of their pixels.
 template <class Total>
-void RealStream::close_windows(Run& run, std::uint64_t from, std::uint64_t to, Total total) const {
+void RealStream::close_windows(RunWindows& run, std::uint64_t from, std::uint64_t to, Total total) const {
   const std::uint64_t length = options_.staticWindow;
   for (std::uint64_t window = from / length; (window + 1) * length <= to; ++window) {
     double sum = 0;
@@ -87,8 +85,7 @@ void RealStream::close_windows(Run& run, std::uint64_t from, std::uint64_t to, T
       const double factor = correlation_.pixelFactor.empty() ? 1.0 : correlation_.pixelFactor[partition_.pixelOfRank[rank]];
       sum += factor * total(rank);
     }
-    run.windows.push_back(sum - run.before);
-    run.before = sum;
+    run.close(sum);
   }
 }
 
@@ -97,7 +94,7 @@ void RealStream::complete(std::uint32_t next) {
   if (options_.staticWindow > 0 && newest_ / options_.staticWindow > window_) {
     const std::uint64_t from = window_ * options_.staticWindow;
     for (auto& runs : runs_) {
-      for (Run& run : runs) close_windows(run, from, newest_, [&](std::uint32_t rank) { return total_[rank]; });
+      for (RunWindows& run : runs) close_windows(run, from, newest_, [&](std::uint32_t rank) { return total_[rank]; });
     }
     window_ = newest_ / options_.staticWindow;
   }
@@ -148,7 +145,7 @@ void RealStream::fold() {
 void RealStream::add_static(const TileTask& task, std::size_t tile, std::vector<RunSums<double>>& sums, std::vector<double>& pixelMean) const {
   const auto total = [&](std::uint32_t rank) { return lit_[rank] == 0 ? total_[rank] : total_[rank] + values_[rank]; };
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    Run run = runs_[tile][i];
+    RunWindows run = runs_[tile][i];
     for (std::uint32_t rank = run.from; rank < run.to; ++rank) {
       const std::uint32_t pixel = partition_.pixelOfRank[rank];
       const double all = total(rank) * task.factor(pixel);
@@ -164,9 +161,7 @@ void RealStream::add_static(const TileTask& task, std::size_t tile, std::vector<
 }
 
 void RealStream::answer(TileTask task, const ResultOptions& how, const Control& control, CorrelationResult& out) {
-  if (!options_.monitor.empty() && options_.monitor.size() < task.frames) {
-    throw Error(Code::invalid_argument, "the monitor has " + std::to_string(options_.monitor.size()) + " values for " + std::to_string(task.frames) + " frames");
-  }
+  check_monitor_covers(options_.monitor, task.frames);
   settle();
   std::vector<RealBatch::Event> newest;
   list_newest(newest);

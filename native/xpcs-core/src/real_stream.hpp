@@ -41,15 +41,9 @@ class RealStream {
   void answer(TileTask task, const ResultOptions& how, const Control& control, CorrelationResult& out);
 
  private:
-  struct Run {
-    std::uint32_t from, to;           // ranks
-    double before = 0;                // total where the open window begins
-    std::vector<double> windows = {};  // those that are closed
-  };
-
   void complete(std::uint32_t next);
   template <class Total>
-  void close_windows(Run& run, std::uint64_t from, std::uint64_t to, Total total) const;
+  void close_windows(RunWindows& run, std::uint64_t from, std::uint64_t to, Total total) const;
   [[nodiscard]] double divisor() const;
   [[nodiscard]] double scale(std::uint64_t frames) const;
   void list_newest(std::vector<RealBatch::Event>& events) const;
@@ -63,7 +57,7 @@ class RealStream {
   std::uint32_t levelsMax_;
   double perFrame_;
   std::vector<RealTile> tiles_;
-  std::vector<std::vector<Run>> runs_;  // [tiles]
+  std::vector<std::vector<RunWindows>> runs_;  // [tiles] of ranks
   IntensityTrace trace_;
   std::uint32_t newest_ = 0;
   double newestSum_ = 0;

@@ -1,5 +1,7 @@
 #include "real_tile.hpp"
 
+#include <bit>
+
 namespace xpcs {
 
 RealLayout RealTile::layout_for(const TileTask& task, std::uint32_t levelsMax) {

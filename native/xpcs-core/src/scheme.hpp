@@ -1,6 +1,7 @@
 // The delays as the kernels use them: by level, with the reach of a pair.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -42,6 +43,17 @@ struct Scheme {
     return first_delay(level) + static_cast<std::size_t>(level == 0 ? k - 1 : k - dpl - 1);
   }
 };
+
+/// The delays of all series are the first ones of one endless list: how many of it are at most t frames.
+inline std::size_t delays_within(std::uint64_t t, std::uint32_t dpl) noexcept {
+  const std::uint32_t level = t < dpl ? 0 : static_cast<std::uint32_t>(std::bit_width(t / dpl)) - 1;
+  return std::size_t{level} * dpl + static_cast<std::size_t>(t >> level);
+}
+/// The delay at an index of the endless list, in frames.
+inline std::uint64_t delay_at(std::size_t index, std::uint32_t dpl) noexcept {
+  const std::size_t level = index < std::size_t{2} * dpl ? 0 : index / dpl - 1;
+  return std::uint64_t{level == 0 ? index + 1 : dpl + 1 + index % dpl} << level;
+}
 
 /// For every frame, the first delay whose IP and the first whose IF it no longer belongs to. IP's end falls and IF's start
 /// rises from delay to delay, so a frame belongs to a run of delays from the first on.

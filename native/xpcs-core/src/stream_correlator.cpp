@@ -16,8 +16,6 @@
 namespace xpcs {
 namespace {
 
-std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
-
 std::uint32_t frame_end(std::uint64_t framesMax) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(framesMax, 0xFFFFFFFF)); }
 
 }  // namespace
@@ -222,7 +220,7 @@ struct StreamCorrelator::State {
     const Scheme settled = scheme.settled_scheme(until);
     const EdgeTable none{Scheme(0, options.dpl)};
     StopTable stops{Scheme(0, options.dpl)};
-    for (std::size_t d = 0; d < scheme.delays_within(until); ++d) stops.frame.push_back(scheme.frames_at(d));
+    for (std::size_t d = 0; d < delays_within(until, options.dpl); ++d) stops.frame.push_back(delay_at(d, options.dpl));
     const TileTask task{partition, correlation, settled, none, stops, groups, nullptr, until, nullptr};
     std::vector<StreamWorker> workers(std::min<std::size_t>(std::max(1U, options.threads), tiles.size()));
     parallel_for(tiles.size(), static_cast<unsigned>(workers.size()), [&](std::size_t i, unsigned worker) { tiles[i].fold(task, scheme, i, batches, workers[worker]); });
@@ -343,10 +341,7 @@ CorrelationResult StreamCorrelator::result(const ResultOptions& how, const Contr
   out.frameMean = trace.means(state.frames, 1.0 / (static_cast<double>(part.pixels()) * state.options.average));
   const Scheme scheme(out.frames, state.options.dpl);
   out.delays = scheme.delays;
-  out.pixelMean.assign(part.pixels(), 0.0);
-  if (how.perPixel) {
-    for (auto* matrix : {&out.perPixelG2, &out.perPixelIP, &out.perPixelIF}) matrix->assign(out.delays.size() * part.pixels(), 0.0F);
-  }
+  make_pixel_room(out, part.pixels(), how.perPixel);
   const EdgeTable none{Scheme(0, state.options.dpl)};
   const StopTable stops(scheme);
   const TileTask task{part, state.correlation, scheme, none, stops, state.groups, nullptr, out.frames, how.perPixel ? &out : nullptr};

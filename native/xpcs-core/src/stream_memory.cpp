@@ -28,7 +28,7 @@ std::uint64_t photon_bytes(const Partition& partition, const StreamOptions& opti
 std::uint64_t stream_bytes(const Partition& partition, const StreamOptions& options) {
   const StreamScheme scheme(options.dpl, options.framesMax);
   const std::uint64_t n = partition.pixelOfRank.size();
-  const std::uint64_t tiles = (partition.pixelOfRank.size() + kTilePixels - 1) / kTilePixels;
+  const std::uint64_t tiles = tile_count(n);
   const std::uint64_t levels = scheme.levels_max();
   const std::uint64_t D = scheme.delays(scheme.levels_max());
   const std::uint64_t S = partition.staticBins;

@@ -1,5 +1,7 @@
 // How many photons of a stream wait for others before their tiles take them, and what a stream takes in all.
 #pragma once
+#include <string>
+
 #include "xpcs/stream_correlator.hpp"
 
 namespace xpcs {
@@ -13,6 +15,9 @@ constexpr std::uint64_t kPhotonBytesLeast = std::uint64_t{1} << 20;
 
 /// Bytes of photons in batches at which they go to the tiles.
 std::uint64_t photon_bytes(const Partition& partition, const StreamOptions& options);
+
+/// As messages say it, rounded up.
+inline std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
 
 /// Frames are divided, or values real: not a stream of counts.
 inline bool is_real(const StreamOptions& options) { return options.real || options.normalizeByFrameSum || !options.monitor.empty(); }

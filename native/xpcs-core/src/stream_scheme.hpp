@@ -1,8 +1,7 @@
 // The delays of a series whose length is not known yet, and how far a part of it is settled: those of every length
-// (xpcs/delays.hpp) are the first ones of one endless list.
+// (xpcs/delays.hpp) are the first ones of one endless list (scheme.hpp).
 #pragma once
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,17 +23,6 @@ class StreamScheme {
   [[nodiscard]] std::uint32_t lag_min(std::uint32_t level) const noexcept { return level == 0 ? 1 : dpl_ + 1; }
   [[nodiscard]] std::uint32_t levels_max() const noexcept { return levelsMax_; }
   [[nodiscard]] std::size_t delays(std::uint32_t levels) const noexcept { return std::size_t{levels + 1} * dpl_; }
-  /// How many delays are at most t frames.
-  [[nodiscard]] std::size_t delays_within(std::uint64_t t) const noexcept {
-    const std::uint32_t level = t < dpl_ ? 0 : static_cast<std::uint32_t>(std::bit_width(t / dpl_)) - 1;
-    return std::size_t{level} * dpl_ + static_cast<std::size_t>(t >> level);
-  }
-  /// The delay at an index of the endless list, in frames.
-  [[nodiscard]] std::uint64_t frames_at(std::size_t delay) const noexcept {
-    const std::size_t level = delay < lag_max() ? 0 : delay / dpl_ - 1;
-    return std::uint64_t{level == 0 ? delay + 1 : dpl_ + 1 + delay % dpl_} << level;
-  }
-
   /// Blocks of a level that are settled when the first `frames` frames are in: correlated with those before them, and in the next level.
   [[nodiscard]] static std::uint64_t settled(std::uint32_t level, std::uint64_t frames) noexcept { return frames >> level & ~std::uint64_t{kStep - 1}; }
   /// Blocks that a level above 0 then has from the level before.
@@ -69,7 +57,7 @@ class StreamScheme {
     for (std::uint32_t level = 0; level < scheme.levels; ++level) scheme.levelEnd.push_back(settled(level, frames) << level);
     for (std::size_t d = 0; d < delays(scheme.levels); ++d) {
       const std::uint32_t level = d < lag_max() ? 0 : static_cast<std::uint32_t>(d / dpl_) - 1;
-      scheme.delays.push_back({level, frames_at(d), frames_at(d) >> level, 0, 0, 0});
+      scheme.delays.push_back({level, delay_at(d, dpl_), delay_at(d, dpl_) >> level, 0, 0, 0});
     }
     return scheme;
   }

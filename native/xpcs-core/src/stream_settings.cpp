@@ -15,8 +15,6 @@ namespace {
 /// Rows of the intensity against time: a series of a million frames has one for each.
 constexpr std::uint64_t kIntensityRows = std::uint64_t{1} << 20;
 
-std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
-
 /// The result lists the bad frames one by one.
 std::uint64_t bad_frame_bytes(const Settings& settings, std::uint64_t framesMax) {
   constexpr std::uint64_t kEach = 32;

@@ -42,7 +42,6 @@ class StreamTile {
     fresh_ = std::move(kept);
   }
 
-  [[nodiscard]] std::uint32_t pixels() const noexcept { return pixels_; }
   [[nodiscard]] std::uint64_t frames() const noexcept { return wide_ ? wide_->frames : state_.frames; }
   [[nodiscard]] std::size_t bytes() const noexcept {
     std::size_t sum = context_.bytes() + fresh_.bytes() + state_.bytes() + (wide_ ? wide_->bytes() : 0);

@@ -90,6 +90,25 @@ inline std::uint32_t run_end(const Partition& part, std::uint32_t rank, std::uin
   return to;
 }
 
+/// The pixels of one run, and its windows that are over.
+struct RunWindows {
+  std::uint32_t from, to;
+  double before = 0;  ///< total where the open window begins
+  std::vector<double> windows{};
+
+  /// The open window ends at this total.
+  void close(double total) {
+    windows.push_back(total - before);
+    before = total;
+  }
+};
+/// Of a tile, its pixels counted from its first.
+inline std::vector<RunWindows> run_windows(const Partition& part, std::uint32_t first, std::uint32_t pixels) {
+  std::vector<RunWindows> runs;
+  for (std::uint32_t p = 0; p < pixels; p = runs.back().to) runs.push_back({p, run_end(part, first + p, first + pixels) - first});
+  return runs;
+}
+
 /// One delay of a pixel's curve as it goes into the result, from its sums with the flatfield.
 inline void write_curve(const TileTask& task, std::size_t d, std::uint32_t pixel, double products, double past, double future) {
   const Delay& delay = task.scheme.delays[d];

@@ -21,12 +21,8 @@ void WideTile::begin(const TileTask& task, std::size_t tile, const StreamPart& p
   magnitude_.resize(kTilePixels, 0.0);
   photons_.resize(kTilePixels);
   for (auto& photons : photons_) photons.clear();
-  ranges_.clear();
-  for (std::uint32_t p = 0; p < pixels_;) {
-    const std::uint32_t to = run_end(task.part, first_ + p, first_ + pixels_) - first_;
-    ranges_.push_back({p, to, state.windowStart.empty() ? 0.0 : state.windowStart[ranges_.size()], {}});
-    p = to;
-  }
+  ranges_ = run_windows(task.part, first_, pixels_);
+  for (std::size_t i = 0; i < state.windowStart.size(); ++i) ranges_[i].before = state.windowStart[i];
   window_ = task.windows() > 0 ? state.frames / task.options.staticWindow : 0;
 }
 
@@ -36,11 +32,10 @@ void WideTile::stop_until(std::uint64_t frame) {
     std::copy_n(total_.data(), kTilePixels, snapshots_.data() + nextSnapshot_ * kTilePixels);
   }
   for (; window_ < task_->windows() && (window_ + 1) * task_->options.staticWindow <= frame; ++window_) {
-    for (Range& range : ranges_) {
+    for (RunWindows& range : ranges_) {
       double sum = 0;
       for (std::uint32_t p = range.from; p < range.to; ++p) sum += task_->factor(task_->part.pixelOfRank[first_ + p]) * static_cast<double>(total_[p]);
-      range.windows.push_back(sum - range.before);
-      range.before = sum;
+      range.close(sum);
     }
   }
 }

@@ -18,12 +18,6 @@ class WideTile {
   void stop_until(std::uint64_t frame);
   void columns(const ColumnKeep* keep);
 
-  struct Range {
-    std::uint32_t from, to;
-    double before;
-    std::vector<double> windows;
-  };
-
   const TileTask* task_ = nullptr;
   const StreamPart* part_ = nullptr;
   const WideState* state_ = nullptr;
@@ -32,7 +26,7 @@ class WideTile {
   std::uint32_t pixels_ = 0;
   std::size_t nextSnapshot_ = 0;
   std::uint64_t window_ = 0;
-  std::vector<Range> ranges_;
+  std::vector<RunWindows> ranges_;
   std::vector<Int128> products_;         // [D, kTilePixels]
   std::vector<std::int64_t> snapshots_;  // [stops, kTilePixels]
   std::vector<std::int64_t> total_;      // [kTilePixels]

@@ -1,26 +1,19 @@
 // The correlator: against the plain formulas, between its kernels, and under misuse.
 #include <doctest/doctest.h>
 
-#include <cstring>
-#include <random>
-
 #include "instruction_sets.hpp"
 #include "lag_sums.hpp"
 #include "lane_levels.hpp"
 #include "pixel_kernel.hpp"
 #include "series_kernel.hpp"
 #include "plain_reference.hpp"
+#include "random_series.hpp"
 #include "xpcs/correlator.hpp"
 #include "xpcs/error.hpp"
 
 using namespace xpcs;
 
 namespace {
-
-struct Events {
-  std::vector<std::uint32_t> frame, pixel;
-  std::vector<std::int64_t> count;
-};
 
 Events random_events(std::mt19937& random, std::uint32_t frames, std::uint32_t pixels, std::size_t n, std::int64_t low, std::int64_t high) {
   Events events;
@@ -30,20 +23,6 @@ Events random_events(std::mt19937& random, std::uint32_t frames, std::uint32_t p
     events.count.push_back(low + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(high - low + 1)));
   }
   return events;
-}
-
-Partition random_partition(std::mt19937& random, std::uint32_t h, std::uint32_t w) {
-  std::vector<std::int32_t> dq(h * w), sq(h * w);
-  for (std::uint32_t p = 0; p < h * w; ++p) {
-    const auto q = static_cast<std::int32_t>(p < 3 ? p + 1 : random() % 4);  // every dynamic bin exists
-    dq[p] = q;
-    sq[p] = q == 0 ? 0 : q * 4 - static_cast<std::int32_t>(random() % 3);  // static labels with gaps
-  }
-  return make_partition(h, w, dq, sq, SplitBins::error);
-}
-
-bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
 }  // namespace
@@ -321,13 +300,7 @@ TEST_CASE("whole frames give what their events give, bit for bit") {
     const std::size_t cut = std::size_t{random() % (frames + 1)} * h * w;
     dense.push_dense(std::span(rows).first(cut), true);
     dense.push_dense(std::span(rows).subspan(cut), true);
-    Events list;
-    for (std::uint32_t i = 0; i < rows.size(); ++i) {
-      if (rows[i] == 0 || rows[i] >= 0x8000) continue;
-      list.frame.push_back(i / (h * w));
-      list.pixel.push_back(i % (h * w));
-      list.count.push_back(rows[i]);
-    }
+    const Events list = events_of(rows, h * w, true);
     events.push(list.frame, list.pixel, list.count);
     events.set_frames(frames);
     const auto a = dense.result({2, true});

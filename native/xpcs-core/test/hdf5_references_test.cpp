@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -113,6 +114,25 @@ TEST_CASE("a file that is a link, and links in the way, are looked through") {
     fs::create_symlink(folders.at("secret/master.h5"), folders.at("data/master.h5"));
     CHECK(hdf5_references(folders.at("data/master.h5")) == std::vector{folders.at("data/b.h5"), folders.at("secret/b.h5")});
   }
+}
+
+TEST_CASE("a name is looked for in the folders of the environment, of which some are lists") {
+  const Folders folders;
+  write_dataset(folders.at("secret/b.h5"), [](hid_t, hid_t, hid_t) {});
+  write_dataset(folders.at("data/a.h5"), [](hid_t file, hid_t, hid_t) { REQUIRE(H5Lcreate_external("b.h5", "/deep/down/data", file, "link", H5P_DEFAULT, H5P_DEFAULT) >= 0); });
+  const auto opens = [&] {
+    const h5::Handle file(H5Fopen(folders.at("data/a.h5").c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+    return h5::Handle(H5Oopen(file.id(), "link", H5P_DEFAULT), H5Oclose).ok();
+  };
+  CHECK(!opens());
+  CHECK(hdf5_references(folders.at("data/a.h5")) == std::vector{folders.at("data/b.h5")});
+  for (const std::string& value : {folders.at("secret"), folders.at("none") + ":" + folders.at("secret"), ":" + folders.at("secret") + ":"}) {
+    CAPTURE(value);
+    ::setenv("HDF5_EXT_PREFIX", value.c_str(), 1);
+    CHECK(opens());
+    CHECK(hdf5_references(folders.at("data/a.h5")) == std::vector{folders.at("secret/b.h5")});
+  }
+  ::unsetenv("HDF5_EXT_PREFIX");
 }
 
 TEST_CASE("a pattern over blocks refers to all that fit it") {

@@ -1,6 +1,5 @@
 // Streams of real values against the correlator that keeps all of them: the same bits, at any time, however the chunks are cut.
 #include "stream_samples.hpp"
-#include "xpcs/error.hpp"
 
 using namespace xpcs;
 
@@ -14,25 +13,14 @@ TEST_CASE("real values and frames that are divided give the bits of the whole se
     const Partition part = random_partition(random, h, w);
     const std::uint32_t frames = 1 + below(random, large ? 100 : round % 10 == 0 ? 20000 : 1500);
     const Events events = random_stream(random, h * w, frames);
-    StreamOptions options;
-    options.dpl = 1 + below(random, 9);
-    options.average = 1 + below(random, 2);
-    options.threads = 1 + below(random, 3);
-    options.staticWindow = below(random, 3) == 0 ? 0 : 1 + below(random, 100);
-    options.framesMax = below(random, 2) == 0 ? frames : 0xFFFFFFFF;
-    options.photonBytes = round % 5 == 0 ? 0 : 1 + below(random, 60000);
-    options.pixelFactor = random_factor(random, h * w);
+    StreamOptions options = random_options(random, frames, h * w);
     divide_frames(random, frames, options);
     options.real = below(random, 2) == 0 || (!options.normalizeByFrameSum && options.monitor.empty());
     StreamCorrelator stream(part, options);
-    const std::vector<double> values = events.values(events.size());
     const std::uint32_t largest = 1 + below(random, 400);
     for (std::size_t at = 0; at < events.size();) {
       const std::size_t n = std::min<std::size_t>(1 + below(random, largest), events.size() - at);
-      const auto frame = std::span(events.frame).subspan(at, n);
-      const auto pixel = std::span(events.pixel).subspan(at, n);
-      if (options.real) stream.push_real(frame, pixel, std::span(values).subspan(at, n));
-      else stream.push(frame, pixel, std::span(events.count).subspan(at, n));
+      push_some(stream, options, events, at, n);
       at += n;
       if (below(random, 40) != 0) continue;
       CHECK(stream.bytes() <= stream_bytes(part, options));
@@ -60,8 +48,7 @@ TEST_CASE("whole frames that are divided are the same as their photons, and as t
     const Partition part = random_partition(random, h, w);
     const std::uint32_t frames = 2 + below(random, 200);
     const bool signedCounts = below(random, 2) == 0;
-    std::vector<std::uint16_t> rows(std::size_t{frames} * h * w);
-    for (auto& count : rows) count = static_cast<std::uint16_t>(below(random, 10) < 8 ? below(random, round % 3 == 0 ? 65536 : 9) : 0);
+    const std::vector<std::uint16_t> rows = random_rows(random, std::size_t{frames} * h * w, round % 3 == 0 ? 65536 : 9);
     StreamOptions options;
     options.staticWindow = 1 + below(random, 40);
     divide_frames(random, frames, options);
@@ -73,11 +60,7 @@ TEST_CASE("whole frames that are divided are the same as their photons, and as t
     how.monitor = options.monitor;
     Correlator batch(part, how);
     batch.push_dense(rows, signedCounts);
-    for (std::uint32_t f = 0; f < frames;) {
-      const std::uint32_t n = std::min(frames - f, 1 + below(random, 40));
-      stream.push_dense(f, std::span(rows).subspan(std::size_t{f} * h * w, std::size_t{n} * h * w), signedCounts);
-      f += n;
-    }
+    push_rows(random, stream, options, rows, signedCounts);
     check_same(stream.result({1 + below(random, 2), true}), batch.result({1, true}));
   }
 }
@@ -90,20 +73,7 @@ TEST_CASE("the memory of a stream of real values does not grow with the number o
   options.intensityRows = 1024;
   options.photonBytes = 20000;
   options.normalizeByFrameSum = true;
-  StreamCorrelator stream(part, options);
-  const std::uint64_t bound = stream_bytes(part, options);
-  std::vector<std::uint64_t> bytes;
-  Events chunk;
-  for (std::uint32_t f = 0; f < 300000; ++f) {
-    chunk.add(f, below(random, 64), 1);
-    if (f % 5000 != 4999) continue;
-    stream.push(chunk.frame, chunk.pixel, chunk.count);
-    chunk = {};
-    bytes.push_back(stream.bytes());
-    REQUIRE(bytes.back() <= bound);
-  }
+  const std::vector<std::uint64_t> bytes = bytes_over_time(part, options, 300000, [&](std::uint32_t f, Events& chunk) { chunk.add(f, below(random, 64), 1); });
   // Six times the frames: three levels more, of 4 delays and 8 blocks each for the 64 pixels.
   CHECK(bytes.back() < bytes[9] + 64ull * 3 * (4 * 16 + 8 * 16) + 2 * options.photonBytes);
-  options.bytesMax = bound - 1;
-  CHECK_THROWS_WITH_AS(StreamCorrelator(part, options), doctest::Contains("the limit is"), Error);
 }

@@ -16,19 +16,12 @@ TEST_CASE("a stream gives the bits of the whole series, at the end and on the wa
     const Partition part = random_partition(random, h, w);
     const std::uint32_t frames = 1 + below(random, round % 10 == 0 ? 20000 : 1500);
     const Events events = random_stream(random, h * w, frames);
-    StreamOptions options;
-    options.dpl = 1 + below(random, 9);
-    options.average = 1 + below(random, 2);
-    options.threads = 1 + below(random, 3);
-    options.staticWindow = below(random, 3) == 0 ? 0 : 1 + below(random, 100);
-    options.framesMax = below(random, 2) == 0 ? frames : 0xFFFFFFFF;
-    options.photonBytes = round % 5 == 0 ? 0 : 1 + below(random, 20000);
-    options.pixelFactor = random_factor(random, h * w);
+    const StreamOptions options = random_options(random, frames, h * w);
     StreamCorrelator stream(part, options);
     const std::uint32_t largest = 1 + below(random, 400);
     for (std::size_t at = 0; at < events.size();) {
       const std::size_t n = std::min<std::size_t>(1 + below(random, largest), events.size() - at);
-      stream.push(std::span(events.frame).subspan(at, n), std::span(events.pixel).subspan(at, n), std::span(events.count).subspan(at, n));
+      push_some(stream, options, events, at, n);
       at += n;
       if (below(random, 40) != 0) continue;
       const std::uint32_t soFar = events.frame[at - 1] + 1;
@@ -49,9 +42,7 @@ TEST_CASE("whole frames are the same as their photons, and as those of the corre
     const Partition part = random_partition(random, h, w);
     const std::uint32_t frames = 2 + below(random, 300);
     const bool signedCounts = below(random, 2) == 0;
-    const std::uint32_t most = round % 3 == 0 ? 65536 : 9;
-    std::vector<std::uint16_t> rows(std::size_t{frames} * h * w);
-    for (auto& count : rows) count = static_cast<std::uint16_t>(below(random, 10) < 8 ? below(random, most) : 0);
+    const std::vector<std::uint16_t> rows = random_rows(random, std::size_t{frames} * h * w, round % 3 == 0 ? 65536 : 9);
     StreamOptions options;
     options.dpl = 1 + below(random, 5);
     options.threads = 1 + below(random, 2);
@@ -61,17 +52,9 @@ TEST_CASE("whole frames are the same as their photons, and as those of the corre
     how.dpl = options.dpl;
     how.staticWindow = options.staticWindow;
     Correlator batch(part, how);
-    Events events;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (rows[i] != 0 && !(signedCounts && rows[i] >= 0x8000)) events.add(static_cast<std::uint32_t>(i / (h * w)), static_cast<std::uint32_t>(i % (h * w)), rows[i]);
-    }
+    const Events events = events_of(rows, h * w, signedCounts);
     batch.push_dense(rows, signedCounts);
-    for (std::uint32_t f = 0; f < frames;) {
-      const std::uint32_t n = std::min(frames - f, 1 + below(random, 40));
-      stream.push_dense(f, std::span(rows).subspan(std::size_t{f} * h * w, std::size_t{n} * h * w), signedCounts);
-      f += n;
-      CHECK(stream.bytes() <= stream_bytes(part, options));
-    }
+    push_rows(random, stream, options, rows, signedCounts);
     check_same(stream.result({1 + below(random, 2), true}), batch.result({1, true}));
     check_same(stream.result({1, true}), batch_result(part, options, events, events.size(), frames, true));
   }
@@ -112,7 +95,7 @@ TEST_CASE("pixels that come to count more than 31 bits hold go on exactly") {
     if (flat) options.pixelFactor = {0.9, 1.1, 0.7, 1.3, 0, 1, 1.01, 0.99, 1.07};
     StreamCorrelator stream(part, options);
     for (std::size_t at = 0; at < events.size(); at += 900) {
-      stream.push(std::span(events.frame).subspan(at, 900), std::span(events.pixel).subspan(at, 900), std::span(events.count).subspan(at, 900));
+      push_some(stream, options, events, at, 900);
       if (at % 2700 == 0) check_same(stream.result({1, false}), batch_result(part, options, events, at + 900, events.frame[at + 899] + 1, false));
     }
     check_same(stream.result({1, true}), batch_result(part, options, events, events.size(), 4000, true));
@@ -134,7 +117,7 @@ TEST_CASE("a detector of several tiles, on several threads") {
   StreamCorrelator stream(part, options);
   for (std::size_t at = 0; at < events.size(); at += 30001) {
     const std::size_t n = std::min<std::size_t>(30001, events.size() - at);
-    stream.push(std::span(events.frame).subspan(at, n), std::span(events.pixel).subspan(at, n), std::span(events.count).subspan(at, n));
+    push_some(stream, options, events, at, n);
   }
   check_same(stream.result({3, false}), batch_result(part, options, events, events.size(), 3000, false));
 }
@@ -175,7 +158,7 @@ TEST_CASE("parts of any size, few photons a frame, rates that change, bursts, an
       }
       while (pushed < events.size()) {
         const std::size_t n = std::min<std::size_t>(1 + below(random, 9000), events.size() - pushed);
-        stream.push(std::span(events.frame).subspan(pushed, n), std::span(events.pixel).subspan(pushed, n), std::span(events.count).subspan(pushed, n));
+        push_some(stream, options, events, pushed, n);
         pushed += n;
         if (below(random, 25) == 0) check_same(stream.result({1 + below(random, 3), false}), batch_result(part, options, events, pushed, events.frame[pushed - 1] + 1, false));
       }
@@ -194,26 +177,12 @@ TEST_CASE("memory does not grow with the number of frames, and stays within the 
   options.framesMax = 2000000;
   options.intensityRows = 1024;
   options.photonBytes = 20000;
-  StreamCorrelator stream(part, options);
-  const std::uint64_t bound = stream_bytes(part, options);
-  std::vector<std::uint64_t> bytes;
-  Events chunk;
-  for (std::uint32_t f = 0; f < 600000; ++f) {
+  const std::vector<std::uint64_t> bytes = bytes_over_time(part, options, 600000, [&](std::uint32_t f, Events& chunk) {
     chunk.add(f, below(random, 64), 1);
     if (f % 10 == 0) chunk.add(f, below(random, 8), 1);
-    if (f % 5000 != 4999) continue;
-    stream.push(chunk.frame, chunk.pixel, chunk.count);
-    chunk = {};
-    bytes.push_back(stream.bytes());
-    REQUIRE(bytes.back() <= bound);
-  }
+  });
   // Seven times the frames: three levels more, of 4 delays and 12 blocks each for the 512 pixels of a tile, and nothing else.
-  const std::uint64_t early = bytes[15];
-  CHECK(bytes.back() < early + 512ull * 3 * (4 * 12 + 12 * 4) + options.photonBytes + 2 * 8 * options.intensityRows);
-  CHECK(stream.result({1, false}).framesPerMean == 1024);
-
-  options.bytesMax = bound - 1;
-  CHECK_THROWS_WITH_AS(StreamCorrelator(part, options), doctest::Contains("the limit is"), Error);
+  CHECK(bytes.back() < bytes[15] + 512ull * 3 * (4 * 12 + 12 * 4) + options.photonBytes + 2 * 8 * options.intensityRows);
 }
 
 TEST_CASE("a long stream's intensity is that of frames taken together") {

@@ -12,7 +12,7 @@ import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import { digestFile } from "../../files/digest.js";
-import { systemCode } from "../../files/system-error.js";
+import { isNoLink, systemCode } from "../../files/system-error.js";
 
 export interface CacheRequest {
   /** Which file this is: where, and in which version. */
@@ -62,7 +62,6 @@ interface Name {
 
 /** What is on its way for so long is nobody's any more, ms. */
 const PARTIAL_KEPT_MS = 3 * 86_400_000;
-const NO_LINKS = ["EXDEV", "EPERM", "ENOTSUP", "EMLINK"];
 
 async function identityOf(path: string): Promise<{ identity: string; bytes: number; changedMs: number }> {
   const { ino, size, mtimeNs, mtimeMs } = await stat(path, { bigint: true });
@@ -95,7 +94,7 @@ async function give(from: string, to: string, reflinks: boolean): Promise<boolea
   try {
     await link(from, to);
   } catch (error) {
-    if (!NO_LINKS.includes(systemCode(error) ?? "")) throw error;
+    if (!isNoLink(error)) throw error;
     await copy(0);
   }
   return false;
@@ -202,13 +201,18 @@ class FolderCache implements SiteCache {
   async #fromHere(key: string, { sha256, to }: CacheRequest): Promise<boolean> {
     const entry = this.#entryOf(key, sha256);
     if (entry === undefined) return false;
-    if (!(await this.#holds(entry))) {
-      await this.#drop(entry);
-      return false;
+    try {
+      if (await this.#holds(entry)) {
+        this.#reflinks = await give(this.#path("content", entry.sha256), to, this.#reflinks);
+        await this.#use(key, entry);
+        return true;
+      }
+    } catch (error) {
+      // Meanwhile it made room for another.
+      if (systemCode(error) !== "ENOENT") throw error;
     }
-    this.#reflinks = await give(this.#path("content", entry.sha256), to, this.#reflinks);
-    await this.#use(key, entry);
-    return true;
+    await this.#drop(entry);
+    return false;
   }
 
   async #makeRoom(bytes: number): Promise<void> {
@@ -222,19 +226,23 @@ class FolderCache implements SiteCache {
     const partial = this.#path("partial", key);
     const fits = bytes <= this.#options.bytesMax;
     if (fits) await this.#makeRoom(bytes);
+    // A process that was killed may have left it read-only.
+    await chmod(partial, 0o600).catch(() => {});
     const sha256 = await fetch(partial);
     if (!fits) {
       await mkdir(dirname(to), { recursive: true });
       await rename(partial, to);
     } else {
       await chmod(partial, 0o400);
-      const content = this.#path("content", sha256);
+      const { identity } = await identityOf(partial);
+      // Before it is content, which may go at any time to make room.
+      this.#reflinks = await give(partial, to, this.#reflinks);
       const twin = this.#entries.get(sha256);
       if (twin !== undefined) await this.#drop(twin);
-      await rename(partial, content);
-      const { identity } = await identityOf(content);
-      this.#reflinks = await give(content, to, this.#reflinks);
+      await rename(partial, this.#path("content", sha256));
       await this.#use(key, { sha256, bytes, identity, unproven: false, usedMs: 0, names: new Set() });
+      // Others that came meanwhile found the same room.
+      await this.#makeRoom(0);
     }
     await rm(`${partial}.parts`, { force: true });
   }
@@ -244,7 +252,10 @@ class FolderCache implements SiteCache {
   }
 
   #ready(): Promise<void> {
-    this.#opened ??= this.#open();
+    this.#opened ??= this.#open().catch((error: unknown) => {
+      this.#opened = null;
+      throw error;
+    });
     return this.#opened;
   }
 
@@ -268,14 +279,7 @@ class FolderCache implements SiteCache {
     })();
     this.#flights.set(
       flight,
-      mine
-        .then(
-          () => {},
-          () => {},
-        )
-        .then(() => {
-          this.#flights.delete(flight);
-        }),
+      mine.catch(() => {}).then(() => this.#flights.delete(flight)),
     );
     await mine;
     return hit;

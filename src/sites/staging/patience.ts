@@ -26,6 +26,9 @@ export interface Patience {
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 10_000;
 
+/** Of a question outside an attempt's transfer: some tries, then whoever asked tells. */
+const BRIEF_MS = 5_000;
+
 function mayPass(error: unknown): boolean {
   return isCode(error, "UNAVAILABLE") || isCode(error, "OVERLOADED") || isCode(error, "DEADLINE_EXCEEDED");
 }
@@ -68,4 +71,9 @@ export function createPatience({ clock, rng, giveUpMs, report, signal }: Patienc
     },
   };
   return patience;
+}
+
+/** For a question outside an attempt's transfer. */
+export function briefPatience({ clock, rng }: Pick<PatienceOptions, "clock" | "rng">): Patience {
+  return createPatience({ clock, rng, giveUpMs: BRIEF_MS, report: () => {}, signal: new AbortController().signal });
 }

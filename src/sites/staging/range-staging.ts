@@ -1,13 +1,14 @@
 /** Brings the inputs of an attempt from a source that gives ranges: several files and several ranges at a time, through the site's cache, with their digests compared. */
-import { setMaxListeners } from "node:events";
 import { join } from "node:path";
+import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import type { StageIn } from "../transfers/define.js";
 import type { SiteCache } from "./cache.js";
 import { type Lanes, lanes } from "./lanes.js";
 import type { Patience } from "./patience.js";
 import { fetchRanges, forgetPartial, type RangeRequest } from "./ranges.js";
-import type { RateLimit } from "./rate-limit.js";
+import { createRateLimit, type RateLimit } from "./rate-limit.js";
+import { together } from "./together.js";
 
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 export const SMALLEST_CHUNK_BYTES = 256 * 1024;
@@ -36,9 +37,15 @@ export interface RangeSource {
 }
 
 /** Chunks of a bounded rate are smaller, so that none takes long. */
-export function chunkBytesOf(mbPerS: number | undefined, connections: number): number {
+function chunkBytesOf(mbPerS: number | undefined, connections: number): number {
   if (mbPerS === undefined) return CHUNK_BYTES;
   return Math.max(SMALLEST_CHUNK_BYTES, Math.min(CHUNK_BYTES, Math.floor((mbPerS * 5e6) / connections)));
+}
+
+/** What the settings of a location give it. @param mbPerS undefined: no bound */
+export function openPipes({ mbPerS, connections }: { mbPerS?: number | undefined; connections: number }, clock: Clock): Pipes {
+  const chunkBytes = chunkBytesOf(mbPerS, connections);
+  return { wire: lanes(connections), limit: createRateLimit(mbPerS, clock), connections, chunkBytes };
 }
 
 async function fetchOne(file: RangeSource, pipes: Pipes, patience: Patience, signal: AbortSignal, partial: string): Promise<string> {
@@ -84,12 +91,7 @@ export async function stageRanges(
   cache: SiteCache,
   patience: Patience,
 ): Promise<string[]> {
-  const stopped = new AbortController();
-  const signal = AbortSignal.any([request.signal, stopped.signal]);
-  // Each file that is on its way listens.
-  setMaxListeners(0, signal);
-  const together = lanes(2 * pipes.connections);
-  const one = async (file: RangeSource): Promise<string> => {
+  const one = async (file: RangeSource, signal: AbortSignal): Promise<string> => {
     const to = join(request.dir, "inputs", file.path);
     const { source, bytes, sha256 } = file;
     const fetch = (partial: string) => fetchOne(file, pipes, patience, signal, partial);
@@ -97,15 +99,6 @@ export async function stageRanges(
     if (!wasHere) request.moved?.(bytes);
     return to;
   };
-  const all = files.map((file) =>
-    together
-      .run(() => one(file))
-      .catch((error: unknown) => {
-        stopped.abort();
-        throw error;
-      }),
-  );
-  const failed = (await Promise.allSettled(all)).filter((end) => end.status === "rejected").map(({ reason }) => reason as XpcsError);
-  if (failed.length > 0) throw failed.find(({ code }) => code !== "CANCELED") ?? failed[0]!;
-  return Promise.all(all);
+  const parts = files.map((file) => (signal: AbortSignal) => one(file, signal));
+  return together(request.signal, parts, lanes(2 * pipes.connections));
 }

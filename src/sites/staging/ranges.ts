@@ -3,13 +3,14 @@
  * PARTIAL.parts, which belongs to one version of the source. Moves bytes through `read`; knows no protocol.
  */
 import { createHash } from "node:crypto";
-import { setMaxListeners } from "node:events";
 import { constants } from "node:fs";
 import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { XpcsError } from "../../core/errors.js";
 import { digestFile } from "../../files/digest.js";
 import { systemCode } from "../../files/system-error.js";
+import { writePiece } from "../../files/whole-pieces.js";
 import type { Patience } from "./patience.js";
+import { together } from "./together.js";
 
 export interface RangeRequest {
   readonly bytes: number;
@@ -58,10 +59,6 @@ async function finishedChunks({ partial, version, bytes, chunkBytes }: RangeRequ
   return done;
 }
 
-async function writeAll(file: FileHandle, piece: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < piece.length; ) at += (await file.write(piece, at, piece.length - at, position + at)).bytesWritten;
-}
-
 /** One range into the file. */
 async function readChunk(request: RangeRequest, file: FileHandle, range: { offset: number; length: number }, signal: AbortSignal) {
   let at = 0;
@@ -69,7 +66,7 @@ async function readChunk(request: RangeRequest, file: FileHandle, range: { offse
     range,
     async (piece) => {
       if (at + piece.length > range.length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
-      await writeAll(file, piece, range.offset + at);
+      await writePiece(file, piece, range.offset + at);
       at += piece.length;
       request.patience.progressed();
     },
@@ -78,14 +75,10 @@ async function readChunk(request: RangeRequest, file: FileHandle, range: { offse
   if (at !== range.length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${range.length}`);
 }
 
-async function fetchChunks(request: RangeRequest, file: FileHandle): Promise<void> {
+async function fetchChunks(request: RangeRequest, file: FileHandle, done: ReadonlySet<number>): Promise<void> {
   const { bytes, chunkBytes, parallel, patience, partial } = request;
-  const done = await finishedChunks(request);
   const open = Array.from({ length: Math.ceil(bytes / chunkBytes) }, (_, chunk) => chunk).filter((chunk) => !done.has(chunk));
-  const broken = new AbortController();
-  const signal = AbortSignal.any([request.signal, broken.signal]);
-  setMaxListeners(0, signal);
-  const worker = async (): Promise<void> => {
+  const worker = async (signal: AbortSignal): Promise<void> => {
     for (let chunk = open.shift(); chunk !== undefined && !signal.aborted; chunk = open.shift()) {
       const offset = chunk * chunkBytes;
       const range = { offset, length: Math.min(chunkBytes, bytes - offset) };
@@ -93,14 +86,10 @@ async function fetchChunks(request: RangeRequest, file: FileHandle): Promise<voi
       await appendFile(`${partial}.parts`, `${chunk.toString(16).padStart(LINE_CHARS - 1, "0")}\n`);
     }
   };
-  const workers = Array.from({ length: parallel }, () =>
-    worker().catch((error) => {
-      broken.abort();
-      throw error;
-    }),
+  await together(
+    request.signal,
+    Array.from({ length: parallel }, () => worker),
   );
-  const failed = (await Promise.allSettled(workers)).find((end) => end.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
   if (request.signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
 }
 
@@ -136,10 +125,10 @@ export async function fetchRanges(request: RangeRequest): Promise<string> {
   if (request.bytes <= request.chunkBytes) return fetchWhole(request);
   const { partial, signal } = request;
   // The journal looks whether the file is there, so it is asked before the file is made.
-  await finishedChunks(request);
+  const done = await finishedChunks(request);
   const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    await fetchChunks(request, file);
+    await fetchChunks(request, file, done);
   } finally {
     await file.close();
   }

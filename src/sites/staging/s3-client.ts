@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { AwsV4Signer } from "aws4fetch";
 import { type ErrorCode, XpcsError } from "../../core/errors.js";
-import { createHttpClient, type HttpAnswer, type HttpClient } from "../../wire/http-client.js";
+import { codeOfStatus, createHttpClient, type HttpAnswer, type HttpClient } from "../../wire/http-client.js";
 
 export interface S3Settings {
   readonly endpoint: string;
@@ -84,26 +84,11 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 function refusal(what: string, status: number, text: string): XpcsError {
   const name = /<Code>(\w+)<\/Code>/.exec(text)?.[1];
   const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? "";
-  const byStatus: ErrorCode =
-    status === 404
-      ? "NOT_FOUND"
-      : status === 403 || status === 401
-        ? "PERMISSION_DENIED"
-        : status === 412
-          ? "ALREADY_EXISTS"
-          : status >= 500
-            ? "UNAVAILABLE"
-            : "IO_FAILED";
+  const byStatus = status === 412 ? "ALREADY_EXISTS" : codeOfStatus(status);
   return new XpcsError(
     CODES[name ?? ""] ?? byStatus,
     `${what}: the store says ${status}${name === undefined ? "" : ` ${name}`}${message === "" ? "" : `: ${message}`}`,
   );
-}
-
-async function textOf(answer: HttpAnswer): Promise<string> {
-  const pieces: Buffer[] = [];
-  await answer.each(async (piece) => void pieces.push(piece));
-  return Buffer.concat(pieces).toString("utf8");
 }
 
 /** A client for one bucket. @throws REFUSED clear text off loopback */
@@ -127,9 +112,9 @@ export function createS3Client(settings: S3Settings): S3Client {
       const ask = { method, path: place, headers: Object.fromEntries(signed.headers), signal, ...(body === undefined ? {} : { body }) };
       const answer = await http.ask(ask);
       if (answer.status < 400) return answer;
-      throw refusal(`${method} s3://${bucket}/${key}`, answer.status, method === "HEAD" ? "" : await textOf(answer));
+      throw refusal(`${method} s3://${bucket}/${key}`, answer.status, method === "HEAD" ? "" : await answer.text());
     },
-    text: async (request) => textOf(await client.ask(request)),
+    text: async (request) => (await client.ask(request)).text(),
   };
   return client;
 }

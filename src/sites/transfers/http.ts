@@ -2,18 +2,18 @@
  * Through central's data server (src/actors/data-server.ts, docs/transfers/http.md): inputs are read in ranges, several at a time, into the site's cache; results are
  * uploaded in chunks beside their final name and published there by central itself, which knows whose the lease is.
  */
-import { setMaxListeners } from "node:events";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { z } from "zod";
 import { type ErrorCode, XpcsError } from "../../core/errors.js";
 import type { OutputFile } from "../../core/job.js";
 import type { LeaseRef } from "../../core/protocols.js";
 import type { DestinationFound } from "../../files/publication.js";
+import { readPiece } from "../../files/whole-pieces.js";
 import { createHttpClient, type HttpClient } from "../../wire/http-client.js";
 import { lanes } from "../staging/lanes.js";
-import { createPatience, type Patience } from "../staging/patience.js";
-import { chunkBytesOf, type Pipes, type RangeSource, SMALLEST_CHUNK_BYTES, stageRanges } from "../staging/range-staging.js";
-import { createRateLimit } from "../staging/rate-limit.js";
+import { briefPatience, createPatience, type Patience } from "../staging/patience.js";
+import { openPipes, type Pipes, type RangeSource, SMALLEST_CHUNK_BYTES, stageRanges } from "../staging/range-staging.js";
+import { together } from "../staging/together.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
 
 const settings = z.strictObject({
@@ -42,15 +42,11 @@ interface Session {
 }
 
 function openSession(settings: HttpSettings, context: TransferContext): Session {
-  const { mbPerS, connections } = settings;
   let kept: { key: string; client: HttpClient } | null = null;
   return {
     settings,
     context,
-    pipes: {
-      ...{ limit: createRateLimit(mbPerS, context.clock), wire: lanes(connections), connections },
-      chunkBytes: chunkBytesOf(mbPerS, connections),
-    },
+    pipes: openPipes(settings, context.clock),
     client() {
       const { url, trust, insecure } = context.central();
       const key = JSON.stringify([url, trust, insecure]);
@@ -111,46 +107,27 @@ async function stageBatch(session: Session, request: StageIn, patience: Patience
 /** Of many files some are asked about while others cross: central digests small ones before it answers. */
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const patience = patienceOf(session, request);
-  const stopped = new AbortController();
-  const signal = AbortSignal.any([request.signal, stopped.signal]);
-  setMaxListeners(0, signal);
-  const few = lanes(BATCHES);
-  const batches: Promise<string[]>[] = [];
-  for (let at = 0; at < request.refs.length; at += STATS_MAX) {
-    const part = { ...request, refs: request.refs.slice(at, at + STATS_MAX), signal };
-    batches.push(
-      few
-        .run(() => stageBatch(session, part, patience))
-        .catch((error: unknown) => {
-          stopped.abort();
-          throw error;
-        }),
-    );
-  }
-  const failed = (await Promise.allSettled(batches)).filter((end) => end.status === "rejected").map(({ reason }) => reason as XpcsError);
-  if (failed.length > 0) throw failed.find(({ code }) => code !== "CANCELED") ?? failed[0]!;
-  return (await Promise.all(batches)).flat();
+  const batches = Array.from({ length: Math.ceil(request.refs.length / STATS_MAX) }, (_, batch) => {
+    const refs = request.refs.slice(batch * STATS_MAX, (batch + 1) * STATS_MAX);
+    return (signal: AbortSignal) => stageBatch(session, { ...request, refs, signal }, patience);
+  });
+  return (await together(request.signal, batches, lanes(BATCHES))).flat();
 }
 
 /** Sends the result beside its final name, chunk by chunk; those that a slow link cannot carry in time become smaller. */
 async function upload(session: Session, request: StageOut, patience: Patience, file: FileHandle): Promise<void> {
-  const { destination, epoch, local, signal } = request;
+  const { destination, epoch, local } = request;
   const { wire, limit, connections } = session.pipes;
   const place = placeOf(destination.ref.path, { job: destination.job, epoch });
   let next = 0;
   let { chunkBytes } = session.pipes;
-  const send = async (offset: number, length: number): Promise<void> => {
-    const body = Buffer.allocUnsafe(length);
-    for (let at = 0; at < length; ) {
-      const { bytesRead } = await file.read(body, at, length - at, offset + at);
-      if (bytesRead === 0) throw new XpcsError("IO_FAILED", `${local.path} became shorter while it was sent`);
-      at += bytesRead;
-    }
+  const send = async (offset: number, length: number, signal: AbortSignal): Promise<void> => {
+    const body = await readPiece(file, offset, length);
     await limit.take(length, signal);
     const ask = { method: "PUT", path: `${place}&offset=${offset}`, headers: session.headers(), body, signal } as const;
     await wire.run(async () => (await session.client().ask(ask)).json());
   };
-  const worker = async (): Promise<void> => {
+  const worker = async (signal: AbortSignal): Promise<void> => {
     while (next < local.bytes) {
       const [from, to] = [next, Math.min(local.bytes, next + chunkBytes)];
       next = to;
@@ -159,7 +136,7 @@ async function upload(session: Session, request: StageOut, patience: Patience, f
         let length = Math.min(chunkBytes, to - sent);
         await patience.again(async () => {
           try {
-            await send(sent, length);
+            await send(sent, length, signal);
           } catch (error) {
             chunkBytes = Math.max(SMALLEST_CHUNK_BYTES, Math.floor(chunkBytes / 2));
             length = Math.min(length, chunkBytes);
@@ -170,7 +147,10 @@ async function upload(session: Session, request: StageOut, patience: Patience, f
       }
     }
   };
-  await Promise.all(Array.from({ length: connections }, worker));
+  await together(
+    request.signal,
+    Array.from({ length: connections }, () => worker),
+  );
 }
 
 async function stageOut(session: Session, request: StageOut): Promise<OutputFile> {
@@ -196,9 +176,7 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
 function openTransfer(settings: HttpSettings, context: TransferContext): Transfer {
   const session = openSession(settings, context);
   const never = new AbortController().signal;
-  /** Questions outside an attempt's transfer: some tries, then whoever asked tells. */
-  const ask = <T>(name: string, body: object): Promise<T> =>
-    createPatience({ ...context, giveUpMs: 5_000, report: () => {}, signal: never }).again(() => call<T>(session, name, body, never));
+  const ask = <T>(name: string, body: object): Promise<T> => briefPatience(context).again(() => call<T>(session, name, body, never));
   return {
     local: false,
     stageIn: (request) => stageIn(session, request),

@@ -23,10 +23,11 @@ import {
   statFar,
 } from "../staging/far-shell.js";
 import { type Lanes, lanes } from "../staging/lanes.js";
-import { createPatience, type Patience } from "../staging/patience.js";
+import { briefPatience, createPatience, type Patience } from "../staging/patience.js";
 import { type ProgramEnd, runProgram } from "../staging/program.js";
 import { forgetPartial } from "../staging/ranges.js";
 import { sshWords } from "../staging/ssh.js";
+import { together } from "../staging/together.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
 
 const settings = z.strictObject({
@@ -85,6 +86,11 @@ function openSession(location: RsyncSettings, context: TransferContext): Session
       throw failureOf("ssh to", host, end, [255]);
     },
   };
+}
+
+/** A path over there, from the location's folder. */
+function belowRoot({ root }: Session, far: string): string {
+  return far.slice(root === "/" ? 1 : root.length + 1);
 }
 
 /** A path of the submitter as it is over there. */
@@ -149,7 +155,7 @@ async function bringTogether(
   const { signal } = request;
   const { host } = session.settings;
   await mkdir(folder, { recursive: true });
-  const names = wanted.map(({ far }) => far.slice(session.root === "/" ? 1 : session.root.length + 1));
+  const names = wanted.map(({ far }) => belowRoot(session, far));
   const from = `${host}:${session.root === "/" ? "/" : `${session.root}/`}`;
   await patience.again(() =>
     rsync(session, ["--files-from=-", "--from0", from, `${folder}/`], { input: `${names.join("\0")}\0`, signal, patience }),
@@ -180,26 +186,34 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     for (const [at, each] of small.entries()) each.sha256 = digests[at]!;
   }
   const incoming = join(dir, "incoming");
-  const together: Wanted[] = [];
-  for (const each of small) if (!(await context.cache.has(each.source, each.sha256))) together.push(each);
-  await bringTogether(session, request, patience, together, incoming);
-  const bring = async (each: Wanted, partial: string): Promise<string> => {
-    if (together.includes(each)) await rename(join(incoming, each.far.slice(root === "/" ? 1 : root.length + 1)), partial);
-    else await patience.again(() => rsync(session, [`${location.host}:${each.far}`, partial], { signal, patience }));
+  const inOneCall = new Set<Wanted>();
+  for (const each of small) if (!(await context.cache.has(each.source, each.sha256))) inOneCall.add(each);
+  await bringTogether(session, request, patience, [...inOneCall], incoming);
+  const bring = async (each: Wanted, partial: string, stop: AbortSignal): Promise<string> => {
+    if (inOneCall.has(each)) await rename(join(incoming, belowRoot(session, each.far)), partial);
+    else await patience.again(() => rsync(session, [`${location.host}:${each.far}`, partial], { signal: stop, patience }));
     const [expected, found] = await Promise.all([
-      each.sha256 ?? patience.again(() => digestFar(shell, [each.far], signal)).then(([digest]) => digest!),
-      digestFile(partial, signal),
+      each.sha256 ?? patience.again(() => digestFar(shell, [each.far], stop)).then(([digest]) => digest!),
+      digestFile(partial, stop),
     ]);
     if (found.sha256 === expected) return expected;
     await forgetPartial(partial);
     throw new XpcsError("CHECKSUM_MISMATCH", `${each.path} is not what ${location.host} has: it changed on the way, or is still written`);
   };
-  const places = await Promise.all(
-    wanted.map(async (each) => {
+  const places = await together(
+    signal,
+    wanted.map((each) => async (stop) => {
       const to = join(dir, "inputs", each.path);
       const { source, sha256, file } = each;
       const { bytes } = file;
-      const wasHere = await context.cache.stage({ source, sha256, bytes, to, signal, fetch: (partial) => bring(each, partial) });
+      const wasHere = await context.cache.stage({
+        source,
+        sha256,
+        bytes,
+        to,
+        signal: stop,
+        fetch: (partial) => bring(each, partial, stop),
+      });
       if (!wasHere) request.moved?.(bytes);
       return to;
     }),
@@ -230,9 +244,7 @@ function openTransfer(location: RsyncSettings, context: TransferContext): Transf
   const never = new AbortController().signal;
   setMaxListeners(0, never);
   const there = (destination: Destination): Destination => ({ ...destination, ref: { path: farPath(session, destination.ref.path) } });
-  /** Questions outside an attempt's transfer: some tries, then whoever asked tells. */
-  const ask = <T>(work: () => Promise<T>): Promise<T> =>
-    createPatience({ ...context, giveUpMs: 5_000, report: () => {}, signal: never }).again(work);
+  const ask = <T>(work: () => Promise<T>): Promise<T> => briefPatience(context).again(work);
   const discard: Transfer["discard"] = ({ destination, epoch }) => ask(() => discardFar(shell, root, there(destination), epoch, never));
   return {
     local: false,

@@ -8,12 +8,12 @@ import { z } from "zod";
 import { isCode, XpcsError } from "../../core/errors.js";
 import type { OutputFile } from "../../core/job.js";
 import type { Destination, DestinationFound } from "../../files/publication.js";
+import { readPiece } from "../../files/whole-pieces.js";
 import type { HttpAnswer } from "../../wire/http-client.js";
-import { lanes } from "../staging/lanes.js";
-import { createPatience, type Patience } from "../staging/patience.js";
-import { CHUNK_BYTES, chunkBytesOf, type Pipes, type RangeSource, stageRanges } from "../staging/range-staging.js";
-import { createRateLimit } from "../staging/rate-limit.js";
+import { briefPatience, createPatience, type Patience } from "../staging/patience.js";
+import { CHUNK_BYTES, openPipes, type Pipes, type RangeSource, stageRanges } from "../staging/range-staging.js";
 import { createS3Client, type S3Client } from "../staging/s3-client.js";
+import { together } from "../staging/together.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
 
 const settings = z.strictObject({
@@ -90,10 +90,11 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   // Each question listens.
   setMaxListeners(0, request.signal);
   const patience = patienceOf(session, request);
-  const sources = await Promise.all(
-    request.refs.map(async ({ path }): Promise<RangeSource> => {
+  const sources = await together(
+    request.signal,
+    request.refs.map(({ path }) => async (stop): Promise<RangeSource> => {
       const key = keyOf(session, path);
-      const found = await pipes.wire.run(() => patience.again(() => look(session, key, request.signal)));
+      const found = await patience.again(() => look(session, key, stop));
       if (found === null) throw new XpcsError("NOT_FOUND", `${path} is not in the store: there is no s3://${location.bucket}/${key}`);
       const { bytes, etag, sha256 } = found;
       return {
@@ -110,6 +111,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
         },
       };
     }),
+    pipes.wire,
   );
   return stageRanges(request, sources, pipes, context.cache, patience);
 }
@@ -141,16 +143,6 @@ function replaceable({ destination, epoch, seen }: StageOut, there: Found | null
   return there.etag;
 }
 
-async function readPart(file: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const body = Buffer.allocUnsafe(length);
-  for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(body, at, length - at, offset + at);
-    if (bytesRead === 0) throw new XpcsError("IO_FAILED", "the result became shorter while it was sent");
-    at += bytesRead;
-  }
-  return body;
-}
-
 /** The last request of a publication, made after the lease was confirmed. */
 type Finish = (conditions: Record<string, string>) => Promise<unknown>;
 
@@ -170,21 +162,20 @@ async function sendParts(
   const uploadId = /<UploadId>([^<]+)<\/UploadId>/.exec(created)?.[1];
   if (uploadId === undefined) throw new XpcsError("IO_FAILED", "the store began no upload");
   const partBytes = Math.max(PART_BYTES, Math.ceil(bytes / PARTS_MAX));
-  const send = async (part: number): Promise<string> => {
+  const send = async (part: number, stop: AbortSignal): Promise<string> => {
     const offset = part * partBytes;
-    const body = await readPart(file, offset, Math.min(partBytes, bytes - offset));
-    await pipes.limit.take(body.length, signal);
+    const body = await readPiece(file, offset, Math.min(partBytes, bytes - offset));
+    await pipes.limit.take(body.length, stop);
     const query = { partNumber: String(part + 1), uploadId };
-    const { headers } = await patience.again(() => client.ask({ method: "PUT", key, query, body, signal }));
+    const { headers } = await patience.again(() => client.ask({ method: "PUT", key, query, body, signal: stop }));
     return `<Part><PartNumber>${part + 1}</PartNumber><ETag>${headers.etag ?? ""}</ETag></Part>`;
   };
   const abort = () => client.ask({ method: "DELETE", key, query: { uploadId }, signal: new AbortController().signal });
-  const sent = await Promise.all(Array.from({ length: Math.ceil(bytes / partBytes) }, (_, part) => pipes.wire.run(() => send(part)))).catch(
-    async (error: unknown) => {
-      await abort().catch(() => {});
-      throw error;
-    },
-  );
+  const parts = Array.from({ length: Math.ceil(bytes / partBytes) }, (_, part) => (stop: AbortSignal) => send(part, stop));
+  const sent = await together(signal, parts, pipes.wire).catch(async (error: unknown) => {
+    await abort().catch(() => {});
+    throw error;
+  });
   const body = Buffer.from(`<CompleteMultipartUpload>${sent.join("")}</CompleteMultipartUpload>`);
   const finish: Finish = async (conditions) => {
     const answer = await client.text({ method: "POST", key, query: { uploadId }, headers: conditions, body, signal });
@@ -227,7 +218,7 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
     let upload: { finish: Finish; abort: () => Promise<unknown> };
     if (local.bytes > PART_BYTES) upload = await sendParts(session, request, key, metadata, file, patience);
     else {
-      const body = await readPart(file, 0, local.bytes);
+      const body = await readPiece(file, 0, local.bytes);
       await pipes.limit.take(body.length, signal);
       upload = {
         finish: (conditions) => client.ask({ method: "PUT", key, headers: { ...metadata, ...conditions }, body, signal }),
@@ -250,17 +241,13 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
 }
 
 function openTransfer(location: Location, context: TransferContext): Transfer {
-  const { connections, mbPerS } = location;
-  const limit = createRateLimit(mbPerS, context.clock);
-  const pipes = { limit, wire: lanes(connections), connections, chunkBytes: chunkBytesOf(mbPerS, connections) };
-  const session: Session = { location, context, client: createS3Client(location), pipes };
+  const session: Session = { location, context, client: createS3Client(location), pipes: openPipes(location, context.clock) };
   const never = new AbortController().signal;
   return {
     local: false,
     stageIn: (request) => stageIn(session, request),
     async inspect(destination): Promise<DestinationFound> {
-      const patience = createPatience({ ...context, giveUpMs: 5_000, report: () => {}, signal: never });
-      const there = await patience.again(() => look(session, keyOf(session, destination.ref.path), never));
+      const there = await briefPatience(context).again(() => look(session, keyOf(session, destination.ref.path), never));
       if (there === null) return { kind: "free", seen: null };
       const ours = oursOf(destination, there);
       if (ours !== null) return { kind: "published", output: outputOf(destination, ours) };

@@ -58,13 +58,12 @@ class StoredFrames {
   virtual ~StoredFrames() = default;
   /// In place of what the batch held, beside other calls on other objects. Throws corrupt_data with the byte or frame.
   virtual void decode(FrameBatch& batch) = 0;
-  /// Large runs can be decoded in parts of whole frames, one after the other: fewer events at a time stay near the processor.
-  [[nodiscard]] virtual std::size_t parts() const { return 1; }
-  /// One part as decode does the run. @param part below parts(), ascending
-  virtual void decode_part(std::size_t /*part*/, FrameBatch& batch) { decode(batch); }
   /// Events that decode_columns can give of all parts; 0 for a format that gives batches only.
   [[nodiscard]] virtual std::uint64_t column_events() const { return 0; }
-  /// One part as decode_part does it, its events as columns and the rest into `headers`: less memory to go through.
+  /// Large runs are decoded to columns in parts of whole frames, one after the other: fewer events at a time stay near the processor.
+  [[nodiscard]] virtual std::size_t parts() const { return 1; }
+  /// One part, its events as columns and the rest into `headers`: less memory to go through than decode takes.
+  /// @param part below parts(), ascending
   virtual void decode_columns(std::size_t /*part*/, FrameBatch& /*headers*/, EventColumns& /*events*/) {}
   /// After decode, on the thread that fetched: throws what is wrong where only that thread can say where. @throws corrupt_data
   virtual void check() const {}

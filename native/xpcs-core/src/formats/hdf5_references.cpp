@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "../h5/h5.hpp"
 #include "hdf5_parts.hpp"
@@ -97,9 +98,15 @@ std::vector<fs::path> folders_of(const fs::path& file) {
   for (const char* variable : kPrefixes) {
     const char* value = std::getenv(variable);
     if (value == nullptr) continue;
-    std::string prefix = value;
-    if (prefix.starts_with("${ORIGIN}")) prefix.replace(0, 9, folder.string());
-    folders.push_back(fs::absolute(prefix));
+    // Some are one folder, others a list of them.
+    std::vector<std::string> prefixes{value};
+    std::istringstream list(value);
+    for (std::string one; std::getline(list, one, ':');) prefixes.push_back(one);
+    for (std::string& prefix : prefixes) {
+      if (prefix.empty()) continue;
+      if (prefix.starts_with("${ORIGIN}")) prefix.replace(0, 9, folder.string());
+      folders.push_back(fs::absolute(prefix));
+    }
   }
   return folders;
 }

@@ -52,12 +52,28 @@ class ImmFrames final : public StoredFrames {
   ImmFrames(const ByteSource& source, const ReaderOptions& options, std::uint64_t pixels, bool sparse)
       : source_(source), options_(options), pixels_(pixels), sparse_(sparse) {}
 
-  void decode(FrameBatch& batch) override { decode_frames(0, frames.size(), batch); }
-  [[nodiscard]] std::size_t parts() const override { return sparse_ ? std::max<std::size_t>(partEnds.size(), 1) : 1; }
-  void decode_part(std::size_t part, FrameBatch& batch) override {
-    const auto [begin, end] = frames_of(part);
-    decode_frames(begin, end, batch);
+  void decode(FrameBatch& batch) override {
+    batch.headerStart = first;
+    batch.clockS.clear();
+    batch.tick.clear();
+    std::size_t most = 0;
+    for (const Frame& frame : frames) most += sparse_ ? frame.header.dlen : pixels_;
+    batch.frame.resize(most);
+    batch.pixel.resize(most);
+    batch.count.resize(most);
+    std::size_t filled = 0;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      const std::size_t from = filled;
+      filled += sparse_ ? add_sparse(batch, from, i) : add_dense(batch, from, i);
+      std::fill(batch.frame.begin() + static_cast<std::ptrdiff_t>(from), batch.frame.begin() + static_cast<std::ptrdiff_t>(filled), static_cast<std::uint32_t>(first + i));
+      batch.clockS.push_back(frames[i].header.elapsedS);
+      batch.tick.push_back(frames[i].header.corecotick);
+    }
+    batch.frame.resize(filled);
+    batch.pixel.resize(filled);
+    batch.count.resize(filled);
   }
+  [[nodiscard]] std::size_t parts() const override { return sparse_ ? std::max<std::size_t>(partEnds.size(), 1) : 1; }
   [[nodiscard]] std::uint64_t column_events() const override { return sparse_ ? events_ : 0; }
   void decode_columns(std::size_t part, FrameBatch& headers, EventColumns& events) override {
     const auto [begin, end] = frames_of(part);
@@ -111,28 +127,6 @@ class ImmFrames final : public StoredFrames {
     return {part == 0 ? 0 : partEnds[part - 1], part + 1 < parts() ? partEnds[part] : frames.size()};
   }
 
-  /// Frames [begin, end) of the run.
-  void decode_frames(std::size_t begin, std::size_t end, FrameBatch& batch) {
-    batch.headerStart = first + begin;
-    batch.clockS.clear();
-    batch.tick.clear();
-    std::size_t most = 0;
-    for (std::size_t i = begin; i < end; ++i) most += sparse_ ? frames[i].header.dlen : pixels_;
-    batch.frame.resize(most);
-    batch.pixel.resize(most);
-    batch.count.resize(most);
-    std::size_t filled = 0;
-    for (std::size_t i = begin; i < end; ++i) {
-      const std::size_t from = filled;
-      filled += sparse_ ? add_sparse(batch, from, i) : add_dense(batch, from, i);
-      std::fill(batch.frame.begin() + static_cast<std::ptrdiff_t>(from), batch.frame.begin() + static_cast<std::ptrdiff_t>(filled), static_cast<std::uint32_t>(first + i));
-      batch.clockS.push_back(frames[i].header.elapsedS);
-      batch.tick.push_back(frames[i].header.corecotick);
-    }
-    batch.frame.resize(filled);
-    batch.pixel.resize(filled);
-    batch.count.resize(filled);
-  }
   /// Bytes of the payload of frame i.
   void read(std::size_t i, std::uint64_t offset, std::span<std::byte> into) const {
     const std::uint64_t at = frames[i].payload + offset;
