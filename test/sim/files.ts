@@ -97,6 +97,7 @@ export function mountFiles(files: SimFiles): void {
 interface Handle {
   read(into: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
   writeFile(text: string): Promise<void>;
+  stat(): Promise<{ isFile(): boolean }>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -122,7 +123,7 @@ export const simFsPromises = {
     if (present.full) throw failure("ENOSPC", path);
     present.folder(path);
   },
-  async open(path: string, mode: string): Promise<Handle> {
+  async open(path: string, mode: string | number): Promise<Handle> {
     await present.step();
     if (mode === "w") present.write(path, "");
     else if (!present.has(path)) throw failure("ENOENT", path);
@@ -138,6 +139,10 @@ export const simFsPromises = {
         await present.step();
         if (present.full) throw failure("ENOSPC", path);
         held!.bytes = Buffer.from(text);
+      },
+      async stat() {
+        await present.step();
+        return { isFile: () => held !== null };
       },
       sync: () => present.step(),
       close: () => present.step(),

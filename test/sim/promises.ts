@@ -93,6 +93,8 @@ export async function checkEvents(
     } catch (error) {
       throw new Broken(/submitted twice|one key/.test((error as Error).message) ? "P2" : "P3", (error as Error).message);
     }
+    const ownFault = event.type === "attemptEnded" && event.code === "INTERNAL";
+    demand(!ownFault, "defect", () => `an attempt ended by a fault of our own: ${JSON.stringify(event)}`);
   }
   for (const [key, { jobs }] of state.keys)
     for (const id of jobs) demand(state.jobs.has(id), "P2", () => `key ${key} has a job ${id} that is not there`);
