@@ -23,7 +23,7 @@ export interface CentralProcess extends Started {
 export interface Facility {
   /** Its folder; empty at first. */
   readonly folder: string;
-  startCentral(): Promise<CentralProcess>;
+  startCentral(more?: readonly string[]): Promise<CentralProcess>;
   startSite(name: string, slots: number, more?: readonly string[]): Promise<Started>;
   /** Runs a command to its end. @throws it failed */
   run(args: readonly string[]): Promise<void>;
@@ -88,10 +88,10 @@ export function createFacility(root: string, folder: string): Facility {
   };
   return {
     folder,
-    async startCentral() {
+    async startCentral(more = []) {
       // The jobs of made ledgers ended long ago.
       const address = ["--listen", "127.0.0.1:0", "--archive-after", "never"];
-      const process = await start("central", ["central", "--data", join(folder, "central"), ...address]);
+      const process = await start("central", ["central", "--data", join(folder, "central"), ...address, ...more]);
       const { url = "", operatorToken, siteToken } = process.ready;
       // Null from the second start on.
       tokens = { operatorToken: operatorToken ?? tokens.operatorToken, siteToken: siteToken ?? tokens.siteToken };

@@ -1,7 +1,7 @@
 /** Digests of files that were asked for lately, by path and version: the q-map of a thousand jobs is read once. */
-import { XpcsError } from "../core/errors.js";
 import { digestFile } from "../files/digest.js";
 import { versionAt } from "../files/file-version.js";
+import { changedMeanwhile } from "./data-files.js";
 
 const KEPT = 4_096;
 
@@ -32,8 +32,7 @@ export class DigestMemo {
 
   async #make(path: string, version: string, key: string): Promise<string> {
     const { sha256 } = await digestFile(path);
-    if ((await versionAt(path)) !== version)
-      throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
+    if ((await versionAt(path)) !== version) throw changedMeanwhile(path);
     this.#known.set(key, sha256);
     if (this.#known.size > KEPT) this.#known.delete(this.#known.keys().next().value!);
     return sha256;

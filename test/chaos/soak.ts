@@ -17,7 +17,7 @@ import { KeptProcess, type Sample } from "./kept-process.js";
 import { killUntil } from "./killer.js";
 import { followJobs, keepBusy } from "./load.js";
 import { type Growth, growthOf } from "./memory.js";
-import { freePort } from "./processes.js";
+import { freePort } from "./free-port.js";
 import { makeSmallDisk } from "./small-disk.js";
 import { TcpProxy } from "./tcp-proxy.js";
 
