@@ -6,20 +6,18 @@ import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { basename, dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import type { Clock } from "../core/clock.js";
 import { type ErrorCode, isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import { digestFile } from "../files/digest.js";
-import { fileVersion } from "../files/file-version.js";
-import { openPlain } from "../files/plain-file.js";
+import { openVersioned } from "../files/file-version.js";
 import { discardPublication, inspectDestination, publishFile, settlePublication } from "../files/publication.js";
 import { fromSystem, systemCode } from "../files/system-error.js";
 import { writePiece } from "../files/whole-pieces.js";
 import { boundedText } from "../wire/bounded-text.js";
-import { changedMeanwhile, framesOf } from "./data-files.js";
+import { changedMeanwhile, openBuffers, sendFiles } from "./data-files.js";
 import type { Caller, DataRights } from "./data-rights.js";
 import { DigestMemo } from "./digest-memo.js";
 import type { Door } from "./door.js";
@@ -145,13 +143,13 @@ class Server {
     await this.#options.rights.mayRead(caller, { job, epoch }, paths);
     const files = [];
     for (const from of paths) {
-      const file = await openPlain(from);
+      const open = await openVersioned(from);
       try {
-        const { bytes, version } = await fileVersion(file);
-        const known = bytes <= SMALL_BYTES ? await this.#digests.of(from, version) : this.#digests.known(from, version);
+        const { bytes, version } = open;
+        const known = bytes <= SMALL_BYTES ? await this.#digests.of(from, version, open) : this.#digests.known(from, version);
         files.push({ bytes, version, sha256: known });
       } finally {
-        await file.close();
+        await open.file.close();
       }
     }
     return { files };
@@ -244,9 +242,8 @@ class Server {
   async #read(request: IncomingMessage, response: ServerResponse, caller: Caller, query: unknown): Promise<void> {
     const { job, epoch, path: from } = parseRequest(PLACE, "file", query);
     await this.#options.rights.mayRead(caller, { job, epoch }, [from]);
-    const file = await openPlain(from);
+    const { file, bytes, version } = await openVersioned(from);
     try {
-      const { bytes, version } = await fileVersion(file);
       const wanted = request.headers["if-match"];
       if (wanted !== undefined && wanted !== `"${version}"`)
         return sendError(response, changedMeanwhile(from), 412);
@@ -254,8 +251,9 @@ class Server {
       const part = request.headers.range === undefined ? {} : { "content-range": `bytes ${first}-${to}/${bytes}` };
       const headers = { "content-type": "application/octet-stream", "accept-ranges": "bytes", etag: `"${version}"`, ...part };
       response.writeHead(request.headers.range === undefined ? 200 : 206, { ...headers, "content-length": to - first + 1 });
-      if (to < first) return void response.end();
-      await pipeline(file.createReadStream({ start: first, end: to, autoClose: false, highWaterMark: 1024 * 1024 }), response);
+      const buffers = openBuffers(response);
+      await buffers.send(file, first, to + 1);
+      await buffers.end();
     } finally {
       await file.close();
     }
@@ -269,7 +267,7 @@ class Server {
       files.map(({ path: from }) => from),
     );
     response.writeHead(200, { "content-type": "application/octet-stream" });
-    await pipeline(framesOf(files), response);
+    await sendFiles(files, response);
   }
 
   async #write(request: IncomingMessage, response: ServerResponse, caller: Caller, query: unknown): Promise<void> {

@@ -17,14 +17,3 @@ export async function readPiece(file: FileHandle, offset: number, length: number
 export async function writePiece(file: FileHandle, piece: Uint8Array, offset: number): Promise<void> {
   for (let at = 0; at < piece.length; ) at += (await file.write(piece, at, piece.length - at, offset + at)).bytesWritten;
 }
-
-/** Pieces one behind the other, from `offset` on. */
-export async function writePieces(file: FileHandle, pieces: readonly Uint8Array[], offset: number): Promise<void> {
-  const { bytesWritten } = await file.writev(pieces, offset);
-  let at = offset;
-  // A disk that is nearly full takes a part.
-  for (const piece of pieces) {
-    if (offset + bytesWritten < at + piece.length) await writePiece(file, piece, at);
-    at += piece.length;
-  }
-}

@@ -5,8 +5,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
-import { writePieces } from "../../files/whole-pieces.js";
 import { readFileFrames } from "../../wire/file-frames.js";
+import { Gather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import type { Pipes } from "./range-staging.js";
 
@@ -39,56 +39,53 @@ interface Waiting {
 
 /** Files of one request. */
 const FILES_MAX = 100;
-/** Bytes that are collected before they are written: one system call for many pieces of a socket. */
-const WRITE_BYTES = 1024 * 1024;
+/** Where the bytes of one request become files, one after the other. */
+class Desk {
+  readonly #gather = new Gather();
+  #file: FileHandle | null = null;
+  #hash: Hash = createHash("sha256");
 
-/** One file on its way to the disk. */
-class Arrival {
-  readonly #file: FileHandle;
-  readonly #hash: Hash = createHash("sha256");
-  #pieces: Buffer[] = [];
-  #bytes = 0;
-  #written = 0;
-
-  constructor(file: FileHandle) {
-    this.#file = file;
+  async begin(partial: string): Promise<void> {
+    // As the cache wants it.
+    this.#file = await open(partial, "w", 0o400);
+    this.#gather.begin(this.#file, 0);
+    this.#hash = createHash("sha256");
   }
 
-  async take(piece: Buffer, last: boolean): Promise<void> {
+  get begun(): boolean {
+    return this.#file !== null;
+  }
+
+  take(piece: Buffer): Promise<void> {
     this.#hash.update(piece);
-    this.#pieces.push(piece);
-    this.#bytes += piece.length;
-    if (!last && this.#bytes < WRITE_BYTES) return;
-    await writePieces(this.#file, this.#pieces, this.#written);
-    this.#written += this.#bytes;
-    this.#pieces = [];
-    this.#bytes = 0;
+    return this.#gather.take(piece);
   }
 
+  /** @returns the file's sha256 (hex) */
   async finish(): Promise<string> {
-    await this.#file.close();
+    await this.#gather.flush();
+    await this.close();
     return this.#hash.digest("hex");
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    await file?.close();
   }
 }
 
 /** One request for what is left of `batch`, which becomes shorter with each file that has arrived. */
-async function request({ pipes, patience, signal, read }: BundleOptions, batch: Waiting[]): Promise<void> {
-  let arrival: Arrival | null = null;
+async function request({ pipes, patience, signal, read }: BundleOptions, batch: Waiting[], desk: Desk): Promise<void> {
   const asked = batch.map(({ file }) => file);
   const frames = readFileFrames(
     asked.map(({ bytes }) => bytes),
     async (_at, piece, last) => {
-      arrival ??= new Arrival(await open(batch[0]!.partial, "w"));
-      await arrival.take(piece, last);
+      if (!desk.begun) await desk.begin(batch[0]!.partial);
+      await desk.take(piece);
       patience.progressed();
       if (!last) return;
-      const whole = arrival;
-      arrival = null;
-      const sha256 = await whole.finish();
+      const sha256 = await desk.finish();
       batch.shift()!.done(sha256);
     },
   );
@@ -103,7 +100,7 @@ async function request({ pipes, patience, signal, read }: BundleOptions, batch: 
     );
     frames.end();
   } finally {
-    await (arrival as Arrival | null)?.close();
+    await desk.close();
   }
 }
 
@@ -127,9 +124,10 @@ export function openBundle(given: BundleOptions): Bundle {
     return line.splice(0, count);
   };
   const work = async (): Promise<void> => {
+    const desk = new Desk();
     for (let batch = next(); batch.length > 0; batch = next()) {
       try {
-        await patience.again(() => pipes.wire.run(() => request(options, batch)));
+        await patience.again(() => pipes.wire.run(() => request(options, batch, desk)));
       } catch (error) {
         for (const { failed } of batch) failed(error);
       }

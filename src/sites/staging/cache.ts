@@ -63,9 +63,9 @@ interface Name {
 /** What is on its way for so long is nobody's any more, ms. */
 const PARTIAL_KEPT_MS = 3 * 86_400_000;
 
-async function identityOf(path: string): Promise<{ identity: string; bytes: number; changedMs: number }> {
-  const { ino, size, mtimeNs, mtimeMs } = await stat(path, { bigint: true });
-  return { identity: `${ino}:${size}:${mtimeNs}`, bytes: Number(size), changedMs: Number(mtimeMs) };
+async function identityOf(path: string): Promise<{ identity: string; bytes: number; changedMs: number; writable: boolean }> {
+  const { ino, size, mtimeNs, mtimeMs, mode } = await stat(path, { bigint: true });
+  return { identity: `${ino}:${size}:${mtimeNs}`, bytes: Number(size), changedMs: Number(mtimeMs), writable: (mode & 0o222n) !== 0n };
 }
 
 /** A hard link, whatever has its name, and with its folder: of many files most find theirs, and nothing in their way. */
@@ -268,8 +268,8 @@ class FolderCache implements SiteCache {
 
   /** What has come becomes content. @param arrived called when it counts as that */
   async #keep(key: string, { bytes, to }: CacheRequest, partial: string, sha256: string, arrived: () => void): Promise<void> {
-    await chmod(partial, 0o400);
-    const { identity } = await identityOf(partial);
+    const { identity, writable } = await identityOf(partial);
+    if (writable) await chmod(partial, 0o400);
     // Before it is content, which may go at any time to make room.
     this.#reflinks = await give(partial, to, this.#reflinks);
     const twin = this.#entries.get(sha256);

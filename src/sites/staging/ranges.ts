@@ -7,7 +7,7 @@ import { constants } from "node:fs";
 import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { XpcsError } from "../../core/errors.js";
 import { systemCode } from "../../files/system-error.js";
-import { writePiece } from "../../files/whole-pieces.js";
+import { Gather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import { together } from "./together.js";
 
@@ -64,19 +64,27 @@ async function finishedChunks({ partial, version, bytes, chunkBytes }: RangeRequ
 }
 
 /** One range into the file. */
-async function readChunk(request: RangeRequest, file: FileHandle, range: { offset: number; length: number }, signal: AbortSignal) {
+async function readChunk(
+  request: RangeRequest,
+  file: FileHandle,
+  range: { offset: number; length: number },
+  gather: Gather,
+  signal: AbortSignal,
+): Promise<void> {
   let at = 0;
+  gather.begin(file, range.offset);
   await request.read(
     range,
     async (piece) => {
       if (at + piece.length > range.length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
-      await writePiece(file, piece, range.offset + at);
+      await gather.take(piece);
       at += piece.length;
       request.patience.progressed();
     },
     signal,
   );
   if (at !== range.length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${range.length}`);
+  await gather.flush();
 }
 
 /** Digests a file while its chunks come, in any order: as far as none is missing. */
@@ -126,10 +134,11 @@ async function fetchChunks(request: RangeRequest, file: FileHandle, done: Readon
   const follower = followChunks(request, file, done);
   const open = Array.from({ length: Math.ceil(bytes / chunkBytes) }, (_, chunk) => chunk).filter((chunk) => !done.has(chunk));
   const worker = async (signal: AbortSignal): Promise<void> => {
+    const gather = new Gather();
     for (let chunk = open.shift(); chunk !== undefined && !signal.aborted; chunk = open.shift()) {
       const offset = chunk * chunkBytes;
       const range = { offset, length: Math.min(chunkBytes, bytes - offset) };
-      await patience.again(() => readChunk(request, file, range, signal));
+      await patience.again(() => readChunk(request, file, range, gather, signal));
       await appendFile(journalOf(partial), `${chunk.toString(16).padStart(LINE_CHARS - 1, "0")}\n`);
       follower.finished(chunk);
     }
@@ -161,7 +170,7 @@ async function fetchWhole(request: RangeRequest): Promise<string> {
           },
           signal,
         );
-      await readChunk({ ...request, read }, file, { offset: 0, length: request.bytes }, request.signal);
+      await readChunk({ ...request, read }, file, { offset: 0, length: request.bytes }, new Gather(), request.signal);
       return hash.digest("hex");
     });
   } finally {
