@@ -154,8 +154,7 @@ async function wholeProcesses(
   const conditions = `${loadAtEnd} at the end${priority === 0 ? "" : `, all of it at nice ${priority}`}`;
   return {
     rows,
-    facts: (at) =>
-      `${machineLine(machine, at)}, ${conditions}; medians of ${runs} rounds${scale === 1 ? "" : `; ${scale} of the work`}`,
+    facts: (at) => `${machineLine(machine, at)}, ${conditions}; medians of ${runs} rounds${scale === 1 ? "" : `; ${scale} of the work`}`,
     report: (at) => ({ at, machine, loadAtEnd, priority, runs, scale, rows }),
   };
 }

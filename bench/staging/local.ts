@@ -2,7 +2,7 @@
  * Question: what does the shared path cost beyond the one sha256 pass that every result gets? Input in place, result published on the same file system. The result is
  * on the disk before: how long that takes is the disk's matter, and stands beside.
  */
-import { copyFileSync, fsyncSync, mkdirSync, openSync, closeSync, rmSync } from "node:fs";
+import { closeSync, copyFileSync, fsyncSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { digestFile } from "../../src/files/digest.js";
 import { spreadOf } from "../judge.js";

@@ -40,7 +40,8 @@ export async function manyAgainstOne(place: Place, { stageMany, stageOne, renew,
     if (round >= 0) pairs.push({ many, one, manyServerS, oneServerS });
   }
   const median = (value: (pair: Pair) => number) => `${spreadOf(pairs.map(value)).median.toFixed(2)} s`;
-  const farSide = serverCpuS === undefined ? "" : `, of the far side ${median((pair) => pair.manyServerS)} and ${median((pair) => pair.oneServerS)}`;
+  const farSide =
+    serverCpuS === undefined ? "" : `, of the far side ${median((pair) => pair.manyServerS)} and ${median((pair) => pair.oneServerS)}`;
   return measuredOf(
     pairs.map(({ many, one }) => many.s / one.s),
     `${median(({ many }) => many.s)} and ${median(({ one }) => one.s)}; CPU of the site ${median(({ many }) => many.cpuS)} and ${median(({ one }) => one.cpuS)}${farSide}`,

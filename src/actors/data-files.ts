@@ -22,6 +22,7 @@ export interface Buffers {
 const BUFFERS = 2;
 const BUFFER_BYTES = 512 * 1024;
 
+/** The refusal of a file that is no longer in the version that was asked for. */
 export function changedMeanwhile(path: string): XpcsError {
   return new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
 }
@@ -54,7 +55,8 @@ export function openBuffers(to: Writable): Buffers {
   return {
     async send(file, from, end) {
       for (let at = from; at < end; ) {
-        const buffer = (all[next] ??= { bytes: Buffer.allocUnsafeSlow(BUFFER_BYTES), sent: Promise.resolve() });
+        const buffer = all[next] ?? { bytes: Buffer.allocUnsafeSlow(BUFFER_BYTES), sent: Promise.resolve() };
+        all[next] = buffer;
         next = (next + 1) % BUFFERS;
         await buffer.sent;
         check();

@@ -245,8 +245,7 @@ class Server {
     const { file, bytes, version } = await openVersioned(from);
     try {
       const wanted = request.headers["if-match"];
-      if (wanted !== undefined && wanted !== `"${version}"`)
-        return sendError(response, changedMeanwhile(from), 412);
+      if (wanted !== undefined && wanted !== `"${version}"`) return sendError(response, changedMeanwhile(from), 412);
       const { from: first, to } = rangeOf(request.headers.range, bytes);
       const part = request.headers.range === undefined ? {} : { "content-range": `bytes ${first}-${to}/${bytes}` };
       const headers = { "content-type": "application/octet-stream", "accept-ranges": "bytes", etag: `"${version}"`, ...part };

@@ -7,10 +7,12 @@ import { isErrorCode, XpcsError } from "../core/errors.js";
 const LINE_BYTES_MAX = 16 * 1024;
 const NEWLINE = 10;
 
+/** What stands before a file. @param bytes its length */
 export function fileHead(bytes: number): Buffer {
   return Buffer.from(`${JSON.stringify({ bytes })}\n`);
 }
 
+/** What stands in place of a file. */
 export function fileRefusal({ code, message }: XpcsError): Buffer {
   return Buffer.from(`${JSON.stringify({ error: { code, message: message.slice(0, 1_000) } })}\n`);
 }

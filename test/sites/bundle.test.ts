@@ -109,7 +109,11 @@ describe("small files", () => {
 
   it("keep to the bandwidth", async () => {
     let bytes = 0;
-    const limit = { take: async (more: number) => void (bytes += more) };
+    const limit = {
+      async take(more: number) {
+        bytes += more;
+      },
+    };
     const bundle = open(sendAll, { pipes: { ...openPipes({ connections: 2 }, realClock), limit } });
     await Promise.all(names.map((name) => fetch(bundle, name)));
     expect(bytes).toBeGreaterThanOrEqual(names.reduce((sum, name) => sum + contentOf(name).length, 0));

@@ -56,7 +56,7 @@ export interface FakeGlobus {
 }
 
 const PIECE_BYTES = 1024 * 1024;
-const CLIENT = "Basic " + Buffer.from("client:secret").toString("base64");
+const CLIENT = `Basic ${Buffer.from("client:secret").toString("base64")}`;
 
 class Refusal extends Error {
   readonly status: number;
@@ -95,8 +95,21 @@ class Fake {
     const found = statSync(path);
     const modified = new Date(this.#startMs + Math.round(found.mtimeMs - this.#startMs) * 1_000);
     return {
-      ...{ DATA_TYPE: "file", name: basename(path), type: found.isDirectory() ? "dir" : found.isFile() ? "file" : "other", size: found.size },
-      ...{ last_modified: modified.toISOString().replace("T", " ").replace(/\.\d+Z/, "+00:00"), permissions: "0644", user: "beam", group: "beam" },
+      ...{
+        DATA_TYPE: "file",
+        name: basename(path),
+        type: found.isDirectory() ? "dir" : found.isFile() ? "file" : "other",
+        size: found.size,
+      },
+      ...{
+        last_modified: modified
+          .toISOString()
+          .replace("T", " ")
+          .replace(/\.\d+Z/, "+00:00"),
+        permissions: "0644",
+        user: "beam",
+        group: "beam",
+      },
       ...{ link_target: null, link_size: null, link_user: null, link_group: null, link_last_modified: null },
     };
   }
@@ -114,7 +127,8 @@ class Fake {
   }
 
   admit(authorization: string | undefined): void {
-    if (!this.#tokens.has(authorization?.replace(/^Bearer /, "") ?? "")) throw new Refusal(401, "AuthenticationFailed", "Token is not active");
+    if (!this.#tokens.has(authorization?.replace(/^Bearer /, "") ?? ""))
+      throw new Refusal(401, "AuthenticationFailed", "Token is not active");
   }
 
   files(collection: string, operation: string, query: URLSearchParams, body: Document): Document {
@@ -148,7 +162,17 @@ class Fake {
     const result = { DATA_TYPE: `${type.toLowerCase()}_result`, submission_id: submission };
     if (before !== null) return { status: 200, document: { ...result, code: "Duplicate", task_id: before } };
     const task: FakeTask = {
-      ...{ id: randomUUID(), type, label: String(body.label), status: "ACTIVE", nice: "Queued", paused: false, faults: 0, bytes: 0, files: 0 },
+      ...{
+        id: randomUUID(),
+        type,
+        label: String(body.label),
+        status: "ACTIVE",
+        nice: "Queued",
+        paused: false,
+        faults: 0,
+        bytes: 0,
+        files: 0,
+      },
       ...{ fatal: null, events: [], moved: [] },
     };
     this.#submissions.set(submission, task.id);
@@ -176,7 +200,14 @@ class Fake {
 
   #fault(task: FakeTask, code: string, details: string): void {
     task.faults += 1;
-    task.events.unshift({ DATA_TYPE: "event", code, is_error: true, description: code.toLowerCase().replaceAll("_", " "), details, time: "" });
+    task.events.unshift({
+      DATA_TYPE: "event",
+      code,
+      is_error: true,
+      description: code.toLowerCase().replaceAll("_", " "),
+      details,
+      time: "",
+    });
   }
 
   /** Writes under the file's own name, as GridFTP does, and again after a checksum that does not fit. */
@@ -207,7 +238,12 @@ class Fake {
     }
   }
 
-  async #pour(task: FakeTask, source: FileHandle, destination: FileHandle, [sent, written]: readonly [ReturnType<typeof createHash>, ReturnType<typeof createHash>]) {
+  async #pour(
+    task: FakeTask,
+    source: FileHandle,
+    destination: FileHandle,
+    [sent, written]: readonly [ReturnType<typeof createHash>, ReturnType<typeof createHash>],
+  ) {
     for (;;) {
       const piece = Buffer.alloc(PIECE_BYTES);
       const { bytesRead } = await source.read(piece, 0, PIECE_BYTES);
@@ -252,7 +288,8 @@ class Fake {
     if (what === "event_list") return { DATA_TYPE: "event_list", DATA: task.events, total: task.events.length };
     if (what === "successful_transfers") return { DATA_TYPE: "successful_transfers", marker: 0, next_marker: null, DATA: task.moved };
     if (what === "cancel") {
-      if (task.status === "SUCCEEDED" || task.status === "FAILED") return { DATA_TYPE: "result", code: "TaskComplete", message: "The task completed before the cancel." };
+      if (task.status === "SUCCEEDED" || task.status === "FAILED")
+        return { DATA_TYPE: "result", code: "TaskComplete", message: "The task completed before the cancel." };
       task.status = "FAILED";
       task.fatal = { code: "CANCELED", description: "canceled by its owner" };
       return { DATA_TYPE: "result", code: "Canceled", message: "The task has been cancelled successfully." };
@@ -285,7 +322,8 @@ function answerOf(fake: Fake, request: IncomingMessage, url: URL, text: string):
 function refusalOf(error: unknown, operation: string): Refusal {
   if (error instanceof Refusal) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT" && /\/(stat|ls)$/.test(operation)) return new Refusal(404, operation.endsWith("ls") ? "ClientError.NotFound" : "NotFound", `Path not found, ${message}`);
+  if (code === "ENOENT" && /\/(stat|ls)$/.test(operation))
+    return new Refusal(404, operation.endsWith("ls") ? "ClientError.NotFound" : "NotFound", `Path not found, ${message}`);
   if (code === "EEXIST") return new Refusal(502, "ExternalError.MkdirFailed.Exists", `Path already exists, ${message}`);
   return new Refusal(502, "EndpointError", `Error, ${message}`);
 }

@@ -25,7 +25,15 @@ const lease = { job: "j1", epoch: 1 };
 function open(more: object = {}): Transfer {
   const here = { collection: COLLECTIONS.here, path: "/xpcs", folder: at("here/xpcs") };
   const urls = { transferUrl: fake.url, authUrl: fake.url };
-  const settings = { folder: "/data", by: "globus", collection: COLLECTIONS.there, path: "/smith", here, credentials: at("credentials"), ...urls };
+  const settings = {
+    folder: "/data",
+    by: "globus",
+    collection: COLLECTIONS.there,
+    path: "/smith",
+    here,
+    credentials: at("credentials"),
+    ...urls,
+  };
   return globus.open({ ...settings, encrypt: true, checksum: "sha256", giveUpS: 20, ...more } as LocationSettings, {
     site: "here",
     central: () => ({ url: "", token: "", trust: {}, insecure: false }),
@@ -77,16 +85,21 @@ describe("a task", () => {
     const places = await stage("a.bin", "b.bin");
     expect(places.map((place) => readFileSync(place, "utf8"))).toEqual(["bytes of a", "bytes of b"]);
     expect(fake.tasks.map(({ type, files }) => [type, files])).toEqual([["TRANSFER", 2]]);
-    expect(readdirSync(at("here/xpcs"), { recursive: true }).filter((name) => /\d/.test(String(name).split("/").at(-1)!.slice(0, 1)))).toEqual([]);
+    expect(
+      readdirSync(at("here/xpcs"), { recursive: true }).filter((name) => /\d/.test(String(name).split("/").at(-1)!.slice(0, 1))),
+    ).toEqual([]);
   });
 
-  it.each(["GET /v0.10/submission_id", "POST /v0.10/transfer", "GET /v0.10/task"])("is made once when the answer to %s is lost", async (what) => {
-    fake.knobs.lose = once(what);
-    await stage("a.bin");
-    expect(fake.tasks).toHaveLength(1);
-    if (what.startsWith("POST")) expect([asked("POST /v0.10/transfer"), asked("GET /v0.10/submission_id")]).toEqual([2, 1]);
-    expect(told).toContainEqual(expect.stringContaining("the transfer waits and tries again"));
-  });
+  it.each(["GET /v0.10/submission_id", "POST /v0.10/transfer", "GET /v0.10/task"])(
+    "is made once when the answer to %s is lost",
+    async (what) => {
+      fake.knobs.lose = once(what);
+      await stage("a.bin");
+      expect(fake.tasks).toHaveLength(1);
+      if (what.startsWith("POST")) expect([asked("POST /v0.10/transfer"), asked("GET /v0.10/submission_id")]).toEqual([2, 1]);
+      expect(told).toContainEqual(expect.stringContaining("the transfer waits and tries again"));
+    },
+  );
 
   it("that a collection's people pause is told of, and goes on", async () => {
     fake.knobs.piece = (task) => {
@@ -115,8 +128,18 @@ describe("a task", () => {
     fake.knobs.piece = async (task) => {
       task.faults = 1;
       task.nice = "CONNECT_FAILED";
-      task.events.unshift({ DATA_TYPE: "event", code: "CONNECT_FAILED", is_error: true, description: "could not connect", details: "refused\n", time: "" });
-      await vi.waitFor(() => expect(told.at(-1)).toMatch(/CONNECT_FAILED: could not connect \(refused\)/), { timeout: 5_000, interval: 10 });
+      task.events.unshift({
+        DATA_TYPE: "event",
+        code: "CONNECT_FAILED",
+        is_error: true,
+        description: "could not connect",
+        details: "refused\n",
+        time: "",
+      });
+      await vi.waitFor(() => expect(told.at(-1)).toMatch(/CONNECT_FAILED: could not connect \(refused\)/), {
+        timeout: 5_000,
+        interval: 10,
+      });
       fake.knobs.piece = null;
     };
     await stage("a.bin");
@@ -135,7 +158,10 @@ describe("a task", () => {
       task.paused = true;
     };
     transfer = open({ giveUpS: 1 });
-    await expect(stage("a.bin")).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringMatching(/no byte moved for .* is paused/) });
+    await expect(stage("a.bin")).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(/no byte moved for .* is paused/),
+    });
     expect(fake.tasks[0]).toMatchObject({ status: "FAILED", fatal: { code: "CANCELED" } });
   });
 
@@ -150,9 +176,14 @@ describe("a task", () => {
 
   it("of an earlier process is canceled, and its files are removed", async () => {
     const ours = `xpcs-here-${sha256("/data").slice(0, 8)}`;
-    for (const [name, label] of [["left", `${ours} j0 1 in`], ["another", "somebody's"]] as const) {
+    for (const [name, label] of [
+      ["left", `${ours} j0 1 in`],
+      ["another", "somebody's"],
+    ] as const) {
       mkdirSync(at("here/xpcs", ours, "j0.1", name), { recursive: true });
-      const task = { ...{ id: name, type: "TRANSFER", label, status: "ACTIVE", nice: "OK", paused: false, faults: 0, bytes: 0, files: 0 } } as const;
+      const task = {
+        ...{ id: name, type: "TRANSFER", label, status: "ACTIVE", nice: "OK", paused: false, faults: 0, bytes: 0, files: 0 },
+      } as const;
       (fake.tasks as unknown[]).push({ ...task, fatal: null, events: [], moved: [] });
     }
     await stage("a.bin");
@@ -211,11 +242,14 @@ describe("a result", () => {
   });
 
   it("that nobody has given its name is not taken for published, whatever has its name", async () => {
-    fake.knobs.answer = (_method, path) => (path.endsWith("/rename") ? { status: 502, body: { code: "EndpointError", message: "broken" } } : null);
+    fake.knobs.answer = (_method, path) =>
+      path.endsWith("/rename") ? { status: 502, body: { code: "EndpointError", message: "broken" } } : null;
     await expect(stageOut("the result")).rejects.toMatchObject({ code: "IO_FAILED", message: expect.stringContaining("broken") });
     fake.knobs.answer = null;
     writeFileSync(at("there/smith/r.hdf"), "of 10 byte");
-    await expect(transfer.inspect({ ref: { path: "/data/r.hdf" }, job: "j1", overwrite: false })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+    await expect(transfer.inspect({ ref: { path: "/data/r.hdf" }, job: "j1", overwrite: false })).rejects.toMatchObject({
+      code: "ALREADY_EXISTS",
+    });
   });
 });
 

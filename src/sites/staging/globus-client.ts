@@ -106,9 +106,13 @@ const TASK = z.object({
 });
 const TASK_LIST = z.object({ DATA: z.array(TASK) });
 const SUBMITTED = z.object({ task_id: text });
-const EVENTS = z.object({ DATA: z.array(z.object({ is_error: z.boolean(), code: z.string(), description: z.string(), details: z.string().nullish() })) });
+const EVENTS = z.object({
+  DATA: z.array(z.object({ is_error: z.boolean(), code: z.string(), description: z.string(), details: z.string().nullish() })),
+});
 const MOVED = z.object({
-  DATA: z.array(z.object({ destination_path: z.string().nullable(), checksum: z.string().nullish(), checksum_algorithm: z.string().nullish() })),
+  DATA: z.array(
+    z.object({ destination_path: z.string().nullable(), checksum: z.string().nullish(), checksum_algorithm: z.string().nullish() }),
+  ),
   next_marker: z.coerce.number().nullish(),
 });
 const REFUSAL = z.object({ code: z.string(), message: z.string(), required_scopes: z.array(z.string()).optional() });
@@ -160,7 +164,8 @@ function tokens({ credentials: path, authUrl }: GlobusSettings, clientOf: (url: 
         "refreshToken" in credentials
           ? { grant_type: "refresh_token", refresh_token: credentials.refreshToken, client_id: clientId }
           : { grant_type: "client_credentials", scope: credentials.scope ?? SCOPE };
-      const secret = clientSecret === undefined ? {} : { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}` };
+      const secret =
+        clientSecret === undefined ? {} : { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}` };
       const url = new URL("/v2/oauth2/token", authUrl);
       const answer = await clientOf(url).ask({
         ...{ method: "POST", path: url.pathname, signal, body: Buffer.from(new URLSearchParams(grant).toString()) },
@@ -169,7 +174,10 @@ function tokens({ credentials: path, authUrl }: GlobusSettings, clientOf: (url: 
       const body = await answer.text();
       // 400: the refresh token has ended, by the policy of whoever gave it.
       if (answer.status === 400 || answer.status === 401)
-        throw new XpcsError("PERMISSION_DENIED", `Globus Auth does not take the credentials ${path} (${body.slice(0, 120)}): log in again, or renew the client's secret`);
+        throw new XpcsError(
+          "PERMISSION_DENIED",
+          `Globus Auth does not take the credentials ${path} (${body.slice(0, 120)}): log in again, or renew the client's secret`,
+        );
       if (answer.status >= 400) throw refusalOf("the token", answer.status, body);
       const { access_token: token, expires_in: validS } = TOKEN.parse(JSON.parse(body));
       kept = { token, untilMs: nowMs() + validS * 1_000 - SPARE_MS };
@@ -185,8 +193,8 @@ type SdkCall = (sdk: Sdk, how: { readonly headers: Record<string, string> }, opt
 export function createGlobusClient(settings: GlobusSettings, nowMs: () => number): GlobusClient {
   const clients = new Map<string, HttpClient>();
   const clientOf = (url: URL): HttpClient => {
-    let client = clients.get(url.origin);
-    if (client === undefined) clients.set(url.origin, (client = createHttpClient({ url, proxy: "environment", speaks: "other" })));
+    const client = clients.get(url.origin) ?? createHttpClient({ url, proxy: "environment", speaks: "other" });
+    clients.set(url.origin, client);
     return client;
   };
   const auth = tokens(settings, clientOf, nowMs);
@@ -195,7 +203,10 @@ export function createGlobusClient(settings: GlobusSettings, nowMs: () => number
   const once = async (call: SdkCall, signal: AbortSignal): Promise<{ status: number; body: string }> => {
     // Loaded by sites that use it.
     sdk ??= import("@globus/sdk/services/transfer");
-    const fetchLike = async (address: string, init: { method?: string; headers?: Record<string, string>; body?: string }): Promise<Response> => {
+    const fetchLike = async (
+      address: string,
+      init: { method?: string; headers?: Record<string, string>; body?: string },
+    ): Promise<Response> => {
       const asked = new URL(address);
       const url = new URL(`${asked.pathname}${asked.search}`, settings.transferUrl ?? asked.origin);
       const { method = "GET", headers = {}, body } = init;
@@ -233,16 +244,24 @@ export function createGlobusClient(settings: GlobusSettings, nowMs: () => number
 
   return {
     stat: (collection, path, signal) =>
-      unlessMissing(ask(`a look at ${path}`, FILE, signal, ({ fileOperations: files }, how, options) => files.stat(collection, { ...how, query: { path } }, options))),
+      unlessMissing(
+        ask(`a look at ${path}`, FILE, signal, ({ fileOperations: files }, how, options) =>
+          files.stat(collection, { ...how, query: { path } }, options),
+        ),
+      ),
     async list(collection, path, signal) {
       const found = await unlessMissing(
-        ask(`the list of ${path}`, FILE_LIST, signal, ({ fileOperations: files }, how, options) => files.ls(collection, { ...how, query: { path } }, options)),
+        ask(`the list of ${path}`, FILE_LIST, signal, ({ fileOperations: files }, how, options) =>
+          files.ls(collection, { ...how, query: { path } }, options),
+        ),
       );
       return found?.DATA ?? null;
     },
     async makeFolder(collection, path, signal) {
       try {
-        await ask(`the folder ${path}`, z.unknown(), signal, ({ fileOperations: files }, how, options) => files.mkdir(collection, { ...how, payload: { path } }, options));
+        await ask(`the folder ${path}`, z.unknown(), signal, ({ fileOperations: files }, how, options) =>
+          files.mkdir(collection, { ...how, payload: { path } }, options),
+        );
         return true;
       } catch (error) {
         if (error instanceof XpcsError && error.code === "ALREADY_EXISTS") return false;
@@ -251,20 +270,34 @@ export function createGlobusClient(settings: GlobusSettings, nowMs: () => number
     },
     async rename(collection, from, to, signal) {
       const payload = { old_path: from, new_path: to };
-      await ask(`the name ${to}`, z.unknown(), signal, ({ fileOperations: files }, how, options) => files.rename(collection, { ...how, payload }, options));
+      await ask(`the name ${to}`, z.unknown(), signal, ({ fileOperations: files }, how, options) =>
+        files.rename(collection, { ...how, payload }, options),
+      );
     },
     async submissionId(signal) {
-      return (await ask("a submission", z.object({ value: text }), signal, ({ taskSubmission: tasks }, how, options) => tasks.submissionId(how, options))).value;
+      return (
+        await ask("a submission", z.object({ value: text }), signal, ({ taskSubmission: tasks }, how, options) =>
+          tasks.submissionId(how, options),
+        )
+      ).value;
     },
     async transfer({ items, ...request }, signal) {
       const DATA = items.map((item) => ({ DATA_TYPE: "transfer_item" as const, ...item }));
       const payload = { ...request, ...quiet, verify_checksum: true, preserve_timestamp: false, DATA };
-      return (await ask(request.label, SUBMITTED, signal, ({ taskSubmission: tasks }, how, options) => tasks.submitTransfer({ ...how, payload }, options))).task_id;
+      return (
+        await ask(request.label, SUBMITTED, signal, ({ taskSubmission: tasks }, how, options) =>
+          tasks.submitTransfer({ ...how, payload }, options),
+        )
+      ).task_id;
     },
     async delete({ paths, ...request }, signal) {
       const DATA = paths.map((path) => ({ DATA_TYPE: "delete_item" as const, path }));
       const payload = { ...request, ...quiet, recursive: true, ignore_missing: true, DATA };
-      return (await ask(request.label, SUBMITTED, signal, ({ taskSubmission: tasks }, how, options) => tasks.submitDelete({ ...how, payload }, options))).task_id;
+      return (
+        await ask(request.label, SUBMITTED, signal, ({ taskSubmission: tasks }, how, options) =>
+          tasks.submitDelete({ ...how, payload }, options),
+        )
+      ).task_id;
     },
     task: (id, signal) => ask(`the task ${id}`, TASK, signal, ({ task }, how, options) => task.get(id, how, options)),
     async openTasks(signal) {
@@ -273,7 +306,9 @@ export function createGlobusClient(settings: GlobusSettings, nowMs: () => number
     },
     async lastFault(id, signal) {
       const query = { limit: 10 };
-      const { DATA } = await ask(`the events of ${id}`, EVENTS, signal, ({ task }, how, options) => task.getEventList(id, { ...how, query }, options));
+      const { DATA } = await ask(`the events of ${id}`, EVENTS, signal, ({ task }, how, options) =>
+        task.getEventList(id, { ...how, query }, options),
+      );
       // The newest is first.
       const fault = DATA.find(({ is_error: isError }) => isError);
       if (fault === undefined) return null;

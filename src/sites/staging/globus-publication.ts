@@ -37,6 +37,7 @@ function beside({ ref, job }: Destination, ending: string): string {
   return `${folder === "/" ? "" : folder}/.${basename(ref.path)}.${job}.${ending}`;
 }
 
+/** Where an attempt's result lies, on the collection, before it has its name. */
 export function globusPartial(destination: Destination, epoch: number): string {
   return beside(destination, `${epoch}.partial`);
 }
@@ -60,7 +61,12 @@ async function notesOf({ client, collection, patience, signal }: There, destinat
 }
 
 /** The file at the destination, when this job published it. */
-async function earlierThere(there: There, destination: Destination, final: GlobusFile | null, notes: readonly Note[]): Promise<OutputFile | null> {
+async function earlierThere(
+  there: There,
+  destination: Destination,
+  final: GlobusFile | null,
+  notes: readonly Note[],
+): Promise<OutputFile | null> {
   if (final === null) return null;
   for (const note of notes) {
     if (note.bytes !== (final.size ?? 0) || (await statThere(there, globusPartial(destination, note.epoch))) !== null) continue;

@@ -43,7 +43,8 @@ function endOf({ fatal_error: fatal, canceled_by_admin_message: admin }: GlobusT
 function troubleOf(task: GlobusTask, fault: string | null): string | null {
   const nice = task.nice_status ?? "";
   if (task.is_paused === true) return `its Globus task ${task.task_id} is paused by whoever runs a collection`;
-  if (task.status === "INACTIVE") return `its Globus task ${task.task_id} is suspended: credentials have ended, and a person must renew them`;
+  if (task.status === "INACTIVE")
+    return `its Globus task ${task.task_id} is suspended: credentials have ended, and a person must renew them`;
   if (FINE.has(nice)) return null;
   const short = task.nice_status_short_description ?? "";
   return `its Globus task ${task.task_id} meets ${nice}${short === "" || short === nice ? "" : `, ${short}`}${fault === null ? "" : `: ${fault}`}`;
@@ -78,7 +79,10 @@ async function watch(options: TaskOptions, id: string): Promise<void> {
     told = reason;
     const idleMs = clock.monotonicMs() - progressMs;
     if (idleMs >= giveUpMs)
-      throw new XpcsError("UNAVAILABLE", `${what}: no byte moved for ${Math.round(idleMs / 1_000)} s: ${reason ?? `its Globus task ${id} waits`}`);
+      throw new XpcsError(
+        "UNAVAILABLE",
+        `${what}: no byte moved for ${Math.round(idleMs / 1_000)} s: ${reason ?? `its Globus task ${id} waits`}`,
+      );
     await sleep(clock, Math.min(waitMs, giveUpMs - idleMs), signal);
     if (signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
     waitMs = Math.min(2 * waitMs, LONGEST_LOOK_MS);

@@ -109,8 +109,9 @@ function transfer(session: Session, request: StageIn | StageOut, patience: Patie
   const { collection: here } = location.here;
   const ends =
     way === "in" ? { source_endpoint: there, destination_endpoint: here } : { source_endpoint: here, destination_endpoint: there };
-  return runTask({ client, clock: context.clock, patience, giveUpMs: location.giveUpS * 1_000, report, signal, what: label }, (submission_id) =>
-    client.transfer({ submission_id, label, ...ends, encrypt_data: location.encrypt, items }, signal),
+  return runTask(
+    { client, clock: context.clock, patience, giveUpMs: location.giveUpS * 1_000, report, signal, what: label },
+    (submission_id) => client.transfer({ submission_id, label, ...ends, encrypt_data: location.encrypt, items }, signal),
   );
 }
 
@@ -124,7 +125,13 @@ interface Wanted {
   readonly name: string;
 }
 
-async function look({ client, location }: Session, patience: Patience, far: string, path: string, signal: AbortSignal): Promise<GlobusFile> {
+async function look(
+  { client, location }: Session,
+  patience: Patience,
+  far: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<GlobusFile> {
   const found = await patience.again(() => client.stat(location.collection, far, signal));
   if (found === null) throw new XpcsError("NOT_FOUND", `${path} is not on the collection ${location.collection}: there is no ${far}`);
   if (found.type !== "file") throw new XpcsError("REFUSED", `${path} is no plain file`);
