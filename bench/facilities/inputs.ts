@@ -6,7 +6,7 @@ import { writeQmap } from "../../src/demo/sample-files.js";
 import { rigakuBytes } from "../../src/xpcs/detector-files.js";
 import { Random } from "../../src/xpcs/random.js";
 
-const PHOTONS_PER_FRAME = 400;
+const PHOTONS_PER_FRAME = 200;
 const EVENT_BYTES = 8;
 
 export interface Size {
@@ -16,11 +16,11 @@ export interface Size {
   readonly share: number;
 }
 
-/** 8, 16 and 48 MB. */
+/** 4.8, 9.6 and 14.4 MB. */
 export const SIZES: readonly Size[] = [
-  { name: "small", frames: 2_500, share: 0.5 },
-  { name: "medium", frames: 5_000, share: 0.35 },
-  { name: "large", frames: 15_000, share: 0.15 },
+  { name: "small", frames: 3_000, share: 0.5 },
+  { name: "medium", frames: 6_000, share: 0.35 },
+  { name: "large", frames: 9_000, share: 0.15 },
 ];
 
 export const megabytes = ({ frames }: Size): number => (frames * PHOTONS_PER_FRAME * EVENT_BYTES) / 1e6;

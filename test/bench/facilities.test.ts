@@ -155,7 +155,7 @@ describe("files and faults", () => {
     expect(drawSizes(200, seeded(1))).toEqual(sizes);
     expect(drawSizes(200, seeded(2))).not.toEqual(sizes);
     expect(drawSizes(1, seeded(1))).toHaveLength(1);
-    expect(SIZES.map(megabytes)).toEqual([8, 16, 48]);
+    expect(SIZES.map(megabytes)).toEqual([4.8, 9.6, 14.4]);
   });
 
   it("each come once, and before the last quarter of the jobs", () => {
