@@ -27,8 +27,8 @@ export interface Facility {
   startSite(name: string, slots: number, more?: readonly string[]): Promise<Started>;
   /** Runs a command to its end. @throws it failed */
   run(args: readonly string[]): Promise<void>;
-  /** Ends all that still runs and removes the folder. */
-  end(): Promise<void>;
+  /** Ends all that still runs and removes the folder, unless it is to be kept. */
+  end(keep?: boolean): Promise<void>;
 }
 
 function gone(child: ChildProcess): Promise<void> {
@@ -110,10 +110,10 @@ export function createFacility(root: string, folder: string): Facility {
       if (child.exitCode !== 0)
         throw new Error(`xpcs ${args.join(" ")} ended with ${child.exitCode}: ${readFileSync(join(folder, `${args[0]}.log`), "utf8")}`);
     },
-    async end() {
+    async end(keep = false) {
       for (const child of children) child.kill("SIGKILL");
       await Promise.all([...children].map(gone));
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+      if (!keep) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     },
   };
 }
