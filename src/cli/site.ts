@@ -156,24 +156,26 @@ export function registerSite(program: Command, io: CliIo): void {
   addCentralOptions(command)
     .addArgument(new Argument("[action]", "init: write a file of batch settings, from what this machine has").choices(["init"]))
     .argument("[file]", "init: the file; one that is there stays as it is")
+    .option("--profile <name>", "init: take over what is known of a facility's machine (docs/profiles.md)")
     .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
     .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
   addSiteOptions(command).action(
-    async (action: "init" | undefined, file: string | undefined, options: Omit<SiteOptions, "work"> & { work?: string }) => {
+    async (action: "init" | undefined, file: string | undefined, options: Omit<SiteOptions, "work"> & { work?: string; profile?: string }) => {
       if (action !== undefined) {
         if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
-        return (await import("./site-init.js")).writeSiteFile(file, io);
+        return (await import("./site-init.js")).writeSiteFile(file, options.profile ?? null, io);
       }
-      const { work } = options;
+      const { work, profile } = options;
+      if (profile !== undefined) throw new XpcsError("INVALID_ARGUMENT", "--profile is for the file that xpcs site init writes");
       if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
       return runSiteCommand({ ...options, work }, io);
     },
   );
   withExample(
     command,
-    "xpcs site init batch.yaml",
+    "xpcs site init batch.yaml --profile polaris",
     "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work",
   );
 }

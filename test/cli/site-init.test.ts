@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSettings } from "../../src/cli/settings-file.js";
-import { type MachineReport, siteFileText } from "../../src/cli/site-init.js";
+import { type MachineReport, siteFileText } from "../../src/cli/site-file-text.js";
 import { BATCH_FILE } from "../../src/sites/batch-file.js";
 import type { Queue } from "../../src/sites/schedulers/define.js";
 import { SCHEDULERS } from "../../src/sites/schedulers/registry.js";
@@ -22,6 +22,7 @@ const REPORT: MachineReport = {
   disks: [{ path: "/tmp", freeGb: 120 }],
   schedulers: [{ name: "slurm", version: "22.05.8" }],
   queues: [],
+  profile: null,
 };
 const queue = (name: string, more: Partial<Queue> = {}): Queue => ({ name, open: true, walltimeMaxS: null, nodes: null, ...more });
 const written = (report: Partial<MachineReport>) =>
