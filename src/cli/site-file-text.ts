@@ -4,9 +4,9 @@
  */
 import type { FoundScheduler } from "../sites/detect-scheduler.js";
 import type { FacilityProfile } from "../sites/facility-profile.js";
-import type { Queue } from "../sites/schedulers/define.js";
+import type { Account, NodeKind, Queue } from "../sites/schedulers/define.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";
-import { type JobPlace, jobPlace, proxyLines, queueDifferences } from "./site-profile.js";
+import { isName, type JobPlace, jobPlace, nodeDifferences, proxyLines, queueDifferences } from "./site-profile.js";
 
 /** What was found on a machine. */
 export interface MachineReport {
@@ -20,6 +20,9 @@ export interface MachineReport {
   readonly schedulers: readonly [FoundScheduler, ...FoundScheduler[]];
   /** Of the first scheduler. */
   readonly queues: readonly Queue[];
+  /** Of the person, by the first scheduler. */
+  readonly accounts: readonly Account[];
+  readonly nodes: readonly NodeKind[];
   /** For the folders of batch jobs. */
   readonly folder: string;
   /** Null: none was asked for. */
@@ -46,6 +49,20 @@ function list(head: string, lines: readonly string[], max = QUEUES_TOLD): string
 
 function queueText({ name, open, walltimeMaxS, nodes }: Queue): string {
   return `${name}: ${timeText(walltimeMaxS)}${nodes === null ? "" : `, ${nodes} nodes`}${open ? "" : ", closed"}`;
+}
+
+function nodeText({ count, cpus, cores, memoryGb, gpus, queues }: NodeKind): string {
+  const parts = [
+    `${count} with ${cpus} CPUs${cores === null ? "" : ` (${cores} cores)`}`,
+    ...(memoryGb === null ? [] : [`${memoryGb} GB`]),
+    ...(gpus === null ? [] : [gpus === 0 ? "no GPU" : `${gpus} GPUs`]),
+    ...(queues.length === 0 ? [] : [`in ${queues.join(", ")}`]),
+  ];
+  return parts.join(", ");
+}
+
+function accountText({ name, isDefault, qos }: Account): string {
+  return `${name}${isDefault ? ", the default" : ""}${qos.length === 0 ? "" : `; QOS ${qos.join(", ")}`}`;
 }
 
 /** "; text (source)" where there is something to say. */
@@ -102,8 +119,8 @@ function profileLines(profile: FacilityProfile): string[] {
 }
 
 /** Where a machine differs from what its profile says. */
-export function reportDifferences({ profile, queues }: MachineReport): string[] {
-  return profile === null ? [] : queueDifferences(profile, queues);
+export function reportDifferences({ profile, queues, nodes }: MachineReport): string[] {
+  return profile === null ? [] : [...queueDifferences(profile, queues), ...nodeDifferences(profile, nodes)];
 }
 
 /** Where jobs go, for a file of this report. */
@@ -111,16 +128,28 @@ export function placeOf({ profile, queues, schedulers: [{ name }] }: MachineRepo
   return jobPlace(profile, queues, schedulerNamed(name).takes);
 }
 
-/** Settings that the facility demands and nobody but a person knows. */
-export function settingsToFill({ profile }: MachineReport): string[] {
-  return (profile?.required ?? []).flatMap(({ setting }) => (setting === "account" ? [setting] : []));
+const demandsAccount = ({ profile }: MachineReport): boolean => (profile?.required ?? []).some(({ setting }) => setting === "account");
+
+/** The account that jobs are to be charged to, where the facility demands one and there is no doubt which; otherwise null. */
+export function accountOf(report: MachineReport): string | null {
+  const usable = report.accounts.filter(({ name }) => isName(name));
+  const [only, ...others] = usable.some(({ isDefault }) => isDefault) ? usable.filter(({ isDefault }) => isDefault) : usable;
+  return demandsAccount(report) && only !== undefined && others.length === 0 ? only.name : null;
 }
+
+/** Settings that the facility demands and nobody but a person knows. */
+export function settingsToFill(report: MachineReport): string[] {
+  return demandsAccount(report) && accountOf(report) === null ? ["account"] : [];
+}
+
+const quotedOrNull = (text: string | null): string | null => (text === null ? null : JSON.stringify(text));
 
 type Demand<S extends string> = Extract<NonNullable<FacilityProfile["required"]>[number], { setting: S }>;
 
 /** Each setting with a line on what it is for; in force where the profile has a value, otherwise as a comment. */
 function settingLines(report: MachineReport, { queue, qos }: JobPlace): string[] {
-  const { profile, cores } = report;
+  const { profile, cores, nodes } = report;
+  const kind = nodes.find(({ queues }) => queue === null || queues.length === 0 || queues.includes(queue));
   const { takes } = schedulerNamed(report.schedulers[0].name);
   const demands = profile?.required ?? [];
   const demand = <S extends (typeof demands)[number]["setting"]>(setting: S) =>
@@ -133,23 +162,23 @@ function settingLines(report: MachineReport, { queue, qos }: JobPlace): string[]
   const list = filesystems === undefined ? null : `[${filesystems.value.map((name) => JSON.stringify(name)).join(", ")}]`;
   return [
     ...(queue === null || !takes.includes("queue") ? ["  # queue: NAME"] : [`  queue: ${JSON.stringify(queue)}`]),
-    ...line("account", `What is charged, where the facility asks for it.${because(account)}`, null, "NAME"),
-    ...line("qos", "Quality of service, likewise.", qos === null ? null : JSON.stringify(qos), "NAME"),
+    ...line("account", `What is charged, where the facility asks for it.${because(account)}`, quotedOrNull(accountOf(report)), "NAME"),
+    ...line("qos", "Quality of service, likewise.", quotedOrNull(qos), "NAME"),
     ...line("filesystems", `File systems that a job needs, where the facility asks for them.${because(filesystems)}`, list, "[home]"),
     ...line(
       "constraint",
       `Which nodes.${because(constraint)}`,
-      constraint === undefined ? null : JSON.stringify(constraint.value),
+      quotedOrNull(constraint?.value ?? null),
       "EXPRESSION",
     ),
-    ...line("cpusPerNode", "Cores of a node, where a job may have a part of it.", null, String(cores)),
-    ...line("memoryGbPerNode", "Its memory, GB of 10^9 bytes.", null, "16"),
+    ...line("cpusPerNode", "Cores of a node, where a job may have a part of it.", null, String(kind?.cpus ?? cores)),
+    ...line("memoryGbPerNode", "Its memory, GB of 10^9 bytes.", null, String(kind?.memoryGb || 16)),
   ];
 }
 
 /** The file's text. @param file its name, for the commands in it */
 export function siteFileText(report: MachineReport, file: string): string {
-  const { host, cores, memoryGb, kernels, disks, schedulers, queues, folder, profile } = report;
+  const { host, cores, memoryGb, kernels, disks, schedulers, queues, accounts, nodes, folder, profile } = report;
   const [{ name, version }, ...others] = schedulers;
   const place = placeOf(report);
   const limitS = place.walltimeMaxS;
@@ -171,6 +200,8 @@ export function siteFileText(report: MachineReport, file: string): string {
     ...(queues.length === 0
       ? ["  # The scheduler names no queues."]
       : list("Queues, with the longest walltime of a job:", queues.map(queueText))),
+    ...list("Nodes, as the scheduler counts them:", nodes.map(nodeText)),
+    ...list("Accounts:", accounts.map(accountText)),
     ...(profile === null ? [] : profileLines(profile)),
     ...list("What was found differs from the profile; what was found holds:", reportDifferences(report)),
     ...settingLines(report, place),

@@ -12,6 +12,7 @@ import { createMachine } from "../sites/batch-command.js";
 import { BATCH_FILE, type BatchFile } from "../sites/batch-file.js";
 import { detectSchedulers, type FoundScheduler } from "../sites/detect-scheduler.js";
 import type { FacilityProfile } from "../sites/facility-profile.js";
+import type { Machine } from "../sites/schedulers/define.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";
 import type { CliIo } from "./output.js";
 import { parseSettings } from "./settings-file.js";
@@ -51,9 +52,19 @@ async function kernelsHere(): Promise<string> {
   }
 }
 
+/** What a command of a scheduler tells beside what is needed: where it is missing or fails, nothing, and why. */
+async function asked<T>(what: string, answer: Promise<readonly T[]>, tell: (text: string) => void): Promise<readonly T[]> {
+  try {
+    return await answer;
+  } catch (error) {
+    tell(`${what} were not found: ${toXpcsError(error).message}`);
+    return [];
+  }
+}
+
 /** @throws UNSUPPORTED no batch scheduler answers, or not that of the profile */
-async function look(profile: FacilityProfile | null): Promise<MachineReport> {
-  const machine = createMachine({
+async function look(profile: FacilityProfile | null, tell: (text: string) => void): Promise<MachineReport> {
+  const machine: Machine = createMachine({
     timeoutMs: 30_000,
     perMinute: 60,
     environment: process.env,
@@ -70,6 +81,7 @@ async function look(profile: FacilityProfile | null): Promise<MachineReport> {
   }
   if (wanted !== undefined && first.name !== wanted)
     throw new XpcsError("UNSUPPORTED", `the profile ${profile?.name} is of a machine with ${wanted}, and here ${first.name} answers`);
+  const scheduler = schedulerNamed(first.name);
   const disks = await Promise.all([...new Set([tmpdir(), ...localMounts()])].map(diskAt));
   return {
     host: hostname(),
@@ -78,7 +90,9 @@ async function look(profile: FacilityProfile | null): Promise<MachineReport> {
     kernels: await kernelsHere(),
     disks: disks.filter((disk) => disk !== null),
     schedulers: [first, ...others],
-    queues: await schedulerNamed(first.name).queues(machine),
+    queues: await scheduler.queues(machine),
+    accounts: await asked("accounts", scheduler.accounts(machine), tell),
+    nodes: await asked("nodes", scheduler.nodes(machine), tell),
     folder: join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "xpcs", "batch"),
     profile,
   };
@@ -91,7 +105,7 @@ async function look(profile: FacilityProfile | null): Promise<MachineReport> {
  */
 export async function writeSiteFile(file: string, profile: string | null, io: CliIo): Promise<void> {
   const path = resolve(file);
-  const report = await look(profile === null ? null : readProfile(profile));
+  const report = await look(profile === null ? null : readProfile(profile), (text) => io.note(text));
   const text = siteFileText(report, path);
   const { scheduler, job }: BatchFile = parseSettings(BATCH_FILE, text, path);
   try {

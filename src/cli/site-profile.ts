@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { XpcsError } from "../core/errors.js";
 import type { SettingName } from "../sites/batch-settings.js";
 import { FACILITY_PROFILE, type FacilityProfile, isHostOf } from "../sites/facility-profile.js";
-import type { Queue } from "../sites/schedulers/define.js";
+import type { NodeKind, Queue } from "../sites/schedulers/define.js";
 import { readSettingsFile } from "./settings-file.js";
 
 const FOLDER = fileURLToPath(new URL("../../profiles/", import.meta.url));
@@ -43,13 +43,18 @@ export interface JobPlace {
   readonly walltimeMaxS: number | null;
 }
 
-/** As the settings of batch jobs have it: a queue of another name cannot be asked for. */
-const QUEUE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/;
+/** As the settings of batch jobs have it. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/;
 const WALLTIME_LEAST_S = 60;
+
+/** Whether a queue or an account of this name can be asked for. */
+export function isName(name: string): boolean {
+  return NAME.test(name);
+}
 
 /** A queue that a job of one node and a minute can be sent to. */
 export function isUsable({ name, open, walltimeMaxS }: Queue): boolean {
-  return open && QUEUE_NAME.test(name) && (walltimeMaxS ?? WALLTIME_LEAST_S) >= WALLTIME_LEAST_S;
+  return open && isName(name) && (walltimeMaxS ?? WALLTIME_LEAST_S) >= WALLTIME_LEAST_S;
 }
 
 function profileLimitS({ walltimeMaxS, walltimeMaxSOfOneNode }: NonNullable<FacilityProfile["queues"]>[number]): number | null {
@@ -95,6 +100,25 @@ export function queueDifferences({ name: profile, queues: known = [] }: Facility
         told.push(`the queue ${name} has ${here.nodes} nodes here, ${nodesMax} by the profile ${profile}`);
       return told;
     });
+}
+
+/** Memory that a node says it has and that which a page says differ by what the system keeps. */
+const MEMORY_SHARE = 0.1;
+
+function isLike(known: NonNullable<FacilityProfile["nodes"]>[number], { cpus, cores, memoryGb, gpus }: NodeKind): boolean {
+  const counts = [known.cores, known.threads, known.coresForJobs].filter((count) => count !== undefined);
+  const processors = counts.length === 0 || counts.includes(cpus) || (cores !== null && counts.includes(cores));
+  const memory =
+    known.memoryGb === undefined || memoryGb === null || Math.abs(memoryGb - known.memoryGb) <= MEMORY_SHARE * known.memoryGb;
+  return processors && memory && (known.gpus === undefined || gpus === null || gpus === known.gpus);
+}
+
+/** Which kinds of nodes of a profile are not among those found. */
+export function nodeDifferences({ name: profile, nodes: known = [] }: FacilityProfile, nodes: readonly NodeKind[]): string[] {
+  if (nodes.length === 0) return [];
+  return known
+    .filter((kind) => !nodes.some((found) => isLike(kind, found)))
+    .map(({ name }) => `no nodes like ${name} of the profile ${profile} are here`);
 }
 
 /** Lines of bash for the script of a job, so that it reaches other networks. */
