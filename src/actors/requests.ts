@@ -18,6 +18,7 @@ import {
   path,
   plainText,
   positive,
+  selfTest,
   sha256,
   tags,
   time,
@@ -111,6 +112,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       apps: z.array(name).max(64),
       capacity: capacity.optional(),
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
+      selfTest: selfTest.optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),

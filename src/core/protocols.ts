@@ -7,7 +7,7 @@
 import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
-import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
+import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SelfTest, SiteCapacity, SiteName, SiteView } from "./job.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -178,6 +178,8 @@ export interface WorkSource {
     capacity?: SiteCapacity;
     /** Slots' worth of jobs that it takes beyond its slots, to bring their files while others run; absent: none. */
     prefetch?: number;
+    /** What was measured before it had jobs. */
+    selfTest?: SelfTest;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**

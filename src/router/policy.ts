@@ -15,6 +15,8 @@ export interface RoutedJob {
   /** Sites that said they can never run it. */
   readonly refusedBy: readonly SiteName[];
   readonly resources: Resources;
+  /** Size of the files that it reads; null: not known. */
+  readonly inputBytes: number | null;
 }
 
 /** What the jobs of a site share. */
@@ -37,6 +39,15 @@ export function plus(a: Shared, b: Shared): Shared {
 export interface RunMean {
   readonly count: number;
   readonly meanMs: number;
+  /** Mean size of what such a job makes; absent: not known. */
+  readonly resultBytes?: number;
+}
+
+/** How fast files cross a link. */
+export interface LinkRate {
+  readonly bytesPerS: number;
+  /** By the site's self-test: no job's files have crossed yet. */
+  readonly tested: boolean;
 }
 
 export interface RunningJob {
@@ -62,6 +73,10 @@ export interface SiteLoad {
   readonly granted: number;
   /** Measured mean run time by app. */
   readonly runs: Readonly<Record<string, RunMean>>;
+  /** Of files that cross to it and back; null: none do, or it is not known. */
+  readonly links: { readonly in: LinkRate | null; readonly out: LinkRate | null };
+  /** Photon events that a core of it correlates, 1/s, by its self-test; null: not known. */
+  readonly eventsPerCoreS: number | null;
 }
 
 /** Run now at `site`; or wait, for a slot at `site` or (null) for something that no slot will bring. */

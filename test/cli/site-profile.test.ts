@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSettings } from "../../src/cli/settings-file.js";
-import { type MachineReport, reportDifferences, siteFileText } from "../../src/cli/site-file-text.js";
-import { jobPlace, profileNames, queueDifferences, readProfile } from "../../src/cli/site-profile.js";
+import { type MachineReport, reportDifferences, settingsToFill, siteFileText } from "../../src/cli/site-file-text.js";
+import { jobPlace, nodeDifferences, profileNames, queueDifferences, readProfile } from "../../src/cli/site-profile.js";
 import { BATCH_FILE } from "../../src/sites/batch-file.js";
 import type { Queue } from "../../src/sites/schedulers/define.js";
 import { schedulerNamed } from "../../src/sites/schedulers/registry.js";
@@ -23,6 +23,8 @@ const report = (name: string, queues: readonly Queue[] = []): MachineReport => (
   ...{ host: "login1", cores: 64, memoryGb: 512, kernels: "AVX3", folder: "/scratch/u/batch", disks: [] },
   schedulers: [{ name: readProfile(name).scheduler.value, version: "1" }],
   queues,
+  accounts: [],
+  nodes: [],
   profile: readProfile(name),
 });
 const written = (name: string, queues: readonly Queue[] = []) =>
@@ -61,6 +63,34 @@ describe("the file", () => {
     expect(told.filter((line) => line.includes("prod"))).toEqual([]);
     const text = siteFileText(report("polaris", found), "/b.yaml");
     for (const line of told) expect(text).toContain(`  #   ${line}`);
+  });
+});
+
+describe("accounts and nodes", () => {
+  const account = (name: string, isDefault = false) => ({ name, isDefault, qos: [] });
+  it.each([
+    [[account("a")], "a"],
+    [[account("a"), account("b", true)], "b"],
+    [[account("a"), account("b")], undefined],
+    [[account("-x"), account("b")], "b"],
+    [[], undefined],
+  ])("%j: the account that is demanded is %s", (accounts, name) => {
+    const told = { ...report("polaris"), accounts };
+    expect(parseSettings(BATCH_FILE, siteFileText(told, "/b.yaml"), "b.yaml").job.account).toBe(name);
+    expect(settingsToFill(told)).toEqual(name === undefined ? ["account"] : []);
+  });
+
+  const node = { count: 1, cpus: 64, cores: null, memoryGb: 540, gpus: 4, queues: [] };
+  it.each([
+    ["polaris", node, []],
+    ["polaris", { ...node, cpus: 32, cores: 32, gpus: null }, []],
+    ["polaris", { ...node, gpus: 2 }, ["no nodes like compute of the profile polaris are here"]],
+    ["polaris", { ...node, memoryGb: 256 }, ["no nodes like compute of the profile polaris are here"]],
+    ["frontier", { ...node, cpus: 112, cores: 56, memoryGb: 512, gpus: 8 }, []],
+    ["perlmutter", { ...node, cpus: 256, memoryGb: 512, gpus: 0 }, ["no nodes like gpu of the profile perlmutter are here"]],
+  ])("of %s and %j: %j", (name, found, differences) => {
+    expect(nodeDifferences(readProfile(name), [found])).toEqual(differences);
+    expect(nodeDifferences(readProfile(name), [])).toEqual([]);
   });
 });
 
