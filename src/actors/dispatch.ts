@@ -28,10 +28,11 @@ export interface Grant {
   readonly why: string;
 }
 
-function routed(job: JobRecord): RoutedJob {
+function routed(job: JobRecord, nowMs: number): RoutedJob {
   const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
   const { work, site = null, resources = {}, inputBytes = null } = job.spec;
-  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources, inputBytes };
+  const waitedMs = Math.max(0, nowMs - job.since);
+  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources, inputBytes, waitedMs };
 }
 
 /** A site runs the oldest of its leases, as far as its slots go; the others' files are being brought. */
@@ -50,12 +51,13 @@ function heldBy(state: State, site: SiteRecord, nowMs: number): { running: Runni
   return { running, ahead };
 }
 
-function runMean({ count, totalMs, results }: RunStats): RunMean {
+/** As a policy has it. */
+export function runMean({ count, totalMs, results }: RunStats): RunMean {
   return { count, meanMs: totalMs / count, ...(results === undefined ? {} : { resultBytes: results.bytes / results.count }) };
 }
 
 /** What jobs have shown; before that what the self-test told. */
-function linkRate(shown: LinkStats | undefined, tested: number | undefined): LinkRate | null {
+export function linkRate(shown: LinkStats | undefined, tested: number | undefined): LinkRate | null {
   if (shown !== undefined) return { bytesPerS: (1000 * shown.bytes) / shown.ms, tested: false };
   return tested === undefined ? null : { bytesPerS: tested, tested: true };
 }
@@ -111,7 +113,7 @@ export function planGrants(
     if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
-    const job = routed(record);
+    const job = routed(record, nowMs);
     const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
@@ -178,7 +180,7 @@ export function waitReason(job: JobRecord, loads: readonly SiteLoad[], policy: P
     const attempt = `attempt ${job.attemptsCounted + 1} of ${job.spec.attemptsMax}`;
     return `${attempt} is at ${new Date(job.notBefore).toISOString()}; the last at ${lastSite(job)}: ${job.reason}`;
   }
-  const choice = policy.choose(routed(job), loads, nowMs);
+  const choice = policy.choose(routed(job, nowMs), loads, nowMs);
   const waits =
     choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;
   const refused = refusals(job);

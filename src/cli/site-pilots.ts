@@ -23,7 +23,7 @@ import { ableApps } from "./able-apps.js";
 import { type CentralSettings, centralSettings } from "./client-settings.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
-import { selfTestPath } from "./self-test-file.js";
+import { readSelfTest, selfTestPath } from "./self-test-file.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
@@ -107,8 +107,12 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   const machine = createMachine({ ...limits, environment: process.env, clock, user: userName() });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, clock, logger });
-  const like = { slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) };
+  const measured = readSelfTest(options.measured, file.folder);
   const { min, max, queuedMax, everyS } = file.pilots;
+  const like = {
+    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus), pilotsMax: max },
+    ...(measured === null ? {} : { selfTest: measured }),
+  };
   const pilots = createPilots({
     name,
     batch: createBatchJobs({ scheduler, machine, folder, clock, strikeMs: STRIKE_MS }),

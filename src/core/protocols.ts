@@ -234,6 +234,10 @@ export interface WorkSource {
     slots: number;
     apps: readonly string[];
     capacity: SiteCapacity;
+    /** It has no more pilots than this at a time; absent: not told. */
+    pilotsMax?: number;
+    /** Its own self-test, for as long as none of its pilots has told one. */
+    selfTest?: SelfTest;
   }): Promise<{ waitingSlots: number; pilots: { site: SiteName; freeSlots: number }[] }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;

@@ -13,7 +13,7 @@ function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
   return { name, up: true, slots: 2, apps: APPS, capacity: null, running: [], queued: 0, reserved: NOTHING, granted: 0, runs: {}, ...UNTESTED, ...more };
 }
 function job(more: Partial<RoutedJob> = {}): RoutedJob {
-  return { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, inputBytes: null, ...more };
+  return { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, inputBytes: null, waitedMs: 0, ...more };
 }
 const busy = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0, resources: {} }));
 const queued = (slots: number) => ({ queued: slots, reserved: { ...NOTHING, slots } });
@@ -268,6 +268,51 @@ describe("soonest", () => {
       action: "run",
       site: "new",
       why: expect.stringContaining("not measured yet"),
+    });
+  });
+});
+
+describe("pilots that are still to begin", () => {
+  const coming = (more: Partial<SiteLoad> = {}, pilots: Partial<NonNullable<SiteLoad["pilots"]>> = {}): SiteLoad =>
+    site("farm", { slots: 0, runs: mean(10_000), pilots: { count: 2, slotsEach: 4, queueWaitMs: 60_000, ...pilots }, ...more });
+  const { soonest } = POLICIES;
+
+  it("are waited for where that is sooner than a free slot elsewhere, and the reason says so", () => {
+    const slow = site("slow", { runs: mean(200_000) });
+    expect(soonest!.choose(job(), [coming(), slow], 0)).toEqual({
+      action: "wait",
+      site: "farm",
+      reason: "a pilot of farm (a pilot in 60 s, 10 s mean of 5 runs) answers 1.3e+2 s sooner than slow (2 of 2 slots free, 2.0e+2 s mean of 5 runs)",
+    });
+    expect(soonest!.choose(job(), [coming(), site("quick", { runs: mean(20_000) })], 0)).toMatchObject({ action: "run", site: "quick" });
+    expect(soonest!.choose(job(), [coming(), site("full", { running: busy(2), runs: mean(10_000) })], 0)).toMatchObject({ site: "full" });
+  });
+
+  it("have room for so many: those behind wait for the next round", () => {
+    const slow = site("slow", { runs: mean(80_000) });
+    const after = (slots: number) => soonest!.choose(job(), [coming(queued(slots)), slow], 0);
+    expect([0, 7].map((slots) => after(slots).site)).toEqual(["slow", "slow"]);
+    const slower = site("slow", { runs: mean(98_000) });
+    expect(soonest!.choose(job(), [coming(queued(7)), slower], 0).site).toBe("farm");
+    expect(soonest!.choose(job(), [coming(queued(8)), slower], 0).site).toBe("slow");
+  });
+
+  it("are not waited for for ever: whoever has waited longer than was measured expects as long again", () => {
+    const slow = site("slow", { runs: mean(200_000) });
+    const after = (waitedMs: number) => soonest!.choose(job({ waitedMs }), [coming(), slow], 0).action;
+    expect([0, 59_000, 61_000, 100_000, 150_000, 1e9].map(after)).toEqual(["wait", "wait", "wait", "wait", "run", "run"]);
+  });
+
+  it("are nothing to a job that is pinned, needs more than one has, or is routed by another policy", () => {
+    const { policy } = { policy: POLICIES["round-robin"]! };
+    expect(policy.choose(job(), [coming(), site("a")], 0)).toMatchObject({ action: "run", site: "a" });
+    expect(policy.choose(job(), [coming()], 0)).toMatchObject({ action: "wait", site: null });
+    expect(soonest!.choose(job({ site: "farm" }), [coming()], 0)).toMatchObject({ action: "wait", site: null });
+    expect(soonest!.choose(job({ resources: { slots: 5 } }), [coming()], 0)).toMatchObject({ action: "wait", site: null, reason: expect.stringContaining("farm has 4") });
+    expect(soonest!.choose(job(), [coming()], 0)).toEqual({
+      action: "wait",
+      site: "farm",
+      reason: "2 pilots of site farm still to begin; soonest at farm (a pilot in 60 s, 10 s mean of 5 runs)",
     });
   });
 });

@@ -1,6 +1,6 @@
 /**
  * Where the job would be answered soonest: the wait for a slot, or for its files, whichever is longer, plus run time, plus the way back of the result
- * (estimates.ts). First cut: no allocations to wait for, means without decay. A site without a measurement is taken to be as fast as the others' mean, so it
+ * (estimates.ts). Where pilots are still to begin, the wait is that of the queue. First cut: means without decay. A site without a measurement is taken to be as fast as the others' mean, so it
  * gets tried. A free slot is left idle only where waiting for a busy site gains more than the estimates can be wrong.
  */
 import { type Crossing, estimateCrossings, estimateRun, type RunEstimate } from "../estimates.js";
@@ -30,14 +30,19 @@ function remainingMs(meanMs: number, elapsedMs: number): number {
  * is taken to run as long as this one, so whole rounds of them move every slot by the same time.
  */
 function waitForSlotMs(job: RoutedJob, site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
+  // The last of the slots that it needs.
+  const place = site.reserved.slots + needOf(job.resources).slots - 1;
+  if (site.pilots !== undefined) {
+    const { count, slotsEach, queueWaitMs } = site.pilots;
+    // One that has waited longer is taken to wait as long again, so that nobody waits for ever for pilots that do not come.
+    return remainingMs(queueWaitMs, job.waitedMs) + Math.floor(place / (count * slotsEach)) * runMs;
+  }
   // A job that is like this one is taken to be of its size.
   const runOf = (app: string) => (app === job.app ? runMs : estimateRun({ ...job, app, inputBytes: null }, site, sites).ms);
   const endOf = ({ app, elapsedMs }: RunningJob) => remainingMs(runOf(app), elapsedMs);
   const ends = site.running.flatMap((running) => Array.from({ length: needOf(running.resources).slots }, () => endOf(running)));
   while (ends.length < site.slots) ends.push(0);
   ends.sort((a, b) => a - b);
-  // The last of the slots that it needs.
-  const place = site.reserved.slots + needOf(job.resources).slots - 1;
   return ends[place % site.slots]! + Math.floor(place / site.slots) * runMs;
 }
 
@@ -61,7 +66,7 @@ function crossingText(what: string, crossing: Crossing | null): string[] {
 }
 
 function describe({ site, run, stageIn, stageOut, waitMs, isFree }: Estimate): string {
-  const wait = isFree ? `${freeFor(site).slots} of ${site.slots} slots free` : `a slot in ${seconds(waitMs)}`;
+  const wait = site.pilots !== undefined ? `a pilot in ${seconds(waitMs)}` : isFree ? `${freeFor(site).slots} of ${site.slots} slots free` : `a slot in ${seconds(waitMs)}`;
   const parts = [wait, ...crossingText("bring", stageIn), runText(run), ...crossingText("send back", stageOut)];
   return `${site.name} (${parts.join(", ")})`;
 }
@@ -89,7 +94,7 @@ function whyHere(job: RoutedJob, chosen: Estimate, ranked: readonly Estimate[]):
 export const soonest: Policy = {
   name: "soonest",
   choose(job, sites) {
-    const able = candidates(job, sites);
+    const able = candidates(job, sites, true);
     if (typeof able === "string") return { action: "wait", site: null, reason: able };
     const ranked = able.map((site) => estimate(job, site, sites)).sort(sooner);
     const best = ranked[0]!;
@@ -100,7 +105,7 @@ export const soonest: Policy = {
     }
     const gainMs = answerMs(free) - answerMs(best);
     if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * answerMs(free))) {
-      const reason = `a slot of ${describe(best)} answers ${seconds(gainMs)} sooner than ${describe(free)}`;
+      const reason = `a ${best.site.pilots === undefined ? "slot" : "pilot"} of ${describe(best)} answers ${seconds(gainMs)} sooner than ${describe(free)}`;
       return { action: "wait", site: best.site.name, reason };
     }
     return { action: "run", site: free.site.name, why: whyHere(job, free, ranked) };
