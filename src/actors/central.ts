@@ -19,9 +19,9 @@ import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js"
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
+import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
-import { comingPilots } from "./pilot-sites.js";
 import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {

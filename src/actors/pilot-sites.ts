@@ -25,7 +25,9 @@ function addedRuns(records: readonly SiteRecord[]): Record<string, RunStats> {
         ...{ count: before.count + count, totalMs: before.totalMs + totalMs },
         ...(made.length === 0
           ? {}
-          : { results: { count: made.reduce((sum, each) => sum + each.count, 0), bytes: made.reduce((sum, each) => sum + each.bytes, 0) } }),
+          : {
+              results: { count: made.reduce((sum, each) => sum + each.count, 0), bytes: made.reduce((sum, each) => sum + each.bytes, 0) },
+            }),
       };
     }
   return sums;

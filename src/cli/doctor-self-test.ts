@@ -15,8 +15,8 @@ import type { BatchFile } from "../sites/batch-file.js";
 import { type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { batchMachine, runInQueue } from "./doctor-batch.js";
 import type { Check } from "./doctor-checks.js";
-import type { NodeReport } from "./self-test-node.js";
 import { selfTestPath, writeSelfTest } from "./self-test-file.js";
+import type { NodeReport } from "./self-test-node.js";
 import { writeWhole } from "./whole-file.js";
 
 const NODE_PROGRAM = fileURLToPath(new URL("./self-test-node.js", import.meta.url));
@@ -105,7 +105,11 @@ export function selfTestChecks({ numbers, faults }: NodeReport, hasCentral: bool
     inBytesPerS === undefined || outBytesPerS === undefined
       ? hasCentral
         ? { status: "fail" as const, found: faults.link ?? "not measured", advice: "check address, token and proxy as seen from there" }
-        : { status: "warn" as const, found: "not measured: where central is was not said", advice: "give --central and --token of the site" }
+        : {
+            status: "warn" as const,
+            found: "not measured: where central is was not said",
+            advice: "give --central and --token of the site",
+          }
       : { status: "ok" as const, found: `${megabytes(inBytesPerS)} from central, ${megabytes(outBytesPerS)} back`, advice: null };
   return [
     { name: "self-test correlator", ...correlator },
@@ -113,7 +117,10 @@ export function selfTestChecks({ numbers, faults }: NodeReport, hasCentral: bool
   ];
 }
 
-async function measure(options: SelfTestOptions, words: readonly string[]): Promise<{ checks: Check[]; report: NodeReport | null; queueWaitS?: number }> {
+async function measure(
+  options: SelfTestOptions,
+  words: readonly string[],
+): Promise<{ checks: Check[]; report: NodeReport | null; queueWaitS?: number }> {
   const { file, folder, signal, tell } = options;
   if (file === null) {
     const out = join(folder, ".self-test-measured");

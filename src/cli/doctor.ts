@@ -25,7 +25,10 @@ async function selfTestOf(options: DoctorOptions, file: BatchFile | null, io: Cl
   if (!asked) return [];
   const folder = file?.folder ?? work;
   if (folder === undefined)
-    throw new XpcsError("INVALID_ARGUMENT", "--self-test keeps its numbers in the folder of --batch FILE or in --work DIR: give one of them");
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      "--self-test keeps its numbers in the folder of --batch FILE or in --work DIR: give one of them",
+    );
   const { selfTest } = await import("./doctor-self-test.js");
   return selfTest({ ...options, name, file, folder, signal: io.signal, tell: (text) => io.note(text) });
 }
@@ -41,18 +44,18 @@ export function registerDoctor(program: Command, io: CliIo): void {
     .option("--work <folder>", "with --self-test: the work folder of a site without batch jobs")
     .option("--name <name>", "with --self-test: name of the site (default: the host's name)");
   addCentralOptions(command).action(async (options: DoctorOptions) => {
-      const { batch, probe = false } = options;
-      if (probe && batch === undefined) throw new XpcsError("INVALID_ARGUMENT", "--probe submits a job of --batch FILE: give both");
-      const file = batch === undefined ? null : readSettingsFile(BATCH_FILE, batch);
-      const checks = [
-        ...checkMachine(await probeMachine(process.cwd())),
-        ...(file === null ? [] : await checkBatch(file, { probe, signal: io.signal, tell: (text) => io.note(text) })),
-      ];
-      // What is not right yet is not worth measuring.
-      if (!hasFailure(checks.filter(({ name }) => name.startsWith("batch ")))) checks.push(...(await selfTestOf(options, file, io)));
-      io.result({ checks }, () => formatChecks(checks));
-      if (hasFailure(checks)) io.exitWith(1);
-    });
+    const { batch, probe = false } = options;
+    if (probe && batch === undefined) throw new XpcsError("INVALID_ARGUMENT", "--probe submits a job of --batch FILE: give both");
+    const file = batch === undefined ? null : readSettingsFile(BATCH_FILE, batch);
+    const checks = [
+      ...checkMachine(await probeMachine(process.cwd())),
+      ...(file === null ? [] : await checkBatch(file, { probe, signal: io.signal, tell: (text) => io.note(text) })),
+    ];
+    // What is not right yet is not worth measuring.
+    if (!hasFailure(checks.filter(({ name }) => name.startsWith("batch ")))) checks.push(...(await selfTestOf(options, file, io)));
+    io.result({ checks }, () => formatChecks(checks));
+    if (hasFailure(checks)) io.exitWith(1);
+  });
   withExample(
     command,
     "xpcs doctor",

@@ -31,7 +31,9 @@ export function selfTestPath(folder: string): string {
 export function readSelfTest(named: string | undefined, folder: string): SelfTest | null {
   const path = named ?? selfTestPath(folder);
   if (named === undefined && !existsSync(path)) return null;
-  return Object.fromEntries(Object.entries(readSettingsFile(SELF_TEST, path)).filter(([, value]) => value !== undefined)) as unknown as SelfTest;
+  return Object.fromEntries(
+    Object.entries(readSettingsFile(SELF_TEST, path)).filter(([, value]) => value !== undefined),
+  ) as unknown as SelfTest;
 }
 
 /** Replaces the file as a whole. @throws IO_FAILED */

@@ -165,12 +165,7 @@ function settingLines(report: MachineReport, { queue, qos }: JobPlace): string[]
     ...line("account", `What is charged, where the facility asks for it.${because(account)}`, quotedOrNull(accountOf(report)), "NAME"),
     ...line("qos", "Quality of service, likewise.", quotedOrNull(qos), "NAME"),
     ...line("filesystems", `File systems that a job needs, where the facility asks for them.${because(filesystems)}`, list, "[home]"),
-    ...line(
-      "constraint",
-      `Which nodes.${because(constraint)}`,
-      quotedOrNull(constraint?.value ?? null),
-      "EXPRESSION",
-    ),
+    ...line("constraint", `Which nodes.${because(constraint)}`, quotedOrNull(constraint?.value ?? null), "EXPRESSION"),
     ...line("cpusPerNode", "Cores of a node, where a job may have a part of it.", null, String(kind?.cpus ?? cores)),
     ...line("memoryGbPerNode", "Its memory, GB of 10^9 bytes.", null, String(kind?.memoryGb || 16)),
   ];

@@ -10,7 +10,7 @@ import { toXpcsError, XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { createMachine } from "../sites/batch-command.js";
 import { BATCH_FILE, type BatchFile } from "../sites/batch-file.js";
-import { detectSchedulers, type FoundScheduler } from "../sites/detect-scheduler.js";
+import { detectSchedulers } from "../sites/detect-scheduler.js";
 import type { FacilityProfile } from "../sites/facility-profile.js";
 import type { Machine } from "../sites/schedulers/define.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";

@@ -108,8 +108,7 @@ const MEMORY_SHARE = 0.1;
 function isLike(known: NonNullable<FacilityProfile["nodes"]>[number], { cpus, cores, memoryGb, gpus }: NodeKind): boolean {
   const counts = [known.cores, known.threads, known.coresForJobs].filter((count) => count !== undefined);
   const processors = counts.length === 0 || counts.includes(cpus) || (cores !== null && counts.includes(cores));
-  const memory =
-    known.memoryGb === undefined || memoryGb === null || Math.abs(memoryGb - known.memoryGb) <= MEMORY_SHARE * known.memoryGb;
+  const memory = known.memoryGb === undefined || memoryGb === null || Math.abs(memoryGb - known.memoryGb) <= MEMORY_SHARE * known.memoryGb;
   return processors && memory && (known.gpus === undefined || gpus === null || gpus === known.gpus);
 }
 

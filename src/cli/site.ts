@@ -176,7 +176,11 @@ export function registerSite(program: Command, io: CliIo): void {
     .option("--measured <file>", "numbers of a self-test, told to central (default: self-test.json in --work; docs/self-test.md)")
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
   addSiteOptions(command).action(
-    async (action: "init" | undefined, file: string | undefined, options: Omit<SiteOptions, "work"> & { work?: string; profile?: string }) => {
+    async (
+      action: "init" | undefined,
+      file: string | undefined,
+      options: Omit<SiteOptions, "work"> & { work?: string; profile?: string },
+    ) => {
       if (action !== undefined) {
         if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
         return (await import("./site-init.js")).writeSiteFile(file, options.profile ?? null, io);

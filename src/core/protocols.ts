@@ -7,7 +7,19 @@
 import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
-import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SelfTest, SiteCapacity, SiteName, SiteView } from "./job.js";
+import type {
+  JobChanges,
+  JobId,
+  JobSpec,
+  JobState,
+  JobView,
+  Lease,
+  OutputFile,
+  SelfTest,
+  SiteCapacity,
+  SiteName,
+  SiteView,
+} from "./job.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };

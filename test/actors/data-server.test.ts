@@ -188,7 +188,9 @@ describe("the data server", () => {
     expect((await ask("probe?bytes=1", { token: "xpcs_site_none" })).status).toBe(403);
     for (const bytes of ["0", "-1", "x", String(LIMITS.dataChunkBytesMax + 1)])
       expect(await ask(`probe?bytes=${bytes}`)).toMatchObject(refused(400, "INVALID_ARGUMENT"));
-    expect(await ask("probe", { method: "PUT", body: "x".repeat(LIMITS.dataChunkBytesMax + 1) }).catch(() => ({ status: 400 }))).toMatchObject({ status: 400 });
+    expect(
+      await ask("probe", { method: "PUT", body: "x".repeat(LIMITS.dataChunkBytesMax + 1) }).catch(() => ({ status: 400 })),
+    ).toMatchObject({ status: 400 });
     expect(await ask("probe", { method: "DELETE" })).toMatchObject(refused(404, "NOT_FOUND"));
     expect(readdirSync(file("out/2026-3/smith"))).toEqual(before);
   });
@@ -200,7 +202,9 @@ describe("the data server", () => {
     const { inBytesPerS, outBytesPerS } = await measureLink(options);
     for (const rate of [inBytesPerS, outBytesPerS]) expect(rate).toBeGreaterThan(1e5);
     await expect(measureLink({ ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "CANCELED" });
-    await expect(measureLink({ ...options, headers: { ...headers, authorization: "Bearer x" } })).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await expect(measureLink({ ...options, headers: { ...headers, authorization: "Bearer x" } })).rejects.toMatchObject({
+      code: "PERMISSION_DENIED",
+    });
     client.close();
   }, 30_000);
 

@@ -46,7 +46,7 @@ describe("on this machine", () => {
     for (const rate of [eventsPerCoreS, inBytesPerS, outBytesPerS]) expect(rate).toBeGreaterThan(1e4);
     expect(queueWaitS).toBeUndefined();
     expect(readdirSync(file("work")).sort()).toEqual(["self-test.json"]);
-  }, 60_000);
+  }, 180_000);
 
   it("is told to central by a site of that work folder; the link only where files cross it", async () => {
     const { inBytesPerS: _in, outBytesPerS: _out, ...local } = numbersIn(file("work"));
@@ -57,10 +57,24 @@ describe("on this machine", () => {
     expect((await site("far"))?.selfTest).toEqual(numbersIn(file("work")));
     // A job of known size is sent by them, before anything has run.
     const { jobs } = await facility.client.submit({
-      jobs: [{ work: { app: "xpcs.corr", input: { path: "/none.bin" }, qmap: { path: "/none.hdf" }, out: { path: "/none/o.hdf" }, overwrite: false, options: {} }, tags: {}, attemptsMax: 1, inputBytes: 800 }],
+      jobs: [
+        {
+          work: {
+            app: "xpcs.corr",
+            input: { path: "/none.bin" },
+            qmap: { path: "/none.hdf" },
+            out: { path: "/none/o.hdf" },
+            overwrite: false,
+            options: {},
+          },
+          tags: {},
+          attemptsMax: 1,
+          inputBytes: 800,
+        },
+      ],
     });
     await vi.waitFor(async () => expect((await facility.client.job(jobs[0]!)).why).toContain("by its self-test"), { timeout: 20_000 });
-  }, 60_000);
+  }, 180_000);
 
   it("tells central nothing where nothing was measured, and refuses a damaged file with its line", async () => {
     mkdirSync(file("work2"));
@@ -71,7 +85,7 @@ describe("on this machine", () => {
     expect([damaged.code, damaged.stderr]).toEqual([2, expect.stringContaining("line 3: eventsPerCoreS")]);
     const missing = await startXpcs(["site", ...central(), "--work", file("work2"), "--measured", file("none.json")], home()).result;
     expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("none.json")]);
-  }, 60_000);
+  }, 180_000);
 
   it("measures without central what needs none, and says what is missing", async () => {
     const { checks } = await selfTest("--work", file("alone"));
@@ -87,7 +101,7 @@ describe("on this machine", () => {
     const wrong = await selfTest("--work", file("alone"), "--central", facility.url, "--token", facility.operatorToken);
     expect(wrong.checks[1]).toMatchObject({ status: "fail", found: expect.stringContaining("token of a site") });
     expect(readdirSync(file("alone"))).toEqual(["self-test.json"]);
-  }, 60_000);
+  }, 180_000);
 
   it("needs a place for its numbers", async () => {
     expect(await selfTest()).toMatchObject({ code: 2, stderr: expect.stringContaining("--batch FILE or in --work DIR") });
@@ -97,7 +111,15 @@ describe("on this machine", () => {
 describe("in a batch job", () => {
   const batch = (more: object = {}) => {
     mkdirSync(file("batch"), { recursive: true });
-    writeFileSync(file("batch.json"), JSON.stringify({ scheduler: "local", folder: file("batch"), job: { walltimeS: 600, ...more }, pilots: { min: 1, max: 1, idleS: 1, everyS: 1 } }));
+    writeFileSync(
+      file("batch.json"),
+      JSON.stringify({
+        scheduler: "local",
+        folder: file("batch"),
+        job: { walltimeS: 600, ...more },
+        pilots: { min: 1, max: 1, idleS: 1, everyS: 1 },
+      }),
+    );
     return file("batch.json");
   };
 
@@ -113,7 +135,7 @@ describe("in a batch job", () => {
     expect(Object.keys(numbersIn(file("batch"))).sort()).toEqual(["at", "eventsPerCoreS", "inBytesPerS", "outBytesPerS", "queueWaitS"]);
     expect(readdirSync(file("batch"))).toEqual(["self-test.json"]);
     expect(statSync(file("batch/self-test.json")).mode & 0o777).toBe(0o600);
-  }, 60_000);
+  }, 180_000);
 
   it("is told to central by the pilots", async () => {
     await facility.startSite("farm", 1, ["--batch", batch()]);
@@ -124,7 +146,7 @@ describe("in a batch job", () => {
       },
       { timeout: 20_000 },
     );
-  }, 60_000);
+  }, 180_000);
 
   it("says why the job failed, and keeps no numbers", async () => {
     const folder = file("failing");
@@ -134,7 +156,7 @@ describe("in a batch job", () => {
     expect(checks).toMatchObject([{ name: "self-test job", status: "fail", found: expect.stringContaining("exit code 9") }]);
     expect(existsSync(join(folder, "self-test.json"))).toBe(false);
     expect(existsSync(join(folder, "self-test.token"))).toBe(false);
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("the numbers", () => {

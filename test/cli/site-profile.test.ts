@@ -43,7 +43,9 @@ describe("the file", () => {
 
   it("has what the facility demands", () => {
     expect(written("polaris")).toMatchObject({ queue: "debug", walltimeS: 3600, filesystems: ["home", "eagle"] });
-    expect(written("polaris").lines).toEqual([expect.stringMatching(/^export http_proxy=http:\/\/proxy\.alcf.* no_proxy='admin,.*alcf\.anl\.gov'$/)]);
+    expect(written("polaris").lines).toEqual([
+      expect.stringMatching(/^export http_proxy=http:\/\/proxy\.alcf.* no_proxy='admin,.*alcf\.anl\.gov'$/),
+    ]);
     expect(written("perlmutter")).toMatchObject({ qos: "debug", constraint: "cpu", lines: [] });
     expect(written("perlmutter").queue).toBeUndefined();
     expect(written("frontier")).toMatchObject({ queue: "batch", walltimeS: 3600 });
@@ -98,7 +100,12 @@ describe("the place of jobs", () => {
   const { takes } = schedulerNamed("pbs");
   const polaris = readProfile("polaris");
   it.each([
-    ["the profile's first that takes one node and is open", [queue("prod"), queue("debug", { open: false }), queue("preemptable")], "preemptable", 259_200],
+    [
+      "the profile's first that takes one node and is open",
+      [queue("prod"), queue("debug", { open: false }), queue("preemptable")],
+      "preemptable",
+      259_200,
+    ],
     ["one of those here, where none of the profile's is", [queue("new", { walltimeMaxS: 900 })], "new", 900],
     ["the profile's first where the scheduler names none", [], "debug", 3600],
     ["none that is given by request only, or for more nodes", [queue("demand"), queue("prod"), queue("x", { open: false })], null, null],
@@ -112,7 +119,9 @@ describe("the place of jobs", () => {
 
   it("differs in nothing where the scheduler names no queues, or says the same", () => {
     expect(queueDifferences(polaris, [])).toEqual([]);
-    const same = (polaris.queues ?? []).map(({ name, walltimeMaxS = null, nodesMax = null }) => queue(name, { walltimeMaxS, nodes: nodesMax }));
+    const same = (polaris.queues ?? []).map(({ name, walltimeMaxS = null, nodesMax = null }) =>
+      queue(name, { walltimeMaxS, nodes: nodesMax }),
+    );
     expect(queueDifferences(polaris, same)).toEqual([]);
     expect(queueDifferences(polaris, [...same.slice(1), { ...same[0]!, open: false }])).toEqual(["the queue debug is closed"]);
   });

@@ -211,7 +211,10 @@ describe("a join", () => {
   });
 
   it("keeps what the site has measured, and is an event again when that has changed", () => {
-    const tested = (eventsPerCoreS: number): Command => ({ ...(join("a") as Extract<Command, { type: "join" }>), selfTest: { at: "2026-11-26T12:00:00Z", eventsPerCoreS } });
+    const tested = (eventsPerCoreS: number): Command => ({
+      ...(join("a") as Extract<Command, { type: "join" }>),
+      selfTest: { at: "2026-11-26T12:00:00Z", eventsPerCoreS },
+    });
     const { state, last } = history(tested(1e6));
     expect(last).toMatchObject([{ type: "siteJoined", selfTest: { eventsPerCoreS: 1e6 } }]);
     expect(state.sites.get("a")?.selfTest).toEqual({ at: "2026-11-26T12:00:00Z", eventsPerCoreS: 1e6 });

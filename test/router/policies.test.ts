@@ -10,7 +10,20 @@ const UNTESTED = { links: { in: null, out: null }, eventsPerCoreS: null };
 const cross = (bytesPerS: number, tested = true) => ({ bytesPerS, tested });
 
 function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
-  return { name, up: true, slots: 2, apps: APPS, capacity: null, running: [], queued: 0, reserved: NOTHING, granted: 0, runs: {}, ...UNTESTED, ...more };
+  return {
+    name,
+    up: true,
+    slots: 2,
+    apps: APPS,
+    capacity: null,
+    running: [],
+    queued: 0,
+    reserved: NOTHING,
+    granted: 0,
+    runs: {},
+    ...UNTESTED,
+    ...more,
+  };
 }
 function job(more: Partial<RoutedJob> = {}): RoutedJob {
   return { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, inputBytes: null, waitedMs: 0, ...more };
@@ -44,7 +57,16 @@ function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[
   });
   const pinned = rng() < 0.2 ? "abcdz"[Math.floor(rng() * 5)]! : null;
   const needs = [{}, { slots: 2 }, { cores: 6 }, { memoryGb: 12, slots: 1 }, { gpus: 1 }][Math.floor(rng() * 10)] ?? {};
-  return { question: job({ site: pinned, avoid: rng() < 0.3 ? ["a"] : [], refusedBy: rng() < 0.2 ? ["b"] : [], resources: needs, inputBytes: rng() < 0.4 ? null : rng() * 5e9 }), sites };
+  return {
+    question: job({
+      site: pinned,
+      avoid: rng() < 0.3 ? ["a"] : [],
+      refusedBy: rng() < 0.2 ? ["b"] : [],
+      resources: needs,
+      inputBytes: rng() < 0.4 ? null : rng() * 5e9,
+    }),
+    sites,
+  };
 }
 
 describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
@@ -203,9 +225,13 @@ describe("soonest", () => {
       why: "soonest at a (2 of 2 slots free, 2.5 s by its self-test), before b (2 of 2 slots free, 10 s by its self-test)",
     });
     // A job that says how many cores it takes; another app; a job of unknown size.
-    expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { cores: 1 } }), sites, 0)).toMatchObject({ why: expect.stringContaining("a (2 of 2 slots free, 10 s by") });
+    expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { cores: 1 } }), sites, 0)).toMatchObject({
+      why: expect.stringContaining("a (2 of 2 slots free, 10 s by"),
+    });
     for (const other of [job({ inputBytes: 3.2e9, app: "xpcs.noop" }), job()])
-      expect(soonest!.choose(other, sites, 0)).toMatchObject({ why: expect.stringContaining("a (2 of 2 slots free, run time not measured yet)") });
+      expect(soonest!.choose(other, sites, 0)).toMatchObject({
+        why: expect.stringContaining("a (2 of 2 slots free, run time not measured yet)"),
+      });
     // Real runs take over, site by site.
     const ran = [{ ...sites[0]!, runs: mean(20_000, 1) }, sites[1]!];
     expect(soonest!.choose(job({ inputBytes: 3.2e9 }), ran, 0)).toMatchObject({
@@ -240,13 +266,13 @@ describe("soonest", () => {
 
   it("brings files while a job waits for a slot: the longer of both counts", () => {
     const links = { in: cross(1e9, false), out: null };
-    const after = (elapsedMs: number) => [
+    const sitesAt = (elapsedMs: number) => [
       site("fast", { slots: 1, runs: mean(3_000), links, running: [{ app: "xpcs.corr", elapsedMs, resources: {} }] }),
       site("slow", { slots: 1, runs: mean(10_000) }),
     ];
     // 2 s to bring, 0.1 s or 2.9 s to wait.
     const gainS = (elapsedMs: number) => {
-      const choice = soonest!.choose(job({ inputBytes: 2e9 }), after(elapsedMs), 0);
+      const choice = soonest!.choose(job({ inputBytes: 2e9 }), sitesAt(elapsedMs), 0);
       return choice.action === "wait" ? Number(/ answers (\S+) s sooner than /.exec(choice.reason)?.[1]) : 0;
     };
     expect(gainS(2_900)).toBe(5);
@@ -282,7 +308,8 @@ describe("pilots that are still to begin", () => {
     expect(soonest!.choose(job(), [coming(), slow], 0)).toEqual({
       action: "wait",
       site: "farm",
-      reason: "a pilot of farm (a pilot in 60 s, 10 s mean of 5 runs) answers 1.3e+2 s sooner than slow (2 of 2 slots free, 2.0e+2 s mean of 5 runs)",
+      reason:
+        "a pilot of farm (a pilot in 60 s, 10 s mean of 5 runs) answers 1.3e+2 s sooner than slow (2 of 2 slots free, 2.0e+2 s mean of 5 runs)",
     });
     expect(soonest!.choose(job(), [coming(), site("quick", { runs: mean(20_000) })], 0)).toMatchObject({ action: "run", site: "quick" });
     expect(soonest!.choose(job(), [coming(), site("full", { running: busy(2), runs: mean(10_000) })], 0)).toMatchObject({ site: "full" });
@@ -290,8 +317,8 @@ describe("pilots that are still to begin", () => {
 
   it("have room for so many: those behind wait for the next round", () => {
     const slow = site("slow", { runs: mean(80_000) });
-    const after = (slots: number) => soonest!.choose(job(), [coming(queued(slots)), slow], 0);
-    expect([0, 7].map((slots) => after(slots).site)).toEqual(["slow", "slow"]);
+    const behind = (slots: number) => soonest!.choose(job(), [coming(queued(slots)), slow], 0);
+    expect([0, 7].map((slots) => behind(slots).site)).toEqual(["slow", "slow"]);
     const slower = site("slow", { runs: mean(98_000) });
     expect(soonest!.choose(job(), [coming(queued(7)), slower], 0).site).toBe("farm");
     expect(soonest!.choose(job(), [coming(queued(8)), slower], 0).site).toBe("slow");
@@ -308,7 +335,11 @@ describe("pilots that are still to begin", () => {
     expect(policy.choose(job(), [coming(), site("a")], 0)).toMatchObject({ action: "run", site: "a" });
     expect(policy.choose(job(), [coming()], 0)).toMatchObject({ action: "wait", site: null });
     expect(soonest!.choose(job({ site: "farm" }), [coming()], 0)).toMatchObject({ action: "wait", site: null });
-    expect(soonest!.choose(job({ resources: { slots: 5 } }), [coming()], 0)).toMatchObject({ action: "wait", site: null, reason: expect.stringContaining("farm has 4") });
+    expect(soonest!.choose(job({ resources: { slots: 5 } }), [coming()], 0)).toMatchObject({
+      action: "wait",
+      site: null,
+      reason: expect.stringContaining("farm has 4"),
+    });
     expect(soonest!.choose(job(), [coming()], 0)).toEqual({
       action: "wait",
       site: "farm",

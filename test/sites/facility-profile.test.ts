@@ -45,17 +45,37 @@ describe("a mistake is told with its line", () => {
   const good = textOf("polaris");
   const lineOf = (words: string) => good.split("\n").findIndex((line) => line.includes(words)) + 1;
   it.each([
-    ["a source that is not there", "name: debug,", (line: string) => line.replace("from: jobs", "from: hearsay"), /there is no source hearsay/],
+    [
+      "a source that is not there",
+      "name: debug,",
+      (line: string) => line.replace("from: jobs", "from: hearsay"),
+      /there is no source hearsay/,
+    ],
     ["no source", "name: debug,", (line: string) => line.replace(", from: jobs", ""), /queues\.0\.from: /],
-    ["an unknown field", "name: eagle,", (line: string) => line.replace("path:", "paht: 1, path:"), /filesystems\.1: there is no setting "paht"/],
+    [
+      "an unknown field",
+      "name: eagle,",
+      (line: string) => line.replace("path:", "paht: 1, path:"),
+      /filesystems\.1: there is no setting "paht"/,
+    ],
     ["an unknown scheduler", "scheduler:", (line: string) => line.replace("pbs,", "condor,"), /scheduler\.value: /],
     ["a time that is none", "name: debug-scaling", (line: string) => line.replace("3600", "1 hour"), /walltimeMaxS: /],
     ["a date that is none", "  overview:", (line: string) => line.replace("2026-11-26", "yesterday"), /sources\.overview\.read: /],
     ["a page that is no https", "  overview:", (line: string) => line.replace("https:", "http:"), /sources\.overview\.page: /],
-    ["a path that is none", "scratch:", (line: string) => line.replace("/local/scratch", "/local $(id)"), /scratch\.path: must be an absolute path/],
+    [
+      "a path that is none",
+      "scratch:",
+      (line: string) => line.replace("/local/scratch", "/local $(id)"),
+      /scratch\.path: must be an absolute path/,
+    ],
     ["a proxy that is none", "proxy: {", (line: string) => line.replace("http:", "file:"), /proxy\.url: /],
     ["a setting that no profile demands", "setting: account", (line: string) => line.replace("account", "reservation"), /required\.0/],
-    ["a source for nothing", "  policy: {", (line: string) => `${line}\n${line.replace("policy", "spare")}`, /nothing is taken from this source/],
+    [
+      "a source for nothing",
+      "  policy: {",
+      (line: string) => `${line}\n${line.replace("policy", "spare")}`,
+      /nothing is taken from this source/,
+    ],
   ])("%s", (_what, words, change, message) => {
     const at = lineOf(words);
     const changed = good

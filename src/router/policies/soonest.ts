@@ -62,11 +62,18 @@ function runText({ ms, by, count }: RunEstimate): string {
 function crossingText(what: string, crossing: Crossing | null): string[] {
   if (crossing === null) return [];
   const { ms, bytes, tested } = crossing;
-  return [`${seconds(ms)} to ${what} ${bytes < 1e9 ? `${(bytes / 1e6).toPrecision(2)} MB` : `${(bytes / 1e9).toPrecision(2)} GB`}${tested ? " by its self-test" : ""}`];
+  return [
+    `${seconds(ms)} to ${what} ${bytes < 1e9 ? `${(bytes / 1e6).toPrecision(2)} MB` : `${(bytes / 1e9).toPrecision(2)} GB`}${tested ? " by its self-test" : ""}`,
+  ];
 }
 
 function describe({ site, run, stageIn, stageOut, waitMs, isFree }: Estimate): string {
-  const wait = site.pilots !== undefined ? `a pilot in ${seconds(waitMs)}` : isFree ? `${freeFor(site).slots} of ${site.slots} slots free` : `a slot in ${seconds(waitMs)}`;
+  const wait =
+    site.pilots !== undefined
+      ? `a pilot in ${seconds(waitMs)}`
+      : isFree
+        ? `${freeFor(site).slots} of ${site.slots} slots free`
+        : `a slot in ${seconds(waitMs)}`;
   const parts = [wait, ...crossingText("bring", stageIn), runText(run), ...crossingText("send back", stageOut)];
   return `${site.name} (${parts.join(", ")})`;
 }
@@ -81,7 +88,6 @@ function sooner(a: Estimate, b: Estimate): number {
   if (byFree !== 0) return byFree;
   return a.site.name < b.site.name ? -1 : 1;
 }
-
 
 function whyHere(job: RoutedJob, chosen: Estimate, ranked: readonly Estimate[]): string {
   if (job.site !== null) return `pinned to site ${job.site}`;

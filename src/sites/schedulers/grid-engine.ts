@@ -197,8 +197,7 @@ export function parseQhost(result: CommandResult): NodeKind[] {
   if (result.code !== 0) throw commandFailure("qhost", result, UNREACHABLE);
   return nodeKinds(
     [...result.stdout.matchAll(/<host name=['"]([^'"]*)['"]>([\s\S]*?)<\/host>/g)].flatMap(([, name = "", block = ""]) => {
-      const value = (key: string): string =>
-        new RegExp(`<hostvalue name=['"]${key}['"]>([^<]*)<`).exec(block)?.[1]?.trim() ?? "";
+      const value = (key: string): string => new RegExp(`<hostvalue name=['"]${key}['"]>([^<]*)<`).exec(block)?.[1]?.trim() ?? "";
       const cpus = Number.parseInt(value("num_proc"), 10);
       if (Number.isNaN(cpus)) return [];
       const cores = Number.parseInt(value("m_core"), 10);

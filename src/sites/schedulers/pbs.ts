@@ -231,7 +231,14 @@ export function parsePbsnodes(result: CommandResult): NodeKind[] {
       const { ncpus, ngpus, mem } = node?.resources_available ?? {};
       const cpus = whole(ncpus);
       if (cpus === null) return [];
-      return { name, cpus, cores: null, memoryGb: sizeGb(mem), gpus: whole(ngpus), queues: typeof node?.queue === "string" ? [node.queue] : [] };
+      return {
+        name,
+        cpus,
+        cores: null,
+        memoryGb: sizeGb(mem),
+        gpus: whole(ngpus),
+        queues: typeof node?.queue === "string" ? [node.queue] : [],
+      };
     }),
   );
 }

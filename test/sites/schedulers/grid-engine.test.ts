@@ -1,7 +1,16 @@
 /** What Grid Engine's commands are given, and what is read from what they print. */
 import { describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
-import { gridEngine, parseProjects, parseQacct, parseQhost, parseQstat, parseQsub, parseQueues, qsubCommand } from "../../../src/sites/schedulers/grid-engine.js";
+import {
+  gridEngine,
+  parseProjects,
+  parseQacct,
+  parseQhost,
+  parseQstat,
+  parseQsub,
+  parseQueues,
+  qsubCommand,
+} from "../../../src/sites/schedulers/grid-engine.js";
 import { failed, printed } from "./transcripts.js";
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
@@ -130,7 +139,7 @@ it("qhost tells what hosts have, without those that do not answer", () => {
   expect(parseQhost(printed("grid-engine/qhost.xml"))).toEqual([{ count: 1, cpus: 2, cores: 2, memoryGb: 25, gpus: null, queues: [] }]);
   const silent = "<qhost><host name='global'><hostvalue name='num_proc'>-</hostvalue></host></qhost>";
   expect(parseQhost(ok(silent))).toEqual([]);
-  expect(() => parseQhost(failed("error: unable to contact qmaster using port 6444 on host \"q\""))).toThrow(
+  expect(() => parseQhost(failed('error: unable to contact qmaster using port 6444 on host "q"'))).toThrow(
     expect.objectContaining({ code: "UNAVAILABLE" }),
   );
 });

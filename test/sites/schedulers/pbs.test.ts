@@ -124,7 +124,9 @@ describe("pbsnodes", () => {
   });
 
   it("that fails or is garbled is no list", () => {
-    expect(() => parsePbsnodes(failed("pbsnodes: cannot connect to server pbs (errno=15007)"))).toThrow(expect.objectContaining({ code: "UNAVAILABLE" }));
+    expect(() => parsePbsnodes(failed("pbsnodes: cannot connect to server pbs (errno=15007)"))).toThrow(
+      expect.objectContaining({ code: "UNAVAILABLE" }),
+    );
     expect(() => parsePbsnodes(ok('{"nodes":{"a":'))).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
     for (const text of ["{}", '{"nodes":{}}', '{"nodes":{"a":null}}', '{"nodes":{"a":{"resources_available":{"ncpus":"many"}}}}', "null"])
       expect(parsePbsnodes(ok(text))).toEqual([]);

@@ -1,7 +1,16 @@
 /** What Slurm's commands are given, and what is read from what they print. */
 import { describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
-import { parseAccounts, parseNodes, parseSacct, parseSbatch, parseSinfo, parseSqueue, sbatchCommand, slurm } from "../../../src/sites/schedulers/slurm.js";
+import {
+  parseAccounts,
+  parseNodes,
+  parseSacct,
+  parseSbatch,
+  parseSinfo,
+  parseSqueue,
+  sbatchCommand,
+  slurm,
+} from "../../../src/sites/schedulers/slurm.js";
 import { failed, printed } from "./transcripts.js";
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
@@ -189,8 +198,9 @@ it("sinfo names partitions", () => {
 describe("sacctmgr", () => {
   it("names a person's accounts, with the default and their QOS, each once", () => {
     expect(parseAccounts(printed("slurm/sacctmgr.txt"))).toEqual([
-      { name: "xpcs", isDefault: true, qos: ["normal", "realtime"] },
       { name: "beam", isDefault: false, qos: ["normal"] },
+      { name: "xpcs", isDefault: false, qos: ["normal"] },
+      { name: "root", isDefault: true, qos: ["normal"] },
     ]);
     // One row for each partition with limits of its own.
     expect(parseAccounts(ok("m1|m1|debug\nm1|m1|debug,regular\nm1|m2|\n"))).toEqual([
@@ -230,7 +240,9 @@ describe("the nodes of sinfo", () => {
   });
 
   it("of which nothing is told are left out; no answer is no empty list", () => {
-    expect(parseNodes(ok("n1|||||\n\nn2|8|1:4:2|x|(null)|\n"))).toEqual([{ count: 1, cpus: 8, cores: 4, memoryGb: null, gpus: 0, queues: [] }]);
+    expect(parseNodes(ok("n1|||||\n\nn2|8|1:4:2|x|(null)|\n"))).toEqual([
+      { count: 1, cpus: 8, cores: 4, memoryGb: null, gpus: 0, queues: [] },
+    ]);
     expect(() => parseNodes(failed("slurm_load_partitions: Unable to contact slurm controller (connect failure)"))).toThrow(
       expect.objectContaining({ code: "UNAVAILABLE" }),
     );
