@@ -102,12 +102,14 @@ const shape = z.strictObject({
 });
 export type FacilityProfile = z.output<typeof shape>;
 
-/** Paths of all `from` in a value, with what they say. */
+const SOURCE_FIELD = "from";
+
+/** Paths of all sources that a value names, with what they say. */
 function citations(value: unknown, path: readonly (string | number)[] = []): { path: (string | number)[]; from: string }[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, child]) => {
     const place = [...path, Array.isArray(value) ? Number(key) : key];
-    return key === "from" && typeof child === "string" ? [{ path: place, from: child }] : citations(child, place);
+    return key === SOURCE_FIELD && typeof child === "string" ? [{ path: place, from: child }] : citations(child, place);
   });
 }
 

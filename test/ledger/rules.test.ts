@@ -76,16 +76,6 @@ describe("a completion", () => {
     expect(first.sites.get("a")).toMatchObject({ instance: "2", links });
   });
 
-  it("tells how large results of an app are at its site", () => {
-    const made = (bytes: number[]): Command => ({
-      ...{ type: "complete", site: "a", lease: lease(1), summary: {}, runMs: 7 },
-      outputs: bytes.map((size, at) => ({ path: `/o${at}`, bytes: size, sha256: "0" })),
-    });
-    const runs = (command: Command) => history(join("a"), submit(), grant("a"), command).state.sites.get("a")?.runs;
-    expect(runs(made([10, 20]))).toEqual({ "xpcs.noop": { count: 1, totalMs: 7, results: { count: 1, bytes: 30 } } });
-    expect(runs(made([]))).toEqual({ "xpcs.noop": { count: 1, totalMs: 7 } });
-  });
-
   it("is recorded once; the repeat is harmless", () => {
     const { state, last } = history(join("a"), submit(), grant("a"), complete("a", 1), complete("a", 1));
     expect(last).toEqual([]);
@@ -208,20 +198,6 @@ describe("a join", () => {
     const leased = [join("a"), submit(), grant("a")];
     expect(history(...leased, join("a", "1", [lease(1)])).last).toEqual([]);
     expect(history(...leased, join("a", "1")).state.jobs.get("j")).toMatchObject({ state: "ready", attemptsCounted: 0 });
-  });
-
-  it("keeps what the site has measured, and is an event again when that has changed", () => {
-    const tested = (eventsPerCoreS: number): Command => ({
-      ...(join("a") as Extract<Command, { type: "join" }>),
-      selfTest: { at: "2026-11-26T12:00:00Z", eventsPerCoreS },
-    });
-    const { state, last } = history(tested(1e6));
-    expect(last).toMatchObject([{ type: "siteJoined", selfTest: { eventsPerCoreS: 1e6 } }]);
-    expect(state.sites.get("a")?.selfTest).toEqual({ at: "2026-11-26T12:00:00Z", eventsPerCoreS: 1e6 });
-    expect(history(tested(1e6), tested(1e6)).last).toEqual([]);
-    expect(history(tested(1e6), tested(2e6)).state.sites.get("a")?.selfTest?.eventsPerCoreS).toBe(2e6);
-    // A site that does not tell any more is not taken at its old word.
-    expect(history(tested(1e6), join("a")).state.sites.get("a")?.selfTest).toBeUndefined();
   });
 
   it("of a new process counts what it does not name as lost", () => {
