@@ -102,15 +102,12 @@ const shape = z.strictObject({
 });
 export type FacilityProfile = z.output<typeof shape>;
 
-const SOURCE_FIELD = "from";
-
-/** Paths of all sources that a value names, with what they say. */
+/** Paths of all facts in a value, with the source that each names. */
 function citations(value: unknown, path: readonly (string | number)[] = []): { path: (string | number)[]; from: string }[] {
   if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, child]) => {
-    const place = [...path, Array.isArray(value) ? Number(key) : key];
-    return key === SOURCE_FIELD && typeof child === "string" ? [{ path: place, from: child }] : citations(child, place);
-  });
+  const { from } = value as { readonly from?: unknown };
+  const parts = Object.entries(value).flatMap(([key, part]) => citations(part, [...path, Array.isArray(value) ? Number(key) : key]));
+  return typeof from === "string" ? [{ path: [...path], from }, ...parts] : parts;
 }
 
 /** A file of `profiles`. */
