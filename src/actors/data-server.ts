@@ -6,6 +6,8 @@ import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { basename, dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import type { Clock } from "../core/clock.js";
 import { type ErrorCode, isCode, toXpcsError, XpcsError } from "../core/errors.js";
@@ -58,6 +60,13 @@ const REQUESTS = {
 /** Small files in one answer. */
 const FILES = z.strictObject({ job: id, epoch: positive, files: z.array(z.strictObject({ path, version })).min(1).max(100) });
 const PLACE = z.strictObject({ job: id, epoch: z.coerce.number().pipe(positive), path, offset: z.coerce.number().pipe(count).optional() });
+
+const PROBE = z.strictObject({ bytes: z.coerce.number().pipe(positive.max(LIMITS.dataChunkBytesMax)) });
+const PROBE_PIECE = Buffer.alloc(64 * 1024, "xpcs");
+
+function* piecesOf(bytes: number): Generator<Buffer> {
+  for (let left = bytes; left > 0; left -= PROBE_PIECE.length) yield PROBE_PIECE.subarray(0, left);
+}
 
 /** What is not here is 409. */
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
@@ -289,6 +298,21 @@ class Server {
     response.writeHead(200, { "content-type": "application/json" }).end("{}");
   }
 
+  /** Bytes that nobody keeps, so that a site can measure its link: sent (GET) or taken (PUT). */
+  async #probe(request: IncomingMessage, response: ServerResponse, caller: Caller, query: unknown): Promise<void> {
+    this.#options.rights.mayProbe(caller);
+    if (request.method === "PUT") {
+      if (!(Number(request.headers["content-length"]) <= LIMITS.dataChunkBytesMax))
+        throw new XpcsError("INVALID_ARGUMENT", `give content-length, of ${LIMITS.dataChunkBytesMax} bytes at most`);
+      for await (const _piece of request);
+      response.writeHead(200, { "content-type": "application/json" }).end("{}");
+      return;
+    }
+    const { bytes } = parseRequest(PROBE, "probe", query);
+    response.writeHead(200, { "content-type": "application/octet-stream", "content-length": bytes });
+    await pipeline(Readable.from(piecesOf(bytes)), response);
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const route = url.pathname.slice(PREFIX.length);
     const caller = await this.#caller(request);
@@ -297,6 +321,7 @@ class Server {
       if (route === "file" && request.method === "GET") return this.#read(request, response, caller, query);
       if (route === "file" && request.method === "PUT") return this.#write(request, response, caller, query);
       if (route === "files" && request.method === "POST") return this.#readMany(request, response, caller);
+      if (route === "probe" && (request.method === "GET" || request.method === "PUT")) return this.#probe(request, response, caller, query);
       if (request.method === "POST" && Object.hasOwn(REQUESTS, route))
         return this.#answer(request, response, caller, route as keyof typeof REQUESTS);
       throw new XpcsError("NOT_FOUND", "there is nothing here");
