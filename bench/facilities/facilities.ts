@@ -12,8 +12,8 @@ import { pilotEnds, pilotProcesses, pilotStarts, scriptLines } from "./pilots-se
 
 /** Minutes are what Slurm counts in. */
 const WALLTIME_S = 120;
-/** For jobs that run when a site is stopped, or its walltime is near. */
-const GRACE_S = 10;
+/** For jobs that run when a site is stopped, or its walltime is near: as long as the longest of them. */
+const GRACE_S = 20;
 const IDLE_S = 5;
 const PILOTS_END_MS = 60_000;
 
