@@ -20,9 +20,9 @@ export interface Victims {
   /** Proxies by the name of the facility whose link they are. */
   readonly proxies: ReadonlyMap<string, TcpProxy>;
   readonly addressOf: (facility: string) => string;
-  /** The facility that works without a scheduler. */
-  readonly stopSite: () => Promise<void>;
-  readonly startSite: () => Promise<void>;
+  /** Of the site of a facility. */
+  readonly stop: (facility: string) => Promise<void>;
+  readonly start: (facility: string) => Promise<void>;
   readonly rng: () => number;
 }
 
@@ -73,10 +73,10 @@ async function cutLink({ proxies, rng }: Victims): Promise<string> {
   return `link of ${name} cut (${count} connections), and nothing passed for ${LINK_DOWN_MS / 1000} s`;
 }
 
-async function restartSite({ stopSite, startSite }: Victims): Promise<string> {
-  await stopSite();
+async function restartSite({ stop, start }: Victims): Promise<string> {
+  await stop("local");
   await pause(SITE_DOWN_MS);
-  await startSite();
+  await start("local");
   return `site local stopped, and started after ${SITE_DOWN_MS / 1000} s`;
 }
 
