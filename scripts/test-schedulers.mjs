@@ -1,6 +1,6 @@
 /**
- * The suite of the schedulers against real ones: `npm run test:schedulers -- [slurm] [grid-engine]`. Installs Debian packages where it may,
- * starts each in a folder of its own, runs the suite, and with both a few jobs through three facilities, and stops them. What cannot be started is skipped, with the reason.
+ * The suite of the schedulers against real ones: `npm run test:schedulers -- [slurm] [grid-engine] [oar]`. Installs Debian packages where it may,
+ * starts each in a folder of its own, runs the suite, and with Slurm and Grid Engine a few jobs through three facilities, and stops them. What cannot be started is skipped, with the reason.
  * Exit codes: 0 all passed, 1 a test failed or a scheduler did not start, 2 usage.
  */
 import { spawnSync } from "node:child_process";

@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepareGridEngine, startGridEngine, stopGridEngine } from "./grid-engine.mjs";
+import { prepareOar, startOar, stopOar } from "./oar.mjs";
 import { prepareSlurm, startSlurm, stopSlurm } from "./slurm.mjs";
 
 /** @type {Record<string, { prepare: () => string | null, start: (folder: string) => Promise<Record<string, string>>, stop: (folder: string) => Promise<void> }>} */
 export const REAL = {
   slurm: { prepare: prepareSlurm, start: startSlurm, stop: stopSlurm },
   "grid-engine": { prepare: prepareGridEngine, start: startGridEngine, stop: stopGridEngine },
+  oar: { prepare: prepareOar, start: startOar, stop: stopOar },
 };
 
 /**

@@ -22,7 +22,7 @@ const OF_SOME = {
   queue: word,
   account: word,
   qos: word,
-  /** Which nodes: Slurm's features with & | [ ], LSF's and Grid Engine's resource expressions. */
+  /** Which nodes: Slurm's features with & | [ ], LSF's and Grid Engine's resource expressions, OAR's properties. */
   constraint: z.string().regex(/^[A-Za-z0-9_.&|[\]()*=<>!:,%-]{1,200}$/, "has a character that no expression of nodes has"),
   reservation: word,
   /** Runs after these batch jobs, however they ended. */

@@ -5,10 +5,11 @@ import type { Scheduler } from "./define.js";
 import { gridEngine } from "./grid-engine.js";
 import { local } from "./local.js";
 import { lsf } from "./lsf.js";
+import { oar } from "./oar.js";
 import { pbs } from "./pbs.js";
 import { slurm } from "./slurm.js";
 
-export const SCHEDULERS: readonly Scheduler[] = [slurm, pbs, lsf, cobalt, gridEngine, local];
+export const SCHEDULERS: readonly Scheduler[] = [slurm, pbs, lsf, cobalt, gridEngine, oar, local];
 
 /**
  * The scheduler of a name.

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { schedulerNamed } from "../../../src/sites/schedulers/registry.js";
 import { startFacility } from "../../chaos/processes.js";
 import { RIGS } from "./rigs.js";
 
@@ -18,7 +19,8 @@ describe.each(REAL)("%s", (scheduler, rig) => {
       try {
         const folder = join(facility.folder, "batch");
         mkdirSync(folder);
-        const batch = { scheduler, folder, job: { walltimeS: 600, memoryGbPerNode: 1 }, pilots: { max: 2, idleS: 5, everyS: 1 } };
+        const memory = schedulerNamed(scheduler).takes.includes("memoryGbPerNode") ? { memoryGbPerNode: 1 } : {};
+        const batch = { scheduler, folder, job: { ...stage.settings, ...memory, walltimeS: 600 }, pilots: { max: 2, idleS: 5, everyS: 1 } };
         writeFileSync(join(facility.folder, "batch.json"), JSON.stringify(batch));
         const site = await facility.startSite("farm", 2, ["--batch", join(facility.folder, "batch.json")]);
         const work = { app: "xpcs.noop" as const, durationMs: 200 };

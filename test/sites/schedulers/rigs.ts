@@ -48,6 +48,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     overrunS: 60,
     accountingLagS: 5,
     strangeState: (listing) => listing.replace(/\|(PENDING|CONFIGURING|RUNNING)\|[^|]*\|/g, "|FROBNICATED|Whim|"),
+    tells: { nodes: true, queues: true, usualAccount: true },
     refused: { queue: "no-such-partition" },
   }),
   "grid-engine": real("grid-engine", {
@@ -57,6 +58,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     overrunS: 15,
     accountingLagS: 15,
     strangeState: (listing) => listing.replace(/<state>[^<]*</g, "<state>Zq<"),
+    tells: { nodes: true, queues: true, usualAccount: false },
     refused: { queue: "no-such.q" },
   }),
   pbs: fake("pbs", ["qsub", "qstat", "qselect", "qdel", "pbsnodes"], {
@@ -65,6 +67,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     overrunS: 10,
     accountingLagS: 0,
     strangeState: (listing) => listing.replace(/"job_state": "[A-Z]"/g, '"job_state": "Z"'),
+    tells: { nodes: true, queues: true, usualAccount: false },
     refused: { queue: "no-such-queue" },
   }),
   lsf: fake("lsf", ["bsub", "bjobs", "bacct", "bkill", "bqueues"], {
@@ -74,6 +77,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     shortEnvironment: { FAKE_WALLTIME_S: "1" },
     accountingLagS: 0,
     strangeState: (listing) => listing.replace(/"STAT": "[A-Z]+"/g, '"STAT": "FROBNICATED"'),
+    tells: { nodes: false, queues: true, usualAccount: false },
     refused: { queue: "no-such-queue" },
   }),
   cobalt: fake("cobalt", ["qsub", "qstat", "qdel"], {
@@ -83,6 +87,18 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     shortEnvironment: { FAKE_WALLTIME_S: "1" },
     accountingLagS: 0,
     strangeState: (listing) => listing.replace(/ (queued|running) /g, " FROBNICATED "),
+    tells: { nodes: false, queues: true, usualAccount: false },
+    refused: { queue: "no-such-queue" },
+  }),
+  oar: real("oar", {
+    // Several jobs on a node.
+    settings: { cpusPerNode: 1 },
+    // It looks at limits every ten seconds.
+    shortWalltimeS: 10,
+    overrunS: 60,
+    accountingLagS: 0,
+    strangeState: (listing) => listing.replace(/"state" : "\w+"/g, '"state" : "FROBNICATED"'),
+    tells: { nodes: true, queues: false, usualAccount: false },
     refused: { queue: "no-such-queue" },
   }),
   local: {
@@ -95,6 +111,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
       overrunS: 10,
       accountingLagS: 0,
       strangeState: null,
+      tells: { nodes: false, queues: false, usualAccount: false },
       refused: null,
       end: async () => {},
     }),

@@ -23,6 +23,8 @@ export interface Stage {
   readonly accountingLagS: number;
   /** Makes a listing say a state that nobody knows. Null: there are no listings. */
   readonly strangeState: ((listing: string) => string) | null;
+  /** Whether its commands tell people of these; of accounts, also which is taken where a job names none. */
+  readonly tells: Readonly<Record<"nodes" | "queues" | "usualAccount", boolean>>;
   /** Settings that pass the schema and that the scheduler refuses. Null: it refuses nothing. */
   readonly refused: Readonly<Record<string, unknown>> | null;
   end(): Promise<void>;
@@ -53,7 +55,7 @@ export const counted = (then: string): string => `printf x >>runs; ${then}`;
 
 /** Whether a command hands a job in. */
 export function isSubmission({ stdin = "", argv }: BatchCommand): boolean {
-  return stdin !== "" || /^(sbatch|qsub|bsub)$/.test(argv[0]);
+  return stdin !== "" || /^(sbatch|qsub|bsub|oarsub)$/.test(argv[0]);
 }
 
 /** One test's own folders, and jobs of the scheduler in them. */
@@ -74,9 +76,9 @@ export interface Place {
   remove(): void;
 }
 
-/** Of all schedulers. */
+/** The commands of all schedulers: `impostors` stands in for each. */
 const COMMANDS =
-  "sbatch squeue sacct scancel sinfo qsub qstat qselect qdel qacct qconf bsub bjobs bacct bkill bqueues sacctmgr qhost pbsnodes timeout".split(
+  "sbatch squeue sacct scancel sinfo qsub qstat qselect qdel qacct qconf bsub bjobs bacct bkill bqueues sacctmgr qhost pbsnodes oarsub oarstat oardel oarnodes timeout".split(
     " ",
   );
 
