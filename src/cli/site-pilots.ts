@@ -22,6 +22,7 @@ import { ableApps } from "./able-apps.js";
 import { type CentralSettings, centralSettings } from "./client-settings.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import type { KeptSite } from "./service/kept-site.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
@@ -74,17 +75,23 @@ function pilotCapacity({ job }: BatchFile, gpus: number): SiteCapacity {
   return { cores: job.cpusPerNode ?? resourceMax, memoryGb: job.memoryGbPerNode ?? resourceMax, gpus, nodes: 1, walltimeS: job.walltimeS };
 }
 
-/** Keeps pilots until it is told to stop. */
-export async function runPilotSite(options: SiteOptions & { readonly batch: string }, name: SiteName, io: CliIo): Promise<void> {
+/** Keeps pilots until it is told to stop. @param kept null: it has no state folder */
+export async function runPilotSite(
+  options: SiteOptions & { readonly batch: string },
+  name: SiteName,
+  kept: KeptSite | null,
+  io: CliIo,
+): Promise<void> {
   if (name.length > NAME_CHARS_MAX)
     throw new XpcsError("INVALID_ARGUMENT", `a site with pilots has a name of at most ${NAME_CHARS_MAX} characters`);
   const { slots, gpus } = options;
   const file = readSettingsFile(BATCH_FILE, options.batch);
   const commands = Object.keys(readSettingsFile(COMMAND_APPS, options.apps));
   const whereCentral = (): CentralSettings => centralSettings(options, name);
-  const logger = createPinoLogger({ json: io.json, base: { site: name } });
+  const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const clock = realClock;
-  const { signal } = io;
+  const leaving = new AbortController();
+  const signal = AbortSignal.any([io.signal, leaving.signal]);
   const folder = join(file.folder, name);
   await makeFolder(folder, "the folder of the batch file");
   const files = { token: join(file.folder, `${name}.token`), ca: whereCentral().ca === undefined ? null : join(file.folder, `${name}.ca`) };
@@ -125,6 +132,14 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
     { site: name, scheduler: scheduler.name, central },
     () => `site ${name} keeps up to ${max} pilots for ${central} by ${scheduler.name}`,
   );
+  kept?.tell(
+    () => ({ central: { url: central, reached: link !== null }, slots, jobs: [], pilots: pilots.view() }),
+    (reason) => {
+      logger.info("site-leaves", { reason });
+      leaving.abort();
+    },
+  );
+  signal.addEventListener("abort", () => kept?.stopping(), { once: true });
   await pilots.run(signal);
   (link as Connection<WorkSource> | null)?.close();
 }

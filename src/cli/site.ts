@@ -1,4 +1,4 @@
-/** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
+/** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site; its other actions are in files of their own. */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
@@ -24,6 +24,7 @@ import { integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { batchEndsS, secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { type KeptSite, keepSite } from "./service/kept-site.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
 import { runPilotSite } from "./site-pilots.js";
@@ -44,6 +45,7 @@ export interface SiteOptions extends SiteRunOptions, CentralOptions {
   readonly work: string;
   readonly idle?: number;
   readonly batch?: string;
+  readonly state?: string;
 }
 
 function nameOption(text: string): string {
@@ -79,13 +81,20 @@ async function workFolder(work: string, name: string): Promise<string> {
 
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
-  const { name = nameOption(hostname()), slots, batch } = options;
-  if (batch !== undefined) return runPilotSite({ ...options, batch }, name, io);
+  const { name = nameOption(hostname()), batch } = options;
+  await keepSite(options.state, name, realClock, (kept) =>
+    batch === undefined ? workHere(options, name, kept, io) : runPilotSite({ ...options, batch }, name, kept, io),
+  );
+}
+
+/** @param kept null: it has no state folder */
+async function workHere(options: SiteOptions, name: string, kept: KeptSite | null, io: CliIo): Promise<void> {
+  const { slots } = options;
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
   const { results, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
-  const logger = createPinoLogger({ json: io.json, base: { site: name } });
+  const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
   const life = { idleS: options.idle ?? null, endsS: batchEndsS(process.env), graceS: options.grace, clock };
@@ -126,7 +135,17 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     onRefused: (reason, patienceMs) => io.note(`xpcs: ${reason}; trying for ${patienceMs / 1000} s, as that one may have died just now`),
   });
   void site.joined.then(() => io.result({ site: name, slots, central }, () => `site ${name} has joined ${central} with ${slots} slots`));
-  const stop = (): void => void site.stop({ graceMs: options.grace * 1000 });
+  const stop = (): void => void site.stop({ graceMs: 1000 * (kept?.stopping() ?? options.grace) });
+  kept?.tell(
+    () => {
+      const { connected, jobs } = site.view();
+      return { central: { url: central, reached: connected }, slots, jobs: [...jobs], pilots: null };
+    },
+    (reason) => {
+      logger.info("site-leaves", { reason });
+      stop();
+    },
+  );
   const { signal } = io;
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
@@ -148,32 +167,60 @@ export function addSiteOptions(command: Command): Command {
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
 }
 
+const ACTIONS = ["init", "start", "stop", "status", "logs"] as const;
+type ActionOptions = Omit<SiteOptions, "work"> & { work?: string; follow?: true; lines: number };
+
+/** What is not `xpcs site` itself. */
+async function act(action: (typeof ACTIONS)[number], what: string | undefined, command: Command, io: CliIo): Promise<void> {
+  const options = command.opts<ActionOptions>();
+  if (action === "init") {
+    if (what === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
+    return (await import("./site-init.js")).writeSiteFile(what, io);
+  }
+  const { knownSites, onlySite, siteFiles, stateFolder } = await import("./service/site-folder.js");
+  const named = what ?? options.name;
+  if (action === "status" && named === undefined && options.state === undefined) {
+    const sites = knownSites().map((name) => ({ name, folder: stateFolder(name, undefined) }));
+    if (sites.length !== 1) return (await import("./service/status.js")).showAll(sites, io);
+  }
+  const name = nameOption(named ?? (action === "start" ? hostname() : onlySite()));
+  const folder = stateFolder(name, options.state);
+  if (action === "start") return (await import("./service/start.js")).startSite(command, name, folder, io);
+  if (action === "status") return (await import("./service/status.js")).showStatus(name, folder, io);
+  if (action === "logs") return (await import("./service/log-lines.js")).showLog(siteFiles(folder).log, options.lines, options.follow === true, realClock, io);
+  const graceS = command.getOptionValueSource("grace") === "cli" ? options.grace : null;
+  return (await import("./service/stop.js")).stopSite(name, folder, graceS, io);
+}
+
 /** Adds the command to the program. */
 export function registerSite(program: Command, io: CliIo): void {
   const command = program
     .command("site")
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
-    .addArgument(new Argument("[action]", "init: write a file of batch settings, from what this machine has").choices(["init"]))
-    .argument("[file]", "init: the file; one that is there stays as it is")
+    .addArgument(
+      new Argument("[action]", "init: write a file of batch settings; start, stop, status, logs: a site that goes on without this shell").choices(ACTIONS),
+    )
+    .argument("[what]", "init: the file; else: the site's name")
     .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
     .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
+    .option("--state <folder>", "folder of its state and log (with an action: ~/.local/state/xpcs-sites/NAME; else it has none)")
+    .option("--systemd", "start: write a systemd user unit instead")
+    .option("--scrontab", "start: print an entry for Slurm's scrontab instead")
+    .option("--lines <n>", "logs: the last so many lines", integerOption(0, 1_000_000), 100)
+    .option("-f, --follow", "logs: go on with what comes, until Ctrl-C")
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
-  addSiteOptions(command).action(
-    async (action: "init" | undefined, file: string | undefined, options: Omit<SiteOptions, "work"> & { work?: string }) => {
-      if (action !== undefined) {
-        if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
-        return (await import("./site-init.js")).writeSiteFile(file, io);
-      }
-      const { work } = options;
-      if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
-      return runSiteCommand({ ...options, work }, io);
-    },
-  );
+  addSiteOptions(command).action(async (action: (typeof ACTIONS)[number] | undefined, what: string | undefined, options: ActionOptions) => {
+    if (action !== undefined) return act(action, what, command, io);
+    const { work } = options;
+    if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
+    return runSiteCommand({ ...options, work }, io);
+  });
   withExample(
     command,
     "xpcs site init batch.yaml",
     "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work",
+    "xpcs site start polaris --work /tmp/xpcs-work --slots 2",
   );
 }

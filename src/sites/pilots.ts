@@ -42,6 +42,8 @@ export interface Pilots {
   step(): Promise<PilotPlan>;
   /** Steps until it is told to stop; then withdraws the pilots that have not begun. Those that run go on until they have nothing to do. */
   run(signal: AbortSignal): Promise<void>;
+  /** As of the last look. */
+  view(): { why: string | null; list: { site: SiteName; batch: string; phase: string; sentence: string }[] };
 }
 
 /** The tag of a batch job: the site that works in it, and a stamp, since names come again and batch jobs do not. */
@@ -64,6 +66,7 @@ export function createPilots(options: PilotOptions): Pilots {
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
   let lastFailure = "";
   let said = "";
+  let seen: readonly BatchStatus[] = [];
 
   function failed(reason: string): void {
     failures += 1;
@@ -117,7 +120,8 @@ export function createPilots(options: PilotOptions): Pilots {
     const refs = (await batch.known()).filter(({ tag }) => mine(tag)).sort((a, b) => (stampOf(a.tag) < stampOf(b.tag) ? -1 : 1));
     const statuses = await batch.poll(refs);
     for (const status of statuses) if (status.ending !== null) await settle(status);
-    return statuses.filter(({ ending }) => ending === null);
+    seen = statuses.filter(({ ending }) => ending === null);
+    return [...seen];
   }
 
   const begun = ({ phase, startedMs }: BatchStatus): boolean => startedMs !== null || phase === "running";
@@ -168,6 +172,10 @@ export function createPilots(options: PilotOptions): Pilots {
 
   return {
     step,
+    view: () => ({
+      why: said === "" ? null : said,
+      list: seen.map(({ ref, phase, sentence }) => ({ site: siteOf(ref.tag), batch: ref.id, phase, sentence })),
+    }),
     async run(signal) {
       while (!signal.aborted) {
         await stepSafely();

@@ -4,7 +4,7 @@
  */
 import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { Lease, SiteCapacity } from "../core/job.js";
+import type { JobId, Lease, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
@@ -13,7 +13,7 @@ import type { Connection } from "../wire/connect.js";
 import { type Reconnecting, reconnecting } from "../wire/reconnecting.js";
 import { type AttemptContext, runAttempt } from "./attempt.js";
 import type { CommandApps } from "./command-apps.js";
-import { createHeldLeases, type HeldLeases } from "./held-leases.js";
+import { createHeldLeases, type HeldLease, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { SHARED_PATHS, type Transfers } from "./locations.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
@@ -63,6 +63,23 @@ export interface Site {
   stop(options: { graceMs: number }): Promise<void>;
   /** How long it has had nothing to do, ms; 0 while it has. */
   idleMs(): number;
+  /** What it is doing. */
+  view(): SiteDoing;
+}
+
+export interface SiteDoing {
+  /** It has a link to central. */
+  readonly connected: boolean;
+  readonly jobs: readonly {
+    readonly job: JobId;
+    readonly epoch: number;
+    readonly app: string;
+    readonly state: HeldLease["state"];
+    /** 0 to 1, or null when nothing is known. */
+    readonly progress: number | null;
+    /** Why it does not go on at present, or null. */
+    readonly reason: string | null;
+  }[];
 }
 
 /** A predecessor of the same name may look alive to central until its link is given up; after this time another one is. */
@@ -288,5 +305,9 @@ export function runSite(options: SiteOptions): Site {
     if (!byUs) throw reason;
   });
   const idleMs = (): number => (running.attempts.size > 0 ? 0 : clock.monotonicMs() - running.busyMs);
-  return { joined, ended, stop, idleMs };
+  const view = (): SiteDoing => ({
+    connected: link.up,
+    jobs: leases.all().map(({ lease: { job, epoch, work }, state, progress, reason }) => ({ job, epoch, app: work.app, state, progress, reason })),
+  });
+  return { joined, ended, stop, idleMs, view };
 }
