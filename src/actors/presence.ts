@@ -20,6 +20,10 @@ export interface Presence {
   links: number;
   /** Slots' worth of jobs that it takes beyond its slots. */
   prefetch: number;
+  /** The site that started it as a pilot, or null. */
+  pilotOf: SiteName | null;
+  /** Why it takes no work at present, in the words of its admin; null: it does. */
+  draining: string | null;
   seenMs: number;
   seenAt: number;
   waiter: Waiter | null;
@@ -27,9 +31,14 @@ export interface Presence {
   readonly told: Set<string>;
 }
 
+/** They look once in an hour at least (`pilots.everyS`). */
+const KEEPER_TERM_MS = 2 * 3_600_000;
+
 export class Sites {
   readonly #termMs: number;
   readonly #sites = new Map<SiteName, Presence>();
+  /** What sites that start pilots, and need not be there themselves, have said of them, and when. */
+  readonly #keepers = new Map<SiteName, { readonly says: string; readonly atMs: number }>();
 
   /** @param termMs a site that was not heard of for so long is silent */
   constructor(termMs: number) {
@@ -54,7 +63,10 @@ export class Sites {
       return before;
     }
     before?.waiter?.answer([]);
-    const presence: Presence = { instance, links: 0, prefetch: 0, seenMs: monotonicMs, seenAt: nowMs, waiter: null, told: new Set() };
+    const presence: Presence = {
+      ...{ instance, links: 0, prefetch: 0, pilotOf: null, draining: null, seenMs: monotonicMs, seenAt: nowMs, waiter: null },
+      told: new Set(),
+    };
     this.#sites.set(site, presence);
     return presence;
   }
@@ -62,6 +74,20 @@ export class Sites {
   remove(site: SiteName): void {
     this.#sites.get(site)?.waiter?.answer([]);
     this.#sites.delete(site);
+  }
+
+  /** A site that starts pilots says why it has as many as it has. */
+  keeps(site: SiteName, says: string, monotonicMs: number): void {
+    this.#keepers.set(site, { says, atMs: monotonicMs });
+  }
+
+  /** What it said of late; null: nothing. */
+  keeperSays(site: SiteName, monotonicMs: number): string | null {
+    const keeper = this.#keepers.get(site);
+    if (keeper === undefined) return null;
+    if (monotonicMs - keeper.atMs < KEEPER_TERM_MS) return keeper.says;
+    this.#keepers.delete(site);
+    return null;
   }
 
   /** Connected, and heard of within a term or waiting for our answer: then the link's own heartbeat vouches for it. */

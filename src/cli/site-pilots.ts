@@ -14,9 +14,13 @@ import { makeFolder } from "../ledger/make-folder.js";
 import { createMachine } from "../sites/batch-command.js";
 import { BATCH_FILE, type BatchFile } from "../sites/batch-file.js";
 import { createBatchJobs } from "../sites/batch-jobs.js";
+import { batchPerson } from "../sites/batch-settings.js";
 import { COMMAND_APPS } from "../sites/command-apps.js";
+import { openNodeHours } from "../sites/node-hours.js";
 import { createPilots } from "../sites/pilots.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";
+import { ordersIn } from "../sites/site-orders.js";
+import { SITE_SETTINGS } from "../sites/site-settings.js";
 import type { Connection } from "../wire/connect.js";
 import { ableApps } from "./able-apps.js";
 import { type CentralSettings, centralSettings } from "./client-settings.js";
@@ -43,9 +47,10 @@ async function keepSecret(path: string, text: string): Promise<void> {
 /** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
 function pilotWords(
   options: SiteOptions,
+  name: SiteName,
   file: BatchFile,
   { central, pin, insecure }: CentralSettings,
-  files: { token: string; ca: string | null },
+  files: { token: string; ca: string | null; orders: string },
 ): string[] {
   const { slots, threads, grace, gpus, apps, settings, work } = options;
   const named: [string, string | number | null | undefined][] = [
@@ -53,6 +58,8 @@ function pilotWords(
     ["--token-file", files.token],
     ["--pin", pin],
     ["--ca", files.ca],
+    ["--orders", files.orders],
+    ["--pilot-of", name],
     ["--work", resolve(work)],
     ["--slots", slots],
     ["--threads", threads],
@@ -94,7 +101,13 @@ export async function runPilotSite(
   const signal = AbortSignal.any([io.signal, leaving.signal]);
   const folder = join(file.folder, name);
   await makeFolder(folder, "the folder of the batch file");
-  const files = { token: join(file.folder, `${name}.token`), ca: whereCentral().ca === undefined ? null : join(file.folder, `${name}.ca`) };
+  const orders = resolve(options.orders ?? join(file.folder, `${name}.orders`));
+  await makeFolder(orders, "the folder of the site's orders");
+  const files = {
+    orders,
+    token: join(file.folder, `${name}.token`),
+    ca: whereCentral().ca === undefined ? null : join(file.folder, `${name}.ca`),
+  };
   const keepFiles = async ({ token, ca }: CentralSettings): Promise<void> => {
     await keepSecret(files.token, `${token}\n`);
     if (files.ca !== null && ca !== undefined) await keepSecret(files.ca, ca);
@@ -105,14 +118,20 @@ export async function runPilotSite(
   const machine = createMachine({ ...limits, environment: process.env, clock, user: userName() });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, clock, logger });
-  const like = { slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) };
+  const { submitters } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const like = {
+    slots,
+    apps: [...ableApps(logger), ...commands],
+    capacity: pilotCapacity(file, gpus),
+    ...(submitters === null ? {} : { submitters }),
+  };
   const { min, max, queuedMax, everyS } = file.pilots;
   const pilots = createPilots({
     name,
     batch: createBatchJobs({ scheduler, machine, folder, clock, strikeMs: STRIKE_MS }),
-    settings: file.job,
+    settings: { ...file.job, person: file.job.person ?? batchPerson(submitters, userName()) },
     limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: slots },
-    argv: (site) => [process.execPath, MAIN, "site", "--name", site, ...pilotWords(options, file, whereCentral(), files)],
+    argv: (site) => [process.execPath, MAIN, "site", "--name", site, ...pilotWords(options, name, file, whereCentral(), files)],
     async backlog(sites) {
       await keepFiles(whereCentral());
       link ??= await dial();
@@ -120,8 +139,16 @@ export async function runPilotSite(
       void mine.closed.then(() => {
         if (link === mine) link = null;
       });
-      return mine.remote.backlog({ site: name, pilots: sites, ...like });
+      const { why } = pilots.view();
+      return mine.remote.backlog({
+        site: name,
+        pilots: sites,
+        ...like,
+        ...(why === null ? {} : { says: why.slice(0, LIMITS.reasonCharsMax) }),
+      });
     },
+    orders: () => ordersIn(orders),
+    hours: { budget: file.nodeHours, taken: await openNodeHours(join(file.folder, `${name}.hours`)) },
     clock,
     logger,
     rng: Math.random,
@@ -133,7 +160,13 @@ export async function runPilotSite(
     () => `site ${name} keeps up to ${max} pilots for ${central} by ${scheduler.name}`,
   );
   kept?.tell(
-    () => ({ central: { url: central, reached: link !== null }, slots, jobs: [], pilots: pilots.view() }),
+    () => ({
+      central: { url: central, reached: link !== null },
+      slots,
+      orders: { folder: orders, ...ordersIn(orders) },
+      jobs: [],
+      pilots: pilots.view(),
+    }),
     (reason) => {
       logger.info("site-leaves", { reason });
       leaving.abort();

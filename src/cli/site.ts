@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
-import { Argument, type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command } from "commander";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
@@ -14,17 +14,19 @@ import { createKernelPool } from "../sites/kernel-pool.js";
 import { transfersOf } from "../sites/locations.js";
 import { type Identity, resultAccess } from "../sites/result-access.js";
 import { runSite } from "../sites/site.js";
+import { ordersIn } from "../sites/site-orders.js";
 import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { openCache } from "../sites/staging/cache.js";
 import type { CentralAccess } from "../sites/transfers/define.js";
 import { ableApps } from "./able-apps.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
-import { integerOption } from "./option-values.js";
+import { integerOption, siteNameOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { batchEndsS, secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { type KeptSite, keepSite } from "./service/kept-site.js";
+import { watchOrders } from "./service/order.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
 import { runPilotSite } from "./site-pilots.js";
@@ -46,12 +48,8 @@ export interface SiteOptions extends SiteRunOptions, CentralOptions {
   readonly idle?: number;
   readonly batch?: string;
   readonly state?: string;
-}
-
-function nameOption(text: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text))
-    throw new InvalidArgumentError("It must be letters, digits, dots, dashes and underscores, 64 at most.");
-  return text;
+  readonly orders?: string;
+  readonly pilotOf?: string;
 }
 
 function identity(): Identity {
@@ -81,7 +79,7 @@ async function workFolder(work: string, name: string): Promise<string> {
 
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
-  const { name = nameOption(hostname()), batch } = options;
+  const { name = siteNameOption(hostname()), batch } = options;
   await keepSite(options.state, name, realClock, (kept) =>
     batch === undefined ? workHere(options, name, kept, io) : runPilotSite({ ...options, batch }, name, kept, io),
   );
@@ -93,7 +91,7 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { results, submitters, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
   const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -103,6 +101,7 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
     instance: randomUUID(),
     host: hostname(),
     slots,
+    ...(options.pilotOf === undefined ? {} : { pilotOf: options.pilotOf }),
     prefetch: prefetch ?? (locations?.some(({ by }) => by !== "shared-path") ? 1 : 0),
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
@@ -116,6 +115,7 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
       rng: Math.random,
     }),
     roots,
+    submitters,
     capacity: {
       cores: availableParallelism(),
       memoryGb: Math.floor(totalmem() / 1e8) / 10,
@@ -136,10 +136,12 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
   });
   void site.joined.then(() => io.result({ site: name, slots, central }, () => `site ${name} has joined ${central} with ${slots} slots`));
   const stop = (): void => void site.stop({ graceMs: 1000 * (kept?.stopping() ?? options.grace) });
+  const ordersFolder = resolve(options.orders ?? options.state ?? workDir);
   kept?.tell(
     () => {
       const { connected, jobs } = site.view();
-      return { central: { url: central, reached: connected }, slots, jobs: [...jobs], pilots: null };
+      const orders = { folder: ordersFolder, ...ordersIn(ordersFolder) };
+      return { central: { url: central, reached: connected }, slots, orders, jobs: [...jobs], pilots: null };
     },
     (reason) => {
       logger.info("site-leaves", { reason });
@@ -153,7 +155,15 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
     logger.info("site-leaves", { reason });
     stop();
   });
-  await site.ended.finally(unwatch);
+  const unwatchOrders = watchOrders(ordersFolder, clock, (orders) => {
+    site.obey(orders);
+    // A pilot that may do nothing gives its nodes back.
+    if (orders.halt !== null && life.endsS !== null) void site.stop({ graceMs: 0 });
+  });
+  await site.ended.finally(() => {
+    unwatch();
+    unwatchOrders();
+  });
 }
 
 /** Adds the options that say how a site works. */
@@ -167,30 +177,8 @@ export function addSiteOptions(command: Command): Command {
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
 }
 
-const ACTIONS = ["init", "start", "stop", "status", "logs"] as const;
-type ActionOptions = Omit<SiteOptions, "work"> & { work?: string; follow?: true; lines: number };
-
-/** What is not `xpcs site` itself. */
-async function act(action: (typeof ACTIONS)[number], what: string | undefined, command: Command, io: CliIo): Promise<void> {
-  const options = command.opts<ActionOptions>();
-  if (action === "init") {
-    if (what === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
-    return (await import("./site-init.js")).writeSiteFile(what, io);
-  }
-  const { knownSites, onlySite, siteFiles, stateFolder } = await import("./service/site-folder.js");
-  const named = what ?? options.name;
-  if (action === "status" && named === undefined && options.state === undefined) {
-    const sites = knownSites().map((name) => ({ name, folder: stateFolder(name, undefined) }));
-    if (sites.length !== 1) return (await import("./service/status.js")).showAll(sites, io);
-  }
-  const name = nameOption(named ?? (action === "start" ? hostname() : onlySite()));
-  const folder = stateFolder(name, options.state);
-  if (action === "start") return (await import("./service/start.js")).startSite(command, name, folder, io);
-  if (action === "status") return (await import("./service/status.js")).showStatus(name, folder, io);
-  if (action === "logs") return (await import("./service/log-lines.js")).showLog(siteFiles(folder).log, options.lines, options.follow === true, realClock, io);
-  const graceS = command.getOptionValueSource("grace") === "cli" ? options.grace : null;
-  return (await import("./service/stop.js")).stopSite(name, folder, graceS, io);
-}
+const ACTIONS = ["init", "start", "stop", "status", "logs", "drain", "halt"] as const;
+export type SiteAction = (typeof ACTIONS)[number];
 
 /** Adds the command to the program. */
 export function registerSite(program: Command, io: CliIo): void {
@@ -199,20 +187,27 @@ export function registerSite(program: Command, io: CliIo): void {
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
     .addArgument(
-      new Argument("[action]", "init: write a file of batch settings; start, stop, status, logs: a site that goes on without this shell").choices(ACTIONS),
+      new Argument("[action]", "init: write a file of batch settings; the others: of a site that goes on without this shell").choices(
+        ACTIONS,
+      ),
     )
     .argument("[what]", "init: the file; else: the site's name")
+    .argument("[switch]", "drain (finish what runs), halt (stop it): on or off")
     .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
-    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
+    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", siteNameOption)
     .option("--state <folder>", "folder of its state and log (with an action: ~/.local/state/xpcs-sites/NAME; else it has none)")
     .option("--systemd", "start: write a systemd user unit instead")
     .option("--scrontab", "start: print an entry for Slurm's scrontab instead")
+    .option("--orders <folder>", "folder whose files drain and halt it obeys (default: that of --state, else its own in --work)")
+    .option("--pilot-of <site>", "of a pilot: the site that started it, whose pinned jobs it takes too", siteNameOption)
+    .option("--reason <text>", "drain, halt: why, for others to read")
     .option("--lines <n>", "logs: the last so many lines", integerOption(0, 1_000_000), 100)
     .option("-f, --follow", "logs: go on with what comes, until Ctrl-C")
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
-  addSiteOptions(command).action(async (action: (typeof ACTIONS)[number] | undefined, what: string | undefined, options: ActionOptions) => {
-    if (action !== undefined) return act(action, what, command, io);
+  addSiteOptions(command).action(async (action: SiteAction | undefined, what: string | undefined, how: string | undefined) => {
+    if (action !== undefined) return (await import("./service/actions.js")).actOnSite(action, { what, how }, command, io);
+    const options = command.opts<Omit<SiteOptions, "work"> & { work?: string }>();
     const { work } = options;
     if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
     return runSiteCommand({ ...options, work }, io);

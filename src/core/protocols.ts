@@ -8,6 +8,7 @@ import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./a
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
 import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
+import type { Submitters } from "./submitters.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -178,6 +179,8 @@ export interface WorkSource {
     capacity?: SiteCapacity;
     /** Slots' worth of jobs that it takes beyond its slots, to bring their files while others run; absent: none. */
     prefetch?: number;
+    /** The site that started this one as a pilot: what is pinned to that one may run here. */
+    pilotOf?: SiteName;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**
@@ -195,6 +198,8 @@ export interface WorkSource {
       /** Why it does not go on at present. */
       reason?: string;
     })[];
+    /** Why the site takes no more work, in the words of its admin; absent: it does. */
+    draining?: string;
   }): Promise<{ news: SiteNews }>;
   /** Idempotent by (job, epoch). STALE_LEASE when the lease is not the latest: discard the output. */
   complete(request: {
@@ -232,6 +237,10 @@ export interface WorkSource {
     slots: number;
     apps: readonly string[];
     capacity: SiteCapacity;
+    /** Whose jobs its pilots take; absent: everybody's. */
+    submitters?: Submitters;
+    /** Why it has as many pilots as it has, for those whose jobs wait for one. */
+    says?: string;
   }): Promise<{ waitingSlots: number; pilots: { site: SiteName; freeSlots: number }[] }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;

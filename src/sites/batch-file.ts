@@ -3,6 +3,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { LIMITS } from "../core/limits.js";
 import { settingsSchema } from "./batch-settings.js";
+import { NODE_HOURS } from "./node-hours.js";
 import { SCHEDULERS } from "./schedulers/registry.js";
 
 const folder = z.string().refine((path) => isAbsolute(path) && !path.includes("\0"), "must be an absolute path");
@@ -28,6 +29,7 @@ function fileOf({ name, takes }: (typeof SCHEDULERS)[number]) {
     commands: commands.prefault({}),
     job: settingsSchema(takes),
     pilots: pilots.prefault({}),
+    nodeHours: NODE_HOURS,
   });
 }
 

@@ -9,13 +9,16 @@ import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
 import type { BatchJobs, BatchStatus } from "./batch-jobs.js";
 import type { BatchSettings } from "./batch-settings.js";
-import { type PilotLimits, type PilotPlan, planPilots } from "./pilot-plan.js";
+import { type BudgetAnswer, type NodeHourBudget, type NodeHours, withinBudget } from "./node-hours.js";
+import { type PilotLimits, type PilotPlan, planOrders, planPilots } from "./pilot-plan.js";
 import type { BatchRef } from "./schedulers/define.js";
+import { NO_ORDERS, type SiteOrders, takesNothing } from "./site-orders.js";
 
 const PREFIX = "xpcs.";
 /** After a pilot that failed before it had joined central; doubled with each further one. */
 const PAUSE_MS = 30_000;
 const PAUSE_MAX_MS = 10 * 60_000;
+const ORDERS_MS = 1_000;
 /** Ends that say something about the next pilot. */
 const FAILURES = new Set(["failed", "refused", "gone", "out-of-memory"]);
 
@@ -30,6 +33,10 @@ export interface PilotOptions {
   readonly argv: (site: SiteName) => readonly [string, ...string[]];
   /** Asks central. */
   readonly backlog: (pilots: readonly SiteName[]) => Promise<Backlog>;
+  /** What its admin has ordered; absent: nothing. */
+  readonly orders?: () => SiteOrders;
+  /** What its batch jobs may take, and have taken; absent: as much as they like. */
+  readonly hours?: { readonly budget: NodeHourBudget; readonly taken: NodeHours };
   readonly clock: Clock;
   readonly logger: Logger;
   /** Uniform in [0, 1). */
@@ -58,7 +65,7 @@ function freeName(name: SiteName, taken: ReadonlySet<SiteName>): SiteName {
 
 /** The pilots of a site. */
 export function createPilots(options: PilotOptions): Pilots {
-  const { name, batch, settings, limits, argv, backlog, clock, logger, rng, everyMs } = options;
+  const { name, batch, settings, limits, argv, backlog, orders = () => NO_ORDERS, hours, clock, logger, rng, everyMs } = options;
   const mine = (tag: string): boolean => tag.startsWith(`${PREFIX}${name}-`);
   /** Tags of pilots that have joined central: what ends them later says nothing about the next one. */
   const worked = new Set<string>();
@@ -96,7 +103,24 @@ export function createPilots(options: PilotOptions): Pilots {
     }
   }
 
-  async function settle({ ref, ending }: BatchStatus): Promise<void> {
+  /** Before anything of it is forgotten. */
+  async function account({ ref: { tag }, startedMs, endedMs }: BatchStatus): Promise<void> {
+    if (hours === undefined || startedMs === null) return;
+    const latestMs = Math.min(clock.nowMs(), startedMs + settings.walltimeS * 1_000);
+    await hours.taken.add({ tag, nodes: settings.nodes, startedMs, endedMs: Math.max(startedMs, endedMs ?? latestMs) });
+  }
+
+  function budgetNow(statuses: readonly BatchStatus[]): BudgetAnswer | null {
+    if (hours === undefined) return null;
+    const { nodes, walltimeS } = settings;
+    const nowMs = clock.nowMs();
+    const runningSinceMs = statuses.filter(begun).map(({ startedMs }) => startedMs ?? nowMs);
+    return withinBudget(hours.budget, { ended: hours.taken.ended(), runningSinceMs, nodes, walltimeS }, nowMs);
+  }
+
+  async function settle(status: BatchStatus): Promise<void> {
+    const { ref, ending } = status;
+    await account(status);
     const { outcome, exitCode, sentence } = ending!;
     const details = { site: siteOf(ref.tag), batch: ref.id, outcome, exitCode, reason: sentence };
     const hasWorked = worked.delete(ref.tag);
@@ -129,6 +153,19 @@ export function createPilots(options: PilotOptions): Pilots {
   async function step(): Promise<PilotPlan> {
     for (const tag of (await batch.unsettled()).filter(mine)) await submit(tag);
     const statuses = await look();
+    const ordered = planOrders(
+      orders(),
+      statuses.map((status) => ({ tag: status.ref.tag, begun: begun(status) })),
+    );
+    if (ordered !== null) {
+      await withdraw(
+        statuses.map(({ ref }) => ref),
+        ordered.withdraw,
+      );
+      // For those whose jobs wait; nothing hangs on it.
+      await backlog([]).catch(() => {});
+      return ordered;
+    }
     const sites = statuses.map(({ ref }) => siteOf(ref.tag));
     const { waitingSlots, pilots: joined } = await backlog(sites);
     const free = new Map(joined.map(({ site, freeSlots }) => [site, freeSlots]));
@@ -142,6 +179,7 @@ export function createPilots(options: PilotOptions): Pilots {
           const { tag } = status.ref;
           return { tag, begun: begun(status), freeSlots: free.get(siteOf(tag)) ?? null };
         }),
+        budget: budgetNow(statuses),
         pausedFor: pausedS > 0 ? `the last one failed (${lastFailure}): the next is tried in ${pausedS} s` : null,
       },
       limits,
@@ -170,6 +208,16 @@ export function createPilots(options: PilotOptions): Pilots {
     }
   }
 
+  /** Until the next look, which is at once when there are other orders. */
+  async function rest(signal: AbortSignal): Promise<void> {
+    const before = takesNothing(orders());
+    const endMs = clock.monotonicMs() + everyMs;
+    for (let leftMs = everyMs; leftMs > 0 && !signal.aborted; leftMs = endMs - clock.monotonicMs()) {
+      await sleep(clock, Math.min(ORDERS_MS, leftMs), signal);
+      if (takesNothing(orders()) !== before) return;
+    }
+  }
+
   return {
     step,
     view: () => ({
@@ -179,7 +227,7 @@ export function createPilots(options: PilotOptions): Pilots {
     async run(signal) {
       while (!signal.aborted) {
         await stepSafely();
-        await sleep(clock, everyMs, signal);
+        await rest(signal);
       }
       const queued = (await look()).filter((status) => !begun(status)).map(({ ref }) => ref);
       await withdraw(

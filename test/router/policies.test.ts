@@ -7,7 +7,21 @@ import { seeded } from "../ledger/world.js";
 const APPS = ["xpcs.corr", "xpcs.noop"];
 
 function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
-  return { name, up: true, slots: 2, apps: APPS, capacity: null, running: [], queued: 0, reserved: NOTHING, granted: 0, runs: {}, ...more };
+  return {
+    name,
+    up: true,
+    pilotOf: null,
+    draining: null,
+    slots: 2,
+    apps: APPS,
+    capacity: null,
+    running: [],
+    queued: 0,
+    reserved: NOTHING,
+    granted: 0,
+    runs: {},
+    ...more,
+  };
 }
 function job(more: Partial<RoutedJob> = {}): RoutedJob {
   return { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, ...more };

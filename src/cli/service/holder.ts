@@ -96,7 +96,13 @@ function clear(files: SiteFiles, seen: string): void {
 }
 
 /** Makes `holder` the one that runs the site. @throws REFUSED somebody does */
-export async function takeSite(files: SiteFiles, name: string, own: ProcessId, facts: Pick<Holder, "user" | "since" | "version">, clock: Clock): Promise<Holder> {
+export async function takeSite(
+  files: SiteFiles,
+  name: string,
+  own: ProcessId,
+  facts: Pick<Holder, "user" | "since" | "version">,
+  clock: Clock,
+): Promise<Holder> {
   const holder: Holder = { name, run: randomUUID(), process: own, ...facts };
   for (let tries = 0; tries < TRIES; tries += 1) {
     if (make(files, holder)) return holder;

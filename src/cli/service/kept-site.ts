@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { toXpcsError, XpcsError } from "../../core/errors.js";
 import { VERSION } from "../../core/version.js";
+import { NO_ORDERS } from "../../sites/site-orders.js";
 import { userName } from "../user-name.js";
 import { type BoundedLog, openLog } from "./bounded-log.js";
 import { takeSite } from "./holder.js";
@@ -32,7 +33,12 @@ export function makeStateFolder(folder: string): void {
  * Runs `work` as that site; without a state folder it keeps none.
  * @throws REFUSED somebody runs it already · what `work` throws
  */
-export async function keepSite(state: string | undefined, name: string, clock: Clock, work: (kept: KeptSite | null) => Promise<void>): Promise<void> {
+export async function keepSite(
+  state: string | undefined,
+  name: string,
+  clock: Clock,
+  work: (kept: KeptSite | null) => Promise<void>,
+): Promise<void> {
   if (state === undefined) return work(null);
   const files = siteFiles(resolve(state));
   makeStateFolder(files.folder);
@@ -40,7 +46,7 @@ export async function keepSite(state: string | undefined, name: string, clock: C
   const holder = await takeSite(files, name, ownProcess(), { user: userName(), since, version: VERSION }, clock);
   const log = openLog(files.log);
   let status: StatusWriter | null = null;
-  const nothing: SiteNow = { central: { url: "", reached: false }, slots: 0, jobs: [], pilots: null };
+  const nothing: SiteNow = { central: { url: "", reached: false }, slots: 0, orders: { folder: "", ...NO_ORDERS }, jobs: [], pilots: null };
   const end = (failure: XpcsError | null): void => {
     status ??= keepStatus({ files, holder, clock, now: () => nothing, onStop() {} });
     status.end(failure);

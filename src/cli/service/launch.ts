@@ -27,7 +27,7 @@ const KEPT = [
   ...["HDF5_PLUGIN_PATH", "HDF5_EXT_PREFIX", "HDF5_VDS_PREFIX"],
 ];
 /** Options that are not the site's own. */
-const OTHERS = new Set(["name", "state", "systemd", "scrontab", "follow", "lines", "json", "token"]);
+const OTHERS = new Set(["name", "state", "systemd", "scrontab", "follow", "lines", "reason", "json", "token"]);
 
 /** A token that came by option, or by an environment that is not there later: null where the site finds it by itself. */
 function tokenToKeep(command: Command, name: string): string | null {
@@ -40,7 +40,9 @@ function tokenToKeep(command: Command, name: string): string | null {
 /** True when options say how the site works. */
 export function saysHow(command: Command): boolean {
   return command.options.some(
-    (option) => command.getOptionValueSource(option.attributeName()) === "cli" && (!OTHERS.has(option.attributeName()) || option.attributeName() === "token"),
+    (option) =>
+      command.getOptionValueSource(option.attributeName()) === "cli" &&
+      (!OTHERS.has(option.attributeName()) || option.attributeName() === "token"),
   );
 }
 
@@ -72,7 +74,10 @@ export function keepLaunch(files: SiteFiles, launch: Launch): void {
 export function keptLaunch(files: SiteFiles, name: string): Launch {
   const text = textIfThere(files.launch);
   if (text === null)
-    throw new XpcsError("INVALID_ARGUMENT", `site ${name} was not started before: say how, e.g. xpcs site start ${name} --work FOLDER --slots 4`);
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      `site ${name} was not started before: say how, e.g. xpcs site start ${name} --work FOLDER --slots 4`,
+    );
   const launch = LAUNCH.safeParse(JSON.parse(text));
   if (!launch.success) throw new XpcsError("INVALID_ARGUMENT", `${files.launch} is damaged: say anew how site ${name} is started`);
   return launch.data;

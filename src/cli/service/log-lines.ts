@@ -12,7 +12,9 @@ const PIECE_BYTES = 65_536;
 
 /** The last lines, of the file and the one before it. @param bytes as far as the file is looked at */
 export function linesAtEnd(path: string, count: number, bytes = Number.POSITIVE_INFINITY): string[] {
-  const now = Buffer.from(textIfThere(path) ?? "").subarray(0, bytes).toString();
+  const now = Buffer.from(textIfThere(path) ?? "")
+    .subarray(0, bytes)
+    .toString();
   const linesOf = (text: string): string[] => text.split("\n").filter((line) => line !== "");
   const lines = linesOf(now);
   const before = lines.length < count ? linesOf(textIfThere(`${path}.1`) ?? "") : [];
@@ -86,7 +88,8 @@ function showLine(line: string, io: CliIo): void {
   try {
     fields = JSON.parse(line);
   } catch {
-    return io.out(line);
+    io.out(line);
+    return;
   }
   io.result(fields, () => humanLine(line).trimEnd());
 }

@@ -27,7 +27,8 @@ const textOf = (path: string): string | null => {
 /** @throws UNSUPPORTED a system without /proc */
 export function whereWeAre(): Here {
   const boot = textOf("/proc/sys/kernel/random/boot_id");
-  if (boot === null) throw new XpcsError("UNSUPPORTED", "this system has no /proc, by which a site's process is recognised: run xpcs site without start");
+  if (boot === null)
+    throw new XpcsError("UNSUPPORTED", "this system has no /proc, by which a site's process is recognised: run xpcs site without start");
   return { host: hostname(), machine: textOf("/etc/machine-id") ?? "", boot, namespace: readlinkSync("/proc/self/ns/pid") };
 }
 

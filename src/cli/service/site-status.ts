@@ -11,12 +11,21 @@ import { type SiteFiles, textIfThere } from "./site-folder.js";
 
 const BEAT_MS = 2_000;
 
-const JOB = z.object({ job: z.string(), epoch: z.number(), app: z.string(), state: z.string(), progress: z.number().nullable(), reason: z.string().nullable() });
+const JOB = z.object({
+  job: z.string(),
+  epoch: z.number(),
+  app: z.string(),
+  state: z.string(),
+  progress: z.number().nullable(),
+  reason: z.string().nullable(),
+});
 const PILOT = z.object({ site: z.string(), batch: z.string(), phase: z.string(), sentence: z.string() });
 /** How a site is. */
 const VIEW = z.object({
   central: z.object({ url: z.string(), reached: z.boolean() }),
   slots: z.number(),
+  /** What its admin has ordered, and the folder in which it looks for that. */
+  orders: z.object({ folder: z.string(), drain: z.string().nullable(), halt: z.string().nullable() }),
   jobs: z.array(JOB),
   /** Null: it works itself. */
   pilots: z.object({ why: z.string().nullable(), list: z.array(PILOT) }).nullable(),

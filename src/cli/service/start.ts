@@ -71,7 +71,9 @@ async function startApart(launch: Launch, files: SiteFiles, io: CliIo): Promise<
     child.unref();
     const central = status?.central.url ?? null;
     io.result({ site: launch.name, pid: child.pid ?? null, central, reached, log: files.log }, () =>
-      reached ? `site ${launch.name} works for ${central}: process ${child.pid}` : `site ${launch.name} runs: process ${child.pid}; central is not reached yet`,
+      reached
+        ? `site ${launch.name} works for ${central}: process ${child.pid}`
+        : `site ${launch.name} runs: process ${child.pid}; central is not reached yet`,
     );
     io.note(`its log: xpcs site logs ${launch.name}`);
     return;
@@ -83,11 +85,14 @@ function writeUnit(launch: Launch, io: CliIo): void {
   const path = join(process.env.XDG_CONFIG_HOME || join(homedir(), ".config"), "systemd", "user", `xpcs-site-${launch.name}.service`);
   const text = systemdUnit(launch, commandLine(launch, MAIN));
   const there = textIfThere(path);
-  if (there !== null && !there.startsWith(UNIT_MARK)) throw new XpcsError("ALREADY_EXISTS", `${path} is there, and was not written by this program: it stays`);
+  if (there !== null && !there.startsWith(UNIT_MARK))
+    throw new XpcsError("ALREADY_EXISTS", `${path} is there, and was not written by this program: it stays`);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
   const commands = unitCommands(launch.name, userName());
-  io.result({ site: launch.name, unit: path, commands }, () => [`${path} is written. To start the site now, at each boot, and without a login:`, ...commands.map((line) => `  ${line}`)].join("\n"));
+  io.result({ site: launch.name, unit: path, commands }, () =>
+    [`${path} is written. To start the site now, at each boot, and without a login:`, ...commands.map((line) => `  ${line}`)].join("\n"),
+  );
 }
 
 /** Starts a site. @throws REFUSED somebody runs it · what the site itself ends with */
@@ -97,7 +102,10 @@ export async function startSite(command: Command, name: string, folder: string, 
   makeStateFolder(folder);
   const isNew = saysHow(command);
   if (isNew && command.opts<{ work?: string }>().work === undefined)
-    throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER, or no option at all to start it as before");
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      "a site needs a folder for unfinished results: give --work FOLDER, or no option at all to start it as before",
+    );
   if (systemd !== true && scrontab !== true) await checkFree(files, realClock);
   const launch = isNew ? launchOf(command, name, files) : keptLaunch(files, name);
   keepLaunch(files, launch);

@@ -1,5 +1,6 @@
 /** `xpcs site status`: whether a site runs, for whom, what it does, and what went wrong of late. */
 import { realClock } from "../../core/real-clock.js";
+import { takesNothing } from "../../sites/site-orders.js";
 import { type CliIo, formatTable } from "../output.js";
 import { humanLine } from "../pino-logger.js";
 import { holderLife, holderOf } from "./holder.js";
@@ -23,6 +24,7 @@ export interface SiteReport {
   readonly since: string | null;
   readonly central: { readonly url: string; readonly reached: boolean; readonly since: string } | null;
   readonly slots: number | null;
+  readonly orders: SiteNow["orders"] | null;
   readonly jobs: SiteNow["jobs"];
   readonly pilots: SiteNow["pilots"];
   /** The last warnings and errors of its log, as JSON lines have them. */
@@ -57,22 +59,34 @@ export async function reportOf(site: string, folder: string): Promise<SiteReport
   const status = statusOf(files);
   const common = { site, errors: lastErrors(files.log), log: files.log };
   if (holder === null || life === "gone") {
-    const nothing = { pid: null, host: holder?.process.host ?? null, user: null, since: null, central: null, slots: null, jobs: [], pilots: null };
+    const nothing = {
+      pid: null,
+      host: holder?.process.host ?? null,
+      user: null,
+      since: null,
+      central: null,
+      slots: null,
+      orders: status?.orders ?? null,
+      jobs: [],
+      pilots: null,
+    };
     return { ...common, ...endOf(status, holder?.run ?? null), ...nothing };
   }
   const { process, user, since } = holder;
   const who = { pid: process.pid, host: process.host, user, since };
   if (status?.run !== holder.run || status.state === "ended")
-    return { ...common, ...who, state: "starting", reason: null, central: null, slots: null, jobs: [], pilots: null };
-  const { central, centralSince, slots, jobs, pilots, state } = status;
-  return { ...common, ...who, state, reason: null, central: { ...central, since: centralSince }, slots, jobs, pilots };
+    return { ...common, ...who, state: "starting", reason: null, central: null, slots: null, orders: null, jobs: [], pilots: null };
+  const { central, centralSince, slots, orders, jobs, pilots, state } = status;
+  return { ...common, ...who, state, reason: null, central: { ...central, since: centralSince }, slots, orders, jobs, pilots };
 }
 
 const minute = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
 
 function jobLines(jobs: SiteReport["jobs"]): string[] {
   return jobs.map(({ job, epoch, app, state, progress, reason }) =>
-    [`  ${job}.${epoch}`, app, state, progress === null ? "" : `${Math.floor(progress * 100)} %`, reason ?? ""].filter((word) => word !== "").join("  "),
+    [`  ${job}.${epoch}`, app, state, progress === null ? "" : `${Math.floor(progress * 100)} %`, reason ?? ""]
+      .filter((word) => word !== "")
+      .join("  "),
   );
 }
 
@@ -85,11 +99,13 @@ function pilotLines(pilots: SiteReport["pilots"]): string[] {
 }
 
 function reportText(report: SiteReport): string {
-  const { site, state, reason, pid, host, user, since, central, slots, jobs, pilots, errors, log } = report;
+  const { site, state, reason, pid, host, user, since, central, slots, orders, jobs, pilots, errors, log } = report;
+  const ordered = orders === null ? null : takesNothing(orders);
   return [
     `site ${site}: ${state}${reason === null ? "" : `: ${reason}`}`,
     ...(pid === null || since === null ? [] : [`process  ${pid} on ${host}, by ${user}, since ${minute(since)}`]),
     ...(central === null ? [] : [`central  ${central.url}, ${central.reached ? "reached" : "NOT reached"} since ${minute(central.since)}`]),
+    ...(ordered === null ? [] : [`orders   ${ordered}`]),
     ...(slots === null || pilots !== null ? [] : [`slots    ${slots}, ${jobs.length} job${jobs.length === 1 ? "" : "s"} here`]),
     ...jobLines(jobs),
     ...pilotLines(pilots),

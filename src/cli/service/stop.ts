@@ -59,10 +59,16 @@ export async function stopSite(name: string, folder: string, graceS: number | nu
   signalProcess(holder.process, "SIGTERM");
   if (await waitForEnd(files, holder, waitS * 1_000)) return tell("stopped", "");
   if (life === "elsewhere")
-    throw new XpcsError("REFUSED", `${holderText(holder)}; it was asked to stop by its folder, did not within ${waitS} s, and cannot be reached from here`);
+    throw new XpcsError(
+      "REFUSED",
+      `${holderText(holder)}; it was asked to stop by its folder, did not within ${waitS} s, and cannot be reached from here`,
+    );
   signalProcess(holder.process, "SIGKILL");
   if (!(await waitForEnd(files, holder, KILLED_MS)))
-    throw new XpcsError("REFUSED", `${holderText(holder)}; it has not ended after SIGKILL: it hangs in the system, often on a file system that does not answer`);
+    throw new XpcsError(
+      "REFUSED",
+      `${holderText(holder)}; it has not ended after SIGKILL: it hangs in the system, often on a file system that does not answer`,
+    );
   releaseSite(files, holder);
   tell("killed", `: it had not ended within ${waitS} s; central gives its jobs to others`);
 }

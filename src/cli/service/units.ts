@@ -9,14 +9,23 @@ export const GOODBYE_S = 20;
 export const UNIT_MARK = "# Written by xpcs site start --systemd.";
 
 function oneLine(text: string): string {
-  if (/[\0-\x1f\x7f]/.test(text)) throw new XpcsError("INVALID_ARGUMENT", `${JSON.stringify(text)} cannot be written into a unit: it has a control character`);
+  if (/\p{Cc}/u.test(text))
+    throw new XpcsError("INVALID_ARGUMENT", `${JSON.stringify(text)} cannot be written into a unit: it has a control character`);
   return text;
 }
 
 /** One word as systemd.syntax(7) has it; a percent sign would begin a specifier. */
 const unitWord = (text: string): string => `"${oneLine(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%")}"`;
-/** Within a command line a dollar sign would begin a variable. */
-const commandWord = (text: string): string => unitWord(text).replaceAll("$", "$$$$");
+/** Within a command line a dollar sign would begin a variable, but not in the program's path, which may not be quoted from within. */
+function commandWord(text: string, place: number): string {
+  if (place > 0) return unitWord(text).replaceAll("$", "$$$$");
+  if (/["'\\]/.test(text))
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      `${text} cannot be started by systemd: put this program into a folder without quotes and backslashes`,
+    );
+  return unitWord(text);
+}
 
 /**
  * The unit: started again after a failure, but not where that is pointless: a mistake in its options or settings (exit 2), a refusal (4).
@@ -55,7 +64,8 @@ export function scrontabEntry({ name, cwd, environment, graceS }: Launch, argv: 
   const assignments = Object.entries(environment).map(([variable, value]) => `${variable}=${value}`);
   const percent = [cwd, output, ...assignments, ...argv].find((text) => oneLine(text).includes("%"));
   if (percent !== undefined) throw new XpcsError("INVALID_ARGUMENT", `${percent} cannot be written into a scrontab: it has a percent sign`);
-  if (/\s/.test(output)) throw new XpcsError("INVALID_ARGUMENT", `${output} cannot be written into a scrontab: it has a space; --state names another folder`);
+  if (/\s/.test(output))
+    throw new XpcsError("INVALID_ARGUMENT", `${output} cannot be written into a scrontab: it has a space; --state names another folder`);
   return `${[
     `# xpcs site ${name}, by xpcs site start --scrontab. What the facility asks for goes before the entry, for example:`,
     "#   #SCRON --qos=workflow",

@@ -63,7 +63,11 @@ function follow(count: number, json = true) {
   const lines: string[] = [];
   const run = createRun({ stdout: { write: (text) => lines.push(text) }, stderr: { write() {} } }, json);
   const done = showLog(path, count, true, realClock, run.io);
-  return { lines, end: () => (run.interrupt("SIGINT"), done) };
+  const end = (): Promise<void> => {
+    run.interrupt("SIGINT");
+    return done;
+  };
+  return { lines, end };
 }
 
 it("is followed over many turns without a line lost or shown twice", async () => {

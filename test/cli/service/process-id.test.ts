@@ -1,7 +1,15 @@
 /** A process is recognised by more than its number, and a number that fits nothing else is never sent a signal. */
 import { spawn } from "node:child_process";
 import { afterEach, expect, it } from "vitest";
-import { lifeNow, lifeOf, ownProcess, type ProcessId, signalProcess, startTickOf, whereWeAre } from "../../../src/cli/service/process-id.js";
+import {
+  lifeNow,
+  lifeOf,
+  ownProcess,
+  type ProcessId,
+  signalProcess,
+  startTickOf,
+  whereWeAre,
+} from "../../../src/cli/service/process-id.js";
 
 const sleeper = spawn("sleep", ["600"], { stdio: "ignore" });
 const pid = sleeper.pid!;
