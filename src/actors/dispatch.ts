@@ -194,7 +194,7 @@ export function waitReason(
     return `${attempt} is at ${new Date(job.notBefore).toISOString()}; the last at ${lastSite(job)}: ${job.reason}`;
   }
   const { site: pinned } = job.spec;
-  const says = pinned === undefined || loads.some((load) => belongs(pinned, load)) ? null : keeperSays(pinned);
+  const says = pinned === undefined || loads.some((load) => load.up && belongs(pinned, load)) ? null : keeperSays(pinned);
   if (says !== null) return `site ${pinned} has no pilot at work: ${says}`;
   const choice = policy.choose(routed(job), loads, nowMs);
   const waits =

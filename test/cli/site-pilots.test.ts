@@ -130,6 +130,7 @@ it("cancels its batch jobs when it is halted, and goes on when that is taken bac
   await expect.poll(async () => (await job()).reason, { timeout: 20_000 }).toMatch(/^site farm has no pilot at work: it was halted: fire/);
   rmSync(file("batch/farm.orders/halt"));
   const [view] = await facility.client.wait(jobs);
+  // Its pilot could say so: given back, which counts as no attempt.
   expect([view!.state, view!.attempts.map(({ outcome }) => outcome)]).toEqual(["finished", ["returned", "finished"]]);
   await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
   await site.stop("SIGTERM");
