@@ -19,6 +19,7 @@ import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js"
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
+import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
 import { archivedView, jobView, siteView } from "./views.js";
@@ -214,7 +215,9 @@ export class Central {
   }
 
   #loads() {
-    return siteLoads(this.state, this.sites, this.clock.nowMs(), this.clock.monotonicMs());
+    const monotonicMs = this.clock.monotonicMs();
+    const loads = siteLoads(this.state, this.sites, this.clock.nowMs(), monotonicMs);
+    return [...loads, ...comingPilots(this.state, this.sites, monotonicMs)].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Within a turn: how to show jobs as of now. */
@@ -224,7 +227,7 @@ export class Central {
     const waitsFor = (job: JobRecord) => {
       if (job.state === "awaiting-parents") return parentsReason(job, this.state);
       loads ??= this.#loads();
-      return waitReason(job, loads, this.#policy, now, (site) => this.sites.keeperSays(site, this.clock.monotonicMs()));
+      return waitReason(job, loads, this.#policy, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
     };
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }

@@ -2,7 +2,7 @@
  * Which sites are there: connected, and heard of lately. In memory; what a site is (slots, apps, history) is in the ledger.
  * Also holds each site's long poll for leases.
  */
-import type { Lease, SiteName } from "../core/job.js";
+import type { Lease, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 
 /** A site's request for leases that waits for an answer. */
 export interface Waiter {
@@ -31,14 +31,25 @@ export interface Presence {
   readonly told: Set<string>;
 }
 
-/** They look once in an hour at least (`pilots.everyS`). */
-const KEEPER_TERM_MS = 2 * 3_600_000;
+/** A site whose pilots do its work: what it said when it last asked for the backlog. */
+export interface PilotSite {
+  readonly slotsEach: number;
+  readonly apps: readonly string[];
+  readonly capacity: SiteCapacity;
+  /** Those that have not ended. */
+  readonly pilots: readonly SiteName[];
+  /** It has no more than this at a time. */
+  readonly pilotsMax: number;
+  readonly selfTest: SelfTest | null;
+  /** Why it has as many pilots as it has; null: it did not say. */
+  readonly says: string | null;
+}
 
 export class Sites {
   readonly #termMs: number;
   readonly #sites = new Map<SiteName, Presence>();
-  /** What sites that start pilots, and need not be there themselves, have said of them, and when. */
-  readonly #keepers = new Map<SiteName, { readonly says: string; readonly atMs: number }>();
+  /** Sites with pilots that are connected. */
+  readonly pilotSites = new Map<SiteName, PilotSite>();
 
   /** @param termMs a site that was not heard of for so long is silent */
   constructor(termMs: number) {
@@ -74,20 +85,6 @@ export class Sites {
   remove(site: SiteName): void {
     this.#sites.get(site)?.waiter?.answer([]);
     this.#sites.delete(site);
-  }
-
-  /** A site that starts pilots says why it has as many as it has. */
-  keeps(site: SiteName, says: string, monotonicMs: number): void {
-    this.#keepers.set(site, { says, atMs: monotonicMs });
-  }
-
-  /** What it said of late; null: nothing. */
-  keeperSays(site: SiteName, monotonicMs: number): string | null {
-    const keeper = this.#keepers.get(site);
-    if (keeper === undefined) return null;
-    if (monotonicMs - keeper.atMs < KEEPER_TERM_MS) return keeper.says;
-    this.#keepers.delete(site);
-    return null;
   }
 
   /** Connected, and heard of within a term or waiting for our answer: then the link's own heartbeat vouches for it. */

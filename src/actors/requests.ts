@@ -18,6 +18,7 @@ import {
   path,
   plainText,
   positive,
+  selfTest,
   sha256,
   tags,
   time,
@@ -112,6 +113,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       capacity: capacity.optional(),
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
       pilotOf: name.optional(),
+      selfTest: selfTest.optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),
@@ -163,6 +165,8 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
         .object({ persons: z.array(plainText(LIMITS.tagCharsMax)).max(1_000), experiments: z.array(z.string().max(200)).max(1_000) })
         .optional(),
       says: reason.optional(),
+      pilotsMax: count.max(LIMITS.pilotsMax).optional(),
+      selfTest: selfTest.optional(),
     })
     .transform((request) => withoutUndefined(request)),
   leave: z.object(process),

@@ -97,5 +97,6 @@ export function siteView(
     meanRunS: finishedJobs === 0 ? null : totalMs / finishedJobs / 1000,
     stageInBytesPerS: rateOf(site.links?.in),
     stageOutBytesPerS: rateOf(site.links?.out),
+    selfTest: site.selfTest ?? null,
   };
 }

@@ -2,6 +2,7 @@
  * `xpcs site --batch FILE`: does not work itself, but keeps pilots in the queue of a batch scheduler: sites of their own, on batch nodes, that dial
  * central. Composition root of src/sites/pilots.ts.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,6 +27,7 @@ import { ableApps } from "./able-apps.js";
 import { type CentralSettings, centralSettings } from "./client-settings.js";
 import type { CliIo } from "./output.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSelfTest, selfTestPath } from "./self-test-file.js";
 import type { KeptSite } from "./service/kept-site.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
@@ -44,6 +46,12 @@ async function keepSecret(path: string, text: string): Promise<void> {
   if (before !== text) await writeWhole(path, [text], async () => {});
 }
 
+/** The file with the numbers of a self-test: the one that is named, else that in the folder of the batch file, where there is one. */
+function measuredFile(named: string | undefined, folder: string): string | undefined {
+  if (named !== undefined) return resolve(named);
+  return existsSync(selfTestPath(folder)) ? selfTestPath(folder) : undefined;
+}
+
 /** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
 function pilotWords(
   options: SiteOptions,
@@ -52,7 +60,7 @@ function pilotWords(
   { central, pin, insecure }: CentralSettings,
   files: { token: string; ca: string | null; orders: string },
 ): string[] {
-  const { slots, threads, grace, gpus, apps, settings, work } = options;
+  const { slots, threads, grace, gpus, apps, settings, work, measured } = options;
   const named: [string, string | number | null | undefined][] = [
     ["--central", central],
     ["--token-file", files.token],
@@ -67,6 +75,7 @@ function pilotWords(
     ["--gpus", gpus],
     ["--apps", apps === undefined ? undefined : resolve(apps)],
     ["--settings", settings === undefined ? undefined : resolve(settings)],
+    ["--measured", measuredFile(measured, file.folder)],
     ["--idle", file.pilots.idleS],
   ];
   return [
@@ -119,20 +128,20 @@ export async function runPilotSite(
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, clock, logger });
   const { submitters } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const measured = readSelfTest(options.measured, file.folder);
+  const { min, max, queuedMax, everyS } = file.pilots;
   const like = {
-    slots,
-    apps: [...ableApps(logger), ...commands],
-    capacity: pilotCapacity(file, gpus),
+    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) },
+    ...(measured === null ? {} : { selfTest: measured }),
     ...(submitters === null ? {} : { submitters }),
   };
-  const { min, max, queuedMax, everyS } = file.pilots;
   const pilots = createPilots({
     name,
     batch: createBatchJobs({ scheduler, machine, folder, clock, strikeMs: STRIKE_MS }),
     settings: { ...file.job, person: file.job.person ?? batchPerson(submitters, userName()) },
     limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: slots },
     argv: (site) => [process.execPath, MAIN, "site", "--name", site, ...pilotWords(options, name, file, whereCentral(), files)],
-    async backlog(sites) {
+    async backlog(sites, pilotsMax) {
       await keepFiles(whereCentral());
       link ??= await dial();
       const mine = link;
@@ -143,6 +152,7 @@ export async function runPilotSite(
       return mine.remote.backlog({
         site: name,
         pilots: sites,
+        pilotsMax,
         ...like,
         ...(why === null ? {} : { says: why.slice(0, LIMITS.reasonCharsMax) }),
       });

@@ -5,6 +5,7 @@ import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { Argument, type Command } from "commander";
 import { XpcsError } from "../core/errors.js";
+import type { SelfTest } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
@@ -25,6 +26,7 @@ import { integerOption, siteNameOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { batchEndsS, secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSelfTest } from "./self-test-file.js";
 import { type KeptSite, keepSite } from "./service/kept-site.js";
 import { watchOrders } from "./service/order.js";
 import { readSettingsFile } from "./settings-file.js";
@@ -50,6 +52,8 @@ export interface SiteOptions extends SiteRunOptions, CentralOptions {
   readonly state?: string;
   readonly orders?: string;
   readonly pilotOf?: string;
+  /** File of a self-test; absent: that in the work folder, if there is one. */
+  readonly measured?: string;
 }
 
 function identity(): Identity {
@@ -77,6 +81,13 @@ async function workFolder(work: string, name: string): Promise<string> {
   return folder;
 }
 
+/** What central is told of a self-test: rates of the link to it only where files cross that link. */
+function toldOf(measured: SelfTest | null, locations: readonly { readonly by: string }[] | null): SelfTest | null {
+  if (measured === null || locations?.some(({ by }) => by === "http")) return measured;
+  const { inBytesPerS: _in, outBytesPerS: _out, ...rest } = measured;
+  return rest;
+}
+
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
   const { name = siteNameOption(hostname()), batch } = options;
@@ -96,7 +107,9 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
   const life = { idleS: options.idle ?? null, endsS: batchEndsS(process.env), graceS: options.grace, clock };
+  const measured = toldOf(readSelfTest(options.measured, options.work), locations);
   const site = runSite({
+    ...(measured === null ? {} : { selfTest: measured }),
     name,
     instance: randomUUID(),
     host: hostname(),
@@ -193,6 +206,7 @@ export function registerSite(program: Command, io: CliIo): void {
     )
     .argument("[what]", "init: the file; else: the site's name")
     .argument("[switch]", "drain (finish what runs), halt (stop it): on or off")
+    .option("--profile <name>", "init: take over what is known of a facility's machine (docs/profiles.md)")
     .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
     .option("--name <name>", "name of the site, unique at this central (default: the host's name)", siteNameOption)
     .option("--state <folder>", "folder of its state and log (with an action: ~/.local/state/xpcs-sites/NAME; else it has none)")
@@ -204,17 +218,19 @@ export function registerSite(program: Command, io: CliIo): void {
     .option("--lines <n>", "logs: the last so many lines", integerOption(0, 1_000_000), 100)
     .option("-f, --follow", "logs: go on with what comes, until Ctrl-C")
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
+    .option("--measured <file>", "numbers of a self-test, told to central (default: self-test.json in --work; docs/self-test.md)")
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
   addSiteOptions(command).action(async (action: SiteAction | undefined, what: string | undefined, how: string | undefined) => {
     if (action !== undefined) return (await import("./service/actions.js")).actOnSite(action, { what, how }, command, io);
-    const options = command.opts<Omit<SiteOptions, "work"> & { work?: string }>();
-    const { work } = options;
+    const options = command.opts<Omit<SiteOptions, "work"> & { work?: string; profile?: string }>();
+    const { work, profile } = options;
+    if (profile !== undefined) throw new XpcsError("INVALID_ARGUMENT", "--profile is for the file that xpcs site init writes");
     if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
     return runSiteCommand({ ...options, work }, io);
   });
   withExample(
     command,
-    "xpcs site init batch.yaml",
+    "xpcs site init batch.yaml --profile polaris",
     "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work",
     "xpcs site start polaris --work /tmp/xpcs-work --slots 2",
   );

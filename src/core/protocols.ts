@@ -7,7 +7,19 @@
 import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
-import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
+import type {
+  JobChanges,
+  JobId,
+  JobSpec,
+  JobState,
+  JobView,
+  Lease,
+  OutputFile,
+  SelfTest,
+  SiteCapacity,
+  SiteName,
+  SiteView,
+} from "./job.js";
 import type { Submitters } from "./submitters.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
@@ -181,6 +193,8 @@ export interface WorkSource {
     prefetch?: number;
     /** The site that started this one as a pilot: what is pinned to that one may run here. */
     pilotOf?: SiteName;
+    /** What was measured before it had jobs. */
+    selfTest?: SelfTest;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**
@@ -241,6 +255,10 @@ export interface WorkSource {
     submitters?: Submitters;
     /** Why it has as many pilots as it has, for those whose jobs wait for one. */
     says?: string;
+    /** It has no more pilots than this at a time; absent: not told. */
+    pilotsMax?: number;
+    /** Its own self-test, for as long as none of its pilots has told one. */
+    selfTest?: SelfTest;
   }): Promise<{ waitingSlots: number; pilots: { site: SiteName; freeSlots: number }[] }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;

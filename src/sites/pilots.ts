@@ -31,8 +31,8 @@ export interface PilotOptions {
   readonly limits: PilotLimits;
   /** The command line of a pilot, which works as that site. */
   readonly argv: (site: SiteName) => readonly [string, ...string[]];
-  /** Asks central. */
-  readonly backlog: (pilots: readonly SiteName[]) => Promise<Backlog>;
+  /** Asks central. `pilotsMax`: it may have no more at present, by its limits, its budget and its admin. */
+  readonly backlog: (pilots: readonly SiteName[], pilotsMax: number) => Promise<Backlog>;
   /** What its admin has ordered; absent: nothing. */
   readonly orders?: () => SiteOrders;
   /** What its batch jobs may take, and have taken; absent: as much as they like. */
@@ -163,11 +163,13 @@ export function createPilots(options: PilotOptions): Pilots {
         ordered.withdraw,
       );
       // For those whose jobs wait; nothing hangs on it.
-      await backlog([]).catch(() => {});
+      await backlog([], 0).catch(() => {});
       return ordered;
     }
     const sites = statuses.map(({ ref }) => siteOf(ref.tag));
-    const { waitingSlots, pilots: joined } = await backlog(sites);
+    const budget = budgetNow(statuses);
+    const mayQueue = budget?.queuedMax ?? limits.pilotsMax;
+    const { waitingSlots, pilots: joined } = await backlog(sites, Math.min(limits.pilotsMax, statuses.filter(begun).length + mayQueue));
     const free = new Map(joined.map(({ site, freeSlots }) => [site, freeSlots]));
     for (const { ref } of statuses) if (free.has(siteOf(ref.tag))) worked.add(ref.tag);
     if (joined.length > 0) failures = 0;
@@ -179,7 +181,7 @@ export function createPilots(options: PilotOptions): Pilots {
           const { tag } = status.ref;
           return { tag, begun: begun(status), freeSlots: free.get(siteOf(tag)) ?? null };
         }),
-        budget: budgetNow(statuses),
+        budget,
         pausedFor: pausedS > 0 ? `the last one failed (${lastFailure}): the next is tried in ${pausedS} s` : null,
       },
       limits,

@@ -4,7 +4,7 @@
  */
 import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { JobId, Lease, SiteCapacity } from "../core/job.js";
+import type { JobId, Lease, SelfTest, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
@@ -32,6 +32,8 @@ export interface SiteOptions {
   readonly prefetch?: number;
   /** The site that started it as a pilot; absent: none. */
   readonly pilotOf?: string;
+  /** What was measured here before there were jobs; absent: nothing. */
+  readonly selfTest?: SelfTest;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   /** Built-in apps that this machine can run. */
@@ -117,7 +119,7 @@ interface Running {
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
-  const { prefetch = 0, pilotOf } = options;
+  const { prefetch = 0, pilotOf, selfTest } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
@@ -133,6 +135,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
         held,
         ...(prefetch === 0 ? {} : { prefetch }),
         ...(pilotOf === undefined ? {} : { pilotOf }),
+        ...(selfTest === undefined ? {} : { selfTest }),
       });
       first = false;
       refusedSinceMs = null;

@@ -21,6 +21,7 @@ interface ActionOptions {
   readonly lines: number;
   readonly follow?: true;
   readonly reason?: string;
+  readonly profile?: string;
 }
 
 /**
@@ -38,7 +39,7 @@ export async function actOnSite(
   const options = command.opts<ActionOptions>();
   if (action === "init") {
     if (what === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
-    return writeSiteFile(what, io);
+    return writeSiteFile(what, options.profile ?? null, io);
   }
   const named = what ?? options.name;
   if (action === "status" && named === undefined && options.state === undefined) {

@@ -27,7 +27,7 @@ const KEPT = [
   ...["HDF5_PLUGIN_PATH", "HDF5_EXT_PREFIX", "HDF5_VDS_PREFIX"],
 ];
 /** Options that are not the site's own. */
-const OTHERS = new Set(["name", "state", "systemd", "scrontab", "follow", "lines", "reason", "json", "token"]);
+const OTHERS = new Set(["name", "state", "systemd", "scrontab", "follow", "lines", "reason", "profile", "json", "token"]);
 
 /** A token that came by option, or by an environment that is not there later: null where the site finds it by itself. */
 function tokenToKeep(command: Command, name: string): string | null {
