@@ -31,7 +31,6 @@ import { type KeptSite, keepSite } from "./service/kept-site.js";
 import { watchOrders } from "./service/order.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
-import { runPilotSite } from "./site-pilots.js";
 
 /** What `xpcs join` takes of them. */
 export interface SiteRunOptions {
@@ -91,9 +90,11 @@ function toldOf(measured: SelfTest | null, locations: readonly { readonly by: st
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
   const { name = siteNameOption(hostname()), batch } = options;
-  await keepSite(options.state, name, realClock, (kept) =>
-    batch === undefined ? workHere(options, name, kept, io) : runPilotSite({ ...options, batch }, name, kept, io),
-  );
+  await keepSite(options.state, name, realClock, async (kept) => {
+    if (batch === undefined) return workHere(options, name, kept, io);
+    // Pilots and other sites that work themselves need not load what starts them.
+    return (await import("./site-pilots.js")).runPilotSite({ ...options, batch }, name, kept, io);
+  });
 }
 
 /** @param kept null: it has no state folder */
