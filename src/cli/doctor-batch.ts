@@ -4,16 +4,14 @@ import { sleep } from "../core/clock.js";
 import { isCode, toXpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
-import { createMachine } from "../sites/batch-command.js";
 import type { BatchFile } from "../sites/batch-file.js";
-import { type BatchJobs, type BatchStatus, createBatchJobs } from "../sites/batch-jobs.js";
-import type { BatchRef, Machine, Queue } from "../sites/schedulers/define.js";
-import { schedulerNamed } from "../sites/schedulers/registry.js";
+import type { BatchJobs, BatchStatus } from "../sites/batch-jobs.js";
+import { type OpenBatch, openBatch } from "../sites/open-batch.js";
+import type { BatchRef, Machine, Queue, Scheduler } from "../sites/schedulers/define.js";
 import type { Check } from "./doctor-checks.js";
 import { userName } from "./user-name.js";
 
 const POLL_MS = 2_000;
-const STRIKE_MS = 10_000;
 
 /** What is wrong with the queue that a file names, as far as the scheduler tells; null: nothing. Pure. */
 export function queueFault({ queue, walltimeS, nodes }: BatchFile["job"], queues: readonly Queue[]): string | null {
@@ -27,11 +25,16 @@ export function queueFault({ queue, walltimeS, nodes }: BatchFile["job"], queues
   return null;
 }
 
-async function checkScheduler(file: BatchFile, machine: Machine): Promise<Check> {
+/** Null: something else answers. */
+async function versionOf({ api, detection }: Scheduler, machine: Machine): Promise<string | null> {
+  if (api !== undefined) return api.greet(machine);
+  return detection === null ? null : detection.recognise(await machine.run(detection.probe));
+}
+
+async function checkScheduler(file: BatchFile, { scheduler, machine }: OpenBatch): Promise<Check> {
   const name = `batch ${file.scheduler}`;
-  const scheduler = schedulerNamed(file.scheduler);
   try {
-    const version = scheduler.detection.recognise(await machine.run(scheduler.detection.probe));
+    const version = await versionOf(scheduler, machine);
     if (version === null) {
       const found = `the commands here are not those of ${file.scheduler}`;
       return { name, status: "fail", found, advice: "name the scheduler of this machine in the file" };
@@ -62,11 +65,10 @@ async function untilEnded(jobs: BatchJobs, ref: BatchRef, signal: AbortSignal, t
   return null;
 }
 
-async function runProbe(file: BatchFile, machine: Machine, signal: AbortSignal, tell: (text: string) => void): Promise<Check> {
+async function runProbe(file: BatchFile, batch: OpenBatch, signal: AbortSignal, tell: (text: string) => void): Promise<Check> {
   const name = "batch probe";
-  const scheduler = schedulerNamed(file.scheduler);
   await makeFolder(file.folder, "the folder of the batch file");
-  const jobs = createBatchJobs({ scheduler, machine, folder: file.folder, clock: realClock, strikeMs: STRIKE_MS });
+  const jobs = batch.jobs();
   const submittedMs = Date.now();
   const tag = `xpcs-probe-${randomUUID().slice(0, 8)}`;
   let ref: BatchRef | null = null;
@@ -97,12 +99,8 @@ export interface BatchCheckOptions {
 
 /** Checks a batch file on this machine; with `probe` also submits a job that prints its node's name, and waits for its end. */
 export async function checkBatch(file: BatchFile, { probe, signal, tell }: BatchCheckOptions): Promise<Check[]> {
-  const { timeoutS, perMinute } = file.commands;
-  const machine = createMachine({
-    ...{ timeoutMs: timeoutS * 1000, perMinute },
-    ...{ environment: process.env, clock: realClock, user: userName() },
-  });
-  const answers = await checkScheduler(file, machine);
+  const batch = openBatch(file, { environment: process.env, clock: realClock, user: userName() });
+  const answers = await checkScheduler(file, batch);
   if (!probe || answers.status === "fail") return [answers];
-  return [answers, await runProbe(file, machine, signal, tell)];
+  return [answers, await runProbe(file, batch, signal, tell)];
 }
