@@ -1,7 +1,7 @@
 /** Every scheduler that is a set of commands: what becomes of silence, garbage and commands that are not there. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { detectSchedulers } from "../../../src/sites/detect-scheduler.js";
 import { onEachScheduler } from "./on-each-scheduler.js";
 import { aliveInGroup, newTag } from "./stage.js";
@@ -19,7 +19,7 @@ onEachScheduler(
       await expect(jobs.poll([ref])).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
       const pids = readFileSync(join(place.folder, "pids"), "utf8").trim().split("\n");
       expect(pids.length).toBeGreaterThan(1);
-      await expect.poll(() => pids.flatMap((pid) => aliveInGroup(Number(pid))), { timeout: 5_000 }).toEqual([]);
+      await vi.waitFor(() => expect(pids.flatMap((pid) => aliveInGroup(Number(pid)))).toEqual([]), { timeout: 5_000 });
     });
 
     test("says that its commands are missing", async (place) => {

@@ -1,7 +1,7 @@
 /** Every scheduler against the contract of define.ts, on its rig of rigs.ts. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { batchFiles } from "../../../src/sites/batch-script.js";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
 import { detectSchedulers } from "../../../src/sites/detect-scheduler.js";
@@ -66,7 +66,7 @@ onEachScheduler(
       const { ref } = await jobs.submit(place.request("trap 'echo told; exit 9' TERM; echo ready; sleep 300 & wait"));
       await reaches(jobs, ref, "running");
       const { output } = batchFiles(join(place.there, ref.tag));
-      await expect.poll(() => existsSync(output) && readFileSync(output, "utf8"), { timeout: 20_000 }).toBe("ready\n");
+      await vi.waitFor(() => expect(existsSync(output) && readFileSync(output, "utf8")).toBe("ready\n"), { timeout: 20_000 });
       await jobs.cancel(ref);
       const { ending } = await reaches(jobs, ref, "ended");
       expect(ending).toMatchObject({ outcome: "canceled" });
@@ -98,7 +98,7 @@ onEachScheduler(
       if (rig.kind !== "itself") {
         // The process that submits gets no further: it never hears of the reply.
         void place.jobs({ wrap: crash }).submit(asked);
-        await expect.poll(() => handed, { timeout: 20_000 }).toBe(1);
+        await vi.waitFor(() => expect(handed).toBe(1), { timeout: 20_000 });
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       } else {
         const { ref } = await place.jobs().submit(asked);
