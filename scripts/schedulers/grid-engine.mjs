@@ -133,6 +133,7 @@ function configure(folder, env) {
   };
   add("-Aq", changed(template, { ...queue, qname: "all.q", pe_list: "NONE", notify: "00:00:05" }));
   add("-Aq", changed(template, { ...queue, qname: "short.q", pe_list: "smp", s_rt: "INFINITY", h_rt: "01:00:00" }));
+  for (const name of ["xpcs", "beam"]) add("-Aprj", [`name ${name}`, "oticket 0", "fshare 0", ...none("acl", "xacl")].join("\n"));
   const scheduler = run("qconf", ["-ssconf"], { env }).stdout;
   const quick = { schedule_interval: "0:0:1", flush_submit_sec: "1", flush_finish_sec: "1" };
   add("-Msconf", changed(scheduler, quick));

@@ -19,6 +19,7 @@ import { type CentralSettings, centralSettings } from "./client-settings.js";
 import type { CliIo } from "./output.js";
 import { createPilotFiles } from "./pilot-files.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSelfTest } from "./self-test-file.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
@@ -79,8 +80,12 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, clock, logger });
-  const like = { slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) };
+  const measured = readSelfTest(options.measured, file.folder);
   const { min, max, queuedMax, everyS } = file.pilots;
+  const like = {
+    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus), pilotsMax: max },
+    ...(measured === null ? {} : { selfTest: measured }),
+  };
   const pilots = createPilots({
     name,
     batch: batch.jobs(name),

@@ -150,4 +150,6 @@ export const cobalt: Scheduler = {
   },
   cancel: async ({ id }, { run }) => checkQdel(await run({ argv: ["qdel", id] })),
   queues: async ({ run }) => parseQueues(await run({ argv: ["qstat", "-Q"] })),
+  accounts: async () => [],
+  nodes: async () => [],
 };

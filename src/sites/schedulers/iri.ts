@@ -292,4 +292,6 @@ export const iri: Scheduler = {
   account: async () => new Map(),
   cancel,
   queues: async () => [],
+  accounts: async () => [],
+  nodes: async () => [],
 };

@@ -210,4 +210,6 @@ export const lsf: Scheduler = {
   account: async (jobs, { run }) => parseBacct(await run({ argv: ["bacct", "-l", "-UF", ...jobs.map(({ id }) => id)] })),
   cancel: async ({ id }, { run }) => checkBkill(await run({ argv: ["bkill", id] })),
   queues: async ({ run }) => parseBqueues(await run({ argv: ["bqueues", "-o", "queue_name status", "-json"] })),
+  accounts: async () => [],
+  nodes: async () => [],
 };

@@ -199,4 +199,6 @@ export const sfapi: Scheduler = {
   account,
   cancel,
   queues: async () => [],
+  accounts: async () => [],
+  nodes: async () => [],
 };
