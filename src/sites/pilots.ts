@@ -22,6 +22,9 @@ const ORDERS_MS = 1_000;
 /** Ends that say something about the next pilot. */
 const FAILURES = new Set(["failed", "refused", "gone", "out-of-memory"]);
 
+/** What one far away has written down is not known while it runs. */
+const BEGUN = new Set(["running", "suspended", "ending"]);
+
 type Backlog = Awaited<ReturnType<WorkSource["backlog"]>>;
 
 export interface PilotOptions {
@@ -148,7 +151,7 @@ export function createPilots(options: PilotOptions): Pilots {
     return [...seen];
   }
 
-  const begun = ({ phase, startedMs }: BatchStatus): boolean => startedMs !== null || phase === "running";
+  const begun = ({ phase, startedMs }: BatchStatus): boolean => startedMs !== null || BEGUN.has(phase);
 
   async function step(): Promise<PilotPlan> {
     for (const tag of (await batch.unsettled()).filter(mine)) await submit(tag);
