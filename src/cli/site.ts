@@ -28,7 +28,6 @@ import { createPinoLogger } from "./pino-logger.js";
 import { readSelfTest } from "./self-test-file.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
-import { runPilotSite } from "./site-pilots.js";
 
 /** What `xpcs join` takes of them. */
 export interface SiteRunOptions {
@@ -91,7 +90,8 @@ function toldOf(measured: SelfTest | null, locations: readonly { readonly by: st
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
   const { name = nameOption(hostname()), slots, batch } = options;
-  if (batch !== undefined) return runPilotSite({ ...options, batch }, name, io);
+  // Pilots and other sites that work themselves need not load what starts them.
+  if (batch !== undefined) return (await import("./site-pilots.js")).runPilotSite({ ...options, batch }, name, io);
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
