@@ -18,15 +18,17 @@ import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { openCache } from "../sites/staging/cache.js";
 import type { CentralAccess } from "../sites/transfers/define.js";
 import { ableApps } from "./able-apps.js";
+import { batchPlace } from "./batch-place.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
-import { batchEndsS, secondsLeft, watchLife } from "./pilot-life.js";
+import { secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
 import { runPilotSite } from "./site-pilots.js";
+import { proxyOf, type Reach, reachIn } from "./site-reach.js";
 
 /** What `xpcs join` takes of them. */
 export interface SiteRunOptions {
@@ -57,8 +59,9 @@ function identity(): Identity {
 }
 
 /** Central as the transfers see it. */
-function centralAccess({ central: url, token, ca, pin, insecure }: CentralSettings): CentralAccess {
-  return { url, token, trust: { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) }, insecure };
+function centralAccess({ central: url, token, ca, pin, insecure }: CentralSettings, reach: Reach): CentralAccess {
+  const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
+  return { url, token, trust, insecure, proxy: proxyOf(reach) };
 }
 
 /** Differs from boot to boot; where the system does not say, from start to start. */
@@ -79,8 +82,11 @@ async function workFolder(work: string, name: string): Promise<string> {
 
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
-  const { name = nameOption(hostname()), slots, batch } = options;
-  if (batch !== undefined) return runPilotSite({ ...options, batch }, name, io);
+  const { name: given = nameOption(hostname()), slots, batch } = options;
+  if (batch !== undefined) return runPilotSite({ ...options, batch }, given, io);
+  const { endsS, hosts, launcher, pilot } = batchPlace(process.env);
+  const reach = reachIn(process.env);
+  const name = pilot === null ? given : `${given}.${pilot}`;
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
@@ -88,7 +94,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
-  const life = { idleS: options.idle ?? null, endsS: batchEndsS(process.env), graceS: options.grace, clock };
+  const life = { idleS: options.idle ?? null, endsS, graceS: options.grace, clock };
   const site = runSite({
     name,
     instance: randomUUID(),
@@ -101,21 +107,24 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     access: resultAccess(results, identity(), clock),
     transfers: transfersOf(locations, {
       site: name,
-      central: () => centralAccess(whereCentral()),
+      central: () => centralAccess(whereCentral(), reach),
       cache: openCache({ folder: join(workDir, "staged"), bytesMax: cache.gb * 1e9, clock, boot: bootId() }),
       clock,
       rng: Math.random,
     }),
     roots,
+    hosts,
+    launcher,
+    // Its nodes are taken to be like the one on which it runs.
     capacity: {
-      cores: availableParallelism(),
-      memoryGb: Math.floor(totalmem() / 1e8) / 10,
+      cores: availableParallelism() * hosts.length,
+      memoryGb: (Math.floor(totalmem() / 1e8) / 10) * hosts.length,
       gpus: options.gpus,
-      nodes: 1,
+      nodes: hosts.length,
       walltimeS: secondsLeft(life),
     },
     workDir,
-    dial: siteDial({ settings: whereCentral, clock, logger }),
+    dial: siteDial({ settings: whereCentral, reach, clock, logger }),
     kernels: createKernelPool({
       ...{ slots, clock, logger, rules: supervision.restart },
       start: () => startHost({ clock, rules: supervision.hosts }),

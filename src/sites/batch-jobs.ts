@@ -9,7 +9,8 @@ import { isCode } from "../core/errors.js";
 import { conclude } from "./batch-ending.js";
 import { batchFiles, batchScript, checkTag } from "./batch-script.js";
 import type { BatchSettings } from "./batch-settings.js";
-import type { BatchRef, Ending, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
+import { nodeScript } from "./node-script.js";
+import type { BatchRef, Ending, Launch, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
 
 /** A job that the scheduler has not known this often is gone. */
 const STRIKES = 3;
@@ -25,6 +26,8 @@ export interface BatchRequest {
   readonly env?: Readonly<Record<string, string>>;
   /** Checked by the scheduler's schema (batch-settings.ts). */
   readonly settings: BatchSettings;
+  /** It runs on each node, with its number in XPCS_PILOT; otherwise once, on the first. */
+  readonly onEachNode?: boolean;
 }
 
 export interface BatchStatus {
@@ -43,6 +46,8 @@ export interface BatchStatus {
 export interface BatchOptions {
   readonly scheduler: Scheduler;
   readonly machine: Machine;
+  /** In place of the scheduler's. */
+  readonly launch?: Launch;
   /** Holds a folder per job; must be reachable from the nodes under the same path. */
   readonly folder: string;
   readonly clock: Clock;
@@ -107,7 +112,7 @@ async function recordedId(folder: string): Promise<string | null> {
 }
 
 /** The batch jobs of one folder. */
-export function createBatchJobs({ scheduler, machine, folder: root, clock, strikeMs }: BatchOptions): BatchJobs {
+export function createBatchJobs({ scheduler, machine, launch = scheduler.launch, folder: root, clock, strikeMs }: BatchOptions): BatchJobs {
   /** By tag: looks in vain, and when the last one that counts was. */
   const strikes = new Map<string, { count: number; atMs: number }>();
 
@@ -183,16 +188,17 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
   }
 
   return {
-    async submit({ tag, argv, env = {}, settings }) {
+    async submit({ tag, argv, env = {}, settings, onEachNode = false }) {
       checkTag(tag);
       const folder = join(root, tag);
       const files = batchFiles(folder);
-      const script = batchScript({ tag, folder, argv, env, settings, ownId: scheduler.ownId });
+      const script = batchScript({ tag, folder, argv, env, settings, ownId: scheduler.ownId, launch, onEachNode });
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const existing = await findExisting(tag, folder);
       let id = existing;
       let attached = existing !== null;
       if (id === null) {
+        if (onEachNode) await note(files.nodeScript, nodeScript(folder, settings.nodes, argv), 0o700);
         await note(files.script, script, 0o700);
         try {
           id = await scheduler.submit({ tag, folder, scriptPath: files.script, script, settings }, machine);

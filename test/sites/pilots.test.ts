@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
 import type { BatchJobs, BatchStatus } from "../../src/sites/batch-jobs.js";
+import type { ExpectedStart } from "../../src/sites/pilot-shape.js";
 import { createPilots } from "../../src/sites/pilots.js";
 import type { Ending, Phase } from "../../src/sites/schedulers/define.js";
 import { virtualClock } from "../actors/virtual-clock.js";
@@ -15,21 +16,27 @@ function world() {
   const jobs = new Map<string, { phase: Phase; ending: Ending | null }>();
   const unsettled = new Set<string>();
   const calls: string[] = [];
+  const walltimes: number[] = [];
   const fake = {
     clock,
     jobs,
     unsettled,
     calls,
+    walltimes,
     waitingSlots: 0,
     joined: [] as { site: string; freeSlots: number }[],
     loseReply: false,
     refuse: false,
     down: false,
+    told: [] as (readonly string[])[],
+    starts: [{ walltimeS: 600, waitS: 0 }] as [ExpectedStart, ...ExpectedStart[]],
+    work: {} as { waitingSlotS?: number | null; waitingLongestS?: number | null },
   };
   const batch: BatchJobs = {
-    async submit({ tag, argv }) {
+    async submit({ tag, argv, settings }) {
       if (fake.refuse) throw new XpcsError("REFUSED", "no such queue");
       const attached = jobs.has(tag);
+      walltimes.push(settings.walltimeS);
       if (!attached) jobs.set(tag, { phase: "queued", ending: null });
       calls.push(`${attached ? "found" : "submitted"} ${argv.join(" ")}`);
       if (fake.loseReply) {
@@ -60,8 +67,13 @@ function world() {
     batch,
     settings: { nodes: 1, walltimeS: 600, modules: [], lines: [] },
     limits: { pilotsMin: 0, pilotsMax: 3, queuedMax: 2, slotsPerPilot: 2 },
+    onEachNode: false,
+    expectedStarts: async () => fake.starts,
+    overheadS: 60,
+    env: () => ({}),
+    onTags: (tags) => void fake.told.push(tags),
     argv: (site) => ["run", site],
-    backlog: async () => ({ waitingSlots: fake.waitingSlots, pilots: fake.joined }),
+    backlog: async () => ({ waitingSlots: fake.waitingSlots, ...fake.work, pilots: fake.joined }),
     clock,
     logger: { info: () => {}, warn: () => {}, error: () => {} },
     rng: () => 0.5,
@@ -177,4 +189,44 @@ it("gives its pilots few names, again and again, and each batch job a tag of its
   }
   expect(seen.size).toBeGreaterThan(20);
   expect(new Set([...seen].map((tag) => tag.replace(/\.[^.]*$/, "")))).toEqual(new Set(["xpcs.farm-1", "xpcs.farm-2"]));
+});
+
+it("makes a pilot shorter for a free window, and none that would come too late, and says why", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  fake.work = { waitingSlotS: 100, waitingLongestS: 100 };
+  fake.starts = [
+    { walltimeS: 600, waitS: 5_000 },
+    { walltimeS: 300, waitS: 0 },
+  ];
+  expect(await fake.pilots.step()).toMatchObject({
+    submit: 1,
+    why: expect.stringContaining("1 more, of 300 s, since that begins now, one of 600 s in about 5000 s"),
+  });
+  expect(fake.walltimes).toEqual([300]);
+  const [tag] = fake.tags();
+  fake.set(tag!, "running");
+  fake.joined = [{ site: "farm-1", freeSlots: 0 }];
+  fake.starts = [{ walltimeS: 600, waitS: 5_000 }];
+  // What was expected a moment ago counts for a while.
+  expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
+  await fake.clock.advance(60_000);
+  fake.waitingSlots = 2;
+  for (const queued of fake.tags().slice(1)) fake.jobs.delete(queued);
+  expect(await fake.pilots.step()).toMatchObject({
+    submit: 0,
+    why: expect.stringContaining("but not yet: another would begin in about 5000 s"),
+  });
+});
+
+it("tells which batch jobs there are: before a submission, and without those that have ended", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  await fake.pilots.step();
+  const [tag] = fake.tags();
+  expect(fake.told).toEqual([[], [], [tag]]);
+  fake.set(tag!, "ended", done);
+  fake.waitingSlots = 0;
+  await fake.pilots.step();
+  expect(fake.told.slice(3)).toEqual([[tag], []]);
 });
