@@ -23,12 +23,12 @@ export interface CentralProcess extends Started {
 export interface Facility {
   /** Its folder; empty at first. */
   readonly folder: string;
-  startCentral(): Promise<CentralProcess>;
+  startCentral(more?: readonly string[]): Promise<CentralProcess>;
   startSite(name: string, slots: number, more?: readonly string[]): Promise<Started>;
   /** Runs a command to its end. @throws it failed */
   run(args: readonly string[]): Promise<void>;
-  /** Ends all that still runs and removes the folder. */
-  end(): Promise<void>;
+  /** Ends all that still runs and removes the folder, unless it is to be kept. */
+  end(keep?: boolean): Promise<void>;
 }
 
 function gone(child: ChildProcess): Promise<void> {
@@ -88,10 +88,10 @@ export function createFacility(root: string, folder: string): Facility {
   };
   return {
     folder,
-    async startCentral() {
+    async startCentral(more = []) {
       // The jobs of made ledgers ended long ago.
       const address = ["--listen", "127.0.0.1:0", "--archive-after", "never"];
-      const process = await start("central", ["central", "--data", join(folder, "central"), ...address]);
+      const process = await start("central", ["central", "--data", join(folder, "central"), ...address, ...more]);
       const { url = "", operatorToken, siteToken } = process.ready;
       // Null from the second start on.
       tokens = { operatorToken: operatorToken ?? tokens.operatorToken, siteToken: siteToken ?? tokens.siteToken };
@@ -110,10 +110,10 @@ export function createFacility(root: string, folder: string): Facility {
       if (child.exitCode !== 0)
         throw new Error(`xpcs ${args.join(" ")} ended with ${child.exitCode}: ${readFileSync(join(folder, `${args[0]}.log`), "utf8")}`);
     },
-    async end() {
+    async end(keep = false) {
       for (const child of children) child.kill("SIGKILL");
       await Promise.all([...children].map(gone));
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+      if (!keep) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     },
   };
 }

@@ -39,7 +39,7 @@ export function install(programs, packages) {
   if (missing.length === 0) return null;
   const what = `${missing.join(", ")} missing: apt-get install ${packages.join(" ")}`;
   if (process.geteuid?.() !== 0 || !isInstalled("apt-get")) return what;
-  console.log(`installing ${packages.join(" ")}`);
+  console.error(`installing ${packages.join(" ")}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   run("apt-get", ["update", "-qq"], { env, allowFailure: true });
   const { code } = run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", ...packages], {

@@ -111,10 +111,12 @@ function checkStopped(held: HeldLease): void {
 async function compute(context: AttemptContext, held: HeldLease, plan: Plan, folder: string): Promise<Omit<Completion, "outputs">> {
   const crossing: Crossing = { bytes: 0, ms: 0 };
   const paths = await stageIn(context, held, plan.inputs, folder, crossing);
+  const stagedMs = context.clock.monotonicMs();
   const hosts = await context.slots.take(held);
+  const slotWaitS = Math.round(context.clock.monotonicMs() - stagedMs) / 1_000;
   try {
     const done = await runWork(context, held, plan, { paths, folder, hosts });
-    return { ...done, summary: { ...done.summary, ...crossed("stageIn", crossing) } };
+    return { ...done, summary: { ...done.summary, ...crossed("stageIn", crossing), ...(plan.hasFolder ? { slotWaitS } : {}) } };
   } finally {
     // What follows needs no slot: the next one begins.
     context.slots.leave(held);

@@ -2,8 +2,7 @@
  * A soak: central, three sites and one with pilots as real processes of the built command under load, while killer.ts does its worst; then peace, and the same
  * promises as in the simulation (test/sim/promises.ts), checked over the ledger, what clients heard, and the files.
  */
-import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type JobView } from "../../dist/index.js";
@@ -13,6 +12,7 @@ import { verifyLedger } from "../../src/ledger/verify.js";
 import { seeded } from "../ledger/world.js";
 import { Broken, checkAcknowledged, checkConverged, checkEvents, checkOutputs, History } from "../sim/promises.js";
 import { writeDetectorRun } from "./detector-run.js";
+import { digestOf, watchNames } from "./files-seen.js";
 import { KeptProcess, type Sample } from "./kept-process.js";
 import { killUntil } from "./killer.js";
 import { followJobs, keepBusy } from "./load.js";
@@ -72,24 +72,6 @@ const COPY_APP = {
     parameters: { delay: { type: "integer", min: 0, max: 10 }, input: { type: "input" }, output: { type: "output" } },
   },
 };
-
-function digestOf(path: string): { bytes: number; sha256: string } | null {
-  try {
-    const content = readFileSync(path);
-    return { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
-  } catch {
-    return null;
-  }
-}
-
-/** How often each name appeared in a folder, from its notifications. */
-function watchNames(folder: string): { counts: ReadonlyMap<string, number>; close: () => void } {
-  const counts = new Map<string, number>();
-  const watcher = watch(folder, (event, name) => {
-    if (event === "rename" && name !== null && !name.startsWith(".")) counts.set(name, (counts.get(name) ?? 0) + 1);
-  });
-  return { counts, close: () => watcher.close() };
-}
 
 function tally(values: Iterable<string>): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -1,0 +1,150 @@
+/**
+ * The three facilities of a run: a Slurm of three nodes, a Grid Engine and a site of its own, each with its own folder, its own link to central, and no way to
+ * the files but central. Processes of the built command.
+ */
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { TcpProxy } from "../../test/chaos/tcp-proxy.js";
+import { type CentralProcess, createFacility, type Facility, type Started } from "../runtime/processes.js";
+import type { PilotStart } from "./figures.js";
+import { pilotEnds, pilotProcesses, pilotStarts, scriptLines } from "./pilots-seen.js";
+
+/** Minutes are what Slurm counts in. */
+const WALLTIME_S = 120;
+/** For jobs that run when a site is stopped, or its walltime is near. */
+const GRACE_S = 10;
+const IDLE_S = 5;
+const PILOTS_END_MS = 60_000;
+
+interface Batch {
+  readonly scheduler: string;
+  readonly job: object;
+  readonly pilots: number;
+}
+
+/** By the name of the facility. */
+const BATCHES: Readonly<Record<string, Batch>> = {
+  // A pilot has a node of its own.
+  slurm: { scheduler: "slurm", job: { queue: "debug", cpusPerNode: 4, memoryGbPerNode: 1 }, pilots: 3 },
+  gridengine: { scheduler: "grid-engine", job: { queue: "all.q" }, pilots: 2 },
+};
+export const FACILITIES = [...Object.keys(BATCHES), "local"] as const;
+
+/** Whether a site, or a pilot, is of a facility. */
+export const isOf =
+  (facility: string) =>
+  (site: string): boolean =>
+    site === facility || (site.startsWith(`${facility}-`) && /^-\d+$/.test(site.slice(facility.length)));
+
+export interface Pilots {
+  readonly starts: readonly PilotStart[];
+  /** By facility: how its pilots ended, and how often. */
+  readonly ends: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+export interface Facilities {
+  readonly central: CentralProcess;
+  readonly proxies: ReadonlyMap<string, TcpProxy>;
+  readonly addressOf: (facility: string) => string;
+  readonly stopSite: () => Promise<void>;
+  readonly startSite: () => Promise<void>;
+  /** A command of `xpcs` at the beamline. @throws it failed */
+  readonly submit: (words: readonly string[]) => Promise<void>;
+  /** Waits until the pilots have left, then stops the sites. @returns names of batch jobs that are still there */
+  readonly rest: () => Promise<string[]>;
+  readonly pilots: () => Pilots;
+  /** Ends all that still runs, and removes the folder unless it is to be kept. */
+  readonly end: (keep: boolean) => Promise<void>;
+}
+
+function siteSettings(beamline: string): object {
+  return {
+    // The site itself may read and write nothing: what succeeds has come through central.
+    roots: { read: [], write: [] },
+    locations: [{ folder: beamline, by: "http" }],
+    cache: { gb: 1 },
+    // All facilities share the cores of this machine: what goes on at one must not wait for the kernels of another.
+    supervision: { hosts: { niceness: 10 } },
+  };
+}
+
+/**
+ * Starts central, and the sites.
+ *
+ * @param root the project's folder
+ * @param folder removed first
+ * @param beamline its files, in `data`; `results` are to be there
+ */
+export async function startFacilities(root: string, folder: string, beamline: string): Promise<Facilities> {
+  const facility: Facility = createFacility(root, folder);
+  const proxies = new Map<string, TcpProxy>();
+  const keepers: Started[] = [];
+  const addressOf = (name: string): string => `ws://127.0.0.1:${proxies.get(name)!.port}`;
+  const end = async (keep: boolean): Promise<void> => {
+    // Pilots are no children of this process, and go on without whoever submitted them.
+    for (const name of proxies.keys()) for (const { pid } of pilotProcesses(name, addressOf(name))) process.kill(pid, "SIGKILL");
+    await facility.end(keep);
+    for (const proxy of proxies.values()) await proxy.close();
+  };
+  try {
+    const write = (name: string, content: object): string => {
+      const path = join(folder, name);
+      writeFileSync(path, JSON.stringify(content));
+      return path;
+    };
+    const data = { read: [join(beamline, "data")], write: [join(beamline, "results")] };
+    const central = await facility.startCentral(["--settings", write("central.json", { data })]);
+    const settings = write("site.json", siteSettings(beamline));
+    for (const name of FACILITIES) {
+      mkdirSync(join(folder, name));
+      proxies.set(name, await TcpProxy.listen(Number(new URL(central.url).port)));
+    }
+    const start = (name: string, more: readonly string[] = []): Promise<Started> => {
+      const own = ["--central", addressOf(name), "--work", join(folder, name, "work"), "--settings", settings, "--grace", `${GRACE_S}`];
+      return facility.startSite(name, 1, [...own, ...more]);
+    };
+    const notes = (name: string): string => join(folder, name, "notes");
+    for (const [name, { scheduler, job, pilots }] of Object.entries(BATCHES)) {
+      const batch = {
+        scheduler,
+        folder: join(folder, name, "batch"),
+        commands: { perMinute: 120 },
+        job: { ...job, walltimeS: WALLTIME_S, lines: scriptLines(notes(name)) },
+        pilots: { max: pilots, queuedMax: pilots, idleS: IDLE_S, everyS: 1 },
+      };
+      mkdirSync(batch.folder);
+      keepers.push(await start(name, ["--batch", write(`${name}.json`, batch)]));
+    }
+    let local = await start("local");
+    const batchJobs = (): string[] =>
+      Object.keys(BATCHES).flatMap((name) => {
+        const tags = readdirSync(join(folder, name, "batch", name));
+        return tags.filter((tag) => !tag.startsWith("."));
+      });
+    return {
+      central,
+      proxies,
+      addressOf,
+      stopSite: () => local.stop("SIGTERM"),
+      async startSite() {
+        local = await start("local");
+      },
+      submit: (words) => facility.run(["submit", ...words, "--central", central.url, "--token", central.operatorToken]),
+      async rest() {
+        const endMs = Date.now() + PILOTS_END_MS;
+        while (batchJobs().length > 0 && Date.now() < endMs) await pause(200);
+        await Promise.all([...keepers, local].map((site) => site.stop("SIGTERM")));
+        return batchJobs();
+      },
+      pilots: () => ({
+        starts: Object.keys(BATCHES).flatMap((name) => pilotStarts(notes(name))),
+        ends: Object.fromEntries(Object.keys(BATCHES).map((name) => [name, pilotEnds(notes(name), join(folder, `${name}.log`))])),
+      }),
+      end,
+    };
+  } catch (error) {
+    await end(true);
+    throw error;
+  }
+}

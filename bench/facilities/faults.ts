@@ -1,0 +1,91 @@
+/** What goes wrong in a run: each thing once, at a part of the jobs' end, in an order and with victims drawn from the seed. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { TcpProxy } from "../../test/chaos/tcp-proxy.js";
+import { type PilotProcess, pilotProcesses } from "./pilots-seen.js";
+
+/** Longer than Slurm waits for a node (SlurmdTimeout) before it gives the node's jobs up. */
+const NODE_DOWN_MS = 20_000;
+/** Longer than a lease: central takes the site's jobs back. */
+const LINK_DOWN_MS = 12_000;
+const SITE_DOWN_MS = 4_000;
+/** A pilot that has just been replaced is waited for. */
+const PATIENCE_MS = 60_000;
+
+export interface Victims {
+  /** Environment of Slurm's commands. */
+  readonly slurm: Readonly<Record<string, string>>;
+  /** Proxies by the name of the facility whose link they are. */
+  readonly proxies: ReadonlyMap<string, TcpProxy>;
+  readonly addressOf: (facility: string) => string;
+  /** The facility that works without a scheduler. */
+  readonly stopSite: () => Promise<void>;
+  readonly startSite: () => Promise<void>;
+  readonly rng: () => number;
+}
+
+async function somePilot(site: string, { addressOf, rng }: Victims): Promise<PilotProcess> {
+  const endMs = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const there = pilotProcesses(site, addressOf(site));
+    const chosen = there[Math.floor(rng() * there.length)];
+    if (chosen !== undefined) return chosen;
+    if (Date.now() > endMs) throw new Error(`no pilot of ${site} came within ${PATIENCE_MS / 1000} s`);
+    await pause(100);
+  }
+}
+
+async function killNode(victims: Victims): Promise<string> {
+  const { node } = await somePilot("slurm", victims);
+  if (node === null) throw new Error("a pilot of slurm does not know its node");
+  const folder = dirname(victims.slurm.SLURM_CONF ?? "");
+  process.kill(Number(readFileSync(join(folder, `slurmd-${node}.pid`), "utf8")), "SIGKILL");
+  await pause(NODE_DOWN_MS);
+  const environment = { ...process.env, ...victims.slurm, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  const { status, stderr } = spawnSync("slurmd", ["-N", node], { env: environment, encoding: "utf8" });
+  if (status !== 0) throw new Error(`slurmd of ${node} did not start again: ${stderr}`);
+  return `slurmd of ${node} killed, and started after ${NODE_DOWN_MS / 1000} s`;
+}
+
+async function killPilot(victims: Victims): Promise<string> {
+  const { pid, site } = await somePilot("gridengine", victims);
+  process.kill(pid, "SIGKILL");
+  return `pilot ${site} killed`;
+}
+
+async function cutLink({ proxies, rng }: Victims): Promise<string> {
+  const names = [...proxies.keys()];
+  const name = names[Math.floor(rng() * names.length)]!;
+  const proxy = proxies.get(name)!;
+  proxy.stall({ out: true, in: true });
+  const count = proxy.cut();
+  await pause(LINK_DOWN_MS);
+  proxy.flow();
+  return `link of ${name} cut (${count} connections), and nothing passed for ${LINK_DOWN_MS / 1000} s`;
+}
+
+async function restartSite({ stopSite, startSite }: Victims): Promise<string> {
+  await stopSite();
+  await pause(SITE_DOWN_MS);
+  await startSite();
+  return `site local stopped, and started after ${SITE_DOWN_MS / 1000} s`;
+}
+
+const FAULTS = [killNode, killPilot, cutLink, restartSite];
+
+export interface PlannedFault {
+  /** Part of the jobs that have finished when it comes. */
+  readonly at: number;
+  readonly act: (victims: Victims) => Promise<string>;
+}
+
+/** All faults, in an order drawn by `rng`, spread over the first three quarters of the jobs. */
+export function planFaults(rng: () => number): PlannedFault[] {
+  const left = [...FAULTS];
+  return FAULTS.map((_, place) => {
+    const [act] = left.splice(Math.floor(rng() * left.length), 1);
+    return { at: 0.1 + (0.65 * (place + 0.5 * rng())) / FAULTS.length, act: act! };
+  });
+}
