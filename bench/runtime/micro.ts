@@ -62,7 +62,7 @@ function routerCase(): MicroCase {
     }
   }
   const loads = siteLoads(state, sites, 1_000, 1_000);
-  const job = { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {} };
+  const job = { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, inputBytes: null, waitedMs: 0 };
   return { name: "soonest among 10 sites", run: () => soonest.choose(job, loads, 1_000) };
 }
 

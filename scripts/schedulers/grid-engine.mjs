@@ -144,6 +144,7 @@ function configure(folder, env, here, nodes) {
     add("-Ahgrp", `group_name @nodes\nhostlist ${nodes.join(" ")}`);
     add("-Aq", changed(template, { ...queue, qname: "nodes.q", hostlist: "@nodes", pe_list: "hosts", notify: "00:00:05" }));
   }
+  for (const name of ["xpcs", "beam"]) add("-Aprj", [`name ${name}`, "oticket 0", "fshare 0", ...none("acl", "xacl")].join("\n"));
   const scheduler = qconf(["-ssconf"]).stdout;
   const quick = { schedule_interval: "0:0:1", flush_submit_sec: "1", flush_finish_sec: "1" };
   add("-Msconf", changed(scheduler, quick));

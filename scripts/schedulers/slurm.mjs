@@ -145,6 +145,10 @@ export async function startSlurm(folder, { nodes = 3 } = {}) {
     const { stdout } = run("sinfo", ["-h", "-N", "-o", "%N %t"], { env, allowFailure: true });
     return new Set(stdout.split("\n").filter((line) => line.endsWith(" idle"))).size === nodes;
   });
+  // Accounts of whoever runs the tests, beside that of its own which Slurm gives to root.
+  for (const name of ["xpcs", "beam"])
+    run("sacctmgr", ["-i", "add", "account", name, "Description=test", "Organization=test"], { env, allowFailure: true });
+  run("sacctmgr", ["-i", "add", "user", "root", "Account=xpcs,beam"], { env, allowFailure: true });
   return env;
 }
 

@@ -19,6 +19,7 @@ import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js"
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
+import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
 import { archivedView, jobView, siteView } from "./views.js";
@@ -213,7 +214,9 @@ export class Central {
   }
 
   #loads() {
-    return siteLoads(this.state, this.sites, this.clock.nowMs(), this.clock.monotonicMs());
+    const monotonicMs = this.clock.monotonicMs();
+    const loads = siteLoads(this.state, this.sites, this.clock.nowMs(), monotonicMs);
+    return [...loads, ...comingPilots(this.state, this.sites, monotonicMs)].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Within a turn: how to show jobs as of now. */

@@ -16,7 +16,15 @@ import { readLog } from "./read-log.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import { viewState } from "./views.js";
 
-const digestOf = (jobs: readonly JobSpec[]) => createHash("sha256").update(canonicalJson(jobs)).digest("hex");
+/** Of what the jobs are: a file that has grown since does not make another request of it. */
+function digestOf(jobs: readonly JobSpec[]): string {
+  const bare = jobs.map((job) => {
+    if (job.inputBytes === undefined) return job;
+    const { inputBytes: _size, ...rest } = job;
+    return rest;
+  });
+  return createHash("sha256").update(canonicalJson(bare)).digest("hex");
+}
 
 /**
  * Collects views until the page is full, by number and by bytes; `looked` says how many of the records it has dealt with, `more` that there

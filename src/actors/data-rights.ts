@@ -22,6 +22,8 @@ export interface Caller {
 }
 
 export interface DataRights {
+  /** To measure the link: any site, in its own name. @throws PERMISSION_DENIED */
+  mayProbe(caller: Caller): void;
   /** Paths that the attempt reads. @throws REFUSED · STALE_LEASE · NOT_FOUND */
   mayRead(caller: Caller, lease: LeaseRef, paths: readonly string[]): Promise<void>;
   /** A path that the attempt makes, while its lease is current. @throws REFUSED · STALE_LEASE · CANCELED · NOT_FOUND */
@@ -66,10 +68,14 @@ function checkCurrent(job: JobRecord, site: SiteName, lease: LeaseRef): void {
 
 /** @param folders null: nothing goes through central */
 export function dataRights(central: Pick<Central, "state" | "turn">, folders: DataFolders | null): DataRights {
-  const jobOf = ({ principal, site }: Caller, id: JobId): { job: JobRecord; folders: Roots } => {
+  const mayProbe = ({ principal, site }: Caller): void => {
     if (principal.role !== "site") throw new XpcsError("PERMISSION_DENIED", "files move with the token of a site");
     if (principal.site !== null && principal.site !== site)
       throw new XpcsError("PERMISSION_DENIED", `this token is for site ${principal.site}, not for ${site}`);
+  };
+  const jobOf = (caller: Caller, id: JobId): { job: JobRecord; folders: Roots } => {
+    mayProbe(caller);
+    const { site } = caller;
     if (folders === null) throw new XpcsError("REFUSED", "central's settings list no folders whose files may go through it (data)");
     const job = central.state.jobs.get(id);
     // In the same words whether there is such a job: its id tells a site nothing about others.
@@ -84,6 +90,7 @@ export function dataRights(central: Pick<Central, "state" | "turn">, folders: Da
     return job;
   };
   return {
+    mayProbe,
     async mayRead(caller, lease, paths) {
       const { job, folders: own } = jobOf(caller, lease.job);
       checkCurrent(job, caller.site, lease);

@@ -6,6 +6,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { basename, dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import type { Clock } from "../core/clock.js";
@@ -55,6 +56,13 @@ const REQUESTS = {
   discard: z.strictObject({ job: id, epoch: positive, path }),
 };
 const PLACE = z.strictObject({ job: id, epoch: z.coerce.number().pipe(positive), path, offset: z.coerce.number().pipe(count).optional() });
+
+const PROBE = z.strictObject({ bytes: z.coerce.number().pipe(positive.max(LIMITS.dataChunkBytesMax)) });
+const PROBE_PIECE = Buffer.alloc(64 * 1024, "xpcs");
+
+function* piecesOf(bytes: number): Generator<Buffer> {
+  for (let left = bytes; left > 0; left -= PROBE_PIECE.length) yield PROBE_PIECE.subarray(0, left);
+}
 
 /** What is not here is 409. */
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
@@ -284,6 +292,21 @@ class Server {
     response.writeHead(200, { "content-type": "application/json" }).end("{}");
   }
 
+  /** Bytes that nobody keeps, so that a site can measure its link: sent (GET) or taken (PUT). */
+  async #probe(request: IncomingMessage, response: ServerResponse, caller: Caller, query: unknown): Promise<void> {
+    this.#options.rights.mayProbe(caller);
+    if (request.method === "PUT") {
+      if (!(Number(request.headers["content-length"]) <= LIMITS.dataChunkBytesMax))
+        throw new XpcsError("INVALID_ARGUMENT", `give content-length, of ${LIMITS.dataChunkBytesMax} bytes at most`);
+      for await (const _piece of request);
+      response.writeHead(200, { "content-type": "application/json" }).end("{}");
+      return;
+    }
+    const { bytes } = parseRequest(PROBE, "probe", query);
+    response.writeHead(200, { "content-type": "application/octet-stream", "content-length": bytes });
+    await pipeline(Readable.from(piecesOf(bytes)), response);
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const route = url.pathname.slice(PREFIX.length);
     const caller = await this.#caller(request);
@@ -291,6 +314,7 @@ class Server {
       const query = Object.fromEntries(url.searchParams);
       if (route === "file" && request.method === "GET") return this.#read(request, response, caller, query);
       if (route === "file" && request.method === "PUT") return this.#write(request, response, caller, query);
+      if (route === "probe" && (request.method === "GET" || request.method === "PUT")) return this.#probe(request, response, caller, query);
       if (request.method === "POST" && Object.hasOwn(REQUESTS, route))
         return this.#answer(request, response, caller, route as keyof typeof REQUESTS);
       throw new XpcsError("NOT_FOUND", "there is nothing here");

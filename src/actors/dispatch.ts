@@ -5,15 +5,17 @@
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { refusals } from "../ledger/decide.js";
-import { type JobRecord, lastSite, type SiteRecord, type State } from "../ledger/state.js";
+import { type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import {
   type Choice,
   freeFor,
+  type LinkRate,
   NOTHING,
   needOf,
   type Policy,
   plus,
   type RoutedJob,
+  type RunMean,
   type RunningJob,
   type Shared,
   type SiteLoad,
@@ -27,10 +29,11 @@ export interface Grant {
   readonly why: string;
 }
 
-function routed(job: JobRecord): RoutedJob {
+function routed(job: JobRecord, nowMs: number): RoutedJob {
   const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
-  const { work, site = null, resources = {} } = job.spec;
-  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources };
+  const { work, site = null, resources = {}, inputBytes = null } = job.spec;
+  const waitedMs = Math.max(0, nowMs - job.since);
+  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources, inputBytes, waitedMs };
 }
 
 /** A site runs the oldest of its leases, as far as its slots go; the others' files are being brought. */
@@ -49,18 +52,29 @@ function heldBy(state: State, site: SiteRecord, nowMs: number): { running: Runni
   return { running, ahead };
 }
 
+/** As a policy has it. */
+export function runMean({ count, totalMs, results }: RunStats): RunMean {
+  return { count, meanMs: totalMs / count, ...(results === undefined ? {} : { resultBytes: results.bytes / results.count }) };
+}
+
+/** What jobs have shown; before that what the self-test told. */
+export function linkRate(shown: LinkStats | undefined, tested: number | undefined): LinkRate | null {
+  if (shown !== undefined) return { bytesPerS: (1000 * shown.bytes) / shown.ms, tested: false };
+  return tested === undefined ? null : { bytesPerS: tested, tested: true };
+}
+
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */
 export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
   const loads: SiteLoad[] = [];
   for (const site of state.sites.values()) {
     if (!site.present) continue;
     const { running, ahead } = heldBy(state, site, nowMs);
-    const runs = Object.fromEntries(
-      Object.entries(site.runs).map(([app, { count, totalMs }]) => [app, { count, meanMs: totalMs / count }]),
-    );
-    const { name, slots, capacity = null, apps, granted } = site;
-    const up = sites.isUp(name, monotonicMs);
-    loads.push({ name, up, slots, capacity, apps, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), granted, runs });
+    const runs = Object.fromEntries(Object.entries(site.runs).map(([app, stats]) => [app, runMean(stats)]));
+    const { name, slots, capacity = null, apps, granted, selfTest } = site;
+    const links = { in: linkRate(site.links?.in, selfTest?.inBytesPerS), out: linkRate(site.links?.out, selfTest?.outBytesPerS) };
+    const common = { name, up: sites.isUp(name, monotonicMs), slots, capacity, apps, granted, runs, links };
+    const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;
+    loads.push({ ...common, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), eventsPerCoreS });
   }
   return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -100,7 +114,7 @@ export function planGrants(
     if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
-    const job = routed(record);
+    const job = routed(record, nowMs);
     const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
@@ -208,7 +222,7 @@ export function waitReason(job: JobRecord, loads: readonly SiteLoad[], policy: P
     const attempt = `attempt ${job.attemptsCounted + 1} of ${job.spec.attemptsMax}`;
     return `${attempt} is at ${new Date(job.notBefore).toISOString()}; the last at ${lastSite(job)}: ${job.reason}`;
   }
-  const choice = policy.choose(routed(job), loads, nowMs);
+  const choice = policy.choose(routed(job, nowMs), loads, nowMs);
   const waits =
     choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;
   const refused = refusals(job);

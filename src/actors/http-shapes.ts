@@ -1,7 +1,7 @@
 /** What the HTTP interface answers, as schemas: for its description (openapi.ts) and for the tests that hold answers against it. */
 import { z } from "zod";
 import { ERROR_CODES, type ErrorCode } from "../core/errors.js";
-import { JOB_STATES, PARENT_POLICIES } from "../core/job.js";
+import { JOB_STATES, PARENT_POLICIES, type SelfTest } from "../core/job.js";
 
 const time = z.iso.datetime();
 const timeOrNull = time.nullable();
@@ -62,6 +62,15 @@ export const siteShape = z.object({
   meanRunS: z.number().nullable(),
   stageInBytesPerS: z.number().nullable(),
   stageOutBytesPerS: z.number().nullable(),
+  selfTest: z
+    .object({
+      at: time,
+      eventsPerCoreS: z.number().optional(),
+      queueWaitS: z.number().optional(),
+      inBytesPerS: z.number().optional(),
+      outBytesPerS: z.number().optional(),
+    } satisfies Record<keyof SelfTest, z.ZodType>)
+    .nullable(),
 });
 
 export const idsShape = z.object({ jobs: z.array(z.string()) });

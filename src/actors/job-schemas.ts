@@ -27,6 +27,7 @@ import {
   type JobSpec,
   PARENT_POLICIES,
   type Resources,
+  type SelfTest,
   type SiteCapacity,
   type Work,
 } from "../core/job.js";
@@ -167,6 +168,16 @@ export const capacity: z.ZodType<SiteCapacity> = z.object({
   nodes: whole,
   walltimeS: z.number().positive().nullable(),
 });
+const rate = z.number().positive().max(LIMITS.rateMax);
+export const selfTest: z.ZodType<SelfTest> = z
+  .object({
+    at: z.iso.datetime(),
+    eventsPerCoreS: rate.optional(),
+    queueWaitS: z.number().min(0).max(LIMITS.resourceMax).optional(),
+    inBytesPerS: rate.optional(),
+    outBytesPerS: rate.optional(),
+  } satisfies Record<keyof SelfTest, z.ZodType>)
+  .transform((test) => withoutUndefined(test));
 /** A time in UTC. */
 export const time = z.iso.datetime({ error: "must be a time in UTC, such as 2026-11-25T18:00:00Z" });
 /** Fields that `modify` may change, but for those that null takes away. */
@@ -187,6 +198,7 @@ export const spec: z.ZodType<JobSpec> = z
     parents: z.array(id).max(LIMITS.parentsMax).optional(),
     deadline: time.optional(),
     site: name.optional(),
+    inputBytes: count.optional(),
   } satisfies Record<keyof JobSpec, z.ZodType>)
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
 

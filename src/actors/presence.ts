@@ -2,7 +2,7 @@
  * Which sites are there: connected, and heard of lately. In memory; what a site is (slots, apps, history) is in the ledger.
  * Also holds each site's long poll for leases.
  */
-import type { Lease, SiteName } from "../core/job.js";
+import type { Lease, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 
 /** A site's request for leases that waits for an answer. */
 export interface Waiter {
@@ -27,9 +27,23 @@ export interface Presence {
   readonly told: Set<string>;
 }
 
+/** A site whose pilots do its work: what it said when it last asked for the backlog. */
+export interface PilotSite {
+  readonly slotsEach: number;
+  readonly apps: readonly string[];
+  readonly capacity: SiteCapacity;
+  /** Those that have not ended. */
+  readonly pilots: readonly SiteName[];
+  /** It has no more than this at a time. */
+  readonly pilotsMax: number;
+  readonly selfTest: SelfTest | null;
+}
+
 export class Sites {
   readonly #termMs: number;
   readonly #sites = new Map<SiteName, Presence>();
+  /** Sites with pilots that are connected. */
+  readonly pilotSites = new Map<SiteName, PilotSite>();
 
   /** @param termMs a site that was not heard of for so long is silent */
   constructor(termMs: number) {

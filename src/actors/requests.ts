@@ -18,6 +18,7 @@ import {
   path,
   plainText,
   positive,
+  selfTest,
   sha256,
   tags,
   time,
@@ -111,6 +112,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       apps: z.array(name).max(64),
       capacity: capacity.optional(),
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
+      selfTest: selfTest.optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),
@@ -142,13 +144,17 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
     offset: count,
     data: z.instanceof(Uint8Array).refine((data) => data.length <= LIMITS.logChunkBytes, `has more than ${LIMITS.logChunkBytes} bytes`),
   }),
-  backlog: z.object({
-    site: name,
-    pilots: z.array(name).max(LIMITS.pilotsMax),
-    slots: positive.max(LIMITS.siteSlotsMax),
-    apps: z.array(name).max(64),
-    capacity,
-  }),
+  backlog: z
+    .object({
+      site: name,
+      pilots: z.array(name).max(LIMITS.pilotsMax),
+      slots: positive.max(LIMITS.siteSlotsMax),
+      apps: z.array(name).max(64),
+      capacity,
+      pilotsMax: count.max(LIMITS.pilotsMax).optional(),
+      selfTest: selfTest.optional(),
+    })
+    .transform((request) => withoutUndefined(request)),
   leave: z.object(process),
 };
 

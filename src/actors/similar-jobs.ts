@@ -12,6 +12,7 @@ import { CONTROL_CHARACTERS, spec } from "./job-schemas.js";
 /** What may differ: by the name of a field, or in any field. */
 interface Differing {
   readonly text?: (text: string) => boolean;
+  readonly number?: (value: number) => boolean;
   readonly fields?: ReadonlyMap<string, Differing>;
   readonly any?: Differing;
 }
@@ -31,6 +32,7 @@ const SPEC: Differing = {
   fields: new Map([
     ["work", WORK],
     ["tags", { any: { text: isTag } }],
+    ["inputBytes", { number: (value) => Number.isSafeInteger(value) && value >= 0 }],
   ]),
 };
 
@@ -59,6 +61,11 @@ function patternOf(value: object, checked: unknown, may: Differing | undefined):
   return { isList: Array.isArray(value), names, values, parts, may: allowed, checked: fields };
 }
 
+function mayBe(field: unknown, known: unknown, may: Differing | undefined): boolean {
+  if (typeof field === "string") return typeof known === "string" && may?.text?.(field) === true;
+  return typeof field === "number" && typeof known === "number" && may?.number?.(field) === true;
+}
+
 /** What the whole check would give for a value that is like the pattern, else DIFFERS. */
 function alike(value: object, pattern: Pattern): unknown {
   const { names, parts, checked } = pattern;
@@ -78,8 +85,7 @@ function alike(value: object, pattern: Pattern): unknown {
       field = alike(field, part);
       if (field === DIFFERS) return DIFFERS;
       if (field === part.checked) continue;
-    } else if (typeof field !== "string" || typeof known !== "string" || pattern.may[at]?.text?.(field) !== true || name === "__proto__")
-      return DIFFERS;
+    } else if (name === "__proto__" || !mayBe(field, known, pattern.may[at])) return DIFFERS;
     result ??= { ...checked };
     result[name] = field;
   }

@@ -10,7 +10,7 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/decide.js";
 import type { Central } from "./central.js";
 import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
-import type { Presence } from "./presence.js";
+import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
 
 type Request<M extends keyof WorkSource> = Parameters<WorkSource[M]>[0];
@@ -23,6 +23,8 @@ export class SiteSession implements WorkSource {
   readonly #central: Central;
   readonly #principal: Principal;
   #joined: Process | null = null;
+  /** The site whose pilots this link has asked for, and what it last said. */
+  #pilotSite: { readonly name: SiteName; readonly said: PilotSite } | null = null;
 
   constructor(central: Central, principal: Principal) {
     this.#central = central;
@@ -195,12 +197,15 @@ export class SiteSession implements WorkSource {
   }
 
   async backlog(request: Request<"backlog">): ReturnType<WorkSource["backlog"]> {
-    const { site, pilots, ...like } = this.#parse("backlog", request);
+    const { site, pilots, pilotsMax = pilots.length, selfTest = null, ...like } = this.#parse("backlog", request);
     const { site: only } = this.#principal;
     if (only !== null)
       throw new XpcsError("PERMISSION_DENIED", `this token is for site ${only} alone: a site with pilots needs one for any site`);
     return this.#central.turn(() => {
       const { state, sites, clock } = this.#central;
+      const { slots: slotsEach, apps, capacity } = like;
+      this.#pilotSite = { name: site, said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest } };
+      sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);
       const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
       const { slots, slotS, longestS } = waitingWork(state, like, clock.nowMs());
@@ -226,6 +231,8 @@ export class SiteSession implements WorkSource {
 
   /** The link has closed. Leases stay until they expire: the site may only be reconnecting. */
   closed(): void {
+    const { pilotSites } = this.#central.sites;
+    if (this.#pilotSite !== null && pilotSites.get(this.#pilotSite.name) === this.#pilotSite.said) pilotSites.delete(this.#pilotSite.name);
     const joined = this.#joined;
     this.#joined = null;
     if (joined === null) return;

@@ -92,5 +92,6 @@ export function siteView(site: SiteRecord, live: { up: boolean; running: number;
     meanRunS: finishedJobs === 0 ? null : totalMs / finishedJobs / 1000,
     stageInBytesPerS: rateOf(site.links?.in),
     stageOutBytesPerS: rateOf(site.links?.out),
+    selfTest: site.selfTest ?? null,
   };
 }

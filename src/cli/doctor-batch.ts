@@ -1,12 +1,13 @@
 /** The part of `xpcs doctor` about batch jobs: does the scheduler of a batch file answer, is what the file asks for there, and does a small job run. */
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { sleep } from "../core/clock.js";
 import { isCode, toXpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import { createMachine } from "../sites/batch-command.js";
 import type { BatchFile } from "../sites/batch-file.js";
-import { type BatchJobs, type BatchStatus, createBatchJobs } from "../sites/batch-jobs.js";
+import { type BatchJobs, type BatchRequest, type BatchStatus, createBatchJobs } from "../sites/batch-jobs.js";
 import type { BatchRef, Machine, Queue } from "../sites/schedulers/define.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";
 import type { Check } from "./doctor-checks.js";
@@ -62,31 +63,64 @@ async function untilEnded(jobs: BatchJobs, ref: BatchRef, signal: AbortSignal, t
   return null;
 }
 
-async function runProbe(file: BatchFile, machine: Machine, signal: AbortSignal, tell: (text: string) => void): Promise<Check> {
-  const name = "batch probe";
+/** A small job to be sent through the queue. */
+export interface QueuedJob {
+  /** Of the check. */
+  readonly name: string;
+  /** What it runs. @param folder its own */
+  readonly argvIn: (folder: string) => BatchRequest["argv"];
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+}
+
+/** How it went: when it is done, its folder is left to the caller, with `jobs` to forget it. */
+export interface QueuedRun {
+  readonly check: Check;
+  readonly ran: { readonly ref: BatchRef; readonly waitedS: number } | null;
+  readonly jobs: BatchJobs;
+}
+
+/** Submits a job, and waits for its end. */
+export async function runInQueue(file: BatchFile, machine: Machine, { name, argvIn, signal, tell }: QueuedJob): Promise<QueuedRun> {
   const scheduler = schedulerNamed(file.scheduler);
   await makeFolder(file.folder, "the folder of the batch file");
   const jobs = createBatchJobs({ scheduler, machine, folder: file.folder, clock: realClock, strikeMs: STRIKE_MS });
   const submittedMs = Date.now();
   const tag = `xpcs-probe-${randomUUID().slice(0, 8)}`;
+  const failed = (check: Omit<Check, "name">): QueuedRun => ({ check: { name, ...check }, ran: null, jobs });
   let ref: BatchRef | null = null;
   try {
-    ({ ref } = await jobs.submit({ tag, argv: ["/bin/sh", "-c", "uname -n"], settings: file.job }));
+    ({ ref } = await jobs.submit({ tag, argv: argvIn(join(file.folder, tag)), settings: file.job }));
     const status = await untilEnded(jobs, ref, signal, tell);
     if (status === null) {
       await jobs.cancel(ref);
-      return { name, status: "warn", found: `job ${ref.id} was interrupted and canceled`, advice: "run it again with more patience" };
+      return failed({ status: "warn", found: `job ${ref.id} was interrupted and canceled`, advice: "run it again with more patience" });
     }
     if (status.ending!.outcome !== "done") {
       const found = `job ${ref.id}: ${status.ending!.sentence}`;
-      return { name, status: "fail", found, advice: `read ${ref.folder}/output.log` };
+      return failed({ status: "fail", found, advice: `read ${ref.folder}/output.log` });
     }
-    const waitedS = ((status.startedMs ?? Date.now()) - submittedMs) / 1000;
-    await jobs.forget(ref);
-    return { name, status: "ok", found: `job ${ref.id} waited ${Math.max(0, waitedS).toFixed(0)} s and ran`, advice: null };
+    const waitedS = Math.max(0, ((status.startedMs ?? Date.now()) - submittedMs) / 1000);
+    const found = `job ${ref.id} waited ${waitedS.toFixed(0)} s and ran`;
+    return { check: { name, status: "ok", found, advice: null }, ran: { ref, waitedS }, jobs };
   } catch (error) {
-    return { name, status: "fail", found: toXpcsError(error).message, advice: `nothing of it is left but ${file.folder}/${tag}` };
+    return failed({ status: "fail", found: toXpcsError(error).message, advice: `nothing of it is left but ${file.folder}/${tag}` });
   }
+}
+
+async function runProbe(file: BatchFile, machine: Machine, signal: AbortSignal, tell: (text: string) => void): Promise<Check> {
+  const argvIn = () => ["/bin/sh", "-c", "uname -n"] as const;
+  const { check, ran, jobs } = await runInQueue(file, machine, { name: "batch probe", argvIn, signal, tell });
+  if (ran !== null) await jobs.forget(ran.ref);
+  return check;
+}
+
+/** The scheduler's commands as the file has them run. */
+export function batchMachine({ commands: { timeoutS, perMinute } }: BatchFile): Machine {
+  return createMachine({
+    ...{ timeoutMs: timeoutS * 1000, perMinute },
+    ...{ environment: process.env, clock: realClock, user: userName() },
+  });
 }
 
 export interface BatchCheckOptions {
@@ -97,11 +131,7 @@ export interface BatchCheckOptions {
 
 /** Checks a batch file on this machine; with `probe` also submits a job that prints its node's name, and waits for its end. */
 export async function checkBatch(file: BatchFile, { probe, signal, tell }: BatchCheckOptions): Promise<Check[]> {
-  const { timeoutS, perMinute } = file.commands;
-  const machine = createMachine({
-    ...{ timeoutMs: timeoutS * 1000, perMinute },
-    ...{ environment: process.env, clock: realClock, user: userName() },
-  });
+  const machine = batchMachine(file);
   const answers = await checkScheduler(file, machine);
   if (!probe || answers.status === "fail") return [answers];
   return [answers, await runProbe(file, machine, signal, tell)];

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { FileRef } from "../core/job.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
+import { inputBytesOf } from "./input-bytes.js";
 import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
 import { collectPairs } from "./option-values.js";
 import type { CliIo } from "./output.js";
@@ -40,7 +41,7 @@ export function registerRun(program: Command, io: CliIo): void {
   addCentralOptions(addJobOptions(command)).action(async (app: string, options: RunOptions) => {
     const { param: parameters = {}, overwrite = false, key, wait = false } = options;
     const work = { app, parameters, inputs: refs(options.input), outputs: refs(options.output), overwrite };
-    const jobs = [{ work, ...specOf(options) }];
+    const jobs = [{ work, ...specOf(options), ...inputBytesOf(Object.values(work.inputs)) }];
     await withClient(options, (client) => submitAndWait(client, { jobs, key, wait }, io));
   });
   withExample(command, "xpcs run diagonalise --param size=5000 --output result=eigenvalues.npy --cores 4 --wait");

@@ -1,6 +1,6 @@
 /**
- * `xpcs site init FILE`: looks at this machine and writes the file of its batch jobs (docs/schedulers/README.md), with what it found as comments. The text is made by
- * a pure function, and is read back by the rules of the file before it is written.
+ * `xpcs site init FILE`: looks at this machine and writes the file of its batch jobs (site-file-text.ts), with the profile of its facility where one is asked for.
+ * The text is read back by the rules of the file before it is written.
  */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
@@ -10,113 +10,15 @@ import { toXpcsError, XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { createMachine } from "../sites/batch-command.js";
 import { BATCH_FILE, type BatchFile } from "../sites/batch-file.js";
-import { detectSchedulers, type FoundScheduler } from "../sites/detect-scheduler.js";
-import type { Queue } from "../sites/schedulers/define.js";
+import { detectSchedulers } from "../sites/detect-scheduler.js";
+import type { FacilityProfile } from "../sites/facility-profile.js";
+import type { Machine } from "../sites/schedulers/define.js";
 import { schedulerNamed } from "../sites/schedulers/registry.js";
 import type { CliIo } from "./output.js";
 import { parseSettings } from "./settings-file.js";
+import { type MachineReport, placeOf, reportDifferences, settingsToFill, siteFileText } from "./site-file-text.js";
+import { profileOfHost, readProfile } from "./site-profile.js";
 import { userName } from "./user-name.js";
-
-export interface MachineReport {
-  readonly host: string;
-  readonly cores: number;
-  readonly memoryGb: number;
-  /** Of this machine's processor, or why there is none. */
-  readonly kernels: string;
-  readonly disks: readonly { readonly path: string; readonly freeGb: number }[];
-  /** Batch schedulers that answer; at least one. */
-  readonly schedulers: readonly [FoundScheduler, ...FoundScheduler[]];
-  /** Of the first scheduler. */
-  readonly queues: readonly Queue[];
-  /** For the folders of batch jobs. */
-  readonly folder: string;
-}
-
-const WALLTIME_S = 3_600;
-const WALLTIME_LEAST_S = 60;
-/** As src/sites/batch-settings.ts has it; a queue of another name cannot be asked for. */
-const QUEUE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/;
-const QUEUES_TOLD = 50;
-
-/** Words of other programs in a comment: one line, whatever they hold. */
-const inComment = (text: string): string => JSON.stringify(text).slice(1, -1);
-
-function timeText(seconds: number | null): string {
-  if (seconds === null) return "no limit told";
-  return seconds >= 7_200 ? `${Math.floor(seconds / 360) / 10} h` : `${Math.floor(seconds / 6) / 10} min`;
-}
-
-/** The first open queue that gives a minute or more. */
-function queueOf(queues: readonly Queue[]): Queue | null {
-  return (
-    queues.find(({ name, open, walltimeMaxS }) => open && QUEUE_NAME.test(name) && (walltimeMaxS ?? WALLTIME_S) >= WALLTIME_LEAST_S) ?? null
-  );
-}
-
-function queueLines(queues: readonly Queue[]): string[] {
-  if (queues.length === 0) return ["  # The scheduler names no queues."];
-  const told = queues.slice(0, QUEUES_TOLD).map(({ name, open, walltimeMaxS, nodes }) => {
-    const size = nodes === null ? "" : `, ${nodes} nodes`;
-    return `  #   ${inComment(name)}: ${timeText(walltimeMaxS)}${size}${open ? "" : ", closed"}`;
-  });
-  const more = queues.length > QUEUES_TOLD ? [`  #   and ${queues.length - QUEUES_TOLD} more`] : [];
-  return ["  # Queues, with the longest walltime of a job:", ...told, ...more];
-}
-
-/** The file's text. Pure. @param file its name, for the commands in it */
-export function siteFileText(report: MachineReport, file: string): string {
-  const { host, cores, memoryGb, kernels, disks, schedulers, queues, folder } = report;
-  const [{ name, version }, ...others] = schedulers;
-  const { takes } = schedulerNamed(name);
-  const queue = queueOf(queues);
-  const walltimeS = Math.min(WALLTIME_S, queue?.walltimeMaxS ?? WALLTIME_S);
-  const also = others.map((each) => `${each.name} ${inComment(each.version)}`).join(", ");
-  const ask = (setting: (typeof takes)[number], line: string, why: string): string[] =>
-    takes.includes(setting) ? [`  # ${why}`, `  # ${line}`] : [];
-  return [
-    `# Batch jobs of this site, as xpcs site init found things on ${inComment(host)}. Look through it, then:`,
-    `#   xpcs doctor --batch ${inComment(file)} --probe`,
-    `#   xpcs site --batch ${inComment(file)} --name NAME --work DIR`,
-    "# All settings: docs/schedulers/README.md and docs/pilots.md of xpcs.",
-    "",
-    `# ${name} ${inComment(version)} answers here.${also === "" ? "" : ` So does ${also}: to use that one, write its name.`}`,
-    `scheduler: ${name}`,
-    "",
-    "# A folder for each batch job. The nodes must see it under the same path.",
-    `folder: ${JSON.stringify(folder)}`,
-    "",
-    "job:",
-    ...queueLines(queues),
-    ...(queue === null || !takes.includes("queue") ? ["  # queue: NAME"] : [`  queue: ${JSON.stringify(queue.name)}`]),
-    "  nodes: 1",
-    `  # Of a pilot, s.${queue?.walltimeMaxS == null ? "" : ` This queue gives at most ${queue.walltimeMaxS}.`}`,
-    `  walltimeS: ${walltimeS}`,
-    ...ask("account", "account: NAME", "What is charged, where the facility asks for it."),
-    ...ask("qos", "qos: NAME", "Quality of service, likewise."),
-    ...ask("filesystems", "filesystems: [home]", "File systems that a job needs, where the facility asks for them."),
-    ...ask("constraint", "constraint: EXPRESSION", "Which nodes."),
-    ...ask("cpusPerNode", `cpusPerNode: ${cores}`, "Cores of a node, where a job may have a part of it."),
-    ...ask("memoryGbPerNode", "memoryGbPerNode: 16", "Its memory, GB of 10^9 bytes."),
-    "  # Bash lines before the command.",
-    '  # lines: ["export TMPDIR=/local/scratch"]',
-    "",
-    "pilots:",
-    "  # Never more batch jobs than this at a time, and of them so many that wait.",
-    "  max: 1",
-    "  queuedMax: 1",
-    "  # One leaves when it has had nothing to do for this long, s.",
-    "  idleS: 120",
-    "",
-    "commands:",
-    "  # The scheduler is asked no more often than this.",
-    "  perMinute: 30",
-    "",
-    `# This machine (nodes may be other): ${cores} cores, ${memoryGb} GB; kernels: ${inComment(kernels)}.`,
-    "# Disks of it with room for --work; a pilot's must be one that the nodes have:",
-    ...disks.map(({ path, freeGb }) => `#   ${inComment(path)}: ${freeGb} GB free`),
-    "",
-  ].join("\n");
-}
 
 /** Mount points of disks of this machine, from /proc; none where it does not say. */
 function localMounts(): string[] {
@@ -150,21 +52,36 @@ async function kernelsHere(): Promise<string> {
   }
 }
 
-/** @throws UNSUPPORTED no batch scheduler answers */
-async function look(): Promise<MachineReport> {
-  const machine = createMachine({
+/** What a command of a scheduler tells beside what is needed: where it is missing or fails, nothing, and why. */
+async function asked<T>(what: string, answer: Promise<readonly T[]>, tell: (text: string) => void): Promise<readonly T[]> {
+  try {
+    return await answer;
+  } catch (error) {
+    tell(`${what} were not found: ${toXpcsError(error).message}`);
+    return [];
+  }
+}
+
+/** @throws UNSUPPORTED no batch scheduler answers, or not that of the profile */
+async function look(profile: FacilityProfile | null, tell: (text: string) => void): Promise<MachineReport> {
+  const machine: Machine = createMachine({
     timeoutMs: 30_000,
     perMinute: 60,
     environment: process.env,
     clock: realClock,
     user: userName(),
   });
-  const [first, ...others] = (await detectSchedulers(machine)).filter(({ name }) => name !== "local");
+  const found = (await detectSchedulers(machine)).filter(({ name }) => name !== "local");
+  const wanted = profile?.scheduler.value;
+  const [first, ...others] = [...found.filter(({ name }) => name === wanted), ...found.filter(({ name }) => name !== wanted)];
   if (first === undefined) {
     const what =
       "no batch scheduler answers here: load its module, or log in to a submit host; where there is none, xpcs site works without such a file";
     throw new XpcsError("UNSUPPORTED", what);
   }
+  if (wanted !== undefined && first.name !== wanted)
+    throw new XpcsError("UNSUPPORTED", `the profile ${profile?.name} is of a machine with ${wanted}, and here ${first.name} answers`);
+  const scheduler = schedulerNamed(first.name);
   const disks = await Promise.all([...new Set([tmpdir(), ...localMounts()])].map(diskAt));
   return {
     host: hostname(),
@@ -173,18 +90,22 @@ async function look(): Promise<MachineReport> {
     kernels: await kernelsHere(),
     disks: disks.filter((disk) => disk !== null),
     schedulers: [first, ...others],
-    queues: await schedulerNamed(first.name).queues(machine),
+    queues: await scheduler.queues(machine),
+    accounts: await asked("accounts", scheduler.accounts(machine), tell),
+    nodes: await asked("nodes", scheduler.nodes(machine), tell),
     folder: join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "xpcs", "batch"),
+    profile,
   };
 }
 
 /**
  * Writes the file; an existing one is never touched.
- * @throws UNSUPPORTED no batch scheduler answers · ALREADY_EXISTS · IO_FAILED
+ * @param profile name of a facility's profile, or null
+ * @throws INVALID_ARGUMENT there is no such profile · UNSUPPORTED no batch scheduler answers, or not that of the profile · ALREADY_EXISTS · IO_FAILED
  */
-export async function writeSiteFile(file: string, io: CliIo): Promise<void> {
+export async function writeSiteFile(file: string, profile: string | null, io: CliIo): Promise<void> {
   const path = resolve(file);
-  const report = await look();
+  const report = await look(profile === null ? null : readProfile(profile), (text) => io.note(text));
   const text = siteFileText(report, path);
   const { scheduler, job }: BatchFile = parseSettings(BATCH_FILE, text, path);
   try {
@@ -195,9 +116,16 @@ export async function writeSiteFile(file: string, io: CliIo): Promise<void> {
     throw new XpcsError("IO_FAILED", `cannot write ${path}: ${message}`);
   }
   const { version } = report.schedulers[0];
+  const { queue, qos } = placeOf(report);
+  const [differences, toFill] = [reportDifferences(report), settingsToFill(report)];
   io.result(
-    { file: path, scheduler, version, queue: job.queue ?? null, walltimeS: job.walltimeS },
-    () => `${path}: ${scheduler} ${version}, queue ${job.queue ?? "of the scheduler's choice"}`,
+    { file: path, scheduler, version, queue, qos, walltimeS: job.walltimeS, profile, differences, toFill },
+    () =>
+      `${path}: ${scheduler} ${version}, ${qos === null ? `queue ${queue ?? "of the scheduler's choice"}` : `QOS ${qos}`}${profile === null ? "" : `, profile ${profile}`}`,
   );
+  for (const difference of differences) io.note(`differs: ${difference}`);
+  const like = profile === null ? profileOfHost(report.host) : null;
+  if (like !== null) io.note(`this host looks like one of ${like.title}: xpcs site init FILE --profile ${like.name} knows more of it`);
+  if (toFill.length > 0) io.note(`to be filled in, as the facility demands it: ${toFill.join(", ")}`);
   io.note(`look through it, then: xpcs doctor --batch ${path} --probe`);
 }

@@ -2,6 +2,7 @@
  * `xpcs site --batch FILE`: does not work itself, but keeps pilots in the queue of a batch scheduler: sites of their own, on batch nodes, that dial
  * central. Composition root of src/sites/pilots.ts.
  */
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { XpcsError } from "../core/errors.js";
@@ -24,6 +25,7 @@ import { type CentralSettings, centralSettings } from "./client-settings.js";
 import type { CliIo } from "./output.js";
 import { openPilotWays } from "./pilot-ways.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSelfTest, selfTestPath } from "./self-test-file.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
@@ -37,6 +39,12 @@ const STRIKE_MS = 10_000;
 /** From a pilot's first to its first job, and what it leaves at its end (pilot-life.ts), s. */
 const BEGIN_S = 45;
 
+/** The file with the numbers of a self-test: the one that is named, else that in the folder of the batch file, where there is one. */
+function measuredFile(named: string | undefined, folder: string): string | undefined {
+  if (named !== undefined) return resolve(named);
+  return existsSync(selfTestPath(folder)) ? selfTestPath(folder) : undefined;
+}
+
 /** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
 function pilotWords(
   options: SiteOptions,
@@ -44,7 +52,7 @@ function pilotWords(
   { central, pin, insecure }: CentralSettings,
   files: { token: string; ca: string | null },
 ): string[] {
-  const { slots, threads, grace, gpus, apps, settings, work } = options;
+  const { slots, threads, grace, gpus, apps, settings, work, measured } = options;
   const named: [string, string | number | null | undefined][] = [
     ["--central", central],
     ["--token-file", files.token],
@@ -57,6 +65,7 @@ function pilotWords(
     ["--gpus", gpus],
     ["--apps", apps === undefined ? undefined : resolve(apps)],
     ["--settings", settings === undefined ? undefined : resolve(settings)],
+    ["--measured", measuredFile(measured, file.folder)],
     ["--idle", file.pilots.idleS],
   ];
   return [
@@ -99,12 +108,16 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   const machine = createMachine({ ...limits, environment: process.env, clock, user: userName() });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, reach: { by: "dialling" }, clock, logger });
-  const like = { slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) };
   const { min, max, queuedMax, everyS, per } = file.pilots;
   const onEachNode = per === "node" && file.job.nodes > 1;
   const sitesMax = onEachNode ? max * file.job.nodes : max;
   if (sitesMax > LIMITS.pilotsMax)
     throw new XpcsError("INVALID_ARGUMENT", `${options.batch} allows ${sitesMax} pilots at a time, ${LIMITS.pilotsMax} are the limit`);
+  const measured = readSelfTest(options.measured, file.folder);
+  const like = {
+    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus), pilotsMax: sitesMax },
+    ...(measured === null ? {} : { selfTest: measured }),
+  };
   const { pilots: onNodes = scheduler.launch.pilots, jobs: ofJobs = scheduler.launch.jobs } = file.launch;
   const launch = { nodes: scheduler.launch.nodes, pilots: onNodes, jobs: ofJobs };
   if (file.pilots.reach.by === "folder" && locations?.some(({ by }) => by === "http"))

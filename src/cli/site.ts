@@ -5,6 +5,7 @@ import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { XpcsError } from "../core/errors.js";
+import type { SelfTest } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
@@ -25,6 +26,7 @@ import { integerOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
+import { readSelfTest } from "./self-test-file.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
 import { runPilotSite } from "./site-pilots.js";
@@ -46,6 +48,8 @@ export interface SiteOptions extends SiteRunOptions, CentralOptions {
   readonly work: string;
   readonly idle?: number;
   readonly batch?: string;
+  /** File of a self-test; absent: that in the work folder, if there is one. */
+  readonly measured?: string;
 }
 
 function nameOption(text: string): string {
@@ -80,6 +84,13 @@ async function workFolder(work: string, name: string): Promise<string> {
   return folder;
 }
 
+/** What central is told of a self-test: rates of the link to it only where files cross that link. */
+function toldOf(measured: SelfTest | null, locations: readonly { readonly by: string }[] | null): SelfTest | null {
+  if (measured === null || locations?.some(({ by }) => by === "http")) return measured;
+  const { inBytesPerS: _in, outBytesPerS: _out, ...rest } = measured;
+  return rest;
+}
+
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
   const { name: given = nameOption(hostname()), slots, batch } = options;
@@ -95,7 +106,9 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
   const life = { idleS: options.idle ?? null, endsS, graceS: options.grace, clock };
+  const measured = toldOf(readSelfTest(options.measured, options.work), locations);
   const site = runSite({
+    ...(measured === null ? {} : { selfTest: measured }),
     name,
     instance: randomUUID(),
     host: hostname(),
@@ -165,24 +178,31 @@ export function registerSite(program: Command, io: CliIo): void {
   addCentralOptions(command)
     .addArgument(new Argument("[action]", "init: write a file of batch settings, from what this machine has").choices(["init"]))
     .argument("[file]", "init: the file; one that is there stays as it is")
+    .option("--profile <name>", "init: take over what is known of a facility's machine (docs/profiles.md)")
     .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
     .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
+    .option("--measured <file>", "numbers of a self-test, told to central (default: self-test.json in --work; docs/self-test.md)")
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
   addSiteOptions(command).action(
-    async (action: "init" | undefined, file: string | undefined, options: Omit<SiteOptions, "work"> & { work?: string }) => {
+    async (
+      action: "init" | undefined,
+      file: string | undefined,
+      options: Omit<SiteOptions, "work"> & { work?: string; profile?: string },
+    ) => {
       if (action !== undefined) {
         if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
-        return (await import("./site-init.js")).writeSiteFile(file, io);
+        return (await import("./site-init.js")).writeSiteFile(file, options.profile ?? null, io);
       }
-      const { work } = options;
+      const { work, profile } = options;
+      if (profile !== undefined) throw new XpcsError("INVALID_ARGUMENT", "--profile is for the file that xpcs site init writes");
       if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
       return runSiteCommand({ ...options, work }, io);
     },
   );
   withExample(
     command,
-    "xpcs site init batch.yaml",
+    "xpcs site init batch.yaml --profile polaris",
     "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work",
   );
 }

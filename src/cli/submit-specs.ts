@@ -7,9 +7,10 @@ import { dirname, join, resolve } from "node:path";
 import type { CorrOptions } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
 import type { CorrJob, FileRef, JobSpec, MonitorRef } from "../core/job.js";
-import { monitorRef } from "../core/job-files.js";
+import { jobFiles, monitorRef } from "../core/job-files.js";
 import { LIMITS } from "../core/limits.js";
 import { findMetadata, resultsOf, stemOf } from "../xpcs/corr-files.js";
+import { inputBytesOf } from "./input-bytes.js";
 import { checkedWork } from "./submit-check.js";
 
 /** One analysis. */
@@ -141,8 +142,8 @@ function checkResults(works: readonly CorrJob[]): void {
 export function submitSpecs(analyses: readonly SubmitWords[]): JobSpec[] {
   const jobs = analyses.flatMap((words) => worksOf(words).map((work) => ({ work, words })));
   checkResults(jobs.map(({ work }) => work));
-  return jobs.map(({ work, words: { overwrite, repeatable, shared } }) => ({
-    work: checkedWork(work, { mayExist: overwrite || repeatable }),
-    ...shared,
-  }));
+  return jobs.map(({ work, words: { overwrite, repeatable, shared } }) => {
+    const checked = checkedWork(work, { mayExist: overwrite || repeatable });
+    return { work: checked, ...shared, ...inputBytesOf(jobFiles(checked)) };
+  });
 }

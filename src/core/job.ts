@@ -104,6 +104,19 @@ export interface SiteCapacity {
   readonly walltimeS: number | null;
 }
 
+/** What a site's self-test measured (docs/self-test.md): first estimates, until real jobs tell. Absent: not measured. */
+export interface SelfTest {
+  /** When, ISO 8601 UTC. */
+  readonly at: string;
+  /** Photon events that a core correlates, 1/s. */
+  readonly eventsPerCoreS?: number;
+  /** Wait of a small batch job in the queue, s. */
+  readonly queueWaitS?: number;
+  /** Link from central to the site, and back, bytes/s. */
+  readonly inBytesPerS?: number;
+  readonly outBytesPerS?: number;
+}
+
 /** What becomes of a job when a parent fails or is canceled: it fails too, or runs all the same. */
 export const PARENT_POLICIES = ["fail", "run"] as const;
 export type ParentPolicy = (typeof PARENT_POLICIES)[number];
@@ -128,6 +141,8 @@ export interface JobSpec {
   readonly attemptsMax: number;
   /** Pin to one site. */
   readonly site?: SiteName;
+  /** Size of all files that it reads, as the submitter sees them; absent: not known. For estimates alone: it does not make another job. */
+  readonly inputBytes?: number;
 }
 
 /** What `modify` may change; null takes a field away. A final job takes tags only. */
@@ -228,4 +243,6 @@ export interface SiteView {
   /** Measured rates at which files came to it and its results left, bytes/s; null before the first large enough. */
   readonly stageInBytesPerS: number | null;
   readonly stageOutBytesPerS: number | null;
+  /** Null: it told none. */
+  readonly selfTest: SelfTest | null;
 }

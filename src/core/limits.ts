@@ -72,6 +72,8 @@ export const LIMITS = {
   parentsMax: 1_000,
   /** Of a job's resources; more than any machine has, and exact as numbers. */
   resourceMax: 1_000_000,
+  /** Of bytes or events a second that a site's self-test tells. */
+  rateMax: 1e15,
   /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
   siteSlotsMax: 1_024,
   /** Pilots of one site. */

@@ -7,7 +7,19 @@
 import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
-import type { JobChanges, JobId, JobSpec, JobState, JobView, Lease, OutputFile, SiteCapacity, SiteName, SiteView } from "./job.js";
+import type {
+  JobChanges,
+  JobId,
+  JobSpec,
+  JobState,
+  JobView,
+  Lease,
+  OutputFile,
+  SelfTest,
+  SiteCapacity,
+  SiteName,
+  SiteView,
+} from "./job.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -178,6 +190,8 @@ export interface WorkSource {
     capacity?: SiteCapacity;
     /** Slots' worth of jobs that it takes beyond its slots, to bring their files while others run; absent: none. */
     prefetch?: number;
+    /** What was measured before it had jobs. */
+    selfTest?: SelfTest;
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**
@@ -232,6 +246,10 @@ export interface WorkSource {
     slots: number;
     apps: readonly string[];
     capacity: SiteCapacity;
+    /** It has no more pilots than this at a time; absent: not told. */
+    pilotsMax?: number;
+    /** Its own self-test, for as long as none of its pilots has told one. */
+    selfTest?: SelfTest;
   }): Promise<{
     waitingSlots: number;
     /** What waits, in seconds of one slot as its apps took so far or may take; null: nobody knows; absent: central is of a version that did not say. */

@@ -4,7 +4,7 @@
  * What events do is reduce.ts; which site gets a job is src/router.
  */
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import { experimentOf, type JobId, type JobSpec, type OutputFile, type SiteCapacity, type SiteName } from "../core/job.js";
+import { experimentOf, type JobId, type JobSpec, type OutputFile, type SelfTest, type SiteCapacity, type SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
@@ -42,6 +42,7 @@ export type Command =
       readonly slots: number;
       readonly apps: readonly string[];
       readonly capacity?: SiteCapacity;
+      readonly selfTest?: SelfTest;
       readonly held: readonly LeaseRef[];
     }
   | { readonly type: "leave"; readonly site: SiteName };
@@ -237,7 +238,7 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
 }
 
 function join(state: State, command: Of<"join">, now: number): Decision {
-  const { site, instance, host, slots, apps, capacity, held } = command;
+  const { site, instance, host, slots, apps, capacity, selfTest, held } = command;
   const before = state.sites.get(site);
   // What a site holds and does not name is over: a grant that did not reach it, or what a process that is gone was running.
   const restarted = before !== undefined && before.instance !== instance;
@@ -251,9 +252,9 @@ function join(state: State, command: Of<"join">, now: number): Decision {
     before.host === host &&
     before.slots === slots &&
     before.apps.join("\n") === apps.join("\n") &&
-    JSON.stringify(before.capacity) === JSON.stringify(capacity);
-  if (!same)
-    events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps, ...(capacity === undefined ? {} : { capacity }) });
+    JSON.stringify([before.capacity, before.selfTest]) === JSON.stringify([capacity, selfTest]);
+  const told = { ...(capacity === undefined ? {} : { capacity }), ...(selfTest === undefined ? {} : { selfTest }) };
+  if (!same) events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps, ...told });
   return events;
 }
 

@@ -4,7 +4,7 @@
  * `at` is wall-clock time in ms since 1970 UTC, for people; order comes from the sequence number alone.
  */
 import type { ErrorCode } from "../core/errors.js";
-import type { JobChanges, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
+import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 
 /** Version of the events that this program writes. */
 export const EVENT_VERSION = 4;
@@ -145,6 +145,7 @@ export interface SiteJoined {
   readonly slots: number;
   readonly apps: readonly string[];
   readonly capacity?: SiteCapacity;
+  readonly selfTest?: SelfTest;
 }
 
 /** A site's process said goodbye. */

@@ -4,7 +4,7 @@
  */
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
-import type { AttemptEnded, LedgerEvent, Removed, SiteJoined, Submitted, Summary } from "./events.js";
+import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted, Summary } from "./events.js";
 import { ATTEMPTS_KEPT, addJob, canceledBy, indexJob, type JobRecord, type LinkStats, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -112,6 +112,7 @@ function siteJoined(state: State, event: SiteJoined): void {
     slots: event.slots,
     apps: event.apps,
     ...(event.capacity === undefined ? {} : { capacity: event.capacity }),
+    ...(event.selfTest === undefined ? {} : { selfTest: event.selfTest }),
     joinedAt: event.at,
     present: true,
     granted: before?.granted ?? 0,
@@ -143,13 +144,16 @@ function countLinks(state: State, id: JobId, { stageInBytes, stageInS, stageOutB
   state.sites.set(site.name, { ...site, links });
 }
 
-function countRun(state: State, id: JobId, runMs: number): void {
+function countRun(state: State, id: JobId, { runMs, outputs }: Completed): void {
   const job = state.jobs.get(id);
   const site = state.sites.get((job && lastSite(job)) ?? "");
   if (job === undefined || site === undefined) return;
   const { app } = job.spec.work;
-  const run = site.runs[app] ?? { count: 0, totalMs: 0 };
-  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: { count: run.count + 1, totalMs: run.totalMs + runMs } } });
+  const { count, totalMs, results } = site.runs[app] ?? { count: 0, totalMs: 0 };
+  const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
+  const made = outputs.length === 0 ? results : { count: (results?.count ?? 0) + 1, bytes: (results?.bytes ?? 0) + bytes };
+  const run = { count: count + 1, totalMs: totalMs + runMs, ...(made === undefined ? {} : { results: made }) };
+  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: run } });
 }
 
 function archived(state: State, ids: readonly JobId[], dirty: Dirty | undefined): void {
@@ -229,7 +233,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         reason: job.cancelRequested ? "it finished before the cancel reached its site" : null,
         finishedAt: event.at,
       }));
-      countRun(state, event.job, event.runMs);
+      countRun(state, event.job, event);
       countLinks(state, event.job, event.summary);
       break;
     case "cancelRequested":

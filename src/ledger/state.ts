@@ -2,7 +2,7 @@
  * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
-import type { Attempt, JobId, JobSpec, OutputFile, SiteCapacity, SiteName } from "../core/job.js";
+import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 import type { Summary } from "./events.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
@@ -52,6 +52,8 @@ export const ATTEMPTS_KEPT = 50;
 export interface RunStats {
   readonly count: number;
   readonly totalMs: number;
+  /** Of what these runs made; absent before any made something, and in checkpoints from before this field. */
+  readonly results?: { readonly count: number; readonly bytes: number };
 }
 
 /** Bytes that crossed a link, and the time that took; what is older counts less. */
@@ -68,6 +70,8 @@ export interface SiteRecord {
   readonly apps: readonly string[];
   /** Absent: it did not say. */
   readonly capacity?: SiteCapacity;
+  /** What it measured before it had jobs; absent: it did not tell. */
+  readonly selfTest?: SelfTest;
   readonly joinedAt: number;
   /** When it said goodbye; absent while it is there, and in checkpoints from before this field. */
   readonly leftAt?: number;

@@ -15,6 +15,10 @@ export interface RoutedJob {
   /** Sites that said they can never run it. */
   readonly refusedBy: readonly SiteName[];
   readonly resources: Resources;
+  /** Size of the files that it reads; null: not known. */
+  readonly inputBytes: number | null;
+  /** Since it could run. */
+  readonly waitedMs: number;
 }
 
 /** What the jobs of a site share. */
@@ -43,6 +47,15 @@ export function plus(a: Shared, b: Shared): Shared {
 export interface RunMean {
   readonly count: number;
   readonly meanMs: number;
+  /** Mean size of what such a job makes; absent: not known. */
+  readonly resultBytes?: number;
+}
+
+/** How fast files cross a link. */
+export interface LinkRate {
+  readonly bytesPerS: number;
+  /** By the site's self-test: no job's files have crossed yet. */
+  readonly tested: boolean;
 }
 
 export interface RunningJob {
@@ -68,6 +81,21 @@ export interface SiteLoad {
   readonly granted: number;
   /** Measured mean run time by app. */
   readonly runs: Readonly<Record<string, RunMean>>;
+  /** Of files that cross to it and back; null: none do, or it is not known. */
+  readonly links: { readonly in: LinkRate | null; readonly out: LinkRate | null };
+  /** Photon events that a core of it correlates, 1/s, by its self-test; null: not known. */
+  readonly eventsPerCoreS: number | null;
+  /** Present for a site that runs nothing itself, and has no slots: pilots of it do, sites of their own, some of which are still to begin. */
+  readonly pilots?: ComingPilots;
+}
+
+/** Pilots that are still to begin. */
+export interface ComingPilots {
+  /** At least one. */
+  readonly count: number;
+  readonly slotsEach: number;
+  /** From asking for one to its beginning, as measured once. */
+  readonly queueWaitMs: number;
 }
 
 /** Run now at `site`; or wait, for a slot at `site` or (null) for something that no slot will bring. */
@@ -117,8 +145,11 @@ export function fits(job: RoutedJob, site: SiteLoad): boolean {
 const UNITS = { slots: "slots", cores: "cores", memoryGb: "GB of memory", gpus: "GPUs", nodes: "nodes" } as const;
 
 /** Why the site can never have a job with these needs, or null. */
-export function tooLarge(resources: Resources, { name, slots, capacity }: Pick<SiteLoad, "name" | "slots" | "capacity">): string | null {
-  const has = { ...(capacity ?? UNBOUNDED), slots };
+export function tooLarge(
+  resources: Resources,
+  { name, slots, capacity, pilots }: Pick<SiteLoad, "name" | "slots" | "capacity" | "pilots">,
+): string | null {
+  const has = { ...(capacity ?? UNBOUNDED), slots: pilots?.slotsEach ?? slots };
   for (const what of Object.keys(UNITS) as (keyof typeof UNITS)[]) {
     const need = resources[what] ?? 0;
     if (need > has[what]) return `the job needs ${need} ${UNITS[what]}, site ${name} has ${has[what]}`;
@@ -153,8 +184,13 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 
-/** The sites to choose from, without those to avoid if there are others; or the reason why there are none. */
-export function candidates(job: RoutedJob, sites: readonly SiteLoad[]): readonly SiteLoad[] | string {
+/**
+ * The sites to choose from, without those to avoid if there are others; or the reason why there are none.
+ *
+ * @param withComing also those whose pilots are still to begin; a job that is pinned to a site does not wait for pilots, which have names of their own
+ */
+export function candidates(job: RoutedJob, all: readonly SiteLoad[], withComing = false): readonly SiteLoad[] | string {
+  const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
   const able = sites.filter((site) => ineligible(job, site) === null);
   if (able.length === 0) return whyNone(job, sites);
   const fresh = able.filter(({ name }) => !job.avoid.includes(name));
@@ -162,7 +198,8 @@ export function candidates(job: RoutedJob, sites: readonly SiteLoad[]): readonly
 }
 
 function busyAt(job: RoutedJob, site: SiteLoad): string {
-  const { name, slots } = site;
+  const { name, slots, pilots } = site;
+  if (pilots !== undefined) return `${pilots.count} pilot${pilots.count === 1 ? "" : "s"} of site ${name} still to begin`;
   const need = needOf(job.resources);
   const free = freeFor(site);
   const lacking = lacks(job, site);

@@ -4,7 +4,7 @@
  */
 import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { Lease, SiteCapacity } from "../core/job.js";
+import type { Lease, SelfTest, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
@@ -28,6 +28,8 @@ export interface SiteOptions {
   readonly slots: number;
   /** Slots' worth of jobs that are taken beyond the slots, to bring their files while others run; absent: none. */
   readonly prefetch?: number;
+  /** What was measured here before there were jobs; absent: nothing. */
+  readonly selfTest?: SelfTest;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   /** Names of its nodes, `capacity.nodes` of them. */
@@ -94,7 +96,7 @@ interface Running {
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
-  const { prefetch = 0 } = options;
+  const { prefetch = 0, selfTest } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
@@ -109,6 +111,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
         capacity,
         held,
         ...(prefetch === 0 ? {} : { prefetch }),
+        ...(selfTest === undefined ? {} : { selfTest }),
       });
       first = false;
       refusedSinceMs = null;

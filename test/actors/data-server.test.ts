@@ -5,8 +5,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CorrJob } from "../../src/core/job.js";
+import { LIMITS } from "../../src/core/limits.js";
 import type { LeaseRef, WorkSource } from "../../src/core/protocols.js";
+import { realClock } from "../../src/core/real-clock.js";
+import { measureLink } from "../../src/sites/link-rate.js";
 import type { Connection } from "../../src/wire/connect.js";
+import { createHttpClient } from "../../src/wire/http-client.js";
 import { openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
 
 let central: TestCentral;
@@ -173,6 +177,36 @@ describe("the data server", () => {
     const big = await post("stat", { ...lease, paths: ["a".repeat(1024 * 1024)] }).catch(() => ({ status: 400 }));
     expect(big.status).toBe(400);
   });
+
+  it("sends and takes bytes that nobody keeps, for any site in its own name and nobody else", async () => {
+    const before = readdirSync(file("out/2026-3/smith"));
+    const sent = await ask("probe?bytes=200000");
+    expect([sent.status, sent.text.length, sent.headers.get("content-length")]).toEqual([200, 200_000, "200000"]);
+    expect(await ask("probe", { method: "PUT", body: "x".repeat(100_000), as: "elsewhere" })).toMatchObject({ status: 200, text: "{}" });
+    expect(await ask("probe?bytes=1", { token: central.operatorToken })).toMatchObject(refused(403, "PERMISSION_DENIED"));
+    expect(await ask("probe", { method: "PUT", body: "x", token: central.operatorToken })).toMatchObject(refused(403, "PERMISSION_DENIED"));
+    expect((await ask("probe?bytes=1", { token: "xpcs_site_none" })).status).toBe(403);
+    for (const bytes of ["0", "-1", "x", String(LIMITS.dataChunkBytesMax + 1)])
+      expect(await ask(`probe?bytes=${bytes}`)).toMatchObject(refused(400, "INVALID_ARGUMENT"));
+    expect(
+      await ask("probe", { method: "PUT", body: "x".repeat(LIMITS.dataChunkBytesMax + 1) }).catch(() => ({ status: 400 })),
+    ).toMatchObject({ status: 400 });
+    expect(await ask("probe", { method: "DELETE" })).toMatchObject(refused(404, "NOT_FOUND"));
+    expect(readdirSync(file("out/2026-3/smith"))).toEqual(before);
+  });
+
+  it("is measured by a site, both ways", async () => {
+    const client = createHttpClient({ url: new URL(central.url.replace(/^ws/, "http")) });
+    const headers = { authorization: `Bearer ${central.siteToken}`, "x-xpcs-site": "here" };
+    const options = { client, headers, clock: realClock, signal: new AbortController().signal };
+    const { inBytesPerS, outBytesPerS } = await measureLink(options);
+    for (const rate of [inBytesPerS, outBytesPerS]) expect(rate).toBeGreaterThan(1e5);
+    await expect(measureLink({ ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "CANCELED" });
+    await expect(measureLink({ ...options, headers: { ...headers, authorization: "Bearer x" } })).rejects.toMatchObject({
+      code: "PERMISSION_DENIED",
+    });
+    client.close();
+  }, 30_000);
 
   it("moves nothing while central's settings list no folders", async () => {
     const { dir, remove } = await temporaryDir();

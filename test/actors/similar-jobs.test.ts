@@ -23,6 +23,7 @@ function corr(at: number): Record<string, unknown> {
     tags: { sample: "silica", scan: String(at) },
     attemptsMax: 3,
     parents: ["#0"],
+    inputBytes: 1_000 + at,
     resources: { slots: 1, memoryGb: undefined },
   };
 }

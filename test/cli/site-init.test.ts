@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSettings } from "../../src/cli/settings-file.js";
-import { type MachineReport, siteFileText } from "../../src/cli/site-init.js";
+import { type MachineReport, siteFileText } from "../../src/cli/site-file-text.js";
 import { BATCH_FILE } from "../../src/sites/batch-file.js";
 import type { Queue } from "../../src/sites/schedulers/define.js";
 import { SCHEDULERS } from "../../src/sites/schedulers/registry.js";
@@ -22,6 +22,9 @@ const REPORT: MachineReport = {
   disks: [{ path: "/tmp", freeGb: 120 }],
   schedulers: [{ name: "slurm", version: "22.05.8" }],
   queues: [],
+  accounts: [],
+  nodes: [],
+  profile: null,
 };
 const queue = (name: string, more: Partial<Queue> = {}): Queue => ({ name, open: true, walltimeMaxS: null, nodes: null, ...more });
 const written = (report: Partial<MachineReport>) =>
@@ -66,6 +69,32 @@ describe("the file", () => {
     expect(written({ queues: [] }).job.queue).toBeUndefined();
   });
 
+  it("tells nodes and accounts, and proposes what a node has", () => {
+    const node = { count: 3072, cpus: 256, cores: 128, memoryGb: 512, gpus: 0, queues: ["main"] };
+    const report: MachineReport = {
+      ...REPORT,
+      queues: [queue("main")],
+      accounts: [
+        { name: "m1", isDefault: true, qos: ["debug", "regular"] },
+        { name: "m2", isDefault: false, qos: [] },
+      ],
+      nodes: [{ ...node, count: 9, cpus: 8, queues: ["other"] }, node, { ...node, cores: null, memoryGb: null, gpus: 4, queues: [] }],
+    };
+    const text = siteFileText(report, "b.yaml");
+    for (const words of [
+      "  #   3072 with 256 CPUs (128 cores), 512 GB, no GPU, in main\n",
+      "  #   3072 with 256 CPUs, 4 GPUs\n",
+      "  #   m1, the default; QOS debug, regular\n",
+      "  #   m2\n",
+      "  # cpusPerNode: 256\n",
+      "  # memoryGbPerNode: 512\n",
+      // Where no facility demands an account, none is filled in.
+      "  # account: NAME\n",
+    ])
+      expect(text).toContain(words);
+    expect(parseSettings(BATCH_FILE, text, "b.yaml").job.account).toBeUndefined();
+  });
+
   it("stays one file of settings with hostile words of machine and scheduler", () => {
     const evil = "x\n  lines: [rm -rf y]\u2028";
     const report: Partial<MachineReport> = {
@@ -75,6 +104,8 @@ describe("the file", () => {
         { name: "pbs", version: evil },
       ],
       queues: [queue(evil), queue("--wrap=id"), queue("good")],
+      accounts: [{ name: evil, isDefault: true, qos: [evil] }],
+      nodes: [{ count: 1, cpus: 1, cores: null, memoryGb: null, gpus: null, queues: [evil] }],
     };
     const { job, folder: kept } = written(report);
     expect([job.queue, job.lines, kept]).toEqual(["good", [], report.folder]);

@@ -6,11 +6,27 @@ import { seeded } from "../ledger/world.js";
 
 const APPS = ["xpcs.corr", "xpcs.noop"];
 
+const UNTESTED = { links: { in: null, out: null }, eventsPerCoreS: null };
+const cross = (bytesPerS: number, tested = true) => ({ bytesPerS, tested });
+
 function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
-  return { name, up: true, slots: 2, apps: APPS, capacity: null, running: [], queued: 0, reserved: NOTHING, granted: 0, runs: {}, ...more };
+  return {
+    name,
+    up: true,
+    slots: 2,
+    apps: APPS,
+    capacity: null,
+    running: [],
+    queued: 0,
+    reserved: NOTHING,
+    granted: 0,
+    runs: {},
+    ...UNTESTED,
+    ...more,
+  };
 }
 function job(more: Partial<RoutedJob> = {}): RoutedJob {
-  return { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, ...more };
+  return { id: "j", app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, inputBytes: null, waitedMs: 0, ...more };
 }
 const busy = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0, resources: {} }));
 const queued = (slots: number) => ({ queued: slots, reserved: { ...NOTHING, slots } });
@@ -35,11 +51,22 @@ function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[
       granted: Math.floor(rng() * 50),
       apps: rng() < 0.7 ? APPS : ["xpcs.noop"],
       runs: rng() < 0.5 ? {} : mean(rng() * 20_000, 1 + Math.floor(rng() * 9)),
+      eventsPerCoreS: rng() < 0.5 ? null : 1e6 + rng() * 40e6,
+      links: { in: rng() < 0.5 ? null : cross(1e6 + rng() * 1e9, rng() < 0.5), out: rng() < 0.5 ? null : cross(1e6 + rng() * 1e9) },
     });
   });
   const pinned = rng() < 0.2 ? "abcdz"[Math.floor(rng() * 5)]! : null;
   const needs = [{}, { slots: 2 }, { cores: 6 }, { memoryGb: 12, slots: 1 }, { gpus: 1 }][Math.floor(rng() * 10)] ?? {};
-  return { question: job({ site: pinned, avoid: rng() < 0.3 ? ["a"] : [], refusedBy: rng() < 0.2 ? ["b"] : [], resources: needs }), sites };
+  return {
+    question: job({
+      site: pinned,
+      avoid: rng() < 0.3 ? ["a"] : [],
+      refusedBy: rng() < 0.2 ? ["b"] : [],
+      resources: needs,
+      inputBytes: rng() < 0.4 ? null : rng() * 5e9,
+    }),
+    sites,
+  };
 }
 
 describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
@@ -189,12 +216,134 @@ describe("soonest", () => {
     });
   });
 
+  it("begins with what self-tests tell of correlator and cores, for the size of the job, and says so", () => {
+    const capacity = { cores: 8, memoryGb: 64, gpus: 0, nodes: 1, walltimeS: null };
+    const sites = [site("a", { eventsPerCoreS: 40e6, capacity }), site("b", { eventsPerCoreS: 10e6, capacity })];
+    expect(soonest!.choose(job({ inputBytes: 3.2e9 }), sites, 0)).toEqual({
+      action: "run",
+      site: "a",
+      why: "soonest at a (2 of 2 slots free, 2.5 s by its self-test), before b (2 of 2 slots free, 10 s by its self-test)",
+    });
+    // A job that says how many cores it takes; another app; a job of unknown size.
+    expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { cores: 1 } }), sites, 0)).toMatchObject({
+      why: expect.stringContaining("a (2 of 2 slots free, 10 s by"),
+    });
+    for (const other of [job({ inputBytes: 3.2e9, app: "xpcs.noop" }), job()])
+      expect(soonest!.choose(other, sites, 0)).toMatchObject({
+        why: expect.stringContaining("a (2 of 2 slots free, run time not measured yet)"),
+      });
+    // Real runs take over, site by site.
+    const ran = [{ ...sites[0]!, runs: mean(20_000, 1) }, sites[1]!];
+    expect(soonest!.choose(job({ inputBytes: 3.2e9 }), ran, 0)).toMatchObject({
+      site: "b",
+      why: "soonest at b (2 of 2 slots free, 10 s by its self-test), before a (2 of 2 slots free, 20 s mean of 1 run)",
+    });
+  });
+
+  it("counts what files take to cross and results to come back: by the self-test, then by what jobs have shown", () => {
+    const near = site("near", { runs: mean(10_000) });
+    const far = (more: Partial<SiteLoad>) => site("far", { runs: mean(5_000), ...more });
+    const large = job({ inputBytes: 3.2e9 });
+    expect(soonest!.choose(large, [far({}), near], 0)).toMatchObject({ site: "far" });
+    expect(soonest!.choose(large, [far({ links: { in: cross(100e6), out: null } }), near], 0)).toEqual({
+      action: "run",
+      site: "near",
+      why: "soonest at near (2 of 2 slots free, 10 s mean of 5 runs), before far (2 of 2 slots free, 32 s to bring 3.2 GB by its self-test, 5.0 s mean of 5 runs)",
+    });
+    expect(soonest!.choose(large, [far({ links: { in: cross(1e9, false), out: null } }), near], 0)).toMatchObject({
+      site: "far",
+      why: expect.stringContaining("far (2 of 2 slots free, 3.2 s to bring 3.2 GB, 5.0 s mean of 5 runs)"),
+    });
+    const made = { "xpcs.corr": { count: 5, meanMs: 5_000, resultBytes: 80e6 } };
+    const slowBack = far({ runs: made, links: { in: null, out: cross(10e6, false) } });
+    expect(soonest!.choose(large, [slowBack, near], 0)).toMatchObject({
+      site: "near",
+      why: expect.stringContaining("far (2 of 2 slots free, 5.0 s mean of 5 runs, 8.0 s to send back 80 MB)"),
+    });
+    // A job of unknown size: nothing is said of it.
+    expect(soonest!.choose(job(), [far({ links: { in: cross(1), out: null } }), near], 0)).toMatchObject({ site: "far" });
+  });
+
+  it("brings files while a job waits for a slot: the longer of both counts", () => {
+    const links = { in: cross(1e9, false), out: null };
+    const sitesAt = (elapsedMs: number) => [
+      site("fast", { slots: 1, runs: mean(3_000), links, running: [{ app: "xpcs.corr", elapsedMs, resources: {} }] }),
+      site("slow", { slots: 1, runs: mean(10_000) }),
+    ];
+    // 2 s to bring, 0.1 s or 2.9 s to wait.
+    const gainS = (elapsedMs: number) => {
+      const choice = soonest!.choose(job({ inputBytes: 2e9 }), sitesAt(elapsedMs), 0);
+      return choice.action === "wait" ? Number(/ answers (\S+) s sooner than /.exec(choice.reason)?.[1]) : 0;
+    };
+    expect(gainS(2_900)).toBe(5);
+    expect(gainS(100)).toBe(4.1);
+  });
+
+  it("takes a running job of the same app to be of this one's size, while none has ended", () => {
+    const capacity = { cores: 1, memoryGb: 64, gpus: 0, nodes: 1, walltimeS: null };
+    const busySite = site("a", { slots: 1, capacity, eventsPerCoreS: 40e6, running: busy(1) });
+    expect(soonest!.choose(job({ inputBytes: 3.2e9 }), [busySite], 0)).toMatchObject({
+      action: "wait",
+      reason: expect.stringContaining("a (a slot in 10 s, 10 s by its self-test)"),
+    });
+  });
+
   it("tries a site of which nothing is known", () => {
     const sites = [site("a", { runs: mean(5_000), running: busy(1) }), site("new")];
     expect(soonest!.choose(job(), sites, 0)).toMatchObject({
       action: "run",
       site: "new",
       why: expect.stringContaining("not measured yet"),
+    });
+  });
+});
+
+describe("pilots that are still to begin", () => {
+  const coming = (more: Partial<SiteLoad> = {}, pilots: Partial<NonNullable<SiteLoad["pilots"]>> = {}): SiteLoad =>
+    site("farm", { slots: 0, runs: mean(10_000), pilots: { count: 2, slotsEach: 4, queueWaitMs: 60_000, ...pilots }, ...more });
+  const { soonest } = POLICIES;
+
+  it("are waited for where that is sooner than a free slot elsewhere, and the reason says so", () => {
+    const slow = site("slow", { runs: mean(200_000) });
+    expect(soonest!.choose(job(), [coming(), slow], 0)).toEqual({
+      action: "wait",
+      site: "farm",
+      reason:
+        "a pilot of farm (a pilot in 60 s, 10 s mean of 5 runs) answers 1.3e+2 s sooner than slow (2 of 2 slots free, 2.0e+2 s mean of 5 runs)",
+    });
+    expect(soonest!.choose(job(), [coming(), site("quick", { runs: mean(20_000) })], 0)).toMatchObject({ action: "run", site: "quick" });
+    expect(soonest!.choose(job(), [coming(), site("full", { running: busy(2), runs: mean(10_000) })], 0)).toMatchObject({ site: "full" });
+  });
+
+  it("have room for so many: those behind wait for the next round", () => {
+    const slow = site("slow", { runs: mean(80_000) });
+    const behind = (slots: number) => soonest!.choose(job(), [coming(queued(slots)), slow], 0);
+    expect([0, 7].map((slots) => behind(slots).site)).toEqual(["slow", "slow"]);
+    const slower = site("slow", { runs: mean(98_000) });
+    expect(soonest!.choose(job(), [coming(queued(7)), slower], 0).site).toBe("farm");
+    expect(soonest!.choose(job(), [coming(queued(8)), slower], 0).site).toBe("slow");
+  });
+
+  it("are not waited for for ever: whoever has waited longer than was measured expects as long again", () => {
+    const slow = site("slow", { runs: mean(200_000) });
+    const after = (waitedMs: number) => soonest!.choose(job({ waitedMs }), [coming(), slow], 0).action;
+    expect([0, 59_000, 61_000, 100_000, 150_000, 1e9].map(after)).toEqual(["wait", "wait", "wait", "wait", "run", "run"]);
+  });
+
+  it("are nothing to a job that is pinned, needs more than one has, or is routed by another policy", () => {
+    const { policy } = { policy: POLICIES["round-robin"]! };
+    expect(policy.choose(job(), [coming(), site("a")], 0)).toMatchObject({ action: "run", site: "a" });
+    expect(policy.choose(job(), [coming()], 0)).toMatchObject({ action: "wait", site: null });
+    expect(soonest!.choose(job({ site: "farm" }), [coming()], 0)).toMatchObject({ action: "wait", site: null });
+    expect(soonest!.choose(job({ resources: { slots: 5 } }), [coming()], 0)).toMatchObject({
+      action: "wait",
+      site: null,
+      reason: expect.stringContaining("farm has 4"),
+    });
+    expect(soonest!.choose(job(), [coming()], 0)).toEqual({
+      action: "wait",
+      site: "farm",
+      reason: "2 pilots of site farm still to begin; soonest at farm (a pilot in 60 s, 10 s mean of 5 runs)",
     });
   });
 });

@@ -71,6 +71,7 @@ const httpRig: MakeRig = async ({ there, work }) => {
       admit: async () => ({ principal: { token: "t", person: "p", role: "site", experiment: null, site: null }, expiresAtMs: null }),
     },
     rights: {
+      mayProbe: () => {},
       mayRead: (_caller, _lease, paths) => checkReadable(paths, roots.read),
       mayWrite: (_caller, _lease, path) => checkWritable([path], roots),
       mayLook: (_caller, _job, path) => checkWritable([path], roots),

@@ -75,6 +75,7 @@ function copyProgram(to: string, platform: string): void {
     copyFileSync(join(ROOT, path), join(to, path));
   }
   copy("dist", (path) => isTaken(path, platform) && !path.startsWith(".stamp"));
+  copy("profiles", (path) => path.endsWith(".yaml"));
   for (const folder of packageFolders(ROOT)) copy(relative(ROOT, folder), (path) => isTaken(path, platform));
   mkdirSync(join(to, "bin"));
   copyFileSync(process.execPath, join(to, "bin/node"));

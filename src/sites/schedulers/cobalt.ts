@@ -175,4 +175,6 @@ export const cobalt: Scheduler = {
     const windows = free.map(({ forS }) => ({ nodes: free.filter((other) => end(other.forS) >= end(forS)).length, forS }));
     return waitsIn(windows, nodes, walltimesS);
   },
+  accounts: async () => [],
+  nodes: async () => [],
 };

@@ -126,6 +126,28 @@ export interface Queue {
   readonly nodes: number | null;
 }
 
+/** What a person's jobs may be charged to. */
+export interface Account {
+  readonly name: string;
+  /** Taken where a job names none. */
+  readonly isDefault: boolean;
+  /** Qualities of service that its jobs may ask for; empty: not told. */
+  readonly qos: readonly string[];
+}
+
+/** Nodes that are alike. Null: not told. */
+export interface NodeKind {
+  readonly count: number;
+  /** As the scheduler counts them: mostly hardware threads. */
+  readonly cpus: number;
+  readonly cores: number | null;
+  /** GB of 10^9 bytes. */
+  readonly memoryGb: number | null;
+  readonly gpus: number | null;
+  /** Queues that have such nodes; empty: not told. */
+  readonly queues: readonly string[];
+}
+
 export interface Scheduler {
   readonly name: string;
   /** One sentence for people: what it is, and where it is met. */
@@ -155,6 +177,31 @@ export interface Scheduler {
    * Where the scheduler tells: how long a job with these settings would wait with each of these walltimes, if it were submitted now, s. Null where it does not.
    */
   waits?(settings: BatchSettings, walltimesS: readonly number[], machine: Machine): Promise<(number | null)[]>;
+  /** The accounts of the person; empty where the scheduler does not tell. */
+  accounts(machine: Machine): Promise<Account[]>;
+  /** The nodes, by kind, most first; empty where the scheduler does not tell. */
+  nodes(machine: Machine): Promise<NodeKind[]>;
+}
+
+/** One node, for `nodeKinds`. */
+export interface SeenNode extends Omit<NodeKind, "count" | "queues"> {
+  readonly name: string;
+  readonly queues: readonly string[];
+}
+
+/** Nodes by what they have; one that is seen several times (in several queues) counts once. */
+export function nodeKinds(seen: readonly SeenNode[]): NodeKind[] {
+  const kinds = new Map<string, { kind: NodeKind; names: Set<string>; queues: Set<string> }>();
+  for (const { name, queues, ...shape } of seen) {
+    const key = JSON.stringify(shape);
+    const found = kinds.get(key) ?? { kind: { count: 0, ...shape, queues: [] }, names: new Set(), queues: new Set() };
+    found.names.add(name);
+    for (const queue of queues) found.queues.add(queue);
+    kinds.set(key, found);
+  }
+  return [...kinds.values()]
+    .map(({ kind, names, queues }) => ({ ...kind, count: names.size, queues: [...queues].sort() }))
+    .sort((a, b) => b.count - a.count);
 }
 
 /** The first line that says something, for a message. */

@@ -1,15 +1,18 @@
 /**
- * Grid Engine (Son of Grid Engine, Univa, Altair): qsub, qstat, qacct, qdel, qconf. States are those of qstat(1), failures those of
+ * Grid Engine (Son of Grid Engine, Univa, Altair): qsub, qstat, qacct, qdel, qconf, qhost. States are those of qstat(1), failures those of
  * sge_diagnostics(1) (https://gridscheduler.sourceforge.net/htmlman/manuals.html). See docs/schedulers/grid-engine.md.
  */
 import { XpcsError } from "../../core/errors.js";
 import { clockSeconds, endedWith } from "../batch-printed.js";
 import {
+  type Account,
   type BatchCommand,
   type BatchJob,
   type CommandResult,
   commandFailure,
   type Ending,
+  type NodeKind,
+  nodeKinds,
   type Outcome,
   type Phase,
   type Queue,
@@ -177,6 +180,34 @@ export function parseQueues(summary: CommandResult, definitions: CommandResult):
   });
 }
 
+/** All projects of `qconf -sprjl`: who may use one, it does not say. @throws UNAVAILABLE · REFUSED */
+export function parseProjects(result: CommandResult): Account[] {
+  if (result.code !== 0) {
+    if (/no project list defined/i.test(`${result.stderr}${result.stdout}`)) return [];
+    throw commandFailure("qconf", result, UNREACHABLE);
+  }
+  const names = result.stdout.split("\n").map((line) => line.trim());
+  return names.filter((name) => name !== "").map((name) => ({ name, isDefault: false, qos: [] }));
+}
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
+
+/** Hosts from `qhost -xml`; one that does not answer has no numbers and is left out. @throws UNAVAILABLE · REFUSED */
+export function parseQhost(result: CommandResult): NodeKind[] {
+  if (result.code !== 0) throw commandFailure("qhost", result, UNREACHABLE);
+  return nodeKinds(
+    [...result.stdout.matchAll(/<host name=['"]([^'"]*)['"]>([\s\S]*?)<\/host>/g)].flatMap(([, name = "", block = ""]) => {
+      const value = (key: string): string => new RegExp(`<hostvalue name=['"]${key}['"]>([^<]*)<`).exec(block)?.[1]?.trim() ?? "";
+      const cpus = Number.parseInt(value("num_proc"), 10);
+      if (Number.isNaN(cpus)) return [];
+      const cores = Number.parseInt(value("m_core"), 10);
+      const memory = /^([\d.]+)([KMGT]?)$/.exec(value("mem_total"));
+      const memoryGb = memory === null ? null : Math.floor((Number(memory[1]) * UNIT_BYTES[memory[2]!]!) / 1e9);
+      return { name, cpus, cores: Number.isNaN(cores) ? null : cores, memoryGb, gpus: null, queues: [] };
+    }),
+  );
+}
+
 export const gridEngine: Scheduler = {
   name: "grid-engine",
   about: "Grid Engine, as on many clusters of universities",
@@ -215,4 +246,6 @@ export const gridEngine: Scheduler = {
     const definitions = names.length === 0 ? summary : await run({ argv: ["qconf", "-sq", names.join(",")] });
     return parseQueues(summary, definitions);
   },
+  accounts: async ({ run }) => parseProjects(await run({ argv: ["qconf", "-sprjl"] })),
+  nodes: async ({ run }) => parseQhost(await run({ argv: ["qhost", "-xml"] })),
 };

@@ -102,4 +102,6 @@ export const local: Scheduler = {
     if (found !== null) killGroup(found.group, "SIGTERM");
   },
   queues: async () => [],
+  accounts: async () => [],
+  nodes: async () => [],
 };

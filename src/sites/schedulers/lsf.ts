@@ -248,4 +248,6 @@ export const lsf: Scheduler = {
     );
   },
   queues: async ({ run }) => parseBqueues(await run({ argv: ["bqueues", "-o", "queue_name status", "-json"] })),
+  accounts: async () => [],
+  nodes: async () => [],
 };

@@ -1,5 +1,5 @@
 /**
- * PBS Professional and OpenPBS: qsub, qstat, qselect, qdel. States, comments and exit codes are those of the PBS Professional Reference Guide ("Job States",
+ * PBS Professional and OpenPBS: qsub, qstat, qselect, qdel, pbsnodes. States, comments and exit codes are those of the PBS Professional Reference Guide ("Job States",
  * "Job Exit Codes") and of job.h of OpenPBS (https://github.com/openpbs/openpbs). See docs/schedulers/pbs.md.
  */
 
@@ -11,6 +11,8 @@ import {
   commandFailure,
   type Ending,
   type Machine,
+  type NodeKind,
+  nodeKinds,
   type Outcome,
   type Phase,
   type Queue,
@@ -202,6 +204,45 @@ async function look(ids: readonly string[], { run }: Machine): Promise<Sighting[
   return parseQstat(NO_HISTORY.test(result.stderr) ? await run(qstatCommand(ids, false)) : result);
 }
 
+interface PbsNode {
+  readonly resources_available?: Readonly<Record<string, unknown>>;
+  readonly queue?: unknown;
+}
+
+const SIZE_BYTES: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3, tb: 1024 ** 4 };
+
+/** `527672488kb`, or a number of bytes, in GB of 10^9. */
+function sizeGb(value: unknown): number | null {
+  const found = /^(\d+)(b|kb|mb|gb|tb)?$/i.exec(String(value));
+  return found === null ? null : Math.floor((Number(found[1]) * SIZE_BYTES[(found[2] ?? "b").toLowerCase()]!) / 1e9);
+}
+
+function whole(value: unknown): number | null {
+  const number = Number(value ?? Number.NaN);
+  return Number.isInteger(number) && number >= 0 ? number : null;
+}
+
+/** Nodes from `pbsnodes -a -F json`: what jobs may have of them. @throws REFUSED · UNAVAILABLE · CORRUPT_DATA */
+export function parsePbsnodes(result: CommandResult): NodeKind[] {
+  if (result.code !== 0) throw commandFailure("pbsnodes", result, UNREACHABLE);
+  const value = jsonPrinted("pbsnodes", result) as { readonly nodes?: Readonly<Record<string, PbsNode | null>> } | null;
+  return nodeKinds(
+    Object.entries(value?.nodes ?? {}).flatMap(([name, node]) => {
+      const { ncpus, ngpus, mem } = node?.resources_available ?? {};
+      const cpus = whole(ncpus);
+      if (cpus === null) return [];
+      return {
+        name,
+        cpus,
+        cores: null,
+        memoryGb: sizeGb(mem),
+        gpus: whole(ngpus),
+        queues: typeof node?.queue === "string" ? [node.queue] : [],
+      };
+    }),
+  );
+}
+
 export const pbs: Scheduler = {
   name: "pbs",
   about: "PBS Professional and OpenPBS, as at ALCF (Polaris, Aurora)",
@@ -233,4 +274,7 @@ export const pbs: Scheduler = {
   },
   cancel: async ({ id }, { run }) => checkQdel(await run({ argv: ["qdel", id] })),
   queues: async ({ run }) => parseQueues(await run({ argv: ["qstat", "-Q", "-f", "-F", "json"] })),
+  // PBS knows no list of a person's projects; facilities have tools of their own.
+  accounts: async () => [],
+  nodes: async ({ run }) => parsePbsnodes(await run({ argv: ["pbsnodes", "-a", "-F", "json"] })),
 };

@@ -1,16 +1,19 @@
 /**
- * Slurm: sbatch, squeue, sacct, scancel, sinfo. States and reasons are those of "JOB STATE CODES" and "JOB REASON CODES" in the manual page of
+ * Slurm: sbatch, squeue, sacct, scancel, sinfo, sacctmgr. States and reasons are those of "JOB STATE CODES" and "JOB REASON CODES" in the manual page of
  * squeue (https://slurm.schedmd.com/squeue.html). See docs/schedulers/slurm.md.
  */
 
 import { clockText } from "../batch-printed.js";
 import type { BatchSettings } from "../batch-settings.js";
 import {
+  type Account,
   type BatchCommand,
   type BatchJob,
   type CommandResult,
   commandFailure,
   type Ending,
+  type NodeKind,
+  nodeKinds,
   type Outcome,
   type Phase,
   type Queue,
@@ -286,6 +289,54 @@ export function parseSinfo(result: CommandResult): Queue[] {
   });
 }
 
+/** Default account, account and QOS of each association of a person. */
+export function sacctmgrCommand(user: string): BatchCommand {
+  return { argv: ["sacctmgr", "--noheader", "--parsable2", "show", "user", user, "withassoc", "format=DefaultAccount,Account,QOS"] };
+}
+
+/** Empty where accounting is off. @throws UNAVAILABLE · REFUSED */
+export function parseAccounts(result: CommandResult): Account[] {
+  if (result.code !== 0) {
+    if (/not running a supported accounting_storage|accounting storage is disabled/i.test(`${result.stderr}${result.stdout}`)) return [];
+    throw commandFailure("sacctmgr", result, UNREACHABLE);
+  }
+  const accounts = new Map<string, Account>();
+  for (const line of result.stdout.split("\n")) {
+    const [usual = "", name = "", qos = ""] = line.trim().split("|");
+    if (name === "") continue;
+    // One row for each partition that has limits of its own.
+    const all = new Set([...(accounts.get(name)?.qos ?? []), ...qos.split(",").filter(Boolean)]);
+    accounts.set(name, { name, isDefault: name === usual, qos: [...all] });
+  }
+  return [...accounts.values()];
+}
+
+/** Such as `gpu:a100:4(S:0-3),nic:2`; `(null)` is none. */
+function gpusIn(gres: string): number {
+  return [...gres.matchAll(/(?:^|,)gpu(?::[^:,()]+)??:(\d+)(?![\w.:])/g)].reduce((sum, [, number]) => sum + Number(number), 0);
+}
+
+/** A line for each node and partition: name, CPUs, sockets:cores:threads, MiB, generic resources, partition. @throws UNAVAILABLE · REFUSED */
+export function parseNodes(result: CommandResult): NodeKind[] {
+  if (result.code !== 0) throw commandFailure("sinfo", result, UNREACHABLE);
+  return nodeKinds(
+    result.stdout.split("\n").flatMap((line) => {
+      const [name = "", cpus = "", shape = "", memory = "", gres = "", partition = ""] = line.trim().split("|");
+      if (name === "" || !/^\d+$/.test(cpus)) return [];
+      const [sockets, cores] = shape.split(":").map(Number);
+      const mib = Number(memory);
+      return {
+        name,
+        cpus: Number(cpus),
+        cores: sockets! * cores! || null,
+        memoryGb: Number.isFinite(mib) ? Math.floor((mib * 1024 ** 2) / 1e9) : null,
+        gpus: gpusIn(gres),
+        queues: partition === "" ? [] : [partition],
+      };
+    }),
+  );
+}
+
 export const slurm: Scheduler = {
   name: "slurm",
   about: "Slurm, as at NERSC and OLCF's Frontier",
@@ -324,4 +375,6 @@ export const slurm: Scheduler = {
     }
     return waits;
   },
+  accounts: async ({ run, user }) => parseAccounts(await run(sacctmgrCommand(user))),
+  nodes: async ({ run }) => parseNodes(await run({ argv: ["sinfo", "--noheader", "--Node", "--format=%N|%c|%z|%m|%G|%R"] })),
 };

@@ -209,6 +209,22 @@ onEachScheduler(
       expect(parsed.error?.issues[0]?.message).toContain("frobnicate");
     });
 
+    test("names its nodes, and the accounts of a person, where it tells", async (place) => {
+      const told = ["slurm", "pbs", "grid-engine"].includes(scheduler.name);
+      const nodes = await scheduler.nodes(place.machine());
+      expect(nodes.length > 0).toBe(told);
+      for (const kind of nodes) {
+        expect(kind.count).toBeGreaterThan(0);
+        expect(kind.cpus).toBeGreaterThan(0);
+        for (const number of [kind.cores, kind.memoryGb, kind.gpus]) if (number !== null) expect(number).toBeGreaterThanOrEqual(0);
+      }
+      const queues = new Set((await scheduler.queues(place.machine())).map(({ name }) => name));
+      for (const { queues: named } of nodes) for (const name of named) expect(queues).toContain(name);
+      const accounts = await scheduler.accounts(place.machine());
+      if (scheduler.name === "slurm") expect(accounts).toContainEqual(expect.objectContaining({ isDefault: true }));
+      for (const { name } of accounts) expect(name).toMatch(/^\S+$/);
+    });
+
     test("names its queues", async (place) => {
       const queues = await scheduler.queues(place.machine());
       if (rig.kind !== "itself") expect(queues.filter(({ open }) => open)).not.toEqual([]);

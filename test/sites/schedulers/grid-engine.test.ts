@@ -1,7 +1,16 @@
 /** What Grid Engine's commands are given, and what is read from what they print. */
 import { describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
-import { gridEngine, parseQacct, parseQstat, parseQsub, parseQueues, qsubCommand } from "../../../src/sites/schedulers/grid-engine.js";
+import {
+  gridEngine,
+  parseProjects,
+  parseQacct,
+  parseQhost,
+  parseQstat,
+  parseQsub,
+  parseQueues,
+  qsubCommand,
+} from "../../../src/sites/schedulers/grid-engine.js";
 import { failed, printed } from "./transcripts.js";
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
@@ -113,4 +122,24 @@ it("queues have a time limit, and may be disabled", () => {
   ]);
   const disabled = ok(summary.stdout.replaceAll("<manual_intervention>0<", "<manual_intervention>4<"));
   expect(parseQueues(disabled, definitions).map(({ open }) => open)).toEqual([false, false]);
+});
+
+it("qconf names projects, where there are some", () => {
+  expect(parseProjects(printed("grid-engine/qconf-sprjl.txt"))).toEqual([
+    { name: "beam", isDefault: false, qos: [] },
+    { name: "xpcs", isDefault: false, qos: [] },
+  ]);
+  expect(parseProjects(failed("no project list defined"))).toEqual([]);
+  expect(() => parseProjects(failed("error: commlib error: got select error (Connection refused)"))).toThrow(
+    expect.objectContaining({ code: "UNAVAILABLE" }),
+  );
+});
+
+it("qhost tells what hosts have, without those that do not answer", () => {
+  expect(parseQhost(printed("grid-engine/qhost.xml"))).toEqual([{ count: 1, cpus: 2, cores: 2, memoryGb: 25, gpus: null, queues: [] }]);
+  const silent = "<qhost><host name='global'><hostvalue name='num_proc'>-</hostvalue></host></qhost>";
+  expect(parseQhost(ok(silent))).toEqual([]);
+  expect(() => parseQhost(failed('error: unable to contact qmaster using port 6444 on host "q"'))).toThrow(
+    expect.objectContaining({ code: "UNAVAILABLE" }),
+  );
 });

@@ -1,7 +1,7 @@
 /** What PBS's commands are given, and what is read from what they print. */
 import { describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
-import { parseQselect, parseQstat, parseQsub, parseQueues, pbs, qsubCommand } from "../../../src/sites/schedulers/pbs.js";
+import { parsePbsnodes, parseQselect, parseQstat, parseQsub, parseQueues, pbs, qsubCommand } from "../../../src/sites/schedulers/pbs.js";
 import { failed, printed } from "./transcripts.js";
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
@@ -113,4 +113,22 @@ it("queues have limits", () => {
     { name: "debug", open: true, walltimeMaxS: 3600, nodes: 2 },
     { name: "prod", open: false, walltimeMaxS: null, nodes: null },
   ]);
+});
+
+describe("pbsnodes", () => {
+  it("tells what nodes have, by kind, without those of which nothing is known", () => {
+    expect(parsePbsnodes(printed("pbs/pbsnodes.json"))).toEqual([
+      { count: 2, cpus: 64, cores: null, memoryGb: 540, gpus: 4, queues: [] },
+      { count: 1, cpus: 32, cores: null, memoryGb: 274, gpus: null, queues: ["edge"] },
+    ]);
+  });
+
+  it("that fails or is garbled is no list", () => {
+    expect(() => parsePbsnodes(failed("pbsnodes: cannot connect to server pbs (errno=15007)"))).toThrow(
+      expect.objectContaining({ code: "UNAVAILABLE" }),
+    );
+    expect(() => parsePbsnodes(ok('{"nodes":{"a":'))).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
+    for (const text of ["{}", '{"nodes":{}}', '{"nodes":{"a":null}}', '{"nodes":{"a":{"resources_available":{"ncpus":"many"}}}}', "null"])
+      expect(parsePbsnodes(ok(text))).toEqual([]);
+  });
 });

@@ -59,7 +59,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     strangeState: (listing) => listing.replace(/<state>[^<]*</g, "<state>Zq<"),
     refused: { queue: "no-such.q" },
   }),
-  pbs: fake("pbs", ["qsub", "qstat", "qselect", "qdel"], {
+  pbs: fake("pbs", ["qsub", "qstat", "qselect", "qdel", "pbsnodes"], {
     settings: {},
     shortWalltimeS: 1,
     overrunS: 10,

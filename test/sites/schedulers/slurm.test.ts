@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
 import {
+  parseAccounts,
+  parseNodes,
   parseSacct,
   parseSbatch,
   parseSinfo,
@@ -224,5 +226,59 @@ describe("sbatch --test-only", () => {
   it("may say something else", () => {
     expect(parseTestOnly(says("sbatch: Job 7 to start at Unknown"))).toBeNull();
     expect(parseTestOnly(says(""))).toBeNull();
+  });
+});
+
+describe("sacctmgr", () => {
+  it("names a person's accounts, with the default and their QOS, each once", () => {
+    expect(parseAccounts(printed("slurm/sacctmgr.txt"))).toEqual([
+      { name: "beam", isDefault: false, qos: ["normal"] },
+      { name: "xpcs", isDefault: false, qos: ["normal"] },
+      { name: "root", isDefault: true, qos: ["normal"] },
+    ]);
+    // One row for each partition with limits of its own.
+    expect(parseAccounts(ok("m1|m1|debug\nm1|m1|debug,regular\nm1|m2|\n"))).toEqual([
+      { name: "m1", isDefault: true, qos: ["debug", "regular"] },
+      { name: "m2", isDefault: false, qos: [] },
+    ]);
+  });
+
+  it("may be switched off, know nobody, or not answer", () => {
+    const off = "You are not running a supported accounting_storage plugin\nOnly 'accounting_storage/slurmdbd' is supported.";
+    expect(parseAccounts(failed(off))).toEqual([]);
+    expect(parseAccounts(ok(""))).toEqual([]);
+    expect(() => parseAccounts(failed("sacctmgr: error: Sending PersistInit msg: Connection refused"))).toThrow(
+      expect.objectContaining({ code: "UNAVAILABLE" }),
+    );
+  });
+});
+
+describe("the nodes of sinfo", () => {
+  it("are told by kind, each node once, with the partitions that have them", () => {
+    expect(parseNodes(printed("slurm/nodes.txt"))).toEqual([
+      { count: 3, cpus: 4, cores: 4, memoryGb: 2, gpus: 0, queues: ["debug", "long", "scavenger", "urgent"] },
+    ]);
+  });
+
+  it.each([
+    ["gpu:a100:4(S:0-3)", 4],
+    ["gpu:4", 4],
+    ["gpu:a100:2(S:0,2),nic:2,gpu:1g.5gb:3", 5],
+    ["(null)", 0],
+    ["craynetwork:4", 0],
+    ["gpu:gpu:8", 8],
+  ])("have the GPUs of %s", (gres, gpus) => {
+    expect(parseNodes(ok(`nid1|128|2:64:1|515000|${gres}|gpu\n`))).toEqual([
+      { count: 1, cpus: 128, cores: 128, memoryGb: 540, gpus, queues: ["gpu"] },
+    ]);
+  });
+
+  it("of which nothing is told are left out; no answer is no empty list", () => {
+    expect(parseNodes(ok("n1|||||\n\nn2|8|1:4:2|x|(null)|\n"))).toEqual([
+      { count: 1, cpus: 8, cores: 4, memoryGb: null, gpus: 0, queues: [] },
+    ]);
+    expect(() => parseNodes(failed("slurm_load_partitions: Unable to contact slurm controller (connect failure)"))).toThrow(
+      expect.objectContaining({ code: "UNAVAILABLE" }),
+    );
   });
 });

@@ -75,7 +75,10 @@ export interface Place {
 }
 
 /** Of all schedulers. */
-const COMMANDS = "sbatch squeue sacct scancel sinfo qsub qstat qselect qdel qacct qconf bsub bjobs bacct bkill bqueues timeout".split(" ");
+const COMMANDS =
+  "sbatch squeue sacct scancel sinfo qsub qstat qselect qdel qacct qconf bsub bjobs bacct bkill bqueues sacctmgr qhost pbsnodes timeout".split(
+    " ",
+  );
 
 export const STRIKE_MS = 300;
 const POLL_MS = 600;

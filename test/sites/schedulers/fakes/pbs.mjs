@@ -1,5 +1,5 @@
 /**
- * A fake of PBS Professional's qsub, qstat, qselect and qdel, as far as the adapter uses them. Built from the PBS Professional Reference Guide (Altair;
+ * A fake of PBS Professional's qsub, qstat, qselect, qdel and pbsnodes, as far as the adapter uses them. Built from the PBS Professional Reference Guide (Altair;
  * commands, "Job States", "Job Exit Codes") and from listings of `qstat -x -f -F json` that ALCF and PSI/J publish. One queue, "workq". Run as `pbs.mjs COMMAND WORDS...`.
  */
 import { cancel, end, jobOf, jobs, options, stdin, submit } from "./fake-queue.mjs";
@@ -66,6 +66,11 @@ function qstat() {
 }
 
 const commands = {
+  pbsnodes() {
+    const resources_available = { arch: "linux", host: "n1", mem: "527672488kb", ncpus: 64, ngpus: 4, vnode: "n1" };
+    const nodes = Object.fromEntries(["n1", "n2"].map((name) => [name, { ntype: "PBS", state: "free", pcpus: 64, resources_available }]));
+    end(JSON.stringify({ timestamp: 1732600000, pbs_version: "fake", pbs_server: SERVER, nodes }, null, 4));
+  },
   qsub,
   qstat,
   qselect() {

@@ -1,0 +1,68 @@
+/**
+ * Sites whose pilots are still to begin, as a policy sees them: what their earlier pilots have shown, and how long a pilot waits in the queue. Only those of
+ * which that wait was measured: without it nobody can say when a job would be answered there.
+ */
+import type { SelfTest, SiteName } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
+import type { LinkStats, RunStats, SiteRecord, State } from "../ledger/state.js";
+import { NOTHING, type SiteLoad } from "../router/policy.js";
+import { linkRate, runMean } from "./dispatch.js";
+import type { PilotSite, Sites } from "./presence.js";
+
+/** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
+function pilotsOf(state: State, site: SiteName): SiteRecord[] {
+  const isPilot = (name: SiteName) => name.startsWith(`${site}-`) && /^\d+(\.\d+)?$/.test(name.slice(site.length + 1));
+  return [...state.sites.values()].filter(({ name }) => isPilot(name)).sort((a, b) => b.joinedAt - a.joinedAt);
+}
+
+function addedRuns(records: readonly SiteRecord[]): Record<string, RunStats> {
+  const sums: Record<string, RunStats> = {};
+  for (const { runs } of records)
+    for (const [app, { count, totalMs, results }] of Object.entries(runs)) {
+      const before = sums[app] ?? { count: 0, totalMs: 0 };
+      const made = [before.results, results].filter((each) => each !== undefined);
+      sums[app] = {
+        ...{ count: before.count + count, totalMs: before.totalMs + totalMs },
+        ...(made.length === 0
+          ? {}
+          : {
+              results: { count: made.reduce((sum, each) => sum + each.count, 0), bytes: made.reduce((sum, each) => sum + each.bytes, 0) },
+            }),
+      };
+    }
+  return sums;
+}
+
+function addedLinks(links: readonly (LinkStats | undefined)[]): LinkStats | undefined {
+  const known = links.filter((link) => link !== undefined);
+  if (known.length === 0) return undefined;
+  return { bytes: known.reduce((sum, { bytes }) => sum + bytes, 0), ms: known.reduce((sum, { ms }) => sum + ms, 0) };
+}
+
+function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: SiteName) => boolean): SiteLoad | null {
+  const known = pilotsOf(state, name);
+  const selfTest: SelfTest | null = known.find(({ selfTest: told }) => told?.queueWaitS !== undefined)?.selfTest ?? site.selfTest;
+  if (selfTest?.queueWaitS === undefined) return null;
+  const here = site.pilots.filter((pilot) => state.sites.get(pilot)?.present === true && isUp(pilot)).length;
+  const count = site.pilotsMax - here;
+  if (count <= 0) return null;
+  const [latest] = known;
+  const capacity = site.capacity.cores < LIMITS.resourceMax ? site.capacity : (latest?.capacity ?? site.capacity);
+  const runs = Object.entries(addedRuns(known)).map(([app, stats]) => [app, runMean(stats)] as const);
+  return {
+    ...{ name, up: true, slots: 0, capacity, apps: site.apps, running: [], queued: 0, reserved: NOTHING, granted: 0 },
+    runs: Object.fromEntries(runs),
+    links: {
+      in: linkRate(addedLinks(known.map(({ links }) => links?.in)), selfTest.inBytesPerS),
+      out: linkRate(addedLinks(known.map(({ links }) => links?.out)), selfTest.outBytesPerS),
+    },
+    // Of cores that nobody has told the number, nothing can be said.
+    eventsPerCoreS: capacity.cores < LIMITS.resourceMax ? (selfTest.eventsPerCoreS ?? null) : null,
+    pilots: { count, slotsEach: site.slotsEach, queueWaitMs: 1000 * selfTest.queueWaitS },
+  };
+}
+
+/** One for each such site that is connected. */
+export function comingPilots(state: State, sites: Sites, monotonicMs: number): SiteLoad[] {
+  return [...sites.pilotSites].flatMap(([name, site]) => loadOf(name, site, state, (pilot) => sites.isUp(pilot, monotonicMs)) ?? []);
+}
