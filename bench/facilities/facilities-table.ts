@@ -34,6 +34,12 @@ export function counted(counts: Readonly<Record<string, number>>): string {
   return words.length === 0 ? "none" : words.join(", ");
 }
 
+function spreadText(values: readonly number[]): string {
+  if (values.length === 0) return "none";
+  const { median, min, max } = spreadOf(values);
+  return `${seconds(median)} (median of ${values.length}, ${seconds(min)} to ${seconds(max)})`;
+}
+
 export interface Verdict {
   readonly goal: string;
   readonly measured: string;
@@ -42,8 +48,8 @@ export interface Verdict {
 }
 
 /** The goals of a run, and what became of them. */
-export function verdicts({ firstRunsS, figures, jobs, broken }: RunReport): Verdict[] {
-  const first = firstRunsS.length === 0 ? null : spreadOf(firstRunsS);
+export function verdicts({ firstRunsS, firstRunsAloneS, figures, jobs, broken }: RunReport): Verdict[] {
+  const alone = firstRunsAloneS.length === 0 ? null : spreadOf(firstRunsAloneS);
   const all = figures.at(-1)?.utilisationInBacklog ?? null;
   return [
     {
@@ -53,11 +59,8 @@ export function verdicts({ firstRunsS, figures, jobs, broken }: RunReport): Verd
     },
     {
       goal: "from allocation granted to first kernel running: under 1 s",
-      measured:
-        first === null
-          ? "no pilot began while jobs waited"
-          : `${seconds(first.median)} (median of ${firstRunsS.length} pilots; ${seconds(first.min)} to ${seconds(first.max)})`,
-      reached: first === null ? null : first.median < FIRST_RUN_GOAL_S,
+      measured: `${spreadText(firstRunsAloneS)} where a pilot begins alone; ${spreadText(firstRunsS)} beside the others`,
+      reached: alone === null ? null : alone.median < FIRST_RUN_GOAL_S,
     },
     {
       goal: "slots used for at least 95 % of their time while jobs wait",
@@ -94,9 +97,7 @@ export function facilitiesText(report: RunReport): string {
     "",
     markdownTable(GOAL_COLUMNS, verdicts(report)),
     "",
-    wrong.length === 0
-      ? "Nothing went wrong on purpose."
-      : ["What went wrong on purpose:", "", ...wrong.map((what) => `- ${what}`)].join("\n"),
+    wrong.length === 0 ? "Nothing went wrong on the way." : ["On the way:", "", ...wrong.map((what) => `- ${what}`)].join("\n"),
     ...report.broken.map((what) => `BROKEN ${what}`),
   ].join("\n");
 }

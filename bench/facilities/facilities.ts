@@ -12,8 +12,8 @@ import { pilotEnds, pilotProcesses, pilotStarts, scriptLines } from "./pilots-se
 
 /** Minutes are what Slurm counts in. */
 const WALLTIME_S = 120;
-/** For jobs that run when a site is stopped, or its walltime is near. */
-const GRACE_S = 10;
+/** For jobs that run when a site is stopped, or its walltime is near: as long as the longest of them. */
+const GRACE_S = 20;
 const IDLE_S = 5;
 const PILOTS_END_MS = 60_000;
 
@@ -47,12 +47,14 @@ export interface Facilities {
   readonly central: CentralProcess;
   readonly proxies: ReadonlyMap<string, TcpProxy>;
   readonly addressOf: (facility: string) => string;
-  readonly stopSite: () => Promise<void>;
-  readonly startSite: () => Promise<void>;
+  /** Starts a facility. */
+  readonly start: (name: string) => Promise<void>;
+  /** Stops the site of a facility: by SIGTERM, so that it says goodbye. */
+  readonly stop: (name: string) => Promise<void>;
   /** A command of `xpcs` at the beamline. @throws it failed */
   readonly submit: (words: readonly string[]) => Promise<void>;
-  /** Waits until the pilots have left, then stops the sites. @returns names of batch jobs that are still there */
-  readonly rest: () => Promise<string[]>;
+  /** Waits until all pilots have left. @returns names of batch jobs that are still there */
+  readonly pilotsLeft: () => Promise<string[]>;
   readonly pilots: () => Pilots;
   /** Ends all that still runs, and removes the folder unless it is to be kept. */
   readonly end: (keep: boolean) => Promise<void>;
@@ -70,16 +72,16 @@ function siteSettings(beamline: string): object {
 }
 
 /**
- * Starts central, and the sites.
+ * Starts central, and makes a link to it for each facility; none is started.
  *
  * @param root the project's folder
  * @param folder removed first
  * @param beamline its files, in `data`; `results` are to be there
  */
-export async function startFacilities(root: string, folder: string, beamline: string): Promise<Facilities> {
+export async function prepareFacilities(root: string, folder: string, beamline: string): Promise<Facilities> {
   const facility: Facility = createFacility(root, folder);
   const proxies = new Map<string, TcpProxy>();
-  const keepers: Started[] = [];
+  const sites = new Map<string, Started>();
   const addressOf = (name: string): string => `ws://127.0.0.1:${proxies.get(name)!.port}`;
   const end = async (keep: boolean): Promise<void> => {
     // Pilots are no children of this process, and go on without whoever submitted them.
@@ -97,44 +99,37 @@ export async function startFacilities(root: string, folder: string, beamline: st
     const central = await facility.startCentral(["--settings", write("central.json", { data })]);
     const settings = write("site.json", siteSettings(beamline));
     for (const name of FACILITIES) {
-      mkdirSync(join(folder, name));
+      mkdirSync(join(folder, name, "batch"), { recursive: true });
       proxies.set(name, await TcpProxy.listen(Number(new URL(central.url).port)));
     }
-    const start = (name: string, more: readonly string[] = []): Promise<Started> => {
-      const own = ["--central", addressOf(name), "--work", join(folder, name, "work"), "--settings", settings, "--grace", `${GRACE_S}`];
-      return facility.startSite(name, 1, [...own, ...more]);
-    };
     const notes = (name: string): string => join(folder, name, "notes");
-    for (const [name, { scheduler, job, pilots }] of Object.entries(BATCHES)) {
-      const batch = {
+    const batchFile = (name: string, { scheduler, job, pilots }: Batch): string =>
+      write(`${name}.json`, {
         scheduler,
         folder: join(folder, name, "batch"),
         commands: { perMinute: 120 },
         job: { ...job, walltimeS: WALLTIME_S, lines: scriptLines(notes(name)) },
         pilots: { max: pilots, queuedMax: pilots, idleS: IDLE_S, everyS: 1 },
-      };
-      mkdirSync(batch.folder);
-      keepers.push(await start(name, ["--batch", write(`${name}.json`, batch)]));
-    }
-    let local = await start("local");
+      });
     const batchJobs = (): string[] =>
       Object.keys(BATCHES).flatMap((name) => {
-        const tags = readdirSync(join(folder, name, "batch", name));
+        const tags = sites.has(name) ? readdirSync(join(folder, name, "batch", name)) : [];
         return tags.filter((tag) => !tag.startsWith("."));
       });
     return {
       central,
       proxies,
       addressOf,
-      stopSite: () => local.stop("SIGTERM"),
-      async startSite() {
-        local = await start("local");
+      async start(name) {
+        const own = ["--central", addressOf(name), "--work", join(folder, name, "work"), "--settings", settings, "--grace", `${GRACE_S}`];
+        const batch = BATCHES[name];
+        sites.set(name, await facility.startSite(name, 1, [...own, ...(batch === undefined ? [] : ["--batch", batchFile(name, batch)])]));
       },
+      stop: async (name) => sites.get(name)?.stop("SIGTERM"),
       submit: (words) => facility.run(["submit", ...words, "--central", central.url, "--token", central.operatorToken]),
-      async rest() {
+      async pilotsLeft() {
         const endMs = Date.now() + PILOTS_END_MS;
         while (batchJobs().length > 0 && Date.now() < endMs) await pause(200);
-        await Promise.all([...keepers, local].map((site) => site.stop("SIGTERM")));
         return batchJobs();
       },
       pilots: () => ({

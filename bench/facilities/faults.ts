@@ -6,8 +6,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { TcpProxy } from "../../test/chaos/tcp-proxy.js";
 import { type PilotProcess, pilotProcesses } from "./pilots-seen.js";
 
-/** Longer than Slurm waits for a node (SlurmdTimeout) before it gives the node's jobs up. */
-const NODE_DOWN_MS = 20_000;
+/** Slurm gives a node and its jobs up after SlurmdTimeout, 10 s, when it looks. */
+const NODE_DOWN_MS = 90_000;
 /** Longer than a lease: central takes the site's jobs back. */
 const LINK_DOWN_MS = 12_000;
 const SITE_DOWN_MS = 4_000;
@@ -20,9 +20,9 @@ export interface Victims {
   /** Proxies by the name of the facility whose link they are. */
   readonly proxies: ReadonlyMap<string, TcpProxy>;
   readonly addressOf: (facility: string) => string;
-  /** The facility that works without a scheduler. */
-  readonly stopSite: () => Promise<void>;
-  readonly startSite: () => Promise<void>;
+  /** Of the site of a facility. */
+  readonly stop: (facility: string) => Promise<void>;
+  readonly start: (facility: string) => Promise<void>;
   readonly rng: () => number;
 }
 
@@ -40,13 +40,20 @@ async function somePilot(site: string, { addressOf, rng }: Victims): Promise<Pil
 async function killNode(victims: Victims): Promise<string> {
   const { node } = await somePilot("slurm", victims);
   if (node === null) throw new Error("a pilot of slurm does not know its node");
-  const folder = dirname(victims.slurm.SLURM_CONF ?? "");
-  process.kill(Number(readFileSync(join(folder, `slurmd-${node}.pid`), "utf8")), "SIGKILL");
-  await pause(NODE_DOWN_MS);
   const environment = { ...process.env, ...victims.slurm, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  const { status, stderr } = spawnSync("slurmd", ["-N", node], { env: environment, encoding: "utf8" });
-  if (status !== 0) throw new Error(`slurmd of ${node} did not start again: ${stderr}`);
-  return `slurmd of ${node} killed, and started after ${NODE_DOWN_MS / 1000} s`;
+  const command = (program: string, ...args: string[]): string => {
+    const { status, stdout, stderr } = spawnSync(program, args, { env: environment, encoding: "utf8" });
+    if (status !== 0) throw new Error(`${program} ${args.join(" ")} failed: ${stderr}`);
+    return stdout;
+  };
+  const folder = dirname(victims.slurm.SLURM_CONF ?? "");
+  const killedMs = Date.now();
+  process.kill(Number(readFileSync(join(folder, `slurmd-${node}.pid`), "utf8")), "SIGKILL");
+  const isDown = (): boolean => command("sinfo", "--noheader", `--nodes=${node}`, "--format=%t").startsWith("down");
+  while (!isDown() && Date.now() < killedMs + NODE_DOWN_MS) await pause(500);
+  const downS = (Date.now() - killedMs) / 1000;
+  command("slurmd", "-N", node);
+  return `slurmd of ${node} killed, and started when Slurm had given the node up, after ${downS.toFixed(0)} s`;
 }
 
 async function killPilot(victims: Victims): Promise<string> {
@@ -66,10 +73,10 @@ async function cutLink({ proxies, rng }: Victims): Promise<string> {
   return `link of ${name} cut (${count} connections), and nothing passed for ${LINK_DOWN_MS / 1000} s`;
 }
 
-async function restartSite({ stopSite, startSite }: Victims): Promise<string> {
-  await stopSite();
+async function restartSite({ stop, start }: Victims): Promise<string> {
+  await stop("local");
   await pause(SITE_DOWN_MS);
-  await startSite();
+  await start("local");
   return `site local stopped, and started after ${SITE_DOWN_MS / 1000} s`;
 }
 

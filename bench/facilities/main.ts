@@ -1,5 +1,6 @@
 /** The run behind `npm run facilities`, whose options scripts/facilities.mjs has read and whose schedulers it has started; how to read it: docs/facilities.md. */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { machineLine, thisMachine } from "../machine.js";
@@ -27,12 +28,14 @@ interface Kept {
   readonly at: string;
   readonly machine: ReturnType<typeof thisMachine>;
   readonly loadAtEnd: number;
+  /** Niceness of all of it. */
+  readonly priority: number;
   readonly withFaults: boolean;
   readonly report: RunReport;
 }
 
-const textOf = ({ at, machine, loadAtEnd, report }: Kept): string =>
-  `${machineLine(machine, at)}, ${loadAtEnd} at the end\n\n${facilitiesText(report)}`;
+const textOf = ({ at, machine, loadAtEnd, priority, report }: Kept): string =>
+  `${machineLine(machine, at)}, ${loadAtEnd} at the end${priority === 0 ? "" : `, all of it at nice ${priority}`}\n\n${facilitiesText(report)}`;
 
 /** The page has the latest run with and the latest one without faults. */
 function record(kept: Kept): void {
@@ -57,7 +60,7 @@ async function main({ jobs, seed, faults, json, record: isKept, folder, schedule
   const ending = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => ending.abort());
   const report = await runFacilities({ root: ROOT, folder, jobs, seed, faults, slurm: schedulers.slurm, say, signal: ending.signal });
-  const kept = { at, machine, loadAtEnd: thisMachine(ROOT).load, withFaults: faults, report };
+  const kept = { at, machine, loadAtEnd: thisMachine(ROOT).load, priority: getPriority(), withFaults: faults, report };
   console.log(json ? JSON.stringify(kept) : textOf(kept));
   if (isKept && report.broken.length === 0) record(kept);
   return report.broken.length === 0 ? 0 : 1;

@@ -1,20 +1,22 @@
 /** One run: files, facilities, jobs, what goes wrong on the way; then what must hold, and what was measured. */
 import { mkdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { allPages } from "../../src/core/job-pages.js";
 import { connect, isFinal, type JobView, type XpcsClient } from "../../src/index.js";
-import type { LedgerEvent } from "../../src/ledger/events.js";
-import { digestOf, watchNames } from "../../test/chaos/files-seen.js";
+import { watchNames } from "../../test/chaos/files-seen.js";
 import { seeded } from "../../test/ledger/world.js";
-import { Broken, checkConverged, checkEvents, checkOutputs } from "../../test/sim/promises.js";
 import { withClient } from "../runtime/jobs.js";
-import { FACILITIES, type Facilities, isOf, startFacilities } from "./facilities.js";
+import { checkAll } from "./checks.js";
+import { FACILITIES, type Facilities, isOf, prepareFacilities } from "./facilities.js";
 import { planFaults, type Victims } from "./faults.js";
 import { type Figures, figuresOf, firstRunsS } from "./figures.js";
-import { drawSizes, writeInputs } from "./inputs.js";
+import { drawSizes, type Inputs, SIZES, type Size, writeInputs } from "./inputs.js";
 import { eventsOf, type Story, storyOf } from "./story.js";
 
 const EXPERIMENT = "2026-3/facilities";
+const ALONE_EXPERIMENT = "2026-3/alone";
+/** Pilots that begin alone, before all others. */
+const ALONE = 3;
 /** Its time grows with the square of the frames, and its results stay small. */
 const ANALYSIS = ["--type", "both", "--compression", "gzip"];
 const ATTEMPTS = 10;
@@ -51,8 +53,10 @@ export interface RunReport {
   /** By facility. */
   readonly pilotEnds: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly pilotStarts: number;
-  /** From the begin of a pilot's script until its first work, of each that was measured. */
+  /** From the begin of a pilot's script until its first work, of pilots that began beside the others. */
   readonly firstRunsS: readonly number[];
+  /** The same of pilots that had the machine for themselves, before. */
+  readonly firstRunsAloneS: readonly number[];
 }
 
 async function textOf(parts: AsyncIterable<Uint8Array>): Promise<string> {
@@ -107,45 +111,44 @@ async function watchJobs(client: XpcsClient, ids: readonly string[], options: Ru
   return done;
 }
 
-/** P2 to P5 over the ledger and the files, and that each result came once. */
-async function checkAll(events: readonly LedgerEvent[], names: ReadonlyMap<string, number>, ids: readonly string[]): Promise<string[]> {
-  const broken: string[] = [];
-  const check = async (run: () => unknown): Promise<void> => {
-    try {
-      await run();
-    } catch (error) {
-      broken.push(error instanceof Broken ? error.message : `defect: ${(error as Error).stack ?? String(error)}`);
-    }
-  };
-  await check(async () => {
-    const each = async function* (): AsyncGenerator<{ event: LedgerEvent }> {
-      for (const event of events) yield { event };
-    };
-    const { state } = await checkEvents(each(), new Set());
-    await check(() => checkConverged(state, PATIENCE_MS / 1000));
-    await check(() => checkOutputs(state, digestOf));
-    for (const id of ids) {
-      const job = state.jobs.get(id);
-      const [output] = job?.outputs ?? [];
-      const times = names.get(basename(output?.path ?? ""));
-      if (job?.state !== "finished") broken.push(`job ${id} is ${job?.state ?? "not there"}: ${job?.reason ?? ""}`);
-      else if (times !== 1) broken.push(`P5: ${output?.path} of job ${id} appeared ${times ?? 0} times`);
-    }
-  });
-  return broken;
+interface Beamline {
+  readonly folder: string;
+  readonly results: string;
+  /** Submits files; resolves with the jobs. */
+  readonly submit: (files: readonly string[], experiment: string) => Promise<string[]>;
+  readonly inputs: Inputs;
 }
 
-async function submitAll(
+async function beamlineOf(folder: string, sizes: readonly Size[], facilities: Facilities, client: XpcsClient): Promise<Beamline> {
+  const results = join(folder, "results");
+  mkdirSync(results, { recursive: true });
+  const inputs = await writeInputs(join(folder, "data"), sizes);
+  const settings = ["--qmap", inputs.qmap, "--frame-time", `${inputs.frameTimeS}`, "--out", results, ...ANALYSIS];
+  return {
+    folder,
+    results,
+    inputs,
+    async submit(files, experiment) {
+      await facilities.submit([...files, ...settings, "--experiment", experiment, "--attempts", `${ATTEMPTS}`]);
+      return (await allPages(client.jobs, { experiment })).map(({ id }) => id);
+    },
+  };
+}
+
+/** One pilot after the other, each alone on the machine: a job comes, its pilot begins, works, and leaves. */
+async function pilotsAlone(
+  { inputs, submit }: Beamline,
   facilities: Facilities,
   client: XpcsClient,
-  beamline: string,
-  options: RunOptions,
-  rng: () => number,
+  signal: AbortSignal,
 ): Promise<string[]> {
-  const { files, qmap, frameTimeS } = await writeInputs(join(beamline, "data"), drawSizes(options.jobs, rng));
-  const settings = ["--qmap", qmap, "--frame-time", `${frameTimeS}`, "--out", join(beamline, "results"), ...ANALYSIS];
-  await facilities.submit([...files, ...settings, "--experiment", EXPERIMENT, "--attempts", `${ATTEMPTS}`]);
-  return (await allPages(client.jobs, { experiment: EXPERIMENT })).map(({ id }) => id);
+  let ids: string[] = [];
+  for (const file of inputs.files.slice(0, ALONE)) {
+    ids = await submit([file], ALONE_EXPERIMENT);
+    await client.wait(ids, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
+    await facilities.pilotsLeft();
+  }
+  return ids;
 }
 
 function figures(story: Story): Figures[] {
@@ -154,40 +157,48 @@ function figures(story: Story): Figures[] {
 
 /** Runs it. @throws something went wrong that was not meant to */
 export async function runFacilities(options: RunOptions): Promise<RunReport> {
-  const { root, folder, seed, slurm, say } = options;
+  const { root, folder, jobs, seed, slurm, say, signal } = options;
   const rng = seeded(seed);
-  const beamline = join(folder, "beamline");
-  const facilities = await startFacilities(root, folder, beamline);
+  const facilities = await prepareFacilities(root, folder, join(folder, "beamline"));
   let report: RunReport | null = null;
   try {
-    for (const name of ["data", "results"]) mkdirSync(join(beamline, name), { recursive: true });
-    const names = watchNames(join(beamline, "results"));
     const { central } = facilities;
-    const seen = await withClient(connect(central.url, { token: central.operatorToken }), async (client) => {
-      const ids = await submitAll(facilities, client, beamline, options, rng);
+    report = await withClient(connect(central.url, { token: central.operatorToken }), async (client) => {
+      const sizes = [...Array.from({ length: ALONE }, () => SIZES[0]!), ...drawSizes(jobs, rng)];
+      const beamline = await beamlineOf(join(folder, "beamline"), sizes, facilities, client);
+      const { results, inputs } = beamline;
+      const names = watchNames(results);
+      await facilities.start("slurm");
+      const alone = await pilotsAlone(beamline, facilities, client, signal);
+      for (const name of FACILITIES) if (name !== "slurm") await facilities.start(name);
+      const ids = await beamline.submit(inputs.files.slice(ALONE), EXPERIMENT);
       say(`${ids.length} jobs are submitted; seed ${seed}`);
-      const done = await watchJobs(client, ids, options, { ...facilities, slurm, rng });
-      return { ids, done, left: await facilities.rest(), events: eventsOf(await textOf(client.backup())) };
+      const faults = await watchJobs(client, ids, options, { ...facilities, slurm, rng });
+      const left = await facilities.pilotsLeft();
+      for (const name of FACILITIES) await facilities.stop(name);
+      const events = eventsOf(await textOf(client.backup()));
+      const broken = await checkAll({ events, ids: [...alone, ...ids], results, names: names.counts, patienceS: PATIENCE_MS / 1000 });
+      names.close();
+      if (ids.length !== jobs) broken.push(`${jobs} jobs were submitted, and central has ${ids.length}`);
+      if (left.length > 0) broken.push(`batch jobs were left: ${left.join(" ")}`);
+      const [isAlone, isMain] = [new Set(alone), new Set(ids)];
+      const story = storyOf(events, (job) => isMain.has(job));
+      const { starts, ends } = facilities.pilots();
+      return {
+        ...{ seed, jobs, faults, broken },
+        outcomes: story.outcomes,
+        published: names.counts.size - alone.length,
+        wholeS: (story.whole[1] - story.whole[0]) / 1000,
+        figures: figures(story),
+        pilotEnds: ends,
+        pilotStarts: starts.length,
+        firstRunsS: firstRunsS(starts, story),
+        firstRunsAloneS: firstRunsS(
+          starts,
+          storyOf(events, (job) => isAlone.has(job)),
+        ),
+      };
     });
-    const broken = await checkAll(seen.events, names.counts, seen.ids);
-    names.close();
-    if (seen.ids.length !== options.jobs) broken.push(`${options.jobs} jobs were submitted, and central has ${seen.ids.length}`);
-    if (seen.left.length > 0) broken.push(`batch jobs were left: ${seen.left.join(" ")}`);
-    const story = storyOf(seen.events);
-    const { starts, ends } = facilities.pilots();
-    report = {
-      seed,
-      jobs: options.jobs,
-      faults: seen.done,
-      broken,
-      outcomes: story.outcomes,
-      published: names.counts.size,
-      wholeS: (story.whole[1] - story.whole[0]) / 1000,
-      figures: figures(story),
-      pilotEnds: ends,
-      pilotStarts: starts.length,
-      firstRunsS: firstRunsS(starts, story),
-    };
     return report;
   } finally {
     const keep = report === null || report.broken.length > 0;

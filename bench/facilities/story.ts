@@ -101,8 +101,11 @@ class Above {
   }
 }
 
-/** @param events in their order, of a ledger without jobs that have parents, are canceled or fail */
-export function storyOf(events: readonly LedgerEvent[]): Story {
+/**
+ * @param events in their order, of a ledger without jobs that have parents, are canceled or fail
+ * @param isOf which jobs count; sites are those of the whole ledger
+ */
+export function storyOf(events: readonly LedgerEvent[], isOf: (job: JobId) => boolean): Story {
   const submitted = new Map<JobId, number>();
   const leases = new Map<JobId, { site: SiteName; at: number }>();
   const finished: FinishedJob[] = [];
@@ -115,10 +118,11 @@ export function storyOf(events: readonly LedgerEvent[]): Story {
     if (event.type === "siteJoined") slots.join(event.site, event.slots, at);
     if (event.type === "siteLeft") slots.leave(event.site, at);
     if (event.type === "submitted") {
-      for (const job of event.jobs) submitted.set(job, at);
-      waiting.add(event.jobs.length, at);
+      const jobs = event.jobs.filter(isOf);
+      for (const job of jobs) submitted.set(job, at);
+      waiting.add(jobs.length, at);
     }
-    if (!("job" in event)) continue;
+    if (!("job" in event) || !isOf(event.job)) continue;
     lastMs = at;
     const lease = leases.get(event.job);
     if (event.type === "leased") {

@@ -29,7 +29,6 @@ import { createPinoLogger } from "./pino-logger.js";
 import { readSelfTest } from "./self-test-file.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
-import { runPilotSite } from "./site-pilots.js";
 import { proxyOf, type Reach, reachIn } from "./site-reach.js";
 
 /** What `xpcs join` takes of them. */
@@ -94,7 +93,8 @@ function toldOf(measured: SelfTest | null, locations: readonly { readonly by: st
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
   const { name: given = nameOption(hostname()), slots, batch } = options;
-  if (batch !== undefined) return runPilotSite({ ...options, batch }, given, io);
+  // Pilots and other sites that work themselves need not load what starts them.
+  if (batch !== undefined) return (await import("./site-pilots.js")).runPilotSite({ ...options, batch }, given, io);
   const { endsS, hosts, launcher, pilot } = batchPlace(process.env);
   const reach = reachIn(process.env);
   const name = pilot === null ? given : `${given}.${pilot}`;

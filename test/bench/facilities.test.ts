@@ -56,7 +56,7 @@ describe("a ledger", () => {
   });
 
   it("tells the times of each job by its last attempt, when slots were there, and when jobs waited", () => {
-    const { finished, slots, backlog, outcomes, whole } = storyOf(EVENTS);
+    const { finished, slots, backlog, outcomes, whole } = storyOf(EVENTS, () => true);
     expect(finished.map(({ job, site, leasedMs, delayS }) => [job, site, leasedMs, delayS])).toEqual([
       ["1", "a", 1_000, 0.5],
       ["3", "a", 2_000, 2.9],
@@ -73,10 +73,15 @@ describe("a ledger", () => {
     expect(whole).toEqual([1_000, 14_000]);
   });
 
+  it("tells of some of its jobs alone", () => {
+    const { finished, backlog, whole } = storyOf(EVENTS, (job) => job === "4");
+    expect([finished.map(({ job }) => job), backlog, whole]).toEqual([["4"], [[1_000, 9_000]], [1_000, 13_500]]);
+  });
+
   it("takes a resumed attempt as one that was not lost", () => {
     const resumed: LedgerEvent = { type: "resumed", at: 7_000, job: "2", epoch: 1 };
     const events = [...EVENTS.slice(0, 8), resumed, completed("2", 8_000, 3_000)];
-    const { slots, outcomes, finished } = storyOf(events);
+    const { slots, outcomes, finished } = storyOf(events, () => true);
     expect(outcomes).toEqual({ finished: 2, lost: 0 });
     expect(slots.filter(({ site }) => site === "b-1").map(({ span }) => span)).toEqual([
       [0, 6_000],
@@ -102,7 +107,7 @@ describe("figures", () => {
   });
 
   it("hold Little's law", () => {
-    const story = storyOf(EVENTS);
+    const story = storyOf(EVENTS, () => true);
     const a = figuresOf("a", story, isOf("a"));
     expect(a).toMatchObject({ jobs: 3, queueWaitS: 1, stageInS: 0.5, delayS: 0.5, runS: 3, stageOutS: 0.25, totalS: 7.5 });
     // Three jobs of 3 s in 13 s, on a slot that was there all the time.
@@ -122,7 +127,11 @@ describe("figures", () => {
   });
 
   it("of a facility without jobs are none", () => {
-    const none = figuresOf("c", storyOf(EVENTS), isOf("c"));
+    const none = figuresOf(
+      "c",
+      storyOf(EVENTS, () => true),
+      isOf("c"),
+    );
     expect(none).toMatchObject({ jobs: 0, utilisation: null, utilisationInBacklog: null, running: 0 });
     expect(none.runS).toBeNaN();
   });
@@ -136,7 +145,7 @@ describe("figures", () => {
   });
 
   it("take the first work of a pilot that began while jobs waited", () => {
-    const story = storyOf(EVENTS);
+    const story = storyOf(EVENTS, () => true);
     const starts = [
       { site: "b-1", atMs: 8_700 },
       { site: "b-1", atMs: 500 },
@@ -197,13 +206,14 @@ describe("pilots", () => {
 });
 
 describe("the text", () => {
-  const story = storyOf(EVENTS);
+  const story = storyOf(EVENTS, () => true);
   const report: RunReport = {
     ...{ seed: 7, jobs: 4, faults: ["pilot b-1 killed"], broken: [], outcomes: story.outcomes, published: 4, wholeS: 13 },
     figures: [figuresOf("a", story, isOf("a")), figuresOf("c", story, isOf("c")), figuresOf("all", story, () => true)],
     pilotEnds: { b: { failed: 1, walltime: 2 }, c: {} },
     pilotStarts: 3,
-    firstRunsS: [0.5, 1.3, 0.7],
+    firstRunsS: [2.5],
+    firstRunsAloneS: [0.5, 1.3, 0.7],
   };
 
   it("has a row for each facility, the goals, and what went wrong", () => {
@@ -214,13 +224,18 @@ describe("the text", () => {
     );
     expect(lines.find((line) => /^\| c /.test(line))).toMatch(/\| +0 \| +- \|/);
     expect(lines).toContain("3 pilots began; they ended: b: 1 failed, 2 walltime; c: none");
+    expect(facilitiesText(report)).toContain("0.70 s (median of 3, 0.50 s to 1.30 s) where a pilot begins alone; 2.50 s (median of 1");
     expect(lines.slice(-2)).toEqual(["- pilot b-1 killed", "- 2 pilots left because their walltime was near"]);
   });
 
   it("says which goals are reached", () => {
     expect(verdicts(report).map(({ reached }) => reached)).toEqual([true, true, false]);
-    expect(verdicts({ ...report, firstRunsS: [1, 2], broken: ["P5: gone"] }).map(({ reached }) => reached)).toEqual([false, false, false]);
-    expect(verdicts({ ...report, firstRunsS: [] })[1]).toMatchObject({ reached: null });
+    expect(verdicts({ ...report, firstRunsAloneS: [1, 2], broken: ["P5: gone"] }).map(({ reached }) => reached)).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect(verdicts({ ...report, firstRunsAloneS: [] })[1]).toMatchObject({ reached: null });
     expect(facilitiesText({ ...report, broken: ["P5: gone"] })).toContain("BROKEN P5: gone");
   });
 });

@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect, type XpcsClient } from "../../dist/index.js";
-import { freePort, gone, startCommand } from "../chaos/processes.js";
+import { freePort } from "../chaos/free-port.js";
+import { gone, startCommand } from "../chaos/processes.js";
 import { type ConnectProxy, startConnectProxy } from "../wire/connect-proxy.js";
 import { type LonelyNetwork, makeLonelyNetwork, networkProblem } from "./lonely-network.js";
 

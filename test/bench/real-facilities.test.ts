@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
-import { runFacilities } from "../../../bench/facilities/run.js";
-import { RIGS } from "./rigs.js";
+import { runFacilities } from "../../bench/facilities/run.js";
+import { RIGS } from "../sites/schedulers/rigs.js";
 
 const rigs = [RIGS.slurm!, RIGS["grid-engine"]!];
 
@@ -18,12 +18,13 @@ it.skipIf(rigs.some(({ skip }) => skip !== null))(
       ...{ root: resolve("."), folder: join(folder, "run"), jobs: 12, seed: 1, faults: false },
       slurm: slurm!.environment as Record<string, string>,
       say: () => {},
-      signal: AbortSignal.timeout(160_000),
+      signal: AbortSignal.timeout(280_000),
     });
     expect(report).toMatchObject({ broken: [], outcomes: { finished: 12 }, published: 12 });
+    expect(report.firstRunsAloneS).toHaveLength(3);
     for (const { name, jobs } of report.figures) expect([name, jobs > 0]).toEqual([name, true]);
     expect(report.pilotStarts).toBeGreaterThanOrEqual(2);
     rmSync(folder, { recursive: true });
   },
-  180_000,
+  300_000,
 );
