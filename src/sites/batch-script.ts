@@ -20,6 +20,7 @@ import { XpcsError } from "../core/errors.js";
 import { quoted } from "./bash-words.js";
 import type { BatchSettings } from "./batch-settings.js";
 import { nodesLine, onEachNode } from "./launch.js";
+import { nodeScript } from "./node-script.js";
 import type { Launch } from "./schedulers/define.js";
 
 /** Another start of a script that has run, or runs. */
@@ -81,6 +82,8 @@ export interface ScriptRequest {
   readonly settings: BatchSettings;
   /** The scheduler's: a bash word. */
   readonly ownId: string;
+  /** The folder is on another machine, and may not be there. */
+  readonly makesFolder: boolean;
   readonly launch: Launch;
   /** The command runs on each node, by the node's script; otherwise once, on the first. */
   readonly onEachNode: boolean;
@@ -92,7 +95,8 @@ function commandLines({ argv, folder, settings, launch, onEachNode: each }: Scri
   const deaf = "trap '' USR1 USR2 XCPU";
   if (!each) return [`(${deaf}; exec ${argv.map(quoted).join(" ")}) &`];
   const start = onEachNode(launch, settings.nodes, ["/bin/bash", batchFiles(folder).nodeScript], "claim/nodes");
-  return ["export -p >claim/environment", "(", deaf, start, ") &"];
+  const script = `printf '%s' ${quoted(nodeScript(folder, settings.nodes, argv))} >node.sh && chmod 700 node.sh`;
+  return [script, "export -p >claim/environment", "(", deaf, start, ") &"];
 }
 
 /**
@@ -102,13 +106,14 @@ function commandLines({ argv, folder, settings, launch, onEachNode: each }: Scri
  * @throws INVALID_ARGUMENT a tag, variable or word that cannot be
  */
 export function batchScript(request: ScriptRequest): string {
-  const { tag, folder, env, settings, ownId, launch } = request;
+  const { tag, folder, env, settings, ownId, launch, makesFolder } = request;
   checkTag(tag);
   const bad = Object.keys(env).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
   if (bad !== undefined) throw new XpcsError("INVALID_ARGUMENT", `"${bad}" is no name of an environment variable`);
   return `${[
     "#!/bin/bash",
     `# The batch job ${tag} of xpcs. Only the first start of it does anything.`,
+    ...(makesFolder ? [`mkdir -p -m 700 -- ${quoted(folder)}`] : []),
     `cd -- ${quoted(folder)} || exit 74`,
     `mkdir claim 2>/dev/null || { [ -d claim ] && exit ${STARTED_TWICE}; exit 74; }`,
     "exec >>output.log 2>&1",

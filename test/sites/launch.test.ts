@@ -6,17 +6,35 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { batchScript } from "../../src/sites/batch-script.js";
 import { jobLauncher, NO_SUCH_NODE } from "../../src/sites/launch.js";
-import { nodeScript } from "../../src/sites/node-script.js";
 import type { Launch } from "../../src/sites/schedulers/define.js";
 import { SCHEDULERS, schedulerNamed } from "../../src/sites/schedulers/registry.js";
 
+interface Expected {
+  readonly env: Record<string, string>;
+  readonly hosts: string[];
+  readonly pilots: string[];
+  readonly jobs: string[];
+}
+const SLURM: Expected = {
+  env: { SLURM_JOB_NODELIST: "n[1-3]" },
+  hosts: ["n1", "n2", "n3"],
+  pilots: ["srun --nodes=3 --ntasks=3 --ntasks-per-node=1 --cpu-bind=none --export=ALL --kill-on-bad-exit=0 --wait=0"],
+  jobs: ["srun", "--nodes=2", "--nodelist=n1,n2", "--ntasks=8", "--ntasks-per-node=4", "--cpus-per-task=3", "--export=ALL"],
+};
 /** A job of three nodes: how each scheduler tells their names, and what is run. */
-const EXPECTED: Readonly<Record<string, { env: Record<string, string>; hosts: string[]; pilots: string[]; jobs: string[] }>> = {
-  slurm: {
-    env: { SLURM_JOB_NODELIST: "n[1-3]" },
-    hosts: ["n1", "n2", "n3"],
-    pilots: ["srun --nodes=3 --ntasks=3 --ntasks-per-node=1 --cpu-bind=none --export=ALL --kill-on-bad-exit=0 --wait=0"],
-    jobs: ["srun", "--nodes=2", "--nodelist=n1,n2", "--ntasks=8", "--ntasks-per-node=4", "--cpus-per-task=3", "--export=ALL"],
+const EXPECTED: Readonly<Record<string, Expected>> = {
+  slurm: SLURM,
+  sfapi: SLURM,
+  iri: {
+    env: { PBS_NODEFILE: "FILE:x1\nx2\nx3\n" },
+    hosts: ["x1", "x2", "x3"],
+    pilots: ["pbsdsh --"],
+    jobs: [
+      ...["/bin/bash", "-c"],
+      'if [ -n "$PBS_NODEFILE" ]; then exec mpiexec -n 8 --ppn 4 --hosts x1,x2 "$@"; else exec ' +
+        'srun --nodes=2 --nodelist=x1,x2 --ntasks=8 --ntasks-per-node=4 --cpus-per-task=3 --export=ALL "$@"; fi',
+      "bash",
+    ],
   },
   pbs: {
     env: { PBS_NODEFILE: "FILE:x1\nx1\nx2\nx3\n" },
@@ -88,8 +106,7 @@ function start(launch: Launch, command: string, env: Readonly<Record<string, str
   mkdirSync(folder);
   const argv = ["/bin/sh", "-c", command] as const;
   const settings = { nodes: 3, walltimeS: 60, modules: [], lines: ["export COLOUR='a \"b\" c'", `PATH=${file("tools")}:$PATH`] };
-  writeFileSync(join(folder, "node.sh"), nodeScript(folder, 3, argv));
-  const request = { tag: "job", folder, argv, env: {}, settings, ownId: "7", launch, onEachNode: true };
+  const request = { tag: "job", folder, argv, env: {}, settings, ownId: "7", launch, onEachNode: true, makesFolder: false };
   writeFileSync(join(folder, "script.sh"), batchScript(request));
   const told = Object.entries(env).map(([name, value]) => {
     if (!value.startsWith("FILE:")) return [name, value];
