@@ -134,7 +134,7 @@ it("gives back what waits for a slot when it stops, and lets what runs finish", 
 it("takes slots, cores and memory in order, and a wide job is not overtaken", async () => {
   const leases = createHeldLeases({
     ...{ site: "s", instance: "i", link: { call: () => new Promise<never>(() => {}) }, clock: realClock, logger: silentLogger },
-    ...{ onDrain: () => {}, onFree: () => {} },
+    ...{ onDrain: () => {}, draining: () => null, onFree: () => {} },
   });
   const slots = createRunSlots({ slots: 2, cores: 8, memoryGb: 10, gpus: 0, nodes: 1 }, ["h"]);
   const held = (name: string, resources: Lease["resources"] = {}): HeldLease =>
@@ -169,7 +169,7 @@ it("takes slots, cores and memory in order, and a wide job is not overtaken", as
 it("gives each job nodes of its own, and takes them back", async () => {
   const leases = createHeldLeases({
     ...{ site: "s", instance: "i", link: { call: () => new Promise<never>(() => {}) }, clock: realClock, logger: silentLogger },
-    ...{ onDrain: () => {}, onFree: () => {} },
+    ...{ onDrain: () => {}, draining: () => null, onFree: () => {} },
   });
   const slots = createRunSlots({ slots: 9, cores: 9, memoryGb: 9, gpus: 0, nodes: 3 }, ["n1", "n2", "n3"]);
   const held = (name: string, resources: Lease["resources"] = {}): HeldLease =>
