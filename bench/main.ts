@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- kernels|detectors|runtime`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md and
- * docs/runtime-numbers.md.
+ * `npm run bench -- kernels|detectors|runtime|staging`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md,
+ * docs/runtime-numbers.md and docs/staging-numbers.md.
  */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { getPriority } from "node:os";
@@ -18,9 +18,10 @@ import { machineLine, thisMachine } from "./machine.js";
 import { nativeTool } from "./native-tool.js";
 import { findContender, type Workplace } from "./programs.js";
 import { measureMicro } from "./runtime/micro.js";
-import { measuredRow, rowShortfall } from "./runtime/row.js";
-import { MICRO, RUNTIME_CASES } from "./runtime/rows.js";
-import { runtimeTable } from "./runtime/runtime-table.js";
+import { measuredRow, type RuntimeRow, rowShortfall } from "./runtime/row.js";
+import { MICRO, RUNTIME_CASES, type RuntimeCase } from "./runtime/rows.js";
+import { plainTable, runtimeTable } from "./runtime/runtime-table.js";
+import { STAGING_CASES } from "./staging/rows.js";
 import { replaceMeasured } from "./table.js";
 
 /** From build/bench/bench, where this runs. */
@@ -135,22 +136,36 @@ async function detectors(options: Options, at: string): Promise<Outcome> {
   };
 }
 
+/** Rows of whole processes, one after the other, and the line of facts about the run. */
+async function wholeProcesses(
+  cases: readonly RuntimeCase[],
+  { runs, scale, data }: Options,
+  table: (rows: readonly RuntimeRow[]) => string,
+): Promise<{ rows: RuntimeRow[]; facts: (at: string) => string; report: (at: string) => object }> {
+  const machine = thisMachine(ROOT);
+  const place = { root: ROOT, dataFolder: data, runs, scale, folder: (name: string) => join(data, "scratch", name), say };
+  const rows: RuntimeRow[] = [];
+  for (const which of cases) {
+    rows.push(measuredRow(which, await which.measure(place)));
+    say(table(rows.slice(-1)));
+  }
+  const priority = getPriority();
+  const loadAtEnd = thisMachine(ROOT).load;
+  const conditions = `${loadAtEnd} at the end${priority === 0 ? "" : `, all of it at nice ${priority}`}`;
+  return {
+    rows,
+    facts: (at) => `${machineLine(machine, at)}, ${conditions}; medians of ${runs} rounds${scale === 1 ? "" : `; ${scale} of the work`}`,
+    report: (at) => ({ at, machine, loadAtEnd, priority, runs, scale, rows }),
+  };
+}
+
 async function runtime(options: Options, at: string): Promise<Outcome> {
   const chosen = selected([...RUNTIME_CASES, { name: MICRO }], options.cases);
-  const machine = thisMachine(ROOT);
-  const { runs, scale, data } = options;
-  const place = { root: ROOT, dataFolder: data, runs, scale, folder: (name: string) => join(data, "scratch", name), say };
-  const rows = [];
-  for (const which of RUNTIME_CASES.filter((one) => chosen.includes(one))) {
-    rows.push(measuredRow(which, await which.measure(place)));
-    say(runtimeTable(rows.slice(-1), []));
-  }
+  const cases = RUNTIME_CASES.filter((one) => chosen.includes(one));
+  const { rows, facts, report: ofRows } = await wholeProcesses(cases, options, (some) => runtimeTable(some, []));
   const micro = chosen.some(({ name }) => name === MICRO) ? await measureMicro(say) : [];
-  const ended = thisMachine(ROOT).load;
-  const priority = getPriority();
-  const report = { at, machine, loadAtEnd: ended, priority, runs, scale, rows, micro };
-  const facts = `${machineLine(machine, at)}, ${ended} at the end${priority === 0 ? "" : `, all of it at nice ${priority}`}; medians of ${runs} rounds${scale === 1 ? "" : `; ${scale} of the work`}`;
-  const text = `${facts}\n\n${runtimeTable(rows, micro)}`;
+  const report = { ...ofRows(at), micro };
+  const text = `${facts(at)}\n\n${runtimeTable(rows, micro)}`;
   return {
     report,
     text,
@@ -162,7 +177,22 @@ async function runtime(options: Options, at: string): Promise<Outcome> {
   };
 }
 
-const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors, runtime };
+async function staging(options: Options, at: string): Promise<Outcome> {
+  const { rows, facts, report: ofRows } = await wholeProcesses(selected(STAGING_CASES, options.cases), options, plainTable);
+  const report = ofRows(at);
+  const text = `${facts(at)}\n\n${plainTable(rows)}`;
+  return {
+    report,
+    text,
+    shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
+    record: () => {
+      writeMeasured("docs/staging-numbers.md", text);
+      appendFileSync(join(ROOT, "bench/results/staging.jsonl"), `${JSON.stringify(report)}\n`);
+    },
+  };
+}
+
+const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors, runtime, staging };
 
 async function main(argv: readonly string[]): Promise<number> {
   const { question, options } = parse(argv);

@@ -1,5 +1,5 @@
 /**
- * Builds and runs the speed measurements: `npm run bench -- kernels|detectors|runtime [options]` (docs/benchmarks.md).
+ * Builds and runs the speed measurements: `npm run bench -- kernels|detectors|runtime|staging [options]` (docs/benchmarks.md).
  * Takes `dist` and the addon as they are, and with `--fresh`, as `npm run bench` has it, brings them up to date first. `--help` builds nothing.
  */
 import { spawnSync } from "node:child_process";
@@ -27,9 +27,9 @@ if (args.length === 0 || args.includes("--help") || args.includes("-h")) {
   process.exit(args.length === 0 ? 2 : 0);
 }
 
-/** What the runtime is measured with needs nothing native of its own. */
+/** What runtime and transfers are measured with needs nothing native of its own. */
 const native =
-  args[0] === "runtime"
+  args[0] === "runtime" || args[0] === "staging"
     ? []
     : [
         ["cmake", "-S", "native/xpcs-core", "-B", NATIVE, "-DXPCS_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { freePort } from "./chaos/processes.js";
+import { freePort } from "./chaos/free-port.js";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 

@@ -21,6 +21,14 @@ const MICRO_COLUMNS: readonly Column<MicroRow>[] = [
   { head: "±", cell: (row) => `${row.errorPercent.toFixed(1)} %` },
 ];
 
+/** Rows for which there are no figures of others. */
+export function plainTable(rows: readonly RuntimeRow[]): string {
+  return markdownTable(
+    COLUMNS.filter(({ head }) => head !== "Balsam"),
+    rows,
+  );
+}
+
 /** The table of whole processes, and that of the micro cases when there are any. */
 export function runtimeTable(rows: readonly RuntimeRow[], micro: readonly MicroRow[]): string {
   const tables = [

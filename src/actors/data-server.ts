@@ -14,11 +14,12 @@ import { type ErrorCode, isCode, toXpcsError, XpcsError } from "../core/errors.j
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import { digestFile } from "../files/digest.js";
-import { fileVersion } from "../files/file-version.js";
-import { openPlain } from "../files/plain-file.js";
+import { openVersioned } from "../files/file-version.js";
 import { discardPublication, inspectDestination, publishFile, settlePublication } from "../files/publication.js";
 import { fromSystem, systemCode } from "../files/system-error.js";
 import { writePiece } from "../files/whole-pieces.js";
+import { boundedText } from "../wire/bounded-text.js";
+import { changedMeanwhile, openBuffers, sendFiles } from "./data-files.js";
 import type { Caller, DataRights } from "./data-rights.js";
 import { DigestMemo } from "./digest-memo.js";
 import type { Door } from "./door.js";
@@ -43,9 +44,10 @@ const ALIVE_MS = 4_000;
 /** Files up to this size are digested when they are asked about, so that those that the site has need not cross. */
 const SMALL_BYTES = 64e6;
 
+const version = z.string().max(128);
 const REQUESTS = {
   stat: z.strictObject({ job: id, epoch: positive, paths: z.array(path).max(100) }),
-  digest: z.strictObject({ job: id, epoch: positive, path, version: z.string().max(128) }),
+  digest: z.strictObject({ job: id, epoch: positive, path, version }),
   inspect: z.strictObject({ job: id, path, overwrite: z.boolean() }),
   publish: z.strictObject({
     ...{ job: id, epoch: positive, path, overwrite: z.boolean(), bytes: count, sha256 },
@@ -55,6 +57,8 @@ const REQUESTS = {
   settle: z.strictObject({ job: id, path }),
   discard: z.strictObject({ job: id, epoch: positive, path }),
 };
+/** Small files in one answer. */
+const FILES = z.strictObject({ job: id, epoch: positive, files: z.array(z.strictObject({ path, version })).min(1).max(100) });
 const PLACE = z.strictObject({ job: id, epoch: z.coerce.number().pipe(positive), path, offset: z.coerce.number().pipe(count).optional() });
 
 const PROBE = z.strictObject({ bytes: z.coerce.number().pipe(positive.max(LIMITS.dataChunkBytesMax)) });
@@ -90,18 +94,10 @@ async function openUpload(to: string, job: string, epoch: number): Promise<FileH
   }
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > LIMITS.frameBytesMax) throw new XpcsError("INVALID_ARGUMENT", `the body has more than ${LIMITS.frameBytesMax} bytes`);
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString("utf8");
-}
-
-function jsonOf(text: string): unknown {
+/** @throws INVALID_ARGUMENT no JSON, or too much of it */
+async function jsonOf(request: IncomingMessage): Promise<unknown> {
+  const text = await boundedText(request, LIMITS.frameBytesMax);
+  if (text === null) throw new XpcsError("INVALID_ARGUMENT", `the body has more than ${LIMITS.frameBytesMax} bytes`);
   try {
     return JSON.parse(text);
   } catch {
@@ -156,13 +152,13 @@ class Server {
     await this.#options.rights.mayRead(caller, { job, epoch }, paths);
     const files = [];
     for (const from of paths) {
-      const file = await openPlain(from);
+      const open = await openVersioned(from);
       try {
-        const { bytes, version } = await fileVersion(file);
-        const known = bytes <= SMALL_BYTES ? await this.#digests.of(from, version) : this.#digests.known(from, version);
+        const { bytes, version } = open;
+        const known = bytes <= SMALL_BYTES ? await this.#digests.of(from, version, open) : this.#digests.known(from, version);
         files.push({ bytes, version, sha256: known });
       } finally {
-        await file.close();
+        await open.file.close();
       }
     }
     return { files };
@@ -231,7 +227,7 @@ class Server {
 
   /** An answer that may take long: 200 and spaces, then JSON, of the answer or of the error. */
   async #answer(request: IncomingMessage, response: ServerResponse, caller: Caller, method: keyof typeof REQUESTS): Promise<void> {
-    const asked = parseRequest<unknown>(REQUESTS[method], method, jsonOf(await bodyOf(request)));
+    const asked = parseRequest<unknown>(REQUESTS[method], method, await jsonOf(request));
     const answer = this.#answers[method] as (caller: Caller, request: unknown) => Promise<object>;
     let alive = this.#options.clock.after(ALIVE_MS, () => beat());
     const beat = () => {
@@ -255,21 +251,31 @@ class Server {
   async #read(request: IncomingMessage, response: ServerResponse, caller: Caller, query: unknown): Promise<void> {
     const { job, epoch, path: from } = parseRequest(PLACE, "file", query);
     await this.#options.rights.mayRead(caller, { job, epoch }, [from]);
-    const file = await openPlain(from);
+    const { file, bytes, version } = await openVersioned(from);
     try {
-      const { bytes, version } = await fileVersion(file);
       const wanted = request.headers["if-match"];
-      if (wanted !== undefined && wanted !== `"${version}"`)
-        return sendError(response, new XpcsError("IO_FAILED", `${from} has changed since its transfer began: is it complete?`), 412);
+      if (wanted !== undefined && wanted !== `"${version}"`) return sendError(response, changedMeanwhile(from), 412);
       const { from: first, to } = rangeOf(request.headers.range, bytes);
       const part = request.headers.range === undefined ? {} : { "content-range": `bytes ${first}-${to}/${bytes}` };
       const headers = { "content-type": "application/octet-stream", "accept-ranges": "bytes", etag: `"${version}"`, ...part };
       response.writeHead(request.headers.range === undefined ? 200 : 206, { ...headers, "content-length": to - first + 1 });
-      if (to < first) return void response.end();
-      await pipeline(file.createReadStream({ start: first, end: to, autoClose: false, highWaterMark: 1024 * 1024 }), response);
+      const buffers = openBuffers(response);
+      await buffers.send(file, first, to + 1);
+      await buffers.end();
     } finally {
       await file.close();
     }
+  }
+
+  async #readMany(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void> {
+    const { job, epoch, files } = parseRequest(FILES, "files", await jsonOf(request));
+    await this.#options.rights.mayRead(
+      caller,
+      { job, epoch },
+      files.map(({ path: from }) => from),
+    );
+    response.writeHead(200, { "content-type": "application/octet-stream" });
+    await sendFiles(files, response);
   }
 
   async #write(request: IncomingMessage, response: ServerResponse, caller: Caller, query: unknown): Promise<void> {
@@ -314,6 +320,7 @@ class Server {
       const query = Object.fromEntries(url.searchParams);
       if (route === "file" && request.method === "GET") return this.#read(request, response, caller, query);
       if (route === "file" && request.method === "PUT") return this.#write(request, response, caller, query);
+      if (route === "files" && request.method === "POST") return this.#readMany(request, response, caller);
       if (route === "probe" && (request.method === "GET" || request.method === "PUT")) return this.#probe(request, response, caller, query);
       if (request.method === "POST" && Object.hasOwn(REQUESTS, route))
         return this.#answer(request, response, caller, route as keyof typeof REQUESTS);

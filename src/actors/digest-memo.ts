@@ -1,7 +1,7 @@
 /** Digests of files that were asked for lately, by path and version: the q-map of a thousand jobs is read once. */
-import { XpcsError } from "../core/errors.js";
-import { digestFile } from "../files/digest.js";
-import { versionAt } from "../files/file-version.js";
+import { digestFile, digestOpen } from "../files/digest.js";
+import { type VersionedFile, versionAt } from "../files/file-version.js";
+import { changedMeanwhile } from "./data-files.js";
 
 const KEPT = 4_096;
 
@@ -16,24 +16,24 @@ export class DigestMemo {
 
   /**
    * The sha256 (hex) of a file in this version.
+   * @param open the same, where it is open until this resolves
    * @throws IO_FAILED it has changed meanwhile · NOT_FOUND
    */
-  of(path: string, version: string): Promise<string> {
+  of(path: string, version: string, open?: VersionedFile): Promise<string> {
     const key = `${version} ${path}`;
     const known = this.#known.get(key);
     if (known !== undefined) return Promise.resolve(known);
     let asked = this.#asked.get(key);
     if (asked === undefined) {
-      asked = this.#make(path, version, key).finally(() => this.#asked.delete(key));
+      asked = this.#make(path, version, key, open).finally(() => this.#asked.delete(key));
       this.#asked.set(key, asked);
     }
     return asked;
   }
 
-  async #make(path: string, version: string, key: string): Promise<string> {
-    const { sha256 } = await digestFile(path);
-    if ((await versionAt(path)) !== version)
-      throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
+  async #make(path: string, version: string, key: string, open: VersionedFile | undefined): Promise<string> {
+    const { sha256 } = await (open === undefined ? digestFile(path) : digestOpen(open.file, path, undefined, open.bytes));
+    if ((await versionAt(path)) !== version) throw changedMeanwhile(path);
     this.#known.set(key, sha256);
     if (this.#known.size > KEPT) this.#known.delete(this.#known.keys().next().value!);
     return sha256;

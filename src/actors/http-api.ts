@@ -11,6 +11,7 @@ import { type ErrorCode, isCode, toXpcsError, XpcsError } from "../core/errors.j
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { ClientApi } from "../core/protocols.js";
+import { boundedText } from "../wire/bounded-text.js";
 import type { Door } from "./door.js";
 import { ROUTES, type Route } from "./http-routes.js";
 import { openApi } from "./openapi.js";
@@ -94,22 +95,14 @@ export function jsonDepth(text: string): number {
 const tooLarge = () =>
   new Refusal(new XpcsError("INVALID_ARGUMENT", `the body has more than ${LIMITS.frameBytesMax} bytes: send less at once`), 413);
 
-/**
- * The body as text, read no further than its bound, whatever its headers say. (hono's bodyLimit needs the global Request replaced.)
- *
- * @throws Refusal too large
- */
+/** The body as text. (hono's bodyLimit needs the global Request replaced.) @throws Refusal too large */
 async function textOf({ req }: Context<Env>): Promise<string> {
   if (Number(req.header("content-length") ?? 0) > LIMITS.frameBytesMax) throw tooLarge();
-  const reader = req.raw.body?.getReader();
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
-    bytes += part.value.length;
-    if (bytes > LIMITS.frameBytesMax) throw tooLarge();
-    chunks.push(part.value);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+  if (req.raw.body === null) return "";
+  // Its connection stays open for the refusal.
+  const text = await boundedText(req.raw.body.values({ preventCancel: true }), LIMITS.frameBytesMax);
+  if (text === null) throw tooLarge();
+  return text;
 }
 
 /** @throws INVALID_ARGUMENT no JSON, too deep, or not what the route takes */

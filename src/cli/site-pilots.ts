@@ -2,76 +2,52 @@
  * `xpcs site --batch FILE`: does not work itself, but keeps pilots in the queue of a batch scheduler: sites of their own, on batch nodes, that dial
  * central. Composition root of src/sites/pilots.ts.
  */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { XpcsError } from "../core/errors.js";
+import { join } from "node:path";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import type { SiteCapacity, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { WorkSource } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
-import { createMachine } from "../sites/batch-command.js";
 import { BATCH_FILE, type BatchFile } from "../sites/batch-file.js";
-import { createBatchJobs } from "../sites/batch-jobs.js";
 import { COMMAND_APPS } from "../sites/command-apps.js";
+import { openBatch } from "../sites/open-batch.js";
 import { createPilots } from "../sites/pilots.js";
-import { schedulerNamed } from "../sites/schedulers/registry.js";
 import type { Connection } from "../wire/connect.js";
 import { ableApps } from "./able-apps.js";
 import { type CentralSettings, centralSettings } from "./client-settings.js";
 import type { CliIo } from "./output.js";
+import { createPilotFiles } from "./pilot-files.js";
 import { createPinoLogger } from "./pino-logger.js";
-import { readSelfTest, selfTestPath } from "./self-test-file.js";
+import { readSelfTest } from "./self-test-file.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
 import { userName } from "./user-name.js";
-import { writeWhole } from "./whole-file.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 /** Room for what a pilot's name has beside it. */
 const NAME_CHARS_MAX = 45;
-const STRIKE_MS = 10_000;
-
-/** Writes a file for the owner alone, when it is not what is there. */
-async function keepSecret(path: string, text: string): Promise<void> {
-  const before = await readFile(path, "utf8").catch(() => null);
-  if (before !== text) await writeWhole(path, [text], async () => {});
-}
-
-/** The file with the numbers of a self-test: the one that is named, else that in the folder of the batch file, where there is one. */
-function measuredFile(named: string | undefined, folder: string): string | undefined {
-  if (named !== undefined) return resolve(named);
-  return existsSync(selfTestPath(folder)) ? selfTestPath(folder) : undefined;
-}
 
 /** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
 function pilotWords(
   options: SiteOptions,
   file: BatchFile,
   { central, pin, insecure }: CentralSettings,
-  files: { token: string; ca: string | null },
+  files: readonly string[],
 ): string[] {
-  const { slots, threads, grace, gpus, apps, settings, work, measured } = options;
-  const named: [string, string | number | null | undefined][] = [
+  const { slots, threads, grace, gpus } = options;
+  const named: [string, string | number | undefined][] = [
     ["--central", central],
-    ["--token-file", files.token],
     ["--pin", pin],
-    ["--ca", files.ca],
-    ["--work", resolve(work)],
     ["--slots", slots],
     ["--threads", threads],
     ["--grace", grace],
     ["--gpus", gpus],
-    ["--apps", apps === undefined ? undefined : resolve(apps)],
-    ["--settings", settings === undefined ? undefined : resolve(settings)],
-    ["--measured", measuredFile(measured, file.folder)],
     ["--idle", file.pilots.idleS],
   ];
   return [
-    ...named.flatMap(([name, value]) => (value === undefined || value === null ? [] : [name, String(value)])),
+    ...named.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)])),
+    ...files,
     ...(insecure ? ["--insecure"] : []),
     "--json",
   ];
@@ -94,17 +70,14 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   const logger = createPinoLogger({ json: io.json, base: { site: name } });
   const clock = realClock;
   const { signal } = io;
-  const folder = join(file.folder, name);
-  await makeFolder(folder, "the folder of the batch file");
-  const files = { token: join(file.folder, `${name}.token`), ca: whereCentral().ca === undefined ? null : join(file.folder, `${name}.ca`) };
-  const keepFiles = async ({ token, ca }: CentralSettings): Promise<void> => {
-    await keepSecret(files.token, `${token}\n`);
-    if (files.ca !== null && ca !== undefined) await keepSecret(files.ca, ca);
-  };
-  const scheduler = schedulerNamed(file.scheduler);
-  const { timeoutS, perMinute } = file.commands;
-  const limits = { timeoutMs: timeoutS * 1000, perMinute };
-  const machine = createMachine({ ...limits, environment: process.env, clock, user: userName() });
+  const batch = openBatch(file, { environment: process.env, clock, user: userName() });
+  await makeFolder(join(file.folder, name), "the folder of the batch file");
+  const files = createPilotFiles(options, name, file, batch, whereCentral().ca !== undefined);
+  await files.keep(whereCentral()).catch((error: unknown) => {
+    // What a facility does not do now it may do at the next look.
+    if (isCode(error, "INVALID_ARGUMENT")) throw error;
+    logger.warn("pilots-not-planned", { site: name, reason: toXpcsError(error).message });
+  });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, clock, logger });
   const measured = readSelfTest(options.measured, file.folder);
@@ -115,12 +88,12 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   };
   const pilots = createPilots({
     name,
-    batch: createBatchJobs({ scheduler, machine, folder, clock, strikeMs: STRIKE_MS }),
+    batch: batch.jobs(name),
     settings: file.job,
     limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: slots },
-    argv: (site) => [process.execPath, MAIN, "site", "--name", site, ...pilotWords(options, file, whereCentral(), files)],
+    argv: (site) => [...files.program, "site", "--name", site, ...pilotWords(options, file, whereCentral(), files.words)],
     async backlog(sites) {
-      await keepFiles(whereCentral());
+      await files.keep(whereCentral());
       link ??= await dial();
       const mine = link;
       void mine.closed.then(() => {
@@ -135,8 +108,8 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   });
   const { central } = whereCentral();
   io.result(
-    { site: name, scheduler: scheduler.name, central },
-    () => `site ${name} keeps up to ${max} pilots for ${central} by ${scheduler.name}`,
+    { site: name, scheduler: file.scheduler, central },
+    () => `site ${name} keeps up to ${max} pilots for ${central} by ${file.scheduler}`,
   );
   await pilots.run(signal);
   (link as Connection<WorkSource> | null)?.close();

@@ -1,10 +1,13 @@
 /** sha256 of a plain file, read in pieces. */
 import { createHash } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
 import { XpcsError } from "../core/errors.js";
 import { openPlain } from "./plain-file.js";
 import { fromSystem } from "./system-error.js";
 
 const PIECE_BYTES = 1024 * 1024;
+/** For the next digest: memory that is new at each of many small files costs more than reading them. */
+let spare: Buffer | null = null;
 
 /**
  * Length and sha256 (hex) of a file.
@@ -19,19 +22,39 @@ export async function digestFile(path: string, signal?: AbortSignal): Promise<{ 
 }
 
 async function digest(path: string, signal: AbortSignal | undefined): Promise<{ bytes: number; sha256: string }> {
-  const file = await openPlain(path);
+  const { file } = await openPlain(path);
+  try {
+    return await digestOpen(file, path, signal);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The same of a file that is open already.
+ * @param path for messages
+ * @param length of the file, where whoever asks knows it, bytes
+ * @throws CANCELED · an error of the system
+ */
+export async function digestOpen(
+  file: FileHandle,
+  path: string,
+  signal?: AbortSignal,
+  length = Number.POSITIVE_INFINITY,
+): Promise<{ bytes: number; sha256: string }> {
+  const piece = spare ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+  spare = null;
   try {
     const hash = createHash("sha256");
-    const piece = Buffer.allocUnsafe(PIECE_BYTES);
     let bytes = 0;
     for (;;) {
       if (signal?.aborted) throw new XpcsError("CANCELED", `reading ${path} was stopped`);
-      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, bytes);
+      const { bytesRead } = bytes < length ? await file.read(piece, 0, PIECE_BYTES, bytes) : { bytesRead: 0 };
       if (bytesRead === 0) return { bytes, sha256: hash.digest("hex") };
       hash.update(piece.subarray(0, bytesRead));
       bytes += bytesRead;
     }
   } finally {
-    await file.close();
+    spare = piece;
   }
 }

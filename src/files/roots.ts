@@ -38,13 +38,13 @@ async function realRoot(root: string): Promise<string> {
 
 /**
  * @param look what of `path` must exist and lie in a root
+ * @param real where the roots lead
  * @throws REFUSED
  */
-async function checkPath(path: string, look: string, roots: readonly string[], may: string): Promise<void> {
+async function checkPath(path: string, look: string, roots: readonly string[], real: readonly string[], may: string): Promise<void> {
   const outside = (how: string) =>
     new XpcsError("REFUSED", `${path} ${how} the folders that jobs may ${may} at this site: ${roots.join(", ") || "none"}`);
   if (path.split("/").some((part) => part === ".." || part === ".")) throw outside("has . or .. in it, and must lie in");
-  const real = await Promise.all(roots.map(realRoot));
   // As it is written first: of what is elsewhere nobody learns whether it is there.
   if (![...roots, ...real].some((root) => isInside(look, root))) throw outside("is not in");
   const target = await leadsTo(look);
@@ -58,10 +58,14 @@ export function readable({ read, write }: Roots): string[] {
 
 /** @throws REFUSED one of the files is, or leads, outside · IO_FAILED a root is not there */
 export async function checkReadable(paths: readonly string[], roots: readonly string[]): Promise<void> {
-  for (const path of paths) await checkPath(path, path, roots, "read");
+  if (paths.length === 0) return;
+  const real = await Promise.all(roots.map(realRoot));
+  for (const path of paths) await checkPath(path, path, roots, real, "read");
 }
 
 /** The same of files that are to be made: it is their folder that must be inside. */
 export async function checkWritable(paths: readonly string[], { write }: Roots): Promise<void> {
-  for (const path of paths) await checkPath(path, dirname(path), write, "write");
+  if (paths.length === 0) return;
+  const real = await Promise.all(write.map(realRoot));
+  for (const path of paths) await checkPath(path, dirname(path), write, real, "write");
 }

@@ -2,14 +2,19 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { LIMITS } from "../core/limits.js";
+import type { ApiSettings } from "./api-settings.js";
 import { settingsSchema } from "./batch-settings.js";
 import { SCHEDULERS } from "./schedulers/registry.js";
 
 const folder = z.string().refine((path) => isAbsolute(path) && !path.includes("\0"), "must be an absolute path");
-const commands = z.strictObject({
-  timeoutS: z.number().min(1).max(600).default(30),
-  perMinute: z.int().min(1).max(10_000).default(30),
-});
+const commands = (perMinute: number) =>
+  z.strictObject({
+    timeoutS: z.number().min(1).max(600).default(30),
+    perMinute: z.int().min(1).max(10_000).default(perMinute),
+  });
+/** By default; a request costs a facility less than a command, and more of them are needed. */
+const COMMANDS_PER_MINUTE = 30;
+const REQUESTS_PER_MINUTE = 120;
 
 const pilots = z
   .strictObject({
@@ -21,14 +26,16 @@ const pilots = z
   })
   .refine(({ min, max }) => min <= max, "min is more than max");
 
-function fileOf({ name, takes }: (typeof SCHEDULERS)[number]) {
-  return z.strictObject({
+function fileOf({ name, takes, api }: (typeof SCHEDULERS)[number]) {
+  const common = {
     scheduler: z.literal(name),
     folder,
-    commands: commands.prefault({}),
+    commands: commands(api === undefined ? COMMANDS_PER_MINUTE : REQUESTS_PER_MINUTE).prefault({}),
     job: settingsSchema(takes),
     pilots: pilots.prefault({}),
-  });
+  };
+  const far = { api: api?.settings } as unknown as { api: z.ZodOptional<z.ZodType<ApiSettings>> };
+  return z.strictObject(api === undefined ? (common as typeof common & typeof far) : { ...common, ...far });
 }
 
 type Files = readonly [ReturnType<typeof fileOf>, ...ReturnType<typeof fileOf>[]];

@@ -3,10 +3,11 @@
  * each ended is found out. All that must outlive the site lies in one folder per job (batch-script.ts).
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode } from "../core/errors.js";
 import { conclude } from "./batch-ending.js";
+import { bringFiles } from "./batch-mirror.js";
 import { batchFiles, batchScript, checkTag } from "./batch-script.js";
 import type { BatchSettings } from "./batch-settings.js";
 import type { BatchRef, Ending, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
@@ -43,8 +44,10 @@ export interface BatchStatus {
 export interface BatchOptions {
   readonly scheduler: Scheduler;
   readonly machine: Machine;
-  /** Holds a folder per job; must be reachable from the nodes under the same path. */
+  /** Holds a folder per job; must be reachable from the nodes under the same path, or else only ours. */
   readonly folder: string;
+  /** Where the nodes are far away: holds a folder per job there, from which is brought here what jobs have left. */
+  readonly there?: string;
   readonly clock: Clock;
   /** Least time between two looks that count towards "gone", ms. */
   readonly strikeMs: number;
@@ -107,7 +110,7 @@ async function recordedId(folder: string): Promise<string | null> {
 }
 
 /** The batch jobs of one folder. */
-export function createBatchJobs({ scheduler, machine, folder: root, clock, strikeMs }: BatchOptions): BatchJobs {
+export function createBatchJobs({ scheduler, machine, folder: root, there, clock, strikeMs }: BatchOptions): BatchJobs {
   /** By tag: looks in vain, and when the last one that counts was. */
   const strikes = new Map<string, { count: number; atMs: number }>();
 
@@ -118,6 +121,12 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
     });
     const tags = names.filter((name) => !name.startsWith(".")).sort();
     return Promise.all(tags.map(async (tag) => ({ tag, folder: join(root, tag), id: await recordedId(join(root, tag)) })));
+  }
+
+  /** What a job has left far away. Where that cannot be had now it is as if it had left nothing, until the next look. */
+  async function bring(tag: string): Promise<void> {
+    if (there === undefined || scheduler.api === undefined) return;
+    await bringFiles(scheduler.api, machine, posix.join(there, tag), join(root, tag)).catch(() => {});
   }
 
   async function findExisting(tag: string, folder: string): Promise<string | null> {
@@ -139,11 +148,12 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
       return null;
     }
     const files = batchFiles(ref.folder);
-    const [code, canceled] = await Promise.all([textOf(files.exitCode), textOf(files.canceled)]);
     const before = strikes.get(ref.tag) ?? { count: 0, atMs: Number.NEGATIVE_INFINITY };
     const nowMs = clock.monotonicMs();
     const strike = nowMs - before.atMs < strikeMs ? before : { count: before.count + 1, atMs: nowMs };
     strikes.set(ref.tag, strike);
+    if (strike !== before && (await textOf(files.exitCode)) === null) await bring(ref.tag);
+    const [code, canceled] = await Promise.all([textOf(files.exitCode), textOf(files.canceled)]);
     return {
       exitCode: code !== null && /^\d+$/.test(code) ? Number(code) : null,
       canceled: canceled !== null,
@@ -187,8 +197,10 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
       checkTag(tag);
       const folder = join(root, tag);
       const files = batchFiles(folder);
-      const script = batchScript({ tag, folder, argv, env, settings, ownId: scheduler.ownId });
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const far = there === undefined ? {} : { folder: posix.join(there, tag), makesFolder: true };
+      const script = batchScript({ tag, folder, argv, env, settings, ownId: scheduler.ownId, makesFolder: false, ...far });
+      const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
+      if (!isNew && (await recordedId(folder)) === null) await bring(tag);
       const existing = await findExisting(tag, folder);
       let id = existing;
       let attached = existing !== null;

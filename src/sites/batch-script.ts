@@ -76,6 +76,8 @@ export interface ScriptRequest {
   readonly settings: BatchSettings;
   /** The scheduler's: a bash word. */
   readonly ownId: string;
+  /** The folder is on another machine, and may not be there. */
+  readonly makesFolder: boolean;
 }
 
 /**
@@ -84,13 +86,14 @@ export interface ScriptRequest {
  *
  * @throws INVALID_ARGUMENT a tag, variable or word that cannot be
  */
-export function batchScript({ tag, folder, argv, env, settings, ownId }: ScriptRequest): string {
+export function batchScript({ tag, folder, argv, env, settings, ownId, makesFolder }: ScriptRequest): string {
   checkTag(tag);
   const bad = Object.keys(env).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
   if (bad !== undefined) throw new XpcsError("INVALID_ARGUMENT", `"${bad}" is no name of an environment variable`);
   return `${[
     "#!/bin/bash",
     `# The batch job ${tag} of xpcs. Only the first start of it does anything.`,
+    ...(makesFolder ? [`mkdir -p -m 700 -- ${quoted(folder)}`] : []),
     `cd -- ${quoted(folder)} || exit 74`,
     `mkdir claim 2>/dev/null || { [ -d claim ] && exit ${STARTED_TWICE}; exit 74; }`,
     "exec >>output.log 2>&1",

@@ -19,6 +19,9 @@ const PAUSE_MAX_MS = 10 * 60_000;
 /** Ends that say something about the next pilot. */
 const FAILURES = new Set(["failed", "refused", "gone", "out-of-memory"]);
 
+/** What one far away has written down is not known while it runs. */
+const BEGUN = new Set(["running", "suspended", "ending"]);
+
 type Backlog = Awaited<ReturnType<WorkSource["backlog"]>>;
 
 export interface PilotOptions {
@@ -120,7 +123,7 @@ export function createPilots(options: PilotOptions): Pilots {
     return statuses.filter(({ ending }) => ending === null);
   }
 
-  const begun = ({ phase, startedMs }: BatchStatus): boolean => startedMs !== null || phase === "running";
+  const begun = ({ phase, startedMs }: BatchStatus): boolean => startedMs !== null || BEGUN.has(phase);
 
   async function step(): Promise<PilotPlan> {
     for (const tag of (await batch.unsettled()).filter(mine)) await submit(tag);

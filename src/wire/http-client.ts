@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type ErrorCode, isErrorCode, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
+import { boundedText } from "./bounded-text.js";
 import { dialFailure } from "./dial-failure.js";
 import { isLoopback } from "./loopback.js";
 import { type ProxyChoice, proxyAgent, proxyFor, shownProxy } from "./proxy.js";
@@ -89,14 +90,12 @@ function answerOf(url: string, response: IncomingMessage): HttpAnswer {
     if (!response.complete) throw cut(new Error("too few bytes"));
   };
   const text = async (): Promise<string> => {
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    await each(async (piece) => {
-      bytes += piece.length;
-      if (bytes > LIMITS.frameBytesMax) throw new XpcsError("UNAVAILABLE", `${url} answered more than ${LIMITS.frameBytesMax} bytes`);
-      pieces.push(piece);
+    const body = await boundedText(response, LIMITS.frameBytesMax).catch((error: unknown) => {
+      throw cut(error);
     });
-    return Buffer.concat(pieces).toString("utf8");
+    if (body === null) throw new XpcsError("UNAVAILABLE", `${url} answered more than ${LIMITS.frameBytesMax} bytes`);
+    if (!response.complete) throw cut(new Error("too few bytes"));
+    return body;
   };
   return {
     status: response.statusCode!,

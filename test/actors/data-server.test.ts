@@ -100,6 +100,21 @@ describe("the data server", () => {
       expect((await get(file("data/2026-3/smith/in.bin"), lease, { headers: { range } })).status, range).toBe(400);
   });
 
+  it("gives several files in one answer, each in the version that was asked for, and none to those who may not read one of them", async () => {
+    const paths = [file("data/2026-3/smith/in.bin"), file("data/2026-3/smith/q.hdf")];
+    const { files } = JSON.parse((await post("stat", { ...lease, paths })).text) as { files: { version: string }[] };
+    const asked = paths.map((path, at) => ({ path, version: files[at]!.version }));
+    const all = await post("files", { ...lease, files: asked });
+    expect(all).toMatchObject({ status: 200, text: '{"bytes":10}\n0123456789{"bytes":1}\nq' });
+    const changed = await post("files", { ...lease, files: [asked[1], { ...asked[0]!, version: "another" }, asked[1]] });
+    expect(changed.text).toMatch(/^\{"bytes":1\}\nq\{"error":\{"code":"IO_FAILED","message":"[^"]*in.bin has changed[^"]*"\}\}\n$/);
+    const other = [...asked, { path: file("data/2026-3/smith/link.bin"), version: "1" }];
+    expect(await post("files", { ...lease, files: other })).toMatchObject(refused(409, "REFUSED"));
+    expect(await post("files", { ...lease, epoch: 9, files: asked })).toMatchObject(refused(409, "STALE_LEASE"));
+    expect(await post("files", { ...lease, files: [] })).toMatchObject(refused(400, "INVALID_ARGUMENT"));
+    expect(await post("files", { ...lease, files: Array(101).fill(asked[0]) })).toMatchObject(refused(400, "INVALID_ARGUMENT"));
+  });
+
   it("gives nothing to a token that is no site's, and nothing of a job that the site does not hold", async () => {
     const path = file("data/2026-3/smith/in.bin");
     expect(await get(path, lease, { token: central.operatorToken })).toMatchObject(refused(403, "PERMISSION_DENIED"));

@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect, type XpcsClient } from "../../dist/index.js";
+import { freePort } from "./free-port.js";
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -36,24 +36,6 @@ export interface Facility {
   /** What all processes have logged. */
   log(): string;
   end(): Promise<void>;
-}
-
-/**
- * A port that is free, below those that the system gives to connections: while a central that was killed is away, nobody is given its port.
- * @throws none of some tries was free
- */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => resolve(true));
-    });
-    await new Promise((resolve) => server.close(resolve));
-    if (free) return port;
-  }
-  throw new Error("no port is free");
 }
 
 /** Process ids of the children of a process, from /proc. */

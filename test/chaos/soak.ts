@@ -13,11 +13,11 @@ import { seeded } from "../ledger/world.js";
 import { Broken, checkAcknowledged, checkConverged, checkEvents, checkOutputs, History } from "../sim/promises.js";
 import { writeDetectorRun } from "./detector-run.js";
 import { digestOf, watchNames } from "./files-seen.js";
+import { freePort } from "./free-port.js";
 import { KeptProcess, type Sample } from "./kept-process.js";
 import { killUntil } from "./killer.js";
 import { followJobs, keepBusy } from "./load.js";
 import { type Growth, growthOf } from "./memory.js";
-import { freePort } from "./processes.js";
 import { makeSmallDisk } from "./small-disk.js";
 import { TcpProxy } from "./tcp-proxy.js";
 

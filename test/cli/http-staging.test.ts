@@ -95,7 +95,7 @@ describe("a site that shares no files with the submitter", () => {
 
   it("brings the files of a job while others have all slots", async () => {
     const spec = { tags: {}, attemptsMax: 1 };
-    const busy = { ...spec, work: { app: "xpcs.noop", durationMs: 5_000 } } as const;
+    const busy = { ...spec, work: { app: "xpcs.noop", durationMs: 60_000 } } as const;
     const { jobs: running } = await facility.client.submit({ jobs: [busy, busy] });
     await vi.waitFor(async () => expect((await job(running[1]!)).state).toBe("running"), { timeout: 5_000, interval: 50 });
     copyFileSync(run.input, file("data/run_0004.bin"));
@@ -112,10 +112,11 @@ describe("a site that shares no files with the submitter", () => {
     );
     const [id] = (JSON.parse(stdout) as { jobs: string[] }).jobs;
     await vi.waitFor(async () => expect(await job(id!)).toMatchObject({ state: "staged-in", site: "far" }), {
-      timeout: 1_500,
+      timeout: 30_000,
       interval: 20,
     });
     expect((await job(id!)).why).toContain("its files are brought while it waits");
+    await facility.client.cancel(running);
     expect((await facility.client.wait([id!]))[0]).toMatchObject({ state: "finished" });
   });
 

@@ -228,6 +228,9 @@ describe("soonest", () => {
     expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { cores: 1 } }), sites, 0)).toMatchObject({
       why: expect.stringContaining("a (2 of 2 slots free, 10 s by"),
     });
+    expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { slots: 2 } }), sites, 0)).toMatchObject({
+      why: expect.stringContaining("a (2 of 2 slots free, 1.3 s by"),
+    });
     for (const other of [job({ inputBytes: 3.2e9, app: "xpcs.noop" }), job()])
       expect(soonest!.choose(other, sites, 0)).toMatchObject({
         why: expect.stringContaining("a (2 of 2 slots free, run time not measured yet)"),

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { sshWords } from "../../src/sites/staging/ssh.js";
-import { freePort } from "../chaos/processes.js";
+import { freePort } from "../chaos/free-port.js";
 
 export interface SshServer {
   readonly host: string;

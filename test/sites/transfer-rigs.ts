@@ -12,6 +12,7 @@ import { openCache } from "../../src/sites/staging/cache.js";
 import { createS3Client } from "../../src/sites/staging/s3-client.js";
 import type { CentralAccess, LocationSettings, Transfer } from "../../src/sites/transfers/define.js";
 import { BACKENDS } from "../../src/sites/transfers/registry.js";
+import { startFakeGlobus } from "./fake-globus.js";
 import { type SshServer, sshObstacle, startSshServer } from "./ssh-server.js";
 
 /** Plain data, for a process of its own. */
@@ -168,6 +169,29 @@ const s3Rig: MakeRig = async ({ there, work }) => {
   };
 };
 
+export const COLLECTIONS = { there: "6c54cade-bde5-45c1-bdea-f4bd71dba2cc", here: "31ce9ba0-176d-45a5-add3-f37d233ba47d" };
+
+/** A fake of Globus, with a collection for the submitter's folder and one for the site's. */
+const globusRig: MakeRig = async ({ there, work }) => {
+  const fake = await startFakeGlobus({ [COLLECTIONS.there]: there, [COLLECTIONS.here]: join(work, "collection") });
+  const credentials = join(work, "globus.json");
+  await mkdir(join(work, "collection"));
+  await writeFile(credentials, JSON.stringify({ clientId: "client", clientSecret: "secret" }));
+  const here = { collection: COLLECTIONS.here, path: "/xpcs", folder: join(work, "collection/xpcs") };
+  const urls = { transferUrl: fake.url, authUrl: fake.url };
+  const more = { path: "/", here, credentials, encrypt: true, checksum: "sha256", giveUpS: 20, ...urls };
+  return {
+    far: fileFar(there),
+    opening: {
+      settings: { folder: there, by: "globus", collection: COLLECTIONS.there, ...more } as LocationSettings,
+      central: NO_CENTRAL,
+      cacheFolder: join(work, "staged"),
+    },
+    requests: fake.requests,
+    close: () => fake.close(),
+  };
+};
+
 /** Ends what rigs share. */
 export async function closeRigs(): Promise<void> {
   await (await ssh)?.stop();
@@ -188,6 +212,7 @@ export const RIGS: Readonly<Record<string, MakeRig>> = {
   http: httpRig,
   rsync: rsyncRig,
   s3: s3Rig,
+  globus: globusRig,
 };
 
 /** The backend in this process. */

@@ -24,7 +24,7 @@ const CASES = BACKENDS.flatMap(({ name }) => [
 ]);
 
 /** Where a try costs little there are more. */
-const KILLS: Readonly<Record<string, number>> = { "shared-path": 12, rsync: 3 };
+const KILLS: Readonly<Record<string, number>> = { "shared-path": 12, rsync: 3, globus: 3 };
 
 const OBSTACLES = new Map(BACKENDS.map(({ name }) => [name, obstacleOf(name)]));
 for (const obstacle of OBSTACLES.values()) if (obstacle !== null) console.warn(obstacle);

@@ -3,6 +3,7 @@
  * squeue (https://slurm.schedmd.com/squeue.html). See docs/schedulers/slurm.md.
  */
 
+import { XpcsError } from "../../core/errors.js";
 import { clockText } from "../batch-printed.js";
 import type { BatchSettings } from "../batch-settings.js";
 import {
@@ -172,11 +173,12 @@ export function parseSqueue(result: CommandResult): Sighting[] {
   return result.stdout.split("\n").flatMap((line) => {
     const [id = "", state = "", reason = ""] = line.split("|").map((cell) => cell.trim());
     if (id === "" || state === "") return [];
-    return [sighting(id, state, reason)];
+    return [slurmSighting(id, state, reason)];
   });
 }
 
-function sighting(id: string, state: string, reason: string): Sighting {
+/** What is said of a job of that state and reason. */
+export function slurmSighting(id: string, state: string, reason: string): Sighting {
   const words = NO_REASON.has(reason) ? state : `${state} (${reason})`;
   const why = reasonSentence(reason);
   const ending = endingOf(state, null);
@@ -252,6 +254,11 @@ export function parseSacct(result: CommandResult): Map<string, Ending> {
     else if (!scriptEnded.has(id)) endings.delete(id);
   }
   return endings;
+}
+
+/** What words of Slurm about something that failed mean, when they come by another way than a command. */
+export function slurmFailure(what: string, words: string): XpcsError {
+  return new XpcsError(UNREACHABLE.test(words) ? "UNAVAILABLE" : "REFUSED", `${what}: ${words.trim().slice(0, 300)}`);
 }
 
 /** @throws UNAVAILABLE · REFUSED */

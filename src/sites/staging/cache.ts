@@ -63,9 +63,21 @@ interface Name {
 /** What is on its way for so long is nobody's any more, ms. */
 const PARTIAL_KEPT_MS = 3 * 86_400_000;
 
-async function identityOf(path: string): Promise<{ identity: string; bytes: number; changedMs: number }> {
-  const { ino, size, mtimeNs, mtimeMs } = await stat(path, { bigint: true });
-  return { identity: `${ino}:${size}:${mtimeNs}`, bytes: Number(size), changedMs: Number(mtimeMs) };
+async function identityOf(path: string): Promise<{ identity: string; bytes: number; changedMs: number; writable: boolean }> {
+  const { ino, size, mtimeNs, mtimeMs, mode } = await stat(path, { bigint: true });
+  return { identity: `${ino}:${size}:${mtimeNs}`, bytes: Number(size), changedMs: Number(mtimeMs), writable: (mode & 0o222n) !== 0n };
+}
+
+/** A hard link, whatever has its name, and with its folder: of many files most find theirs, and nothing in their way. */
+async function linkOver(from: string, to: string): Promise<void> {
+  try {
+    return await link(from, to);
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") await rm(to, { force: true });
+    else if (systemCode(error) === "ENOENT") await mkdir(dirname(to), { recursive: true });
+    else throw error;
+  }
+  await link(from, to);
 }
 
 /**
@@ -74,8 +86,6 @@ async function identityOf(path: string): Promise<{ identity: string; bytes: numb
  * @returns whether it has
  */
 async function give(from: string, to: string, reflinks: boolean): Promise<boolean> {
-  await mkdir(dirname(to), { recursive: true });
-  await rm(to, { force: true });
   // A copy is there before it is whole, and a failed reflink leaves an empty file for a moment: both under a name that nobody asks for.
   const unfinished = join(dirname(to), `.${basename(to)}.incoming`);
   const copy = async (how: number): Promise<void> => {
@@ -84,6 +94,7 @@ async function give(from: string, to: string, reflinks: boolean): Promise<boolea
     await rename(unfinished, to);
   };
   if (reflinks) {
+    await mkdir(dirname(to), { recursive: true });
     try {
       await copy(constants.COPYFILE_FICLONE_FORCE);
       return true;
@@ -92,7 +103,7 @@ async function give(from: string, to: string, reflinks: boolean): Promise<boolea
     }
   }
   try {
-    await link(from, to);
+    await linkOver(from, to);
   } catch (error) {
     if (!isNoLink(error)) throw error;
     await copy(0);
@@ -121,7 +132,11 @@ class FolderCache implements SiteCache {
   readonly #entries = new Map<string, Entry>();
   readonly #byName = new Map<string, Entry>();
   readonly #flights = new Map<string, Promise<unknown>>();
+  /** Keys of what lies in partial/: of an earlier process, or of a transfer that broke. */
+  readonly #left = new Set<string>();
   #bytes = 0;
+  /** Room of files that are on their way. */
+  #arriving = 0;
   #reflinks = true;
   #opened: Promise<void> | null = null;
 
@@ -153,6 +168,7 @@ class FolderCache implements SiteCache {
     for (const name of await readdir(join(folder, "partial"))) {
       const { changedMs } = await identityOf(this.#path("partial", name));
       if (clock.nowMs() - changedMs > PARTIAL_KEPT_MS) await rm(this.#path("partial", name), { force: true });
+      else this.#left.add(name);
     }
   }
 
@@ -215,36 +231,54 @@ class FolderCache implements SiteCache {
     return false;
   }
 
-  async #makeRoom(bytes: number): Promise<void> {
-    while (this.#bytes + bytes > this.#options.bytesMax && this.#entries.size > 0) {
+  /** For all that is here and all that is on its way. */
+  async #makeRoom(): Promise<void> {
+    while (this.#bytes + this.#arriving > this.#options.bytesMax && this.#entries.size > 0) {
       const oldest = [...this.#entries.values()].reduce((a, b) => (b.usedMs < a.usedMs ? b : a));
       await this.#drop(oldest);
     }
   }
 
-  async #bring(key: string, { fetch, bytes, to }: CacheRequest): Promise<void> {
+  async #bring(key: string, request: CacheRequest): Promise<void> {
+    const { bytes, fetch, to } = request;
     const partial = this.#path("partial", key);
     const fits = bytes <= this.#options.bytesMax;
-    if (fits) await this.#makeRoom(bytes);
-    // A process that was killed may have left it read-only.
-    await chmod(partial, 0o600).catch(() => {});
-    const sha256 = await fetch(partial);
-    if (!fits) {
-      await mkdir(dirname(to), { recursive: true });
-      await rename(partial, to);
-    } else {
-      await chmod(partial, 0o400);
-      const { identity } = await identityOf(partial);
-      // Before it is content, which may go at any time to make room.
-      this.#reflinks = await give(partial, to, this.#reflinks);
-      const twin = this.#entries.get(sha256);
-      if (twin !== undefined) await this.#drop(twin);
-      await rename(partial, this.#path("content", sha256));
-      await this.#use(key, { sha256, bytes, identity, unproven: false, usedMs: 0, names: new Set() });
-      // Others that came meanwhile found the same room.
-      await this.#makeRoom(0);
+    let room = fits ? bytes : 0;
+    this.#arriving += room;
+    const arrived = () => {
+      this.#arriving -= room;
+      room = 0;
+    };
+    try {
+      await this.#makeRoom();
+      // It may have been left read-only.
+      if (this.#left.has(key)) await chmod(partial, 0o600).catch(() => {});
+      this.#left.add(key);
+      const sha256 = await fetch(partial);
+      if (fits) await this.#keep(key, request, partial, sha256, arrived);
+      else {
+        await mkdir(dirname(to), { recursive: true });
+        await rename(partial, to);
+      }
+      this.#left.delete(key);
+    } finally {
+      arrived();
     }
-    await rm(`${partial}.parts`, { force: true });
+  }
+
+  /** What has come becomes content. @param arrived called when it counts as that */
+  async #keep(key: string, { bytes, to }: CacheRequest, partial: string, sha256: string, arrived: () => void): Promise<void> {
+    const { identity, writable } = await identityOf(partial);
+    if (writable) await chmod(partial, 0o400);
+    // Before it is content, which may go at any time to make room.
+    this.#reflinks = await give(partial, to, this.#reflinks);
+    const twin = this.#entries.get(sha256);
+    if (twin !== undefined) await this.#drop(twin);
+    await rename(partial, this.#path("content", sha256));
+    arrived();
+    await this.#use(key, { sha256, bytes, identity, unproven: false, usedMs: 0, names: new Set() });
+    // More may be on its way than there is room for.
+    await this.#makeRoom();
   }
 
   #entryOf(key: string, sha256: string | null): Entry | undefined {

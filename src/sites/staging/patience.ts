@@ -73,6 +73,15 @@ export function createPatience({ clock, rng, giveUpMs, report, signal }: Patienc
   return patience;
 }
 
+/** Of a transfer of a location. @param giveUpS final after so long without progress, s */
+export function patienceOf(
+  { clock, rng }: Pick<PatienceOptions, "clock" | "rng">,
+  { giveUpS }: { readonly giveUpS: number },
+  { report, signal }: Pick<PatienceOptions, "report" | "signal">,
+): Patience {
+  return createPatience({ clock, rng, giveUpMs: giveUpS * 1_000, report, signal });
+}
+
 /** For a question outside an attempt's transfer. */
 export function briefPatience({ clock, rng }: Pick<PatienceOptions, "clock" | "rng">): Patience {
   return createPatience({ clock, rng, giveUpMs: BRIEF_MS, report: () => {}, signal: new AbortController().signal });

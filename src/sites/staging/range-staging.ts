@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import type { StageIn } from "../transfers/define.js";
+import type { Bundle } from "./bundle.js";
 import type { SiteCache } from "./cache.js";
 import { type Lanes, lanes } from "./lanes.js";
 import type { Patience } from "./patience.js";
@@ -48,28 +49,40 @@ export function openPipes({ mbPerS, connections }: { mbPerS?: number | undefined
   return { wire: lanes(connections), limit: createRateLimit(mbPerS, clock), connections, chunkBytes };
 }
 
-async function fetchOne(file: RangeSource, pipes: Pipes, patience: Patience, signal: AbortSignal, partial: string): Promise<string> {
+/** What the files of one transfer share. */
+export interface Staging {
+  readonly pipes: Pipes;
+  readonly cache: SiteCache;
+  readonly patience: Patience;
+  /** Brings small files, where the source gives several at once. */
+  readonly bundle?: Bundle;
+}
+
+async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal, partial: string): Promise<string> {
   const { bytes, version, read } = file;
+  const { pipes, patience, bundle } = staging;
   const ended = new AbortController();
   const asked = file.sha256 === null ? file.digest(AbortSignal.any([signal, ended.signal])) : Promise.resolve(file.sha256);
   asked.catch(() => {});
   try {
-    const sha256 = await fetchRanges({
-      ...{ bytes, version, partial, patience, signal, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
-      read: (range, take, stop) =>
-        range.length === 0
-          ? Promise.resolve()
-          : pipes.wire.run(() =>
-              read(
-                range,
-                async (piece) => {
-                  await pipes.limit.take(piece.length, stop);
-                  await take(piece);
-                },
-                stop,
+    const inRanges = () =>
+      fetchRanges({
+        ...{ bytes, version, partial, patience, signal, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
+        read: (range, take, stop) =>
+          range.length === 0
+            ? Promise.resolve()
+            : pipes.wire.run(() =>
+                read(
+                  range,
+                  async (piece) => {
+                    await pipes.limit.take(piece.length, stop);
+                    await take(piece);
+                  },
+                  stop,
+                ),
               ),
-            ),
-    });
+      });
+    const sha256 = await (bundle !== undefined && bytes <= pipes.chunkBytes ? bundle.fetch(file, partial, signal) : inRanges());
     const expected = await asked;
     if (expected === null || sha256 === expected) return sha256;
     await forgetPartial(partial);
@@ -84,21 +97,16 @@ async function fetchOne(file: RangeSource, pipes: Pipes, patience: Patience, sig
  * @returns local paths, in the order of `files`
  * @throws the first failure, when all others were stopped
  */
-export async function stageRanges(
-  request: StageIn,
-  files: readonly RangeSource[],
-  pipes: Pipes,
-  cache: SiteCache,
-  patience: Patience,
-): Promise<string[]> {
+export async function stageRanges(request: StageIn, files: readonly RangeSource[], staging: Staging): Promise<string[]> {
+  const { pipes, cache, bundle } = staging;
   const one = async (file: RangeSource, signal: AbortSignal): Promise<string> => {
     const to = join(request.dir, "inputs", file.path);
     const { source, bytes, sha256 } = file;
-    const fetch = (partial: string) => fetchOne(file, pipes, patience, signal, partial);
+    const fetch = (partial: string) => fetchOne(file, staging, signal, partial);
     const wasHere = await cache.stage({ source, bytes, sha256, to, signal, fetch });
     if (!wasHere) request.moved?.(bytes);
     return to;
   };
   const parts = files.map((file) => (signal: AbortSignal) => one(file, signal));
-  return together(request.signal, parts, lanes(2 * pipes.connections));
+  return together(request.signal, parts, lanes(bundle === undefined ? 2 * pipes.connections : parts.length));
 }

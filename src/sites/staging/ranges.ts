@@ -6,9 +6,8 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { XpcsError } from "../../core/errors.js";
-import { digestFile } from "../../files/digest.js";
 import { systemCode } from "../../files/system-error.js";
-import { writePiece } from "../../files/whole-pieces.js";
+import { Gather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import { together } from "./together.js";
 
@@ -28,6 +27,11 @@ export interface RangeRequest {
 
 /** `0000002a\n`: a line that was cut short by a kill is not taken for a number. */
 const LINE_CHARS = 9;
+const PIECE_BYTES = 1024 * 1024;
+
+function journalOf(partial: string): string {
+  return `${partial}.parts`;
+}
 
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
@@ -38,7 +42,7 @@ async function exists(path: string): Promise<boolean> {
 
 /** Chunks that an earlier process has finished; begins anew when they are of another version. */
 async function finishedChunks({ partial, version, bytes, chunkBytes }: RangeRequest): Promise<Set<number>> {
-  const journal = `${partial}.parts`;
+  const journal = journalOf(partial);
   const header = `${JSON.stringify({ version, bytes, chunkBytes })}\n`;
   let text = "";
   try {
@@ -60,37 +64,95 @@ async function finishedChunks({ partial, version, bytes, chunkBytes }: RangeRequ
 }
 
 /** One range into the file. */
-async function readChunk(request: RangeRequest, file: FileHandle, range: { offset: number; length: number }, signal: AbortSignal) {
+async function readChunk(
+  request: RangeRequest,
+  file: FileHandle,
+  range: { offset: number; length: number },
+  gather: Gather,
+  signal: AbortSignal,
+): Promise<void> {
   let at = 0;
+  gather.begin(file, range.offset);
   await request.read(
     range,
     async (piece) => {
       if (at + piece.length > range.length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
-      await writePiece(file, piece, range.offset + at);
+      await gather.take(piece);
       at += piece.length;
       request.patience.progressed();
     },
     signal,
   );
   if (at !== range.length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${range.length}`);
+  await gather.flush();
 }
 
-async function fetchChunks(request: RangeRequest, file: FileHandle, done: ReadonlySet<number>): Promise<void> {
+/** Digests a file while its chunks come, in any order: as far as none is missing. */
+function followChunks({ bytes, chunkBytes, signal }: RangeRequest, file: FileHandle, before: ReadonlySet<number>) {
+  const done = new Set(before);
+  const hash = createHash("sha256");
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  let at = 0;
+  let going = Promise.resolve();
+  const go = async (): Promise<void> => {
+    while (at < bytes && done.has(Math.floor(at / chunkBytes)) && !signal.aborted) {
+      const end = Math.min(bytes, (Math.floor(at / chunkBytes) + 1) * chunkBytes);
+      const { bytesRead } = await file.read(piece, 0, Math.min(PIECE_BYTES, end - at), at);
+      if (bytesRead === 0) throw new XpcsError("IO_FAILED", "the file became shorter while it was read");
+      hash.update(piece.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+  };
+  const more = (): void => {
+    going = going.then(go);
+    // Whoever asks for the digest hears of it.
+    going.catch(() => {});
+  };
+  more();
+  return {
+    finished(chunk: number): void {
+      done.add(chunk);
+      more();
+    },
+    /** When all are there. */
+    async digest(): Promise<string> {
+      await going;
+      if (at < bytes) throw new XpcsError("CANCELED", "the transfer was stopped");
+      return hash.digest("hex");
+    },
+    /** Resolves when the file is no longer read. */
+    async stop(): Promise<void> {
+      at = bytes;
+      await going.catch(() => {});
+    },
+  };
+}
+
+/** @returns the sha256 (hex) */
+async function fetchChunks(request: RangeRequest, file: FileHandle, done: ReadonlySet<number>): Promise<string> {
   const { bytes, chunkBytes, parallel, patience, partial } = request;
+  const follower = followChunks(request, file, done);
   const open = Array.from({ length: Math.ceil(bytes / chunkBytes) }, (_, chunk) => chunk).filter((chunk) => !done.has(chunk));
   const worker = async (signal: AbortSignal): Promise<void> => {
+    const gather = new Gather();
     for (let chunk = open.shift(); chunk !== undefined && !signal.aborted; chunk = open.shift()) {
       const offset = chunk * chunkBytes;
       const range = { offset, length: Math.min(chunkBytes, bytes - offset) };
-      await patience.again(() => readChunk(request, file, range, signal));
-      await appendFile(`${partial}.parts`, `${chunk.toString(16).padStart(LINE_CHARS - 1, "0")}\n`);
+      await patience.again(() => readChunk(request, file, range, gather, signal));
+      await appendFile(journalOf(partial), `${chunk.toString(16).padStart(LINE_CHARS - 1, "0")}\n`);
+      follower.finished(chunk);
     }
   };
-  await together(
-    request.signal,
-    Array.from({ length: parallel }, () => worker),
-  );
-  if (request.signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
+  try {
+    await together(
+      request.signal,
+      Array.from({ length: parallel }, () => worker),
+    );
+    if (request.signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
+    return await follower.digest();
+  } finally {
+    await follower.stop();
+  }
 }
 
 /** A file of one chunk: quicker read again than noted. */
@@ -108,7 +170,7 @@ async function fetchWhole(request: RangeRequest): Promise<string> {
           },
           signal,
         );
-      await readChunk({ ...request, read }, file, { offset: 0, length: request.bytes }, request.signal);
+      await readChunk({ ...request, read }, file, { offset: 0, length: request.bytes }, new Gather(), request.signal);
       return hash.digest("hex");
     });
   } finally {
@@ -123,19 +185,21 @@ async function fetchWhole(request: RangeRequest): Promise<string> {
  */
 export async function fetchRanges(request: RangeRequest): Promise<string> {
   if (request.bytes <= request.chunkBytes) return fetchWhole(request);
-  const { partial, signal } = request;
+  const { partial } = request;
   // The journal looks whether the file is there, so it is asked before the file is made.
   const done = await finishedChunks(request);
   const file = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o600);
+  let sha256: string;
   try {
-    await fetchChunks(request, file, done);
+    sha256 = await fetchChunks(request, file, done);
   } finally {
     await file.close();
   }
-  return (await digestFile(partial, signal)).sha256;
+  await rm(journalOf(partial), { force: true });
+  return sha256;
 }
 
 /** Removes what was collected. */
 export async function forgetPartial(partial: string): Promise<void> {
-  for (const path of [partial, `${partial}.parts`]) await rm(path, { force: true });
+  for (const path of [partial, journalOf(partial)]) await rm(path, { force: true });
 }

@@ -9,9 +9,10 @@ import type { OutputFile } from "../../core/job.js";
 import type { LeaseRef } from "../../core/protocols.js";
 import type { DestinationFound } from "../../files/publication.js";
 import { readPiece } from "../../files/whole-pieces.js";
-import { createHttpClient, type HttpClient } from "../../wire/http-client.js";
+import { createHttpClient, type HttpAnswer, type HttpClient } from "../../wire/http-client.js";
+import { type Bundle, openBundle } from "../staging/bundle.js";
 import { lanes } from "../staging/lanes.js";
-import { briefPatience, createPatience, type Patience } from "../staging/patience.js";
+import { briefPatience, type Patience, patienceOf } from "../staging/patience.js";
 import { openPipes, type Pipes, type RangeSource, SMALLEST_CHUNK_BYTES, stageRanges } from "../staging/range-staging.js";
 import { together } from "../staging/together.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
@@ -60,26 +61,26 @@ function openSession(settings: HttpSettings, context: TransferContext): Session 
   };
 }
 
-/** One question to the data server, whose answer may take it a while. */
-async function call<T>(session: Session, name: string, body: object, signal: AbortSignal): Promise<T> {
+function post(session: Session, name: string, body: object, signal: AbortSignal): Promise<HttpAnswer> {
   const text = Buffer.from(JSON.stringify(body));
   const headers = { ...session.headers(), "content-type": "application/json" };
-  const answer = await session.client().ask({ method: "POST", path: `/v1/data/${name}`, headers, body: text, signal });
+  return session.client().ask({ method: "POST", path: `/v1/data/${name}`, headers, body: text, signal });
+}
+
+/** One question to the data server, whose answer may take it a while. */
+async function call<T>(session: Session, name: string, body: object, signal: AbortSignal): Promise<T> {
+  const answer = await post(session, name, body, signal);
   const value = (await answer.json()) as T & { error?: { code: ErrorCode; message: string } };
   // An answer that took a while had begun before it failed.
   if (value.error !== undefined) throw new XpcsError(value.error.code, value.error.message);
   return value;
 }
 
-function patienceOf({ context, settings }: Session, request: { report: (reason: string | null) => void; signal: AbortSignal }): Patience {
-  return createPatience({ ...context, giveUpMs: settings.giveUpS * 1_000, report: request.report, signal: request.signal });
-}
-
 function placeOf(path: string, lease: LeaseRef): string {
   return `/v1/data/file?${new URLSearchParams({ job: lease.job, epoch: String(lease.epoch), path })}`;
 }
 
-async function stageBatch(session: Session, request: StageIn, patience: Patience): Promise<string[]> {
+async function stageBatch(session: Session, request: StageIn, patience: Patience, bundle: Bundle): Promise<string[]> {
   const { lease } = request;
   const { context, pipes } = session;
   const paths = request.refs.map(({ path }) => path);
@@ -101,17 +102,26 @@ async function stageBatch(session: Session, request: StageIn, patience: Patience
       },
     };
   });
-  return stageRanges(request, sources, pipes, context.cache, patience);
+  return stageRanges(request, sources, { pipes, cache: context.cache, patience, bundle });
 }
 
 /** Of many files some are asked about while others cross: central digests small ones before it answers. */
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
-  const patience = patienceOf(session, request);
+  const patience = patienceOf(session.context, session.settings, request);
+  const { pipes } = session;
+  const { lease, signal } = request;
+  const bundle = openBundle({
+    ...{ pipes, patience, signal },
+    async read(files, take, stop) {
+      const body = { ...lease, files: files.map(({ path, version }) => ({ path, version })) };
+      await (await post(session, "files", body, stop)).each(take);
+    },
+  });
   const batches = Array.from({ length: Math.ceil(request.refs.length / STATS_MAX) }, (_, batch) => {
     const refs = request.refs.slice(batch * STATS_MAX, (batch + 1) * STATS_MAX);
-    return (signal: AbortSignal) => stageBatch(session, { ...request, refs, signal }, patience);
+    return (stop: AbortSignal) => stageBatch(session, { ...request, refs, signal: stop }, patience, bundle);
   });
-  return (await together(request.signal, batches, lanes(BATCHES))).flat();
+  return (await together(signal, batches, lanes(BATCHES))).flat();
 }
 
 /** Sends the result beside its final name, chunk by chunk; those that a slow link cannot carry in time become smaller. */
@@ -156,7 +166,7 @@ async function upload(session: Session, request: StageOut, patience: Patience, f
 async function stageOut(session: Session, request: StageOut): Promise<OutputFile> {
   const { destination, epoch, local, seen, access, confirm, signal } = request;
   const { job, overwrite, ref } = destination;
-  const patience = patienceOf(session, request);
+  const patience = patienceOf(session.context, session.settings, request);
   const file = await open(local.path, "r");
   try {
     await upload(session, request, patience, file);

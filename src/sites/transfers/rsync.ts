@@ -23,7 +23,7 @@ import {
   statFar,
 } from "../staging/far-shell.js";
 import { type Lanes, lanes } from "../staging/lanes.js";
-import { briefPatience, createPatience, type Patience } from "../staging/patience.js";
+import { briefPatience, type Patience, patienceOf } from "../staging/patience.js";
 import { type ProgramEnd, runProgram } from "../staging/program.js";
 import { forgetPartial } from "../staging/ranges.js";
 import { sshWords } from "../staging/ssh.js";
@@ -132,9 +132,6 @@ async function rsync(
   if (end.code !== 0) throw failureOf("rsync with", host, end, PASSING);
 }
 
-const patienceOf = ({ context, settings: { giveUpS } }: Session, { report, signal }: Pick<StageIn, "report" | "signal">): Patience =>
-  createPatience({ ...context, giveUpMs: giveUpS * 1_000, report, signal });
-
 interface Wanted {
   readonly path: string;
   readonly far: string;
@@ -165,7 +162,7 @@ async function bringTogether(
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const { refs, dir, signal } = request;
   const { context, root, shell, settings: location } = session;
-  const patience = patienceOf(session, request);
+  const patience = patienceOf(session.context, session.settings, request);
   const fars = refs.map(({ path }) => farPath(session, path));
   const files = await patience.again(() => statFar(shell, root, fars, signal));
   const wanted: Wanted[] = refs.map(({ path }, at) => {
@@ -225,7 +222,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
 async function stageOut(session: Session, request: StageOut, far: Destination): Promise<OutputFile> {
   const { destination, epoch, local, seen, access, confirm, signal } = request;
   const { root, shell, settings: location } = session;
-  const patience = patienceOf(session, request);
+  const patience = patienceOf(session.context, session.settings, request);
   const { bytes, sha256 } = local;
   const { mode } = access;
   await patience.again(() => rsync(session, [local.path, `${location.host}:${farPartial(far, epoch)}`], { signal, patience }));

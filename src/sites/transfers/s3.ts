@@ -10,7 +10,7 @@ import type { OutputFile } from "../../core/job.js";
 import type { Destination, DestinationFound } from "../../files/publication.js";
 import { readPiece } from "../../files/whole-pieces.js";
 import type { HttpAnswer } from "../../wire/http-client.js";
-import { briefPatience, createPatience, type Patience } from "../staging/patience.js";
+import { briefPatience, type Patience, patienceOf } from "../staging/patience.js";
 import { CHUNK_BYTES, openPipes, type Pipes, type RangeSource, stageRanges } from "../staging/range-staging.js";
 import { createS3Client, type S3Client } from "../staging/s3-client.js";
 import { together } from "../staging/together.js";
@@ -49,10 +49,6 @@ function keyOf({ location: { folder, prefix } }: Session, path: string): string 
   return `${prefix}${path.slice(folder === "/" ? 1 : folder.length + 1)}`;
 }
 
-function patienceOf({ context, location }: Session, { report, signal }: Pick<StageIn, "report" | "signal">): Patience {
-  return createPatience({ ...context, giveUpMs: location.giveUpS * 1_000, report, signal });
-}
-
 interface Found {
   readonly bytes: number;
   readonly etag: string;
@@ -89,7 +85,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const { client, context, location, pipes } = session;
   // Each question listens.
   setMaxListeners(0, request.signal);
-  const patience = patienceOf(session, request);
+  const patience = patienceOf(session.context, session.location, request);
   const sources = await together(
     request.signal,
     request.refs.map(({ path }) => async (stop): Promise<RangeSource> => {
@@ -113,7 +109,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     }),
     pipes.wire,
   );
-  return stageRanges(request, sources, pipes, context.cache, patience);
+  return stageRanges(request, sources, { pipes, cache: context.cache, patience });
 }
 
 function outputOf({ ref }: Destination, { bytes, sha256 }: Found): OutputFile {
@@ -211,7 +207,7 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
   const { client, pipes } = session;
   const { destination, epoch, local, confirm, signal } = request;
   const key = keyOf(session, destination.ref.path);
-  const patience = patienceOf(session, request);
+  const patience = patienceOf(session.context, session.location, request);
   const metadata = { "x-amz-meta-sha256": local.sha256, "x-amz-meta-xpcs-job": destination.job, "x-amz-meta-xpcs-epoch": String(epoch) };
   const file = await open(local.path, "r");
   try {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startFakeApi } from "./fake-apis.js";
 import type { Rig, Stage } from "./stage.js";
 
 /** `npm run test:schedulers` (scripts/test-schedulers.mjs) starts the real ones and says here how they are reached, or why not. */
@@ -16,6 +17,7 @@ function real(name: string, stage: Omit<Stage, "environment" | "end">): Rig {
   const { env, skip } = REAL[name] ?? { skip: NOT_ASKED };
   return {
     kind: "real",
+    asked: "by commands",
     skip: env === undefined ? (skip ?? NOT_ASKED) : null,
     start: async () => ({ ...stage, environment: { ...process.env, ...env }, end: async () => {} }),
   };
@@ -25,6 +27,7 @@ function real(name: string, stage: Omit<Stage, "environment" | "end">): Rig {
 function fake(name: string, commands: readonly string[], stage: Omit<Stage, "environment" | "end">): Rig {
   return {
     kind: "fake",
+    asked: "by commands",
     skip: null,
     start: async () => {
       const folder = mkdtempSync(join(tmpdir(), `xpcs-fake-${name}-`));
@@ -36,6 +39,25 @@ function fake(name: string, commands: readonly string[], stage: Omit<Stage, "env
       }
       const environment = { ...process.env, PATH: `${join(folder, "bin")}:/usr/bin:/bin`, FAKE_BATCH_STATE: join(folder, "state") };
       return { ...stage, environment, end: async () => rmSync(folder, { recursive: true, force: true }) };
+    },
+  };
+}
+
+/**
+ * Servers that were started by hand: of the IRI API's reference implementation, as docs/schedulers/iri.md says. JSON of what a batch file says under `api`, without the folder.
+ */
+const REFERENCE: Readonly<Record<string, Stage["api"] | undefined>> =
+  process.env.XPCS_TEST_IRI === undefined ? {} : { iri: JSON.parse(process.env.XPCS_TEST_IRI) as Stage["api"] };
+
+/** The server of a fake API, in a process of its own, and the files of a facility; or another server of that API. */
+function fakeApi(name: string, stage: Omit<Stage, "environment" | "end" | "api">): Rig {
+  return {
+    kind: REFERENCE[name] === undefined ? "fake" : "reference",
+    asked: "by HTTP",
+    skip: null,
+    start: async () => {
+      const { api, end } = REFERENCE[name] === undefined ? await startFakeApi(name) : { api: REFERENCE[name], end: async () => {} };
+      return { ...stage, environment: process.env, api, tellsNoQueues: true, end };
     },
   };
 }
@@ -85,8 +107,25 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     strangeState: (listing) => listing.replace(/ (queued|running) /g, " FROBNICATED "),
     refused: { queue: "no-such-queue" },
   }),
+  iri: fakeApi("iri", {
+    settings: {},
+    shortWalltimeS: 1,
+    overrunS: 10,
+    accountingLagS: 0,
+    strangeState: (answer) => answer.replace(/"state":"(queued|active)"/g, '"state":"frobnicated"'),
+    refused: { queue: "no-such-queue" },
+  }),
+  sfapi: fakeApi("sfapi", {
+    settings: {},
+    shortWalltimeS: 1,
+    overrunS: 10,
+    accountingLagS: 0,
+    strangeState: (answer) => answer.replace(/"state":"(PENDING|RUNNING)"/g, '"state":"FROBNICATED"'),
+    refused: { queue: "no-such-queue" },
+  }),
   local: {
     kind: "itself",
+    asked: "not at all",
     skip: null,
     start: async () => ({
       environment: process.env,
@@ -94,6 +133,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
       shortWalltimeS: 1,
       overrunS: 10,
       accountingLagS: 0,
+      tellsNoQueues: true,
       strangeState: null,
       refused: null,
       end: async () => {},
