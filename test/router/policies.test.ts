@@ -13,6 +13,8 @@ function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
   return {
     name,
     up: true,
+    pilotOf: null,
+    draining: null,
     slots: 2,
     apps: APPS,
     capacity: null,
