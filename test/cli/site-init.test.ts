@@ -31,7 +31,7 @@ const written = (report: Partial<MachineReport>) =>
   parseSettings(BATCH_FILE, siteFileText({ ...REPORT, ...report }, "/etc/b.yaml"), "b.yaml");
 
 describe("the file", () => {
-  it.each(SCHEDULERS.filter(({ name }) => name !== "local").map(({ name }) => name))(
+  it.each(SCHEDULERS.filter(({ name, detection }) => name !== "local" && detection !== null).map(({ name }) => name))(
     "is right for %s, also with all that it proposes",
     (name) => {
       const report: MachineReport = { ...REPORT, schedulers: [{ name, version: "1" }], queues: [queue("batch")] };
