@@ -4,10 +4,14 @@
  */
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { isPilotName } from "../core/pilot-names.js";
+import { type Submitters, takesFrom } from "../core/submitters.js";
 import { refusals } from "../ledger/decide.js";
 import { type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import {
+  belongs,
   type Choice,
+  freeFor,
   type LinkRate,
   NOTHING,
   needOf,
@@ -30,9 +34,11 @@ export interface Grant {
 
 function routed(job: JobRecord, nowMs: number): RoutedJob {
   const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
-  const { work, site = null, resources = {}, inputBytes = null } = job.spec;
+  const { work, site = null, resources = {}, inputBytes = null, experiment } = job.spec;
+  const submitter = { owner: job.owner, experiment };
   const waitedMs = Math.max(0, nowMs - job.since);
-  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources, inputBytes, waitedMs };
+  const { id, refusedBy = [] } = job;
+  return { id, app: work.app, site, submitter, avoid: [...new Set(avoid)], refusedBy, resources, inputBytes, waitedMs };
 }
 
 /** A site runs the oldest of its leases, as far as its slots go; the others' files are being brought. */
@@ -71,7 +77,8 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
     const runs = Object.fromEntries(Object.entries(site.runs).map(([app, stats]) => [app, runMean(stats)]));
     const { name, slots, capacity = null, apps, granted, selfTest } = site;
     const links = { in: linkRate(site.links?.in, selfTest?.inBytesPerS), out: linkRate(site.links?.out, selfTest?.outBytesPerS) };
-    const common = { name, up: sites.isUp(name, monotonicMs), slots, capacity, apps, granted, runs, links };
+    const { draining = null, pilotOf = null } = sites.get(name) ?? {};
+    const common = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, slots, capacity, apps, granted, runs, links };
     const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;
     loads.push({ ...common, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), eventsPerCoreS });
   }
@@ -114,7 +121,8 @@ export function planGrants(
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record, nowMs);
-    const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
+    const owned = loads.some(({ submitters = null }) => submitters !== null) ? JSON.stringify(job.submitter) : "";
+    const kind = `${owned} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);
@@ -143,24 +151,77 @@ export function planGrants(
   return grants;
 }
 
-/**
- * The slots that waiting jobs need which a site like this could run. Looks at the first `dispatchScanMax` jobs only.
- *
- * @param like a site that may not be there
- */
-export function waitingSlots(state: State, like: Pick<SiteLoad, "apps" | "slots" | "capacity">, nowMs: number): number {
-  let slots = 0;
+/** A job without a time limit is taken to need no more than so many times what its app took on the average. */
+const LONGEST_MEANS = 3;
+
+/** Mean run time of each app over all sites, s. */
+function meansOf(state: State): ReadonlyMap<string, number> {
+  const sums = new Map<string, { count: number; totalMs: number }>();
+  for (const { runs } of state.sites.values())
+    for (const [app, { count, totalMs }] of Object.entries(runs)) {
+      const sum = sums.get(app) ?? { count: 0, totalMs: 0 };
+      sums.set(app, { count: sum.count + count, totalMs: sum.totalMs + totalMs });
+    }
+  return new Map([...sums].filter(([, { count }]) => count > 0).map(([app, { count, totalMs }]) => [app, totalMs / count / 1000]));
+}
+
+/** What waits that a site could run. Null: of one job at least nobody knows how long it takes. */
+export interface WaitingWork {
+  readonly slots: number;
+  readonly slotS: number | null;
+  readonly longestS: number | null;
+}
+
+/** A site that may not be there. */
+export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> {
+  /** The site whose pilot it would be. */
+  readonly pilotsOf: SiteName;
+  /** Whose jobs it takes; absent: everybody's. */
+  readonly submitters?: Submitters;
+}
+
+/** The work of waiting jobs which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
+export function waitingWork(state: State, like: SiteLike, nowMs: number): WaitingWork {
+  const { pilotsOf, submitters = null } = like;
+  const means = meansOf(state);
+  let [slots, slotS, longestS] = [0, 0, 0];
   let looked = 0;
   for (const id of state.ready) {
     looked += 1;
     if (looked > LIMITS.dispatchScanMax) break;
-    const { notBefore, spec } = state.jobs.get(id)!;
-    const { work, site = null, resources = {} } = spec;
-    if (notBefore > nowMs || site !== null || !like.apps.includes(work.app) || tooLarge(resources, { name: "", ...like }) !== null)
+    const { notBefore, spec, owner, refusedBy = [] } = state.jobs.get(id)!;
+    const { work, site = null, resources = {}, experiment } = spec;
+    if (
+      notBefore > nowMs ||
+      (site !== null && site !== pilotsOf) ||
+      !like.apps.includes(work.app) ||
+      tooLarge(resources, { name: "", ...like }) !== null
+    )
       continue;
-    slots += needOf(resources).slots;
+    // What one of its pilots has refused, by a rule of theirs, the next one refuses too.
+    if (refusedBy.some((name) => isPilotName(pilotsOf, name)) || !takesFrom(submitters, { owner, experiment })) continue;
+    const own = slotsFor(needOf(resources), like);
+    const meanS = means.get(work.app) ?? Number.NaN;
+    const { walltimeS = Number.NaN } = resources;
+    slots += own;
+    slotS += own * (Number.isNaN(meanS) ? walltimeS : Math.min(meanS, Number.isNaN(walltimeS) ? meanS : walltimeS));
+    longestS = Math.max(longestS, Number.isNaN(walltimeS) ? LONGEST_MEANS * meanS : walltimeS);
   }
-  return slots;
+  const known = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  return { slots, slotS: known(slotS), longestS: known(longestS) };
+}
+
+/** Slots' worth of a site like this that a job takes: one that has half of the nodes has half of the slots. */
+function slotsFor({ slots, nodes }: Shared, like: Pick<SiteLoad, "slots" | "capacity">): number {
+  const shareOfNodes = like.capacity === null ? 0 : nodes / like.capacity.nodes;
+  return Math.max(slots, Math.ceil(shareOfNodes * like.slots));
+}
+
+/** Slots that are free there, as `slotsFor` counts them. */
+export function freeSlots(load: SiteLoad): number {
+  const free = freeFor(load);
+  const ofNodes = load.capacity === null ? load.slots : (load.slots * free.nodes) / load.capacity.nodes;
+  return Math.max(0, Math.min(free.slots, Math.floor(ofNodes)));
 }
 
 /** How many ids of parents a reason names. */
@@ -174,12 +235,25 @@ export function parentsReason(job: JobRecord, state: State): string {
   return `waits for ${open.length} of ${parents.length} parent${parents.length === 1 ? "" : "s"}: ${named}`;
 }
 
-/** Why a ready job is not running, in one phrase. */
-export function waitReason(job: JobRecord, loads: readonly SiteLoad[], policy: Policy, nowMs: number): string {
+/**
+ * Why a ready job is not running, in one phrase.
+ *
+ * @param keeperSays what a site that starts pilots has said of them, or null
+ */
+export function waitReason(
+  job: JobRecord,
+  loads: readonly SiteLoad[],
+  policy: Policy,
+  nowMs: number,
+  keeperSays: (site: SiteName) => string | null,
+): string {
   if (job.notBefore > nowMs) {
     const attempt = `attempt ${job.attemptsCounted + 1} of ${job.spec.attemptsMax}`;
     return `${attempt} is at ${new Date(job.notBefore).toISOString()}; the last at ${lastSite(job)}: ${job.reason}`;
   }
+  const { site: pinned } = job.spec;
+  const says = pinned === undefined || loads.some((load) => load.up && belongs(pinned, load)) ? null : keeperSays(pinned);
+  if (says !== null) return `site ${pinned} has no pilot at work: ${says}`;
   const choice = policy.choose(routed(job, nowMs), loads, nowMs);
   const waits =
     choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;

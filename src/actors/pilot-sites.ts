@@ -4,15 +4,15 @@
  */
 import type { SelfTest, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { isPilotName } from "../core/pilot-names.js";
 import type { LinkStats, RunStats, SiteRecord, State } from "../ledger/state.js";
 import { NOTHING, type SiteLoad } from "../router/policy.js";
 import { linkRate, runMean } from "./dispatch.js";
 import type { PilotSite, Sites } from "./presence.js";
 
-/** Pilots are called as their site, with a number (src/sites/pilots.ts). */
+/** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
 function pilotsOf(state: State, site: SiteName): SiteRecord[] {
-  const isPilot = (name: SiteName) => name.startsWith(`${site}-`) && /^\d+$/.test(name.slice(site.length + 1));
-  return [...state.sites.values()].filter(({ name }) => isPilot(name)).sort((a, b) => b.joinedAt - a.joinedAt);
+  return [...state.sites.values()].filter(({ name }) => isPilotName(site, name)).sort((a, b) => b.joinedAt - a.joinedAt);
 }
 
 function addedRuns(records: readonly SiteRecord[]): Record<string, RunStats> {
@@ -50,7 +50,20 @@ function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: Sit
   const capacity = site.capacity.cores < LIMITS.resourceMax ? site.capacity : (latest?.capacity ?? site.capacity);
   const runs = Object.entries(addedRuns(known)).map(([app, stats]) => [app, runMean(stats)] as const);
   return {
-    ...{ name, up: true, slots: 0, capacity, apps: site.apps, running: [], queued: 0, reserved: NOTHING, granted: 0 },
+    ...{
+      name,
+      up: true,
+      pilotOf: null,
+      draining: null,
+      submitters: site.submitters,
+      slots: 0,
+      capacity,
+      apps: site.apps,
+      running: [],
+      queued: 0,
+      reserved: NOTHING,
+      granted: 0,
+    },
     runs: Object.fromEntries(runs),
     links: {
       in: linkRate(addedLinks(known.map(({ links }) => links?.in)), selfTest.inBytesPerS),

@@ -3,6 +3,7 @@
  * Also holds each site's long poll for leases.
  */
 import type { Lease, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { SubmitterRule } from "../core/submitters.js";
 
 /** A site's request for leases that waits for an answer. */
 export interface Waiter {
@@ -20,6 +21,10 @@ export interface Presence {
   links: number;
   /** Slots' worth of jobs that it takes beyond its slots. */
   prefetch: number;
+  /** The site that started it as a pilot, or null. */
+  pilotOf: SiteName | null;
+  /** Why it takes no work at present, in the words of its admin; null: it does. */
+  draining: string | null;
   seenMs: number;
   seenAt: number;
   waiter: Waiter | null;
@@ -37,6 +42,10 @@ export interface PilotSite {
   /** It has no more than this at a time. */
   readonly pilotsMax: number;
   readonly selfTest: SelfTest | null;
+  /** Whose jobs its pilots take. */
+  readonly submitters: SubmitterRule;
+  /** Why it has as many pilots as it has; null: it did not say. */
+  readonly says: string | null;
 }
 
 export class Sites {
@@ -68,7 +77,10 @@ export class Sites {
       return before;
     }
     before?.waiter?.answer([]);
-    const presence: Presence = { instance, links: 0, prefetch: 0, seenMs: monotonicMs, seenAt: nowMs, waiter: null, told: new Set() };
+    const presence: Presence = {
+      ...{ instance, links: 0, prefetch: 0, pilotOf: null, draining: null, seenMs: monotonicMs, seenAt: nowMs, waiter: null },
+      told: new Set(),
+    };
     this.#sites.set(site, presence);
     return presence;
   }

@@ -5,16 +5,14 @@ import { sleep } from "../core/clock.js";
 import { isCode, toXpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
-import { createMachine } from "../sites/batch-command.js";
 import type { BatchFile } from "../sites/batch-file.js";
-import { type BatchJobs, type BatchRequest, type BatchStatus, createBatchJobs } from "../sites/batch-jobs.js";
-import type { BatchRef, Machine, Queue } from "../sites/schedulers/define.js";
-import { schedulerNamed } from "../sites/schedulers/registry.js";
+import type { BatchJobs, BatchRequest, BatchStatus } from "../sites/batch-jobs.js";
+import { type OpenBatch, openBatch } from "../sites/open-batch.js";
+import type { BatchRef, Machine, Queue, Scheduler } from "../sites/schedulers/define.js";
 import type { Check } from "./doctor-checks.js";
 import { userName } from "./user-name.js";
 
 const POLL_MS = 2_000;
-const STRIKE_MS = 10_000;
 
 /** What is wrong with the queue that a file names, as far as the scheduler tells; null: nothing. Pure. */
 export function queueFault({ queue, walltimeS, nodes }: BatchFile["job"], queues: readonly Queue[]): string | null {
@@ -28,11 +26,16 @@ export function queueFault({ queue, walltimeS, nodes }: BatchFile["job"], queues
   return null;
 }
 
-async function checkScheduler(file: BatchFile, machine: Machine): Promise<Check> {
+/** Null: something else answers. */
+async function versionOf({ api, detection }: Scheduler, machine: Machine): Promise<string | null> {
+  if (api !== undefined) return api.greet(machine);
+  return detection === null ? null : detection.recognise(await machine.run(detection.probe));
+}
+
+async function checkScheduler(file: BatchFile, { scheduler, machine }: OpenBatch): Promise<Check> {
   const name = `batch ${file.scheduler}`;
-  const scheduler = schedulerNamed(file.scheduler);
   try {
-    const version = scheduler.detection.recognise(await machine.run(scheduler.detection.probe));
+    const version = await versionOf(scheduler, machine);
     if (version === null) {
       const found = `the commands here are not those of ${file.scheduler}`;
       return { name, status: "fail", found, advice: "name the scheduler of this machine in the file" };
@@ -81,10 +84,9 @@ export interface QueuedRun {
 }
 
 /** Submits a job, and waits for its end. */
-export async function runInQueue(file: BatchFile, machine: Machine, { name, argvIn, signal, tell }: QueuedJob): Promise<QueuedRun> {
-  const scheduler = schedulerNamed(file.scheduler);
+export async function runInQueue(file: BatchFile, batch: OpenBatch, { name, argvIn, signal, tell }: QueuedJob): Promise<QueuedRun> {
   await makeFolder(file.folder, "the folder of the batch file");
-  const jobs = createBatchJobs({ scheduler, machine, folder: file.folder, clock: realClock, strikeMs: STRIKE_MS });
+  const jobs = batch.jobs();
   const submittedMs = Date.now();
   const tag = `xpcs-probe-${randomUUID().slice(0, 8)}`;
   const failed = (check: Omit<Check, "name">): QueuedRun => ({ check: { name, ...check }, ran: null, jobs });
@@ -108,19 +110,16 @@ export async function runInQueue(file: BatchFile, machine: Machine, { name, argv
   }
 }
 
-async function runProbe(file: BatchFile, machine: Machine, signal: AbortSignal, tell: (text: string) => void): Promise<Check> {
+async function runProbe(file: BatchFile, batch: OpenBatch, signal: AbortSignal, tell: (text: string) => void): Promise<Check> {
   const argvIn = () => ["/bin/sh", "-c", "uname -n"] as const;
-  const { check, ran, jobs } = await runInQueue(file, machine, { name: "batch probe", argvIn, signal, tell });
+  const { check, ran, jobs } = await runInQueue(file, batch, { name: "batch probe", argvIn, signal, tell });
   if (ran !== null) await jobs.forget(ran.ref);
   return check;
 }
 
-/** The scheduler's commands as the file has them run. */
-export function batchMachine({ commands: { timeoutS, perMinute } }: BatchFile): Machine {
-  return createMachine({
-    ...{ timeoutMs: timeoutS * 1000, perMinute },
-    ...{ environment: process.env, clock: realClock, user: userName() },
-  });
+/** The batch jobs of the file, as this process asks for them. */
+export function batchHere(file: BatchFile): OpenBatch {
+  return openBatch(file, { environment: process.env, clock: realClock, user: userName() });
 }
 
 export interface BatchCheckOptions {
@@ -131,8 +130,8 @@ export interface BatchCheckOptions {
 
 /** Checks a batch file on this machine; with `probe` also submits a job that prints its node's name, and waits for its end. */
 export async function checkBatch(file: BatchFile, { probe, signal, tell }: BatchCheckOptions): Promise<Check[]> {
-  const machine = batchMachine(file);
-  const answers = await checkScheduler(file, machine);
+  const batch = batchHere(file);
+  const answers = await checkScheduler(file, batch);
   if (!probe || answers.status === "fail") return [answers];
-  return [answers, await runProbe(file, machine, signal, tell)];
+  return [answers, await runProbe(file, batch, signal, tell)];
 }

@@ -13,7 +13,7 @@ import type { SelfTest } from "../core/job.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { BatchFile } from "../sites/batch-file.js";
 import { type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
-import { batchMachine, runInQueue } from "./doctor-batch.js";
+import { batchHere, runInQueue } from "./doctor-batch.js";
 import type { Check } from "./doctor-checks.js";
 import { selfTestPath, writeSelfTest } from "./self-test-file.js";
 import type { NodeReport } from "./self-test-node.js";
@@ -131,7 +131,9 @@ async function measure(
       await rm(out, { force: true });
     }
   }
-  const { check, ran, jobs } = await runInQueue(file, batchMachine(file), {
+  if (file.api !== undefined)
+    throw new XpcsError("UNSUPPORTED", "its batch jobs are far away: a self-test needs a folder that the nodes share; run it there");
+  const { check, ran, jobs } = await runInQueue(file, batchHere(file), {
     name: "self-test job",
     argvIn: (place) => [process.execPath, NODE_PROGRAM, join(place, "measured"), ...words],
     ...{ signal, tell },

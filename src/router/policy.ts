@@ -4,6 +4,8 @@
  * test/router/policies.test.ts: it never picks a site that `ineligible` names, and the same question has the same answer.
  */
 import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
+import { isPilotName } from "../core/pilot-names.js";
+import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -12,6 +14,8 @@ export interface RoutedJob {
   readonly site: SiteName | null;
   /** Sites where an attempt of it failed or was lost: taken only when no other can. */
   readonly avoid: readonly SiteName[];
+  /** Who submitted it. */
+  readonly submitter?: Submitter;
   /** Sites that said they can never run it. */
   readonly refusedBy: readonly SiteName[];
   readonly resources: Resources;
@@ -22,19 +26,25 @@ export interface RoutedJob {
 }
 
 /** What the jobs of a site share. */
-export const SHARED = ["slots", "cores", "memoryGb", "gpus"] as const;
+export const SHARED = ["slots", "cores", "memoryGb", "gpus", "nodes"] as const;
 export type Shared = Readonly<Record<(typeof SHARED)[number], number>>;
 
-export const NOTHING: Shared = { slots: 0, cores: 0, memoryGb: 0, gpus: 0 };
+export const NOTHING: Shared = { slots: 0, cores: 0, memoryGb: 0, gpus: 0, nodes: 0 };
 
-/** What a job takes of what is shared: one slot unless it says more. */
-export function needOf({ slots = 1, cores = 0, memoryGb = 0, gpus = 0 }: Resources): Shared {
-  return { slots, cores, memoryGb, gpus };
+/** What a job takes of what is shared: one slot unless it says more. Nodes that it asks for it has for itself among those that ask for nodes. */
+export function needOf({ slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 }: Resources): Shared {
+  return { slots, cores, memoryGb, gpus, nodes };
 }
 
 /** The sum of two. */
 export function plus(a: Shared, b: Shared): Shared {
-  return { slots: a.slots + b.slots, cores: a.cores + b.cores, memoryGb: a.memoryGb + b.memoryGb, gpus: a.gpus + b.gpus };
+  return {
+    slots: a.slots + b.slots,
+    cores: a.cores + b.cores,
+    memoryGb: a.memoryGb + b.memoryGb,
+    gpus: a.gpus + b.gpus,
+    nodes: a.nodes + b.nodes,
+  };
 }
 
 /** Mean run time of an app, from completions. */
@@ -62,6 +72,12 @@ export interface SiteLoad {
   readonly name: SiteName;
   /** It is connected and renews. */
   readonly up: boolean;
+  /** The site that started it as a pilot, or null. */
+  readonly pilotOf: SiteName | null;
+  /** Whose jobs it takes; absent: not known, so that it has to refuse them itself. */
+  readonly submitters?: SubmitterRule;
+  /** Why it takes no work at present, in the words of its admin; null: it does. */
+  readonly draining: string | null;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -114,8 +130,14 @@ const UNBOUNDED: SiteCapacity = {
 /** What is free for a job that comes now: neither taken by running jobs nor kept for those that are queued. */
 export function freeFor({ slots, capacity, running, reserved }: SiteLoad): Shared {
   const taken = running.reduce((sum, { resources }) => plus(sum, needOf(resources)), reserved);
-  const { cores, memoryGb, gpus } = capacity ?? UNBOUNDED;
-  return { slots: slots - taken.slots, cores: cores - taken.cores, memoryGb: memoryGb - taken.memoryGb, gpus: gpus - taken.gpus };
+  const { cores, memoryGb, gpus, nodes } = capacity ?? UNBOUNDED;
+  return {
+    slots: slots - taken.slots,
+    cores: cores - taken.cores,
+    memoryGb: memoryGb - taken.memoryGb,
+    gpus: gpus - taken.gpus,
+    nodes: nodes - taken.nodes,
+  };
 }
 
 /** What the job lacks there at present; empty when it could begin at once. What it does not ask for it cannot lack. */
@@ -147,28 +169,39 @@ export function tooLarge(
   return null;
 }
 
+/** What is pinned to a site may run there, and in its pilots. */
+export function belongs(pinned: SiteName, { name, pilotOf }: Pick<SiteLoad, "name" | "pilotOf">): boolean {
+  return pinned === name || pinned === pilotOf;
+}
+
 /** Why this site cannot have this job at present, or null. */
 export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
-  if (job.site !== null && job.site !== site.name) return `the job is pinned to site ${job.site}`;
+  if (job.site !== null && !belongs(job.site, site)) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
-  if (job.refusedBy.includes(site.name)) return `site ${site.name} refused the job`;
+  const { pilots, submitters = null } = site;
+  if (job.refusedBy.some((name) => name === site.name || (pilots !== undefined && isPilotName(site.name, name))))
+    return `site ${site.name} refused the job`;
+  if (!takesFrom(submitters, job.submitter ?? {})) return notTaken(site.name, job.submitter ?? {});
   const large = tooLarge(job.resources, site);
   if (large !== null) return large;
   if (!site.up) return `site ${site.name} is silent`;
+  if (site.draining !== null) return `site ${site.name} takes no work: ${site.draining}`;
   return null;
 }
 
 function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   if (sites.length === 0) return "no site is connected to central";
   if (job.site !== null) {
-    const pinned = sites.find(({ name }) => name === job.site);
-    return pinned === undefined ? `site ${job.site}, to which it is pinned, is not connected to central` : (ineligible(job, pinned) ?? "");
+    const { site } = job;
+    const pinned = sites.filter((load) => belongs(site, load)).map((load) => ineligible(job, load));
+    return pinned.length === 0 ? `site ${site}, to which it is pinned, is not connected to central` : pinned.join("; ");
   }
   const offering = sites.filter(({ name, apps }) => apps.includes(job.app) && !job.refusedBy.includes(name));
   if (offering.length === 0) return `no ${job.refusedBy.length > 0 ? "other " : ""}site offers ${job.app}`;
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
   if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
+  if (fitting.some(({ up }) => up)) return fitting.map((site) => ineligible(job, site)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 

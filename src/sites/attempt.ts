@@ -10,12 +10,13 @@ import type { FileRef, OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { SiteNews, WorkSource } from "../core/protocols.js";
+import { notTaken, type SubmitterRule, takesFrom } from "../core/submitters.js";
 import { digestFile } from "../files/digest.js";
 import type { Destination, DestinationFound } from "../files/publication.js";
 import { checkReadable, checkWritable, type Roots, readable } from "../files/roots.js";
 import { fromSystem } from "../files/system-error.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
-import { type Plan, planOf, progressOf, summaryRecord } from "./apps.js";
+import { type Plan, planOf, progressOf, summaryRecord, type WorkPlace } from "./apps.js";
 import { attemptFolder, type Completion, createFolder, removeFolder, writeRecord } from "./attempt-folder.js";
 import type { CommandApps } from "./command-apps.js";
 import { stopBeforeLoss } from "./exclusive.js";
@@ -32,10 +33,16 @@ export interface AttemptContext {
   readonly instance: string;
   readonly workDir: string;
   readonly threadsPerSlot: number;
+  /** Of each of its nodes. */
+  readonly coresPerNode: number;
+  /** Words before programs on several nodes; null: it has one. */
+  readonly launcher: readonly string[] | null;
   readonly commands: CommandApps;
   readonly access: ResultAccess;
   readonly transfers: Transfers;
   readonly slots: RunSlots;
+  /** Whose jobs it takes. */
+  readonly submitters: SubmitterRule;
   /** Where jobs may read and write; null: anywhere. */
   readonly roots: Roots | null;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
@@ -108,10 +115,10 @@ async function compute(context: AttemptContext, held: HeldLease, plan: Plan, fol
   const crossing: Crossing = { bytes: 0, ms: 0 };
   const paths = await stageIn(context, held, plan.inputs, folder, crossing);
   const stagedMs = context.clock.monotonicMs();
-  await context.slots.take(held);
+  const hosts = await context.slots.take(held);
   const slotWaitS = Math.round(context.clock.monotonicMs() - stagedMs) / 1_000;
   try {
-    const done = await runWork(context, held, plan, paths, folder);
+    const done = await runWork(context, held, plan, { paths, folder, hosts });
     return { ...done, summary: { ...done.summary, ...crossed("stageIn", crossing), ...(plan.hasFolder ? { slotWaitS } : {}) } };
   } finally {
     // What follows needs no slot: the next one begins.
@@ -120,15 +127,10 @@ async function compute(context: AttemptContext, held: HeldLease, plan: Plan, fol
   }
 }
 
-async function runWork(
-  context: AttemptContext,
-  held: HeldLease,
-  plan: Plan,
-  paths: readonly string[],
-  folder: string,
-): Promise<Omit<Completion, "outputs">> {
+async function runWork(context: AttemptContext, held: HeldLease, plan: Plan, place: WorkPlace): Promise<Omit<Completion, "outputs">> {
   const { clock, kernels, leases } = context;
-  const work = plan.work(paths, folder);
+  const { folder } = place;
+  const work = plan.work(place);
   checkStopped(held);
   if (plan.exclusive) await leases.confirm(held);
   const guard = plan.exclusive ? stopBeforeLoss(clock, leases, held) : null;
@@ -228,6 +230,7 @@ function endOf(held: HeldLease, error: XpcsError): XpcsError {
 
 /** Why a lease goes back without counting as an attempt. */
 const RETURNED: Readonly<Record<string, string>> = {
+  halted: "all work of the site was stopped by hand",
   returned: "the site is stopping",
   unrenewed: "the site could not renew its lease, and two attempts of an exclusive command must not run at once",
 };
@@ -266,6 +269,7 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
   let plan: Plan | null = null;
   const settle = () => settleAll(context, plan?.destinations ?? []).catch((error) => logUntidy(context, held, error));
   try {
+    if (!takesFrom(context.submitters, held.lease)) throw new XpcsError("REFUSED", notTaken(context.site, held.lease));
     plan = planOf(held.lease, context);
     const completion = plan.hasFolder
       ? await produce(context, held, plan)

@@ -3,14 +3,14 @@
  * allow. What they print is bounded.
  */
 import { spawn } from "node:child_process";
-import { type Clock, sleep } from "../core/clock.js";
+import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
+import { createTurns } from "./batch-turns.js";
 import { killGroup } from "./command-runner.js";
 import type { BatchCommand, CommandResult, Machine } from "./schedulers/define.js";
 
 /** A listing of thousands of jobs in JSON. */
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
-const MINUTE_MS = 60_000;
 
 export interface MachineOptions {
   /** Of one command, ms. */
@@ -24,23 +24,7 @@ export interface MachineOptions {
   readonly user: string;
 }
 
-/** Resolves when one more command may start, in the order of asking. */
-function createTurns(perMinute: number, clock: Clock): () => Promise<void> {
-  const startsMs: number[] = [];
-  let last = Promise.resolve();
-  const turn = async (): Promise<void> => {
-    const oldest = startsMs.length < perMinute ? undefined : startsMs.shift();
-    if (oldest !== undefined) {
-      const waitMs = oldest + MINUTE_MS - clock.monotonicMs();
-      if (waitMs > 0) await sleep(clock, waitMs);
-    }
-    startsMs.push(clock.monotonicMs());
-  };
-  return () => {
-    last = last.then(turn);
-    return last;
-  };
-}
+const noApi = (): XpcsError => new XpcsError("INTERNAL", "this machine has commands, and no API");
 
 /** The outside of a scheduler's adapter. */
 export function createMachine({ timeoutMs, perMinute, environment, clock, user }: MachineOptions): Machine {
@@ -49,6 +33,10 @@ export function createMachine({ timeoutMs, perMinute, environment, clock, user }
   return {
     user,
     clock,
+    ask: () => Promise.reject(noApi()),
+    api: () => {
+      throw noApi();
+    },
     run: async (command) => {
       await myTurn();
       // Words of the schedulers in English, numbers with a point.

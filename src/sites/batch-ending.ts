@@ -37,7 +37,9 @@ export function conclude({ exitCode, canceled, atLimit, listed, accounted, patie
   const told = accounted !== null && (accounted.exitCode !== null || listed === null) ? accounted : (listed ?? accounted);
   // Nothing is heard of it any more, or nothing that could change the answer.
   const over = patienceOver || accounted !== null || told?.outcome === "gone";
-  if (canceled && (exitCode !== null || over)) return { outcome: "canceled", exitCode, sentence: "it was canceled from here" };
+  // One that was ended so is "completed" to some; without an exit code it did not come to its end.
+  if (canceled && (exitCode !== null || over || told?.outcome === "done"))
+    return { outcome: "canceled", exitCode, sentence: "it was canceled from here" };
   if (atLimit && over) return { outcome: "time-limit", exitCode, sentence: "it was told to end when its time limit was reached" };
   if (exitCode !== null && (exitCode <= SIGNALED || over)) {
     const signal = exitCode > SIGNALED ? ` (signal ${exitCode - SIGNALED})` : "";

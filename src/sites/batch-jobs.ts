@@ -2,14 +2,15 @@
  * The batch jobs of a site, over any scheduler: none is submitted twice, none is lost by a crash between the submission and the note of it, and how
  * each ended is found out. All that must outlive the site lies in one folder per job (batch-script.ts).
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join, posix } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode } from "../core/errors.js";
 import { conclude } from "./batch-ending.js";
+import { bringFiles } from "./batch-mirror.js";
 import { batchFiles, batchScript, checkTag } from "./batch-script.js";
 import type { BatchSettings } from "./batch-settings.js";
-import type { BatchRef, Ending, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
+import type { BatchRef, Ending, Launch, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
 
 /** A job that the scheduler has not known this often is gone. */
 const STRIKES = 3;
@@ -25,6 +26,8 @@ export interface BatchRequest {
   readonly env?: Readonly<Record<string, string>>;
   /** Checked by the scheduler's schema (batch-settings.ts). */
   readonly settings: BatchSettings;
+  /** It runs on each node, with its number in XPCS_PILOT; otherwise once, on the first. */
+  readonly onEachNode?: boolean;
 }
 
 export interface BatchStatus {
@@ -36,6 +39,8 @@ export interface BatchStatus {
   readonly words: string;
   /** Ms since 1970; null: its script has not started. */
   readonly startedMs: number | null;
+  /** Ms since 1970, of the file with its exit code; null: there is none. */
+  readonly endedMs: number | null;
   /** For the phase "ended", and only for that. */
   readonly ending: Ending | null;
 }
@@ -43,8 +48,12 @@ export interface BatchStatus {
 export interface BatchOptions {
   readonly scheduler: Scheduler;
   readonly machine: Machine;
-  /** Holds a folder per job; must be reachable from the nodes under the same path. */
+  /** In place of the scheduler's. */
+  readonly launch?: Launch;
+  /** Holds a folder per job; must be reachable from the nodes under the same path, or else only ours. */
   readonly folder: string;
+  /** Where the nodes are far away: holds a folder per job there, from which is brought here what jobs have left. */
+  readonly there?: string;
   readonly clock: Clock;
   /** Least time between two looks that count towards "gone", ms. */
   readonly strikeMs: number;
@@ -80,6 +89,14 @@ async function textOf(path: string): Promise<string | null> {
   }
 }
 
+/** When it was written, ms since 1970; null: it is not there. */
+async function writtenMs(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ mtimeMs }) => Math.round(mtimeMs),
+    () => null,
+  );
+}
+
 async function numbersIn(path: string): Promise<number[]> {
   const words = ((await textOf(path)) ?? "").split(" ");
   return words.filter((word) => /^\d+$/.test(word)).map(Number);
@@ -107,7 +124,15 @@ async function recordedId(folder: string): Promise<string | null> {
 }
 
 /** The batch jobs of one folder. */
-export function createBatchJobs({ scheduler, machine, folder: root, clock, strikeMs }: BatchOptions): BatchJobs {
+export function createBatchJobs({
+  scheduler,
+  machine,
+  launch = scheduler.launch,
+  folder: root,
+  there,
+  clock,
+  strikeMs,
+}: BatchOptions): BatchJobs {
   /** By tag: looks in vain, and when the last one that counts was. */
   const strikes = new Map<string, { count: number; atMs: number }>();
 
@@ -118,6 +143,12 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
     });
     const tags = names.filter((name) => !name.startsWith(".")).sort();
     return Promise.all(tags.map(async (tag) => ({ tag, folder: join(root, tag), id: await recordedId(join(root, tag)) })));
+  }
+
+  /** What a job has left far away. Where that cannot be had now it is as if it had left nothing, until the next look. */
+  async function bring(tag: string): Promise<void> {
+    if (there === undefined || scheduler.api === undefined) return;
+    await bringFiles(scheduler.api, machine, posix.join(there, tag), join(root, tag)).catch(() => {});
   }
 
   async function findExisting(tag: string, folder: string): Promise<string | null> {
@@ -139,11 +170,12 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
       return null;
     }
     const files = batchFiles(ref.folder);
-    const [code, canceled] = await Promise.all([textOf(files.exitCode), textOf(files.canceled)]);
     const before = strikes.get(ref.tag) ?? { count: 0, atMs: Number.NEGATIVE_INFINITY };
     const nowMs = clock.monotonicMs();
     const strike = nowMs - before.atMs < strikeMs ? before : { count: before.count + 1, atMs: nowMs };
     strikes.set(ref.tag, strike);
+    if (strike !== before && (await textOf(files.exitCode)) === null) await bring(ref.tag);
+    const [code, canceled] = await Promise.all([textOf(files.exitCode), textOf(files.canceled)]);
     return {
       exitCode: code !== null && /^\d+$/.test(code) ? Number(code) : null,
       canceled: canceled !== null,
@@ -170,7 +202,8 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
   }
 
   async function statusOf(ref: BatchRef, sighting: Sighting | undefined, ending: Ending | null): Promise<BatchStatus> {
-    const common = { ref, words: sighting?.words ?? "", startedMs: await startedMs(ref) };
+    const endedMs = ending === null ? null : await writtenMs(batchFiles(ref.folder).exitCode);
+    const common = { ref, words: sighting?.words ?? "", startedMs: await startedMs(ref), endedMs };
     if (ending !== null) {
       strikes.delete(ref.tag);
       return { ...common, phase: "ended", sentence: ending.sentence, ending };
@@ -183,12 +216,26 @@ export function createBatchJobs({ scheduler, machine, folder: root, clock, strik
   }
 
   return {
-    async submit({ tag, argv, env = {}, settings }) {
+    async submit({ tag, argv, env = {}, settings, onEachNode = false }) {
       checkTag(tag);
       const folder = join(root, tag);
       const files = batchFiles(folder);
-      const script = batchScript({ tag, folder, argv, env, settings, ownId: scheduler.ownId });
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const far = there === undefined ? {} : { folder: posix.join(there, tag), makesFolder: true };
+      const named = settings.person === undefined ? env : { XPCS_BATCH_FOR: settings.person, ...env };
+      const script = batchScript({
+        tag,
+        folder,
+        argv,
+        env: named,
+        settings,
+        ownId: scheduler.ownId,
+        launch,
+        onEachNode,
+        makesFolder: false,
+        ...far,
+      });
+      const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
+      if (!isNew && (await recordedId(folder)) === null) await bring(tag);
       const existing = await findExisting(tag, folder);
       let id = existing;
       let attached = existing !== null;

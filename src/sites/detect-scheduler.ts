@@ -8,9 +8,10 @@ export interface FoundScheduler {
   readonly version: string;
 }
 
-async function versionOf({ probe, recognise }: Detection, { run }: Pick<Machine, "run">): Promise<string | null> {
+async function versionOf(detection: Detection | null, { run }: Pick<Machine, "run">): Promise<string | null> {
+  if (detection === null) return null;
   try {
-    return recognise(await run(probe));
+    return detection.recognise(await run(detection.probe));
   } catch (error) {
     // One that gives no answer is not there, as far as this can tell.
     if (["NOT_FOUND", "DEADLINE_EXCEEDED", "IO_FAILED"].some((code) => isCode(error, code as "NOT_FOUND"))) return null;

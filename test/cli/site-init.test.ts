@@ -31,7 +31,7 @@ const written = (report: Partial<MachineReport>) =>
   parseSettings(BATCH_FILE, siteFileText({ ...REPORT, ...report }, "/etc/b.yaml"), "b.yaml");
 
 describe("the file", () => {
-  it.each(SCHEDULERS.filter(({ name }) => name !== "local").map(({ name }) => name))(
+  it.each(SCHEDULERS.filter(({ name, detection }) => name !== "local" && detection !== null).map(({ name }) => name))(
     "is right for %s, also with all that it proposes",
     (name) => {
       const report: MachineReport = { ...REPORT, schedulers: [{ name, version: "1" }], queues: [queue("batch")] };
@@ -142,7 +142,7 @@ describe("the command", () => {
 
   it.each([
     [["site", "init"], 2, "which file"],
-    [["site", "start", "x"], 2, "init"],
+    [["site", "begin", "x"], 2, "init"],
     [["site"], 2, "--work"],
     [["site", "init", "FILE"], 2, "no batch scheduler answers here"],
   ] as const)("%j is refused", async (args, code, words) => {

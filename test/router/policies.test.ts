@@ -13,6 +13,8 @@ function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
   return {
     name,
     up: true,
+    pilotOf: null,
+    draining: null,
     slots: 2,
     apps: APPS,
     capacity: null,
@@ -228,6 +230,9 @@ describe("soonest", () => {
     expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { cores: 1 } }), sites, 0)).toMatchObject({
       why: expect.stringContaining("a (2 of 2 slots free, 10 s by"),
     });
+    expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { slots: 2 } }), sites, 0)).toMatchObject({
+      why: expect.stringContaining("a (2 of 2 slots free, 1.3 s by"),
+    });
     for (const other of [job({ inputBytes: 3.2e9, app: "xpcs.noop" }), job()])
       expect(soonest!.choose(other, sites, 0)).toMatchObject({
         why: expect.stringContaining("a (2 of 2 slots free, run time not measured yet)"),
@@ -322,6 +327,20 @@ describe("pilots that are still to begin", () => {
     const slower = site("slow", { runs: mean(98_000) });
     expect(soonest!.choose(job(), [coming(queued(7)), slower], 0).site).toBe("farm");
     expect(soonest!.choose(job(), [coming(queued(8)), slower], 0).site).toBe("slow");
+  });
+
+  it("are nothing to a job that they would refuse, or that one of them has refused", () => {
+    const slow = site("slow", { runs: mean(200_000) });
+    const rule = { submitters: { persons: ["ann"], experiments: [] } };
+    expect(soonest!.choose(job({ submitter: { owner: "ann" } }), [coming(rule), slow], 0)).toMatchObject({ action: "wait", site: "farm" });
+    expect(soonest!.choose(job({ submitter: { owner: "bob" } }), [coming(rule), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+    expect(soonest!.choose(job({ submitter: { owner: "bob" } }), [coming(rule)], 0)).toMatchObject({
+      action: "wait",
+      site: null,
+      reason: "site farm takes jobs of certain persons and experiments, and not of bob in local/default",
+    });
+    expect(soonest!.choose(job({ refusedBy: ["farm-2"] }), [coming(), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+    expect(soonest!.choose(job({ refusedBy: ["farmer-2"] }), [coming(), slow], 0)).toMatchObject({ action: "wait", site: "farm" });
   });
 
   it("are not waited for for ever: whoever has waited longer than was measured expects as long again", () => {

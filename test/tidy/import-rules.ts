@@ -30,6 +30,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   "https-proxy-agent": { where: /^src\/wire\/proxy\.ts$/, why: "one place goes through proxies" },
   "proxy-from-env": { where: /^src\/wire\/proxy\.ts$/, why: "it reads the environment, which the caller must have asked for" },
   aws4fetch: { where: /^src\/sites\/staging\/s3-client\.ts$/, why: "one place signs requests" },
+  oauth4webapi: { where: /^src\/sites\/api-credentials\.ts$/, why: "tokens of facilities are got in one place" },
   "@globus/sdk": { where: /^src\/sites\/staging\/globus-client\.ts$/, why: "one place asks Globus" },
   hono: { where: /^src\/actors\/http-api\.ts$/, why: "HTTP is served in one place" },
   "@hono/node-server": { where: /^src\/actors\/http-api\.ts$/, why: "HTTP is served in one place" },

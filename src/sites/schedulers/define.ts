@@ -5,15 +5,18 @@
  *
  * The contract:
  * - An adapter builds command lines and reads what they print. Commands are arrays of words, never a line for a shell, and run through
- *   `Machine.run`, which ends each one that takes too long.
+ *   `Machine.run`, which ends each one that takes too long. One of a facility's HTTP API builds requests and reads answers instead, through
+ *   `Machine.ask`; its nodes share no folder with the site (`ApiAccess`).
  * - A batch job carries its tag as its name, so that `find` recognises it. A lost reply to `submit` may mean that the job is there: batch-jobs.ts
  *   looks for the tag before each submission and after each failed one.
  * - `status` is one call for all jobs. A job that it does not list is not taken for ended: that is decided in batch-jobs.ts.
  * - A word of the scheduler that the adapter does not know is the phase "unknown", never an error.
  * - The script is run once: where the scheduler would start it again after a failure, `submit` says that it must not.
  */
+import type { ZodType } from "zod";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
+import type { ApiSettings } from "../api-settings.js";
 import type { BatchSettings, SettingName } from "../batch-settings.js";
 
 /** A command line as words. `stdin` is what it reads. */
@@ -30,6 +33,24 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** A request to an HTTP API. One body at most. */
+export interface ApiRequest {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Below the address of the settings; its parts are encoded already. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly json?: unknown;
+  readonly form?: Readonly<Record<string, string>>;
+  /** A small file, as `multipart/form-data`. */
+  readonly file?: { readonly name: string; readonly text: string };
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** What an adapter has of the outside. */
 export interface Machine {
   /** @throws DEADLINE_EXCEEDED it took too long and was ended · NOT_FOUND there is no such program · IO_FAILED */
@@ -40,6 +61,15 @@ export interface Machine {
    * @returns resolves with its exit code (null: a signal), if this process is still there
    */
   readonly start: (argv: BatchCommand["argv"]) => Promise<number | null>;
+  /**
+   * Asks the API of the settings, with its credential.
+   *
+   * @returns the answer, whatever its status
+   * @throws UNAVAILABLE it was not reached, or asked for a pause · DEADLINE_EXCEEDED · INVALID_ARGUMENT the credential's file
+   */
+  readonly ask: (request: ApiRequest) => Promise<ApiAnswer>;
+  /** @throws INTERNAL it has none: a machine with commands */
+  readonly api: () => ApiSettings;
   /** Name of the person whose jobs they are. */
   readonly user: string;
   readonly clock: Clock;
@@ -108,12 +138,43 @@ export interface Detection {
   readonly recognise: (result: CommandResult) => string | null;
 }
 
+/** How programs get onto the nodes of a job, from its script: templates of words, filled in by launch.ts. */
+export interface Launch {
+  /** Bash that prints the names of the job's nodes, one a line; {nodes} is their number. */
+  readonly nodes: string;
+  /** Words before a command that run it once on each of {nodes} nodes. With {host}, and without any words, they run it on one, and are repeated for each. */
+  readonly pilots: readonly string[];
+  /** Words before the program of a job that needs {nodes} nodes, those of {hosts}: {ranks} processes in all, {ranksPerNode}, {coresPerRank}. */
+  readonly jobs: readonly string[];
+}
+
 /** A queue or partition. Null: no limit, or not told. */
 export interface Queue {
   readonly name: string;
   readonly open: boolean;
   readonly walltimeMaxS: number | null;
   readonly nodes: number | null;
+}
+
+/** Who asks an HTTP API. */
+export interface Credential {
+  /** @throws INVALID_ARGUMENT its file is not there, or others may read it · UNAVAILABLE there is none now */
+  token(): Promise<string>;
+  /** This token was not taken: another one is asked for. */
+  refused(token: string): void;
+}
+
+/** Of a scheduler that is the HTTP API of a facility. */
+export interface ApiAccess {
+  /** What a batch file says under `api`. */
+  readonly settings: ZodType<ApiSettings>;
+  readonly credential: (settings: ApiSettings, clock: Clock) => Credential;
+  /** @returns one sentence: what answered, to this credential */
+  greet(machine: Machine): Promise<string>;
+  /** Writes a small file at the facility for its owner alone, with the folder that it is in. */
+  put(path: string, text: string, machine: Machine): Promise<void>;
+  /** A small file at the facility, or the beginning of one; null: it is not there, or cannot be read. */
+  get(path: string, machine: Machine): Promise<string | null>;
 }
 
 /** What a person's jobs may be charged to. */
@@ -146,13 +207,17 @@ export interface Scheduler {
   readonly takes: readonly SettingName[];
   /** A bash word that, in a running job, is the job's id as `submit` returns it. */
   readonly ownId: string;
-  readonly detection: Detection;
+  readonly launch: Launch;
+  /** Null: an API, which no machine has on its PATH. */
+  readonly detection: Detection | null;
+  /** Of one that is an API; any other is a set of commands, on a machine that shares a folder with the nodes. */
+  readonly api?: ApiAccess;
   /**
    * @returns the id
    * @throws REFUSED the scheduler said no, in its words · UNAVAILABLE · DEADLINE_EXCEEDED the job may be there or not
    */
   submit(job: BatchJob, machine: Machine): Promise<string>;
-  /** Ids of the jobs that have this tag and have not ended. */
+  /** Ids of the jobs that have this tag and have not ended. An API tells those that have ended too: what a job has left is far away. */
   find(tag: string, folder: string, machine: Machine): Promise<string[]>;
   /** What is said of these jobs, in one call; nothing of those that are no longer listed. It may tell of others too. */
   status(jobs: readonly BatchRef[], machine: Machine): Promise<Sighting[]>;
@@ -162,6 +227,10 @@ export interface Scheduler {
   cancel(job: BatchRef, machine: Machine): Promise<void>;
   /** The queues that a person may name. */
   queues(machine: Machine): Promise<Queue[]>;
+  /**
+   * Where the scheduler tells: how long a job with these settings would wait with each of these walltimes, if it were submitted now, s. Null where it does not.
+   */
+  waits?(settings: BatchSettings, walltimesS: readonly number[], machine: Machine): Promise<(number | null)[]>;
   /** The accounts of the person; empty where the scheduler does not tell. */
   accounts(machine: Machine): Promise<Account[]>;
   /** The nodes, by kind, most first; empty where the scheduler does not tell. */
@@ -190,7 +259,7 @@ export function nodeKinds(seen: readonly SeenNode[]): NodeKind[] {
 }
 
 /** The first line that says something, for a message. */
-export function lastWords({ stderr, stdout }: CommandResult): string {
+export function lastWords({ stderr, stdout }: Pick<CommandResult, "stdout" | "stderr">): string {
   const line = `${stderr}\n${stdout}`
     .split("\n")
     .map((text) => text.trim())
@@ -210,4 +279,31 @@ export function commandFailure(program: string, result: CommandResult, unreachab
   if (result.code === null || unreachable.test(all))
     return new XpcsError("UNAVAILABLE", `${program} did not reach the scheduler: ${words}`);
   return new XpcsError("REFUSED", `${program} ${how}: ${words}`);
+}
+
+/** The reason in the body of a refusal: of RFC 9457, or what others call it. */
+function reasonIn(text: string): string {
+  try {
+    const { detail, error, title, message } = JSON.parse(text) as Record<string, unknown>;
+    const found = [detail, error, message, title].find((words) => words !== undefined && words !== null && words !== "");
+    if (found !== undefined) return (typeof found === "string" ? found : JSON.stringify(found)).slice(0, 300);
+  } catch {
+    // Not JSON: a proxy's page, say.
+  }
+  return lastWords({ stderr: "", stdout: text });
+}
+
+/** Statuses that say nothing about the request itself. */
+const NOT_NOW = new Set([401, 407, 408, 409, 425, 429]);
+
+/**
+ * What a refusal of an API means: it could not be asked now, or it said no.
+ *
+ * @param what that was asked for: `the submission of TAG`
+ */
+export function apiFailure(what: string, { status, text }: ApiAnswer): XpcsError {
+  const said = `${what}: the API answered ${status}: ${reasonIn(text)}`;
+  if (status === 401) return new XpcsError("UNAVAILABLE", `${said}; a new credential in its file is used without a restart`);
+  const now = status >= 400 && status < 500 ? !NOT_NOW.has(status) : status === 501;
+  return new XpcsError(now ? "REFUSED" : "UNAVAILABLE", said);
 }

@@ -242,6 +242,13 @@ export const oar: Scheduler = {
   about: "OAR, as at the ESRF and Grid'5000",
   takes: ["queue", "account", "constraint", "after", "gpusPerNode", "cpusPerNode"],
   ownId: "$OAR_JOB_ID",
+  launch: {
+    // A line for each core, as a rule.
+    nodes: "awk '!seen[$0]++' \"$OAR_NODEFILE\"",
+    // It is ssh to the cores of the job: what it starts reads its command line with a shell again.
+    pilots: ["oarsh", "{host}"],
+    jobs: ["mpiexec", "--mca", "plm_rsh_agent", "oarsh", "-n", "{ranks}", "--map-by", "ppr:{ranksPerNode}:node", "--host", "{hosts}"],
+  },
   detection: {
     probe: { argv: ["oarsub", "-V"] },
     recognise: ({ stdout }) => /^OAR version\s*:\s*(\S+)/m.exec(stdout)?.[1] ?? null,

@@ -3,13 +3,15 @@ import { XpcsError } from "../../core/errors.js";
 import { cobalt } from "./cobalt.js";
 import type { Scheduler } from "./define.js";
 import { gridEngine } from "./grid-engine.js";
+import { iri } from "./iri.js";
 import { local } from "./local.js";
 import { lsf } from "./lsf.js";
 import { oar } from "./oar.js";
 import { pbs } from "./pbs.js";
+import { sfapi } from "./sfapi.js";
 import { slurm } from "./slurm.js";
 
-export const SCHEDULERS: readonly Scheduler[] = [slurm, pbs, lsf, cobalt, gridEngine, oar, local];
+export const SCHEDULERS: readonly Scheduler[] = [slurm, pbs, lsf, cobalt, gridEngine, oar, local, iri, sfapi];
 
 /**
  * The scheduler of a name.

@@ -1,53 +1,14 @@
-/** Every scheduler that is a set of commands: what becomes of lost replies, lies, silence, garbage and strange words. */
+/** Every scheduler that is a set of commands: what becomes of silence, garbage and commands that are not there. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
-import { XpcsError } from "../../../src/core/errors.js";
+import { expect, vi } from "vitest";
 import { detectSchedulers } from "../../../src/sites/detect-scheduler.js";
 import { onEachScheduler } from "./on-each-scheduler.js";
-import { aliveInGroup, counted, isSubmission, newTag, type Run, reaches, replying } from "./stage.js";
+import { aliveInGroup, newTag } from "./stage.js";
 
 onEachScheduler(
-  (rig) => rig.kind !== "itself",
+  (rig) => rig.asked === "by commands",
   ({ scheduler, test }) => {
-    test("finds the job when the reply to its submission is lost, or says that it failed", async (place) => {
-      const lost: (run: Run) => Run = (run) => async (command) => {
-        const result = await run(command);
-        if (isSubmission(command)) throw new XpcsError("DEADLINE_EXCEEDED", "no answer");
-        return result;
-      };
-      const lie = replying(isSubmission, () => ({ code: 1, stdout: "", stderr: "Batch job submission failed: no idea" }));
-      for (const wrap of [lost, lie]) {
-        const asked = place.request(counted("sleep 1"));
-        const jobs = place.jobs({ wrap });
-        const { ref, attached } = await jobs.submit(asked);
-        expect(attached).toBe(true);
-        await reaches(jobs, ref, "ended");
-        expect(place.runs(asked.tag)).toBe(1);
-      }
-    });
-
-    test("tolerates states and reasons that it does not know", async (place) => {
-      const listing = replying(
-        (command) => !isSubmission(command),
-        (result) => ({ ...result, stdout: place.stage.strangeState!(result.stdout) }),
-      );
-      const { ref } = await place.jobs().submit(place.request("sleep 300"));
-      const [status] = await place.jobs({ wrap: listing }).poll([ref]);
-      expect(status).toMatchObject({ phase: "unknown", ending: null });
-      expect(`${status!.words} ${status!.sentence}`).toMatch(/FROBNICATED|frobnicated|Z/);
-      await place.jobs().cancel(ref);
-      await reaches(place.jobs(), ref, "ended");
-    });
-
-    test("says in the scheduler's words why a job is refused", async (place) => {
-      const jobs = place.jobs();
-      const asked = place.request("exit 0", place.stage.refused!);
-      const refused = jobs.submit(asked);
-      await expect(refused).rejects.toMatchObject({ code: "REFUSED", message: expect.stringMatching(/: \S/) });
-      expect(await scheduler.find(asked.tag, place.folder, place.machine())).toEqual([]);
-    });
-
     test("ends a command that hangs, with all that it started", async (place) => {
       const environment = place.impostors(`echo $$ >>${join(place.folder, "pids")}; sleep 1000 & sleep 1000`);
       mkdirSync(place.folder, { recursive: true });
@@ -58,7 +19,7 @@ onEachScheduler(
       await expect(jobs.poll([ref])).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
       const pids = readFileSync(join(place.folder, "pids"), "utf8").trim().split("\n");
       expect(pids.length).toBeGreaterThan(1);
-      await expect.poll(() => pids.flatMap((pid) => aliveInGroup(Number(pid))), { timeout: 5_000 }).toEqual([]);
+      await vi.waitFor(() => expect(pids.flatMap((pid) => aliveInGroup(Number(pid)))).toEqual([]), { timeout: 5_000 });
     });
 
     test("says that its commands are missing", async (place) => {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startFakeApi } from "./fake-apis.js";
 import type { Rig, Stage } from "./stage.js";
 
 /** `npm run test:schedulers` (scripts/test-schedulers.mjs) starts the real ones and says here how they are reached, or why not. */
@@ -16,6 +17,7 @@ function real(name: string, stage: Omit<Stage, "environment" | "end">): Rig {
   const { env, skip } = REAL[name] ?? { skip: NOT_ASKED };
   return {
     kind: "real",
+    asked: "by commands",
     skip: env === undefined ? (skip ?? NOT_ASKED) : null,
     start: async () => ({ ...stage, environment: { ...process.env, ...env }, end: async () => {} }),
   };
@@ -25,6 +27,7 @@ function real(name: string, stage: Omit<Stage, "environment" | "end">): Rig {
 function fake(name: string, commands: readonly string[], stage: Omit<Stage, "environment" | "end">): Rig {
   return {
     kind: "fake",
+    asked: "by commands",
     skip: null,
     start: async () => {
       const folder = mkdtempSync(join(tmpdir(), `xpcs-fake-${name}-`));
@@ -40,78 +43,114 @@ function fake(name: string, commands: readonly string[], stage: Omit<Stage, "env
   };
 }
 
+/**
+ * Servers that were started by hand: of the IRI API's reference implementation, as docs/schedulers/iri.md says. JSON of what a batch file says under `api`, without the folder.
+ */
+const REFERENCE: Readonly<Record<string, Stage["api"] | undefined>> =
+  process.env.XPCS_TEST_IRI === undefined ? {} : { iri: JSON.parse(process.env.XPCS_TEST_IRI) as Stage["api"] };
+
+/** The server of a fake API, in a process of its own, and the files of a facility; or another server of that API. */
+function fakeApi(name: string, stage: Omit<Stage, "environment" | "end" | "api" | "tells">): Rig {
+  return {
+    kind: REFERENCE[name] === undefined ? "fake" : "reference",
+    asked: "by HTTP",
+    skip: null,
+    start: async () => {
+      const { api, end } = REFERENCE[name] === undefined ? await startFakeApi(name) : { api: REFERENCE[name], end: async () => {} };
+      return { ...stage, environment: process.env, api, tells: [], end };
+    },
+  };
+}
+
 export const RIGS: Readonly<Record<string, Rig>> = {
   slurm: real("slurm", {
-    settings: { memoryGbPerNode: 0.1 },
+    settings: { memoryGbPerNode: 0.1, person: "J. Doe" },
     // It looks at limits about once a minute.
     shortWalltimeS: 60,
     overrunS: 60,
     accountingLagS: 5,
     strangeState: (listing) => listing.replace(/\|(PENDING|CONFIGURING|RUNNING)\|[^|]*\|/g, "|FROBNICATED|Whim|"),
-    tells: { nodes: true, queues: true, usualAccount: true },
+    tells: ["nodes", "memory", "queues", "accounts", "usualAccount"],
     refused: { queue: "no-such-partition" },
   }),
   "grid-engine": real("grid-engine", {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 3,
     // Of the queue: the time between the warning and the end.
     overrunS: 15,
     accountingLagS: 15,
     strangeState: (listing) => listing.replace(/<state>[^<]*</g, "<state>Zq<"),
-    tells: { nodes: true, queues: true, usualAccount: false },
+    tells: ["nodes", "memory", "queues", "accounts"],
     refused: { queue: "no-such.q" },
   }),
   pbs: fake("pbs", ["qsub", "qstat", "qselect", "qdel", "pbsnodes"], {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 1,
     overrunS: 10,
     accountingLagS: 0,
     strangeState: (listing) => listing.replace(/"job_state": "[A-Z]"/g, '"job_state": "Z"'),
-    tells: { nodes: true, queues: true, usualAccount: false },
+    tells: ["nodes", "queues"],
     refused: { queue: "no-such-queue" },
   }),
   lsf: fake("lsf", ["bsub", "bjobs", "bacct", "bkill", "bqueues"], {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 1,
     overrunS: 10,
     shortEnvironment: { FAKE_WALLTIME_S: "1" },
     accountingLagS: 0,
     strangeState: (listing) => listing.replace(/"STAT": "[A-Z]+"/g, '"STAT": "FROBNICATED"'),
-    tells: { nodes: false, queues: true, usualAccount: false },
+    tells: ["queues"],
     refused: { queue: "no-such-queue" },
   }),
   cobalt: fake("cobalt", ["qsub", "qstat", "qdel"], {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 1,
     overrunS: 10,
     shortEnvironment: { FAKE_WALLTIME_S: "1" },
     accountingLagS: 0,
     strangeState: (listing) => listing.replace(/ (queued|running) /g, " FROBNICATED "),
-    tells: { nodes: false, queues: true, usualAccount: false },
+    tells: ["queues"],
     refused: { queue: "no-such-queue" },
   }),
   oar: real("oar", {
     // Several jobs on a node.
-    settings: { cpusPerNode: 1 },
+    settings: { cpusPerNode: 1, person: "J. Doe" },
     // It looks at limits every ten seconds.
     shortWalltimeS: 10,
     overrunS: 60,
     accountingLagS: 0,
     strangeState: (listing) => listing.replace(/"state" : "\w+"/g, '"state" : "FROBNICATED"'),
-    tells: { nodes: true, queues: false, usualAccount: false },
+    tells: ["nodes"],
+    refused: { queue: "no-such-queue" },
+  }),
+  iri: fakeApi("iri", {
+    settings: {},
+    shortWalltimeS: 1,
+    overrunS: 10,
+    accountingLagS: 0,
+    strangeState: (answer) => answer.replace(/"state":"(queued|active)"/g, '"state":"frobnicated"'),
+    refused: { queue: "no-such-queue" },
+  }),
+  sfapi: fakeApi("sfapi", {
+    settings: {},
+    shortWalltimeS: 1,
+    overrunS: 10,
+    accountingLagS: 0,
+    strangeState: (answer) => answer.replace(/"state":"(PENDING|RUNNING)"/g, '"state":"FROBNICATED"'),
     refused: { queue: "no-such-queue" },
   }),
   local: {
     kind: "itself",
+    asked: "not at all",
     skip: null,
     start: async () => ({
       environment: process.env,
-      settings: {},
+      settings: { person: "J. Doe" },
       shortWalltimeS: 1,
       overrunS: 10,
       accountingLagS: 0,
       strangeState: null,
-      tells: { nodes: false, queues: false, usualAccount: false },
+      tells: [],
       refused: null,
       end: async () => {},
     }),
