@@ -30,8 +30,8 @@ const NOT_RUNNING = /is not running/i;
 
 /** OAR ends a job without a warning, so SIGTERM is sent this long before. */
 const GRACE_MS = 3_000;
-/** How long before its time limit a job gets SIGUSR2, s; less where the limit is short. */
-const WARNING_S = 60;
+/** How long before its time limit a job gets SIGUSR2, s. */
+const warningS = (walltimeS: number): number => Math.min(60, Math.floor(walltimeS / 2));
 
 /** States of a job that has not ended: phase and sentence. */
 const LIVE = new Map<string, readonly [Phase, string]>(
@@ -111,11 +111,10 @@ export function oarsubCommand({ tag, scriptPath, settings: s }: Pick<BatchJob, "
   const gpus = s.gpusPerNode === undefined ? "" : `/gpu=${s.gpusPerNode}`;
   // Each level counts within the one before it: cores of a GPU, where there are GPUs.
   const cores = s.cpusPerNode === undefined ? "" : `/core=${Math.ceil(s.cpusPerNode / (s.gpusPerNode ?? 1))}`;
-  const warningS = Math.min(WARNING_S, Math.floor(s.walltimeS / 2));
   return {
     argv: [
       "oarsub",
-      ...["-n", tag, "-d", "/", "-O", "/dev/null", "-E", "/dev/null", "--checkpoint", String(warningS)],
+      ...["-n", tag, "-d", "/", "-O", "/dev/null", "-E", "/dev/null", "--checkpoint", String(warningS(s.walltimeS))],
       ...["-l", `/nodes=${s.nodes}${gpus}${cores},walltime=${clockText(s.walltimeS)}`],
       ...(s.queue === undefined ? [] : ["-q", s.queue]),
       ...(s.account === undefined ? [] : ["--project", s.account]),
@@ -180,18 +179,29 @@ function planned(state: string, { scheduledStart }: Printed): string {
   return `; OAR means to start it at ${new Date(scheduledStart * 1000).toISOString().slice(0, 16)}Z`;
 }
 
+/** Whether a job of the type besteffort was asked to leave before its time: it gets its warning then, and is killed only if it stays. */
+function madeRoom({ types, startTime, walltime }: Printed, events: readonly Printed[]): boolean {
+  if (!Array.isArray(types) || !types.includes("besteffort") || typeof startTime !== "number" || typeof walltime !== "number") return false;
+  const endS = startTime + walltime;
+  return events.some(({ type, date }) => type === "CHECKPOINT" && typeof date === "number" && date < endS - warningS(walltime));
+}
+
 /** Null: it has not ended, or that is not known. */
-function endingOf(state: string, { exit_code: status, events, message }: Printed): Ending | null {
+function endingOf(state: string, job: Printed): Ending | null {
+  const status = job.exit_code;
   // As wait(2) has it: the signal in the low bits.
   const exitCode = typeof status !== "number" ? null : (status & 127) !== 0 ? 128 + (status & 127) : (status >> 8) & 255;
-  if (state === "Terminated")
-    return exitCode === null
-      ? { outcome: "failed", exitCode, sentence: "it ended, and OAR does not tell its exit code" }
-      : endedWith(exitCode);
+  const events = Array.isArray(job.events) ? job.events.filter((each): each is Printed => typeof each === "object" && each !== null) : [];
+  if (state === "Terminated") {
+    if (exitCode === null) return { outcome: "failed", exitCode, sentence: "it ended, and OAR does not tell its exit code" };
+    if (exitCode !== 0 && madeRoom(job, events))
+      return { outcome: "preempted", exitCode, sentence: "it was of the type besteffort and was told to make room for another job" };
+    return endedWith(exitCode);
+  }
   if (state !== "Error") return null;
-  const happened = Array.isArray(events) ? events.map((event: unknown) => text((event as Printed | null)?.type)) : [];
+  const happened = events.map(({ type }) => type);
   for (const [event, [outcome, sentence]] of CAUSES) if (happened.includes(event)) return { outcome, exitCode, sentence };
-  return { outcome: "failed", exitCode, sentence: `it ended in error; OAR says "${text(message)}"` };
+  return { outcome: "failed", exitCode, sentence: `it ended in error; OAR says "${text(job.message)}"` };
 }
 
 /** How jobs ended, those of a listing that have. */

@@ -153,6 +153,17 @@ describe("oarstat", () => {
     expect(listed({ state: "Terminated", exit_code: null }).ending).toMatchObject({ outcome: "failed", exitCode: null });
   });
 
+  it.each([
+    ["besteffort", 1_100, 143 << 8, "preempted"],
+    ["besteffort", 4_541, 143 << 8, "failed"],
+    ["besteffort", 1_100, 0, "done"],
+    ["other", 1_100, 143 << 8, "failed"],
+  ])("knows by the time of its warning that a job made room: %s at %i", (type, date, exit_code, outcome) => {
+    const times = { startTime: 1_000, walltime: 3_600, stopTime: date + 2 };
+    const ended = listed({ state: "Terminated", exit_code, types: [type], ...times, events: [{ type: "CHECKPOINT", date }] });
+    expect(ended.ending).toMatchObject({ outcome });
+  });
+
   it("is not reached, prints what is no JSON, or something else", () => {
     expect(() => parseOarstat(failed("DB connection error, exiting.", 25))).toThrow(expect.objectContaining({ code: "UNAVAILABLE" }));
     expect(() => parseOarstat(failed("No Perl JSON module is available on the system."))).toThrow(
