@@ -189,12 +189,13 @@ export class Central {
     const leases = new Map<SiteName, Lease[]>();
     for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead)) {
       this.execute({ type: "grant", job, site, why });
-      const { epoch, spec } = this.state.jobs.get(job)!;
+      const { epoch, spec, owner } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
         {
           ...{ job, epoch, work: spec.work, leaseMs: LIMITS.leaseMs },
           ...(spec.experiment && { experiment: spec.experiment }),
+          ...(owner !== undefined && { owner }),
           ...(spec.resources && { resources: spec.resources }),
         },
       ]);
@@ -226,7 +227,7 @@ export class Central {
     const waitsFor = (job: JobRecord) => {
       if (job.state === "awaiting-parents") return parentsReason(job, this.state);
       loads ??= this.#loads();
-      return waitReason(job, loads, this.#policy, now);
+      return waitReason(job, loads, this.#policy, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
     };
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }
@@ -239,6 +240,7 @@ export class Central {
         up: this.sites.isUp(site.name, mono),
         running: this.state.leased.get(site.name)?.size ?? 0,
         seenAt: this.sites.get(site.name)?.seenAt ?? null,
+        draining: this.sites.get(site.name)?.draining ?? null,
       }),
     );
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -4,9 +4,11 @@
  */
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { type Submitters, takesFrom } from "../core/submitters.js";
 import { refusals } from "../ledger/decide.js";
 import { type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import {
+  belongs,
   type Choice,
   type LinkRate,
   NOTHING,
@@ -71,7 +73,8 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
     const runs = Object.fromEntries(Object.entries(site.runs).map(([app, stats]) => [app, runMean(stats)]));
     const { name, slots, capacity = null, apps, granted, selfTest } = site;
     const links = { in: linkRate(site.links?.in, selfTest?.inBytesPerS), out: linkRate(site.links?.out, selfTest?.outBytesPerS) };
-    const common = { name, up: sites.isUp(name, monotonicMs), slots, capacity, apps, granted, runs, links };
+    const { draining = null, pilotOf = null } = sites.get(name) ?? {};
+    const common = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, slots, capacity, apps, granted, runs, links };
     const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;
     loads.push({ ...common, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), eventsPerCoreS });
   }
@@ -143,21 +146,34 @@ export function planGrants(
   return grants;
 }
 
-/**
- * The slots that waiting jobs need which a site like this could run. Looks at the first `dispatchScanMax` jobs only.
- *
- * @param like a site that may not be there
- */
-export function waitingSlots(state: State, like: Pick<SiteLoad, "apps" | "slots" | "capacity">, nowMs: number): number {
+/** A site that may not be there. */
+export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> {
+  /** The site whose pilot it would be. */
+  readonly pilotsOf: SiteName;
+  /** Whose jobs it takes; absent: everybody's. */
+  readonly submitters?: Submitters;
+}
+
+/** The slots that waiting jobs need which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
+export function waitingSlots(state: State, like: SiteLike, nowMs: number): number {
+  const { pilotsOf, submitters = null } = like;
+  // What one of its pilots has refused, by a rule of theirs, the next one refuses too.
+  const isPilot = (name: SiteName): boolean => name.startsWith(`${pilotsOf}-`) && /^\d+(\.\d+)?$/.test(name.slice(pilotsOf.length + 1));
   let slots = 0;
   let looked = 0;
   for (const id of state.ready) {
     looked += 1;
     if (looked > LIMITS.dispatchScanMax) break;
-    const { notBefore, spec } = state.jobs.get(id)!;
-    const { work, site = null, resources = {} } = spec;
-    if (notBefore > nowMs || site !== null || !like.apps.includes(work.app) || tooLarge(resources, { name: "", ...like }) !== null)
+    const { notBefore, spec, owner, refusedBy = [] } = state.jobs.get(id)!;
+    const { work, site = null, resources = {}, experiment } = spec;
+    if (
+      notBefore > nowMs ||
+      (site !== null && site !== pilotsOf) ||
+      !like.apps.includes(work.app) ||
+      tooLarge(resources, { name: "", ...like }) !== null
+    )
       continue;
+    if (refusedBy.some(isPilot) || !takesFrom(submitters, { owner, experiment })) continue;
     slots += needOf(resources).slots;
   }
   return slots;
@@ -174,12 +190,25 @@ export function parentsReason(job: JobRecord, state: State): string {
   return `waits for ${open.length} of ${parents.length} parent${parents.length === 1 ? "" : "s"}: ${named}`;
 }
 
-/** Why a ready job is not running, in one phrase. */
-export function waitReason(job: JobRecord, loads: readonly SiteLoad[], policy: Policy, nowMs: number): string {
+/**
+ * Why a ready job is not running, in one phrase.
+ *
+ * @param keeperSays what a site that starts pilots has said of them, or null
+ */
+export function waitReason(
+  job: JobRecord,
+  loads: readonly SiteLoad[],
+  policy: Policy,
+  nowMs: number,
+  keeperSays: (site: SiteName) => string | null,
+): string {
   if (job.notBefore > nowMs) {
     const attempt = `attempt ${job.attemptsCounted + 1} of ${job.spec.attemptsMax}`;
     return `${attempt} is at ${new Date(job.notBefore).toISOString()}; the last at ${lastSite(job)}: ${job.reason}`;
   }
+  const { site: pinned } = job.spec;
+  const says = pinned === undefined || loads.some((load) => load.up && belongs(pinned, load)) ? null : keeperSays(pinned);
+  if (says !== null) return `site ${pinned} has no pilot at work: ${says}`;
   const choice = policy.choose(routed(job, nowMs), loads, nowMs);
   const waits =
     choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;

@@ -52,6 +52,7 @@ export const jobShape = z.object({
 export const siteShape = z.object({
   name: z.string(),
   state: z.enum(["up", "silent", "draining", "gone"]),
+  reason: textOrNull.describe("why it takes no work"),
   slots: z.int(),
   running: z.int(),
   apps: z.array(z.string()),

@@ -50,7 +50,19 @@ function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: Sit
   const capacity = site.capacity.cores < LIMITS.resourceMax ? site.capacity : (latest?.capacity ?? site.capacity);
   const runs = Object.entries(addedRuns(known)).map(([app, stats]) => [app, runMean(stats)] as const);
   return {
-    ...{ name, up: true, slots: 0, capacity, apps: site.apps, running: [], queued: 0, reserved: NOTHING, granted: 0 },
+    ...{
+      name,
+      up: true,
+      pilotOf: null,
+      draining: null,
+      slots: 0,
+      capacity,
+      apps: site.apps,
+      running: [],
+      queued: 0,
+      reserved: NOTHING,
+      granted: 0,
+    },
     runs: Object.fromEntries(runs),
     links: {
       in: linkRate(addedLinks(known.map(({ links }) => links?.in)), selfTest.inBytesPerS),

@@ -20,6 +20,10 @@ export interface Presence {
   links: number;
   /** Slots' worth of jobs that it takes beyond its slots. */
   prefetch: number;
+  /** The site that started it as a pilot, or null. */
+  pilotOf: SiteName | null;
+  /** Why it takes no work at present, in the words of its admin; null: it does. */
+  draining: string | null;
   seenMs: number;
   seenAt: number;
   waiter: Waiter | null;
@@ -37,6 +41,8 @@ export interface PilotSite {
   /** It has no more than this at a time. */
   readonly pilotsMax: number;
   readonly selfTest: SelfTest | null;
+  /** Why it has as many pilots as it has; null: it did not say. */
+  readonly says: string | null;
 }
 
 export class Sites {
@@ -68,7 +74,10 @@ export class Sites {
       return before;
     }
     before?.waiter?.answer([]);
-    const presence: Presence = { instance, links: 0, prefetch: 0, seenMs: monotonicMs, seenAt: nowMs, waiter: null, told: new Set() };
+    const presence: Presence = {
+      ...{ instance, links: 0, prefetch: 0, pilotOf: null, draining: null, seenMs: monotonicMs, seenAt: nowMs, waiter: null },
+      told: new Set(),
+    };
     this.#sites.set(site, presence);
     return presence;
   }

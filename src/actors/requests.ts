@@ -112,21 +112,31 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       apps: z.array(name).max(64),
       capacity: capacity.optional(),
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
+      pilotOf: name.optional(),
       selfTest: selfTest.optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),
   lease: z.object({ ...process, slots: count.max(LIMITS.siteSlotsMax), waitMs }),
-  renew: z.object({
-    ...process,
-    held: z
-      .array(
-        z
-          .object({ job: id, epoch: positive, state: z.enum(["staged-in", "running", "staged-out"]), progress, reason: reason.optional() })
-          .transform((held) => withoutUndefined(held)),
-      )
-      .max(LIMITS.heldLeasesMax),
-  }),
+  renew: z
+    .object({
+      ...process,
+      held: z
+        .array(
+          z
+            .object({
+              job: id,
+              epoch: positive,
+              state: z.enum(["staged-in", "running", "staged-out"]),
+              progress,
+              reason: reason.optional(),
+            })
+            .transform((held) => withoutUndefined(held)),
+        )
+        .max(LIMITS.heldLeasesMax),
+      draining: reason.optional(),
+    })
+    .transform((request) => withoutUndefined(request)),
   complete: z.object({
     ...process,
     lease,
@@ -151,6 +161,10 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       slots: positive.max(LIMITS.siteSlotsMax),
       apps: z.array(name).max(64),
       capacity,
+      submitters: z
+        .object({ persons: z.array(plainText(LIMITS.tagCharsMax)).max(1_000), experiments: z.array(z.string().max(200)).max(1_000) })
+        .optional(),
+      says: reason.optional(),
       pilotsMax: count.max(LIMITS.pilotsMax).optional(),
       selfTest: selfTest.optional(),
     })

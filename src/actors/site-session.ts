@@ -90,11 +90,12 @@ export class SiteSession implements WorkSource {
       if (other !== undefined && other.instance !== instance && other.links > 0) {
         throw new XpcsError("REFUSED", `a site named ${site} is connected already: give this one another name, or stop that one`);
       }
-      const { prefetch = 0, ...command } = join;
+      const { prefetch = 0, pilotOf = null, ...command } = join;
       this.#central.execute({ type: "join", ...command }, person);
       const { clock } = this.#central;
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
       presence.prefetch = prefetch;
+      presence.pilotOf = pilotOf;
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {
@@ -141,9 +142,9 @@ export class SiteSession implements WorkSource {
   }
 
   async renew(request: Request<"renew">): ReturnType<WorkSource["renew"]> {
-    const { site, instance, held } = this.#parse("renew", request);
+    const { site, instance, held, draining = null } = this.#parse("renew", request);
     return this.#central.turn(() => {
-      this.#present({ site, instance });
+      this.#present({ site, instance }).draining = draining;
       const { terms, clock, feed } = this.#central;
       const told = new Map(held.map((lease) => [lease.job, lease]));
       const lost = this.#keep(site, held, ({ job, epoch }) => {
@@ -198,19 +199,19 @@ export class SiteSession implements WorkSource {
   }
 
   async backlog(request: Request<"backlog">): ReturnType<WorkSource["backlog"]> {
-    const { site, pilots, pilotsMax = pilots.length, selfTest = null, ...like } = this.#parse("backlog", request);
+    const { site, pilots, pilotsMax = pilots.length, selfTest = null, says = null, ...like } = this.#parse("backlog", request);
     const { site: only } = this.#principal;
     if (only !== null)
       throw new XpcsError("PERMISSION_DENIED", `this token is for site ${only} alone: a site with pilots needs one for any site`);
     return this.#central.turn(() => {
       const { state, sites, clock } = this.#central;
       const { slots: slotsEach, apps, capacity } = like;
-      this.#pilotSite = { name: site, said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest } };
+      this.#pilotSite = { name: site, said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says } };
       sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);
       const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
       return {
-        waitingSlots: waitingSlots(state, like, clock.nowMs()),
+        waitingSlots: waitingSlots(state, { ...like, pilotsOf: site }, clock.nowMs()),
         pilots: there.map((load) => ({ site: load.name, freeSlots: Math.max(0, freeFor(load).slots) })),
       };
     });

@@ -75,13 +75,18 @@ export function archivedView(job: JobRecord): JobView {
 const rateOf = (link: LinkStats | undefined): number | null => (link === undefined ? null : (1000 * link.bytes) / link.ms);
 
 /** A site as clients see it. */
-export function siteView(site: SiteRecord, live: { up: boolean; running: number; seenAt: number | null }): SiteView {
+export function siteView(
+  site: SiteRecord,
+  live: { up: boolean; running: number; seenAt: number | null; draining: string | null },
+): SiteView {
   const runs = Object.values(site.runs);
   const finishedJobs = runs.reduce((sum, { count }) => sum + count, 0);
   const totalMs = runs.reduce((sum, run) => sum + run.totalMs, 0);
+  const draining = site.present && live.up ? live.draining : null;
   return {
     name: site.name,
-    state: !site.present ? "gone" : live.up ? "up" : "silent",
+    state: !site.present ? "gone" : !live.up ? "silent" : draining === null ? "up" : "draining",
+    reason: draining,
     slots: site.slots,
     capacity: site.capacity ?? null,
     apps: site.apps,

@@ -79,3 +79,10 @@ export function rangeOption(text: string): number[] {
   }
   return [...numbers].sort((a, b) => a - b);
 }
+
+/** A site's name. */
+export function siteNameOption(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text))
+    throw new InvalidArgumentError("It must be letters, digits, dots, dashes and underscores, 64 at most.");
+  return text;
+}

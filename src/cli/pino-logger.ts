@@ -72,8 +72,8 @@ function visibleLine(json: string): string {
   return `${visibleJson(json.trimEnd())}\n`;
 }
 
-/** `12:03:04.120 warn  lease.lost  job=j7 epoch=2` from pino's JSON line. */
-function humanLine(json: string): string {
+/** `12:03:04.120 warn  lease.lost  job=j7 epoch=2` from pino's JSON line. @throws it is none */
+export function humanLine(json: string): string {
   const { time, level, event, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const clock = String(time).slice(11, 23);
   const pairs = Object.entries(fields).map(([key, value]) => `${key}=${humanValue(value)}`);

@@ -72,7 +72,7 @@ const cited = (note: string | undefined, from: string): string => `${note === un
 function profileLines(profile: FacilityProfile): string[] {
   const { title, queues = [], nodes = [], filesystems = [], scratch, login = [], modules = [], notFound, sources } = profile;
   const limit = (name: string, least: number | undefined, most: number | undefined) =>
-    most === undefined ? [] : [`${name} ${least === undefined || least === 1 ? "to" : `${least} to`} ${most}`];
+    most === undefined ? [] : [`${least === undefined || least === 1 ? "up to" : `${least} to`} ${most} ${name}`];
   const queueOf = (queue: (typeof queues)[number]): string => {
     const { name, is, nodesMin, nodesMax, walltimeMaxS, byRequest, note, from } = queue;
     const parts = [...limit("nodes", nodesMin, nodesMax), ...(walltimeMaxS === undefined ? [] : [`up to ${timeText(walltimeMaxS)}`])];
@@ -182,6 +182,7 @@ export function siteFileText(report: MachineReport, file: string): string {
   return [
     `# Batch jobs of this site, as xpcs site init found things on ${inComment(host)}. Look through it, then:`,
     `#   xpcs doctor --batch ${inComment(file)} --probe`,
+    `#   xpcs doctor --batch ${inComment(file)} --self-test --central URL --token-file FILE`,
     `#   xpcs site --batch ${inComment(file)} --name NAME --work DIR`,
     "# All settings: docs/schedulers/README.md and docs/pilots.md of xpcs.",
     "",

@@ -2,7 +2,7 @@
  * `xpcs site --batch FILE`: does not work itself, but keeps pilots in the queue of a batch scheduler: sites of their own, on batch nodes, that dial
  * central. Composition root of src/sites/pilots.ts.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import type { SiteCapacity, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -10,9 +10,13 @@ import type { WorkSource } from "../core/protocols.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import { BATCH_FILE, type BatchFile } from "../sites/batch-file.js";
+import { batchPerson } from "../sites/batch-settings.js";
 import { COMMAND_APPS } from "../sites/command-apps.js";
+import { openNodeHours } from "../sites/node-hours.js";
 import { openBatch } from "../sites/open-batch.js";
 import { createPilots } from "../sites/pilots.js";
+import { ordersIn } from "../sites/site-orders.js";
+import { SITE_SETTINGS } from "../sites/site-settings.js";
 import type { Connection } from "../wire/connect.js";
 import { ableApps } from "./able-apps.js";
 import { type CentralSettings, centralSettings } from "./client-settings.js";
@@ -20,6 +24,7 @@ import type { CliIo } from "./output.js";
 import { createPilotFiles } from "./pilot-files.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSelfTest } from "./self-test-file.js";
+import type { KeptSite } from "./service/kept-site.js";
 import { readSettingsFile } from "./settings-file.js";
 import type { SiteOptions } from "./site.js";
 import { siteDial } from "./site-dial.js";
@@ -31,6 +36,7 @@ const NAME_CHARS_MAX = 45;
 /** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
 function pilotWords(
   options: SiteOptions,
+  name: SiteName,
   file: BatchFile,
   { central, pin, insecure }: CentralSettings,
   files: readonly string[],
@@ -39,6 +45,7 @@ function pilotWords(
   const named: [string, string | number | undefined][] = [
     ["--central", central],
     ["--pin", pin],
+    ["--pilot-of", name],
     ["--slots", slots],
     ["--threads", threads],
     ["--grace", grace],
@@ -59,19 +66,29 @@ function pilotCapacity({ job }: BatchFile, gpus: number): SiteCapacity {
   return { cores: job.cpusPerNode ?? resourceMax, memoryGb: job.memoryGbPerNode ?? resourceMax, gpus, nodes: 1, walltimeS: job.walltimeS };
 }
 
-/** Keeps pilots until it is told to stop. */
-export async function runPilotSite(options: SiteOptions & { readonly batch: string }, name: SiteName, io: CliIo): Promise<void> {
+/** Keeps pilots until it is told to stop. @param kept null: it has no state folder */
+export async function runPilotSite(
+  options: SiteOptions & { readonly batch: string },
+  name: SiteName,
+  kept: KeptSite | null,
+  io: CliIo,
+): Promise<void> {
   if (name.length > NAME_CHARS_MAX)
     throw new XpcsError("INVALID_ARGUMENT", `a site with pilots has a name of at most ${NAME_CHARS_MAX} characters`);
   const { slots, gpus } = options;
   const file = readSettingsFile(BATCH_FILE, options.batch);
   const commands = Object.keys(readSettingsFile(COMMAND_APPS, options.apps));
   const whereCentral = (): CentralSettings => centralSettings(options, name);
-  const logger = createPinoLogger({ json: io.json, base: { site: name } });
+  const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const clock = realClock;
-  const { signal } = io;
+  const leaving = new AbortController();
+  const signal = AbortSignal.any([io.signal, leaving.signal]);
   const batch = openBatch(file, { environment: process.env, clock, user: userName() });
   await makeFolder(join(file.folder, name), "the folder of the batch file");
+  const orders = resolve(options.orders ?? join(file.folder, `${name}.orders`));
+  await makeFolder(orders, "the folder of the site's orders");
+  // Pilots behind an API do not see it.
+  const orderWords = file.api === undefined ? ["--orders", orders] : [];
   const files = createPilotFiles(options, name, file, batch, whereCentral().ca !== undefined);
   await files.keep(whereCentral()).catch((error: unknown) => {
     // What a facility does not do now it may do at the next look.
@@ -80,27 +97,44 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
   });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, clock, logger });
+  const { submitters } = readSettingsFile(SITE_SETTINGS, options.settings);
   const measured = readSelfTest(options.measured, file.folder);
   const { min, max, queuedMax, everyS } = file.pilots;
   const like = {
-    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus), pilotsMax: max },
+    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) },
     ...(measured === null ? {} : { selfTest: measured }),
+    ...(submitters === null ? {} : { submitters }),
   };
   const pilots = createPilots({
     name,
     batch: batch.jobs(name),
-    settings: file.job,
+    settings: { ...file.job, person: file.job.person ?? batchPerson(submitters, userName()) },
     limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: slots },
-    argv: (site) => [...files.program, "site", "--name", site, ...pilotWords(options, file, whereCentral(), files.words)],
-    async backlog(sites) {
+    argv: (site) => [
+      ...files.program,
+      "site",
+      "--name",
+      site,
+      ...pilotWords(options, name, file, whereCentral(), [...files.words, ...orderWords]),
+    ],
+    async backlog(sites, pilotsMax) {
       await files.keep(whereCentral());
       link ??= await dial();
       const mine = link;
       void mine.closed.then(() => {
         if (link === mine) link = null;
       });
-      return mine.remote.backlog({ site: name, pilots: sites, ...like });
+      const { why } = pilots.view();
+      return mine.remote.backlog({
+        site: name,
+        pilots: sites,
+        pilotsMax,
+        ...like,
+        ...(why === null ? {} : { says: why.slice(0, LIMITS.reasonCharsMax) }),
+      });
     },
+    orders: () => ordersIn(orders),
+    hours: { budget: file.nodeHours, taken: await openNodeHours(join(file.folder, `${name}.hours`)) },
     clock,
     logger,
     rng: Math.random,
@@ -111,6 +145,20 @@ export async function runPilotSite(options: SiteOptions & { readonly batch: stri
     { site: name, scheduler: file.scheduler, central },
     () => `site ${name} keeps up to ${max} pilots for ${central} by ${file.scheduler}`,
   );
+  kept?.tell(
+    () => ({
+      central: { url: central, reached: link !== null },
+      slots,
+      orders: { folder: orders, ...ordersIn(orders) },
+      jobs: [],
+      pilots: pilots.view(),
+    }),
+    (reason) => {
+      logger.info("site-leaves", { reason });
+      leaving.abort();
+    },
+  );
+  signal.addEventListener("abort", () => kept?.stopping(), { once: true });
   await pilots.run(signal);
   (link as Connection<WorkSource> | null)?.close();
 }

@@ -1,9 +1,9 @@
-/** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site. */
+/** `xpcs site`: works for a central on this machine until it is told to stop. Composition root of the site; its other actions are in files of their own. */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { join, resolve } from "node:path";
-import { Argument, type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command } from "commander";
 import { XpcsError } from "../core/errors.js";
 import type { SelfTest } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -15,17 +15,20 @@ import { createKernelPool } from "../sites/kernel-pool.js";
 import { transfersOf } from "../sites/locations.js";
 import { type Identity, resultAccess } from "../sites/result-access.js";
 import { runSite } from "../sites/site.js";
+import { ordersIn } from "../sites/site-orders.js";
 import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { openCache } from "../sites/staging/cache.js";
 import type { CentralAccess } from "../sites/transfers/define.js";
 import { ableApps } from "./able-apps.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
-import { integerOption } from "./option-values.js";
+import { integerOption, siteNameOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { batchEndsS, secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSelfTest } from "./self-test-file.js";
+import { type KeptSite, keepSite } from "./service/kept-site.js";
+import { watchOrders } from "./service/order.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
 
@@ -45,14 +48,11 @@ export interface SiteOptions extends SiteRunOptions, CentralOptions {
   readonly work: string;
   readonly idle?: number;
   readonly batch?: string;
+  readonly state?: string;
+  readonly orders?: string;
+  readonly pilotOf?: string;
   /** File of a self-test; absent: that in the work folder, if there is one. */
   readonly measured?: string;
-}
-
-function nameOption(text: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text))
-    throw new InvalidArgumentError("It must be letters, digits, dots, dashes and underscores, 64 at most.");
-  return text;
 }
 
 function identity(): Identity {
@@ -89,14 +89,22 @@ function toldOf(measured: SelfTest | null, locations: readonly { readonly by: st
 
 /** Runs a site until it is told to stop. */
 export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<void> {
-  const { name = nameOption(hostname()), slots, batch } = options;
-  // Pilots and other sites that work themselves need not load what starts them.
-  if (batch !== undefined) return (await import("./site-pilots.js")).runPilotSite({ ...options, batch }, name, io);
+  const { name = siteNameOption(hostname()), batch } = options;
+  await keepSite(options.state, name, realClock, async (kept) => {
+    if (batch === undefined) return workHere(options, name, kept, io);
+    // Pilots and other sites that work themselves need not load what starts them.
+    return (await import("./site-pilots.js")).runPilotSite({ ...options, batch }, name, kept, io);
+  });
+}
+
+/** @param kept null: it has no state folder */
+async function workHere(options: SiteOptions, name: string, kept: KeptSite | null, io: CliIo): Promise<void> {
+  const { slots } = options;
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
-  const logger = createPinoLogger({ json: io.json, base: { site: name } });
+  const { results, submitters, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
   const life = { idleS: options.idle ?? null, endsS: batchEndsS(process.env), graceS: options.grace, clock };
@@ -107,6 +115,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     instance: randomUUID(),
     host: hostname(),
     slots,
+    ...(options.pilotOf === undefined ? {} : { pilotOf: options.pilotOf }),
     prefetch: prefetch ?? (locations?.some(({ by }) => by !== "shared-path") ? 1 : 0),
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
@@ -120,6 +129,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
       rng: Math.random,
     }),
     roots,
+    submitters,
     capacity: {
       cores: availableParallelism(),
       memoryGb: Math.floor(totalmem() / 1e8) / 10,
@@ -139,7 +149,19 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     onRefused: (reason, patienceMs) => io.note(`xpcs: ${reason}; trying for ${patienceMs / 1000} s, as that one may have died just now`),
   });
   void site.joined.then(() => io.result({ site: name, slots, central }, () => `site ${name} has joined ${central} with ${slots} slots`));
-  const stop = (): void => void site.stop({ graceMs: options.grace * 1000 });
+  const stop = (): void => void site.stop({ graceMs: 1000 * (kept?.stopping() ?? options.grace) });
+  const ordersFolder = resolve(options.orders ?? options.state ?? workDir);
+  kept?.tell(
+    () => {
+      const { connected, jobs } = site.view();
+      const orders = { folder: ordersFolder, ...ordersIn(ordersFolder) };
+      return { central: { url: central, reached: connected }, slots, orders, jobs: [...jobs], pilots: null };
+    },
+    (reason) => {
+      logger.info("site-leaves", { reason });
+      stop();
+    },
+  );
   const { signal } = io;
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
@@ -147,7 +169,15 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
     logger.info("site-leaves", { reason });
     stop();
   });
-  await site.ended.finally(unwatch);
+  const unwatchOrders = watchOrders(ordersFolder, clock, (orders) => {
+    site.obey(orders);
+    // A pilot that may do nothing gives its nodes back.
+    if (orders.halt !== null && life.endsS !== null) void site.stop({ graceMs: 0 });
+  });
+  await site.ended.finally(() => {
+    unwatch();
+    unwatchOrders();
+  });
 }
 
 /** Adds the options that say how a site works. */
@@ -161,39 +191,48 @@ export function addSiteOptions(command: Command): Command {
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
 }
 
+const ACTIONS = ["init", "start", "stop", "status", "logs", "drain", "halt"] as const;
+export type SiteAction = (typeof ACTIONS)[number];
+
 /** Adds the command to the program. */
 export function registerSite(program: Command, io: CliIo): void {
   const command = program
     .command("site")
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
-    .addArgument(new Argument("[action]", "init: write a file of batch settings, from what this machine has").choices(["init"]))
-    .argument("[file]", "init: the file; one that is there stays as it is")
+    .addArgument(
+      new Argument("[action]", "init: write a file of batch settings; the others: of a site that goes on without this shell").choices(
+        ACTIONS,
+      ),
+    )
+    .argument("[what]", "init: the file; else: the site's name")
+    .argument("[switch]", "drain (finish what runs), halt (stop it): on or off")
     .option("--profile <name>", "init: take over what is known of a facility's machine (docs/profiles.md)")
     .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
-    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", nameOption)
+    .option("--name <name>", "name of the site, unique at this central (default: the host's name)", siteNameOption)
+    .option("--state <folder>", "folder of its state and log (with an action: ~/.local/state/xpcs-sites/NAME; else it has none)")
+    .option("--systemd", "start: write a systemd user unit instead")
+    .option("--scrontab", "start: print an entry for Slurm's scrontab instead")
+    .option("--orders <folder>", "folder whose files drain and halt it obeys (default: that of --state, else its own in --work)")
+    .option("--pilot-of <site>", "of a pilot: the site that started it, whose pinned jobs it takes too", siteNameOption)
+    .option("--reason <text>", "drain, halt: why, for others to read")
+    .option("--lines <n>", "logs: the last so many lines", integerOption(0, 1_000_000), 100)
+    .option("-f, --follow", "logs: go on with what comes, until Ctrl-C")
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
     .option("--measured <file>", "numbers of a self-test, told to central (default: self-test.json in --work; docs/self-test.md)")
     .option("--batch <file>", "work in jobs of a batch scheduler, started as needed (docs/pilots.md)");
-  addSiteOptions(command).action(
-    async (
-      action: "init" | undefined,
-      file: string | undefined,
-      options: Omit<SiteOptions, "work"> & { work?: string; profile?: string },
-    ) => {
-      if (action !== undefined) {
-        if (file === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
-        return (await import("./site-init.js")).writeSiteFile(file, options.profile ?? null, io);
-      }
-      const { work, profile } = options;
-      if (profile !== undefined) throw new XpcsError("INVALID_ARGUMENT", "--profile is for the file that xpcs site init writes");
-      if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
-      return runSiteCommand({ ...options, work }, io);
-    },
-  );
+  addSiteOptions(command).action(async (action: SiteAction | undefined, what: string | undefined, how: string | undefined) => {
+    if (action !== undefined) return (await import("./service/actions.js")).actOnSite(action, { what, how }, command, io);
+    const options = command.opts<Omit<SiteOptions, "work"> & { work?: string; profile?: string }>();
+    const { work, profile } = options;
+    if (profile !== undefined) throw new XpcsError("INVALID_ARGUMENT", "--profile is for the file that xpcs site init writes");
+    if (work === undefined) throw new XpcsError("INVALID_ARGUMENT", "a site needs a folder for unfinished results: give --work FOLDER");
+    return runSiteCommand({ ...options, work }, io);
+  });
   withExample(
     command,
     "xpcs site init batch.yaml --profile polaris",
     "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work",
+    "xpcs site start polaris --work /tmp/xpcs-work --slots 2",
   );
 }

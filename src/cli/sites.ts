@@ -17,6 +17,7 @@ const COLUMNS: readonly Column[] = [
   { title: "OUT MB/s", align: "right" },
   { title: "HOST" },
   { title: "LAST SEEN UTC" },
+  { title: "WHY" },
 ];
 
 const megabytes = (bytesPerS: number | null): string => (bytesPerS === null ? "-" : (bytesPerS / 1e6).toPrecision(3));
@@ -36,6 +37,7 @@ function siteTable(sites: readonly SiteView[]): string {
       megabytes(site.stageOutBytesPerS),
       site.host,
       shortTime(site.lastSeenAt),
+      site.reason ?? "",
     ]),
   );
 }

@@ -185,6 +185,8 @@ export interface Lease {
   readonly work: Work;
   /** Absent: `DEFAULT_EXPERIMENT`, or central is of a version that did not say. */
   readonly experiment?: string;
+  /** Who submitted it; absent: nobody knows, or central is of a version that did not say. */
+  readonly owner?: string;
   readonly resources?: Resources;
   readonly leaseMs: number;
 }
@@ -230,6 +232,8 @@ export interface JobView {
 export interface SiteView {
   readonly name: SiteName;
   readonly state: "up" | "silent" | "draining" | "gone";
+  /** Why it takes no work, in the words of its admin; null: it does, or nobody said. */
+  readonly reason: string | null;
   readonly slots: number;
   /** Null: it did not say. */
   readonly capacity: SiteCapacity | null;

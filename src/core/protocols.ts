@@ -20,6 +20,7 @@ import type {
   SiteName,
   SiteView,
 } from "./job.js";
+import type { Submitters } from "./submitters.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
 export type Actor<I> = { readonly [K in keyof I]: (request: never) => Promise<unknown> };
@@ -190,6 +191,8 @@ export interface WorkSource {
     capacity?: SiteCapacity;
     /** Slots' worth of jobs that it takes beyond its slots, to bring their files while others run; absent: none. */
     prefetch?: number;
+    /** The site that started this one as a pilot: what is pinned to that one may run here. */
+    pilotOf?: SiteName;
     /** What was measured before it had jobs. */
     selfTest?: SelfTest;
     held: readonly LeaseRef[];
@@ -209,6 +212,8 @@ export interface WorkSource {
       /** Why it does not go on at present. */
       reason?: string;
     })[];
+    /** Why the site takes no more work, in the words of its admin; absent: it does. */
+    draining?: string;
   }): Promise<{ news: SiteNews }>;
   /** Idempotent by (job, epoch). STALE_LEASE when the lease is not the latest: discard the output. */
   complete(request: {
@@ -246,6 +251,10 @@ export interface WorkSource {
     slots: number;
     apps: readonly string[];
     capacity: SiteCapacity;
+    /** Whose jobs its pilots take; absent: everybody's. */
+    submitters?: Submitters;
+    /** Why it has as many pilots as it has, for those whose jobs wait for one. */
+    says?: string;
     /** It has no more pilots than this at a time; absent: not told. */
     pilotsMax?: number;
     /** Its own self-test, for as long as none of its pilots has told one. */

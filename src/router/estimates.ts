@@ -30,9 +30,14 @@ function commonRunMs(app: string, sites: readonly SiteLoad[]): number | null {
   return count === 0 ? null : totalMs / count;
 }
 
-/** Threads that it gets there: those that it asks for, else its slot's share of the cores. */
-function coresOf({ resources }: RoutedJob, { capacity, slots }: SiteLoad): number {
-  return resources.cores || Math.max(1, Math.floor((capacity?.cores ?? 1) / Math.max(1, slots)));
+/** Threads that it gets there: those that it asks for, else its slots' share of the cores. */
+function coresOf({ resources }: RoutedJob, { capacity, slots, pilots }: SiteLoad): number {
+  return resources.cores || Math.max(1, Math.floor((capacity?.cores ?? 1) / (pilots?.slotsEach ?? slots))) * (resources.slots ?? 1);
+}
+
+/** Run time of an app at a site, for a job of unknown size, ms. */
+export function usualRunMs(app: string, site: SiteLoad, sites: readonly SiteLoad[]): number {
+  return site.runs[app]?.meanMs ?? commonRunMs(app, sites) ?? UNKNOWN_RUN_MS;
 }
 
 /** Run time of a job of this app and size at a site. */

@@ -62,6 +62,10 @@ export interface SiteLoad {
   readonly name: SiteName;
   /** It is connected and renews. */
   readonly up: boolean;
+  /** The site that started it as a pilot, or null. */
+  readonly pilotOf: SiteName | null;
+  /** Why it takes no work at present, in the words of its admin; null: it does. */
+  readonly draining: string | null;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -147,28 +151,36 @@ export function tooLarge(
   return null;
 }
 
+/** What is pinned to a site may run there, and in its pilots. */
+export function belongs(pinned: SiteName, { name, pilotOf }: Pick<SiteLoad, "name" | "pilotOf">): boolean {
+  return pinned === name || pinned === pilotOf;
+}
+
 /** Why this site cannot have this job at present, or null. */
 export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
-  if (job.site !== null && job.site !== site.name) return `the job is pinned to site ${job.site}`;
+  if (job.site !== null && !belongs(job.site, site)) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
   if (job.refusedBy.includes(site.name)) return `site ${site.name} refused the job`;
   const large = tooLarge(job.resources, site);
   if (large !== null) return large;
   if (!site.up) return `site ${site.name} is silent`;
+  if (site.draining !== null) return `site ${site.name} takes no work: ${site.draining}`;
   return null;
 }
 
 function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   if (sites.length === 0) return "no site is connected to central";
   if (job.site !== null) {
-    const pinned = sites.find(({ name }) => name === job.site);
-    return pinned === undefined ? `site ${job.site}, to which it is pinned, is not connected to central` : (ineligible(job, pinned) ?? "");
+    const { site } = job;
+    const pinned = sites.filter((load) => belongs(site, load)).map((load) => ineligible(job, load));
+    return pinned.length === 0 ? `site ${site}, to which it is pinned, is not connected to central` : pinned.join("; ");
   }
   const offering = sites.filter(({ name, apps }) => apps.includes(job.app) && !job.refusedBy.includes(name));
   if (offering.length === 0) return `no ${job.refusedBy.length > 0 ? "other " : ""}site offers ${job.app}`;
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
   if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
+  if (fitting.some(({ draining }) => draining !== null)) return fitting.map((site) => ineligible(job, site)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 

@@ -10,6 +10,7 @@ import type { FileRef, OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { SiteNews, WorkSource } from "../core/protocols.js";
+import { notTaken, type SubmitterRule, takesFrom } from "../core/submitters.js";
 import { digestFile } from "../files/digest.js";
 import type { Destination, DestinationFound } from "../files/publication.js";
 import { checkReadable, checkWritable, type Roots, readable } from "../files/roots.js";
@@ -36,6 +37,8 @@ export interface AttemptContext {
   readonly access: ResultAccess;
   readonly transfers: Transfers;
   readonly slots: RunSlots;
+  /** Whose jobs it takes. */
+  readonly submitters: SubmitterRule;
   /** Where jobs may read and write; null: anywhere. */
   readonly roots: Roots | null;
   readonly link: Pick<Reconnecting<WorkSource>, "call">;
@@ -228,6 +231,7 @@ function endOf(held: HeldLease, error: XpcsError): XpcsError {
 
 /** Why a lease goes back without counting as an attempt. */
 const RETURNED: Readonly<Record<string, string>> = {
+  halted: "all work of the site was stopped by hand",
   returned: "the site is stopping",
   unrenewed: "the site could not renew its lease, and two attempts of an exclusive command must not run at once",
 };
@@ -266,6 +270,7 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
   let plan: Plan | null = null;
   const settle = () => settleAll(context, plan?.destinations ?? []).catch((error) => logUntidy(context, held, error));
   try {
+    if (!takesFrom(context.submitters, held.lease)) throw new XpcsError("REFUSED", notTaken(context.site, held.lease));
     plan = planOf(held.lease, context);
     const completion = plan.hasFolder
       ? await produce(context, held, plan)

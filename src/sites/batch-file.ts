@@ -4,6 +4,7 @@ import { z } from "zod";
 import { LIMITS } from "../core/limits.js";
 import type { ApiSettings } from "./api-settings.js";
 import { settingsSchema } from "./batch-settings.js";
+import { NODE_HOURS } from "./node-hours.js";
 import { SCHEDULERS } from "./schedulers/registry.js";
 
 const folder = z.string().refine((path) => isAbsolute(path) && !path.includes("\0"), "must be an absolute path");
@@ -33,6 +34,7 @@ function fileOf({ name, takes, api }: (typeof SCHEDULERS)[number]) {
     commands: commands(api === undefined ? COMMANDS_PER_MINUTE : REQUESTS_PER_MINUTE).prefault({}),
     job: settingsSchema(takes),
     pilots: pilots.prefault({}),
+    nodeHours: NODE_HOURS,
   };
   const far = { api: api?.settings } as unknown as { api: z.ZodOptional<z.ZodType<ApiSettings>> };
   return z.strictObject(api === undefined ? (common as typeof common & typeof far) : { ...common, ...far });

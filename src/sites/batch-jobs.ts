@@ -2,7 +2,7 @@
  * The batch jobs of a site, over any scheduler: none is submitted twice, none is lost by a crash between the submission and the note of it, and how
  * each ended is found out. All that must outlive the site lies in one folder per job (batch-script.ts).
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode } from "../core/errors.js";
@@ -37,6 +37,8 @@ export interface BatchStatus {
   readonly words: string;
   /** Ms since 1970; null: its script has not started. */
   readonly startedMs: number | null;
+  /** Ms since 1970, of the file with its exit code; null: there is none. */
+  readonly endedMs: number | null;
   /** For the phase "ended", and only for that. */
   readonly ending: Ending | null;
 }
@@ -81,6 +83,14 @@ async function textOf(path: string): Promise<string | null> {
     if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
     throw error;
   }
+}
+
+/** When it was written, ms since 1970; null: it is not there. */
+async function writtenMs(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ mtimeMs }) => Math.round(mtimeMs),
+    () => null,
+  );
 }
 
 async function numbersIn(path: string): Promise<number[]> {
@@ -180,7 +190,8 @@ export function createBatchJobs({ scheduler, machine, folder: root, there, clock
   }
 
   async function statusOf(ref: BatchRef, sighting: Sighting | undefined, ending: Ending | null): Promise<BatchStatus> {
-    const common = { ref, words: sighting?.words ?? "", startedMs: await startedMs(ref) };
+    const endedMs = ending === null ? null : await writtenMs(batchFiles(ref.folder).exitCode);
+    const common = { ref, words: sighting?.words ?? "", startedMs: await startedMs(ref), endedMs };
     if (ending !== null) {
       strikes.delete(ref.tag);
       return { ...common, phase: "ended", sentence: ending.sentence, ending };
@@ -198,7 +209,8 @@ export function createBatchJobs({ scheduler, machine, folder: root, there, clock
       const folder = join(root, tag);
       const files = batchFiles(folder);
       const far = there === undefined ? {} : { folder: posix.join(there, tag), makesFolder: true };
-      const script = batchScript({ tag, folder, argv, env, settings, ownId: scheduler.ownId, makesFolder: false, ...far });
+      const named = settings.person === undefined ? env : { XPCS_BATCH_FOR: settings.person, ...env };
+      const script = batchScript({ tag, folder, argv, env: named, settings, ownId: scheduler.ownId, makesFolder: false, ...far });
       const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
       if (!isNew && (await recordedId(folder)) === null) await bring(tag);
       const existing = await findExisting(tag, folder);

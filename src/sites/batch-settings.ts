@@ -1,10 +1,26 @@
 /** The settings of a site's batch jobs (docs/schedulers/README.md): what there is, and which scheduler takes which. */
 import { z } from "zod";
+import type { SubmitterRule } from "../core/submitters.js";
 
 /** Of a queue, account or the like: no white space, no quotes, and none of the characters that separate such words in some scheduler. */
 const word = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/, "is no name: letters, digits and _ . @ + / -");
 const line = z.string().regex(/^[^\0\r\n]*$/, "must be one line");
 const jobId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, "is no id of a batch job");
+
+const PERSON = /^[A-Za-z0-9][A-Za-z0-9 ._@/-]{0,99}$/;
+
+/** A name as a listing takes it. */
+export function listedName(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9 ._@/-]/g, "_").slice(0, 100);
+  return PERSON.test(plain) ? plain : `x${plain}`.slice(0, 100);
+}
+
+/** For whom a site's batch jobs are: the one person or experiment whose jobs it takes, else who runs it. */
+export function batchPerson(submitters: SubmitterRule, user: string): string {
+  const named = submitters === null ? [] : [...submitters.persons, ...submitters.experiments.filter((name) => !name.endsWith("*"))];
+  const isOne = submitters !== null && submitters.persons.length + submitters.experiments.length === 1;
+  return listedName((isOne ? named[0] : undefined) ?? user);
+}
 
 /** Every batch job has these. */
 const COMMON = {
@@ -13,6 +29,8 @@ const COMMON = {
     .int()
     .min(60)
     .max(30 * 86_400),
+  /** For whom it is, in the scheduler's listing where that has a place for it. */
+  person: z.string().regex(PERSON, "is no name for a listing: letters, digits, spaces and . _ @ / -").optional(),
   modules: z.array(word).max(64).default([]),
   lines: z.array(line).max(200).default([]),
 };

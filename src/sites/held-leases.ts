@@ -11,7 +11,7 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 
 /** Why an attempt must stop. */
-export type StopReason = "lost" | "canceled" | "returned" | "walltime" | "unrenewed";
+export type StopReason = "lost" | "canceled" | "returned" | "walltime" | "unrenewed" | "halted";
 
 export interface HeldLease {
   readonly lease: Lease;
@@ -56,6 +56,8 @@ export interface HeldLeasesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onDrain: (drain: boolean) => void;
+  /** Why the site takes no more work; null: it does. */
+  readonly draining: () => string | null;
   /** A slot has become free. */
   readonly onFree: () => void;
 }
@@ -93,7 +95,8 @@ function stopError(held: HeldLease): XpcsError {
   const { job, epoch } = held.lease;
   if (held.stopReason === "lost") return new XpcsError("STALE_LEASE", `${job} was granted again after attempt ${epoch}`);
   if (held.stopReason === "walltime") return walltimeError(held.lease);
-  return new XpcsError("CANCELED", held.stopReason === "canceled" ? `${job} was canceled` : "the site is stopping");
+  const why = { canceled: `${job} was canceled`, halted: "all work of the site was stopped by hand" } as Readonly<Record<string, string>>;
+  return new XpcsError("CANCELED", why[held.stopReason ?? ""] ?? "the site is stopping");
 }
 
 /** Starts with none held; the renewing begins with `keepRenewed`. */
@@ -131,9 +134,11 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       (source) => {
         sentMs = clock.monotonicMs();
         lastSentMs = sentMs;
+        const draining = options.draining();
         return source.renew({
           site,
           instance,
+          ...(draining === null ? {} : { draining: draining.slice(0, LIMITS.reasonCharsMax) }),
           held: [...leases.values()].map(({ lease: { job, epoch }, state, progress, reason }) => ({
             ...{ job, epoch, state, progress },
             ...(reason === null ? {} : { reason: reason.slice(0, LIMITS.reasonCharsMax) }),

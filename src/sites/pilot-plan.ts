@@ -2,6 +2,8 @@
  * How many pilots a site should have: from the work that waits, what its pilots still have room for, and its limits. Pure.
  * A pilot is a batch job in which a site of its own works for central.
  */
+import type { BudgetAnswer } from "./node-hours.js";
+import { type SiteOrders, takesNothing } from "./site-orders.js";
 
 export interface PilotLimits {
   /** Kept even when nothing waits. */
@@ -28,6 +30,8 @@ export interface PilotView {
   readonly pilots: readonly PilotSeen[];
   /** Until then nothing is submitted, since pilots have failed. Null: no wait. */
   readonly pausedFor: string | null;
+  /** How many may be queued by the budget of node-hours, and why; null: there is none. */
+  readonly budget: BudgetAnswer | null;
 }
 
 export interface PilotPlan {
@@ -40,11 +44,21 @@ export interface PilotPlan {
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
+/** What to do while the admin's orders hold; null: there are none. Asks nothing of central. */
+export function planOrders(orders: SiteOrders, pilots: readonly Pick<PilotSeen, "tag" | "begun">[]): PilotPlan | null {
+  const why = takesNothing(orders);
+  if (why === null) return null;
+  const withdraw = pilots.filter(({ begun }) => orders.halt !== null || !begun).map(({ tag }) => tag);
+  const left = pilots.length - withdraw.length;
+  const finish = left === 0 ? "" : `, ${counted(left, "pilot")} may finish`;
+  return { submit: 0, withdraw, why: `${why}: ${counted(withdraw.length, "pilot")} withdrawn${finish}` };
+}
+
 /**
  * What to do now. Room in pilots that run counts first, then that of pilots that have begun but not joined, then that of queued ones; only what waits beyond it
  * is a reason for another pilot.
  */
-export function planPilots({ waitingSlots, pilots, pausedFor }: PilotView, limits: PilotLimits): PilotPlan {
+export function planPilots({ waitingSlots, pilots, pausedFor, budget }: PilotView, limits: PilotLimits): PilotPlan {
   const { pilotsMin, pilotsMax, queuedMax, slotsPerPilot } = limits;
   const begun = pilots.filter((pilot) => pilot.begun);
   const queued = pilots.filter((pilot) => !pilot.begun);
@@ -52,21 +66,24 @@ export function planPilots({ waitingSlots, pilots, pausedFor }: PilotView, limit
   const unserved = Math.max(0, waitingSlots - room);
   const asked = begun.length + Math.ceil(unserved / slotsPerPilot);
   const wanted = Math.min(pilotsMax, Math.max(pilotsMin, asked));
-  const wantedQueued = Math.max(0, wanted - begun.length);
+  const wantedByWork = Math.max(0, wanted - begun.length);
+  const wantedQueued = Math.min(wantedByWork, budget?.queuedMax ?? wantedByWork);
+  const tooMuch = wantedQueued < wantedByWork ? `; ${budget?.why}` : "";
   const need =
     `${counted(waitingSlots, "slot")} of work wait${waitingSlots === 1 ? "s" : ""}, ${counted(begun.length, "pilot")} with room for ${room}, ` +
     `${queued.length} queued`;
   if (queued.length > wantedQueued) {
     const withdraw = queued.slice(wantedQueued).map(({ tag }) => tag);
-    return { submit: 0, withdraw, why: `${need}: ${counted(withdraw.length, "queued pilot")} no longer needed` };
+    const why = tooMuch === "" ? "no longer needed" : `withdrawn${tooMuch}`;
+    return { submit: 0, withdraw, why: `${need}: ${counted(withdraw.length, "queued pilot")} ${why}` };
   }
   const missing = wantedQueued - queued.length;
   if (missing === 0) {
     const capped = asked > pilotsMax ? `; the limit is ${counted(pilotsMax, "pilot")}` : "";
-    return { submit: 0, withdraw: [], why: `${need}: enough${capped}` };
+    return { submit: 0, withdraw: [], why: tooMuch === "" ? `${need}: enough${capped}` : `${need}: none more${tooMuch}` };
   }
   if (pausedFor !== null) return { submit: 0, withdraw: [], why: `${need}: ${counted(missing, "pilot")} more needed, but ${pausedFor}` };
   const submit = Math.min(missing, Math.max(0, queuedMax - queued.length));
   const left = submit < missing ? `; no more than ${queuedMax} may be queued` : "";
-  return { submit, withdraw: [], why: `${need}: ${submit} more${left}` };
+  return { submit, withdraw: [], why: `${need}: ${submit} more${left}${tooMuch}` };
 }

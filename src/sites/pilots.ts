@@ -9,13 +9,16 @@ import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
 import type { BatchJobs, BatchStatus } from "./batch-jobs.js";
 import type { BatchSettings } from "./batch-settings.js";
-import { type PilotLimits, type PilotPlan, planPilots } from "./pilot-plan.js";
+import { type BudgetAnswer, type NodeHourBudget, type NodeHours, withinBudget } from "./node-hours.js";
+import { type PilotLimits, type PilotPlan, planOrders, planPilots } from "./pilot-plan.js";
 import type { BatchRef } from "./schedulers/define.js";
+import { NO_ORDERS, type SiteOrders, takesNothing } from "./site-orders.js";
 
 const PREFIX = "xpcs.";
 /** After a pilot that failed before it had joined central; doubled with each further one. */
 const PAUSE_MS = 30_000;
 const PAUSE_MAX_MS = 10 * 60_000;
+const ORDERS_MS = 1_000;
 /** Ends that say something about the next pilot. */
 const FAILURES = new Set(["failed", "refused", "gone", "out-of-memory"]);
 
@@ -31,8 +34,12 @@ export interface PilotOptions {
   readonly limits: PilotLimits;
   /** The command line of a pilot, which works as that site. */
   readonly argv: (site: SiteName) => readonly [string, ...string[]];
-  /** Asks central. */
-  readonly backlog: (pilots: readonly SiteName[]) => Promise<Backlog>;
+  /** Asks central. `pilotsMax`: it may have no more at present, by its limits, its budget and its admin. */
+  readonly backlog: (pilots: readonly SiteName[], pilotsMax: number) => Promise<Backlog>;
+  /** What its admin has ordered; absent: nothing. */
+  readonly orders?: () => SiteOrders;
+  /** What its batch jobs may take, and have taken; absent: as much as they like. */
+  readonly hours?: { readonly budget: NodeHourBudget; readonly taken: NodeHours };
   readonly clock: Clock;
   readonly logger: Logger;
   /** Uniform in [0, 1). */
@@ -45,6 +52,8 @@ export interface Pilots {
   step(): Promise<PilotPlan>;
   /** Steps until it is told to stop; then withdraws the pilots that have not begun. Those that run go on until they have nothing to do. */
   run(signal: AbortSignal): Promise<void>;
+  /** As of the last look. */
+  view(): { why: string | null; list: { site: SiteName; batch: string; phase: string; sentence: string }[] };
 }
 
 /** The tag of a batch job: the site that works in it, and a stamp, since names come again and batch jobs do not. */
@@ -59,7 +68,7 @@ function freeName(name: SiteName, taken: ReadonlySet<SiteName>): SiteName {
 
 /** The pilots of a site. */
 export function createPilots(options: PilotOptions): Pilots {
-  const { name, batch, settings, limits, argv, backlog, clock, logger, rng, everyMs } = options;
+  const { name, batch, settings, limits, argv, backlog, orders = () => NO_ORDERS, hours, clock, logger, rng, everyMs } = options;
   const mine = (tag: string): boolean => tag.startsWith(`${PREFIX}${name}-`);
   /** Tags of pilots that have joined central: what ends them later says nothing about the next one. */
   const worked = new Set<string>();
@@ -67,6 +76,7 @@ export function createPilots(options: PilotOptions): Pilots {
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
   let lastFailure = "";
   let said = "";
+  let seen: readonly BatchStatus[] = [];
 
   function failed(reason: string): void {
     failures += 1;
@@ -96,7 +106,24 @@ export function createPilots(options: PilotOptions): Pilots {
     }
   }
 
-  async function settle({ ref, ending }: BatchStatus): Promise<void> {
+  /** Before anything of it is forgotten. */
+  async function account({ ref: { tag }, startedMs, endedMs }: BatchStatus): Promise<void> {
+    if (hours === undefined || startedMs === null) return;
+    const latestMs = Math.min(clock.nowMs(), startedMs + settings.walltimeS * 1_000);
+    await hours.taken.add({ tag, nodes: settings.nodes, startedMs, endedMs: Math.max(startedMs, endedMs ?? latestMs) });
+  }
+
+  function budgetNow(statuses: readonly BatchStatus[]): BudgetAnswer | null {
+    if (hours === undefined) return null;
+    const { nodes, walltimeS } = settings;
+    const nowMs = clock.nowMs();
+    const runningSinceMs = statuses.filter(begun).map(({ startedMs }) => startedMs ?? nowMs);
+    return withinBudget(hours.budget, { ended: hours.taken.ended(), runningSinceMs, nodes, walltimeS }, nowMs);
+  }
+
+  async function settle(status: BatchStatus): Promise<void> {
+    const { ref, ending } = status;
+    await account(status);
     const { outcome, exitCode, sentence } = ending!;
     const details = { site: siteOf(ref.tag), batch: ref.id, outcome, exitCode, reason: sentence };
     const hasWorked = worked.delete(ref.tag);
@@ -120,7 +147,8 @@ export function createPilots(options: PilotOptions): Pilots {
     const refs = (await batch.known()).filter(({ tag }) => mine(tag)).sort((a, b) => (stampOf(a.tag) < stampOf(b.tag) ? -1 : 1));
     const statuses = await batch.poll(refs);
     for (const status of statuses) if (status.ending !== null) await settle(status);
-    return statuses.filter(({ ending }) => ending === null);
+    seen = statuses.filter(({ ending }) => ending === null);
+    return [...seen];
   }
 
   const begun = ({ phase, startedMs }: BatchStatus): boolean => startedMs !== null || BEGUN.has(phase);
@@ -128,8 +156,23 @@ export function createPilots(options: PilotOptions): Pilots {
   async function step(): Promise<PilotPlan> {
     for (const tag of (await batch.unsettled()).filter(mine)) await submit(tag);
     const statuses = await look();
+    const ordered = planOrders(
+      orders(),
+      statuses.map((status) => ({ tag: status.ref.tag, begun: begun(status) })),
+    );
+    if (ordered !== null) {
+      await withdraw(
+        statuses.map(({ ref }) => ref),
+        ordered.withdraw,
+      );
+      // For those whose jobs wait; nothing hangs on it.
+      await backlog([], 0).catch(() => {});
+      return ordered;
+    }
     const sites = statuses.map(({ ref }) => siteOf(ref.tag));
-    const { waitingSlots, pilots: joined } = await backlog(sites);
+    const budget = budgetNow(statuses);
+    const mayQueue = budget?.queuedMax ?? limits.pilotsMax;
+    const { waitingSlots, pilots: joined } = await backlog(sites, Math.min(limits.pilotsMax, statuses.filter(begun).length + mayQueue));
     const free = new Map(joined.map(({ site, freeSlots }) => [site, freeSlots]));
     for (const { ref } of statuses) if (free.has(siteOf(ref.tag))) worked.add(ref.tag);
     if (joined.length > 0) failures = 0;
@@ -141,6 +184,7 @@ export function createPilots(options: PilotOptions): Pilots {
           const { tag } = status.ref;
           return { tag, begun: begun(status), freeSlots: free.get(siteOf(tag)) ?? null };
         }),
+        budget,
         pausedFor: pausedS > 0 ? `the last one failed (${lastFailure}): the next is tried in ${pausedS} s` : null,
       },
       limits,
@@ -169,12 +213,26 @@ export function createPilots(options: PilotOptions): Pilots {
     }
   }
 
+  /** Until the next look, which is at once when there are other orders. */
+  async function rest(signal: AbortSignal): Promise<void> {
+    const before = takesNothing(orders());
+    const endMs = clock.monotonicMs() + everyMs;
+    for (let leftMs = everyMs; leftMs > 0 && !signal.aborted; leftMs = endMs - clock.monotonicMs()) {
+      await sleep(clock, Math.min(ORDERS_MS, leftMs), signal);
+      if (takesNothing(orders()) !== before) return;
+    }
+  }
+
   return {
     step,
+    view: () => ({
+      why: said === "" ? null : said,
+      list: seen.map(({ ref, phase, sentence }) => ({ site: siteOf(ref.tag), batch: ref.id, phase, sentence })),
+    }),
     async run(signal) {
       while (!signal.aborted) {
         await stepSafely();
-        await sleep(clock, everyMs, signal);
+        await rest(signal);
       }
       const queued = (await look()).filter((status) => !begun(status)).map(({ ref }) => ref);
       await withdraw(

@@ -41,9 +41,20 @@ const supervision = z.strictObject({
     .prefault({}),
 });
 
+const person = z.string().min(1).max(LIMITS.tagCharsMax);
+const OF_A_CYCLE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\/\*$/;
+const experiments = z
+  .string()
+  .refine((text) => EXPERIMENT_PATTERN.test(text) || OF_A_CYCLE.test(text), "is no experiment: CYCLE/NAME, or CYCLE/* for all of a cycle");
+const submitters = z
+  .strictObject({ persons: z.array(person).max(1_000).default([]), experiments: z.array(experiments).max(1_000).default([]) })
+  .refine((rule) => rule.persons.length + rule.experiments.length > 0, "names nobody, so that the site would take no job");
+
 /** What a settings file of a site may hold. */
 export const SITE_SETTINGS = z.strictObject({
   results: results.prefault({}),
+  /** Null: everybody's jobs. */
+  submitters: submitters.nullable().default(null),
   roots: roots.default(null),
   locations: LOCATIONS,
   /** Null: one where a location is not on a shared file system. */

@@ -4,21 +4,23 @@
  */
 import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { Lease, SelfTest, SiteCapacity } from "../core/job.js";
+import type { JobId, Lease, SelfTest, SiteCapacity } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
+import type { SubmitterRule } from "../core/submitters.js";
 import type { Roots } from "../files/roots.js";
 import type { Connection } from "../wire/connect.js";
 import { type Reconnecting, reconnecting } from "../wire/reconnecting.js";
 import { type AttemptContext, runAttempt } from "./attempt.js";
 import type { CommandApps } from "./command-apps.js";
-import { createHeldLeases, type HeldLeases } from "./held-leases.js";
+import { createHeldLeases, type HeldLease, type HeldLeases } from "./held-leases.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { SHARED_PATHS, type Transfers } from "./locations.js";
 import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
 import { createRunSlots } from "./run-slots.js";
+import { NO_ORDERS, type SiteOrders, takesNothing } from "./site-orders.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -28,6 +30,8 @@ export interface SiteOptions {
   readonly slots: number;
   /** Slots' worth of jobs that are taken beyond the slots, to bring their files while others run; absent: none. */
   readonly prefetch?: number;
+  /** The site that started it as a pilot; absent: none. */
+  readonly pilotOf?: string;
   /** What was measured here before there were jobs; absent: nothing. */
   readonly selfTest?: SelfTest;
   /** Threads of a job that names none. */
@@ -42,6 +46,8 @@ export interface SiteOptions {
   readonly transfers?: Transfers;
   /** Where jobs may read and write; null: anywhere. */
   readonly roots: Roots | null;
+  /** Whose jobs it takes; absent: everybody's. */
+  readonly submitters?: SubmitterRule;
   readonly capacity: SiteCapacity;
   /** This site's own folder; it exists. */
   readonly workDir: string;
@@ -65,6 +71,25 @@ export interface Site {
   stop(options: { graceMs: number }): Promise<void>;
   /** How long it has had nothing to do, ms; 0 while it has. */
   idleMs(): number;
+  /** What it is doing. */
+  view(): SiteDoing;
+  /** Obeys its admin, from now on until other orders come. */
+  obey(orders: SiteOrders): void;
+}
+
+export interface SiteDoing {
+  /** It has a link to central. */
+  readonly connected: boolean;
+  readonly jobs: readonly {
+    readonly job: JobId;
+    readonly epoch: number;
+    readonly app: string;
+    readonly state: HeldLease["state"];
+    /** 0 to 1, or null when nothing is known. */
+    readonly progress: number | null;
+    /** Why it does not go on at present, or null. */
+    readonly reason: string | null;
+  }[];
 }
 
 /** A predecessor of the same name may look alive to central until its link is given up; after this time another one is. */
@@ -80,7 +105,9 @@ interface Running {
   /** Aborted when no more leases are wanted. */
   readonly stopping: AbortSignal;
   readonly attempts: Set<Promise<void>>;
+  /** Central said so. */
   draining: boolean;
+  orders: SiteOrders;
   /** When it last had work, or joined, or began. */
   busyMs: number;
   /** Makes the lease loop look again: a slot is free, or draining changed. */
@@ -92,7 +119,7 @@ interface Running {
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
-  const { prefetch = 0, selfTest } = options;
+  const { prefetch = 0, pilotOf, selfTest } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
@@ -107,6 +134,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
         capacity,
         held,
         ...(prefetch === 0 ? {} : { prefetch }),
+        ...(pilotOf === undefined ? {} : { pilotOf }),
         ...(selfTest === undefined ? {} : { selfTest }),
       });
       first = false;
@@ -126,6 +154,8 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
 
 function startAttempt(running: Running, lease: Lease): void {
   const held = running.leases.add(lease);
+  // Granted before central knew.
+  if (running.orders.halt !== null) held.stop("halted");
   running.options.logger.info("lease-granted", { job: lease.job, epoch: lease.epoch, app: lease.work.app });
   const attempt = runAttempt(running.context, held).finally(() => {
     running.attempts.delete(attempt);
@@ -154,7 +184,8 @@ async function takeLeases(running: Running): Promise<void> {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
     running.wake = () => renewed.abort(WOKEN);
-    const slots = running.draining ? 0 : Math.max(0, options.slots + (options.prefetch ?? 0) - leases.slots);
+    const slots =
+      running.draining || takesNothing(running.orders) !== null ? 0 : Math.max(0, options.slots + (options.prefetch ?? 0) - leases.slots);
     try {
       await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
     } catch (error) {
@@ -220,6 +251,7 @@ export function runSite(options: SiteOptions): Site {
       running.draining = drain;
       running.wake();
     },
+    draining: () => takesNothing(running.orders),
     onFree: () => running.wake(),
   });
   const link: Reconnecting<WorkSource> = reconnecting({
@@ -234,7 +266,7 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands, access, transfers = SHARED_PATHS, roots } = options;
+  const { workDir, threadsPerSlot, commands, access, transfers = SHARED_PATHS, roots, submitters = null } = options;
   const context: AttemptContext = {
     site,
     instance,
@@ -245,6 +277,7 @@ export function runSite(options: SiteOptions): Site {
     transfers,
     slots: createRunSlots({ ...options.capacity, slots: options.slots }),
     roots,
+    submitters,
     link,
     leases,
     kernels,
@@ -260,6 +293,7 @@ export function runSite(options: SiteOptions): Site {
     stopping: stopping.signal,
     attempts: new Set(),
     draining: false,
+    orders: NO_ORDERS,
     busyMs: clock.monotonicMs(),
     wake: () => {},
     start: (lease) => startAttempt(running, lease),
@@ -291,5 +325,20 @@ export function runSite(options: SiteOptions): Site {
     if (!byUs) throw reason;
   });
   const idleMs = (): number => (running.attempts.size > 0 ? 0 : clock.monotonicMs() - running.busyMs);
-  return { joined, ended, stop, idleMs };
+  const view = (): SiteDoing => ({
+    connected: link.up,
+    jobs: leases
+      .all()
+      .map(({ lease: { job, epoch, work }, state, progress, reason }) => ({ job, epoch, app: work.app, state, progress, reason })),
+  });
+  const obey = (orders: SiteOrders): void => {
+    const { drain, halt } = orders;
+    if (running.orders.drain === drain && running.orders.halt === halt) return;
+    running.orders = orders;
+    logger.warn("orders-changed", { site, reason: takesNothing(orders) ?? "it takes work again" });
+    if (halt !== null) for (const held of leases.all()) held.stop("halted");
+    leases.touch();
+    running.wake();
+  };
+  return { joined, ended, stop, idleMs, view, obey };
 }

@@ -160,5 +160,7 @@ describe.skipIf(problem !== null)(`a bare machine${problem === null ? "" : ` (sk
     const { checks } = JSON.parse(await doctor.ready) as { checks: { name: string; status: string }[] };
     for (const check of ["bundle", "native core", "HDF5"])
       expect(checks.find((each) => each.name === check)).toMatchObject({ status: "ok" });
+    const init = listen(machine.shell("/home/.local/share/xpcs/current/bin/xpcs site init b.yaml --profile none"));
+    await expect(init.ready).rejects.toThrow("there are aurora, frontier, perlmutter, polaris");
   }, 60_000);
 });

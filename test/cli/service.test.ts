@@ -354,13 +354,14 @@ describe("a site that is told to stop", () => {
 });
 
 it("every documented JSON shape was compared with a real one", () => {
-  // A ledger is compared where its central has stopped, a watched folder where it is filled, a scheduler where a job is probed, a bundle where it is used.
+  // A ledger is compared where its central has stopped, a watched folder where it is filled, a scheduler where a job is probed, a bundle where it is used, a site's state where it is started.
   const elsewhere = {
     ledger: "ledger.test.ts",
     watched: "submit-watch.test.ts",
     experiment: "experiment.test.ts",
     doctor: "doctor-batch.test.ts",
     bundle: "../bundle/bare-machine.test.ts",
+    site_status: "site-service.test.ts",
   };
   for (const [shape, file] of Object.entries(elsewhere)) {
     expect(readFileSync(new URL(file, import.meta.url), "utf8")).toContain(`shapeFaults(documentedJson("${shape}")`);

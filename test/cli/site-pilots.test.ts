@@ -1,5 +1,5 @@
 /** A site that keeps pilots, with the scheduler of this machine's processes: real processes of the built command. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type Facility, startFacility } from "../chaos/processes.js";
@@ -44,12 +44,13 @@ const events = (name: string): Record<string, string>[] =>
     .map((line) => JSON.parse(line) as Record<string, string>)
     .filter(({ event }) => event === name);
 
-async function startFarm(own: object = {}, job: object = {}, ...words: string[]) {
+async function startFarm(own: object = {}, job: object = {}, more: object = {}, ...words: string[]) {
   const text = {
     scheduler: "local",
     folder: file("batch"),
     job: { walltimeS: 600, ...job },
     pilots: { max: 2, idleS: 2, everyS: 1, ...own },
+    ...more,
   };
   writeFileSync(file("batch.json"), JSON.stringify(text));
   return facility.startSite("farm", 2, ["--batch", file("batch.json"), ...words]);
@@ -104,7 +105,7 @@ it("replaces a pilot that is killed at work, and another attempt finishes the jo
 it("gives a pilot's work back before its batch job ends, so that another finishes it", async () => {
   // Walltime 60 s, less the margin and a grace of 40 s: a pilot works for about 5 s.
   const before = events("pilot-submitted").length;
-  const site = await startFarm({ idleS: 30 }, { walltimeS: 60 }, "--grace", "40");
+  const site = await startFarm({ idleS: 30 }, { walltimeS: 60 }, {}, "--grace", "40");
   const { jobs } = await facility.client.submit({ jobs: Array.from({ length: 12 }, () => noop(1_500)) });
   const views = await facility.client.wait(jobs);
   expect(views.every(({ state }) => state === "finished")).toBe(true);
@@ -115,6 +116,40 @@ it("gives a pilot's work back before its batch job ends, so that another finishe
   await expect.poll(pilots, { timeout: 60_000 }).toEqual([]);
   await site.stop("SIGTERM");
 }, 120_000);
+
+it("cancels its batch jobs when it is halted, and goes on when that is taken back", async () => {
+  const site = await startFarm({ max: 1 });
+  const { jobs } = await facility.client.submit({ jobs: [{ ...noop(8_000), site: "farm" }] });
+  const job = () => facility.client.job(jobs[0]!);
+  await expect.poll(async () => (await job()).state, { timeout: 30_000 }).toBe("running");
+  // Pinned to the site, it runs in a pilot of it.
+  expect((await job()).site).toBe("farm-1");
+  writeFileSync(file("batch/farm.orders/halt"), "fire\n");
+  await expect.poll(running, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(async () => (await job()).state, { timeout: 20_000 }).toBe("ready");
+  await expect.poll(async () => (await job()).reason, { timeout: 20_000 }).toMatch(/^site farm has no pilot at work: it was halted: fire/);
+  rmSync(file("batch/farm.orders/halt"));
+  const [view] = await facility.client.wait(jobs);
+  // Its pilot could say so: given back, which counts as no attempt.
+  expect([view!.state, view!.attempts.map(({ outcome }) => outcome)]).toEqual(["finished", ["returned", "finished"]]);
+  await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
+  await site.stop("SIGTERM");
+}, 120_000);
+
+it("submits no pilot beyond its budget of node-hours, also after a restart, and jobs say so", async () => {
+  const used = JSON.stringify({ tag: "xpcs.farm-1.old", nodes: 1, startedMs: Date.now() - 3_600_000, endedMs: Date.now() });
+  const text = readFileSync(file("batch/farm.hours"), "utf8");
+  expect(text.trim().split("\n").length).toBeGreaterThan(0);
+  writeFileSync(file("batch/farm.hours"), `${text}${used}\n`);
+  const site = await startFarm({ max: 1 }, {}, { nodeHours: { all: 1 } });
+  const { jobs } = await facility.client.submit({ jobs: [{ ...noop(10), site: "farm" }] });
+  await expect
+    .poll(async () => (await facility.client.job(jobs[0]!)).reason, { timeout: 20_000 })
+    .toMatch(/^site farm has no pilot at work: 1 slot of work waits.*none more; the budget of 1 node-hours in all allows 0/);
+  expect(pilots()).toEqual([]);
+  await facility.client.cancel(jobs);
+  await site.stop("SIGTERM");
+}, 60_000);
 
 it("pauses after a pilot that failed, and keeps what it left", async () => {
   const site = await startFarm({}, { lines: ["echo broken; exit 9"] });

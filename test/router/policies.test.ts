@@ -13,6 +13,8 @@ function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
   return {
     name,
     up: true,
+    pilotOf: null,
+    draining: null,
     slots: 2,
     apps: APPS,
     capacity: null,
@@ -227,6 +229,9 @@ describe("soonest", () => {
     // A job that says how many cores it takes; another app; a job of unknown size.
     expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { cores: 1 } }), sites, 0)).toMatchObject({
       why: expect.stringContaining("a (2 of 2 slots free, 10 s by"),
+    });
+    expect(soonest!.choose(job({ inputBytes: 3.2e9, resources: { slots: 2 } }), sites, 0)).toMatchObject({
+      why: expect.stringContaining("a (2 of 2 slots free, 1.3 s by"),
     });
     for (const other of [job({ inputBytes: 3.2e9, app: "xpcs.noop" }), job()])
       expect(soonest!.choose(other, sites, 0)).toMatchObject({

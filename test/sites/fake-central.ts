@@ -21,12 +21,14 @@ export interface Said {
   readonly logs: Record<string, string>;
   joins: number;
   left: boolean;
+  /** Why it takes no work, as of the last renewal; null: it does. */
+  draining: string | null;
 }
 
 export interface FakeCentral {
   readonly said: Said;
   /** Grants work under the next epoch of its job, at the site's next poll. */
-  grant(job: string, work: Work, resources?: Resources): LeaseRef;
+  grant(job: string, work: Work, resources?: Resources, submitter?: Pick<Lease, "owner" | "experiment">): LeaseRef;
   /** As if the lease had expired and been granted to another site. */
   takeAway(job: string): void;
   cancel(lease: LeaseRef): void;
@@ -47,7 +49,7 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
   const queue: Lease[] = [];
   const canceled: LeaseRef[] = [];
   const links = new Set<Link>();
-  const said: Said = { completed: [], failed: [], returned: [], states: [], logs: {}, joins: 0, left: false };
+  const said: Said = { completed: [], failed: [], returned: [], states: [], logs: {}, joins: 0, left: false, draining: null };
   let away = false;
   /** Counts outages: a poll from before one gets nothing that was granted after it. */
   let outages = 0;
@@ -83,7 +85,8 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
       const current = before === outages && mine === polls;
       return { leases: current ? queue.splice(0, slots) : [], news: { ...newsFor([]), cancel: canceled } };
     },
-    async renew({ held }) {
+    async renew({ held, draining = null }) {
+      said.draining = draining;
       for (const { job, epoch, state } of held) said.states.push(`${job}.${epoch} ${state}`);
       return { news: newsFor(held) };
     },
@@ -119,10 +122,10 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
 
   const fake: FakeCentral = {
     said,
-    grant(job, work, resources) {
+    grant(job, work, resources, submitter) {
       const epoch = (epochs.get(job) ?? 0) + 1;
       epochs.set(job, epoch);
-      queue.push({ job, epoch, work, ...(resources && { resources }), leaseMs: LEASE_MS });
+      queue.push({ job, epoch, work, ...(resources && { resources }), ...submitter, leaseMs: LEASE_MS });
       wake();
       return { job, epoch };
     },

@@ -1,6 +1,6 @@
 /** How many pilots a site should have. */
 import { describe, expect, it } from "vitest";
-import { type PilotLimits, type PilotSeen, planPilots } from "../../src/sites/pilot-plan.js";
+import { type PilotLimits, type PilotSeen, planOrders, planPilots } from "../../src/sites/pilot-plan.js";
 
 const LIMITS: PilotLimits = { pilotsMin: 0, pilotsMax: 4, queuedMax: 2, slotsPerPilot: 8 };
 let count = 0;
@@ -8,7 +8,7 @@ const queued = (): PilotSeen => ({ tag: `q${count++}`, begun: false, freeSlots: 
 const starting = (): PilotSeen => ({ tag: `s${count++}`, begun: true, freeSlots: null });
 const joined = (freeSlots: number): PilotSeen => ({ tag: `j${count++}`, begun: true, freeSlots });
 const plan = (waitingSlots: number, pilots: readonly PilotSeen[], limits: Partial<PilotLimits> = {}, pausedFor: string | null = null) =>
-  planPilots({ waitingSlots, pilots, pausedFor }, { ...LIMITS, ...limits });
+  planPilots({ waitingSlots, pilots, pausedFor, budget: null }, { ...LIMITS, ...limits });
 
 describe("pilots are submitted", () => {
   it.each([
@@ -70,4 +70,55 @@ it("is never beyond its limits, and settles: after it has been followed there is
     expect(second.withdraw).toEqual([]);
     expect(second.submit).toBe(0);
   }
+});
+
+describe("a budget of node-hours", () => {
+  const budget = (queuedMax: number) => ({ queuedMax, why: `the budget allows ${queuedMax}` });
+  const within = (waitingSlots: number, pilots: readonly PilotSeen[], queuedMax: number) =>
+    planPilots({ waitingSlots, pilots, pausedFor: null, budget: budget(queuedMax) }, LIMITS);
+
+  it.each([
+    ["keeps one from being submitted", 100, [], 0, { submit: 0 }, "none more; the budget allows 0"],
+    ["lets one be submitted in place of two", 100, [], 1, { submit: 1 }, "1 more; the budget allows 1"],
+    ["that is wide enough says nothing", 100, [], 9, { submit: 2 }, "no more than 2 may be queued"],
+    ["does nothing to those that run", 100, [joined(0)], 0, { submit: 0, withdraw: [] }, "none more; the budget allows 0"],
+    ["is not named where nothing waits", 0, [joined(8)], 0, { submit: 0, withdraw: [] }, "enough"],
+  ] as const)("%s", (_name, waiting, pilots, queuedMax, plan, words) => {
+    const found = within(waiting, pilots, queuedMax);
+    expect(found).toMatchObject(plan);
+    expect(found.why.endsWith(words), found.why).toBe(true);
+  });
+
+  it("withdraws what is queued beyond it, the youngest, and says why", () => {
+    const pilots = [queued(), queued()];
+    expect(within(100, pilots, 1)).toEqual({
+      submit: 0,
+      withdraw: [pilots[1]!.tag],
+      why: "100 slots of work wait, 0 pilots with room for 0, 2 queued: 1 queued pilot withdrawn; the budget allows 1",
+    });
+  });
+});
+
+describe("the admin's orders", () => {
+  it("are none where there are none", () => {
+    expect(planOrders({ drain: null, halt: null }, [queued()])).toBeNull();
+  });
+
+  it("to drain withdraw what is queued, and let the others finish", () => {
+    const pilots = [queued(), joined(3), starting()];
+    expect(planOrders({ drain: "new disks", halt: null }, pilots)).toEqual({
+      submit: 0,
+      withdraw: [pilots[0]!.tag],
+      why: "it is draining: new disks: 1 pilot withdrawn, 2 pilots may finish",
+    });
+  });
+
+  it("to halt end all", () => {
+    const pilots = [queued(), joined(3), starting()];
+    expect(planOrders({ drain: "new disks", halt: "" }, pilots)).toEqual({
+      submit: 0,
+      withdraw: pilots.map(({ tag }) => tag),
+      why: "it was halted: 3 pilots withdrawn",
+    });
+  });
 });

@@ -2,8 +2,10 @@
 import { expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
 import type { BatchJobs, BatchStatus } from "../../src/sites/batch-jobs.js";
+import type { NodeHourBudget, NodeUse } from "../../src/sites/node-hours.js";
 import { createPilots } from "../../src/sites/pilots.js";
 import type { Ending, Phase } from "../../src/sites/schedulers/define.js";
+import { NO_ORDERS, type SiteOrders } from "../../src/sites/site-orders.js";
 import { virtualClock } from "../actors/virtual-clock.js";
 
 const done: Ending = { outcome: "done", exitCode: 0, sentence: "it ended" };
@@ -25,6 +27,13 @@ function world() {
     loseReply: false,
     refuse: false,
     down: false,
+    /** Central answers nobody. */
+    away: false,
+    orders: NO_ORDERS as SiteOrders,
+    budget: { day: null, month: null, all: null } as NodeHourBudget,
+    taken: [] as NodeUse[],
+    startedMs: null as number | null,
+    noDisk: false,
   };
   const batch: BatchJobs = {
     async submit({ tag, argv }) {
@@ -43,7 +52,9 @@ function world() {
     unsettled: async () => [...unsettled],
     poll: async (refs) => {
       if (fake.down) throw new XpcsError("UNAVAILABLE", "the scheduler is away");
-      return refs.map((ref): BatchStatus => ({ ref, ...jobs.get(ref.tag)!, sentence: "", words: "", startedMs: null }));
+      return refs.map(
+        (ref): BatchStatus => ({ ref, ...jobs.get(ref.tag)!, sentence: "", words: "", startedMs: fake.startedMs, endedMs: null }),
+      );
     },
     cancel: async ({ tag }) => {
       calls.push(`canceled ${tag}`);
@@ -61,7 +72,23 @@ function world() {
     settings: { nodes: 1, walltimeS: 600, modules: [], lines: [] },
     limits: { pilotsMin: 0, pilotsMax: 3, queuedMax: 2, slotsPerPilot: 2 },
     argv: (site) => ["run", site],
-    backlog: async () => ({ waitingSlots: fake.waitingSlots, pilots: fake.joined }),
+    backlog: async () => {
+      if (fake.away) throw new XpcsError("UNAVAILABLE", "central is away");
+      return { waitingSlots: fake.waitingSlots, pilots: fake.joined };
+    },
+    orders: () => fake.orders,
+    hours: {
+      get budget() {
+        return fake.budget;
+      },
+      taken: {
+        ended: () => fake.taken,
+        async add(use) {
+          if (fake.noDisk) throw new XpcsError("IO_FAILED", "no space is left");
+          fake.taken.push(use);
+        },
+      },
+    },
     clock,
     logger: { info: () => {}, warn: () => {}, error: () => {} },
     rng: () => 0.5,
@@ -177,4 +204,81 @@ it("gives its pilots few names, again and again, and each batch job a tag of its
   }
   expect(seen.size).toBeGreaterThan(20);
   expect(new Set([...seen].map((tag) => tag.replace(/\.[^.]*$/, "")))).toEqual(new Set(["xpcs.farm-1", "xpcs.farm-2"]));
+});
+
+it("withdraws the queued ones when it is to drain, and takes work again afterwards", async () => {
+  const fake = world();
+  fake.waitingSlots = 4;
+  await fake.pilots.step();
+  const [first, second] = fake.tags();
+  fake.set(first!, "running");
+  fake.orders = { drain: "new disks", halt: null };
+  expect(await fake.pilots.step()).toMatchObject({ submit: 0, withdraw: [second] });
+  expect(fake.tags()).toEqual([first]);
+  expect(await fake.pilots.step()).toMatchObject({ submit: 0, withdraw: [] });
+  fake.orders = NO_ORDERS;
+  expect((await fake.pilots.step()).submit).toBeGreaterThan(0);
+});
+
+it("cancels all of them when it is halted, at once and while central is away, and submits none until that is taken back", async () => {
+  const fake = world();
+  const over = new AbortController();
+  fake.waitingSlots = 4;
+  const running = fake.pilots.run(over.signal);
+  await fake.clock.advance(1);
+  expect(fake.tags().length).toBe(2);
+  fake.set(fake.tags()[0]!, "running");
+  fake.away = true;
+  fake.orders = { drain: null, halt: "fire" };
+  await fake.clock.advance(1_100);
+  expect(fake.tags()).toEqual([]);
+  expect(fake.pilots.view().why).toBe("it was halted: fire: 2 pilots withdrawn");
+  fake.away = false;
+  await fake.clock.advance(10_000);
+  expect(fake.tags()).toEqual([]);
+  fake.orders = NO_ORDERS;
+  await fake.clock.advance(1_100);
+  expect(fake.tags().length).toBe(2);
+  over.abort();
+  await fake.clock.advance(2_000);
+  await running;
+});
+
+it("cancels a halted one again until it is gone", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  await fake.pilots.step();
+  fake.orders = { drain: null, halt: "" };
+  fake.down = true;
+  await expect(fake.pilots.step()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  expect(fake.tags().length).toBe(1);
+  fake.down = false;
+  await fake.pilots.step();
+  expect(fake.tags()).toEqual([]);
+});
+
+it("counts what an ended pilot has taken before it forgets it, and submits none beyond the budget", async () => {
+  const fake = world();
+  // One pilot may take a sixth of an hour; two fit.
+  fake.budget = { day: null, month: null, all: 0.35 };
+  fake.waitingSlots = 6;
+  await fake.clock.advance(86_400_000);
+  expect(await fake.pilots.step()).toMatchObject({ submit: 2 });
+  const [first, second] = fake.tags();
+  fake.startedMs = fake.clock.nowMs();
+  fake.set(first!, "running");
+  fake.set(second!, "running");
+  expect(await fake.pilots.step()).toMatchObject({
+    submit: 0,
+    why: expect.stringMatching(/none more; the budget of 0.35 node-hours in all allows 0/),
+  });
+  await fake.clock.advance(60_000);
+  fake.set(first!, "ended", done);
+  fake.noDisk = true;
+  await expect(fake.pilots.step()).rejects.toMatchObject({ code: "IO_FAILED" });
+  expect(fake.tags()).toEqual([first, second]);
+  fake.noDisk = false;
+  // It gave back most of what it held: another fits.
+  expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
+  expect(fake.taken).toEqual([{ tag: first, nodes: 1, startedMs: fake.startedMs, endedMs: fake.startedMs + 60_000 }]);
 });

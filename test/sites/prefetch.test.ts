@@ -133,7 +133,7 @@ it("gives back what waits for a slot when it stops, and lets what runs finish", 
 it("takes slots, cores and memory in order, and a wide job is not overtaken", async () => {
   const leases = createHeldLeases({
     ...{ site: "s", instance: "i", link: { call: () => new Promise<never>(() => {}) }, clock: realClock, logger: silentLogger },
-    ...{ onDrain: () => {}, onFree: () => {} },
+    ...{ onDrain: () => {}, draining: () => null, onFree: () => {} },
   });
   const slots = createRunSlots({ slots: 2, cores: 8, memoryGb: 10, gpus: 0 });
   const held = (name: string, resources: Lease["resources"] = {}): HeldLease =>

@@ -3,7 +3,7 @@
  * (estimates.ts). Where pilots are still to begin, the wait is that of the queue. First cut: means without decay. A site without a measurement is taken to be as fast as the others' mean, so it
  * gets tried. A free slot is left idle only where waiting for a busy site gains more than the estimates can be wrong.
  */
-import { type Crossing, estimateCrossings, estimateRun, type RunEstimate } from "../estimates.js";
+import { type Crossing, estimateCrossings, estimateRun, type RunEstimate, usualRunMs } from "../estimates.js";
 import { busyText, candidates, fits, freeFor, needOf, type Policy, type RoutedJob, type RunningJob, type SiteLoad } from "../policy.js";
 
 /** Waiting while a slot is free must gain this share of the answer from the free slot, and at least so long: means are no promises. */
@@ -38,7 +38,7 @@ function waitForSlotMs(job: RoutedJob, site: SiteLoad, runMs: number, sites: rea
     return remainingMs(queueWaitMs, job.waitedMs) + Math.floor(place / (count * slotsEach)) * runMs;
   }
   // A job that is like this one is taken to be of its size.
-  const runOf = (app: string) => (app === job.app ? runMs : estimateRun({ ...job, app, inputBytes: null }, site, sites).ms);
+  const runOf = (app: string) => (app === job.app ? runMs : usualRunMs(app, site, sites));
   const endOf = ({ app, elapsedMs }: RunningJob) => remainingMs(runOf(app), elapsedMs);
   const ends = site.running.flatMap((running) => Array.from({ length: needOf(running.resources).slots }, () => endOf(running)));
   while (ends.length < site.slots) ends.push(0);

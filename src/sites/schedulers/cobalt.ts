@@ -51,6 +51,7 @@ export function qsubCommand({ tag, folder, scriptPath, settings: s }: Omit<Batch
       ...["--cwd", "/", "-o", "/dev/null", "-e", "/dev/null", "--debuglog", join(folder, LOG)],
       ...(s.queue === undefined ? [] : ["-q", s.queue]),
       ...(s.account === undefined ? [] : ["-A", s.account]),
+      ...(s.person === undefined ? [] : ["--env", `XPCS_BATCH_FOR=${s.person.replaceAll(" ", "_")}`]),
       ...(s.constraint === undefined ? [] : ["--attrs", s.constraint]),
       ...(s.after === undefined ? [] : ["--dependencies", s.after.join(":")]),
       scriptPath,

@@ -70,6 +70,7 @@ export function qsubCommand({ tag, script, settings: s }: Pick<BatchJob, "tag" |
       ...["-l", limits.join(",")],
       ...(s.queue === undefined ? [] : ["-q", s.queue]),
       ...(s.account === undefined ? [] : ["-P", s.account]),
+      ...(s.person === undefined ? [] : ["-ac", `xpcs_for=${s.person.replaceAll(" ", "_")}`]),
       ...(s.reservation === undefined ? [] : ["-ar", s.reservation]),
       ...(s.after === undefined ? [] : ["-hold_jid", s.after.join(",")]),
       ...(s.parallelEnvironment === undefined ? [] : ["-pe", s.parallelEnvironment, String(slots)]),

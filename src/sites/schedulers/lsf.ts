@@ -80,6 +80,7 @@ export function bsubCommand({ tag, script, settings: s }: Pick<BatchJob, "tag" |
       ...shape,
       ...(s.queue === undefined ? [] : ["-q", s.queue]),
       ...(s.account === undefined ? [] : ["-P", s.account]),
+      ...(s.person === undefined ? [] : ["-Jd", `for ${s.person}`]),
       ...(s.constraint === undefined ? [] : ["-R", s.constraint]),
       ...(s.reservation === undefined ? [] : ["-U", s.reservation]),
       ...(s.after === undefined ? [] : ["-w", s.after.map((id) => `ended(${id})`).join(" && ")]),

@@ -104,6 +104,8 @@ export function qsubCommand({ tag, script, settings: s }: Pick<BatchJob, "tag" |
       ...(s.filesystems === undefined ? [] : ["-l", `filesystems=${s.filesystems.join(":")}`]),
       ...(s.queue === undefined ? [] : ["-q", s.queue]),
       ...(s.account === undefined ? [] : ["-A", s.account]),
+      // It has no comment of its owner's, but lists the variables.
+      ...(s.person === undefined ? [] : ["-v", `XPCS_BATCH_FOR=${s.person.replaceAll(" ", "_")}`]),
       ...(s.after === undefined ? [] : ["-W", `depend=afterany:${s.after.join(":")}`]),
     ],
     stdin: script,

@@ -141,6 +141,7 @@ export function sbatchCommand({ tag, script, settings }: Pick<BatchJob, "tag" | 
       `--time=${duration(s.walltimeS)}`,
       ...optional("partition", s.queue),
       ...optional("account", s.account),
+      ...optional("comment", s.person === undefined ? undefined : `for ${s.person}`),
       ...optional("qos", s.qos),
       ...optional("constraint", s.constraint),
       ...optional("reservation", s.reservation),

@@ -9,11 +9,32 @@ const STAMP = "Thu Nov 05 17:29:30 2020 +0000 (UTC)";
 
 it("qsub gets every setting", () => {
   const settings = settingsSchema(cobalt.takes).parse({
-    ...{ nodes: 8, walltimeS: 601, queue: "default", account: "XPCS", constraint: "mcdram=cache:numa=quad", after: ["11", "12"] },
+    ...{
+      nodes: 8,
+      walltimeS: 601,
+      queue: "default",
+      account: "XPCS",
+      person: "J. Doe",
+      constraint: "mcdram=cache:numa=quad",
+      after: ["11", "12"],
+    },
   });
   expect(qsubCommand({ tag: "xpcs-1", folder: "/x/a b", scriptPath: "/x/a b/script.sh", settings }).argv.slice(1)).toEqual([
     ...["--jobname", "xpcs-1", "-n", "8", "-t", "11", "--mode", "script", "--cwd", "/", "-o", "/dev/null", "-e", "/dev/null"],
-    ...["--debuglog", "/x/a b/cobalt.log", "-q", "default", "-A", "XPCS", "--attrs", "mcdram=cache:numa=quad", "--dependencies", "11:12"],
+    ...[
+      "--debuglog",
+      "/x/a b/cobalt.log",
+      "-q",
+      "default",
+      "-A",
+      "XPCS",
+      "--env",
+      "XPCS_BATCH_FOR=J._Doe",
+      "--attrs",
+      "mcdram=cache:numa=quad",
+      "--dependencies",
+      "11:12",
+    ],
     "/x/a b/script.sh",
   ]);
 });

@@ -25,11 +25,19 @@ describe("qsub", () => {
 
   it("gets every setting", () => {
     const settings = {
-      ...{ nodes: 2, walltimeS: 3600, queue: "long.q", account: "xpcs", constraint: "arch=lx-amd64,gpu=1", reservation: "7" },
+      ...{
+        nodes: 2,
+        walltimeS: 3600,
+        queue: "long.q",
+        account: "xpcs",
+        person: "J. Doe",
+        constraint: "arch=lx-amd64,gpu=1",
+        reservation: "7",
+      },
       ...{ after: ["11", "12"], cpusPerNode: 8, memoryGbPerNode: 2, parallelEnvironment: "mpi-8" },
     };
     expect(command(settings).slice(14)).toEqual([
-      ...["-l", "h_rt=3600,mem_free=2000M,arch=lx-amd64,gpu=1", "-q", "long.q", "-P", "xpcs", "-ar", "7"],
+      ...["-l", "h_rt=3600,mem_free=2000M,arch=lx-amd64,gpu=1", "-q", "long.q", "-P", "xpcs", "-ac", "xpcs_for=J._Doe", "-ar", "7"],
       ...["-hold_jid", "11,12", "-pe", "mpi-8", "16"],
     ]);
   });

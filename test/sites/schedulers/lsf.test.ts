@@ -20,13 +20,31 @@ describe("bsub", () => {
         walltimeS: 7200,
         queue: "batch",
         account: "XPCS",
+        person: "J. Doe",
         constraint: "select[model==POWER9]",
         reservation: "beam#1".replace("#", "-"),
       },
       ...{ after: ["11", "12"], gpusPerNode: 6, cpusPerNode: 42 },
     };
     expect(command(settings).slice(5)).toEqual([
-      ...["-W", "120", "-n", "84", "-R", "span[ptile=42]", "-q", "batch", "-P", "XPCS", "-R", "select[model==POWER9]", "-U", "beam-1"],
+      ...[
+        "-W",
+        "120",
+        "-n",
+        "84",
+        "-R",
+        "span[ptile=42]",
+        "-q",
+        "batch",
+        "-P",
+        "XPCS",
+        "-Jd",
+        "for J. Doe",
+        "-R",
+        "select[model==POWER9]",
+        "-U",
+        "beam-1",
+      ],
       ...["-w", "ended(11) && ended(12)", "-gpu", "num=6"],
     ]);
   });

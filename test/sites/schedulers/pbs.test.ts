@@ -16,12 +16,20 @@ describe("qsub", () => {
 
   it("gets every setting", () => {
     const settings = {
-      ...{ nodes: 4, walltimeS: 100 * 3600, queue: "prod", account: "XPCS", constraint: "system=polaris", after: ["7.pbs", "8.pbs"] },
+      ...{
+        nodes: 4,
+        walltimeS: 100 * 3600,
+        queue: "prod",
+        account: "XPCS",
+        person: "J. Doe",
+        constraint: "system=polaris",
+        after: ["7.pbs", "8.pbs"],
+      },
       ...{ gpusPerNode: 4, cpusPerNode: 64, memoryGbPerNode: 500, filesystems: ["home", "eagle"], place: "scatter:excl" },
     };
     expect(command(settings).slice(10)).toEqual([
       ...["-l", "select=4:ncpus=64:ngpus=4:mem=500000mb:system=polaris", "-l", "walltime=100:00:00", "-l", "place=scatter:excl"],
-      ...["-l", "filesystems=home:eagle", "-q", "prod", "-A", "XPCS", "-W", "depend=afterany:7.pbs:8.pbs"],
+      ...["-l", "filesystems=home:eagle", "-q", "prod", "-A", "XPCS", "-v", "XPCS_BATCH_FOR=J._Doe", "-W", "depend=afterany:7.pbs:8.pbs"],
     ]);
   });
 

@@ -64,7 +64,7 @@ function fakeApi(name: string, stage: Omit<Stage, "environment" | "end" | "api">
 
 export const RIGS: Readonly<Record<string, Rig>> = {
   slurm: real("slurm", {
-    settings: { memoryGbPerNode: 0.1 },
+    settings: { memoryGbPerNode: 0.1, person: "J. Doe" },
     // It looks at limits about once a minute.
     shortWalltimeS: 60,
     overrunS: 60,
@@ -73,7 +73,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     refused: { queue: "no-such-partition" },
   }),
   "grid-engine": real("grid-engine", {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 3,
     // Of the queue: the time between the warning and the end.
     overrunS: 15,
@@ -82,7 +82,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     refused: { queue: "no-such.q" },
   }),
   pbs: fake("pbs", ["qsub", "qstat", "qselect", "qdel", "pbsnodes"], {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 1,
     overrunS: 10,
     accountingLagS: 0,
@@ -90,7 +90,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     refused: { queue: "no-such-queue" },
   }),
   lsf: fake("lsf", ["bsub", "bjobs", "bacct", "bkill", "bqueues"], {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 1,
     overrunS: 10,
     shortEnvironment: { FAKE_WALLTIME_S: "1" },
@@ -99,7 +99,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     refused: { queue: "no-such-queue" },
   }),
   cobalt: fake("cobalt", ["qsub", "qstat", "qdel"], {
-    settings: {},
+    settings: { person: "J. Doe" },
     shortWalltimeS: 1,
     overrunS: 10,
     shortEnvironment: { FAKE_WALLTIME_S: "1" },
@@ -129,7 +129,7 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     skip: null,
     start: async () => ({
       environment: process.env,
-      settings: {},
+      settings: { person: "J. Doe" },
       shortWalltimeS: 1,
       overrunS: 10,
       accountingLagS: 0,

@@ -36,7 +36,16 @@ describe("sbatch", () => {
 
   it("gets every setting", () => {
     const settings = {
-      ...{ nodes: 2, walltimeS: 3600, queue: "gpu", account: "m1234_g", qos: "realtime", constraint: "gpu&hbm80g", reservation: "beam-1" },
+      ...{
+        nodes: 2,
+        walltimeS: 3600,
+        queue: "gpu",
+        account: "m1234_g",
+        person: "J. Doe",
+        qos: "realtime",
+        constraint: "gpu&hbm80g",
+        reservation: "beam-1",
+      },
       ...{ after: ["11", "12"], gpusPerNode: 4, cpusPerNode: 64, memoryGbPerNode: 0.5 },
     };
     expect(command(settings).argv.slice(5)).toEqual([
@@ -46,6 +55,7 @@ describe("sbatch", () => {
         "--time=0-01:00:00",
         "--partition=gpu",
         "--account=m1234_g",
+        "--comment=for J. Doe",
         "--qos=realtime",
         "--constraint=gpu&hbm80g",
       ],

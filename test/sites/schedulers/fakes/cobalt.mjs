@@ -16,6 +16,7 @@ const WITH_VALUE = [
   "--debuglog",
   "-q",
   "-A",
+  "--env",
   "--attrs",
   "--dependencies",
   "-u",

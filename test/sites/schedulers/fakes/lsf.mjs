@@ -4,7 +4,7 @@
  */
 import { cancel, end, jobOf, jobs, options, stdin, submit } from "./fake-queue.mjs";
 
-const WITH_VALUE = ["-J", "-o", "-W", "-nnodes", "-n", "-R", "-q", "-P", "-U", "-w", "-gpu", "-u"];
+const WITH_VALUE = ["-J", "-o", "-W", "-nnodes", "-n", "-R", "-q", "-P", "-U", "-Jd", "-w", "-gpu", "-u"];
 const [command, ...words] = process.argv.slice(2);
 const { found, rest } = options(words, WITH_VALUE);
 

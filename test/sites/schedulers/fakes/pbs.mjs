@@ -5,7 +5,7 @@
 import { cancel, end, jobOf, jobs, options, stdin, submit } from "./fake-queue.mjs";
 
 const SERVER = "fake-pbs";
-const WITH_VALUE = ["-N", "-S", "-r", "-j", "-o", "-l", "-q", "-A", "-W", "-u", "-F"];
+const WITH_VALUE = ["-N", "-S", "-r", "-j", "-o", "-l", "-q", "-A", "-v", "-W", "-u", "-F"];
 const [command, ...words] = process.argv.slice(2);
 const { found, rest } = options(words, WITH_VALUE);
 const numberOf = (id) => Number.parseInt(id, 10);
