@@ -1,11 +1,13 @@
 /**
  * A real Grid Engine (Son of Grid Engine, as Debian packages it) of this machine alone, in one folder: its own SGE_ROOT with links to the programs, its
- * own spool and free ports, one sge_qmaster and one sge_execd, a queue "all.q", and "short.q" with a parallel environment.
+ * own spool and free ports, one sge_qmaster and one sge_execd, a queue "all.q", and "short.q" with a parallel environment. Where networks can be made, three
+ * hosts more, node1 to node3, each in a network of its own, with the queue "nodes.q" and the parallel environment "hosts" that gives each host a slot.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { endAll, freePort, install, pidIn, run, until } from "./daemons.mjs";
+import { makeNodes, networkHolders, nodeNetworksProblem, removeBridge } from "./node-networks.mjs";
 
 const PROGRAMS = ["sge_qmaster", "sge_execd", "qsub", "qconf", "qacct"];
 const PACKAGES = ["gridengine-master", "gridengine-exec", "gridengine-client"];
@@ -13,6 +15,7 @@ const INSTALLED = "/var/lib/gridengine";
 const SHARED = "/usr/share/gridengine";
 const TOOLS = "/usr/lib/gridengine";
 const SLOTS = 12;
+const NODES = ["node1", "node2", "node3"];
 
 /** Installs what is missing. @returns {string | null} why this machine cannot run it */
 export function prepareGridEngine() {
@@ -88,17 +91,23 @@ function initialise(folder, env) {
 /**
  * @param {string} folder
  * @param {Record<string, string>} env
+ * @param {readonly string[]} here words before its commands
+ * @param {readonly string[]} nodes hosts beside this machine
  */
-function configure(folder, env) {
+function configure(folder, env, here, nodes) {
   const host = hostname();
+  const program = here[0] ?? "qconf";
+  const words = here.length === 0 ? [] : [...here.slice(1), "qconf"];
+  /** @param {readonly string[]} args */
+  const qconf = (args, allowFailure = false) => run(program, [...words, ...args], { env, allowFailure });
   /** @param {string} option @param {string} text */
   const add = (option, text) => {
     const file = join(folder, "new-object");
     writeFileSync(file, `${text}\n`);
-    run("qconf", [option, file], { env });
+    qconf([option, file]);
   };
   const none = (/** @type {string[]} */ ...keys) => keys.map((key) => `${key} NONE`);
-  run("qconf", ["-as", host], { env, allowFailure: true });
+  qconf(["-as", host], true);
   const hostKeys = [
     "load_scaling",
     "complex_values",
@@ -109,21 +118,19 @@ function configure(folder, env) {
     "usage_scaling",
     "report_variables",
   ];
-  add("-Ae", [`hostname ${host}`, ...none(...hostKeys)].join("\n"));
+  for (const node of nodes) qconf(["-ah", node]);
+  for (const each of [host, ...nodes]) add("-Ae", [`hostname ${each}`, ...none(...hostKeys)].join("\n"));
   add("-Ahgrp", `group_name @allhosts\nhostlist ${host}`);
-  const pe = ["pe_name smp", `slots ${SLOTS}`, ...none("user_lists", "xuser_lists", "start_proc_args", "stop_proc_args", "qsort_args")];
-  add(
-    "-Ap",
-    [
-      ...pe,
-      "allocation_rule $pe_slots",
-      "control_slaves TRUE",
-      "job_is_first_task TRUE",
-      "urgency_slots min",
-      "accounting_summary FALSE",
-    ].join("\n"),
-  );
-  const template = run("qconf", ["-sq"], { env }).stdout;
+  /** @param {string} name @param {string} rule @param {string} first */
+  const addEnvironment = (name, rule, first) => {
+    const nothing = none("user_lists", "xuser_lists", "start_proc_args", "stop_proc_args", "qsort_args");
+    const what = [`allocation_rule ${rule}`, "control_slaves TRUE", `job_is_first_task ${first}`];
+    add("-Ap", [`pe_name ${name}`, `slots ${SLOTS}`, ...nothing, ...what, "urgency_slots min", "accounting_summary FALSE"].join("\n"));
+  };
+  addEnvironment("smp", "$pe_slots", "TRUE");
+  // The script of a job is beside what it starts on its hosts, the first one's too.
+  addEnvironment("hosts", "1", "FALSE");
+  const template = qconf(["-sq"]).stdout;
   const queue = {
     hostlist: "@allhosts",
     slots: String(SLOTS),
@@ -133,17 +140,21 @@ function configure(folder, env) {
   };
   add("-Aq", changed(template, { ...queue, qname: "all.q", pe_list: "NONE", notify: "00:00:05" }));
   add("-Aq", changed(template, { ...queue, qname: "short.q", pe_list: "smp", s_rt: "INFINITY", h_rt: "01:00:00" }));
+  if (nodes.length > 0) {
+    add("-Ahgrp", `group_name @nodes\nhostlist ${nodes.join(" ")}`);
+    add("-Aq", changed(template, { ...queue, qname: "nodes.q", hostlist: "@nodes", pe_list: "hosts", notify: "00:00:05" }));
+  }
   for (const name of ["xpcs", "beam"]) add("-Aprj", [`name ${name}`, "oticket 0", "fshare 0", ...none("acl", "xacl")].join("\n"));
-  const scheduler = run("qconf", ["-ssconf"], { env }).stdout;
+  const scheduler = qconf(["-ssconf"]).stdout;
   const quick = { schedule_interval: "0:0:1", flush_submit_sec: "1", flush_finish_sec: "1" };
   add("-Msconf", changed(scheduler, quick));
 }
 
 /**
- * Starts it in an empty folder and waits until its host has reported.
+ * Starts it in an empty folder and waits until its hosts have reported.
  *
  * @param {string} folder
- * @returns {Promise<Record<string, string>>} environment of its commands
+ * @returns {Promise<Record<string, string>>} environment of its commands; XPCS_TEST_GE_NODES says why there are no other hosts, or is empty
  */
 export async function startGridEngine(folder) {
   mkdirSync(folder, { recursive: true });
@@ -152,23 +163,30 @@ export async function startGridEngine(folder) {
   const ports = { SGE_QMASTER_PORT: String(await freePort()), SGE_EXECD_PORT: String(await freePort()) };
   const env = { SGE_ROOT: root, SGE_CELL: "default", ...ports };
   initialise(folder, env);
-  run("sge_qmaster", [], { env });
+  const problem = nodeNetworksProblem();
+  const names = problem === null ? NODES : [];
+  const nodes = problem === null ? await makeNodes(folder, names) : { here: [], on: () => [] };
+  /** @param {readonly string[]} words */
+  const start = (...words) => run(/** @type {string} */ (words[0]), words.slice(1), { env });
+  start(...nodes.here, "sge_qmaster");
   await until(
     "sge_qmaster",
     30_000,
     () => run("qconf", ["-ss"], { env, allowFailure: true }).code === 0 || pidIn(join(folder, "qmaster/qmaster.pid")) !== null,
   );
   await until("an answer of sge_qmaster", 30_000, () => run("qconf", ["-sh"], { env, allowFailure: true }).code === 0);
-  configure(folder, env);
-  run("sge_execd", [], { env });
-  await until("a report of the host", 60_000, () => {
+  configure(folder, env, nodes.here, names);
+  start("sge_execd");
+  for (const name of names) start(...nodes.on(name), "sge_execd");
+  await until("a report of each host", 60_000, () => {
     const { stdout } = run("qhost", [], { env, allowFailure: true });
-    return stdout
+    const reported = stdout
       .split("\n")
       .slice(3)
-      .some((line) => /^\S+\s+\S+\s+\d/.test(line));
+      .filter((line) => /^\S+\s+\S+\s+\d/.test(line));
+    return reported.length === 1 + names.length;
   });
-  return env;
+  return { ...env, XPCS_TEST_GE_NODES: problem ?? "" };
 }
 
 /**
@@ -180,4 +198,6 @@ export async function stopGridEngine(folder) {
   const spool = join(folder, "execd");
   await endAll(existsSync(spool) ? readdirSync(spool).map((host) => join(spool, host, "execd.pid")) : []);
   await endAll([join(folder, "qmaster", "qmaster.pid")]);
+  await endAll(networkHolders(folder));
+  removeBridge(folder);
 }

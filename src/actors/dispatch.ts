@@ -10,6 +10,7 @@ import { type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecor
 import {
   belongs,
   type Choice,
+  freeFor,
   type LinkRate,
   NOTHING,
   needOf,
@@ -146,6 +147,27 @@ export function planGrants(
   return grants;
 }
 
+/** A job without a time limit is taken to need no more than so many times what its app took on the average. */
+const LONGEST_MEANS = 3;
+
+/** Mean run time of each app over all sites, s. */
+function meansOf(state: State): ReadonlyMap<string, number> {
+  const sums = new Map<string, { count: number; totalMs: number }>();
+  for (const { runs } of state.sites.values())
+    for (const [app, { count, totalMs }] of Object.entries(runs)) {
+      const sum = sums.get(app) ?? { count: 0, totalMs: 0 };
+      sums.set(app, { count: sum.count + count, totalMs: sum.totalMs + totalMs });
+    }
+  return new Map([...sums].filter(([, { count }]) => count > 0).map(([app, { count, totalMs }]) => [app, totalMs / count / 1000]));
+}
+
+/** What waits that a site could run. Null: of one job at least nobody knows how long it takes. */
+export interface WaitingWork {
+  readonly slots: number;
+  readonly slotS: number | null;
+  readonly longestS: number | null;
+}
+
 /** A site that may not be there. */
 export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> {
   /** The site whose pilot it would be. */
@@ -154,12 +176,13 @@ export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> 
   readonly submitters?: Submitters;
 }
 
-/** The slots that waiting jobs need which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
-export function waitingSlots(state: State, like: SiteLike, nowMs: number): number {
+/** The work of waiting jobs which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
+export function waitingWork(state: State, like: SiteLike, nowMs: number): WaitingWork {
   const { pilotsOf, submitters = null } = like;
   // What one of its pilots has refused, by a rule of theirs, the next one refuses too.
   const isPilot = (name: SiteName): boolean => name.startsWith(`${pilotsOf}-`) && /^\d+(\.\d+)?$/.test(name.slice(pilotsOf.length + 1));
-  let slots = 0;
+  const means = meansOf(state);
+  let [slots, slotS, longestS] = [0, 0, 0];
   let looked = 0;
   for (const id of state.ready) {
     looked += 1;
@@ -174,9 +197,28 @@ export function waitingSlots(state: State, like: SiteLike, nowMs: number): numbe
     )
       continue;
     if (refusedBy.some(isPilot) || !takesFrom(submitters, { owner, experiment })) continue;
-    slots += needOf(resources).slots;
+    const own = slotsFor(needOf(resources), like);
+    const meanS = means.get(work.app) ?? Number.NaN;
+    const { walltimeS = Number.NaN } = resources;
+    slots += own;
+    slotS += own * (Number.isNaN(meanS) ? walltimeS : Math.min(meanS, Number.isNaN(walltimeS) ? meanS : walltimeS));
+    longestS = Math.max(longestS, Number.isNaN(walltimeS) ? LONGEST_MEANS * meanS : walltimeS);
   }
-  return slots;
+  const known = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  return { slots, slotS: known(slotS), longestS: known(longestS) };
+}
+
+/** Slots' worth of a site like this that a job takes: one that has half of the nodes has half of the slots. */
+function slotsFor({ slots, nodes }: Shared, like: Pick<SiteLoad, "slots" | "capacity">): number {
+  const shareOfNodes = like.capacity === null ? 0 : nodes / like.capacity.nodes;
+  return Math.max(slots, Math.ceil(shareOfNodes * like.slots));
+}
+
+/** Slots that are free there, as `slotsFor` counts them. */
+export function freeSlots(load: SiteLoad): number {
+  const free = freeFor(load);
+  const ofNodes = load.capacity === null ? load.slots : (load.slots * free.nodes) / load.capacity.nodes;
+  return Math.max(0, Math.min(free.slots, Math.floor(ofNodes)));
 }
 
 /** How many ids of parents a reason names. */

@@ -9,9 +9,9 @@ import { NOTHING, type SiteLoad } from "../router/policy.js";
 import { linkRate, runMean } from "./dispatch.js";
 import type { PilotSite, Sites } from "./presence.js";
 
-/** Pilots are called as their site, with a number (src/sites/pilots.ts). */
+/** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
 function pilotsOf(state: State, site: SiteName): SiteRecord[] {
-  const isPilot = (name: SiteName) => name.startsWith(`${site}-`) && /^\d+$/.test(name.slice(site.length + 1));
+  const isPilot = (name: SiteName) => name.startsWith(`${site}-`) && /^\d+(\.\d+)?$/.test(name.slice(site.length + 1));
   return [...state.sites.values()].filter(({ name }) => isPilot(name)).sort((a, b) => b.joinedAt - a.joinedAt);
 }
 

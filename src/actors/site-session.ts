@@ -8,9 +8,8 @@ import type { Lease, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/decide.js";
-import { freeFor } from "../router/policy.js";
 import type { Central } from "./central.js";
-import { siteLoads, waitingSlots } from "./dispatch.js";
+import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
 
@@ -210,9 +209,12 @@ export class SiteSession implements WorkSource {
       sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);
       const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
+      const { slots, slotS, longestS } = waitingWork(state, { ...like, pilotsOf: site }, clock.nowMs());
       return {
-        waitingSlots: waitingSlots(state, { ...like, pilotsOf: site }, clock.nowMs()),
-        pilots: there.map((load) => ({ site: load.name, freeSlots: Math.max(0, freeFor(load).slots) })),
+        waitingSlots: slots,
+        waitingSlotS: slotS,
+        waitingLongestS: longestS,
+        pilots: there.map((load) => ({ site: load.name, freeSlots: freeSlots(load) })),
       };
     });
   }

@@ -3,7 +3,6 @@
  * they are behind the HTTP API of a facility, all of it is put there through the API, and again when it has changed.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { XpcsError } from "../core/errors.js";
@@ -12,7 +11,7 @@ import type { OpenBatch } from "../sites/open-batch.js";
 import type { CentralSettings } from "./client-settings.js";
 import { selfTestPath } from "./self-test-file.js";
 import type { SiteOptions } from "./site.js";
-import { writeWhole } from "./whole-file.js";
+import { keepSecret } from "./whole-file.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 
@@ -33,12 +32,6 @@ export interface PilotFiles {
   readonly words: readonly string[];
   /** Puts there what is not there as it is now. @throws UNAVAILABLE · REFUSED by the API · INVALID_ARGUMENT */
   keep(central: CentralSettings): Promise<void>;
-}
-
-/** Writes a file for the owner alone, when it is not what is there. */
-async function keepSecret(path: string, text: string): Promise<void> {
-  const before = await readFile(path, "utf8").catch(() => null);
-  if (before !== text) await writeWhole(path, [text], async () => {});
 }
 
 /** The file with the numbers of a self-test: the one that is named, else that in the folder of the batch file, where there is one. */

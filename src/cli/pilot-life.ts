@@ -16,12 +16,6 @@ export interface PilotLife {
   readonly clock: Clock;
 }
 
-/** The end of the batch job in which this process runs, if its script says so. */
-export function batchEndsS(environment: Readonly<Record<string, string | undefined>>): number | null {
-  const text = environment.XPCS_BATCH_ENDS_S ?? "";
-  return /^\d{1,12}$/.test(text) ? Number(text) : null;
-}
-
 /** Seconds that a job may take there, from now on; null: no limit. */
 export function secondsLeft({ endsS, clock }: Pick<PilotLife, "endsS" | "clock">): number | null {
   return endsS === null ? null : Math.max(0, Math.floor(endsS - clock.nowMs() / 1000 - MARGIN_S));

@@ -10,12 +10,13 @@ import { WORK_SOURCE_METHODS, type WorkSource } from "../core/protocols.js";
 import { beforeExpiry, timeLeft } from "../core/token-expiry.js";
 import { VERSION } from "../core/version.js";
 import { type Connection, openSession, type Session } from "../wire/connect.js";
-import { openWebSocket } from "../wire/websocket-client.js";
 import type { CentralSettings } from "./client-settings.js";
+import { openLink, type Reach } from "./site-reach.js";
 
 export interface SiteDialOptions {
   /** The settings as they are now. */
   readonly settings: () => CentralSettings;
+  readonly reach: Reach;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -36,13 +37,13 @@ function warnBeforeExpiry(session: Session<WorkSource>, used: string, { settings
 
 /** One dial after the other, as src/wire/reconnecting.ts asks for them. */
 export function siteDial(options: SiteDialOptions): () => Promise<Connection<WorkSource>> {
-  const { settings, clock } = options;
+  const { settings, reach, clock } = options;
   let worked = false;
   return async () => {
-    const { central, token, ca, pin, insecure } = settings();
-    const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
+    const now = settings();
+    const { token } = now;
     try {
-      const link = await openWebSocket(central, { clock, trust, insecure, proxy: "environment" });
+      const link = await openLink(reach, now, clock);
       const session = await openSession<WorkSource>(link, WORK_SOURCE_METHODS, { clock, token, version: VERSION, party: "site" });
       worked = true;
       warnBeforeExpiry(session, token, options);

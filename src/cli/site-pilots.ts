@@ -14,6 +14,7 @@ import { batchPerson } from "../sites/batch-settings.js";
 import { COMMAND_APPS } from "../sites/command-apps.js";
 import { openNodeHours } from "../sites/node-hours.js";
 import { openBatch } from "../sites/open-batch.js";
+import { type ExpectedStart, walltimesToTry } from "../sites/pilot-shape.js";
 import { createPilots } from "../sites/pilots.js";
 import { ordersIn } from "../sites/site-orders.js";
 import { SITE_SETTINGS } from "../sites/site-settings.js";
@@ -22,6 +23,7 @@ import { ableApps } from "./able-apps.js";
 import { type CentralSettings, centralSettings } from "./client-settings.js";
 import type { CliIo } from "./output.js";
 import { createPilotFiles } from "./pilot-files.js";
+import { openPilotWays } from "./pilot-ways.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSelfTest } from "./self-test-file.js";
 import type { KeptSite } from "./service/kept-site.js";
@@ -32,6 +34,8 @@ import { userName } from "./user-name.js";
 
 /** Room for what a pilot's name has beside it. */
 const NAME_CHARS_MAX = 45;
+/** From a pilot's first to its first job, and what it leaves at its end (pilot-life.ts), s. */
+const BEGIN_S = 45;
 
 /** What goes to a pilot beside its name: where central is, by files that it may read, and how it works. */
 function pilotWords(
@@ -61,9 +65,11 @@ function pilotWords(
 }
 
 /** As far as the batch file tells; what it does not tell does not keep a job from counting. */
-function pilotCapacity({ job }: BatchFile, gpus: number): SiteCapacity {
+function pilotCapacity({ job, pilots }: BatchFile, gpus: number): SiteCapacity {
   const { resourceMax } = LIMITS;
-  return { cores: job.cpusPerNode ?? resourceMax, memoryGb: job.memoryGbPerNode ?? resourceMax, gpus, nodes: 1, walltimeS: job.walltimeS };
+  const nodes = pilots.per === "job" ? job.nodes : 1;
+  const inAll = (ofOne: number | undefined): number => (ofOne === undefined ? resourceMax : ofOne * nodes);
+  return { cores: inAll(job.cpusPerNode), memoryGb: inAll(job.memoryGbPerNode), gpus, nodes, walltimeS: job.walltimeS };
 }
 
 /** Keeps pilots until it is told to stop. @param kept null: it has no state folder */
@@ -78,6 +84,7 @@ export async function runPilotSite(
   const { slots, gpus } = options;
   const file = readSettingsFile(BATCH_FILE, options.batch);
   const commands = Object.keys(readSettingsFile(COMMAND_APPS, options.apps));
+  const { locations, submitters } = readSettingsFile(SITE_SETTINGS, options.settings);
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const clock = realClock;
@@ -96,20 +103,43 @@ export async function runPilotSite(
     logger.warn("pilots-not-planned", { site: name, reason: toXpcsError(error).message });
   });
   let link: Connection<WorkSource> | null = null;
-  const dial = siteDial({ settings: whereCentral, clock, logger });
-  const { submitters } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const dial = siteDial({ settings: whereCentral, reach: { by: "dialling" }, clock, logger });
+  const { min, max, queuedMax, everyS, per } = file.pilots;
+  const onEachNode = per === "node" && file.job.nodes > 1;
+  const sitesMax = onEachNode ? max * file.job.nodes : max;
+  if (sitesMax > LIMITS.pilotsMax)
+    throw new XpcsError("INVALID_ARGUMENT", `${options.batch} allows ${sitesMax} pilots at a time, ${LIMITS.pilotsMax} are the limit`);
   const measured = readSelfTest(options.measured, file.folder);
-  const { min, max, queuedMax, everyS } = file.pilots;
   const like = {
     ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) },
     ...(measured === null ? {} : { selfTest: measured }),
     ...(submitters === null ? {} : { submitters }),
   };
+  const { scheduler, machine } = batch;
+  if (file.pilots.reach.by !== "dialling" && scheduler.api !== undefined)
+    throw new XpcsError("INVALID_ARGUMENT", `pilots by ${scheduler.name} share no folder with this site: they must dial central`);
+  if (file.pilots.reach.by === "folder" && locations?.some(({ by }) => by === "http"))
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      "pilots that reach central through a folder cannot bring files from it: use another location, or a relay",
+    );
+  const ways = await openPilotWays({ way: file.pilots.reach, place: join(file.folder, name), central: whereCentral, clock, logger });
   const pilots = createPilots({
     name,
     batch: batch.jobs(name),
     settings: { ...file.job, person: file.job.person ?? batchPerson(submitters, userName()) },
-    limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: slots },
+    limits: { pilotsMin: min, pilotsMax: max, queuedMax, slotsPerPilot: onEachNode ? slots * file.job.nodes : slots },
+    onEachNode,
+    expectedStarts:
+      scheduler.waits === undefined
+        ? null
+        : async () => {
+            const tried = walltimesToTry(file.job.walltimeS, file.pilots.walltimeMinS ?? null);
+            const waits = await scheduler.waits!(file.job, tried, machine);
+            const starts = tried.map((walltimeS, at) => ({ walltimeS, waitS: waits[at] ?? null }));
+            return starts as [ExpectedStart, ...ExpectedStart[]];
+          },
+    overheadS: options.grace + BEGIN_S,
     argv: (site) => [
       ...files.program,
       "site",
@@ -117,6 +147,8 @@ export async function runPilotSite(
       site,
       ...pilotWords(options, name, file, whereCentral(), [...files.words, ...orderWords]),
     ],
+    env: ways.env,
+    onTags: ways.onTags,
     async backlog(sites, pilotsMax) {
       await files.keep(whereCentral());
       link ??= await dial();
@@ -128,7 +160,7 @@ export async function runPilotSite(
       return mine.remote.backlog({
         site: name,
         pilots: sites,
-        pilotsMax,
+        pilotsMax: onEachNode ? pilotsMax * file.job.nodes : pilotsMax,
         ...like,
         ...(why === null ? {} : { says: why.slice(0, LIMITS.reasonCharsMax) }),
       });
@@ -159,6 +191,6 @@ export async function runPilotSite(
     },
   );
   signal.addEventListener("abort", () => kept?.stopping(), { once: true });
-  await pilots.run(signal);
+  await pilots.run(signal).finally(() => ways.close());
   (link as Connection<WorkSource> | null)?.close();
 }

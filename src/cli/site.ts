@@ -20,17 +20,19 @@ import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { openCache } from "../sites/staging/cache.js";
 import type { CentralAccess } from "../sites/transfers/define.js";
 import { ableApps } from "./able-apps.js";
+import { batchPlace } from "./batch-place.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { integerOption, siteNameOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
-import { batchEndsS, secondsLeft, watchLife } from "./pilot-life.js";
+import { secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSelfTest } from "./self-test-file.js";
 import { type KeptSite, keepSite } from "./service/kept-site.js";
 import { watchOrders } from "./service/order.js";
 import { readSettingsFile } from "./settings-file.js";
 import { siteDial } from "./site-dial.js";
+import { proxyOf, type Reach, reachIn } from "./site-reach.js";
 
 /** What `xpcs join` takes of them. */
 export interface SiteRunOptions {
@@ -60,8 +62,9 @@ function identity(): Identity {
 }
 
 /** Central as the transfers see it. */
-function centralAccess({ central: url, token, ca, pin, insecure }: CentralSettings): CentralAccess {
-  return { url, token, trust: { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) }, insecure };
+function centralAccess({ central: url, token, ca, pin, insecure }: CentralSettings, reach: Reach): CentralAccess {
+  const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
+  return { url, token, trust, insecure, proxy: proxyOf(reach) };
 }
 
 /** Differs from boot to boot; where the system does not say, from start to start. */
@@ -98,8 +101,11 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
 }
 
 /** @param kept null: it has no state folder */
-async function workHere(options: SiteOptions, name: string, kept: KeptSite | null, io: CliIo): Promise<void> {
+async function workHere(options: SiteOptions, given: string, kept: KeptSite | null, io: CliIo): Promise<void> {
   const { slots } = options;
+  const { endsS, hosts, launcher, pilot } = batchPlace(process.env);
+  const reach = reachIn(process.env);
+  const name = pilot === null ? given : `${given}.${pilot}`;
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
@@ -107,7 +113,7 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
   const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
-  const life = { idleS: options.idle ?? null, endsS: batchEndsS(process.env), graceS: options.grace, clock };
+  const life = { idleS: options.idle ?? null, endsS, graceS: options.grace, clock };
   const measured = toldOf(readSelfTest(options.measured, options.work), locations);
   const site = runSite({
     ...(measured === null ? {} : { selfTest: measured }),
@@ -123,22 +129,25 @@ async function workHere(options: SiteOptions, name: string, kept: KeptSite | nul
     access: resultAccess(results, identity(), clock),
     transfers: transfersOf(locations, {
       site: name,
-      central: () => centralAccess(whereCentral()),
+      central: () => centralAccess(whereCentral(), reach),
       cache: openCache({ folder: join(workDir, "staged"), bytesMax: cache.gb * 1e9, clock, boot: bootId() }),
       clock,
       rng: Math.random,
     }),
     roots,
     submitters,
+    hosts,
+    launcher,
+    // Its nodes are taken to be like the one on which it runs.
     capacity: {
-      cores: availableParallelism(),
-      memoryGb: Math.floor(totalmem() / 1e8) / 10,
+      cores: availableParallelism() * hosts.length,
+      memoryGb: (Math.floor(totalmem() / 1e8) / 10) * hosts.length,
       gpus: options.gpus,
-      nodes: 1,
+      nodes: hosts.length,
       walltimeS: secondsLeft(life),
     },
     workDir,
-    dial: siteDial({ settings: whereCentral, clock, logger }),
+    dial: siteDial({ settings: whereCentral, reach, clock, logger }),
     kernels: createKernelPool({
       ...{ slots, clock, logger, rules: supervision.restart },
       start: () => startHost({ clock, rules: supervision.hosts }),

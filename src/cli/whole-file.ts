@@ -1,6 +1,6 @@
 /** Files that are whole under their name, or not there: written beside it, synced, renamed. And reading them by lines. */
 import { createReadStream, existsSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { XpcsError } from "../core/errors.js";
 
 /** @throws ALREADY_EXISTS */
@@ -47,6 +47,12 @@ export async function writeWhole<T>(
     await rm(partial, { force: true });
     throw error;
   }
+}
+
+/** Writes a file for the owner alone, when it is not what is there. */
+export async function keepSecret(path: string, text: string): Promise<void> {
+  const before = await readFile(path, "utf8").catch(() => null);
+  if (before !== text) await writeWhole(path, [text], async () => {});
 }
 
 /** `lines` with their ends, in pieces that are worth a write. */

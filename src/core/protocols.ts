@@ -259,7 +259,14 @@ export interface WorkSource {
     pilotsMax?: number;
     /** Its own self-test, for as long as none of its pilots has told one. */
     selfTest?: SelfTest;
-  }): Promise<{ waitingSlots: number; pilots: { site: SiteName; freeSlots: number }[] }>;
+  }): Promise<{
+    waitingSlots: number;
+    /** What waits, in seconds of one slot as its apps took so far or may take; null: nobody knows; absent: central is of a version that did not say. */
+    waitingSlotS?: number | null;
+    /** The longest that one of them may take, s, or is likely to. */
+    waitingLongestS?: number | null;
+    pilots: { site: SiteName; freeSlots: number }[];
+  }>;
   /** A clean goodbye; the site holds nothing any more. */
   leave(request: { site: SiteName; instance: string }): Promise<Record<string, never>>;
 }

@@ -22,19 +22,25 @@ export interface RoutedJob {
 }
 
 /** What the jobs of a site share. */
-export const SHARED = ["slots", "cores", "memoryGb", "gpus"] as const;
+export const SHARED = ["slots", "cores", "memoryGb", "gpus", "nodes"] as const;
 export type Shared = Readonly<Record<(typeof SHARED)[number], number>>;
 
-export const NOTHING: Shared = { slots: 0, cores: 0, memoryGb: 0, gpus: 0 };
+export const NOTHING: Shared = { slots: 0, cores: 0, memoryGb: 0, gpus: 0, nodes: 0 };
 
-/** What a job takes of what is shared: one slot unless it says more. */
-export function needOf({ slots = 1, cores = 0, memoryGb = 0, gpus = 0 }: Resources): Shared {
-  return { slots, cores, memoryGb, gpus };
+/** What a job takes of what is shared: one slot unless it says more. Nodes that it asks for it has for itself among those that ask for nodes. */
+export function needOf({ slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 }: Resources): Shared {
+  return { slots, cores, memoryGb, gpus, nodes };
 }
 
 /** The sum of two. */
 export function plus(a: Shared, b: Shared): Shared {
-  return { slots: a.slots + b.slots, cores: a.cores + b.cores, memoryGb: a.memoryGb + b.memoryGb, gpus: a.gpus + b.gpus };
+  return {
+    slots: a.slots + b.slots,
+    cores: a.cores + b.cores,
+    memoryGb: a.memoryGb + b.memoryGb,
+    gpus: a.gpus + b.gpus,
+    nodes: a.nodes + b.nodes,
+  };
 }
 
 /** Mean run time of an app, from completions. */
@@ -118,8 +124,14 @@ const UNBOUNDED: SiteCapacity = {
 /** What is free for a job that comes now: neither taken by running jobs nor kept for those that are queued. */
 export function freeFor({ slots, capacity, running, reserved }: SiteLoad): Shared {
   const taken = running.reduce((sum, { resources }) => plus(sum, needOf(resources)), reserved);
-  const { cores, memoryGb, gpus } = capacity ?? UNBOUNDED;
-  return { slots: slots - taken.slots, cores: cores - taken.cores, memoryGb: memoryGb - taken.memoryGb, gpus: gpus - taken.gpus };
+  const { cores, memoryGb, gpus, nodes } = capacity ?? UNBOUNDED;
+  return {
+    slots: slots - taken.slots,
+    cores: cores - taken.cores,
+    memoryGb: memoryGb - taken.memoryGb,
+    gpus: gpus - taken.gpus,
+    nodes: nodes - taken.nodes,
+  };
 }
 
 /** What the job lacks there at present; empty when it could begin at once. What it does not ask for it cannot lack. */

@@ -16,6 +16,16 @@ import type { KernelWork } from "./kernel-host.js";
 /** Apps of this build; a site offers those that its machine can run. */
 export const APPS = ["xpcs.noop", "xpcs.corr"] as const;
 
+/** Where the work of an attempt is done. */
+export interface WorkPlace {
+  /** Of the inputs, in their order. */
+  readonly paths: readonly string[];
+  /** Its own. */
+  readonly folder: string;
+  /** Names of the nodes that it has for itself; empty: it asked for none. */
+  readonly hosts: readonly string[];
+}
+
 export interface Plan {
   readonly inputs: readonly FileRef[];
   readonly destinations: readonly Destination[];
@@ -23,8 +33,7 @@ export interface Plan {
   readonly hasFolder: boolean;
   /** Where within the folder the work makes the file of each destination. */
   readonly results: (folder: string) => string[];
-  /** The work, once the inputs are at `paths` (in the order of `inputs`). */
-  readonly work: (paths: readonly string[], folder: string) => KernelWork;
+  readonly work: (place: WorkPlace) => KernelWork;
   /** Two attempts of it must never run at once. */
   readonly exclusive: boolean;
 }
@@ -33,15 +42,24 @@ export interface SiteFacts {
   readonly site: string;
   readonly roots: Roots | null;
   readonly threadsPerSlot: number;
+  readonly coresPerNode: number;
+  readonly launcher: readonly string[] | null;
   readonly commands: CommandApps;
 }
 
 const RESULT_NAME = "result.partial";
 
-function commandPlan(lease: Lease, work: CommandJob, { site, threadsPerSlot, commands }: SiteFacts): Plan {
+/** Cores of an attempt that names none: of its nodes all, otherwise those of its slots. */
+function coresOf({ resources = {} }: Lease, { threadsPerSlot, coresPerNode }: SiteFacts): number {
+  const { cores, nodes = 0, slots = 1 } = resources;
+  return cores || (nodes > 0 ? nodes * coresPerNode : threadsPerSlot * slots);
+}
+
+function commandPlan(lease: Lease, work: CommandJob, facts: SiteFacts): Plan {
+  const { site, commands, launcher } = facts;
   const app = Object.hasOwn(commands, work.app) ? commands[work.app] : undefined;
   if (app === undefined) throw new XpcsError("REFUSED", `site ${site} does not allow the app ${work.app}`);
-  checkCommand(app, work);
+  checkCommand(app, work, { nodes: lease.resources?.nodes ?? 0, launcher });
   const inputs = Object.entries(work.inputs);
   const outputs = Object.entries(work.outputs);
   return {
@@ -49,11 +67,13 @@ function commandPlan(lease: Lease, work: CommandJob, { site, threadsPerSlot, com
     destinations: outputs.map(([, ref]) => ({ ref, job: lease.job, overwrite: work.overwrite })),
     hasFolder: true,
     results: (folder) => outputs.map(([name, ref]) => outputPath(folder, name, ref)),
-    work: (paths, folder) =>
+    work: ({ paths, folder, hosts }) =>
       commandRun(app, lease, work, {
         folder,
         site,
-        cores: lease.resources?.cores || threadsPerSlot * (lease.resources?.slots ?? 1),
+        hosts,
+        launcher,
+        cores: coresOf(lease, facts),
         inputs: Object.fromEntries(inputs.map(([name], at) => [name, paths[at]!])),
       }),
     exclusive: app.exclusive,
@@ -78,7 +98,7 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
     hasFolder: true,
     results: (folder) => [join(folder, RESULT_NAME)],
     exclusive: false,
-    work: (paths, folder) => ({
+    work: ({ paths, folder }) => ({
       app: "xpcs.corr",
       request: {
         files: corrFilesOf(work, (ref) => paths[inputs.indexOf(ref)]!),

@@ -16,7 +16,7 @@ import type { Destination, DestinationFound } from "../files/publication.js";
 import { checkReadable, checkWritable, type Roots, readable } from "../files/roots.js";
 import { fromSystem } from "../files/system-error.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
-import { type Plan, planOf, progressOf, summaryRecord } from "./apps.js";
+import { type Plan, planOf, progressOf, summaryRecord, type WorkPlace } from "./apps.js";
 import { attemptFolder, type Completion, createFolder, removeFolder, writeRecord } from "./attempt-folder.js";
 import type { CommandApps } from "./command-apps.js";
 import { stopBeforeLoss } from "./exclusive.js";
@@ -33,6 +33,10 @@ export interface AttemptContext {
   readonly instance: string;
   readonly workDir: string;
   readonly threadsPerSlot: number;
+  /** Of each of its nodes. */
+  readonly coresPerNode: number;
+  /** Words before programs on several nodes; null: it has one. */
+  readonly launcher: readonly string[] | null;
   readonly commands: CommandApps;
   readonly access: ResultAccess;
   readonly transfers: Transfers;
@@ -111,10 +115,10 @@ async function compute(context: AttemptContext, held: HeldLease, plan: Plan, fol
   const crossing: Crossing = { bytes: 0, ms: 0 };
   const paths = await stageIn(context, held, plan.inputs, folder, crossing);
   const stagedMs = context.clock.monotonicMs();
-  await context.slots.take(held);
+  const hosts = await context.slots.take(held);
   const slotWaitS = Math.round(context.clock.monotonicMs() - stagedMs) / 1_000;
   try {
-    const done = await runWork(context, held, plan, paths, folder);
+    const done = await runWork(context, held, plan, { paths, folder, hosts });
     return { ...done, summary: { ...done.summary, ...crossed("stageIn", crossing), ...(plan.hasFolder ? { slotWaitS } : {}) } };
   } finally {
     // What follows needs no slot: the next one begins.
@@ -123,15 +127,10 @@ async function compute(context: AttemptContext, held: HeldLease, plan: Plan, fol
   }
 }
 
-async function runWork(
-  context: AttemptContext,
-  held: HeldLease,
-  plan: Plan,
-  paths: readonly string[],
-  folder: string,
-): Promise<Omit<Completion, "outputs">> {
+async function runWork(context: AttemptContext, held: HeldLease, plan: Plan, place: WorkPlace): Promise<Omit<Completion, "outputs">> {
   const { clock, kernels, leases } = context;
-  const work = plan.work(paths, folder);
+  const { folder } = place;
+  const work = plan.work(place);
   checkStopped(held);
   if (plan.exclusive) await leases.confirm(held);
   const guard = plan.exclusive ? stopBeforeLoss(clock, leases, held) : null;

@@ -17,6 +17,15 @@ const commands = (perMinute: number) =>
 const COMMANDS_PER_MINUTE = 30;
 const REQUESTS_PER_MINUTE = 120;
 
+/** How pilots get to central. */
+const reach = z.discriminatedUnion("by", [
+  z.strictObject({ by: z.literal("dialling") }),
+  /** Of this machine: the name of an interface, or an address. */
+  z.strictObject({ by: z.literal("relay"), interface: z.string().min(1).max(64), port: z.int().min(0).max(65_535).default(0) }),
+  z.strictObject({ by: z.literal("folder") }),
+]);
+export type PilotWay = z.output<typeof reach>;
+
 const pilots = z
   .strictObject({
     min: z.int().min(0).max(LIMITS.pilotsMax).default(0),
@@ -24,8 +33,20 @@ const pilots = z
     queuedMax: z.int().min(1).max(LIMITS.pilotsMax).default(1),
     idleS: z.int().min(1).max(86_400).default(120),
     everyS: z.number().min(1).max(3_600).default(15),
+    /** Absent: none is shorter than the file's walltime. */
+    walltimeMinS: z
+      .int()
+      .min(60)
+      .max(30 * 86_400)
+      .optional(),
+    per: z.enum(["job", "node"]).default("job"),
+    reach: reach.default({ by: "dialling" }),
   })
   .refine(({ min, max }) => min <= max, "min is more than max");
+
+const word = z.string().regex(/^[^\0\r\n]{1,4096}$/, "is no word of a command line");
+/** In place of the scheduler's own (docs/pilots.md). */
+const launch = z.strictObject({ pilots: z.array(word).max(64).optional(), jobs: z.array(word).min(1).max(64).optional() });
 
 function fileOf({ name, takes, api }: (typeof SCHEDULERS)[number]) {
   const common = {
@@ -34,6 +55,7 @@ function fileOf({ name, takes, api }: (typeof SCHEDULERS)[number]) {
     commands: commands(api === undefined ? COMMANDS_PER_MINUTE : REQUESTS_PER_MINUTE).prefault({}),
     job: settingsSchema(takes),
     pilots: pilots.prefault({}),
+    launch: launch.prefault({}),
     nodeHours: NODE_HOURS,
   };
   const far = { api: api?.settings } as unknown as { api: z.ZodOptional<z.ZodType<ApiSettings>> };

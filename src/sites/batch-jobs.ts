@@ -10,7 +10,7 @@ import { conclude } from "./batch-ending.js";
 import { bringFiles } from "./batch-mirror.js";
 import { batchFiles, batchScript, checkTag } from "./batch-script.js";
 import type { BatchSettings } from "./batch-settings.js";
-import type { BatchRef, Ending, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
+import type { BatchRef, Ending, Launch, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
 
 /** A job that the scheduler has not known this often is gone. */
 const STRIKES = 3;
@@ -26,6 +26,8 @@ export interface BatchRequest {
   readonly env?: Readonly<Record<string, string>>;
   /** Checked by the scheduler's schema (batch-settings.ts). */
   readonly settings: BatchSettings;
+  /** It runs on each node, with its number in XPCS_PILOT; otherwise once, on the first. */
+  readonly onEachNode?: boolean;
 }
 
 export interface BatchStatus {
@@ -46,6 +48,8 @@ export interface BatchStatus {
 export interface BatchOptions {
   readonly scheduler: Scheduler;
   readonly machine: Machine;
+  /** In place of the scheduler's. */
+  readonly launch?: Launch;
   /** Holds a folder per job; must be reachable from the nodes under the same path, or else only ours. */
   readonly folder: string;
   /** Where the nodes are far away: holds a folder per job there, from which is brought here what jobs have left. */
@@ -120,7 +124,15 @@ async function recordedId(folder: string): Promise<string | null> {
 }
 
 /** The batch jobs of one folder. */
-export function createBatchJobs({ scheduler, machine, folder: root, there, clock, strikeMs }: BatchOptions): BatchJobs {
+export function createBatchJobs({
+  scheduler,
+  machine,
+  launch = scheduler.launch,
+  folder: root,
+  there,
+  clock,
+  strikeMs,
+}: BatchOptions): BatchJobs {
   /** By tag: looks in vain, and when the last one that counts was. */
   const strikes = new Map<string, { count: number; atMs: number }>();
 
@@ -204,13 +216,24 @@ export function createBatchJobs({ scheduler, machine, folder: root, there, clock
   }
 
   return {
-    async submit({ tag, argv, env = {}, settings }) {
+    async submit({ tag, argv, env = {}, settings, onEachNode = false }) {
       checkTag(tag);
       const folder = join(root, tag);
       const files = batchFiles(folder);
       const far = there === undefined ? {} : { folder: posix.join(there, tag), makesFolder: true };
       const named = settings.person === undefined ? env : { XPCS_BATCH_FOR: settings.person, ...env };
-      const script = batchScript({ tag, folder, argv, env: named, settings, ownId: scheduler.ownId, makesFolder: false, ...far });
+      const script = batchScript({
+        tag,
+        folder,
+        argv,
+        env: named,
+        settings,
+        ownId: scheduler.ownId,
+        launch,
+        onEachNode,
+        makesFolder: false,
+        ...far,
+      });
       const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
       if (!isNew && (await recordedId(folder)) === null) await bring(tag);
       const existing = await findExisting(tag, folder);

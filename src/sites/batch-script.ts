@@ -2,18 +2,26 @@
  * The script of a batch job, and what it leaves in the job's folder:
  *
  *     script.sh      this script
+ *     node.sh        where a command runs on each node: what each runs (node-script.ts)
  *     submitted      the job's id, when the scheduler has told it
  *     claim/         made by the first start; in it
  *       id           the job's id, as the job itself knows it
  *       started      seconds since 1970, and its walltime in s
+ *       nodes        names of its nodes, one a line
+ *       environment  for commands on its other nodes
+ *       pilot-N/     made by the command on one of them
  *       signaled     seconds since 1970: a signal told it to end
- *     output.log     all that it printed
+ *     output.log     all that it printed; output-N.log: likewise
  *     exit-code      of its command; not there if the job was killed
  *     canceled       its cancellation was asked for here
  */
 import { join } from "node:path";
 import { XpcsError } from "../core/errors.js";
+import { quoted } from "./bash-words.js";
 import type { BatchSettings } from "./batch-settings.js";
+import { nodesLine, onEachNode } from "./launch.js";
+import { nodeScript } from "./node-script.js";
+import type { Launch } from "./schedulers/define.js";
 
 /** Another start of a script that has run, or runs. */
 export const STARTED_TWICE = 75;
@@ -22,6 +30,8 @@ const TAG = /^[a-z][A-Za-z0-9_.-]{0,62}$/;
 
 export interface BatchFiles {
   readonly script: string;
+  readonly nodeScript: string;
+  readonly nodes: string;
   readonly submitted: string;
   readonly claimedId: string;
   readonly started: string;
@@ -35,6 +45,8 @@ export interface BatchFiles {
 export function batchFiles(folder: string): BatchFiles {
   return {
     script: join(folder, "script.sh"),
+    nodeScript: join(folder, "node.sh"),
+    nodes: join(folder, "claim", "nodes"),
     submitted: join(folder, "submitted"),
     claimedId: join(folder, "claim", "id"),
     started: join(folder, "claim", "started"),
@@ -43,12 +55,6 @@ export function batchFiles(folder: string): BatchFiles {
     exitCode: join(folder, "exit-code"),
     canceled: join(folder, "canceled"),
   };
-}
-
-/** One word for bash, whatever is in it. @throws INVALID_ARGUMENT it has a NUL */
-export function quoted(text: string): string {
-  if (text.includes("\0")) throw new XpcsError("INVALID_ARGUMENT", "a word of a command line may not have a NUL in it");
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A tag is a job's name at every scheduler and a folder's name. @throws INVALID_ARGUMENT */
@@ -78,15 +84,29 @@ export interface ScriptRequest {
   readonly ownId: string;
   /** The folder is on another machine, and may not be there. */
   readonly makesFolder: boolean;
+  readonly launch: Launch;
+  /** The command runs on each node, by the node's script; otherwise once, on the first. */
+  readonly onEachNode: boolean;
+}
+
+/** Lines that run the command in the background, as `$xpcs_child`. */
+function commandLines({ argv, folder, settings, launch, onEachNode: each }: ScriptRequest): string[] {
+  // Some schedulers send these to all processes of a job, whom they would end; the command is to hear of the end once, by SIGTERM.
+  const deaf = "trap '' USR1 USR2 XCPU";
+  if (!each) return [`(${deaf}; exec ${argv.map(quoted).join(" ")}) &`];
+  const start = onEachNode(launch, settings.nodes, ["/bin/bash", batchFiles(folder).nodeScript], "claim/nodes");
+  const script = `printf '%s' ${quoted(nodeScript(folder, settings.nodes, argv))} >node.sh && chmod 700 node.sh`;
+  return [script, "export -p >claim/environment", "(", deaf, start, ") &"];
 }
 
 /**
  * The text of the script. Signals that announce the end (of whatever scheduler) reach the command as SIGTERM; the command finds
- * the job's end in XPCS_BATCH_ENDS_S, seconds since 1970.
+ * the job's end in XPCS_BATCH_ENDS_S, seconds since 1970, and the names of its nodes in the file XPCS_BATCH_NODES.
  *
  * @throws INVALID_ARGUMENT a tag, variable or word that cannot be
  */
-export function batchScript({ tag, folder, argv, env, settings, ownId, makesFolder }: ScriptRequest): string {
+export function batchScript(request: ScriptRequest): string {
+  const { tag, folder, env, settings, ownId, launch, makesFolder } = request;
   checkTag(tag);
   const bad = Object.keys(env).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
   if (bad !== undefined) throw new XpcsError("INVALID_ARGUMENT", `"${bad}" is no name of an environment variable`);
@@ -110,21 +130,25 @@ export function batchScript({ tag, folder, argv, env, settings, ownId, makesFold
     `trap 'xpcs_signaled=1; date +%s >claim/signaled; [ -n "$xpcs_child" ] && kill -TERM "$xpcs_child" 2>/dev/null || exit 143' TERM INT USR1 USR2 XCPU`,
     ...moduleLines(settings.modules),
     ...settings.lines,
+    nodesLine(launch, settings.nodes, "claim/nodes"),
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`),
     `export XPCS_BATCH_TAG=${quoted(tag)} XPCS_BATCH_ENDS_S=$(($(cut -d' ' -f1 claim/started) + ${settings.walltimeS}))`,
-    // Some schedulers send these to all processes of a job, whom they would end; the command is to hear of the end once, by SIGTERM.
-    `(trap '' USR1 USR2 XCPU; exec ${argv.map(quoted).join(" ")}) &`,
-    "xpcs_child=$!",
+    `export XPCS_BATCH_NODES=${quoted(batchFiles(folder).nodes)} XPCS_BATCH_LAUNCHER=${quoted(JSON.stringify(launch.jobs))}`,
     "# A signal ends wait, not the command.",
-    "xpcs_code=",
-    "while :; do",
-    "  xpcs_signaled=",
-    '  wait "$xpcs_child"',
-    "  xpcs_now=$?",
-    '  [ "$xpcs_now" = 127 ] && [ -n "$xpcs_code" ] && break',
-    "  xpcs_code=$xpcs_now",
-    '  [ -z "$xpcs_signaled" ] && break',
-    "done",
+    "xpcs_wait() {",
+    "  xpcs_code=",
+    "  while :; do",
+    "    xpcs_signaled=",
+    '    wait "$1"',
+    "    xpcs_now=$?",
+    '    [ "$xpcs_now" = 127 ] && [ -n "$xpcs_code" ] && break',
+    "    xpcs_code=$xpcs_now",
+    '    [ -z "$xpcs_signaled" ] && break',
+    "  done",
+    "}",
+    ...commandLines(request),
+    "xpcs_child=$!",
+    'xpcs_wait "$xpcs_child"',
     'exit "$xpcs_code"',
   ].join("\n")}\n`;
 }

@@ -9,7 +9,9 @@ import { LIMITS } from "../core/limits.js";
 
 const NAME = /^[a-z][A-Za-z0-9_]{0,63}$/;
 /** What a template may use beside the parameters. */
-export const GIVEN = ["job", "epoch", "site", "cores", "gpus", "folder"] as const;
+export const GIVEN = ["job", "epoch", "site", "cores", "gpus", "folder", "nodes", "hosts"] as const;
+/** A word that stands for all words with which the site starts a program on the nodes of the job. */
+export const LAUNCHER = "{launcher}";
 
 const bounds = { min: z.number().optional(), max: z.number().optional() };
 const parameter = z.discriminatedUnion("type", [
@@ -34,7 +36,10 @@ const argument = z.union([z.string(), z.strictObject({ when: z.string(), argv: z
 const argv = z
   .array(argument)
   .min(1)
-  .refine(([program]) => typeof program === "string" && isAbsolute(program), "must begin with the absolute path of a program");
+  .refine((words) => {
+    const program = words[0] === LAUNCHER ? words[1] : words[0];
+    return typeof program === "string" && isAbsolute(program);
+  }, "must begin with the absolute path of a program");
 const app = z
   .strictObject({
     argv,
@@ -43,19 +48,24 @@ const app = z
     after: z.array(argv).default([]),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
     exclusive: z.boolean().default(false),
+    /** Processes on each node, for {launcher}: a number, or the name of a parameter. */
+    ranksPerNode: z.union([z.int().min(1).max(LIMITS.threadsMax), z.string()]).default(1),
   })
-  .superRefine(({ argv: main, before, after, env, parameters }, context) => {
+  .superRefine(({ argv: main, before, after, env, parameters, ranksPerNode }, context) => {
     const known = new Set<string>([...GIVEN, ...Object.keys(parameters)]);
     const fault = (message: string) => context.addIssue({ code: "custom", message });
     for (const given of GIVEN) if (Object.hasOwn(parameters, given)) fault(`the parameter "${given}" has the name of a given value`);
+    if (typeof ranksPerNode === "string" && (!Object.hasOwn(parameters, ranksPerNode) || parameters[ranksPerNode]?.type !== "integer"))
+      fault(`"ranksPerNode" names no parameter of whole numbers: "${ranksPerNode}"`);
     const words = [main, ...before, ...after].flat().flatMap((word) => {
       if (typeof word === "string") return [word];
       if (!Object.hasOwn(parameters, word.when)) fault(`"when" names no parameter: "${word.when}"`);
       return word.argv;
     });
-    for (const word of [...words, ...Object.values(env)]) {
+    for (const word of [...words.filter((each) => each !== LAUNCHER), ...Object.values(env)]) {
       for (const [, name] of word.matchAll(/\{([^{}]*)\}/g))
-        if (!known.has(name!)) fault(`"${word}" uses {${name}}, which is no parameter`);
+        if (!known.has(name!))
+          fault(`"${word}" uses {${name}}, which is ${`{${name}}` === LAUNCHER ? "a word of its own in a command line" : "no parameter"}`);
     }
     if (Object.keys(parameters).length > LIMITS.commandFieldsMax) fault(`there are more than ${LIMITS.commandFieldsMax} parameters`);
   });

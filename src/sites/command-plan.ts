@@ -5,8 +5,10 @@
 import { basename, join } from "node:path";
 import { XpcsError } from "../core/errors.js";
 import type { CommandJob, FileRef, Lease, ParameterValue } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
 import type { CommandRun } from "../core/protocols.js";
-import type { Argv, CommandApp, GIVEN, Parameter } from "./command-apps.js";
+import { type Argv, type CommandApp, type GIVEN, LAUNCHER, type Parameter } from "./command-apps.js";
+import { jobLauncher } from "./launch.js";
 
 type Value = string | number | boolean;
 
@@ -75,7 +77,7 @@ function valuesOf(app: CommandApp, job: CommandJob): Map<string, Value> {
 }
 
 /** A template's words; those of an absent or false parameter's group are left out. @throws REFUSED a word uses an absent parameter */
-function fill(app: string, argv: Argv, values: ReadonlyMap<string, Value>): string[] {
+function fill(app: string, argv: Argv, values: ReadonlyMap<string, Value>, launcher: readonly string[] = []): string[] {
   const word = (template: string): string =>
     template.replace(/\{([^{}]*)\}/g, (_, name: string) => {
       const value = values.get(name);
@@ -83,10 +85,33 @@ function fill(app: string, argv: Argv, values: ReadonlyMap<string, Value>): stri
       return String(value);
     });
   return argv.flatMap((part) => {
+    if (part === LAUNCHER) return launcher;
     if (typeof part === "string") return [word(part)];
     const on = values.get(part.when) ?? false;
     return on === false ? [] : part.argv.map(word);
   });
+}
+
+function ranksPerNode({ ranksPerNode: asked }: CommandApp, values: ReadonlyMap<string, Value>): number {
+  return typeof asked === "number" ? asked : Number(values.get(asked) ?? 1);
+}
+
+/** What a job has of nodes, and how the site starts programs on them. */
+export interface NodesAsked {
+  /** 0: it asks for none. */
+  readonly nodes: number;
+  /** Null: the site has one node, and starts programs there itself. */
+  readonly launcher: readonly string[] | null;
+}
+
+/** @throws REFUSED */
+function checkLaunch(app: CommandApp, job: CommandJob, values: ReadonlyMap<string, Value>, { nodes, launcher }: NodesAsked): void {
+  if (![app.argv, ...app.before, ...app.after].some((argv) => argv.includes(LAUNCHER))) return;
+  if (nodes === 0) throw refuse(job.app, "it is started on nodes: say on how many (resources.nodes, --nodes)");
+  const ranks = ranksPerNode(app, values);
+  if (ranks < 1 || ranks > LIMITS.threadsMax) throw refuse(job.app, `${ranks} processes per node are none or too many`);
+  if (launcher === null && ranks > 1)
+    throw refuse(job.app, `${ranks} processes per node need a launcher, and this site works in no batch job`);
 }
 
 /**
@@ -94,14 +119,17 @@ function fill(app: string, argv: Argv, values: ReadonlyMap<string, Value>): stri
  *
  * @throws REFUSED
  */
-export function checkCommand(app: CommandApp, job: CommandJob): void {
-  valuesOf(app, job);
+export function checkCommand(app: CommandApp, job: CommandJob, asked: NodesAsked): void {
+  checkLaunch(app, job, valuesOf(app, job), asked);
 }
 
 export interface CommandPlace {
   readonly folder: string;
   readonly site: string;
   readonly cores: number;
+  /** Names of the nodes that it asked for. */
+  readonly hosts: readonly string[];
+  readonly launcher: readonly string[] | null;
   /** Local paths of the inputs by name. */
   readonly inputs: Readonly<Record<string, string>>;
 }
@@ -111,7 +139,8 @@ export interface CommandPlace {
  *
  * @throws REFUSED
  */
-export function commandRun(app: CommandApp, lease: Lease, job: CommandJob, { folder, site, cores, inputs }: CommandPlace): CommandRun {
+export function commandRun(app: CommandApp, lease: Lease, job: CommandJob, place: CommandPlace): CommandRun {
+  const { folder, site, cores, hosts, launcher, inputs } = place;
   const values = valuesOf(app, job);
   for (const [name, path] of Object.entries(inputs)) values.set(name, path);
   for (const [name, ref] of Object.entries(job.outputs)) values.set(name, outputPath(folder, name, ref));
@@ -122,14 +151,17 @@ export function commandRun(app: CommandApp, lease: Lease, job: CommandJob, { fol
     cores,
     gpus: lease.resources?.gpus ?? 0,
     folder,
+    nodes: hosts.length,
+    hosts: hosts.join(","),
   };
   for (const [name, value] of Object.entries(given)) values.set(name, value);
-  const lines = (all: readonly Argv[]) => all.map((argv) => fill(job.app, argv, values));
+  const launch = jobLauncher(launcher ?? [], { hosts, ranksPerNode: ranksPerNode(app, values), cores });
+  const lines = (all: readonly Argv[]) => all.map((argv) => fill(job.app, argv, values, launch));
   const env = Object.fromEntries(Object.entries(app.env).map(([name, text]) => [name, fill(job.app, [text], values)[0]!]));
   return {
     app: "command",
     before: lines(app.before),
-    argv: fill(job.app, app.argv, values),
+    argv: fill(job.app, app.argv, values, launch),
     after: lines(app.after),
     cwd: folder,
     env: { OMP_NUM_THREADS: String(cores), XPCS_JOB: lease.job, XPCS_EPOCH: String(lease.epoch), XPCS_SITE: site, ...env },

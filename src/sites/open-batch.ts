@@ -37,12 +37,14 @@ export function openBatch(file: BatchFile, { environment, clock, user }: BatchWo
       ? createMachine({ ...limits, environment })
       : createApiMachine({ ...limits, settings, credential: scheduler.api.credential(settings, clock) });
   const remote = settings?.folder;
+  const { nodes, pilots, jobs: ofJobs } = scheduler.launch;
+  const launch = { nodes, pilots: file.launch.pilots ?? pilots, jobs: file.launch.jobs ?? ofJobs };
   return {
     scheduler,
     machine,
     jobs: (name = ".") =>
       createBatchJobs({
-        ...{ scheduler, machine, folder: join(folder, name), clock, strikeMs: STRIKE_MS },
+        ...{ scheduler, machine, launch, folder: join(folder, name), clock, strikeMs: STRIKE_MS },
         ...(remote === undefined ? {} : { there: posix.join(remote, name) }),
       }),
     there: (name) => (remote === undefined ? join(folder, name) : posix.join(remote, name)),

@@ -11,7 +11,7 @@ export interface PilotLimits {
   readonly pilotsMax: number;
   /** Of them, at most this many that have not begun. */
   readonly queuedMax: number;
-  /** Jobs at a time in one pilot. */
+  /** Jobs at a time in one batch job. */
   readonly slotsPerPilot: number;
 }
 
@@ -19,7 +19,7 @@ export interface PilotSeen {
   readonly tag: string;
   /** It has begun, as far as the scheduler tells. */
   readonly begun: boolean;
-  /** Slots that are free, once it has joined central; null before. */
+  /** Slots that are free, once one of it has joined central; null before. */
   readonly freeSlots: number | null;
 }
 

@@ -11,10 +11,13 @@ import type { BatchJobs, BatchStatus } from "./batch-jobs.js";
 import type { BatchSettings } from "./batch-settings.js";
 import { type BudgetAnswer, type NodeHourBudget, type NodeHours, withinBudget } from "./node-hours.js";
 import { type PilotLimits, type PilotPlan, planOrders, planPilots } from "./pilot-plan.js";
+import { type ExpectedStart, type PilotShape, shapePilot } from "./pilot-shape.js";
 import type { BatchRef } from "./schedulers/define.js";
 import { NO_ORDERS, type SiteOrders, takesNothing } from "./site-orders.js";
 
 const PREFIX = "xpcs.";
+/** What a scheduler expects is asked for again after this time. */
+const EXPECTED_FOR_MS = 60_000;
 /** After a pilot that failed before it had joined central; doubled with each further one. */
 const PAUSE_MS = 30_000;
 const PAUSE_MAX_MS = 10 * 60_000;
@@ -32,8 +35,18 @@ export interface PilotOptions {
   readonly batch: BatchJobs;
   readonly settings: BatchSettings;
   readonly limits: PilotLimits;
+  /** Each of the nodes of a batch job has its own; otherwise one has them all. */
+  readonly onEachNode: boolean;
   /** The command line of a pilot, which works as that site. */
   readonly argv: (site: SiteName) => readonly [string, ...string[]];
+  /** Walltimes that a pilot may have, the longest, the settings', first, and how long each would wait; null: the scheduler does not tell. */
+  readonly expectedStarts: (() => Promise<readonly [ExpectedStart, ...ExpectedStart[]]>) | null;
+  /** What a pilot needs of its walltime beside its jobs, s. */
+  readonly overheadS: number;
+  /** What a batch job of that tag has in its environment beside the rest. */
+  readonly env: (tag: string) => Readonly<Record<string, string>>;
+  /** Told before the first look, before each submission, and after each look: the tags of the batch jobs that are there, or may be. */
+  readonly onTags: (tags: readonly string[]) => void;
   /** Asks central. `pilotsMax`: it may have no more at present, by its limits, its budget and its admin. */
   readonly backlog: (pilots: readonly SiteName[], pilotsMax: number) => Promise<Backlog>;
   /** What its admin has ordered; absent: nothing. */
@@ -66,9 +79,19 @@ function freeName(name: SiteName, taken: ReadonlySet<SiteName>): SiteName {
   for (let number = 1; ; number += 1) if (!taken.has(`${name}-${number}`)) return `${name}-${number}`;
 }
 
+/** A plan with what is expected of the scheduler. @param fixed another is submitted in any case */
+function shaped(plan: PilotPlan, shape: PilotShape | null, fixed: boolean): PilotPlan {
+  if (shape === null || shape.why === null) return plan;
+  if (!shape.skip) return { ...plan, why: `${plan.why}, ${shape.why}` };
+  return fixed ? plan : { ...plan, submit: 0, why: `${plan.why}, but not yet: ${shape.why}` };
+}
+
 /** The pilots of a site. */
 export function createPilots(options: PilotOptions): Pilots {
-  const { name, batch, settings, limits, argv, backlog, orders = () => NO_ORDERS, hours, clock, logger, rng, everyMs } = options;
+  const { name, batch, settings, limits, onEachNode, expectedStarts, overheadS, argv, env, onTags, backlog } = options;
+  const { orders = () => NO_ORDERS, hours, clock, logger, rng, everyMs } = options;
+  const sitesOf = (site: SiteName): SiteName[] =>
+    onEachNode ? Array.from({ length: settings.nodes }, (_, at) => `${site}.${at + 1}`) : [site];
   const mine = (tag: string): boolean => tag.startsWith(`${PREFIX}${name}-`);
   /** Tags of pilots that have joined central: what ends them later says nothing about the next one. */
   const worked = new Set<string>();
@@ -76,6 +99,13 @@ export function createPilots(options: PilotOptions): Pilots {
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
   let lastFailure = "";
   let said = "";
+  /** Of batch jobs that are there, or may be. */
+  let tags: readonly string[] = [];
+
+  function tellTags(now: readonly string[]): void {
+    tags = now;
+    onTags(now);
+  }
   let seen: readonly BatchStatus[] = [];
 
   function failed(reason: string): void {
@@ -90,10 +120,34 @@ export function createPilots(options: PilotOptions): Pilots {
     return `${clock.nowMs().toString(36)}${chance.toString(36).padStart(3, "0")}`;
   }
 
-  async function submit(tag: string): Promise<boolean> {
-    const site = siteOf(tag);
+  let starts: { readonly found: readonly [ExpectedStart, ...ExpectedStart[]]; readonly atMs: number } | null = null;
+
+  /** As a scheduler that was asked a little while ago expects it; null where it does not tell. */
+  async function expected(): Promise<readonly [ExpectedStart, ...ExpectedStart[]] | null> {
+    if (expectedStarts === null) return null;
+    const nowMs = clock.monotonicMs();
+    if (starts !== null && nowMs - starts.atMs < EXPECTED_FOR_MS) return starts.found;
     try {
-      const { ref, attached } = await batch.submit({ tag, argv: argv(site), settings });
+      starts = { found: await expectedStarts(), atMs: nowMs };
+      return starts.found;
+    } catch (error) {
+      // A pilot of the settings' time is right all the same.
+      logger.warn("pilots-start-unknown", { site: name, reason: toXpcsError(error).message });
+      return null;
+    }
+  }
+
+  async function submit(tag: string, walltimeS = settings.walltimeS): Promise<boolean> {
+    const site = siteOf(tag);
+    tellTags([...tags, tag]);
+    try {
+      const { ref, attached } = await batch.submit({
+        tag,
+        argv: argv(site),
+        env: env(tag),
+        settings: { ...settings, walltimeS },
+        onEachNode,
+      });
       logger.info("pilot-submitted", { site, batch: ref.id, attached });
       return true;
     } catch (error) {
@@ -145,9 +199,13 @@ export function createPilots(options: PilotOptions): Pilots {
 
   async function look(): Promise<BatchStatus[]> {
     const refs = (await batch.known()).filter(({ tag }) => mine(tag)).sort((a, b) => (stampOf(a.tag) < stampOf(b.tag) ? -1 : 1));
+    const unsettled = (await batch.unsettled()).filter(mine);
+    // The scheduler may be away for a while; then what is known of them are their folders.
+    tellTags([...refs.map(({ tag }) => tag), ...unsettled]);
     const statuses = await batch.poll(refs);
     for (const status of statuses) if (status.ending !== null) await settle(status);
     seen = statuses.filter(({ ending }) => ending === null);
+    tellTags([...seen.map(({ ref }) => ref.tag), ...unsettled]);
     return [...seen];
   }
 
@@ -172,23 +230,39 @@ export function createPilots(options: PilotOptions): Pilots {
     const sites = statuses.map(({ ref }) => siteOf(ref.tag));
     const budget = budgetNow(statuses);
     const mayQueue = budget?.queuedMax ?? limits.pilotsMax;
-    const { waitingSlots, pilots: joined } = await backlog(sites, Math.min(limits.pilotsMax, statuses.filter(begun).length + mayQueue));
+    const {
+      waitingSlots,
+      waitingSlotS = null,
+      waitingLongestS = null,
+      pilots: joined,
+    } = await backlog(sites.flatMap(sitesOf), Math.min(limits.pilotsMax, statuses.filter(begun).length + mayQueue));
     const free = new Map(joined.map(({ site, freeSlots }) => [site, freeSlots]));
-    for (const { ref } of statuses) if (free.has(siteOf(ref.tag))) worked.add(ref.tag);
+    const freeIn = (site: SiteName): number | null => {
+      const slots = sitesOf(site).flatMap((each) => free.get(each) ?? []);
+      return slots.length === 0 ? null : slots.reduce((sum, own) => sum + own, 0);
+    };
+    for (const { ref } of statuses) if (freeIn(siteOf(ref.tag)) !== null) worked.add(ref.tag);
     if (joined.length > 0) failures = 0;
     const pausedS = Math.ceil((pausedUntilMs - clock.monotonicMs()) / 1000);
-    const plan = planPilots(
+    const pilotsSeen = statuses.map((status) => {
+      const { tag } = status.ref;
+      return { tag, begun: begun(status), freeSlots: freeIn(siteOf(tag)) };
+    });
+    const first = planPilots(
       {
         waitingSlots,
-        pilots: statuses.map((status) => {
-          const { tag } = status.ref;
-          return { tag, begun: begun(status), freeSlots: free.get(siteOf(tag)) ?? null };
-        }),
+        pilots: pilotsSeen,
         budget,
         pausedFor: pausedS > 0 ? `the last one failed (${lastFailure}): the next is tried in ${pausedS} s` : null,
       },
       limits,
     );
+    const slotsBegun = pilotsSeen.filter((pilot) => pilot.begun).length * limits.slotsPerPilot;
+    // Pilots that are kept whatever waits are not weighed.
+    const expects = first.submit > 0 && waitingSlots > 0 ? await expected() : null;
+    const shape: PilotShape | null =
+      expects === null ? null : shapePilot(expects, { longestS: waitingLongestS, slotS: waitingSlotS, slotsBegun, overheadS });
+    const plan = shaped(first, shape, pilotsSeen.length < limits.pilotsMin);
     await withdraw(
       statuses.map(({ ref }) => ref),
       plan.withdraw,
@@ -197,7 +271,7 @@ export function createPilots(options: PilotOptions): Pilots {
     for (let count = 0; count < plan.submit; count += 1) {
       const site = freeName(name, taken);
       taken.add(site);
-      if (!(await submit(tagOf(site, newStamp())))) break;
+      if (!(await submit(tagOf(site, newStamp()), shape?.walltimeS))) break;
     }
     return plan;
   }

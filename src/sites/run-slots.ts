@@ -7,8 +7,8 @@ import { NOTHING, needOf, plus, SHARED, type Shared } from "../router/policy.js"
 import type { HeldLease } from "./held-leases.js";
 
 export interface RunSlots {
-  /** Resolves when the attempt has its slots. @throws CANCELED it was stopped meanwhile */
-  take(held: HeldLease): Promise<void>;
+  /** Resolves when the attempt has its slots, with the names of its nodes if it asks for some. @throws CANCELED it was stopped meanwhile */
+  take(held: HeldLease): Promise<readonly string[]>;
   /** Harmless when it has none. */
   leave(held: HeldLease): void;
   /** From now on none is given; attempts that wait go back. */
@@ -17,14 +17,18 @@ export interface RunSlots {
 
 const needs = ({ lease }: HeldLease): Shared => needOf(lease.resources ?? {});
 
-/** @param has what the site's jobs share */
-export function createRunSlots(has: Shared): RunSlots {
-  const running = new Set<HeldLease>();
+/**
+ * @param has what the site's jobs share
+ * @param hosts names of its nodes, `has.nodes` of them
+ */
+export function createRunSlots(has: Shared, hosts: readonly string[]): RunSlots {
+  const running = new Map<HeldLease, readonly string[]>();
+  const freeHosts = [...hosts];
   const waiting = new Map<HeldLease, () => void>();
   let closed = false;
   const fits = (held: HeldLease): boolean => {
     const own = needs(held);
-    const taken = [...running].map(needs).reduce(plus, NOTHING);
+    const taken = [...running.keys()].map(needs).reduce(plus, NOTHING);
     return SHARED.every((what) => own[what] === 0 || taken[what] + own[what] <= has[what]);
   };
   const admit = (): void => {
@@ -32,7 +36,7 @@ export function createRunSlots(has: Shared): RunSlots {
       // The first comes first, also when a later one would fit: a wide job is not overtaken for ever.
       if (!fits(held)) return;
       waiting.delete(held);
-      running.add(held);
+      running.set(held, freeHosts.splice(0, needs(held).nodes));
       go();
     }
   };
@@ -48,13 +52,17 @@ export function createRunSlots(has: Shared): RunSlots {
       else admit();
       if (!held.signal.aborted) await turn;
       held.signal.removeEventListener("abort", go);
-      if (!held.signal.aborted) return;
+      if (!held.signal.aborted) return running.get(held)!;
       waiting.delete(held);
       this.leave(held);
       throw new XpcsError("CANCELED", "the attempt was stopped");
     },
     leave(held) {
-      if (running.delete(held)) admit();
+      const mine = running.get(held);
+      if (mine === undefined) return;
+      running.delete(held);
+      freeHosts.push(...mine);
+      admit();
     },
     close() {
       closed = true;

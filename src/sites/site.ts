@@ -36,6 +36,10 @@ export interface SiteOptions {
   readonly selfTest?: SelfTest;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
+  /** Names of its nodes, `capacity.nodes` of them. */
+  readonly hosts: readonly string[];
+  /** Words before programs on several of them (launch.ts); null: it has one. */
+  readonly launcher: readonly string[] | null;
   /** Built-in apps that this machine can run. */
   readonly apps: readonly string[];
   /** Commands that this site allows beside them. */
@@ -266,16 +270,18 @@ export function runSite(options: SiteOptions): Site {
       },
     ),
   });
-  const { workDir, threadsPerSlot, commands, access, transfers = SHARED_PATHS, roots, submitters = null } = options;
+  const { workDir, threadsPerSlot, hosts, launcher, commands, access, transfers = SHARED_PATHS, roots, submitters = null } = options;
   const context: AttemptContext = {
     site,
     instance,
     workDir,
     threadsPerSlot,
+    coresPerNode: Math.floor(options.capacity.cores / hosts.length),
+    launcher,
     commands,
     access,
     transfers,
-    slots: createRunSlots({ ...options.capacity, slots: options.slots }),
+    slots: createRunSlots({ ...options.capacity, slots: options.slots }, hosts),
     roots,
     submitters,
     link,

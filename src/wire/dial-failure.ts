@@ -6,8 +6,9 @@ function isCertificateFault(code: unknown): boolean {
   return typeof code === "string" && (/CERT|SIGNATURE|ISSUER/.test(code) || code === "ERR_TLS_CERT_ALTNAME_INVALID");
 }
 
-/** PERMISSION_DENIED when the peer cannot prove who it is, else UNAVAILABLE. */
+/** PERMISSION_DENIED when the peer cannot prove who it is, else UNAVAILABLE; an error of the project as it is. */
 export function dialFailure(url: string, via: string, error: Error & { code?: unknown }): XpcsError {
+  if (error instanceof XpcsError) return error;
   const why = error.message === "" ? String(error.code) : error.message;
   if (isCertificateFault(error.code)) {
     return new XpcsError(

@@ -11,7 +11,7 @@ import { LIMITS } from "../core/limits.js";
 import { boundedText } from "./bounded-text.js";
 import { dialFailure } from "./dial-failure.js";
 import { isLoopback } from "./loopback.js";
-import { type ProxyChoice, proxyAgent, proxyFor, shownProxy } from "./proxy.js";
+import { detourFor, type ProxyChoice } from "./proxy.js";
 import { checkPin, type Trust, tlsOptions } from "./trust.js";
 
 export interface HttpPeer {
@@ -120,10 +120,10 @@ export function createHttpClient(peer: HttpPeer): HttpClient {
   const secure = url.protocol === "https:";
   if (!secure && !isLoopback(url.hostname) && insecure !== true)
     throw new XpcsError("REFUSED", `${url.origin} would show the token to the network: use https, or allow it with --insecure`);
-  const proxy = proxyFor(url, peer.proxy);
-  const via = proxy === null ? "" : ` through the proxy ${shownProxy(proxy)}`;
   const keep = { keepAlive: true };
-  const agent = proxy !== null ? proxyAgent(proxy, keep) : secure ? new HttpsAgent({ ...keep, maxCachedSessions: 0 }) : new HttpAgent(keep);
+  const detour = detourFor(url, peer.proxy, keep);
+  const via = detour?.via ?? "";
+  const agent = detour !== null ? detour.agent : secure ? new HttpsAgent({ ...keep, maxCachedSessions: 0 }) : new HttpAgent(keep);
 
   /** Those whose peer was looked at. */
   const trusted = new WeakSet<Socket>();

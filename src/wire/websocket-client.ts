@@ -12,7 +12,7 @@ import { LIMITS } from "../core/limits.js";
 import { dialFailure } from "./dial-failure.js";
 import type { Link } from "./link.js";
 import { isLoopback } from "./loopback.js";
-import { type ProxyChoice, proxyAgent, proxyFor, shownProxy } from "./proxy.js";
+import { detourFor, type ProxyChoice } from "./proxy.js";
 import { checkPin, isPin, type Trust, tlsOptions } from "./trust.js";
 import { websocketLink } from "./websocket-link.js";
 
@@ -55,9 +55,9 @@ function parseUrl(url: string, { insecure, trust }: OpenOptions): URL {
 function socketOptions(target: URL, options: OpenOptions): { socketOptions: ClientOptions; via: string } {
   const tls = options.trust === undefined ? {} : tlsOptions(options.trust);
   const base: ClientOptions = { perMessageDeflate: false, maxPayload: LIMITS.frameBytesMax, ...tls };
-  const proxy = proxyFor(target, options.proxy);
-  if (proxy === null) return { socketOptions: base, via: "" };
-  return { socketOptions: { ...base, agent: proxyAgent(proxy) }, via: ` through the proxy ${shownProxy(proxy)}` };
+  const detour = detourFor(target, options.proxy);
+  if (detour === null) return { socketOptions: base, via: "" };
+  return { socketOptions: { ...base, agent: detour.agent }, via: detour.via };
 }
 
 /**

@@ -26,7 +26,7 @@ const like = { site: "farm", pilots: ["farm-1", "farm-2"], slots: 4, apps: ["xpc
 it("counts the slots of what a pilot could run, and no other", async () => {
   const [client, site] = [await openClient(central), await openSite(central)];
   const backlog = () => site.remote.backlog(like);
-  expect(await backlog()).toEqual({ waitingSlots: 0, pilots: [] });
+  expect(await backlog()).toMatchObject({ waitingSlots: 0, pilots: [] });
   const jobs = [
     noop(),
     noop({}, { resources: { slots: 3 } }),
@@ -38,7 +38,7 @@ it("counts the slots of what a pilot could run, and no other", async () => {
     { ...noop(), work: { app: "other", parameters: {}, inputs: {}, outputs: {}, overwrite: false } },
   ];
   await client.remote.submit({ key: "k", jobs });
-  expect(await backlog()).toEqual({ waitingSlots: 4, pilots: [] });
+  expect(await backlog()).toMatchObject({ waitingSlots: 4, pilots: [] });
   client.close();
   site.close();
 });
@@ -50,15 +50,31 @@ it("tells which pilots are there, and their free slots", async () => {
   ] as const;
   await pilot!.remote.join({ site: "farm-1", instance: "1", host: "h", slots: 4, apps: ["xpcs.noop"], capacity, held: [] });
   await stranger!.remote.join({ site: "other", instance: "1", host: "h", slots: 4, apps: ["xpcs.noop"], capacity, held: [] });
-  expect(await manager!.remote.backlog(like)).toEqual({ waitingSlots: 0, pilots: [{ site: "farm-1", freeSlots: 4 }] });
+  expect(await manager!.remote.backlog(like)).toMatchObject({ waitingSlots: 0, pilots: [{ site: "farm-1", freeSlots: 4 }] });
   await client.remote.submit({ key: "k", jobs: [noop({}, { resources: { slots: 3 } })] });
   const [granted] = (await pilot!.remote.lease({ site: "farm-1", instance: "1", slots: 4, waitMs: 1_000 })).leases;
   expect(granted).toBeDefined();
-  expect(await manager!.remote.backlog(like)).toEqual({ waitingSlots: 0, pilots: [{ site: "farm-1", freeSlots: 1 }] });
+  expect(await manager!.remote.backlog(like)).toMatchObject({ waitingSlots: 0, pilots: [{ site: "farm-1", freeSlots: 1 }] });
   await pilot!.remote.giveBack({ site: "farm-1", instance: "1", leases: [{ job: granted!.job, epoch: granted!.epoch }], reason: "r" });
   await pilot!.remote.leave({ site: "farm-1", instance: "1" });
   expect((await manager!.remote.backlog(like)).pilots).toEqual([]);
   for (const link of [client, manager, pilot, stranger]) link!.close();
+});
+
+it("counts nodes as slots' worth", async () => {
+  const [client, manager, pilot] = [await openClient(central), await openSite(central), await openSite(central)];
+  const wide = { ...capacity, nodes: 3 };
+  await client.remote.submit({ key: "k", jobs: [noop({}, { resources: { nodes: 3 } }), noop({}, { resources: { nodes: 1 } }), noop()] });
+  const ask = { ...like, slots: 4, capacity: wide };
+  // 4, 4/3 rounded up, 1.
+  expect(await manager.remote.backlog(ask)).toMatchObject({ waitingSlots: 7, pilots: [] });
+  expect((await manager.remote.backlog(like)).waitingSlots).toBe(5);
+  await pilot.remote.join({ site: "farm-1", instance: "1", host: "h", slots: 4, apps: ["xpcs.noop"], capacity: wide, held: [] });
+  const { leases } = await pilot.remote.lease({ site: "farm-1", instance: "1", slots: 4, waitMs: 1_000 });
+  // The second must wait for nodes; the third needs none.
+  expect(leases).toHaveLength(2);
+  expect(await manager.remote.backlog(ask)).toMatchObject({ waitingSlots: 2, pilots: [{ site: "farm-1", freeSlots: 0 }] });
+  for (const link of [client, manager, pilot]) link.close();
 });
 
 it("is not for a token of one site, whose pilots it could not admit", async () => {

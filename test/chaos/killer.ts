@@ -3,6 +3,7 @@ import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { KeptProcess } from "./kept-process.js";
+import type { PilotFarm } from "./pilot-farm.js";
 import type { SmallDisk } from "./small-disk.js";
 import type { TcpProxy } from "./tcp-proxy.js";
 
@@ -10,6 +11,7 @@ export interface Victims {
   readonly central: KeptProcess;
   readonly ledger: string;
   readonly sites: readonly KeptProcess[];
+  readonly farm: PilotFarm;
   /** By the name of who dials through it. */
   readonly proxies: ReadonlyMap<string, TcpProxy>;
   readonly disk: SmallDisk;
@@ -49,6 +51,8 @@ const stop = async (process: KeptProcess, ms: number) => {
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   "SIGKILL of a site": ({ sites, rng }, pick) => pick(sites.slice(0, -1)).kill(rng() * 8_000),
+  "SIGKILL of a pilot": ({ farm }, pick) => farm.kill(pick),
+  "SIGKILL of the site that keeps pilots": ({ farm, rng }) => farm.keeper.kill(rng() * 8_000),
   "SIGKILL of kernel hosts": ({ sites }, pick) => pick(sites).killHosts() > 0,
   "SIGKILL of central": ({ central, centralMayDie, rng }) => centralMayDie() && central.kill(rng() * 8_000),
   "SIGSTOP of a site": ({ sites, rng }, pick) => stop(pick(sites), 1_000 + rng() * 5_000),

@@ -60,9 +60,17 @@ interface Started {
   readonly log: () => string;
 }
 
+export interface StartOptions {
+  /** Words before the command line, such as those that enter a network. */
+  readonly before?: readonly string[];
+  /** On top of this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Runs the command with --json. */
-export function startCommand(args: readonly string[]): Started {
-  const child = spawn(process.execPath, [CLI, ...args, "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+export function startCommand(args: readonly string[], { before = [], env = {} }: StartOptions = {}): Started {
+  const [program, ...words] = [...before, process.execPath, CLI, ...args, "--json"] as string[];
+  const child = spawn(program!, words, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   let err = "";
   child.stderr?.on("data", (text) => {
     err = (err + text).slice(-20_000);

@@ -42,7 +42,7 @@ function summary(report: SoakReport): string {
   return [
     `seed ${report.seed}, ${report.minutes} minutes`,
     `faults: ${counts(report.faults)}${report.diskWasSmall ? "" : " (no small disk could be mounted: none was filled)"}`,
-    `jobs: ${report.jobs} of ${report.acknowledgedKeys} acknowledged keys: ${counts(report.states)}; ${report.cancels} cancels acknowledged`,
+    `jobs: ${report.jobs} of ${report.acknowledgedKeys} acknowledged keys: ${counts(report.states)}; ${report.cancels} cancels acknowledged; ${report.pilots} pilots began`,
     `attempts: ${counts(report.attempts)}`,
     `ledger: ${report.ledgerEvents} events; ${report.publications} results published; all ended ${report.convergedS.toFixed(1)} s after the last fault`,
     ...Object.entries(memory).map(

@@ -1,5 +1,5 @@
 /**
- * A soak: central and three sites as real processes of the built command under load, while killer.ts does its worst; then peace, and the same
+ * A soak: central, three sites and one with pilots as real processes of the built command under load, while killer.ts does its worst; then peace, and the same
  * promises as in the simulation (test/sim/promises.ts), checked over the ledger, what clients heard, and the files.
  */
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -18,6 +18,7 @@ import { KeptProcess, type Sample } from "./kept-process.js";
 import { killUntil } from "./killer.js";
 import { followJobs, keepBusy } from "./load.js";
 import { type Growth, growthOf } from "./memory.js";
+import { createFarm, FARM, type PilotFarm } from "./pilot-farm.js";
 import { makeSmallDisk } from "./small-disk.js";
 import { TcpProxy } from "./tcp-proxy.js";
 
@@ -51,6 +52,8 @@ export interface SoakReport {
   readonly starts: Readonly<Record<string, number>>;
   /** Ends of processes that the killer did not ask for. */
   readonly surprises: Readonly<Record<string, readonly string[]>>;
+  /** Batch jobs of the site with pilots. */
+  readonly pilots: number;
   readonly memory: Readonly<Record<string, Growth>>;
   /** A small disk could be mounted and was filled. */
   readonly diskWasSmall: boolean;
@@ -95,7 +98,9 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   const run = await writeDetectorRun(folder, { frames: 2_000, photonsPerFrame: 100 });
   const publications = watchNames(results);
   const processes: KeptProcess[] = [];
+  let farm: PilotFarm | null = null;
   const endAll = () => {
+    farm?.end();
     for (const process of processes) process.end();
   };
   process.once("exit", endAll);
@@ -105,7 +110,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   processes.push(central);
   const { operatorToken, siteToken } = (await central.start()) as { operatorToken: string; siteToken: string };
   const proxies = new Map<string, TcpProxy>();
-  for (const name of [...SITES, ...CLIENTS]) proxies.set(name, await TcpProxy.listen(port));
+  for (const name of [...SITES, FARM, ...CLIENTS]) proxies.set(name, await TcpProxy.listen(port));
   const urlOf = (name: string) => `ws://127.0.0.1:${proxies.get(name)!.port}`;
   const sites = SITES.map(
     (name) =>
@@ -115,7 +120,9 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
       ]),
   );
   processes.push(...sites);
-  await Promise.all(sites.map((site) => site.start()));
+  farm = createFarm({ folder, central: urlOf(FARM), siteToken, work, apps: join(folder, "apps.json") });
+  processes.push(farm.keeper);
+  await Promise.all([...sites, farm.keeper].map((site) => site.start()));
   say(`central is process of port ${port}, sites ${SITES.join(", ")} are up; seed ${seed}`);
 
   const samples = new Map([central, ...sites].map((process) => [process, [] as Sample[]]));
@@ -124,6 +131,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
       const sample = process.paused ? null : process.sample();
       if (sample !== null) taken.push(sample);
     }
+    farm?.running();
   }, SAMPLE_MS);
 
   const history = new History((first) => say(`BROKEN ${first.message}`));
@@ -143,7 +151,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   let told = 0;
   const faults = await killUntil(
     killing.signal,
-    { central, ledger: join(data, "ledger"), sites, proxies, disk, rng, centralMayDie },
+    { central, ledger: join(data, "ledger"), sites, farm, proxies, disk, rng, centralMayDie },
     (what) => {
       told += 1;
       say(
@@ -161,6 +169,13 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   await Promise.race([Promise.all([...load, central.ready(), ...sites.map((site) => site.ready())]), pause(CONVERGE_MS)]);
   while (open() > 0 && Date.now() < peaceMs + CONVERGE_MS) await pause(500);
   const convergedS = (Date.now() - peaceMs) / 1000;
+  // What a pilot that was killed has left is tidied by the next of its name.
+  const pilotNames = farm.names;
+  const pilotsUp = async () => {
+    const up = new Set((await watcher.sites().catch(() => [])).filter(({ state }) => state === "up").map(({ name }) => name));
+    return pilotNames.every((name) => up.has(name));
+  };
+  while (!(await pilotsUp()) && Date.now() < peaceMs + CONVERGE_MS) await pause(500);
   clearInterval(sampler);
   const live = new Map<string, JobView>();
   await check(async () => {
@@ -169,6 +184,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   following.abort();
   watcher.close();
   const codes: [KeptProcess, number | null][] = [];
+  codes.push([farm.keeper, await farm.stop(STOP_MS)]);
   for (const process of [...sites, central]) codes.push([process, await process.stop(STOP_MS)]);
   await check(() => {
     for (const [{ name }, code] of codes) if (code !== 0) throw new Broken("P4", `${name} ended with ${code} when it was asked to stop`);
@@ -211,7 +227,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
     }
   });
   await check(() => {
-    const folders = SITES.flatMap((name) => readdirSync(join(work, name)).map((left) => `${name}/${left}`));
+    const folders = [...SITES, ...pilotNames].flatMap((name) => readdirSync(join(work, name)).map((left) => `${name}/${left}`));
     const hidden = readdirSync(results).filter((name) => name.startsWith("."));
     if (folders.length + hidden.length > 0) throw new Broken("P5", `left behind: ${[...folders, ...hidden].slice(0, 5).join(" ")}`);
     for (const name of publications.counts.keys()) statSync(join(results, name));
@@ -246,6 +262,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
     convergedS,
     starts: Object.fromEntries(processes.map(({ name, starts }) => [name, starts])),
     surprises: Object.fromEntries(processes.map(({ name, surprises }) => [name, surprises])),
+    pilots: farm.begun.size,
     memory,
     diskWasSmall: disk.small,
   };

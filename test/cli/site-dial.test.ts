@@ -54,7 +54,7 @@ describe("the token of a site", () => {
       monotonicMs: time.monotonicMs,
       after: (ms, run) => (ms > 60_000 ? time : realClock).after(ms, run),
     };
-    const dial = siteDial({ settings: () => settings, clock, logger });
+    const dial = siteDial({ settings: () => settings, reach: { by: "dialling" }, clock, logger });
     const first = await dial();
     await time.advance(8 * 3_600_000 + 60_000);
     expect(log).toMatchObject([
@@ -71,7 +71,7 @@ describe("the token of a site", () => {
 
   it("ends the site when it never worked, but not a site that worked, which goes on with the next token", async () => {
     settings = { central: central.url, token: "forged", insecure: false };
-    const dial = siteDial({ settings: () => settings, clock: realClock, logger });
+    const dial = siteDial({ settings: () => settings, reach: { by: "dialling" }, clock: realClock, logger });
     await expect(dial()).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     const id = await renew(3_600);
     let ended = false;

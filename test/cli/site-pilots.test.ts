@@ -1,5 +1,6 @@
 /** A site that keeps pilots, with the scheduler of this machine's processes: real processes of the built command. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type Facility, startFacility } from "../chaos/processes.js";
@@ -116,6 +117,54 @@ it("gives a pilot's work back before its batch job ends, so that another finishe
   await expect.poll(pilots, { timeout: 60_000 }).toEqual([]);
   await site.stop("SIGTERM");
 }, 120_000);
+
+it("has a pilot on each node of a batch job, or one for all, in which a job has nodes of its own", async () => {
+  const wide = join(facility.folder, "wide.json");
+  writeFileSync(
+    wide,
+    JSON.stringify({
+      wide: {
+        argv: ["{launcher}", "/bin/sh", "-c", 'echo "$NODES $RANKS $HOSTS $2" >"$1"; sleep 1', "wide", "{result}", "{cores}"],
+        parameters: { result: { type: "output" } },
+        ranksPerNode: 2,
+      },
+    }),
+  );
+  const each = await startFarm({ max: 1, per: "node" }, { nodes: 3 });
+  const { jobs } = await facility.client.submit({ jobs: Array.from({ length: 12 }, () => noop(700)) });
+  const views = await facility.client.wait(jobs);
+  expect(views.every(({ state }) => state === "finished")).toBe(true);
+  const used = new Set(views.flatMap(({ attempts }) => attempts.map((attempt) => attempt.site)));
+  expect([...used].sort()).toEqual(["farm-1.1", "farm-1.2", "farm-1.3"]);
+  await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
+  await each.stop("SIGTERM");
+
+  const launch = { jobs: ["/usr/bin/env", "NODES={nodes}", "RANKS={ranks}", "HOSTS={hosts}"] };
+  const all = await startFarm({ max: 1 }, { nodes: 3 }, { launch }, "--apps", wide);
+  const ask = (name: string, nodes: number) => ({
+    work: { app: "wide", parameters: {}, inputs: {}, outputs: { result: { path: file(name) } }, overwrite: false },
+    ...{ tags: {}, attemptsMax: 1, resources: { nodes } },
+  });
+  const asked = await facility.client.submit({ jobs: [ask("two", 2), ask("one", 1), ask("three", 3)] });
+  const done = await facility.client.wait(asked.jobs);
+  expect(done.map(({ state, reason }) => [state, reason])).toEqual(done.map(() => ["finished", null]));
+  const host = hostname();
+  const cores = availableParallelism();
+  expect(["one", "two", "three"].map((name) => readFileSync(file(name), "utf8").trim())).toEqual([
+    `1 2 ${host} ${cores}`,
+    `2 4 ${host},${host} ${2 * cores}`,
+    `3 6 ${host},${host},${host} ${3 * cores}`,
+  ]);
+  // The third needs all nodes: it waited for both of the others.
+  const [two, one, three] = done.map(({ startedAt, finishedAt }) => [Date.parse(startedAt!), Date.parse(finishedAt!)] as const);
+  expect(three![0]).toBeGreaterThanOrEqual(Math.max(two![1], one![1]) - 50);
+  expect(one![0]).toBeLessThan(two![1]);
+  const tooWide = await facility.client.submit({ jobs: [ask("four", 4)] });
+  await expect.poll(async () => (await facility.client.job(tooWide.jobs[0]!)).reason, { timeout: 10_000 }).toMatch(/large enough|no site/);
+  await facility.client.cancel(tooWide.jobs);
+  await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
+  await all.stop("SIGTERM");
+}, 150_000);
 
 it("cancels its batch jobs when it is halted, and goes on when that is taken back", async () => {
   const site = await startFarm({ max: 1 });

@@ -214,6 +214,8 @@ export class World {
         commands: {},
         access: { of: async () => ({}) },
         roots: null,
+        hosts: ["sim"],
+        launcher: null,
         capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
         workDir: `/sites/${name}`,
         dial,

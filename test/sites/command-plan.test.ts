@@ -29,9 +29,11 @@ function job(parameters: CommandJob["parameters"] = {}, more: Partial<CommandJob
   return { app: "tool", parameters, inputs: {}, outputs: { out: { path: "/data/r.txt" } }, overwrite: false, ...more };
 }
 
+const ALONE = { nodes: 0, launcher: null };
+
 function run(work: CommandJob, inputs: Readonly<Record<string, string>> = {}) {
   const lease: Lease = { job: "j1", epoch: 3, work, leaseMs: 9_000 };
-  return commandRun(TOOL, lease, work, { folder: "/scratch/j1.3", site: "here", cores: 4, inputs });
+  return commandRun(TOOL, lease, work, { folder: "/scratch/j1.3", site: "here", cores: 4, hosts: [], launcher: null, inputs });
 }
 
 describe("a command line", () => {
@@ -63,16 +65,72 @@ describe("a command line", () => {
     [{ constructor: 1 }, /no parameter "constructor"/],
   ] as const)("is refused with %j", (parameters, message) => {
     expect(() => run(job(parameters as CommandJob["parameters"]))).toThrow(message);
-    expect(() => checkCommand(TOOL, job(parameters as CommandJob["parameters"]))).toThrow(expect.objectContaining({ code: "REFUSED" }));
+    expect(() => checkCommand(TOOL, job(parameters as CommandJob["parameters"]), ALONE)).toThrow(
+      expect.objectContaining({ code: "REFUSED" }),
+    );
   });
 
   it("is refused without an output, and with a file where none is declared", () => {
-    expect(() => checkCommand(TOOL, job({}, { outputs: {} }))).toThrow(/output "out" is missing/);
-    expect(() => checkCommand(TOOL, job({}, { inputs: { label: { path: "/x" } } }))).toThrow(/no input "label"/);
+    expect(() => checkCommand(TOOL, job({}, { outputs: {} }), ALONE)).toThrow(/output "out" is missing/);
+    expect(() => checkCommand(TOOL, job({}, { inputs: { label: { path: "/x" } } }), ALONE)).toThrow(/no input "label"/);
   });
 
   it("may begin with a dash where the site's own pattern says so", () => {
-    expect(() => checkCommand(TOOL, job({ code: "-5" }))).not.toThrow();
+    expect(() => checkCommand(TOOL, job({ code: "-5" }), ALONE)).not.toThrow();
+  });
+});
+
+describe("a command on nodes", () => {
+  const settings = {
+    wide: {
+      argv: ["{launcher}", "/bin/wide", "--nodes={nodes}", "{hosts}"],
+      after: [["/bin/echo", "{nodes}"]],
+      parameters: { ranks: { type: "integer", min: 1, default: 2 } },
+      ranksPerNode: "ranks",
+    },
+  };
+  const WIDE = parseSettings(COMMAND_APPS, JSON.stringify(settings), "apps.json").wide!;
+  const work = (parameters: CommandJob["parameters"] = {}): CommandJob => ({
+    app: "wide",
+    parameters,
+    inputs: {},
+    outputs: {},
+    overwrite: false,
+  });
+  const launcher = [
+    "srun",
+    "--nodes={nodes}",
+    "--nodelist={hosts}",
+    "--ntasks={ranks}",
+    "--ntasks-per-node={ranksPerNode}",
+    "-c{coresPerRank}",
+  ];
+  const place = { folder: "/f", site: "here", cores: 12, hosts: ["n1", "n2"], launcher, inputs: {} };
+  const lease = (job: CommandJob): Lease => ({ job: "j1", epoch: 1, work: job, leaseMs: 9_000, resources: { nodes: 2 } });
+
+  it("begins with the site's words, which have the nodes that are its own", () => {
+    const made = commandRun(WIDE, lease(work()), work(), place);
+    expect(made.argv).toEqual(
+      ["srun", "--nodes=2", "--nodelist=n1,n2", "--ntasks=4", "--ntasks-per-node=2", "-c3"].concat("/bin/wide", "--nodes=2", "n1,n2"),
+    );
+    expect(made.after).toEqual([["/bin/echo", "2"]]);
+    expect(commandRun(WIDE, lease(work()), work({ ranks: 50 }), place).argv).toContain("-c1");
+  });
+
+  it("runs as it is where the site has one node and no launcher", () => {
+    const job = work({ ranks: 1 });
+    checkCommand(WIDE, job, { nodes: 1, launcher: null });
+    expect(commandRun(WIDE, lease(job), job, { ...place, hosts: ["h"], launcher: null }).argv).toEqual(["/bin/wide", "--nodes=1", "h"]);
+  });
+
+  it.each([
+    [{}, { nodes: 0, launcher }, /on how many/],
+    [{ ranks: 5_000 }, { nodes: 2, launcher }, /too many/],
+    [{ ranks: 2 }, { nodes: 1, launcher: null }, /need a launcher/],
+  ])("is refused with %j on %j", (parameters, asked, message) => {
+    expect(() => checkCommand(WIDE, work(parameters), asked)).toThrow(
+      expect.objectContaining({ code: "REFUSED", message: expect.stringMatching(message) }),
+    );
   });
 });
 
@@ -86,6 +144,9 @@ describe("the settings", () => {
     [{ a: { argv: ["/bin/true"], parameters: { job: { type: "text" } } } }, /name of a given value/],
     [{ a: { argv: ["/bin/true"], parameters: { b: { type: "text", pattern: "(" } } } }, /no regular expression/],
     [{ a: { argv: ["/bin/true"], shell: true } }, /shell/],
+    [{ a: { argv: ["{launcher}", "true"] } }, /absolute path/],
+    [{ a: { argv: ["/bin/true", "-x={launcher}"] } }, /a word of its own/],
+    [{ a: { argv: ["/bin/true"], ranksPerNode: "n" } }, /no parameter of whole numbers/],
   ];
   it.each(faults)("refuse %j", (value, message) => {
     expect(() => parseSettings(COMMAND_APPS, JSON.stringify(value), "apps.json")).toThrow(message);

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
 import type { BatchJobs, BatchStatus } from "../../src/sites/batch-jobs.js";
 import type { NodeHourBudget, NodeUse } from "../../src/sites/node-hours.js";
+import type { ExpectedStart } from "../../src/sites/pilot-shape.js";
 import { createPilots } from "../../src/sites/pilots.js";
 import type { Ending, Phase } from "../../src/sites/schedulers/define.js";
 import { NO_ORDERS, type SiteOrders } from "../../src/sites/site-orders.js";
@@ -17,16 +18,21 @@ function world() {
   const jobs = new Map<string, { phase: Phase; ending: Ending | null }>();
   const unsettled = new Set<string>();
   const calls: string[] = [];
+  const walltimes: number[] = [];
   const fake = {
     clock,
     jobs,
     unsettled,
     calls,
+    walltimes,
     waitingSlots: 0,
     joined: [] as { site: string; freeSlots: number }[],
     loseReply: false,
     refuse: false,
     down: false,
+    told: [] as (readonly string[])[],
+    starts: [{ walltimeS: 600, waitS: 0 }] as [ExpectedStart, ...ExpectedStart[]],
+    work: {} as { waitingSlotS?: number | null; waitingLongestS?: number | null },
     /** Central answers nobody. */
     away: false,
     orders: NO_ORDERS as SiteOrders,
@@ -36,9 +42,10 @@ function world() {
     noDisk: false,
   };
   const batch: BatchJobs = {
-    async submit({ tag, argv }) {
+    async submit({ tag, argv, settings }) {
       if (fake.refuse) throw new XpcsError("REFUSED", "no such queue");
       const attached = jobs.has(tag);
+      walltimes.push(settings.walltimeS);
       if (!attached) jobs.set(tag, { phase: "queued", ending: null });
       calls.push(`${attached ? "found" : "submitted"} ${argv.join(" ")}`);
       if (fake.loseReply) {
@@ -71,10 +78,15 @@ function world() {
     batch,
     settings: { nodes: 1, walltimeS: 600, modules: [], lines: [] },
     limits: { pilotsMin: 0, pilotsMax: 3, queuedMax: 2, slotsPerPilot: 2 },
+    onEachNode: false,
+    expectedStarts: async () => fake.starts,
+    overheadS: 60,
+    env: () => ({}),
+    onTags: (tags) => void fake.told.push(tags),
     argv: (site) => ["run", site],
     backlog: async () => {
       if (fake.away) throw new XpcsError("UNAVAILABLE", "central is away");
-      return { waitingSlots: fake.waitingSlots, pilots: fake.joined };
+      return { waitingSlots: fake.waitingSlots, ...fake.work, pilots: fake.joined };
     },
     orders: () => fake.orders,
     hours: {
@@ -204,6 +216,46 @@ it("gives its pilots few names, again and again, and each batch job a tag of its
   }
   expect(seen.size).toBeGreaterThan(20);
   expect(new Set([...seen].map((tag) => tag.replace(/\.[^.]*$/, "")))).toEqual(new Set(["xpcs.farm-1", "xpcs.farm-2"]));
+});
+
+it("makes a pilot shorter for a free window, and none that would come too late, and says why", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  fake.work = { waitingSlotS: 100, waitingLongestS: 100 };
+  fake.starts = [
+    { walltimeS: 600, waitS: 5_000 },
+    { walltimeS: 300, waitS: 0 },
+  ];
+  expect(await fake.pilots.step()).toMatchObject({
+    submit: 1,
+    why: expect.stringContaining("1 more, of 300 s, since that begins now, one of 600 s in about 5000 s"),
+  });
+  expect(fake.walltimes).toEqual([300]);
+  const [tag] = fake.tags();
+  fake.set(tag!, "running");
+  fake.joined = [{ site: "farm-1", freeSlots: 0 }];
+  fake.starts = [{ walltimeS: 600, waitS: 5_000 }];
+  // What was expected a moment ago counts for a while.
+  expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
+  await fake.clock.advance(60_000);
+  fake.waitingSlots = 2;
+  for (const queued of fake.tags().slice(1)) fake.jobs.delete(queued);
+  expect(await fake.pilots.step()).toMatchObject({
+    submit: 0,
+    why: expect.stringContaining("but not yet: another would begin in about 5000 s"),
+  });
+});
+
+it("tells which batch jobs there are: before a submission, and without those that have ended", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  await fake.pilots.step();
+  const [tag] = fake.tags();
+  expect(fake.told).toEqual([[], [], [tag]]);
+  fake.set(tag!, "ended", done);
+  fake.waitingSlots = 0;
+  await fake.pilots.step();
+  expect(fake.told.slice(3)).toEqual([[tag], []]);
 });
 
 it("withdraws the queued ones when it is to drain, and takes work again afterwards", async () => {

@@ -81,6 +81,7 @@ afterEach(async () => {
 function start(prefetch: number): void {
   site = runSite({
     ...{ name: "here", instance: "i", host: "h", slots: 1, prefetch, threadsPerSlot: 1, apps: ["xpcs.corr"], commands: {}, roots: null },
+    ...{ hosts: ["h"], launcher: null },
     ...{ access: { of: async () => ({}) }, transfers, capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null } },
     ...{ workDir: join(folder, "work"), dial: central.dial, kernels, clock: realClock, logger: silentLogger, rng: Math.random },
     onRefused: () => {},
@@ -135,7 +136,7 @@ it("takes slots, cores and memory in order, and a wide job is not overtaken", as
     ...{ site: "s", instance: "i", link: { call: () => new Promise<never>(() => {}) }, clock: realClock, logger: silentLogger },
     ...{ onDrain: () => {}, draining: () => null, onFree: () => {} },
   });
-  const slots = createRunSlots({ slots: 2, cores: 8, memoryGb: 10, gpus: 0 });
+  const slots = createRunSlots({ slots: 2, cores: 8, memoryGb: 10, gpus: 0, nodes: 1 }, ["h"]);
   const held = (name: string, resources: Lease["resources"] = {}): HeldLease =>
     leases.add({ job: name, epoch: 1, work: { app: "xpcs.noop", durationMs: 1 }, resources, leaseMs: 1_000 });
   const got: string[] = [];
@@ -163,4 +164,23 @@ it("takes slots, cores and memory in order, and a wide job is not overtaken", as
   second.stop("canceled");
   await sleep(realClock, 1);
   expect(got.at(-1)).toBe("not second");
+});
+
+it("gives each job nodes of its own, and takes them back", async () => {
+  const leases = createHeldLeases({
+    ...{ site: "s", instance: "i", link: { call: () => new Promise<never>(() => {}) }, clock: realClock, logger: silentLogger },
+    ...{ onDrain: () => {}, draining: () => null, onFree: () => {} },
+  });
+  const slots = createRunSlots({ slots: 9, cores: 9, memoryGb: 9, gpus: 0, nodes: 3 }, ["n1", "n2", "n3"]);
+  const held = (name: string, resources: Lease["resources"] = {}): HeldLease =>
+    leases.add({ job: name, epoch: 1, work: { app: "xpcs.noop", durationMs: 1 }, resources, leaseMs: 1_000 });
+  const [two, one, all, none] = [held("two", { nodes: 2 }), held("one", { nodes: 1 }), held("all", { nodes: 3 }), held("none")];
+  expect(await slots.take(none!)).toEqual([]);
+  expect(await slots.take(two!)).toEqual(["n1", "n2"]);
+  expect(await slots.take(one!)).toEqual(["n3"]);
+  const waiting = slots.take(all!);
+  slots.leave(two!);
+  slots.leave(two!);
+  slots.leave(one!);
+  expect([...(await waiting)].sort()).toEqual(["n1", "n2", "n3"]);
 });

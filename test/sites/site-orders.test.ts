@@ -39,6 +39,7 @@ const kernels: KernelPool = {
 async function start(more: Partial<SiteOptions> = {}): Promise<void> {
   site = runSite({
     ...{ name: "here", instance: randomUUID(), host: "test", slots: 2, threadsPerSlot: 1, apps: ["xpcs.noop"], commands: {} },
+    ...{ hosts: ["test"], launcher: null },
     ...{ access: { of: async () => ({}) }, roots: null, workDir: folder, dial: central.dial, kernels, clock: realClock },
     ...{ capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null }, logger: silentLogger, rng: Math.random },
     onRefused: () => {},

@@ -59,6 +59,8 @@ function startSite(overrides: Partial<SiteOptions> = {}): Site {
     commands: {},
     access: { of: async () => ({}) },
     roots: null,
+    hosts: ["test"],
+    launcher: null,
     capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
     workDir: join(folder, "work"),
     dial: central.dial,

@@ -83,13 +83,13 @@ function g2Of(path: string): Float32Array {
 }
 
 async function run(work: CorrJob, name: string, stage: (path: string) => string): Promise<Float32Array> {
-  const plan = planOf({ job: "j1", epoch: 1, work, leaseMs: 1000 }, { site: "here", threadsPerSlot: 1, commands: {}, roots: null });
+  const plan = planOf(
+    { job: "j1", epoch: 1, work, leaseMs: 1000 },
+    { site: "here", threadsPerSlot: 1, coresPerNode: 1, launcher: null, commands: {}, roots: null },
+  );
   const folder = join(ROOT, name);
   mkdirSync(folder);
-  const kernel = plan.work(
-    plan.inputs.map(({ path }) => stage(path)),
-    folder,
-  );
+  const kernel = plan.work({ paths: plan.inputs.map(({ path }) => stage(path)), folder, hosts: [] });
   if (kernel.app !== "xpcs.corr") throw new Error("not a correlation");
   await correlateRecorded({
     request: kernel.request,

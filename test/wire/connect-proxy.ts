@@ -13,8 +13,8 @@ export interface ConnectProxy {
   stop(): Promise<void>;
 }
 
-/** Starts a proxy whose tunnels lead to `port`. */
-export async function startConnectProxy(port: number): Promise<ConnectProxy> {
+/** Starts a proxy at `host` whose tunnels lead to `port` of this machine. */
+export async function startConnectProxy(port: number, host = "127.0.0.1"): Promise<ConnectProxy> {
   const open = new Set<Socket>();
   const server = createServer((_request, response) => response.writeHead(405).end());
   const proxy: ConnectProxy = {
@@ -42,6 +42,6 @@ export async function startConnectProxy(port: number): Promise<ConnectProxy> {
       socket.on("close", () => open.delete(socket));
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return Object.assign(proxy, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  return Object.assign(proxy, { url: `http://${host}:${(server.address() as AddressInfo).port}` });
 }

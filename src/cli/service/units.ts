@@ -1,6 +1,6 @@
 /** Texts by which a site is started again without anybody: a systemd user unit, and an entry of Slurm's scrontab. Pure. */
 import { XpcsError } from "../../core/errors.js";
-import { quoted } from "../../sites/batch-script.js";
+import { quoted } from "../../sites/bash-words.js";
 import type { Launch } from "./launch.js";
 
 /** What a site needs beyond its grace: kernels are stopped, central is told. */

@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clockSeconds, endedWith } from "../batch-printed.js";
+import { waitsIn } from "../free-windows.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -128,11 +129,29 @@ export function parseQueues(result: CommandResult): Queue[] {
   });
 }
 
+/** Idle nodes of a queue, and how long each is free (`-`: nobody was promised it), from `nodelist` of XC systems. @throws REFUSED · UNAVAILABLE */
+export function parseNodelist(result: CommandResult, queue: string): { forS: number | null }[] {
+  if (result.code !== 0) throw commandFailure("nodelist", result, UNREACHABLE);
+  return result.stdout.split("\n").flatMap((line) => {
+    const cells = line.trim().split(/\s+/);
+    const [, , queues = "", status] = cells;
+    const backfill = cells.at(-1) ?? "";
+    const forS = clockSeconds(backfill);
+    return status === "idle" && queues.split(":").includes(queue) && (forS !== null || backfill === "-") ? [{ forS }] : [];
+  });
+}
+
 export const cobalt: Scheduler = {
   name: "cobalt",
   about: "Cobalt, as at ALCF's Theta",
   takes: ["queue", "account", "constraint", "after"],
   ownId: "$COBALT_JOBID",
+  launch: {
+    // Numbers and ranges of them: 3833-3835,4002.
+    nodes: `[ -n "$COBALT_PARTNAME" ] && echo "$COBALT_PARTNAME" | tr , '\\n' | awk -F- '{ for (n = $1; n <= $NF; n++) print n }'`,
+    pilots: ["aprun", "-n", "{nodes}", "-N", "1", "-cc", "none"],
+    jobs: ["aprun", "-n", "{ranks}", "-N", "{ranksPerNode}", "-d", "{coresPerRank}", "-L", "{hosts}"],
+  },
   detection: {
     probe: { argv: ["qstat", "--version"] },
     recognise: ({ stdout, stderr }) => /cobalt\D*(\d\S*)/i.exec(`${stdout}\n${stderr}`)?.[1] ?? null,
@@ -151,6 +170,12 @@ export const cobalt: Scheduler = {
   },
   cancel: async ({ id }, { run }) => checkQdel(await run({ argv: ["qdel", id] })),
   queues: async ({ run }) => parseQueues(await run({ argv: ["qstat", "-Q"] })),
+  waits: async ({ nodes, queue = "default" }, walltimesS, { run }) => {
+    const free = parseNodelist(await run({ argv: ["nodelist"] }), queue);
+    const end = (forS: number | null): number => forS ?? Number.POSITIVE_INFINITY;
+    const windows = free.map(({ forS }) => ({ nodes: free.filter((other) => end(other.forS) >= end(forS)).length, forS }));
+    return waitsIn(windows, nodes, walltimesS);
+  },
   accounts: async () => [],
   nodes: async () => [],
 };

@@ -138,6 +138,16 @@ export interface Detection {
   readonly recognise: (result: CommandResult) => string | null;
 }
 
+/** How programs get onto the nodes of a job, from its script: templates of words, filled in by launch.ts. */
+export interface Launch {
+  /** Bash that prints the names of the job's nodes, one a line; {nodes} is their number. */
+  readonly nodes: string;
+  /** Words before a command that run it once on each of {nodes} nodes. With {host}, and without any words, they run it on one, and are repeated for each. */
+  readonly pilots: readonly string[];
+  /** Words before the program of a job that needs {nodes} nodes, those of {hosts}: {ranks} processes in all, {ranksPerNode}, {coresPerRank}. */
+  readonly jobs: readonly string[];
+}
+
 /** A queue or partition. Null: no limit, or not told. */
 export interface Queue {
   readonly name: string;
@@ -197,6 +207,7 @@ export interface Scheduler {
   readonly takes: readonly SettingName[];
   /** A bash word that, in a running job, is the job's id as `submit` returns it. */
   readonly ownId: string;
+  readonly launch: Launch;
   /** Null: an API, which no machine has on its PATH. */
   readonly detection: Detection | null;
   /** Of one that is an API; any other is a set of commands, on a machine that shares a folder with the nodes. */
@@ -216,6 +227,10 @@ export interface Scheduler {
   cancel(job: BatchRef, machine: Machine): Promise<void>;
   /** The queues that a person may name. */
   queues(machine: Machine): Promise<Queue[]>;
+  /**
+   * Where the scheduler tells: how long a job with these settings would wait with each of these walltimes, if it were submitted now, s. Null where it does not.
+   */
+  waits?(settings: BatchSettings, walltimesS: readonly number[], machine: Machine): Promise<(number | null)[]>;
   /** The accounts of the person; empty where the scheduler does not tell. */
   accounts(machine: Machine): Promise<Account[]>;
   /** The nodes, by kind, most first; empty where the scheduler does not tell. */

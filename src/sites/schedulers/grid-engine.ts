@@ -214,6 +214,12 @@ export const gridEngine: Scheduler = {
   about: "Grid Engine, as on many clusters of universities",
   takes: ["queue", "account", "constraint", "reservation", "after", "cpusPerNode", "memoryGbPerNode", "parallelEnvironment"],
   ownId: "$JOB_ID",
+  launch: {
+    nodes: 'if [ -n "$PE_HOSTFILE" ]; then awk \'{ print $1 }\' "$PE_HOSTFILE"; else hostname; fi',
+    // It has no program for all of them at once. What it starts reads its command line with a shell again.
+    pilots: ["qrsh", "-inherit", "-nostdin", "{host}"],
+    jobs: ["mpiexec", "-n", "{ranks}", "--map-by", "ppr:{ranksPerNode}:node", "--host", "{hosts}"],
+  },
   detection: {
     probe: { argv: ["qstat", "-help"] },
     recognise: ({ stdout, stderr }) =>

@@ -24,6 +24,8 @@ import {
   type Scheduler,
   type Sighting,
 } from "./define.js";
+import { pbs } from "./pbs.js";
+import { slurm } from "./slurm.js";
 
 const { url, resource, storage, credential, folder, program, siteToken } = API_SETTINGS;
 const settings = z
@@ -281,6 +283,12 @@ async function greet(machine: Machine): Promise<string> {
   return `${found.name ?? id} (${found.current_status ?? "of unknown state"})`;
 }
 
+/** Words for whichever of the two is behind it: a shell chooses when it starts them. */
+function byEither(what: "pilots" | "jobs"): string[] {
+  const [ofPbs, ofSlurm] = [pbs, slurm].map(({ launch }) => launch[what].join(" "));
+  return ["/bin/bash", "-c", `if [ -n "$PBS_NODEFILE" ]; then exec ${ofPbs} "$@"; else exec ${ofSlurm} "$@"; fi`, "bash"];
+}
+
 export const iri: Scheduler = {
   name: "iri",
   about: "the IRI Facility API, as at ALCF, NERSC and ESnet: through HTTP, from anywhere",
@@ -288,6 +296,11 @@ export const iri: Scheduler = {
   // Of the schedulers behind it.
   // biome-ignore lint/suspicious/noTemplateCurlyInString: of bash
   ownId: "${PBS_JOBID:-$SLURM_JOB_ID}",
+  launch: {
+    nodes: `if [ -n "$PBS_NODEFILE" ]; then ${pbs.launch.nodes}; else ${slurm.launch.nodes}; fi`,
+    pilots: byEither("pilots"),
+    jobs: byEither("jobs"),
+  },
   detection: null,
   api: { settings, credential: ({ credential: path }) => tokenFile(path), greet, put, get },
   submit,

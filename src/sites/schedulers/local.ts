@@ -40,9 +40,8 @@ async function claimedId(folder: string): Promise<string | null> {
   return text === null ? null : text.trim();
 }
 
+/** Nodes are so many times this machine. */
 async function submit({ tag, folder, scriptPath, settings }: BatchJob, { start, clock }: Machine): Promise<string> {
-  if (settings.nodes !== 1)
-    throw new XpcsError("REFUSED", `${tag} asks for ${settings.nodes} nodes: without a scheduler there is one, this machine`);
   let ended: number | null | undefined;
   let failure: unknown;
   const limit = ["timeout", "--signal=TERM", `--kill-after=${GRACE_S}`, String(settings.walltimeS)] as const;
@@ -83,6 +82,11 @@ export const local: Scheduler = {
   about: "no scheduler: processes of this machine",
   takes: [],
   ownId: "$$-$(cut -d' ' -f22 /proc/$$/stat)",
+  launch: {
+    nodes: "for node in $(seq {nodes}); do uname -n; done",
+    pilots: [],
+    jobs: ["mpiexec", "-n", "{ranks}"],
+  },
   detection: {
     probe: { argv: ["timeout", "--version"] },
     recognise: ({ stdout }) => /^timeout \(GNU coreutils\) (\S+)/.exec(stdout)?.[1] ?? null,

@@ -4,6 +4,7 @@
  */
 
 import { endedWith, jsonPrinted } from "../batch-printed.js";
+import { waitsIn } from "../free-windows.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -193,11 +194,38 @@ export function parseBqueues(result: CommandResult): Queue[] {
   );
 }
 
+/** Slots and how long they are free, from `bslots`: `15   2 hours 24 minutes 10 seconds`, or `UNLIMITED`. @throws REFUSED · UNAVAILABLE */
+export function parseBslots(result: CommandResult): { slots: number; forS: number | null }[] {
+  if (/no backfill window/i.test(`${result.stdout}${result.stderr}`)) return [];
+  if (result.code !== 0) throw commandFailure("bslots", result, UNREACHABLE);
+  return result.stdout.split("\n").flatMap((line): { slots: number; forS: number | null }[] => {
+    const [, slots, time = ""] = /^\s*(\d+)\s+(\S.*)$/.exec(line) ?? [];
+    if (slots === undefined) return [];
+    if (/^UNLIMITED/.test(time)) return [{ slots: Number(slots), forS: null }];
+    const part = (unit: string): number => Number(new RegExp(`(\\d+) ${unit}`).exec(time)?.[1] ?? 0);
+    return [{ slots: Number(slots), forS: (part("hour") * 60 + part("minute")) * 60 + part("second") }];
+  });
+}
+
 export const lsf: Scheduler = {
   name: "lsf",
   about: "IBM Spectrum LSF, as at OLCF's Summit",
   takes: ["queue", "account", "constraint", "reservation", "after", "gpusPerNode", "cpusPerNode"],
   ownId: "$LSB_JOBID",
+  launch: {
+    // With CSM the first line is the launch node, which is none of the job's.
+    nodes: "awk '!seen[$0]++' \"$LSB_DJOB_HOSTFILE\" | tail -n {nodes}",
+    pilots: [
+      "jsrun",
+      "--nrs={nodes}",
+      "--tasks_per_rs=1",
+      "--rs_per_host=1",
+      "--cpu_per_rs=ALL_CPUS",
+      "--gpu_per_rs=ALL_GPUS",
+      "--bind=none",
+    ],
+    jobs: ["jsrun", "--nrs={ranks}", "--tasks_per_rs=1", "--rs_per_host={ranksPerNode}", "--cpu_per_rs={coresPerRank}"],
+  },
   detection: {
     probe: { argv: ["bsub", "-V"] },
     recognise: ({ stdout, stderr }) => /LSF.*?(\d+(?:\.\d+)+)/.exec(`${stdout}\n${stderr}`)?.[1] ?? null,
@@ -210,6 +238,16 @@ export const lsf: Scheduler = {
   status: async (jobs, { run }) => parseBjobs(await run(bjobsCommand(jobs.map(({ id }) => id)))),
   account: async (jobs, { run }) => parseBacct(await run({ argv: ["bacct", "-l", "-UF", ...jobs.map(({ id }) => id)] })),
   cancel: async ({ id }, { run }) => checkBkill(await run({ argv: ["bkill", id] })),
+  // Windows are told in slots, of which only cpusPerNode says how many a node has.
+  waits: async ({ nodes, cpusPerNode }, walltimesS, { run }) => {
+    if (cpusPerNode === undefined) return walltimesS.map(() => null);
+    const windows = parseBslots(await run({ argv: ["bslots"] }));
+    return waitsIn(
+      windows.map(({ slots, forS }) => ({ nodes: Math.floor(slots / cpusPerNode), forS })),
+      nodes,
+      walltimesS,
+    );
+  },
   queues: async ({ run }) => parseBqueues(await run({ argv: ["bqueues", "-o", "queue_name status", "-json"] })),
   accounts: async () => [],
   nodes: async () => [],

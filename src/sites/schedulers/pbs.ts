@@ -250,6 +250,12 @@ export const pbs: Scheduler = {
   about: "PBS Professional and OpenPBS, as at ALCF (Polaris, Aurora)",
   takes: ["queue", "account", "constraint", "after", "gpusPerNode", "cpusPerNode", "memoryGbPerNode", "filesystems", "place"],
   ownId: "$PBS_JOBID",
+  launch: {
+    // A node is listed once for each process that it was asked for.
+    nodes: "awk '!seen[$0]++' \"$PBS_NODEFILE\"",
+    pilots: ["pbsdsh", "--"],
+    jobs: ["mpiexec", "-n", "{ranks}", "--ppn", "{ranksPerNode}", "--hosts", "{hosts}"],
+  },
   detection: {
     probe: { argv: ["qstat", "--version"] },
     recognise: ({ stdout, stderr }) => /pbs_version\s*=\s*(\S+)/.exec(`${stdout}\n${stderr}`)?.[1] ?? null,

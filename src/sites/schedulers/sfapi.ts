@@ -9,7 +9,7 @@ import { isCode, XpcsError } from "../../core/errors.js";
 import { answered, part, pathParts, untilDone } from "../api-answers.js";
 import { clientCredentials } from "../api-credentials.js";
 import { API_SETTINGS } from "../api-settings.js";
-import { quoted } from "../batch-script.js";
+import { quoted } from "../bash-words.js";
 import type { ApiRequest, BatchJob, BatchRef, Ending, Machine, Scheduler, Sighting } from "./define.js";
 import { parseSacct, sbatchCommand, slurm, slurmFailure, slurmSighting } from "./slurm.js";
 
@@ -194,6 +194,7 @@ export const sfapi: Scheduler = {
   about: "NERSC's Superfacility API: Slurm through HTTP, from anywhere",
   takes: slurm.takes,
   ownId: slurm.ownId,
+  launch: slurm.launch,
   detection: null,
   api: { settings, credential: (file, clock) => clientCredentials(file.credential, file.tokenUrl!, clock), greet, put, get },
   submit,

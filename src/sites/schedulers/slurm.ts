@@ -161,6 +161,19 @@ export function parseSbatch(result: CommandResult): string {
   return id;
 }
 
+/** Asks when a job would begin, and submits nothing. */
+export function testOnlyCommand(settings: BatchSettings): BatchCommand {
+  const { argv } = sbatchCommand({ tag: "xpcs-when", script: "", settings });
+  return { argv: [...argv, "--test-only"], stdin: "#!/bin/sh\n" };
+}
+
+/** Ms since 1970, from `sbatch: Job 7 to start at 2026-11-26T11:20:00 using ...`, in the time zone of this process. Null: it does not say. */
+export function parseTestOnly({ stderr, stdout }: CommandResult): number | null {
+  const found = /to start at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)/.exec(`${stderr}\n${stdout}`)?.[1];
+  const ms = found === undefined ? Number.NaN : Date.parse(found);
+  return Number.isNaN(ms) ? null : ms;
+}
+
 /** Id, state, reason and name of the person's jobs, also of those that ended a little while ago. The name is last: another's may have a `|` in it. */
 export function squeueCommand(user: string, tag?: string): BatchCommand {
   return {
@@ -337,6 +350,18 @@ export const slurm: Scheduler = {
   about: "Slurm, as at NERSC and OLCF's Frontier",
   takes: ["queue", "account", "qos", "constraint", "reservation", "after", "gpusPerNode", "cpusPerNode", "memoryGbPerNode"],
   ownId: "$SLURM_JOB_ID",
+  launch: {
+    nodes: 'scontrol show hostnames "$SLURM_JOB_NODELIST"',
+    // One pilot that ends takes no other with it. A step has all cores of a node, where nothing binds it to one.
+    pilots: [
+      ...["srun", "--nodes={nodes}", "--ntasks={nodes}", "--ntasks-per-node=1", "--cpu-bind=none"],
+      ...["--export=ALL", "--kill-on-bad-exit=0", "--wait=0"],
+    ],
+    jobs: [
+      ...["srun", "--nodes={nodes}", "--nodelist={hosts}", "--ntasks={ranks}", "--ntasks-per-node={ranksPerNode}"],
+      ...["--cpus-per-task={coresPerRank}", "--export=ALL"],
+    ],
+  },
   detection: {
     probe: { argv: ["sbatch", "--version"] },
     recognise: ({ stdout }) => /^slurm\S*\s+(\S+)/m.exec(stdout)?.[1] ?? null,
@@ -350,6 +375,14 @@ export const slurm: Scheduler = {
   account: async (jobs, { run }) => parseSacct(await run(sacctCommand(jobs.map(({ id }) => id)))),
   cancel: async ({ id }, { run }) => checkScancel(await run({ argv: ["scancel", id] })),
   queues: async ({ run }) => parseSinfo(await run({ argv: ["sinfo", "--noheader", "--format=%R|%a|%l|%D"] })),
+  waits: async (settings, walltimesS, { run, clock }) => {
+    const waits: (number | null)[] = [];
+    for (const walltimeS of walltimesS) {
+      const startMs = parseTestOnly(await run(testOnlyCommand({ ...settings, walltimeS })));
+      waits.push(startMs === null ? null : Math.max(0, Math.round((startMs - clock.nowMs()) / 1000)));
+    }
+    return waits;
+  },
   accounts: async ({ run, user }) => parseAccounts(await run(sacctmgrCommand(user))),
   nodes: async ({ run }) => parseNodes(await run({ argv: ["sinfo", "--noheader", "--Node", "--format=%N|%c|%z|%m|%G|%R"] })),
 };

@@ -15,6 +15,7 @@ import type { Clock } from "../../core/clock.js";
 import type { FileRef, OutputFile, SiteName } from "../../core/job.js";
 import type { LeaseRef } from "../../core/protocols.js";
 import type { Destination, DestinationFound, Publication } from "../../files/publication.js";
+import type { ProxyChoice } from "../../wire/proxy.js";
 import type { Trust } from "../../wire/trust.js";
 import type { SiteCache } from "../staging/cache.js";
 
@@ -67,6 +68,8 @@ export interface CentralAccess {
   readonly token: string;
   readonly trust: Trust;
   readonly insecure: boolean;
+  /** Absent: as the environment says. */
+  readonly proxy?: ProxyChoice;
 }
 
 /** What a site gives its backends. */

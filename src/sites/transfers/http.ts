@@ -49,11 +49,11 @@ function openSession(settings: HttpSettings, context: TransferContext): Session 
     context,
     pipes: openPipes(settings, context.clock),
     client() {
-      const { url, trust, insecure } = context.central();
-      const key = JSON.stringify([url, trust, insecure]);
+      const { url, trust, insecure, proxy = "environment" } = context.central();
+      const key = JSON.stringify([url, trust, insecure, proxy]);
       if (kept?.key !== key) {
         kept?.client.close();
-        kept = { key, client: createHttpClient({ url: new URL(url.replace(/^ws/, "http")), trust, insecure, proxy: "environment" }) };
+        kept = { key, client: createHttpClient({ url: new URL(url.replace(/^ws/, "http")), trust, insecure, proxy }) };
       }
       return kept.client;
     },

@@ -1,7 +1,7 @@
 /** What Cobalt's commands are given, and what is read from what they print and log. */
 import { expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
-import { cobalt, parseLog, parseQstat, parseQsub, parseQueues, qsubCommand } from "../../../src/sites/schedulers/cobalt.js";
+import { cobalt, parseLog, parseNodelist, parseQstat, parseQsub, parseQueues, qsubCommand } from "../../../src/sites/schedulers/cobalt.js";
 import { failed, printed } from "./transcripts.js";
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
@@ -81,4 +81,24 @@ it("queues have limits", () => {
     { name: "default", open: true, walltimeMaxS: 21_600, nodes: null },
     { name: "old", open: false, walltimeMaxS: null, nodes: null },
   ]);
+});
+
+it("idle nodes of a queue are free for a time, or without an end", async () => {
+  const line = (id: number, queues: string, status: string, backfill: string) =>
+    `${id}       c0-0c0s7n${id}   ${queues}     ${status}       flat    quad    ${backfill}`;
+  const listing = [
+    "Node_id  Name         Queues     Status                 MCDRAM  NUMA    Backfill",
+    "================================================================================",
+    ...[line(1, "default", "idle", "4:59:44"), line(2, "debug:default", "idle", "0:10:00"), line(3, "default", "idle", "-")],
+    ...[line(4, "default", "busy", "4:59:44"), line(5, "debug", "idle", "4:59:44"), line(6, "default", "cleanup-pending", "4:59:44")],
+  ].join("\n");
+  expect(parseNodelist({ code: 0, stdout: listing, stderr: "" }, "default")).toEqual([{ forS: 17_984 }, { forS: 600 }, { forS: null }]);
+  expect(() => parseNodelist(failed("component lookup failed"), "default")).toThrow(expect.objectContaining({ code: "UNAVAILABLE" }));
+  const machine = { run: async () => ({ code: 0, stdout: listing, stderr: "" }) } as unknown as Parameters<typeof cobalt.submit>[1];
+  const waits = (nodes: number) =>
+    cobalt.waits!(settingsSchema(cobalt.takes).parse({ walltimeS: 60, nodes }), [20_000, 3_600, 600], machine);
+  expect(await waits(1)).toEqual([0, 0, 0]);
+  expect(await waits(2)).toEqual([null, 0, 0]);
+  expect(await waits(3)).toEqual([null, null, 0]);
+  expect(await waits(4)).toEqual([null, null, null]);
 });

@@ -1,6 +1,7 @@
 /** Batch jobs as processes of this machine: what only they can suffer. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { batchFiles } from "../../../src/sites/batch-script.js";
 import { local } from "../../../src/sites/schedulers/local.js";
@@ -79,10 +80,11 @@ it("a module that cannot be loaded, and a line that fails, end the job before it
   }
 });
 
-it("there is one node", async () => {
-  await expect(place.jobs().submit({ ...request("true"), settings: place.settings({ nodes: 2 }) })).rejects.toMatchObject({
-    code: "REFUSED",
-  });
+it("its nodes are so many times this machine", async () => {
+  const jobs = place.jobs();
+  const { ref } = await jobs.submit({ ...request('cat "$XPCS_BATCH_NODES"'), settings: place.settings({ nodes: 3 }) });
+  await reaches(jobs, ref, "ended");
+  expect(readFileSync(batchFiles(ref.folder).output, "utf8")).toBe(`${hostname()}\n`.repeat(3));
 });
 
 function groupOf(id: string): number {

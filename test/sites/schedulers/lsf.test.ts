@@ -1,7 +1,7 @@
 /** What LSF's commands are given, and what is read from what they print. */
 import { describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
-import { bsubCommand, lsf, parseBacct, parseBjobs, parseBqueues, parseBsub } from "../../../src/sites/schedulers/lsf.js";
+import { bsubCommand, lsf, parseBacct, parseBjobs, parseBqueues, parseBslots, parseBsub } from "../../../src/sites/schedulers/lsf.js";
 import { failed, printed } from "./transcripts.js";
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
@@ -113,4 +113,19 @@ it("queues are open or closed", () => {
     ["batch", true],
     ["night", false],
   ]);
+});
+
+it("free slots have an end or none, and are nodes where a node's cores are told", async () => {
+  const listing = "SLOTS          RUNTIME\n126            2 hours 24 minutes 10 seconds\n42             UNLIMITED\n";
+  expect(parseBslots(ok(listing))).toEqual([
+    { slots: 126, forS: 8_650 },
+    { slots: 42, forS: null },
+  ]);
+  expect(parseBslots(failed("No backfill window meets these requirements at this time", 255))).toEqual([]);
+  expect(() => parseBslots(failed("LSF is down. Please wait ...", 255))).toThrow(expect.objectContaining({ code: "UNAVAILABLE" }));
+  const machine = { run: async () => ok(listing) } as unknown as Parameters<typeof lsf.submit>[1];
+  const waits = (more: object) => lsf.waits!(settingsSchema(lsf.takes).parse({ walltimeS: 60, ...more }), [10_000, 8_000], machine);
+  expect(await waits({ nodes: 3, cpusPerNode: 42 })).toEqual([null, 0]);
+  expect(await waits({ nodes: 1, cpusPerNode: 42 })).toEqual([0, 0]);
+  expect(await waits({ nodes: 1 })).toEqual([null, null]);
 });

@@ -8,8 +8,10 @@ import {
   parseSbatch,
   parseSinfo,
   parseSqueue,
+  parseTestOnly,
   sbatchCommand,
   slurm,
+  testOnlyCommand,
 } from "../../../src/sites/schedulers/slurm.js";
 import { failed, printed } from "./transcripts.js";
 
@@ -203,6 +205,38 @@ it("sinfo names partitions", () => {
     { open: false, walltimeMaxS: 216_000 },
     { open: true, walltimeMaxS: 1800 },
   ]);
+});
+
+describe("sbatch --test-only", () => {
+  const settings = settingsSchema(slurm.takes).parse({ walltimeS: 600, nodes: 2, queue: "debug" });
+  const says = (stderr: string) => ({ code: 0, stdout: "", stderr });
+
+  it("is the same command, and submits nothing", () => {
+    const { argv } = testOnlyCommand(settings);
+    expect(argv).toEqual([...sbatchCommand({ tag: "xpcs-when", script: "", settings }).argv, "--test-only"]);
+  });
+
+  it("tells when a job would begin, for each walltime", async () => {
+    const asked: string[] = [];
+    const nowMs = new Date(2026, 10, 26, 11, 0, 0).getTime();
+    const answers = [
+      says("sbatch: Job 7 to start at 2026-11-26T11:20:00 using 8 processors on nodes n[1-2] in partition debug\n"),
+      says("sbatch: Job 8 to start at 2026-11-26T10:59:59 using 8 processors on nodes n[1-2] in partition debug\n"),
+      failed("allocation failure: Requested node configuration is not available"),
+    ];
+    const run = async ({ argv }: { argv: readonly string[] }) => {
+      asked.push(argv.find((word) => word.startsWith("--time="))!);
+      return answers[asked.length - 1]!;
+    };
+    const machine = { run, clock: { nowMs: () => nowMs } } as unknown as Parameters<typeof slurm.submit>[1];
+    expect(await slurm.waits!(settings, [600, 300, 60], machine)).toEqual([1_200, 0, null]);
+    expect(asked).toEqual(["--time=0-00:10:00", "--time=0-00:05:00", "--time=0-00:01:00"]);
+  });
+
+  it("may say something else", () => {
+    expect(parseTestOnly(says("sbatch: Job 7 to start at Unknown"))).toBeNull();
+    expect(parseTestOnly(says(""))).toBeNull();
+  });
 });
 
 describe("sacctmgr", () => {
