@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { closeRigs, obstacleOf, RIGS } from "../../test/sites/transfer-rigs.js";
 import type { Measured } from "../runtime/row.js";
 import type { Place } from "../runtime/rows.js";
-import { madeFile, madeFiles, touch } from "./inputs.js";
+import { madeFile, madeFiles, touch, warmUpFiles } from "./inputs.js";
 import { manyAgainstOne } from "./many.js";
 import { NO_CENTRAL, stage } from "./stage.js";
 
@@ -23,7 +23,7 @@ export async function measureManyRsync(place: Place): Promise<Measured> {
   const { files, many, one } = inputs(place);
   const { opening, close } = await RIGS.rsync!({ there: files, work: place.folder("staging-rsync") });
   try {
-    const at = { settings: opening.settings, central: NO_CENTRAL, lease: LEASE };
+    const at = { settings: opening.settings, central: NO_CENTRAL, lease: LEASE, warmUp: { lease: LEASE, inputs: warmUpFiles(files) } };
     return await manyAgainstOne(place, {
       stageMany: (folder) => stage(at, folder, many),
       stageOne: (folder) => stage(at, folder, [one]),
@@ -42,8 +42,9 @@ export async function measureManyS3(place: Place): Promise<Measured> {
   mkdirSync(work, { recursive: true });
   const { opening, far, close } = await RIGS.s3!({ there: files, work });
   try {
-    for (const path of [...many, one]) await far.write(path, readFileSync(path));
-    const at = { settings: opening.settings, central: NO_CENTRAL, lease: LEASE };
+    const warmUp = warmUpFiles(files);
+    for (const path of [...many, one, ...warmUp]) await far.write(path, readFileSync(path));
+    const at = { settings: opening.settings, central: NO_CENTRAL, lease: LEASE, warmUp: { lease: LEASE, inputs: warmUp } };
     return await manyAgainstOne(place, {
       stageMany: (folder) => stage(at, folder, many),
       stageOne: (folder) => stage(at, folder, [one]),

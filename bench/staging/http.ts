@@ -10,7 +10,7 @@ import { type CentralProcess, cpuS, createFacility } from "../runtime/processes.
 import { type Measured, measuredOf } from "../runtime/row.js";
 import type { Place } from "../runtime/rows.js";
 import { type HeldLease, type HeldLeases, holdLeases } from "./held-leases.js";
-import { madeFile, madeFiles, touch } from "./inputs.js";
+import { madeFile, madeFiles, touch, warmUpFiles } from "./inputs.js";
 import { manyAgainstOne } from "./many.js";
 import { type Opening, runProgram, stage } from "./stage.js";
 
@@ -37,13 +37,16 @@ async function throughCentral<T>(
     const settings = join(facility.folder, "central.json");
     writeFileSync(settings, JSON.stringify({ data: { read: [files], write: [] } }));
     const central = await facility.startCentral(["--settings", settings]);
-    held = await holdLeases(central, lists);
+    const warmUp = warmUpFiles(files);
+    held = await holdLeases(central, [...lists, warmUp]);
+    const { leases } = held;
     return await work({
-      ...{ central, leases: held.leases },
+      ...{ central, leases },
       opening: (lease) => ({
         settings: { folder: files, by: "http", connections: 4, giveUpS: 20 } as Opening["settings"],
         central: { url: central.url, token: central.siteToken, trust: {}, insecure: false },
         lease,
+        warmUp: { lease: leases.at(-1)!, inputs: warmUp },
       }),
     });
   } finally {

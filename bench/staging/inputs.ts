@@ -22,8 +22,15 @@ export function madeFile(path: string, bytes: number, seed: number): string {
 }
 
 /** Files of 1 MB. @returns their paths */
-export function madeFiles(folder: string, count: number): string[] {
-  return Array.from({ length: count }, (_, at) => madeFile(join(folder, `m${String(at).padStart(4, "0")}.bin`), PIECE_BYTES, at + 1));
+export function madeFiles(folder: string, count: number, firstSeed = 1): string[] {
+  return Array.from({ length: count }, (_, at) =>
+    madeFile(join(folder, `m${String(at).padStart(4, "0")}.bin`), PIECE_BYTES, firstSeed + at),
+  );
+}
+
+/** What a site brings before it is measured: a large file, and small ones. */
+export function warmUpFiles(folder: string): string[] {
+  return [madeFile(join(folder, "warm.bin"), 32 * PIECE_BYTES, 0x5eed), ...madeFiles(join(folder, "warm"), 32, 0x10000)];
 }
 
 /** Makes them other versions, with the same bytes. */

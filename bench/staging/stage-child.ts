@@ -18,6 +18,8 @@ export interface StageTask {
   readonly dir: string;
   readonly lease: { readonly job: string; readonly epoch: number };
   readonly inputs: readonly string[];
+  /** Brought before, untimed: a site is not new when it stages a file. */
+  readonly warmUp: Pick<StageTask, "lease" | "inputs"> | null;
   /** A result of this machine to be published, and where; digested first, as an attempt does. */
   readonly result?: { readonly local: string; readonly to: string };
 }
@@ -56,7 +58,7 @@ async function publish(transfer: Transfer, { lease, result }: StageTask): Promis
 }
 
 async function run(task: StageTask): Promise<Staged> {
-  const { settings, central, cacheFolder, dir, lease, inputs, result } = task;
+  const { settings, central, cacheFolder, dir, lease, inputs, warmUp, result } = task;
   const transfer = BACKENDS.find(({ name }) => name === settings.by)!.open(settings, {
     site: "bench",
     central: () => central,
@@ -64,9 +66,12 @@ async function run(task: StageTask): Promise<Staged> {
     clock: realClock,
     rng: Math.random,
   });
+  const bring = (what: Pick<StageTask, "lease" | "inputs">) =>
+    transfer.stageIn({ lease: what.lease, refs: what.inputs.map((path) => ({ path })), dir, report, signal });
+  if (warmUp !== null) await bring(warmUp);
   const cpuFrom = cpuS();
   const from = performance.now();
-  if (inputs.length > 0) await transfer.stageIn({ lease, refs: inputs.map((path) => ({ path })), dir, report, signal });
+  if (inputs.length > 0) await bring({ lease, inputs });
   if (result !== undefined) await publish(transfer, task);
   return { s: (performance.now() - from) / 1_000, cpuS: cpuS() - cpuFrom };
 }

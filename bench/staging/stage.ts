@@ -28,6 +28,7 @@ export interface Opening {
   readonly settings: LocationSettings;
   readonly central: CentralAccess;
   readonly lease: StageTask["lease"];
+  readonly warmUp: StageTask["warmUp"];
 }
 
 /** Brings files into an empty cache and an empty folder, which are gone afterwards. @param folder for these */
@@ -46,6 +47,15 @@ export async function stage(opening: Opening, folder: string, inputs: readonly s
 export async function publish(local: string, to: string, inputs: readonly string[]): Promise<Staged> {
   const settings = { folder: "/", by: "shared-path" };
   const lease = { job: "bench", epoch: 1 };
-  const task: StageTask = { settings, central: NO_CENTRAL, cacheFolder: "/nowhere", dir: "/nowhere", lease, inputs, result: { local, to } };
+  const task: StageTask = {
+    settings,
+    central: NO_CENTRAL,
+    cacheFolder: "/nowhere",
+    dir: "/nowhere",
+    lease,
+    inputs,
+    warmUp: null,
+    result: { local, to },
+  };
   return JSON.parse(await runProgram([process.execPath, CHILD, JSON.stringify(task)])) as Staged;
 }

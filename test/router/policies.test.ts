@@ -329,6 +329,20 @@ describe("pilots that are still to begin", () => {
     expect(soonest!.choose(job(), [coming(queued(8)), slower], 0).site).toBe("slow");
   });
 
+  it("are nothing to a job that they would refuse, or that one of them has refused", () => {
+    const slow = site("slow", { runs: mean(200_000) });
+    const rule = { submitters: { persons: ["ann"], experiments: [] } };
+    expect(soonest!.choose(job({ submitter: { owner: "ann" } }), [coming(rule), slow], 0)).toMatchObject({ action: "wait", site: "farm" });
+    expect(soonest!.choose(job({ submitter: { owner: "bob" } }), [coming(rule), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+    expect(soonest!.choose(job({ submitter: { owner: "bob" } }), [coming(rule)], 0)).toMatchObject({
+      action: "wait",
+      site: null,
+      reason: "site farm takes jobs of certain persons and experiments, and not of bob in local/default",
+    });
+    expect(soonest!.choose(job({ refusedBy: ["farm-2"] }), [coming(), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+    expect(soonest!.choose(job({ refusedBy: ["farmer-2"] }), [coming(), slow], 0)).toMatchObject({ action: "wait", site: "farm" });
+  });
+
   it("are not waited for for ever: whoever has waited longer than was measured expects as long again", () => {
     const slow = site("slow", { runs: mean(200_000) });
     const after = (waitedMs: number) => soonest!.choose(job({ waitedMs }), [coming(), slow], 0).action;

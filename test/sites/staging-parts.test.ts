@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -104,7 +105,8 @@ describe("the cache of a site", () => {
     const { ino, size, mtimeNs } = statSync(kept, { bigint: true });
     const names = join(folder, "staged/names");
     const note = join(names, readdirSync(names)[0]!);
-    writeFileSync(note, JSON.stringify({ sha256: sha256("text"), identity: `${ino}:${size}:${mtimeNs}`, boot: "boot 1" }));
+    rmSync(note);
+    symlinkSync(JSON.stringify({ sha256: sha256("text"), identity: `${ino}:${size}:${mtimeNs}`, boot: "boot 1" }), note);
     expect(await stage(open(1e6, "boot 2"), "a", "text")).toBe(false);
     expect(readFileSync(join(folder, "job/a"), "utf8")).toBe("text");
   });

@@ -3,11 +3,12 @@
  * so what goes from the cache stays with those that have it. Least recently used goes first.
  *
  * On the disk: content/SHA256, read-only; names/KEY with the digest of a source, its time that of the last use; partial/KEY while a file is on its way.
+ * A name is a symbolic link to its text, which is no path: made by one call, whole or not at all, where a file takes three.
  * Nothing is synced: after a reboot each file is digested before it is used again. A file that somebody has written to is not used again.
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, link, lstat, mkdir, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
@@ -154,10 +155,10 @@ class FolderCache implements SiteCache {
     for (const key of await readdir(join(folder, "names"))) {
       const path = this.#path("names", key);
       try {
-        const { sha256, identity, boot: then } = JSON.parse(await readFile(path, "utf8")) as Name;
+        const { sha256, identity, boot: then } = JSON.parse(await readlink(path)) as Name;
         const found = await identityOf(this.#path("content", sha256));
         if (found.identity !== identity) throw new Error("written to");
-        const { changedMs } = await identityOf(path);
+        const { mtimeMs: changedMs } = await lstat(path);
         this.#enter(key, { sha256, bytes: found.bytes, identity, unproven: then !== boot, usedMs: changedMs, names: new Set() });
       } catch {
         await rm(path, { force: true });
@@ -211,7 +212,12 @@ class FolderCache implements SiteCache {
     const { clock, boot } = this.#options;
     this.#enter(key, { ...entry, usedMs: clock.nowMs() });
     const path = this.#path("names", key);
-    await writeFile(path, JSON.stringify({ sha256: entry.sha256, identity: entry.identity, boot } satisfies Name));
+    const text = JSON.stringify({ sha256: entry.sha256, identity: entry.identity, boot } satisfies Name);
+    await symlink(text, path).catch(async (error: unknown) => {
+      if (systemCode(error) !== "EEXIST") throw error;
+      await rm(path, { force: true });
+      await symlink(text, path);
+    });
   }
 
   async #fromHere(key: string, { sha256, to }: CacheRequest): Promise<boolean> {

@@ -21,6 +21,10 @@ export function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** Files of one sha256sum, and how many of these run at a time. */
+const DIGESTED_TOGETHER = 16;
+const DIGESTS = 4;
+
 const HEAD = `set -u
 LC_ALL=C; export LC_ALL
 fail() { printf 'error\\t%s\\t%s\\n' "$1" "$2"; exit 0; }
@@ -66,15 +70,18 @@ files | xargs -0 readlink -e -z -- | tr '\\0' '\\n' | sed 's/^/real\\t/'
   return paths.map((path) => found.get(path)!);
 }
 
-/** sha256 (hex) of files, in their order. @throws IO_FAILED */
+/** sha256 (hex) of files, in their order; several at a time where there are many. @throws IO_FAILED */
 export async function digestFar(shell: FarShell, paths: readonly string[], signal: AbortSignal): Promise<string[]> {
-  const output = await shell(`${HEAD}printf '%s\\0' ${list(paths)} | xargs -0 sha256sum -z -- | tr '\\0' '\\n'`, signal);
-  const digests = checked(output)
-    .split("\n")
-    .flatMap((line) => /^([0-9a-f]{64}) /.exec(line)?.[1] ?? []);
-  if (digests.length !== paths.length)
-    throw new XpcsError("IO_FAILED", `${paths[0]} or one beside it cannot be read where it should come from`);
-  return digests;
+  const output = await shell(`${HEAD}printf '%s\\0' ${list(paths)} | xargs -0 -n ${DIGESTED_TOGETHER} -P ${DIGESTS} sha256sum --`, signal);
+  const found = new Map<string, string>();
+  for (const line of checked(output).split("\n")) {
+    // A name with a backslash is written with two, and the line begins with one.
+    const [, escaped, sha256, path] = /^(\\?)([0-9a-f]{64}) [ *](.*)$/.exec(line) ?? [];
+    if (sha256 !== undefined) found.set(escaped === "" ? path! : path!.replaceAll("\\\\", "\\"), sha256);
+  }
+  const unread = paths.find((path) => !found.has(path));
+  if (unread !== undefined) throw new XpcsError("IO_FAILED", `${unread} cannot be read where it should come from`);
+  return paths.map((path) => found.get(path)!);
 }
 
 /** What all steps of a publication know. */

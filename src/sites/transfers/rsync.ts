@@ -49,6 +49,12 @@ type RsyncSettings = z.output<typeof settings> & LocationSettings;
 
 /** Files up to this size cross together, and are digested over there before. */
 const SMALL_BYTES = 64e6;
+/** Of one call. */
+const GROUP_BYTES = 128e6;
+const GROUP_FILES = 500;
+/** Groups at a time: one is digested, one crosses. */
+const CALLS = 2;
+const KEPT_AT_A_TIME = 8;
 const SILENCE_S = 15;
 /** rsync's ends that another try may change: the connection, its timeout, a stream that was cut. */
 const PASSING = [5, 10, 12, 30, 35, 255];
@@ -137,86 +143,132 @@ interface Wanted {
   readonly far: string;
   readonly file: FarFile;
   readonly source: string;
-  sha256: string | null;
 }
 
-/** What the site does not have, of the small files: in one call. */
-async function bringTogether(
-  session: Session,
-  request: StageIn,
-  patience: Patience,
-  wanted: readonly Wanted[],
-  folder: string,
-): Promise<void> {
+/** What one stage-in knows. */
+interface Bringing {
+  readonly session: Session;
+  readonly request: StageIn;
+  readonly patience: Patience;
+  /** Where files that cross together come to lie. */
+  readonly incoming: string;
+  /** Files at a time that are digested and kept here. */
+  readonly desk: Lanes;
+}
+
+/** Small files in calls of so many bytes and files: while one call's files cross, those of the next are digested over there. */
+function groupsOf(small: readonly Wanted[]): Wanted[][] {
+  const groups: Wanted[][] = [];
+  let bytes = 0;
+  for (const each of small) {
+    const last = groups.at(-1);
+    if (last === undefined || last.length >= GROUP_FILES || bytes + each.file.bytes > GROUP_BYTES) {
+      groups.push([each]);
+      bytes = 0;
+    } else last.push(each);
+    bytes += each.file.bytes;
+  }
+  return groups;
+}
+
+/** All of them in one call. */
+async function bringTogether({ session, patience, incoming }: Bringing, wanted: readonly Wanted[], signal: AbortSignal): Promise<void> {
   if (wanted.length === 0) return;
-  const { signal } = request;
   const { host } = session.settings;
-  await mkdir(folder, { recursive: true });
+  await mkdir(incoming, { recursive: true });
   const names = wanted.map(({ far }) => belowRoot(session, far));
   const from = `${host}:${session.root === "/" ? "/" : `${session.root}/`}`;
   await patience.again(() =>
-    rsync(session, ["--files-from=-", "--from0", from, `${folder}/`], { input: `${names.join("\0")}\0`, signal, patience }),
+    rsync(session, ["--files-from=-", "--from0", from, `${incoming}/`], { input: `${names.join("\0")}\0`, signal, patience }),
   );
+}
+
+/** @returns where it is @param fetch brings it, if it is not here */
+async function keep(
+  { session, request }: Bringing,
+  each: Wanted,
+  sha256: string | null,
+  signal: AbortSignal,
+  fetch: (partial: string) => Promise<string>,
+): Promise<string> {
+  const to = join(request.dir, "inputs", each.path);
+  const { source, file } = each;
+  const { bytes } = file;
+  const wasHere = await session.context.cache.stage({ source, sha256, bytes, to, signal, fetch });
+  if (!wasHere) request.moved?.(bytes);
+  return to;
+}
+
+async function proven({ session }: Bringing, each: Wanted, partial: string, expected: string, signal: AbortSignal): Promise<string> {
+  if ((await digestFile(partial, signal)).sha256 === expected) return expected;
+  await forgetPartial(partial);
+  const { host } = session.settings;
+  throw new XpcsError("CHECKSUM_MISMATCH", `${each.path} is not what ${host} has: it changed on the way, or is still written`);
+}
+
+/** A file alone, digested over there while it crosses. */
+function stageAlone(bringing: Bringing, each: Wanted, signal: AbortSignal): Promise<string> {
+  const { session, patience } = bringing;
+  return keep(bringing, each, null, signal, async (partial) => {
+    const ended = new AbortController();
+    const stop = AbortSignal.any([signal, ended.signal]);
+    const asked = patience.again(() => digestFar(session.shell, [each.far], stop));
+    asked.catch(() => {});
+    try {
+      await patience.again(() => rsync(session, [`${session.settings.host}:${each.far}`, partial], { signal, patience }));
+      return await proven(bringing, each, partial, (await asked)[0]!, signal);
+    } finally {
+      ended.abort();
+    }
+  });
+}
+
+/** Small files: those whose bytes are here under another name do not cross. */
+async function stageGroup(bringing: Bringing, group: readonly Wanted[], signal: AbortSignal): Promise<Map<Wanted, string>> {
+  const { session, patience, incoming, desk } = bringing;
+  const { cache } = session.context;
+  const fars = group.map(({ far }) => far);
+  const digests = await patience.again(() => digestFar(session.shell, fars, signal));
+  const crossing = new Set<Wanted>();
+  for (const [at, each] of group.entries()) if (!(await cache.has(each.source, digests[at]!))) crossing.add(each);
+  await bringTogether(bringing, [...crossing], signal);
+  const places = await together(
+    signal,
+    group.map((each, at) => (stop) => {
+      const sha256 = digests[at]!;
+      return keep(bringing, each, sha256, stop, async (partial) => {
+        // It was here a moment ago, and has made room since.
+        if (!crossing.has(each)) await bringTogether(bringing, [each], stop);
+        await rename(join(incoming, belowRoot(session, each.far)), partial);
+        return proven(bringing, each, partial, sha256, stop);
+      });
+    }),
+    desk,
+  );
+  return new Map(group.map((each, at) => [each, places[at]!]));
 }
 
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const { refs, dir, signal } = request;
   const { context, root, shell, settings: location } = session;
-  const patience = patienceOf(session.context, session.settings, request);
+  const patience = patienceOf(context, location, request);
   const fars = refs.map(({ path }) => farPath(session, path));
   const files = await patience.again(() => statFar(shell, root, fars, signal));
   const wanted: Wanted[] = refs.map(({ path }, at) => {
     const file = files[at]!;
-    return { path, far: fars[at]!, file, source: `rsync ${location.host} ${fars[at]} ${file.version}`, sha256: null };
+    return { path, far: fars[at]!, file, source: `rsync ${location.host} ${fars[at]} ${file.version}` };
   });
-  const missing: Wanted[] = [];
-  for (const each of wanted) if (!(await context.cache.has(each.source, null))) missing.push(each);
-  const small = missing.filter(({ file }) => file.bytes <= SMALL_BYTES);
-  if (small.length > 0) {
-    const digests = await patience.again(() =>
-      digestFar(
-        shell,
-        small.map(({ far }) => far),
-        signal,
-      ),
-    );
-    for (const [at, each] of small.entries()) each.sha256 = digests[at]!;
-  }
-  const incoming = join(dir, "incoming");
-  const inOneCall = new Set<Wanted>();
-  for (const each of small) if (!(await context.cache.has(each.source, each.sha256))) inOneCall.add(each);
-  await bringTogether(session, request, patience, [...inOneCall], incoming);
-  const bring = async (each: Wanted, partial: string, stop: AbortSignal): Promise<string> => {
-    if (inOneCall.has(each)) await rename(join(incoming, belowRoot(session, each.far)), partial);
-    else await patience.again(() => rsync(session, [`${location.host}:${each.far}`, partial], { signal: stop, patience }));
-    const [expected, found] = await Promise.all([
-      each.sha256 ?? patience.again(() => digestFar(shell, [each.far], stop)).then(([digest]) => digest!),
-      digestFile(partial, stop),
-    ]);
-    if (found.sha256 === expected) return expected;
-    await forgetPartial(partial);
-    throw new XpcsError("CHECKSUM_MISMATCH", `${each.path} is not what ${location.host} has: it changed on the way, or is still written`);
-  };
-  const places = await together(
-    signal,
-    wanted.map((each) => async (stop) => {
-      const to = join(dir, "inputs", each.path);
-      const { source, sha256, file } = each;
-      const { bytes } = file;
-      const wasHere = await context.cache.stage({
-        source,
-        sha256,
-        bytes,
-        to,
-        signal: stop,
-        fetch: (partial) => bring(each, partial, stop),
-      });
-      if (!wasHere) request.moved?.(bytes);
-      return to;
-    }),
-  );
-  await rm(incoming, { recursive: true, force: true });
-  return places;
+  const [small, alone]: [Wanted[], Wanted[]] = [[], []];
+  for (const each of wanted) (each.file.bytes <= SMALL_BYTES && !(await context.cache.has(each.source, null)) ? small : alone).push(each);
+  const bringing: Bringing = { session, request, patience, incoming: join(dir, "incoming"), desk: lanes(KEPT_AT_A_TIME) };
+  const calls = lanes(CALLS);
+  const places = await together(signal, [
+    ...groupsOf(small).map((group) => (stop: AbortSignal) => calls.run(() => stageGroup(bringing, group, stop))),
+    ...alone.map((each) => async (stop: AbortSignal) => new Map([[each, await stageAlone(bringing, each, stop)]])),
+  ]);
+  await rm(bringing.incoming, { recursive: true, force: true });
+  const all = new Map(places.flatMap((some) => [...some]));
+  return wanted.map((each) => all.get(each)!);
 }
 
 async function stageOut(session: Session, request: StageOut, far: Destination): Promise<OutputFile> {
