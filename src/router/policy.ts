@@ -215,7 +215,8 @@ export function candidates(job: RoutedJob, all: readonly SiteLoad[], withComing 
   const able = sites.filter((site) => ineligible(job, site) === null);
   if (able.length === 0) return whyNone(job, sites);
   const fresh = able.filter(({ name }) => !job.avoid.includes(name));
-  return fresh.length > 0 ? fresh : able;
+  // Pilots that may never come are no reason not to take what is there.
+  return fresh.some(({ pilots }) => pilots === undefined) ? fresh : able;
 }
 
 function busyAt(job: RoutedJob, site: SiteLoad): string {
