@@ -191,6 +191,7 @@ describe("answers that need a second look", () => {
       overrunS: 1,
       accountingLagS: 0,
       strangeState: null,
+      tells: [],
       refused: null,
     };
     const place = createPlace(iri, { ...stage, end: async () => {} });
