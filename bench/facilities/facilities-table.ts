@@ -87,7 +87,10 @@ export function facilitiesText(report: RunReport): string {
   const { seed, jobs, faults, figures, pilotEnds, pilotStarts, outcomes, published, wholeS } = report;
   const ends = Object.entries(pilotEnds).map(([name, counts]) => `${name}: ${counted(counts)}`);
   const walltimes = Object.values(pilotEnds).reduce((sum, { walltime = 0 }) => sum + walltime, 0);
-  const wrong = [...faults, ...(walltimes > 0 ? [`${walltimes} pilots left because their walltime was near`] : [])];
+  const wrong = [
+    ...faults,
+    ...(walltimes > 0 ? [`${walltimes} pilot${walltimes === 1 ? "" : "s"} left because the walltime was near`] : []),
+  ];
   return [
     `${jobs} jobs with seed ${seed} in ${wholeS.toFixed(0)} s; attempts: ${counted(outcomes)}; ${published} results published`,
     "",

@@ -4,6 +4,7 @@
  */
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { isPilotName } from "../core/pilot-names.js";
 import { type Submitters, takesFrom } from "../core/submitters.js";
 import { refusals } from "../ledger/decide.js";
 import { type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
@@ -33,9 +34,11 @@ export interface Grant {
 
 function routed(job: JobRecord, nowMs: number): RoutedJob {
   const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
-  const { work, site = null, resources = {}, inputBytes = null } = job.spec;
+  const { work, site = null, resources = {}, inputBytes = null, experiment } = job.spec;
+  const submitter = { owner: job.owner, experiment };
   const waitedMs = Math.max(0, nowMs - job.since);
-  return { id: job.id, app: work.app, site, avoid: [...new Set(avoid)], refusedBy: job.refusedBy ?? [], resources, inputBytes, waitedMs };
+  const { id, refusedBy = [] } = job;
+  return { id, app: work.app, site, submitter, avoid: [...new Set(avoid)], refusedBy, resources, inputBytes, waitedMs };
 }
 
 /** A site runs the oldest of its leases, as far as its slots go; the others' files are being brought. */
@@ -118,7 +121,8 @@ export function planGrants(
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record, nowMs);
-    const kind = `${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
+    const owned = loads.some(({ submitters = null }) => submitters !== null) ? JSON.stringify(job.submitter) : "";
+    const kind = `${owned} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);
@@ -179,8 +183,6 @@ export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> 
 /** The work of waiting jobs which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
 export function waitingWork(state: State, like: SiteLike, nowMs: number): WaitingWork {
   const { pilotsOf, submitters = null } = like;
-  // What one of its pilots has refused, by a rule of theirs, the next one refuses too.
-  const isPilot = (name: SiteName): boolean => name.startsWith(`${pilotsOf}-`) && /^\d+(\.\d+)?$/.test(name.slice(pilotsOf.length + 1));
   const means = meansOf(state);
   let [slots, slotS, longestS] = [0, 0, 0];
   let looked = 0;
@@ -196,7 +198,8 @@ export function waitingWork(state: State, like: SiteLike, nowMs: number): Waitin
       tooLarge(resources, { name: "", ...like }) !== null
     )
       continue;
-    if (refusedBy.some(isPilot) || !takesFrom(submitters, { owner, experiment })) continue;
+    // What one of its pilots has refused, by a rule of theirs, the next one refuses too.
+    if (refusedBy.some((name) => isPilotName(pilotsOf, name)) || !takesFrom(submitters, { owner, experiment })) continue;
     const own = slotsFor(needOf(resources), like);
     const meanS = means.get(work.app) ?? Number.NaN;
     const { walltimeS = Number.NaN } = resources;

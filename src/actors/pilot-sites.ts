@@ -4,6 +4,7 @@
  */
 import type { SelfTest, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { isPilotName } from "../core/pilot-names.js";
 import type { LinkStats, RunStats, SiteRecord, State } from "../ledger/state.js";
 import { NOTHING, type SiteLoad } from "../router/policy.js";
 import { linkRate, runMean } from "./dispatch.js";
@@ -11,8 +12,7 @@ import type { PilotSite, Sites } from "./presence.js";
 
 /** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
 function pilotsOf(state: State, site: SiteName): SiteRecord[] {
-  const isPilot = (name: SiteName) => name.startsWith(`${site}-`) && /^\d+(\.\d+)?$/.test(name.slice(site.length + 1));
-  return [...state.sites.values()].filter(({ name }) => isPilot(name)).sort((a, b) => b.joinedAt - a.joinedAt);
+  return [...state.sites.values()].filter(({ name }) => isPilotName(site, name)).sort((a, b) => b.joinedAt - a.joinedAt);
 }
 
 function addedRuns(records: readonly SiteRecord[]): Record<string, RunStats> {
@@ -55,6 +55,7 @@ function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: Sit
       up: true,
       pilotOf: null,
       draining: null,
+      submitters: site.submitters,
       slots: 0,
       capacity,
       apps: site.apps,

@@ -3,6 +3,7 @@
  * Also holds each site's long poll for leases.
  */
 import type { Lease, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { SubmitterRule } from "../core/submitters.js";
 
 /** A site's request for leases that waits for an answer. */
 export interface Waiter {
@@ -41,6 +42,8 @@ export interface PilotSite {
   /** It has no more than this at a time. */
   readonly pilotsMax: number;
   readonly selfTest: SelfTest | null;
+  /** Whose jobs its pilots take. */
+  readonly submitters: SubmitterRule;
   /** Why it has as many pilots as it has; null: it did not say. */
   readonly says: string | null;
 }

@@ -205,7 +205,10 @@ export class SiteSession implements WorkSource {
     return this.#central.turn(() => {
       const { state, sites, clock } = this.#central;
       const { slots: slotsEach, apps, capacity } = like;
-      this.#pilotSite = { name: site, said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says } };
+      this.#pilotSite = {
+        name: site,
+        said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says, submitters: like.submitters ?? null },
+      };
       sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);
       const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));

@@ -4,6 +4,8 @@
  * test/router/policies.test.ts: it never picks a site that `ineligible` names, and the same question has the same answer.
  */
 import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
+import { isPilotName } from "../core/pilot-names.js";
+import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -12,6 +14,8 @@ export interface RoutedJob {
   readonly site: SiteName | null;
   /** Sites where an attempt of it failed or was lost: taken only when no other can. */
   readonly avoid: readonly SiteName[];
+  /** Who submitted it. */
+  readonly submitter?: Submitter;
   /** Sites that said they can never run it. */
   readonly refusedBy: readonly SiteName[];
   readonly resources: Resources;
@@ -70,6 +74,8 @@ export interface SiteLoad {
   readonly up: boolean;
   /** The site that started it as a pilot, or null. */
   readonly pilotOf: SiteName | null;
+  /** Whose jobs it takes; absent: not known, so that it has to refuse them itself. */
+  readonly submitters?: SubmitterRule;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   readonly draining: string | null;
   readonly slots: number;
@@ -172,7 +178,10 @@ export function belongs(pinned: SiteName, { name, pilotOf }: Pick<SiteLoad, "nam
 export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   if (job.site !== null && !belongs(job.site, site)) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
-  if (job.refusedBy.includes(site.name)) return `site ${site.name} refused the job`;
+  const { pilots, submitters = null } = site;
+  if (job.refusedBy.some((name) => name === site.name || (pilots !== undefined && isPilotName(site.name, name))))
+    return `site ${site.name} refused the job`;
+  if (!takesFrom(submitters, job.submitter ?? {})) return notTaken(site.name, job.submitter ?? {});
   const large = tooLarge(job.resources, site);
   if (large !== null) return large;
   if (!site.up) return `site ${site.name} is silent`;
@@ -192,7 +201,7 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
   if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
-  if (fitting.some(({ draining }) => draining !== null)) return fitting.map((site) => ineligible(job, site)).join("; ");
+  if (fitting.some(({ up }) => up)) return fitting.map((site) => ineligible(job, site)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 
@@ -206,7 +215,8 @@ export function candidates(job: RoutedJob, all: readonly SiteLoad[], withComing 
   const able = sites.filter((site) => ineligible(job, site) === null);
   if (able.length === 0) return whyNone(job, sites);
   const fresh = able.filter(({ name }) => !job.avoid.includes(name));
-  return fresh.length > 0 ? fresh : able;
+  // Pilots that may never come are no reason not to take what is there.
+  return fresh.some(({ pilots }) => pilots === undefined) ? fresh : able;
 }
 
 function busyAt(job: RoutedJob, site: SiteLoad): string {

@@ -7,6 +7,11 @@ import type { ApiAccess, Machine } from "./schedulers/define.js";
 /** Names in batchFiles; what tells of the end comes last. */
 const BROUGHT = ["claimedId", "started", "signaled", "output", "exitCode"] as const;
 
+function orNull(isSpared: boolean, error: unknown): null {
+  if (isSpared) return null;
+  throw error;
+}
+
 /**
  * Brings the files of a job.
  *
@@ -16,7 +21,9 @@ const BROUGHT = ["claimedId", "started", "signaled", "output", "exitCode"] as co
  */
 export async function bringFiles({ get }: Pick<ApiAccess, "get">, machine: Machine, there: string, here: string): Promise<void> {
   const [from, to] = [batchFiles(there), batchFiles(here)];
-  const texts = await Promise.all(BROUGHT.map((name) => get(from[name], machine)));
+  // What it printed may be too much; the rest is a word each.
+  const read = (name: (typeof BROUGHT)[number]) => get(from[name], machine).catch((error: unknown) => orNull(name === "output", error));
+  const texts = await Promise.all(BROUGHT.map(read));
   for (const [at, name] of BROUGHT.entries()) {
     const text = texts[at];
     if (text === null || text === undefined) continue;

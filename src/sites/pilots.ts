@@ -5,6 +5,7 @@
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode, toXpcsError } from "../core/errors.js";
 import type { SiteName } from "../core/job.js";
+import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { WorkSource } from "../core/protocols.js";
 import type { BatchJobs, BatchStatus } from "./batch-jobs.js";
@@ -74,7 +75,7 @@ const tagOf = (site: SiteName, stamp: string): string => `${PREFIX}${site}.${sta
 const siteOf = (tag: string): SiteName => tag.slice(PREFIX.length, tag.lastIndexOf("."));
 const stampOf = (tag: string): string => tag.slice(tag.lastIndexOf(".") + 1);
 
-/** The first of NAME-1, NAME-2, ... that is free: central keeps what it has learned of a name, and knows no more names than there are pilots at a time. */
+/** The first of NAME-1, NAME-2, ... that is free: central keeps what it has learned of a name, and is to know few. */
 function freeName(name: SiteName, taken: ReadonlySet<SiteName>): SiteName {
   for (let number = 1; ; number += 1) if (!taken.has(`${name}-${number}`)) return `${name}-${number}`;
 }
@@ -95,6 +96,8 @@ export function createPilots(options: PilotOptions): Pilots {
   const mine = (tag: string): boolean => tag.startsWith(`${PREFIX}${name}-`);
   /** Tags of pilots that have joined central: what ends them later says nothing about the next one. */
   const worked = new Set<string>();
+  /** Pilots whose batch jobs have ended. One may go on for a while, as on a node that its scheduler has lost, and central refuses another of its name. */
+  const ended = new Set<SiteName>();
   let failures = 0;
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
   let lastFailure = "";
@@ -181,6 +184,7 @@ export function createPilots(options: PilotOptions): Pilots {
     const { outcome, exitCode, sentence } = ending!;
     const details = { site: siteOf(ref.tag), batch: ref.id, outcome, exitCode, reason: sentence };
     const hasWorked = worked.delete(ref.tag);
+    ended.add(siteOf(ref.tag));
     if (!FAILURES.has(outcome)) {
       if (outcome === "done") failures = 0;
       logger.info("pilot-ended", details);
@@ -235,14 +239,18 @@ export function createPilots(options: PilotOptions): Pilots {
       waitingSlotS = null,
       waitingLongestS = null,
       pilots: joined,
-    } = await backlog(sites.flatMap(sitesOf), Math.min(limits.pilotsMax, statuses.filter(begun).length + mayQueue));
+    } = await backlog(
+      [...new Set([...sites, ...ended])].flatMap(sitesOf).slice(0, LIMITS.pilotsMax),
+      Math.min(limits.pilotsMax, statuses.filter(begun).length + mayQueue),
+    );
     const free = new Map(joined.map(({ site, freeSlots }) => [site, freeSlots]));
     const freeIn = (site: SiteName): number | null => {
       const slots = sitesOf(site).flatMap((each) => free.get(each) ?? []);
       return slots.length === 0 ? null : slots.reduce((sum, own) => sum + own, 0);
     };
     for (const { ref } of statuses) if (freeIn(siteOf(ref.tag)) !== null) worked.add(ref.tag);
-    if (joined.length > 0) failures = 0;
+    if (sites.some((site) => freeIn(site) !== null)) failures = 0;
+    for (const site of ended) if (freeIn(site) === null) ended.delete(site);
     const pausedS = Math.ceil((pausedUntilMs - clock.monotonicMs()) / 1000);
     const pilotsSeen = statuses.map((status) => {
       const { tag } = status.ref;
@@ -267,7 +275,7 @@ export function createPilots(options: PilotOptions): Pilots {
       statuses.map(({ ref }) => ref),
       plan.withdraw,
     );
-    const taken = new Set(sites);
+    const taken = new Set([...sites, ...ended]);
     for (let count = 0; count < plan.submit; count += 1) {
       const site = freeName(name, taken);
       taken.add(site);

@@ -225,7 +225,7 @@ describe("the text", () => {
     expect(lines.find((line) => /^\| c /.test(line))).toMatch(/\| +0 \| +- \|/);
     expect(lines).toContain("3 pilots began; they ended: b: 1 failed, 2 walltime; c: none");
     expect(facilitiesText(report)).toContain("0.70 s (median of 3, 0.50 s to 1.30 s) where a pilot begins alone; 2.50 s (median of 1");
-    expect(lines.slice(-2)).toEqual(["- pilot b-1 killed", "- 2 pilots left because their walltime was near"]);
+    expect(lines.slice(-2)).toEqual(["- pilot b-1 killed", "- 2 pilots left because the walltime was near"]);
   });
 
   it("says which goals are reached", () => {

@@ -97,6 +97,7 @@ it("refuses a batch file without what the API needs", async () => {
     [{ storage: "s", credential: "x" }, "api.credential: must be an absolute path"],
     [{ storage: "s", folder: "f" }, "api.folder: must be an absolute path at the facility"],
     [{ storage: "s", url: "file:///x" }, "api.url: must be an address"],
+    [{ storage: "s", url: "http://api.example/api/v2" }, "api.url: must be https: a credential would cross the network in clear text"],
     [{ storage: "s", token: "abc" }, "token"],
   ] as const) {
     writeFileSync(

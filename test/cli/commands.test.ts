@@ -55,7 +55,8 @@ beforeAll(async () => {
       after: [sh('echo "after $XPCS_EXIT_CODE"')],
       parameters: { word: { type: "text", default: "none" }, in: { type: "input" }, out: { type: "output" } },
     },
-    talk: { argv: sh("echo first; sleep 2; echo last"), parameters: {} },
+    // Until somebody has heard it.
+    talk: { argv: sh('echo first; until [ -e "$1" ]; do sleep 0.1; done; echo last', file("heard")), parameters: {} },
     paint: { argv: sh("printf 'a\\033[31mb\\n'; printf '\\033[2J' >&2; exit 1") },
     fails: { argv: sh("echo broken >&2; exit 7"), after: [sh('echo "cleaned up after $XPCS_EXIT_CODE"')] },
     forgets: { argv: ["/bin/true"], parameters: { out: { type: "output" } } },
@@ -111,8 +112,9 @@ describe("a command app", () => {
   it("is heard while it runs", async () => {
     const id = await start("talk");
     const logs = startXpcs("logs", id, "--follow");
-    await vi.waitFor(() => expect(logs.printed()).toBe("first\n"), { timeout: 5_000 });
+    await vi.waitFor(() => expect(logs.printed()).toBe("first\n"), { timeout: 30_000 });
     expect((await facility.client.job(id)).state).toBe("running");
+    writeFileSync(file("heard"), "");
     expect(await logs.result).toEqual({ code: 0, stdout: "first\nlast\n", stderr: "" });
   });
 

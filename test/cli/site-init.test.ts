@@ -142,7 +142,7 @@ describe("the command", () => {
 
   it.each([
     [["site", "init"], 2, "which file"],
-    [["site", "start", "x"], 2, "init"],
+    [["site", "begin", "x"], 2, "init"],
     [["site"], 2, "--work"],
     [["site", "init", "FILE"], 2, "no batch scheduler answers here"],
   ] as const)("%j is refused", async (args, code, words) => {

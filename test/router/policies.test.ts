@@ -329,10 +329,41 @@ describe("pilots that are still to begin", () => {
     expect(soonest!.choose(job(), [coming(queued(8)), slower], 0).site).toBe("slow");
   });
 
+  it("are nothing to a job that they would refuse, or that one of them has refused", () => {
+    const slow = site("slow", { runs: mean(200_000) });
+    const rule = { submitters: { persons: ["ann"], experiments: [] } };
+    expect(soonest!.choose(job({ submitter: { owner: "ann" } }), [coming(rule), slow], 0)).toMatchObject({ action: "wait", site: "farm" });
+    expect(soonest!.choose(job({ submitter: { owner: "bob" } }), [coming(rule), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+    expect(soonest!.choose(job({ submitter: { owner: "bob" } }), [coming(rule)], 0)).toMatchObject({
+      action: "wait",
+      site: null,
+      reason: "site farm takes jobs of certain persons and experiments, and not of bob in local/default",
+    });
+    expect(soonest!.choose(job({ refusedBy: ["farm-2"] }), [coming(), slow], 0)).toMatchObject({ action: "run", site: "slow" });
+    expect(soonest!.choose(job({ refusedBy: ["farmer-2"] }), [coming(), slow], 0)).toMatchObject({ action: "wait", site: "farm" });
+  });
+
   it("are not waited for for ever: whoever has waited longer than was measured expects as long again", () => {
     const slow = site("slow", { runs: mean(200_000) });
     const after = (waitedMs: number) => soonest!.choose(job({ waitedMs }), [coming(), slow], 0).action;
     expect([0, 59_000, 61_000, 100_000, 150_000, 1e9].map(after)).toEqual(["wait", "wait", "wait", "wait", "run", "run"]);
+  });
+
+  it("never run a job themselves, and keep none from a free slot for ever, whatever the sites", () => {
+    const rng = seeded(13);
+    let waited = 0;
+    for (let round = 0; round < 3_000; round += 1) {
+      const { question, sites } = randomWorld(rng);
+      const pilots = { count: 1 + Math.floor(rng() * 3), slotsEach: 1 + Math.floor(rng() * 4), queueWaitMs: rng() * 100_000 };
+      const all = [...sites, coming(queued(Math.floor(rng() * 5)), pilots)];
+      const now = soonest!.choose(question, all, round);
+      if (now.site === "farm") waited += 1;
+      expect([now.action, now.site]).not.toEqual(["run", "farm"]);
+      const late = soonest!.choose({ ...question, waitedMs: 1e12 }, all, round);
+      const able = candidates(question, sites);
+      if (typeof able !== "string" && able.some((load) => fits(question, load))) expect(late.site).not.toBe("farm");
+    }
+    expect(waited).toBeGreaterThan(100);
   });
 
   it("are nothing to a job that is pinned, needs more than one has, or is routed by another policy", () => {

@@ -27,6 +27,8 @@ function world() {
     walltimes,
     waitingSlots: 0,
     joined: [] as { site: string; freeSlots: number }[],
+    /** The pilots of which central was asked last. */
+    asked: [] as readonly string[],
     loseReply: false,
     refuse: false,
     down: false,
@@ -84,7 +86,8 @@ function world() {
     env: () => ({}),
     onTags: (tags) => void fake.told.push(tags),
     argv: (site) => ["run", site],
-    backlog: async () => {
+    backlog: async (asked) => {
+      fake.asked = asked;
       if (fake.away) throw new XpcsError("UNAVAILABLE", "central is away");
       return { waitingSlots: fake.waitingSlots, ...fake.work, pilots: fake.joined };
     },
@@ -173,6 +176,31 @@ it("replaces a pilot that had worked at once, whatever ended it", async () => {
   fake.joined = [];
   fake.waitingSlots = 1;
   expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
+});
+
+it("leaves the name of a pilot alone that goes on after its batch job has ended, until it is gone", async () => {
+  const fake = world();
+  const names = () => fake.tags().map((tag) => tag.replace(/^xpcs\.|\.[^.]*$/g, ""));
+  fake.waitingSlots = 1;
+  await fake.pilots.step();
+  const [lost] = fake.tags();
+  fake.set(lost!, "running");
+  fake.joined = [{ site: "farm-1", freeSlots: 0 }];
+  fake.waitingSlots = 0;
+  await fake.pilots.step();
+  // Its node is lost to the scheduler, and works on.
+  fake.set(lost!, "ended", { outcome: "node-failed", exitCode: null, sentence: "its node failed" });
+  fake.waitingSlots = 1;
+  expect(await fake.pilots.step()).toMatchObject({ submit: 1 });
+  expect([names(), fake.asked]).toEqual([["farm-2"], ["farm-1"]]);
+  // It counts for nothing else.
+  expect(await fake.pilots.step()).toMatchObject({ submit: 0, why: expect.stringContaining("0 pilots with room for 0, 1 queued") });
+  fake.joined = [];
+  fake.waitingSlots = 3;
+  await fake.pilots.step();
+  expect(names()).toEqual(["farm-2", "farm-1"]);
+  await fake.pilots.step();
+  expect([...fake.asked].sort()).toEqual(["farm-1", "farm-2"]);
 });
 
 it("forgets a pilot that was refused, and tells why it waits", async () => {

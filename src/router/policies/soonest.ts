@@ -38,7 +38,12 @@ function waitForSlotMs(job: RoutedJob, site: SiteLoad, runMs: number, sites: rea
     return remainingMs(queueWaitMs, job.waitedMs) + Math.floor(place / (count * slotsEach)) * runMs;
   }
   // A job that is like this one is taken to be of its size.
-  const runOf = (app: string) => (app === job.app ? runMs : usualRunMs(app, site, sites));
+  const known = new Map([[job.app, runMs]]);
+  const runOf = (app: string): number => {
+    const ms = known.get(app) ?? usualRunMs(app, site, sites);
+    known.set(app, ms);
+    return ms;
+  };
   const endOf = ({ app, elapsedMs }: RunningJob) => remainingMs(runOf(app), elapsedMs);
   const ends = site.running.flatMap((running) => Array.from({ length: needOf(running.resources).slots }, () => endOf(running)));
   while (ends.length < site.slots) ends.push(0);

@@ -281,8 +281,8 @@ export function commandFailure(program: string, result: CommandResult, unreachab
   return new XpcsError("REFUSED", `${program} ${how}: ${words}`);
 }
 
-/** The reason in the body of a refusal: of RFC 9457, or what others call it. */
-function reasonIn(text: string): string {
+/** The reason in the JSON of a refusal: of RFC 9457, or what others call it. Null: it gives none, as a page of a proxy. */
+export function reasonIn(text: string): string | null {
   try {
     const { detail, error, title, message } = JSON.parse(text) as Record<string, unknown>;
     const found = [detail, error, message, title].find((words) => words !== undefined && words !== null && words !== "");
@@ -290,7 +290,7 @@ function reasonIn(text: string): string {
   } catch {
     // Not JSON: a proxy's page, say.
   }
-  return lastWords({ stderr: "", stdout: text });
+  return null;
 }
 
 /** Statuses that say nothing about the request itself. */
@@ -302,7 +302,7 @@ const NOT_NOW = new Set([401, 407, 408, 409, 425, 429]);
  * @param what that was asked for: `the submission of TAG`
  */
 export function apiFailure(what: string, { status, text }: ApiAnswer): XpcsError {
-  const said = `${what}: the API answered ${status}: ${reasonIn(text)}`;
+  const said = `${what}: the API answered ${status}: ${reasonIn(text) ?? lastWords({ stderr: "", stdout: text })}`;
   if (status === 401) return new XpcsError("UNAVAILABLE", `${said}; a new credential in its file is used without a restart`);
   const now = status >= 400 && status < 500 ? !NOT_NOW.has(status) : status === 501;
   return new XpcsError(now ? "REFUSED" : "UNAVAILABLE", said);

@@ -20,6 +20,7 @@ import {
   type Machine,
   type Outcome,
   type Phase,
+  reasonIn,
   type Scheduler,
   type Sighting,
 } from "./define.js";
@@ -74,15 +75,17 @@ const CAUSES: readonly (readonly [RegExp, Outcome, string])[] = [
 const jobId = z.union([z.string(), z.number().transform(String)]).pipe(z.string().regex(/^[\w.[\]:@-]{1,200}$/));
 const JOB = z.object({
   id: jobId,
+  // What is not as it should be of one job is no reason to hear nothing of the others.
   status: z
     .object({
       state: z.string(),
-      message: z.string().nullish(),
-      exit_code: z.number().nullish(),
-      meta_data: z.record(z.string(), z.unknown()).nullish(),
+      message: z.string().nullish().catch(null),
+      exit_code: z.number().nullish().catch(null),
+      meta_data: z.record(z.string(), z.unknown()).nullish().catch(null),
     })
-    .nullish(),
-  job_spec: z.object({ name: z.string().nullish() }).nullish(),
+    .nullish()
+    .catch(null),
+  job_spec: z.object({ name: z.string().nullish() }).nullish().catch(null),
 });
 type Job = z.output<typeof JOB>;
 const SUBMITTED = z.object({ id: jobId });
@@ -139,6 +142,13 @@ async function submit(job: BatchJob, { ask, api, clock }: Machine): Promise<stri
   return answered(SUBMITTED, `the submission of ${job.tag}`, answer).id;
 }
 
+/** It says that there is no such job, or none at all; not that there is no such page, which says nothing about jobs. */
+function isUnknown({ status, text }: ApiAnswer): boolean {
+  const reason = reasonIn(text) ?? "";
+  if (status === 404 || status === 410) return reason !== "" && !/^(resource )?not found\.?$/i.test(reason);
+  return status === 400 && /not found|no such|unknown job|does not exist/i.test(reason);
+}
+
 /** Of the person's jobs on that machine, page by page. */
 async function list({ ask, api }: Machine, query: Readonly<Record<string, string>>): Promise<Map<string, Job>> {
   const found = new Map<string, Job>();
@@ -148,7 +158,7 @@ async function list({ ask, api }: Machine, query: Readonly<Record<string, string
       query: { offset: String(page * PAGE), limit: String(PAGE), ...query },
     });
     // An empty list may be answered so.
-    if (answer.status === 404) break;
+    if (isUnknown(answer)) break;
     const jobs = answered(z.array(JOB), "the list of jobs", answer);
     const before = found.size;
     for (const job of jobs) found.set(job.id, job);
@@ -166,9 +176,6 @@ async function listIfItCan(machine: Machine, query: Readonly<Record<string, stri
     throw error;
   }
 }
-
-const isUnknown = ({ status, text }: ApiAnswer): boolean =>
-  status === 404 || status === 410 || (status === 400 && /not found|no such|unknown job|does not exist/i.test(text));
 
 /** Null: the API does not know it. */
 async function one(id: string, { ask, api }: Machine): Promise<Job | null> {

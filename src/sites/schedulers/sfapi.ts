@@ -37,11 +37,14 @@ const MACHINE = z.object({ full_name: z.string().nullish(), status: z.string(), 
 
 type Row = z.output<typeof ROW>;
 
+/** A comment may have spaces in it; no word has a quote. */
+const lineWord = (word: string): string => (word.includes(" ") ? word.replace(/=(.*)$/, '="$1"') : word);
+
 /** The script with what sbatch reads in its first lines, where its options go that otherwise are words of a command. */
 export function jobText({ tag, script, settings: job }: Pick<BatchJob, "tag" | "script" | "settings">): string {
   const [shell = "", ...lines] = script.split("\n");
   const [, ...words] = sbatchCommand({ tag, script, settings: job }).argv;
-  return [shell, ...words.filter((word) => word !== "--parsable").map((word) => `#SBATCH ${word}`), ...lines].join("\n");
+  return [shell, ...words.filter((word) => word !== "--parsable").map((word) => `#SBATCH ${lineWord(word)}`), ...lines].join("\n");
 }
 
 /** What its tasks end with: a text of JSON. @throws REFUSED it failed, in its words · UNAVAILABLE · CORRUPT_DATA */

@@ -29,6 +29,7 @@ it.each<[string, Partial<Evidence>, Partial<Ending> | null]>([
   ["completed, without the file", { listed: told("done", 0) }, { outcome: "done" }],
   ["canceled here", { canceled: true, exitCode: 143 }, { outcome: "canceled", exitCode: 143 }],
   ["canceled here before it began", { canceled: true, patienceOver: true }, { outcome: "canceled", exitCode: null }],
+  ["canceled here, and completed in its scheduler's words", { canceled: true, listed: told("done") }, { outcome: "canceled" }],
   ["canceled here, and perhaps not ended", { canceled: true }, null],
   ["canceled here, when its node was lost already", { canceled: true, accounted: told("node-failed") }, { outcome: "node-failed" }],
   ["told to end at its limit, without accounting", { atLimit: true, exitCode: 143, patienceOver: true }, { outcome: "time-limit" }],

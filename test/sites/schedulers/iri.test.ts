@@ -3,7 +3,9 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { XpcsError } from "../../../src/core/errors.js";
+import { realClock } from "../../../src/core/real-clock.js";
 import { pauseMs } from "../../../src/sites/batch-api.js";
+import type { ApiAnswer, ApiRequest } from "../../../src/sites/schedulers/define.js";
 import { idempotencyKey, iri, jobSpec, sightingOf } from "../../../src/sites/schedulers/iri.js";
 import { type FakeApi, startFakeApi } from "./fake-apis.js";
 import { counted, createPlace, isSubmission, type Place, type Run, reaches } from "./stage.js";
@@ -171,6 +173,110 @@ describe.concurrent.each(SERVERS)("a server with $about", ({ version, env, made 
       await iri.cancel({ tag: "a", id: "4711", folder: place.folder }, place.machine());
     }),
   );
+});
+
+describe("answers that need a second look", () => {
+  /** A place whose server says what a test wants; what it is asked is noted. */
+  const saying = async (
+    answer: (call: ApiRequest, times: number) => ApiAnswer,
+    body: (place: Place, asked: ApiRequest[]) => Promise<void>,
+  ) => {
+    const api = { url: "http://127.0.0.1:9/api/v2", resource: "r", storage: "s", credential: "/none", program: "/p" };
+    const stage = {
+      environment: {},
+      api,
+      settings: {},
+      shortWalltimeS: 1,
+      overrunS: 1,
+      accountingLagS: 0,
+      strangeState: null,
+      refused: null,
+    };
+    const place = createPlace(iri, { ...stage, end: async () => {} });
+    const asked: ApiRequest[] = [];
+    const told: Place = {
+      ...place,
+      machine: () => ({
+        ...place.machine(),
+        clock: { ...realClock, after: (_ms, run) => realClock.after(0, run) },
+        ask: async (call) => answer(call, asked.push(call)),
+      }),
+    };
+    await body(told, asked).finally(place.remove);
+  };
+  const json = (value: unknown, status = 200): ApiAnswer => ({ status, text: JSON.stringify(value) });
+  const job = (place: Place) => ({ tag: "t1", folder: place.folder, scriptPath: "", script: "#!/bin/bash\n", settings });
+
+  it("waits while a request of the same key is worked on, and not for ever", async () => {
+    await saying(
+      (_call, times) => (times < 3 ? json({ detail: "already in progress" }, 409) : json({ id: "7" })),
+      async (place, asked) => {
+        expect(await iri.submit(job(place), place.machine())).toBe("7");
+        expect(new Set(asked.map(({ headers }) => headers?.["idempotency-key"])).size).toBe(1);
+        expect(asked).toHaveLength(3);
+      },
+    );
+    await saying(
+      () => json({ detail: "already in progress" }, 409),
+      async (place, asked) => {
+        await expect(iri.submit(job(place), place.machine())).rejects.toMatchObject({ code: "UNAVAILABLE" });
+        expect(asked).toHaveLength(5);
+      },
+    );
+  });
+
+  it("does without a key where there is no store for it, and not where something else is missing", async () => {
+    await saying(
+      (_call, times) => (times === 1 ? json({ detail: "Idempotency-Key provided but no store" }, 501) : json({ id: "7" })),
+      async (place, asked) => {
+        expect(await iri.submit(job(place), place.machine())).toBe("7");
+        expect(asked.map(({ headers }) => headers?.["idempotency-key"] !== undefined)).toEqual([true, false]);
+      },
+    );
+    await saying(
+      () => json({ detail: "'node_count' not supported yet." }, 501),
+      async (place, asked) => {
+        await expect(iri.submit(job(place), place.machine())).rejects.toMatchObject({
+          code: "REFUSED",
+          message: expect.stringContaining("node_count"),
+        });
+        expect(asked).toHaveLength(1);
+      },
+    );
+  });
+
+  it.each([
+    ["a job that is not known", json({ detail: "Job 7 not found" }, 404), []],
+    ["the same in version 1", json({ detail: "Job 7 not found." }, 400), []],
+    ["a page that is not there", json({ detail: "Not Found" }, 404), "REFUSED"],
+    ["a machine that is not there", json({ detail: "Resource not found" }, 404), "REFUSED"],
+    ["a proxy's page", { status: 404, text: "<html>404</html>" }, "REFUSED"],
+  ])("takes %s for what it is", async (_name, answer, expected) => {
+    await saying(
+      () => answer,
+      async (place) => {
+        const ref = { tag: "t", id: "7", folder: place.folder };
+        const found = await iri.status([ref], place.machine()).catch(({ code }: XpcsError) => code);
+        expect(found).toEqual(expected);
+      },
+    );
+  });
+
+  it("hears of other jobs though one is strangely told", async () => {
+    const jobs = [
+      { id: 7, status: { state: "active", exit_code: "none", message: 3, meta_data: "x" } },
+      { id: "8", status: "queued" },
+    ];
+    await saying(
+      () => json(jobs),
+      async (place) => {
+        expect((await iri.status([], place.machine())).map(({ id, phase }) => [id, phase])).toEqual([
+          ["7", "running"],
+          ["8", "unknown"],
+        ]);
+      },
+    );
+  });
 });
 
 it("asks for page after page, and by id for what no page has", async () => {

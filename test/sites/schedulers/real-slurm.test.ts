@@ -53,6 +53,19 @@ describe.skipIf(rig.skip !== null)("a real Slurm", () => {
     }
   }, 120_000);
 
+  it("tells when a job would begin, now or when another one has ended", async () => {
+    // Partition "long" is node n1 alone.
+    const waits = (walltimesS: number[]) => slurm.waits!(place.settings({ queue: "long", cpusPerNode: 4 }), walltimesS, place.machine());
+    const free = await waits([120, 60]);
+    const { ref } = await submit("sleep 600", { queue: "long", cpusPerNode: 4, walltimeS: 600 });
+    await reaches(place.jobs(), ref, "running");
+    const taken = await waits([120, 60]);
+    await place.jobs().cancel(ref);
+    expect(free.map((waitS) => waitS !== null && waitS < 60)).toEqual([true, true]);
+    expect(taken.map((waitS) => waitS !== null && waitS > 300 && waitS <= 700)).toEqual([true, true]);
+    await reaches(place.jobs(), ref, "ended");
+  });
+
   it("lets a job wait for another", async () => {
     const first = await submit("sleep 3");
     const second = await submit("true", { after: [first.ref.id] });

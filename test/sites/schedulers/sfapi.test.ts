@@ -33,7 +33,17 @@ async function on(env: Readonly<Record<string, string>>, body: (place: Place, fa
 }
 
 it("writes Slurm's options into the script", () => {
-  const settings = { nodes: 2, walltimeS: 3600, modules: [], lines: [], queue: "regular", account: "m1", constraint: "gpu", qos: "debug" };
+  const settings = {
+    nodes: 2,
+    walltimeS: 3600,
+    modules: [],
+    lines: [],
+    queue: "regular",
+    account: "m1",
+    constraint: "gpu",
+    qos: "debug",
+    person: "J. Doe",
+  };
   expect(jobText({ tag: "t1", script: "#!/bin/bash\necho hi\n", settings }).split("\n")).toEqual([
     "#!/bin/bash",
     "#SBATCH --job-name=t1",
@@ -44,6 +54,7 @@ it("writes Slurm's options into the script", () => {
     "#SBATCH --time=0-01:00:00",
     "#SBATCH --partition=regular",
     "#SBATCH --account=m1",
+    '#SBATCH --comment="for J. Doe"',
     "#SBATCH --qos=debug",
     "#SBATCH --constraint=gpu",
     "echo hi",

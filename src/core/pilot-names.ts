@@ -1,0 +1,7 @@
+/** Names of pilots: that of the site that starts them, with a number, and with a second one where a batch job has several. */
+import type { SiteName } from "./job.js";
+
+/** Whether `name` is that of a pilot of `site`. */
+export function isPilotName(site: SiteName, name: SiteName): boolean {
+  return name.startsWith(`${site}-`) && /^\d+(\.\d+)?$/.test(name.slice(site.length + 1));
+}
