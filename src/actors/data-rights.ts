@@ -56,7 +56,8 @@ function foldersOf({ read, write }: DataFolders, job: JobRecord): Roots {
 }
 
 function checkNamed(job: JobRecord, named: readonly string[], paths: readonly string[]): void {
-  const other = paths.find((path) => !named.includes(path));
+  const known = new Set(named);
+  const other = paths.find((path) => !known.has(path));
   if (other !== undefined) throw new XpcsError("REFUSED", `job ${job.id} does not name ${other}`);
 }
 

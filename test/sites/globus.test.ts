@@ -1,6 +1,6 @@
 /** Globus beyond the suite of all transfers: submissions whose answer is lost, tokens, pauses, faults, checksums, what is canceled, what an earlier process left. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -68,7 +68,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "xpcs-globus-"));
   for (const name of ["there/smith", "here", "attempt"]) mkdirSync(at(name), { recursive: true });
   fake = await startFakeGlobus({ [COLLECTIONS.there]: at("there"), [COLLECTIONS.here]: at("here") });
-  writeFileSync(at("credentials"), JSON.stringify({ clientId: "client", clientSecret: "secret" }));
+  writeFileSync(at("credentials"), JSON.stringify({ clientId: "client", clientSecret: "secret" }), { mode: 0o600 });
   writeFileSync(at("there/smith/a.bin"), "bytes of a");
   stop = new AbortController();
   told.length = 0;
@@ -277,6 +277,11 @@ describe("credentials", () => {
   ])("%s are refused", async (text, why) => {
     writeFileSync(at("credentials"), text);
     await expect(stage("a.bin")).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringMatching(why) });
+  });
+
+  it("that others may read are not used", async () => {
+    chmodSync(at("credentials"), 0o640);
+    await expect(stage("a.bin")).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("chmod 600") });
   });
 
   it("without a consent are told which", async () => {

@@ -176,7 +176,7 @@ const globusRig: MakeRig = async ({ there, work }) => {
   const fake = await startFakeGlobus({ [COLLECTIONS.there]: there, [COLLECTIONS.here]: join(work, "collection") });
   const credentials = join(work, "globus.json");
   await mkdir(join(work, "collection"));
-  await writeFile(credentials, JSON.stringify({ clientId: "client", clientSecret: "secret" }));
+  await writeFile(credentials, JSON.stringify({ clientId: "client", clientSecret: "secret" }), { mode: 0o600 });
   const here = { collection: COLLECTIONS.here, path: "/xpcs", folder: join(work, "collection/xpcs") };
   const urls = { transferUrl: fake.url, authUrl: fake.url };
   const more = { path: "/", here, credentials, encrypt: true, checksum: "sha256", giveUpS: 20, ...urls };

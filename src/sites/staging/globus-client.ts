@@ -2,7 +2,7 @@
  * Calls of the Globus Transfer API (https://docs.globus.org/api/transfer/), through the published SDK, which builds the requests; they go the way of all
  * others (src/wire/http-client.ts). A token of Globus Auth (https://docs.globus.org/api/auth/reference/) is taken from a file of credentials, and again when it has expired.
  */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { z } from "zod";
 import { type ErrorCode, XpcsError } from "../../core/errors.js";
 import { codeOfStatus, createHttpClient, type HttpClient } from "../../wire/http-client.js";
@@ -142,6 +142,7 @@ function refusalOf(what: string, status: number, body: string): XpcsError & { re
 
 async function readCredentials(path: string): Promise<z.output<typeof CREDENTIALS>> {
   try {
+    if (((await stat(path)).mode & 0o077) !== 0) throw new Error("others may read them: chmod 600 the file");
     return CREDENTIALS.parse(JSON.parse(await readFile(path, "utf8")));
   } catch (error) {
     const why = error instanceof z.ZodError ? "give clientId and clientSecret, or clientId and refreshToken" : (error as Error).message;
