@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, it } from "vitest";
 import { type Facility, startFacility } from "../chaos/processes.js";
 import { documentedJson, shapeFaults } from "./cli-docs.js";
 import { startXpcs } from "./xpcs-process.js";
@@ -32,7 +32,7 @@ const pidOf = (name: string): number =>
 const isThere = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 const noop = (durationMs: number) => ({ work: { app: "xpcs.noop" as const, durationMs }, tags: {}, attemptsMax: 3 });
 
-const names = ["one", "logout", "stale", "killed", "hangs", "far", "wrong", "away", "again", "farm", "ordered"];
+const names = ["one", "logout", "renumbered", "rebooted", "silent", "killed", "hangs", "far", "wrong", "away", "again", "farm", "ordered"];
 beforeAll(async () => {
   facility = await startFacility();
   siteToken = facility.ready.central!.siteToken!;
@@ -42,7 +42,7 @@ afterAll(async () => {
   await facility.end();
 }, 60_000);
 
-it("starts a site that works, tells how it is, refuses a second one, and stops it", async () => {
+it.concurrent("starts a site that works, tells how it is, refuses a second one, and stops it", async ({ expect }) => {
   const started = await start("one", "--slots", "2");
   expect(started).toMatchObject({ code: 0, said: { site: "one", central: facility.url, reached: true } });
   const pid = pidOf("one");
@@ -76,7 +76,7 @@ it("starts a site that works, tells how it is, refuses a second one, and stops i
   await ask("stop", "one");
 }, 90_000);
 
-it("outlives the terminal that it was started from", async () => {
+it.concurrent("outlives the terminal that it was started from", async ({ expect }) => {
   const words = ["site", "start", "logout", ...where()].map((word) => `'${word}'`).join(" ");
   const cli = join(import.meta.dirname, "../../dist/cli/main.js");
   // A terminal of its own, which is hung up when the command is over.
@@ -93,17 +93,17 @@ it("outlives the terminal that it was started from", async () => {
   await ask("stop", "logout");
 }, 60_000);
 
-it.each<[string, object]>([
-  ["the number of another process", { startTick: "1" }],
-  ["a machine that was started anew", { boot: "00000000-0000-0000-0000-000000000000" }],
-  ["another login node, which is silent", { host: "login2" }],
+it.concurrent.for<[string, string, object]>([
+  ["renumbered", "the number of another process", { startTick: "1" }],
+  ["rebooted", "a machine that was started anew", { boot: "00000000-0000-0000-0000-000000000000" }],
+  ["silent", "another login node, which is silent", { host: "login2" }],
 ])(
-  "never sends a signal to what has %s",
-  async (_what, other) => {
+  "never sends a signal to what has (%s) %s",
+  async ([name, , other], { expect }) => {
     const bystander = spawn("sleep", ["600"], { stdio: "ignore" });
-    await start("stale");
-    await ask("stop", "stale");
-    const { stdout } = await site("status", "stale");
+    await start(name);
+    await ask("stop", name);
+    const { stdout } = await site("status", name);
     expect(JSON.parse(stdout)).toMatchObject({ state: "stopped" });
     const stat = readFileSync(`/proc/${bystander.pid}/stat`, "utf8");
     const here = {
@@ -114,23 +114,23 @@ it.each<[string, object]>([
       pid: bystander.pid,
       startTick: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19],
     };
-    const holder = { name: "stale", run: "r", user: "ann", since: "2026-11-26T10:00:00.000Z", version: "1" };
-    const run = join(folderOf("stale"), "run.json");
+    const holder = { name, run: "r", user: "ann", since: "2026-11-26T10:00:00.000Z", version: "1" };
+    const run = join(folderOf(name), "run.json");
     writeFileSync(run, JSON.stringify({ ...holder, process: { ...here, ...other } }));
-    expect(await status("stale")).toMatchObject({ code: 1 });
-    expect(await ask("stop", "stale")).toMatchObject({ code: 0, said: { how: "was not running" } });
+    expect(await status(name)).toMatchObject({ code: 1 });
+    expect(await ask("stop", name)).toMatchObject({ code: 0, said: { how: "was not running" } });
     expect(isThere(bystander.pid!)).toBe(true);
     // Nor does it keep the site from being started.
     writeFileSync(run, JSON.stringify({ ...holder, process: { ...here, ...other } }));
-    expect(await start("stale")).toMatchObject({ code: 0 });
+    expect(await start(name)).toMatchObject({ code: 0 });
     expect(isThere(bystander.pid!)).toBe(true);
-    await ask("stop", "stale");
+    await ask("stop", name);
     bystander.kill("SIGKILL");
   },
   120_000,
 );
 
-it("stops a site of another machine by the folder that they share", async () => {
+it.concurrent("stops a site of another machine by the folder that they share", async ({ expect }) => {
   await start("far");
   const pid = pidOf("far");
   const run = join(folderOf("far"), "run.json");
@@ -142,7 +142,7 @@ it("stops a site of another machine by the folder that they share", async () => 
   await expect.poll(() => isThere(pid)).toBe(false);
 }, 90_000);
 
-it("tells that a site was killed, and starts it again", async () => {
+it.concurrent("tells that a site was killed, and starts it again", async ({ expect }) => {
   await start("killed");
   process.kill(pidOf("killed"), "SIGKILL");
   await expect.poll(async () => (await status("killed")).said.state, { timeout: 10_000 }).toBe("died");
@@ -151,7 +151,7 @@ it("tells that a site was killed, and starts it again", async () => {
   await ask("stop", "killed");
 }, 60_000);
 
-it("ends a site that hangs, when its time is over", async () => {
+it.concurrent("ends a site that hangs, when its time is over", async ({ expect }) => {
   await start("hangs");
   const pid = pidOf("hangs");
   process.kill(pid, "SIGSTOP");
@@ -159,7 +159,7 @@ it("ends a site that hangs, when its time is over", async () => {
   expect(isThere(pid)).toBe(false);
 }, 60_000);
 
-it("ends with what keeps the site from working, and its exit code", async () => {
+it.concurrent("ends with what keeps the site from working, and its exit code", async ({ expect }) => {
   writeFileSync(file("settings.yaml"), "roots:\n  red: [/data]\n");
   const wrong = await start("wrong", "--settings", file("settings.yaml"));
   expect(wrong).toMatchObject({
@@ -180,19 +180,7 @@ it("ends with what keeps the site from working, and its exit code", async () => 
   });
 }, 60_000);
 
-it("tells when central is away and when it is back, and what went wrong", async () => {
-  await start("away");
-  await facility.kill("central");
-  await expect.poll(async () => (await status("away")).code, { timeout: 20_000 }).toBe(3);
-  const { said } = await status("away");
-  expect(said).toMatchObject({ state: "working", central: { reached: false } });
-  expect((said.errors as { event: string }[]).some(({ event }) => /^link-|renew-failed|lease-failed/.test(event))).toBe(true);
-  await facility.startCentral();
-  await expect.poll(async () => (await status("away")).code, { timeout: 20_000 }).toBe(0);
-  await ask("stop", "away");
-}, 90_000);
-
-it("obeys its admin over restarts, visibly for everybody", async () => {
+it.concurrent("obeys its admin over restarts, visibly for everybody", async ({ expect }) => {
   await start("ordered");
   const views = async () =>
     (await facility.client.sites()).filter(({ name }) => name === "ordered").map(({ state, reason }) => [state, reason]);
@@ -220,7 +208,7 @@ it("obeys its admin over restarts, visibly for everybody", async () => {
   expect(await ask("drain", "never", "on")).toMatchObject({ code: 2, said: { error: { code: "NOT_FOUND" } } });
 }, 120_000);
 
-it("tells of a site's pilots", async () => {
+it.concurrent("tells of a site's pilots", async ({ expect }) => {
   mkdirSync(file("batch"));
   const text = { scheduler: "local", folder: file("batch"), job: { walltimeS: 600 }, pilots: { min: 1, max: 1, idleS: 2, everyS: 1 } };
   writeFileSync(file("batch.json"), JSON.stringify(text));
@@ -235,7 +223,7 @@ it("tells of a site's pilots", async () => {
     .toBe("gone");
 }, 90_000);
 
-it("keeps a token out of command lines, and writes units and entries only when asked", async () => {
+it.concurrent("keeps a token out of command lines, and writes units and entries only when asked", async ({ expect }) => {
   const token = siteToken;
   const unit = await start("again", "--systemd");
   expect(unit).toMatchObject({ code: 0, said: { unit: join(file("config"), "systemd/user/xpcs-site-again.service") } });
@@ -262,3 +250,16 @@ it("keeps a token out of command lines, and writes units and entries only when a
   writeFileSync(unit.said.unit as string, "[Unit]\n");
   expect(await ask("start", "again", "--systemd")).toMatchObject({ code: 2, said: { error: { code: "ALREADY_EXISTS" } } });
 }, 60_000);
+
+// Alone, since it takes central from the others.
+it("tells when central is away and when it is back, and what went wrong", async ({ expect }) => {
+  await start("away");
+  await facility.kill("central");
+  await expect.poll(async () => (await status("away")).code, { timeout: 20_000 }).toBe(3);
+  const { said } = await status("away");
+  expect(said).toMatchObject({ state: "working", central: { reached: false } });
+  expect((said.errors as { event: string }[]).some(({ event }) => /^link-|renew-failed|lease-failed/.test(event))).toBe(true);
+  await facility.startCentral();
+  await expect.poll(async () => (await status("away")).code, { timeout: 20_000 }).toBe(0);
+  await ask("stop", "away");
+}, 90_000);
