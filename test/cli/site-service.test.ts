@@ -97,38 +97,34 @@ it.concurrent.for<[string, string, object]>([
   ["renumbered", "the number of another process", { startTick: "1" }],
   ["rebooted", "a machine that was started anew", { boot: "00000000-0000-0000-0000-000000000000" }],
   ["silent", "another login node, which is silent", { host: "login2" }],
-])(
-  "never sends a signal to what has (%s) %s",
-  async ([name, , other], { expect }) => {
-    const bystander = spawn("sleep", ["600"], { stdio: "ignore" });
-    await start(name);
-    await ask("stop", name);
-    const { stdout } = await site("status", name);
-    expect(JSON.parse(stdout)).toMatchObject({ state: "stopped" });
-    const stat = readFileSync(`/proc/${bystander.pid}/stat`, "utf8");
-    const here = {
-      host: (await import("node:os")).hostname(),
-      machine: existsSync("/etc/machine-id") ? readFileSync("/etc/machine-id", "utf8").trim() : "",
-      boot: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
-      namespace: (await import("node:fs")).readlinkSync("/proc/self/ns/pid"),
-      pid: bystander.pid,
-      startTick: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19],
-    };
-    const holder = { name, run: "r", user: "ann", since: "2026-11-26T10:00:00.000Z", version: "1" };
-    const run = join(folderOf(name), "run.json");
-    writeFileSync(run, JSON.stringify({ ...holder, process: { ...here, ...other } }));
-    expect(await status(name)).toMatchObject({ code: 1 });
-    expect(await ask("stop", name)).toMatchObject({ code: 0, said: { how: "was not running" } });
-    expect(isThere(bystander.pid!)).toBe(true);
-    // Nor does it keep the site from being started.
-    writeFileSync(run, JSON.stringify({ ...holder, process: { ...here, ...other } }));
-    expect(await start(name)).toMatchObject({ code: 0 });
-    expect(isThere(bystander.pid!)).toBe(true);
-    await ask("stop", name);
-    bystander.kill("SIGKILL");
-  },
-  120_000,
-);
+])("never sends a signal to what has (%s) %s", { timeout: 120_000 }, async ([name, , other], { expect }) => {
+  const bystander = spawn("sleep", ["600"], { stdio: "ignore" });
+  await start(name);
+  await ask("stop", name);
+  const { stdout } = await site("status", name);
+  expect(JSON.parse(stdout)).toMatchObject({ state: "stopped" });
+  const stat = readFileSync(`/proc/${bystander.pid}/stat`, "utf8");
+  const here = {
+    host: (await import("node:os")).hostname(),
+    machine: existsSync("/etc/machine-id") ? readFileSync("/etc/machine-id", "utf8").trim() : "",
+    boot: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+    namespace: (await import("node:fs")).readlinkSync("/proc/self/ns/pid"),
+    pid: bystander.pid,
+    startTick: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19],
+  };
+  const holder = { name, run: "r", user: "ann", since: "2026-11-26T10:00:00.000Z", version: "1" };
+  const run = join(folderOf(name), "run.json");
+  writeFileSync(run, JSON.stringify({ ...holder, process: { ...here, ...other } }));
+  expect(await status(name)).toMatchObject({ code: 1 });
+  expect(await ask("stop", name)).toMatchObject({ code: 0, said: { how: "was not running" } });
+  expect(isThere(bystander.pid!)).toBe(true);
+  // Nor does it keep the site from being started.
+  writeFileSync(run, JSON.stringify({ ...holder, process: { ...here, ...other } }));
+  expect(await start(name)).toMatchObject({ code: 0 });
+  expect(isThere(bystander.pid!)).toBe(true);
+  await ask("stop", name);
+  bystander.kill("SIGKILL");
+});
 
 it.concurrent("stops a site of another machine by the folder that they share", async ({ expect }) => {
   await start("far");
