@@ -4,9 +4,10 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <regex>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <vector>
 
 #include "../h5/h5.hpp"
 #include "hdf5_parts.hpp"
@@ -111,6 +112,37 @@ std::vector<fs::path> folders_of(const fs::path& file) {
   return folders;
 }
 
+/// Whether a name is one of a pattern's, in which %b stands for a number and %% for a percent sign. Takes time by the product of both lengths at most, whatever
+/// is in them.
+bool fits(std::string_view pattern, std::string_view name) {
+  // Of each length: that much of the name fits what was read of the pattern.
+  std::vector<char> before(name.size() + 1);
+  before[0] = 1;
+  for (std::size_t at = 0; at < pattern.size(); ++at) {
+    std::vector<char> after(name.size() + 1);
+    const char next = pattern[at] == '%' && at + 1 < pattern.size() ? pattern[at + 1] : '\0';
+    const bool number = next == 'b';
+    if (number || next == '%') ++at;
+    for (std::size_t length = 0; length < name.size(); ++length) {
+      const char c = name[length];
+      after[length + 1] = number ? c >= '0' && c <= '9' && (before[length] != 0 || after[length] != 0) : c == pattern[at] && before[length] != 0;
+    }
+    before.swap(after);
+  }
+  return before.back() != 0;
+}
+
+/// The first of a pattern's names.
+std::string first_of(std::string_view pattern) {
+  std::string name;
+  for (std::size_t at = 0; at < pattern.size(); ++at) {
+    const char next = pattern[at] == '%' && at + 1 < pattern.size() ? pattern[at + 1] : '\0';
+    if (next == 'b' || next == '%') ++at;
+    name += next == 'b' ? '0' : pattern[at];
+  }
+  return name;
+}
+
 class Places {
  public:
   explicit Places(const std::string& file) : folders_(folders_of(file)) {}
@@ -129,14 +161,14 @@ class Places {
     const fs::path path(pattern);
     if (path.parent_path().string().find('%') != std::string::npos)
       throw Error(Code::unsupported, "a virtual dataset has sources in folders with numbers: " + pattern);
-    const std::regex fits(expression(path.filename().string()));
+    const std::string names = path.filename().string();
     for (const fs::path& folder : folders_) {
       std::error_code failed;
       for (const auto& entry : fs::directory_iterator(path.is_absolute() ? path.parent_path() : folder / path.parent_path(), failed)) {
-        if (std::regex_match(entry.path().filename().string(), fits)) enter(entry.path());
+        if (fits(names, entry.path().filename().string())) enter(entry.path());
       }
     }
-    add(std::regex_replace(pattern, std::regex("%b"), "0"));
+    add(first_of(pattern));
   }
 
   [[nodiscard]] std::vector<std::string> take() const { return {places_.begin(), places_.end()}; }
@@ -150,22 +182,6 @@ class Places {
     if (failed) return false;
     places_.insert((folder / path.filename()).string());
     return true;
-  }
-
-  static std::string expression(const std::string& pattern) {
-    std::string text;
-    for (std::size_t at = 0; at < pattern.size(); ++at) {
-      const char next = at + 1 < pattern.size() ? pattern[at + 1] : '\0';
-      if (pattern[at] == '%' && next == 'b') {
-        text += "[0-9]+";
-        ++at;
-      } else {
-        if (pattern[at] == '%' && next == '%') ++at;
-        if (std::string_view("\\^$.|?*+()[]{}").find(pattern[at]) != std::string_view::npos) text += '\\';
-        text += pattern[at];
-      }
-    }
-    return text;
   }
 
   std::vector<fs::path> folders_;
