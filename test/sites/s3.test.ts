@@ -186,6 +186,18 @@ describe("results", () => {
 });
 
 describe("a store", () => {
+  it("is asked over a few connections, however many files there are", async () => {
+    const names = Array.from({ length: 20 }, (_, at) => `many/${at}`);
+    for (const name of names) await put(name, name);
+    const transfer = open();
+    const ports = new Set<unknown>();
+    const look = (request: { socket: { remotePort?: number } }) => ports.add(request.socket.remotePort);
+    front.on("request", look);
+    await stage(transfer, ...names.map((name) => `/data/${name}`));
+    front.off("request", look);
+    expect(ports.size).toBeLessThan(10);
+  });
+
   it("that is away is told of at once, and given up", async () => {
     const away = open({ endpoint: "http://127.0.0.1:1" });
     await expect(stage(away, "/data/a")).rejects.toMatchObject({ code: "UNAVAILABLE" });

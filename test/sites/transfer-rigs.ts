@@ -143,7 +143,7 @@ const s3Rig: MakeRig = async ({ there, work }) => {
       async read(path) {
         const pieces: Buffer[] = [];
         try {
-          await (await client.ask({ method: "GET", key: keyOf(path), signal })).each(async (piece) => void pieces.push(piece));
+          await client.read({ method: "GET", key: keyOf(path), signal }, async (piece) => void pieces.push(piece));
         } catch {
           return null;
         }

@@ -27,11 +27,14 @@ export interface S3Ask {
   readonly signal: AbortSignal;
 }
 
+/** Each reads the answer to its end: until then its connection serves nobody else. All throw NOT_FOUND · PERMISSION_DENIED · UNAVAILABLE · CHECKSUM_MISMATCH · ALREADY_EXISTS a condition did not hold · IO_FAILED. */
 export interface S3Client {
-  /** @throws NOT_FOUND · PERMISSION_DENIED · UNAVAILABLE · CHECKSUM_MISMATCH · ALREADY_EXISTS a condition did not hold · IO_FAILED */
-  ask(request: S3Ask): Promise<HttpAnswer>;
+  /** @returns the headers of the answer */
+  ask(request: S3Ask): Promise<HttpAnswer["headers"]>;
   /** A small answer as text. */
   text(request: S3Ask): Promise<string>;
+  /** Hands the body over piece by piece. */
+  read(request: S3Ask, take: (piece: Buffer) => Promise<void>): Promise<void>;
 }
 
 interface Credentials {
@@ -96,25 +99,30 @@ export function createS3Client(settings: S3Settings): S3Client {
   const { endpoint, bucket, region, insecure } = settings;
   const base = new URL(endpoint);
   const http: HttpClient = createHttpClient({ url: base, insecure, proxy: "environment", speaks: "other" });
-  const client: S3Client = {
-    async ask({ method, key, query = {}, headers = {}, body, signal }) {
-      const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...key.split("/")].map(encoded).join("/")}`;
-      const words = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
-      const place = `${path}${words.length === 0 ? "" : `?${words.join("&")}`}`;
-      const digest = createHash("sha256")
-        .update(body ?? "")
-        .digest("hex");
-      const signed = await new AwsV4Signer({
-        ...(await readCredentials(settings)),
-        ...{ method, url: `${base.origin}${place}`, service: "s3", region },
-        headers: { ...headers, "x-amz-content-sha256": digest },
-      }).sign();
-      const ask = { method, path: place, headers: Object.fromEntries(signed.headers), signal, ...(body === undefined ? {} : { body }) };
-      const answer = await http.ask(ask);
-      if (answer.status < 400) return answer;
-      throw refusal(`${method} s3://${bucket}/${key}`, answer.status, method === "HEAD" ? "" : await answer.text());
-    },
-    text: async (request) => (await client.ask(request)).text(),
+  const send = async ({ method, key, query = {}, headers = {}, body, signal }: S3Ask): Promise<HttpAnswer> => {
+    const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...key.split("/")].map(encoded).join("/")}`;
+    const words = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
+    const place = `${path}${words.length === 0 ? "" : `?${words.join("&")}`}`;
+    const digest = createHash("sha256")
+      .update(body ?? "")
+      .digest("hex");
+    const signed = await new AwsV4Signer({
+      ...(await readCredentials(settings)),
+      ...{ method, url: `${base.origin}${place}`, service: "s3", region },
+      headers: { ...headers, "x-amz-content-sha256": digest },
+    }).sign();
+    const ask = { method, path: place, headers: Object.fromEntries(signed.headers), signal, ...(body === undefined ? {} : { body }) };
+    const answer = await http.ask(ask);
+    if (answer.status < 400) return answer;
+    throw refusal(`${method} s3://${bucket}/${key}`, answer.status, await answer.text());
   };
-  return client;
+  return {
+    async ask(request) {
+      const answer = await send(request);
+      await answer.text();
+      return answer.headers;
+    },
+    text: async (request) => (await send(request)).text(),
+    read: async (request, take) => (await send(request)).each(take),
+  };
 }

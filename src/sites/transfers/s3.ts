@@ -58,7 +58,7 @@ interface Found {
   readonly epoch: number;
 }
 
-function foundOf({ headers }: HttpAnswer): Found {
+function foundOf(headers: HttpAnswer["headers"]): Found {
   const meta = (name: string): string | null => {
     const value = headers[name];
     return typeof value === "string" ? value : null;
@@ -99,7 +99,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
         async read({ offset, length }, take, signal) {
           const headers = { range: `bytes=${offset}-${offset + length - 1}`, ...(etag === "" ? {} : { "if-match": etag }) };
           try {
-            await (await client.ask({ method: "GET", key, headers, signal })).each(take);
+            await client.read({ method: "GET", key, headers, signal }, take);
           } catch (error) {
             if (!isCode(error, "ALREADY_EXISTS")) throw error;
             throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
@@ -163,8 +163,8 @@ async function sendParts(
     const body = await readPiece(file, offset, Math.min(partBytes, bytes - offset));
     await pipes.limit.take(body.length, stop);
     const query = { partNumber: String(part + 1), uploadId };
-    const { headers } = await patience.again(() => client.ask({ method: "PUT", key, query, body, signal: stop }));
-    return `<Part><PartNumber>${part + 1}</PartNumber><ETag>${headers.etag ?? ""}</ETag></Part>`;
+    const { etag = "" } = await patience.again(() => client.ask({ method: "PUT", key, query, body, signal: stop }));
+    return `<Part><PartNumber>${part + 1}</PartNumber><ETag>${etag}</ETag></Part>`;
   };
   const abort = () => client.ask({ method: "DELETE", key, query: { uploadId }, signal: new AbortController().signal });
   const parts = Array.from({ length: Math.ceil(bytes / partBytes) }, (_, part) => (stop: AbortSignal) => send(part, stop));
