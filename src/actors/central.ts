@@ -12,21 +12,23 @@ import type { Command } from "../ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { JobRecord, State } from "../ledger/state.js";
-import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
+import { needOf, type SiteLoad } from "../router/policy.js";
+import type { PolicyOf } from "../router/policy-rules.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
-import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { parentsReason, planGrants, waitReason } from "./dispatch.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
+import { siteLoads } from "./site-loads.js";
 import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
-  readonly policy: Policy;
+  readonly policyOf: PolicyOf;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newJobId: (nowMs: number) => JobId;
@@ -62,7 +64,7 @@ export class Central {
   readonly quotas: Quotas;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
-  readonly #policy: Policy;
+  readonly #policyOf: PolicyOf;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
@@ -80,7 +82,7 @@ export class Central {
     this.newJobId = options.newJobId;
     this.logs = options.logs;
     this.ledger = options.ledger;
-    this.#policy = options.policy;
+    this.#policyOf = options.policyOf;
     this.#logger = options.logger;
     this.#observer = options.observer;
     this.#refusal = options.refusal ?? (() => null);
@@ -187,8 +189,8 @@ export class Central {
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
     const leases = new Map<SiteName, Lease[]>();
-    for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead)) {
-      this.execute({ type: "grant", job, site, why });
+    for (const { job, site, why, promised } of planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead)) {
+      this.execute({ type: "grant", job, site, why, promised });
       const { epoch, spec, owner } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
@@ -215,9 +217,11 @@ export class Central {
   }
 
   #loads() {
-    const monotonicMs = this.clock.monotonicMs();
-    const loads = siteLoads(this.state, this.sites, this.clock.nowMs(), monotonicMs);
-    return [...loads, ...comingPilots(this.state, this.sites, monotonicMs)].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const { clock, state, sites } = this;
+    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    return [...siteLoads(state, sites, nowMs, monotonicMs), ...comingPilots(state, sites, nowMs, monotonicMs)].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    );
   }
 
   /** Within a turn: how to show jobs as of now. */
@@ -227,7 +231,7 @@ export class Central {
     const waitsFor = (job: JobRecord) => {
       if (job.state === "awaiting-parents") return parentsReason(job, this.state);
       loads ??= this.#loads();
-      return waitReason(job, loads, this.#policy, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
+      return waitReason(job, loads, this.#policyOf, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
     };
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }

@@ -11,6 +11,7 @@ import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
 import type { Policy } from "../router/policy.js";
+import { type PolicyOf, policyOf } from "../router/policy-rules.js";
 import { POLICIES } from "../router/registry.js";
 import type { Link } from "../wire/link.js";
 import { pinOf } from "../wire/trust.js";
@@ -47,6 +48,8 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** For jobs with these tags; the first that fits counts. */
+  readonly policyFor?: readonly { readonly key: string; readonly value: string; readonly policy: string }[];
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
@@ -83,11 +86,19 @@ const PRIVATE = 0o700;
 /** Some events for each of a hundred thousand jobs. */
 const DISK_RESERVE_BYTES = 256e6;
 
-function policyOf(name: string): Policy {
+function policyNamed(name: string): Policy {
   const policy = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
   if (policy === undefined)
     throw new XpcsError("INVALID_ARGUMENT", `there is no policy "${name}": take one of ${Object.keys(POLICIES).join(", ")}`);
   return policy;
+}
+
+/** @throws INVALID_ARGUMENT */
+function policiesOf({ policy = "soonest", policyFor = [] }: StartOptions): PolicyOf {
+  return policyOf(
+    policyNamed(policy),
+    policyFor.map(({ policy: name, ...tag }) => ({ ...tag, policy: policyNamed(name) })),
+  );
 }
 
 async function openLedger(store: EventStore): Promise<Ledger> {
@@ -107,7 +118,7 @@ async function openLedger(store: EventStore): Promise<Ledger> {
  */
 export async function startCentral(options: StartOptions): Promise<RunningCentral> {
   const { host, port, clock } = options;
-  policyOf(options.policy ?? "soonest");
+  policiesOf(options);
   let serving: Serving = {
     onLink: (link) => link.close(new XpcsError("UNAVAILABLE", "central is starting")),
     onRequest: (_request, response) => void response.writeHead(503, { "retry-after": "1" }).end(),
@@ -158,7 +169,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
   const room = new DiskRoom(dir, options.diskReserveBytes ?? DISK_RESERVE_BYTES, { clock, logger });
   const central = new Central({
     ledger,
-    policy: policyOf(options.policy ?? "soonest"),
+    policyOf: policiesOf(options),
     clock,
     logger,
     newJobId: createIdSource(randomBytes),

@@ -4,8 +4,9 @@
  */
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
-import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted, Summary } from "./events.js";
-import { ATTEMPTS_KEPT, addJob, addRuns, canceledBy, indexJob, type JobRecord, type LinkStats, lastSite, type State } from "./state.js";
+import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
+import { learntWith, linksWith } from "./learnt.js";
+import { ATTEMPTS_KEPT, addJob, addRuns, canceledBy, indexJob, type JobRecord, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -25,8 +26,9 @@ function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[
   const last = job.attempts.at(-1);
   if (last === undefined) return job.attempts;
   // Not the whole of `last`: an attempt that was thought lost, and then completes, has no reason any more.
-  const { site, epoch, startedAt, outcome } = last;
-  return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
+  const { site, epoch, startedAt, outcome, promised } = last;
+  const begun = { site, epoch, startedAt, outcome, ...(promised === undefined ? {} : { promised }) };
+  return [...job.attempts.slice(0, -1), { ...begun, ...change }];
 }
 
 /** The one list that grows in place: before version 4 each of the thousand jobs of a request has an event, and a new list would copy those before. */
@@ -118,40 +120,26 @@ function siteJoined(state: State, event: SiteJoined): void {
     granted: before?.granted ?? 0,
     runs: before?.runs ?? {},
     ...(before?.links === undefined ? {} : { links: before.links }),
+    ...(before?.learnt === undefined ? {} : { learnt: before.learnt }),
   });
 }
 
-/** Smaller files tell of latencies, not of rates. */
-const LINK_BYTES_MIN = 1e6;
-/** What the past counts beside the next transfer. */
-const LINK_PAST = 0.8;
-
-function linkWith(before: LinkStats | undefined, bytes: unknown, seconds: unknown): LinkStats | undefined {
-  if (typeof bytes !== "number" || typeof seconds !== "number" || bytes < LINK_BYTES_MIN || !(seconds > 0)) return before;
-  const { bytes: pastBytes, ms: pastMs } = before ?? { bytes: 0, ms: 0 };
-  return { bytes: LINK_PAST * pastBytes + bytes, ms: LINK_PAST * pastMs + 1_000 * seconds };
-}
-
-/** What a completion says of its site's links. */
-function countLinks(state: State, id: JobId, { stageInBytes, stageInS, stageOutBytes, stageOutS }: Summary): void {
-  const job = state.jobs.get(id);
-  const site = state.sites.get((job && lastSite(job)) ?? "");
-  if (site === undefined) return;
-  const into = linkWith(site.links?.in, stageInBytes, stageInS);
-  const out = linkWith(site.links?.out, stageOutBytes, stageOutS);
-  if (into === site.links?.in && out === site.links?.out) return;
-  const links = { ...(into === undefined ? {} : { in: into }), ...(out === undefined ? {} : { out }) };
-  state.sites.set(site.name, { ...site, links });
-}
-
-function countRun(state: State, id: JobId, { runMs, outputs }: Completed): void {
+/** What a completion says of its site. */
+function countRun(state: State, id: JobId, event: Completed): void {
   const job = state.jobs.get(id);
   const site = state.sites.get((job && lastSite(job)) ?? "");
   if (job === undefined || site === undefined) return;
+  const { runMs, outputs, summary } = event;
   const { app } = job.spec.work;
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const run = { count: 1, totalMs: runMs, ...(outputs.length === 0 ? {} : { results: { count: 1, bytes } }) };
-  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: addRuns(site.runs[app], run) } });
+  const links = linksWith(site.links, summary);
+  state.sites.set(site.name, {
+    ...site,
+    runs: { ...site.runs, [app]: addRuns(site.runs[app], run) },
+    ...(links === undefined ? {} : { links }),
+    learnt: learntWith(site, job, event),
+  });
 }
 
 function archived(state: State, ids: readonly JobId[], dirty: Dirty | undefined): void {
@@ -199,7 +187,9 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       }));
       break;
     case "leased": {
-      const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running" };
+      const { site: name, epoch, promised } = event;
+      const startedAt = iso(event.at);
+      const attempt: Attempt = { site: name, epoch, startedAt, outcome: "running", ...(promised === undefined ? {} : { promised }) };
       updateJob(state, event.job, (job) => ({
         state: "leased",
         since: event.at,
@@ -228,11 +218,11 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         attempts: endAttempt(job, { outcome: "finished", finishedAt: iso(event.at) }),
         outputs: event.outputs,
         summary: event.summary,
+        runMs: event.runMs,
         reason: job.cancelRequested ? "it finished before the cancel reached its site" : null,
         finishedAt: event.at,
       }));
       countRun(state, event.job, event);
-      countLinks(state, event.job, event.summary);
       break;
     case "cancelRequested":
       updateJob(state, event.job, () => ({
