@@ -179,7 +179,7 @@ export interface Attempt {
   readonly outcome: "running" | "finished" | "failed" | "lost" | "returned" | "canceled";
   readonly code?: ErrorCode;
   readonly reason?: string;
-  /** What the router expected of it; absent: nothing, or a ledger from before this field. */
+  /** What the router expected of it, for `explain`; absent: nothing, a ledger from before this field, or a view for clients. */
   readonly promised?: Promised;
 }
 
