@@ -197,6 +197,17 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
   };
 }
 
+/** @returns false: it was taken before, or is gone. @throws of the file system */
+async function claim(box: string): Promise<boolean> {
+  try {
+    await mkdir(join(box, "taken"));
+    return true;
+  } catch (error) {
+    if (["EEXIST", "ENOENT"].includes(errorCode(error))) return false;
+    throw error;
+  }
+}
+
 /**
  * Opens a new box in `folder`, as the end that dials; what is sent waits for the other end.
  *
@@ -213,7 +224,12 @@ export async function openMailbox(folder: string, name: string, clock: Clock): P
   } catch (error) {
     throw new XpcsError("UNAVAILABLE", `no link can be made in the shared folder ${folder}: ${(error as Error).message}`);
   }
-  return mailboxLink({ box, clock }, "up");
+  const link = mailboxLink({ box, clock }, "up");
+  // One that nobody has taken is not left: whoever serves the folder later would take it for a link.
+  void link.ended.then(async () => {
+    if (await claim(box).catch(() => false)) await rm(box, { recursive: true, force: true }).catch(() => {});
+  });
+  return link;
 }
 
 /**
@@ -222,11 +238,5 @@ export async function openMailbox(folder: string, name: string, clock: Clock): P
  * @returns null: it was taken before, so its link has ended
  */
 export async function takeMailbox({ box, clock }: MailboxOptions): Promise<(Link & { readonly ended: Promise<void> }) | null> {
-  try {
-    await mkdir(join(box, "taken"));
-  } catch (error) {
-    if (["EEXIST", "ENOENT"].includes(errorCode(error))) return null;
-    throw error;
-  }
-  return mailboxLink({ box, clock }, "down");
+  return (await claim(box)) ? mailboxLink({ box, clock }, "down") : null;
 }
