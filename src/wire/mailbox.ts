@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
-import { createCloseSignal, type Link } from "./link.js";
+import { createCloseSignal, createInlet, type Link } from "./link.js";
 
 /** Between two looks for the next batch: short while there is traffic, then longer. */
 const LOOK_MIN_MS = 10;
@@ -84,8 +84,7 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
   const [out, back] = [join(box, mine), join(box, mine === "up" ? "down" : "up")];
   const signal = createCloseSignal();
   const over = new AbortController();
-  let receive: ((bytes: Uint8Array) => void) | null = null;
-  let early: Uint8Array[] = [];
+  const inlet = createInlet();
   const waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   let nudge = new AbortController();
@@ -160,10 +159,7 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
       number += 1;
       heardMs = clock.monotonicMs();
       if (batch.messages.length > 0) lookMs = LOOK_MIN_MS;
-      for (const message of batch.messages) {
-        if (receive === null) early.push(message);
-        else receive(message);
-      }
+      for (const message of batch.messages) inlet.take(message);
       if (batch.closes !== null) return fire(batch.closes);
     }
   }
@@ -179,12 +175,7 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
       waitingBytes += bytes.length;
       nudge.abort(WOKEN);
     },
-    onBytes(run) {
-      receive = run;
-      const kept = early;
-      early = [];
-      for (const bytes of kept) run(bytes);
-    },
+    onBytes: inlet.onBytes,
     onClose: signal.onClose,
     close(reason) {
       if (signal.reason !== null) return;
