@@ -18,7 +18,7 @@ export interface MailboxServerOptions {
   /** Folders in which there may be boxes, at each look; those that are not there are left out. */
   readonly folders: () => readonly string[];
   readonly clock: Clock;
-  readonly onLink: (link: Link, folder: string) => void;
+  readonly onLink: (link: Link) => void;
   readonly onFault: (reason: string) => void;
 }
 
@@ -27,7 +27,7 @@ export async function serveMailboxes({ folders, clock, onLink, onFault }: Mailbo
   /** Boxes with a link, or whose end is being waited for. */
   const mine = new Map<string, { readonly link: Link; readonly gone: Promise<void> }>();
 
-  async function take(folder: string, box: string): Promise<void> {
+  async function take(box: string): Promise<void> {
     const link = await takeMailbox({ box, clock });
     if (link === null) return rm(box, { recursive: true, force: true });
     const gone = link.ended
@@ -36,14 +36,14 @@ export async function serveMailboxes({ folders, clock, onLink, onFault }: Mailbo
       .catch((error: Error) => onFault(error.message))
       .finally(() => mine.delete(box));
     mine.set(box, { link, gone });
-    onLink(link, folder);
+    onLink(link);
   }
 
   async function look(folder: string): Promise<void> {
     const names = await readdir(folder).catch(() => []);
     for (const name of names.filter((each) => !each.startsWith("."))) {
       const box = join(folder, name);
-      if (!mine.has(box)) await take(folder, box);
+      if (!mine.has(box)) await take(box);
     }
   }
 

@@ -6,7 +6,6 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { XpcsError } from "../core/errors.js";
-import { LIMITS } from "../core/limits.js";
 import { type Certificate, createHttpServer, startListening } from "./http-server.js";
 
 export interface RelayOptions {
@@ -38,7 +37,6 @@ const ANSWERS = {
   405: "Method Not Allowed",
   407: "Proxy Authentication Required",
   502: "Bad Gateway",
-  503: "Service Unavailable",
 };
 
 function answer(socket: Duplex, status: keyof typeof ANSWERS): void {
@@ -89,7 +87,6 @@ export async function listenRelay({ host, port, tls, target, open, onRefused }: 
     if (token === null || !admitted.has(token)) return refuse(407, "it shows no token of a batch job that is there");
     const wanted = target();
     if (request.url !== wanted) return refuse(403, `it asks for ${request.url}, and only central is reached from here`);
-    if (tunnels.size >= LIMITS.connectionsMax) return refuse(503, "there are too many tunnels");
     if (head.length > 0) client.unshift(head);
     tunnel(client, token, wanted).catch((error: Error) => {
       tunnels.delete(client);

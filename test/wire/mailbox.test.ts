@@ -1,6 +1,6 @@
 /** Links through a shared folder: real files, real processes that are killed, and what a broken or hostile file does. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -189,7 +189,6 @@ it.each([
   mkdirSync(join(folder, ".bad", "down"), { recursive: true });
   mkdirSync(join(folder, ".bad", "up"));
   writeFileSync(join(folder, ".bad", "up", "1"), bytes);
-  const { renameSync } = await import("node:fs");
   renameSync(join(folder, ".bad"), join(folder, "bad"));
   await vi.waitFor(() => expect(links).toHaveLength(2), { timeout: 5_000 });
   const reasons = await Promise.race(links.map(ended));
