@@ -19,6 +19,7 @@ import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
 import { type Connection, openSession } from "./wire/connect.js";
 import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconnecting.js";
+import { trustOf } from "./wire/trust.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
 export type { Revoked, Role, TokenRequest, TokenView } from "./core/access.js";
@@ -217,9 +218,8 @@ function withKnownParents(spec: JobSpec, ids: readonly JobId[]): JobSpec {
 }
 
 async function dial(url: string, options: ConnectOptions, clock: Clock): Promise<Connection<ClientApi>> {
-  const { token, ca, pin, insecure = false, onExpiring = () => {} } = options;
-  const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
-  const link = await openWebSocket(url, { clock, trust, insecure, proxy: "environment" });
+  const { token, insecure = false, onExpiring = () => {} } = options;
+  const link = await openWebSocket(url, { clock, trust: trustOf(options), insecure, proxy: "environment" });
   const shown = typeof token === "string" ? token : token();
   const session = await openSession<ClientApi>(link, CLIENT_API_METHODS, { clock, token: shown, version: VERSION, party: "client" });
   const warning = beforeExpiry(clock, session.welcome.expiresInMs, onExpiring);

@@ -7,7 +7,7 @@ import { LIMITS } from "../core/limits.js";
 import { isPilotName } from "../core/pilot-names.js";
 import { type Submitters, takesFrom } from "../core/submitters.js";
 import { refusals } from "../ledger/decide.js";
-import { type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
+import { addRuns, type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import {
   belongs,
   type Choice,
@@ -55,6 +55,13 @@ function heldBy(state: State, site: SiteRecord, nowMs: number): { running: Runni
     taken += need.slots;
   }
   return { running, ahead };
+}
+
+/** What these sites have run, by app. */
+export function runsOf(sites: Iterable<SiteRecord>): ReadonlyMap<string, RunStats> {
+  const sums = new Map<string, RunStats>();
+  for (const { runs } of sites) for (const [app, stats] of Object.entries(runs)) sums.set(app, addRuns(sums.get(app), stats));
+  return sums;
 }
 
 /** As a policy has it. */
@@ -114,6 +121,7 @@ export function planGrants(
   const aheadLeft = new Map(ahead);
   let loads = [...initial];
   let looked = 0;
+  const isRuled = initial.some(({ submitters = null }) => submitters !== null);
   // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
   const hopeless = new Set<string>();
   for (const id of state.ready) {
@@ -121,7 +129,7 @@ export function planGrants(
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record, nowMs);
-    const owned = loads.some(({ submitters = null }) => submitters !== null) ? JSON.stringify(job.submitter) : "";
+    const owned = isRuled ? JSON.stringify(job.submitter) : "";
     const kind = `${owned} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
@@ -156,13 +164,7 @@ const LONGEST_MEANS = 3;
 
 /** Mean run time of each app over all sites, s. */
 function meansOf(state: State): ReadonlyMap<string, number> {
-  const sums = new Map<string, { count: number; totalMs: number }>();
-  for (const { runs } of state.sites.values())
-    for (const [app, { count, totalMs }] of Object.entries(runs)) {
-      const sum = sums.get(app) ?? { count: 0, totalMs: 0 };
-      sums.set(app, { count: sum.count + count, totalMs: sum.totalMs + totalMs });
-    }
-  return new Map([...sums].filter(([, { count }]) => count > 0).map(([app, { count, totalMs }]) => [app, totalMs / count / 1000]));
+  return new Map([...runsOf(state.sites.values())].map(([app, { count, totalMs }]) => [app, totalMs / count / 1000]));
 }
 
 /** What waits that a site could run. Null: of one job at least nobody knows how long it takes. */

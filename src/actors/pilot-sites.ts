@@ -5,32 +5,14 @@
 import type { SelfTest, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { isPilotName } from "../core/pilot-names.js";
-import type { LinkStats, RunStats, SiteRecord, State } from "../ledger/state.js";
+import type { LinkStats, SiteRecord, State } from "../ledger/state.js";
 import { NOTHING, type SiteLoad } from "../router/policy.js";
-import { linkRate, runMean } from "./dispatch.js";
+import { linkRate, runMean, runsOf } from "./dispatch.js";
 import type { PilotSite, Sites } from "./presence.js";
 
 /** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
 function pilotsOf(state: State, site: SiteName): SiteRecord[] {
   return [...state.sites.values()].filter(({ name }) => isPilotName(site, name)).sort((a, b) => b.joinedAt - a.joinedAt);
-}
-
-function addedRuns(records: readonly SiteRecord[]): Record<string, RunStats> {
-  const sums: Record<string, RunStats> = {};
-  for (const { runs } of records)
-    for (const [app, { count, totalMs, results }] of Object.entries(runs)) {
-      const before = sums[app] ?? { count: 0, totalMs: 0 };
-      const made = [before.results, results].filter((each) => each !== undefined);
-      sums[app] = {
-        ...{ count: before.count + count, totalMs: before.totalMs + totalMs },
-        ...(made.length === 0
-          ? {}
-          : {
-              results: { count: made.reduce((sum, each) => sum + each.count, 0), bytes: made.reduce((sum, each) => sum + each.bytes, 0) },
-            }),
-      };
-    }
-  return sums;
 }
 
 function addedLinks(links: readonly (LinkStats | undefined)[]): LinkStats | undefined {
@@ -48,7 +30,7 @@ function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: Sit
   if (count <= 0) return null;
   const [latest] = known;
   const capacity = site.capacity.cores < LIMITS.resourceMax ? site.capacity : (latest?.capacity ?? site.capacity);
-  const runs = Object.entries(addedRuns(known)).map(([app, stats]) => [app, runMean(stats)] as const);
+  const runs = [...runsOf(known)].map(([app, stats]) => [app, runMean(stats)] as const);
   return {
     ...{
       name,

@@ -11,6 +11,7 @@ import { XpcsError } from "../core/errors.js";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
 import { timeLeft } from "../core/token-expiry.js";
 import { connect, type XpcsClient } from "../index.js";
+import { trustOf } from "../wire/trust.js";
 import { readText } from "./text-file.js";
 
 export interface CentralOptions {
@@ -152,12 +153,11 @@ function tellOfExpiry(leftMs: number): void {
 
 /** Runs `work` with a client and closes it, whatever happens. */
 export async function withClient<T>(options: CentralOptions, work: (client: XpcsClient) => Promise<T>): Promise<T> {
-  const { central, ca, pin, insecure } = centralSettings(options);
-  const client = await connect(central, {
+  const settings = centralSettings(options);
+  const client = await connect(settings.central, {
     token: () => centralSettings(options).token,
-    ...(ca === undefined ? {} : { ca }),
-    ...(pin === undefined ? {} : { pin }),
-    insecure,
+    ...trustOf(settings),
+    insecure: settings.insecure,
     onExpiring: tellOfExpiry,
   });
   try {

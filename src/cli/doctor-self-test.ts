@@ -77,7 +77,7 @@ async function reportOf(path: string): Promise<NodeReport> {
   }
   const parsed = REPORT.safeParse(text);
   if (!parsed.success) throw new XpcsError("CORRUPT_DATA", `${path} does not hold what was measured`);
-  return JSON.parse(JSON.stringify(parsed.data)) as NodeReport;
+  return parsed.data as NodeReport;
 }
 
 /** Runs the program on this machine. */

@@ -9,6 +9,7 @@ import { realClock } from "../core/real-clock.js";
 import { measureCorrelator } from "../sites/correlator-rate.js";
 import { measureLink } from "../sites/link-rate.js";
 import { createHttpClient } from "../wire/http-client.js";
+import { trustOf } from "../wire/trust.js";
 import { type CentralOptions, centralSettings } from "./client-settings.js";
 import { writeWhole } from "./whole-file.js";
 
@@ -20,9 +21,10 @@ export interface NodeReport {
 }
 
 async function linkNumbers(options: CentralOptions, site: string): Promise<NodeReport["numbers"]> {
-  const { central, token, ca, pin, insecure } = centralSettings(options);
-  const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
-  const client = createHttpClient({ url: new URL(central.replace(/^ws/, "http")), trust, insecure, proxy: "environment" });
+  const settings = centralSettings(options);
+  const { central, token, insecure } = settings;
+  const url = new URL(central.replace(/^ws/, "http"));
+  const client = createHttpClient({ url, trust: trustOf(settings), insecure, proxy: "environment" });
   try {
     const headers = { authorization: `Bearer ${token}`, "x-xpcs-site": site };
     return await measureLink({ client, headers, clock: realClock, signal: new AbortController().signal });

@@ -5,7 +5,7 @@
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { XpcsError } from "../core/errors.js";
-import type { SettingName } from "../sites/batch-settings.js";
+import { NAME, type SettingName } from "../sites/batch-settings.js";
 import { FACILITY_PROFILE, type FacilityProfile, isHostOf } from "../sites/facility-profile.js";
 import type { NodeKind, Queue } from "../sites/schedulers/define.js";
 import { readSettingsFile } from "./settings-file.js";
@@ -43,8 +43,6 @@ export interface JobPlace {
   readonly walltimeMaxS: number | null;
 }
 
-/** As the settings of batch jobs have it. */
-const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/;
 const WALLTIME_LEAST_S = 60;
 
 /** Whether a queue or an account of this name can be asked for. */

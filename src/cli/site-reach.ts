@@ -7,6 +7,7 @@ import { XpcsError } from "../core/errors.js";
 import type { Link } from "../wire/link.js";
 import { openMailbox } from "../wire/mailbox.js";
 import type { ProxyChoice } from "../wire/proxy.js";
+import { trustOf } from "../wire/trust.js";
 import { openWebSocket } from "../wire/websocket-client.js";
 import type { CentralSettings } from "./client-settings.js";
 
@@ -39,7 +40,6 @@ export function proxyOf(reach: Reach): ProxyChoice {
 /** Opens a link to central. @throws what src/wire throws */
 export async function openLink(reach: Reach, settings: CentralSettings, clock: Clock): Promise<Link> {
   if (reach.by === "folder") return openMailbox(reach.folder, randomUUID(), clock);
-  const { central, ca, pin, insecure } = settings;
-  const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
-  return openWebSocket(central, { clock, trust, insecure, proxy: proxyOf(reach) });
+  const { central, insecure } = settings;
+  return openWebSocket(central, { clock, trust: trustOf(settings), insecure, proxy: proxyOf(reach) });
 }

@@ -19,6 +19,7 @@ import { ordersIn } from "../sites/site-orders.js";
 import { SITE_SETTINGS } from "../sites/site-settings.js";
 import { openCache } from "../sites/staging/cache.js";
 import type { CentralAccess } from "../sites/transfers/define.js";
+import { trustOf } from "../wire/trust.js";
 import { ableApps } from "./able-apps.js";
 import { batchPlace } from "./batch-place.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
@@ -62,9 +63,9 @@ function identity(): Identity {
 }
 
 /** Central as the transfers see it. */
-function centralAccess({ central: url, token, ca, pin, insecure }: CentralSettings, reach: Reach): CentralAccess {
-  const trust = { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
-  return { url, token, trust, insecure, proxy: proxyOf(reach) };
+function centralAccess(settings: CentralSettings, reach: Reach): CentralAccess {
+  const { central: url, token, insecure } = settings;
+  return { url, token, trust: trustOf(settings), insecure, proxy: proxyOf(reach) };
 }
 
 /** Differs from boot to boot; where the system does not say, from start to start. */

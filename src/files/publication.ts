@@ -144,8 +144,9 @@ async function earlierPublication(destination: Destination, note: Note | null): 
   }
 }
 
-function conflict(path: string, why: string): XpcsError {
-  return new XpcsError("ALREADY_EXISTS", `${path} ${why}: choose another name, or submit with --overwrite`);
+/** Why a result cannot have its name. */
+export function conflict({ ref, overwrite }: Destination, happened: string): XpcsError {
+  return new XpcsError("ALREADY_EXISTS", `${ref.path} ${happened}: choose another name${overwrite ? "" : ", or submit with --overwrite"}`);
 }
 
 /** Errors of the file system become IO_FAILED that names the place. */
@@ -208,9 +209,9 @@ async function name(request: Publication, partial: string, before: Note | null):
   }
   const earlier = await earlierPublication(destination, before);
   if (earlier) return earlier;
-  if (!destination.overwrite) throw conflict(path, "appeared while the job was running");
+  if (!destination.overwrite) throw conflict(destination, "appeared while the job was running");
   const now = await identity(path);
-  if (now !== null && now !== request.seen) throw conflict(path, "was replaced while the job was running");
+  if (now !== null && now !== request.seen) throw conflict(destination, "was replaced while the job was running");
   await rename(partial, path);
   return ours;
 }
@@ -248,7 +249,7 @@ export function inspectDestination(destination: Destination): Promise<Destinatio
     if (seen === null) return { kind: "free", seen };
     const output = await earlierPublication(destination, await readNote(destination));
     if (output) return { kind: "published", output };
-    if (!destination.overwrite) throw conflict(destination.ref.path, "exists");
+    if (!destination.overwrite) throw conflict(destination, "exists");
     return { kind: "free", seen };
   });
 }

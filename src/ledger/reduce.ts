@@ -5,7 +5,7 @@
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
 import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted, Summary } from "./events.js";
-import { ATTEMPTS_KEPT, addJob, canceledBy, indexJob, type JobRecord, type LinkStats, lastSite, type State } from "./state.js";
+import { ATTEMPTS_KEPT, addJob, addRuns, canceledBy, indexJob, type JobRecord, type LinkStats, lastSite, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -149,11 +149,9 @@ function countRun(state: State, id: JobId, { runMs, outputs }: Completed): void 
   const site = state.sites.get((job && lastSite(job)) ?? "");
   if (job === undefined || site === undefined) return;
   const { app } = job.spec.work;
-  const { count, totalMs, results } = site.runs[app] ?? { count: 0, totalMs: 0 };
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
-  const made = outputs.length === 0 ? results : { count: (results?.count ?? 0) + 1, bytes: (results?.bytes ?? 0) + bytes };
-  const run = { count: count + 1, totalMs: totalMs + runMs, ...(made === undefined ? {} : { results: made }) };
-  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: run } });
+  const run = { count: 1, totalMs: runMs, ...(outputs.length === 0 ? {} : { results: { count: 1, bytes } }) };
+  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: addRuns(site.runs[app], run) } });
 }
 
 function archived(state: State, ids: readonly JobId[], dirty: Dirty | undefined): void {

@@ -56,6 +56,14 @@ export interface RunStats {
   readonly results?: { readonly count: number; readonly bytes: number };
 }
 
+/** Those of both. */
+export function addRuns(a: RunStats | undefined, b: RunStats): RunStats {
+  if (a === undefined) return b;
+  const both = a.results !== undefined && b.results !== undefined;
+  const results = both ? { count: a.results.count + b.results.count, bytes: a.results.bytes + b.results.bytes } : (a.results ?? b.results);
+  return { count: a.count + b.count, totalMs: a.totalMs + b.totalMs, ...(results === undefined ? {} : { results }) };
+}
+
 /** Bytes that crossed a link, and the time that took; what is older counts less. */
 export interface LinkStats {
   readonly bytes: number;

@@ -3,47 +3,27 @@
  * private_key_jwt of RFC 7523), and got anew before it ends. Files are read whenever they are needed, so that a new one needs no restart.
  */
 import { createPrivateKey, type JsonWebKey, type KeyObject, webcrypto } from "node:crypto";
-import { open } from "node:fs/promises";
 import * as oauth from "oauth4webapi";
 import { z } from "zod";
 import type { Clock } from "../core/clock.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
+import { readSecretFile } from "../files/secret-file.js";
 import { createHttpClient } from "../wire/http-client.js";
 import { isLoopback } from "../wire/loopback.js";
 import type { Credential } from "./schedulers/define.js";
 
-const FILE_MAX_BYTES = 64 * 1024;
+const WHAT = "the credential of the API";
 /** A token is got anew so long before it ends, or at half of its life. */
 const MARGIN_S = 60;
 /** Where it is not said how long a token lives. */
 const LIFE_S = 300;
 const TOKEN_TIMEOUT_MS = 30_000;
 
-/** A file of its owner alone. @throws INVALID_ARGUMENT */
-async function secretFile(path: string): Promise<string> {
-  const what = `the credential of the API, ${path},`;
-  try {
-    const file = await open(path, "r");
-    try {
-      const found = await file.stat();
-      if (!found.isFile()) throw new XpcsError("INVALID_ARGUMENT", `${what} is no file`);
-      if ((found.mode & 0o077) !== 0) throw new XpcsError("INVALID_ARGUMENT", `${what} may be read by others: chmod 600 it`);
-      if (found.size > FILE_MAX_BYTES) throw new XpcsError("INVALID_ARGUMENT", `${what} is too large to be one`);
-      return await file.readFile("utf8");
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof XpcsError) throw error;
-    throw new XpcsError("INVALID_ARGUMENT", `${what} cannot be read: ${(error as Error).message}`);
-  }
-}
-
 /** A token in a file, as whoever renews it has put it there. */
 export function tokenFile(path: string): Credential {
   return {
     async token() {
-      const token = (await secretFile(path)).trim();
+      const token = (await readSecretFile(path, WHAT)).trim();
       if (!/^[\x21-\x7e]+$/.test(token)) throw new XpcsError("INVALID_ARGUMENT", `${path} holds no token: one word of letters and signs`);
       return token;
     },
@@ -118,7 +98,7 @@ export function clientCredentials(path: string, tokenUrl: string, clock: Clock):
   let underWay: Promise<string> | null = null;
 
   async function fetchToken(): Promise<string> {
-    const client = parseClientKey(await secretFile(path), path);
+    const client = parseClientKey(await readSecretFile(path, WHAT), path);
     const auth = oauth.PrivateKeyJwt(await signingKey(client, path));
     const id = { client_id: client.id };
     try {

@@ -2,12 +2,13 @@
  * The batch jobs of a site, over any scheduler: none is submitted twice, none is lost by a crash between the submission and the note of it, and how
  * each ended is found out. All that must outlive the site lies in one folder per job (batch-script.ts).
  */
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode } from "../core/errors.js";
 import { conclude } from "./batch-ending.js";
 import { bringFiles } from "./batch-mirror.js";
+import { note, noted } from "./batch-notes.js";
 import { batchFiles, batchScript, checkTag } from "./batch-script.js";
 import type { BatchSettings } from "./batch-settings.js";
 import type { BatchRef, Ending, Launch, Machine, Phase, Scheduler, Sighting } from "./schedulers/define.js";
@@ -80,15 +81,6 @@ export interface BatchJobs {
   setAside(ref: Pick<BatchRef, "tag">): Promise<string>;
 }
 
-async function textOf(path: string): Promise<string | null> {
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
-    throw error;
-  }
-}
-
 /** When it was written, ms since 1970; null: it is not there. */
 async function writtenMs(path: string): Promise<number | null> {
   return stat(path).then(
@@ -98,7 +90,7 @@ async function writtenMs(path: string): Promise<number | null> {
 }
 
 async function numbersIn(path: string): Promise<number[]> {
-  const words = ((await textOf(path)) ?? "").split(" ");
+  const words = ((await noted(path)) ?? "").split(" ");
   return words.filter((word) => /^\d+$/.test(word)).map(Number);
 }
 
@@ -108,16 +100,11 @@ async function wasAtLimit({ folder }: BatchRef): Promise<boolean> {
   return startS !== undefined && walltimeS !== undefined && toldS !== undefined && toldS - startS >= walltimeS;
 }
 
-async function note(path: string, text: string, mode = 0o600): Promise<void> {
-  await writeFile(`${path}.new`, text, { mode, flush: true });
-  await rename(`${path}.new`, path);
-}
-
 /** The id that the scheduler told, or else the one by which the job that runs or ran knows itself. */
 async function recordedId(folder: string): Promise<string | null> {
   const files = batchFiles(folder);
   for (const path of [files.submitted, files.claimedId]) {
-    const id = await textOf(path);
+    const id = await noted(path);
     if (id !== null && id !== "") return id;
   }
   return null;
@@ -174,8 +161,8 @@ export function createBatchJobs({
     const nowMs = clock.monotonicMs();
     const strike = nowMs - before.atMs < strikeMs ? before : { count: before.count + 1, atMs: nowMs };
     strikes.set(ref.tag, strike);
-    if (strike !== before && (await textOf(files.exitCode)) === null) await bring(ref.tag);
-    const [code, canceled] = await Promise.all([textOf(files.exitCode), textOf(files.canceled)]);
+    if (strike !== before && (await noted(files.exitCode)) === null) await bring(ref.tag);
+    const [code, canceled] = await Promise.all([noted(files.exitCode), noted(files.canceled)]);
     return {
       exitCode: code !== null && /^\d+$/.test(code) ? Number(code) : null,
       canceled: canceled !== null,

@@ -1,6 +1,7 @@
 /** What batch jobs have left at a facility that shares no folder with the site, brought here, so that it is read as if they had left it here (batch-script.ts). */
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { note } from "./batch-notes.js";
 import { batchFiles } from "./batch-script.js";
 import type { ApiAccess, Machine } from "./schedulers/define.js";
 
@@ -28,7 +29,6 @@ export async function bringFiles({ get }: Pick<ApiAccess, "get">, machine: Machi
     const text = texts[at];
     if (text === null || text === undefined) continue;
     await mkdir(dirname(to[name]), { recursive: true, mode: 0o700 });
-    await writeFile(`${to[name]}.new`, text, { mode: 0o600, flush: true });
-    await rename(`${to[name]}.new`, to[name]);
+    await note(to[name], text);
   }
 }

@@ -1,4 +1,4 @@
-/** What several schedulers print and take alike: JSON, times as hours, minutes and seconds, exit codes. */
+/** What several schedulers print and take alike: JSON, times as hours, minutes and seconds, sizes, exit codes. */
 import { XpcsError } from "../core/errors.js";
 import type { CommandResult, Ending } from "./schedulers/define.js";
 
@@ -21,6 +21,14 @@ export function clockText(seconds: number): string {
 export function clockSeconds(text: string): number | null {
   const found = /^(\d+):(\d+):(\d+)$/.exec(text.trim());
   return found === null ? null : Number(found[1]) * 3600 + Number(found[2]) * 60 + Number(found[3]);
+}
+
+const UNITS = "KMGT";
+
+/** Bytes of a size in powers of 1024: `2G`, `527672488kb`, `512`; null: that is something else. */
+export function printedBytes(text: string): number | null {
+  const found = /^(\d+(?:\.\d+)?)([KMGT]?)B?$/i.exec(text);
+  return found === null ? null : Number(found[1]) * 1024 ** (found[2] === "" ? 0 : UNITS.indexOf(found[2]!.toUpperCase()) + 1);
 }
 
 /** How a job ended of which nothing but its exit code, 0 to 255, is known. */

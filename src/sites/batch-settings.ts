@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { SubmitterRule } from "../core/submitters.js";
 
 /** Of a queue, account or the like: no white space, no quotes, and none of the characters that separate such words in some scheduler. */
-const word = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/, "is no name: letters, digits and _ . @ + / -");
+export const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/;
+export const word = z.string().regex(NAME, "is no name: letters, digits and _ . @ + / -");
 const line = z.string().regex(/^[^\0\r\n]*$/, "must be one line");
 const jobId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, "is no id of a batch job");
 

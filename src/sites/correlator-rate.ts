@@ -1,6 +1,7 @@
 /** How many photon events a core of this machine correlates in a second: multi-tau on made-up sparse frames in memory, as a job does on those of a file. */
 import type { Clock } from "../core/clock.js";
 import { createCorrelator } from "../xpcs/native.js";
+import { Random } from "../xpcs/random.js";
 
 const HEIGHT = 256;
 const WIDTH = 512;
@@ -20,21 +21,12 @@ interface Chunk {
   readonly count: Int32Array;
 }
 
-/** A generator that is the same everywhere (Park and Miller). */
-function generator(): () => number {
-  let state = 20_261_126;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state;
-  };
-}
-
-function chunkFrom(firstFrame: number, next: () => number): Chunk {
+function chunkFrom(firstFrame: number, random: Random): Chunk {
   const events = FRAMES_PER_CHUNK * EVENTS_PER_FRAME;
   const chunk = { frame: new Uint32Array(events), pixel: new Uint32Array(events), count: new Int32Array(events).fill(1) };
   for (let event = 0; event < events; event += 1) {
     chunk.frame[event] = firstFrame + Math.floor(event / EVENTS_PER_FRAME);
-    chunk.pixel[event] = next() % (HEIGHT * WIDTH);
+    chunk.pixel[event] = random.uint32() % (HEIGHT * WIDTH);
   }
   return chunk;
 }
@@ -50,8 +42,8 @@ export function measureCorrelator(clock: Pick<Clock, "monotonicMs">): number {
     dqmap: Int32Array.from({ length: pixels }, (_, pixel) => 1 + Math.floor((pixel * DYNAMIC_BINS) / pixels)),
     sqmap: Int32Array.from({ length: pixels }, (_, pixel) => 1 + Math.floor((pixel * STATIC_BINS) / pixels)),
   };
-  const next = generator();
-  const chunks = Array.from({ length: FRAMES / FRAMES_PER_CHUNK }, (_, at) => chunkFrom(at * FRAMES_PER_CHUNK, next));
+  const random = new Random(20_261_126);
+  const chunks = Array.from({ length: FRAMES / FRAMES_PER_CHUNK }, (_, at) => chunkFrom(at * FRAMES_PER_CHUNK, random));
   const tookMs: number[] = [];
   let totalMs = 0;
   while (tookMs.length < ROUNDS || totalMs < LEAST_MS) {

@@ -3,11 +3,11 @@
  * source. A profile holds facts alone; `xpcs site init` puts them beside what it finds (src/cli/site-profile.ts).
  */
 import { z } from "zod";
+import { word } from "./batch-settings.js";
 import { SCHEDULERS } from "./schedulers/registry.js";
 
 /** One line of plain words. */
 const text = z.string().regex(/^[^\p{Cc}\u2028\u2029]{1,300}$/u, "must be one line of text");
-const word = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@+/-]{0,127}$/, "is no name: letters, digits and _ . @ + / -");
 const path = z.string().regex(/^\/[A-Za-z0-9_.+/-]*$/, "must be an absolute path of plain characters");
 const count = z.int().min(0);
 const seconds = z.int().min(60);

@@ -64,12 +64,7 @@ async function rateOf(cross: Cross, { clock, signal }: LinkRateOptions): Promise
  */
 export async function measureLink(options: LinkRateOptions): Promise<LinkRates> {
   const { client, headers } = options;
-  const bodies = new Map<number, Buffer>();
-  const bodyOf = (bytes: number): Buffer => {
-    const body = bodies.get(bytes) ?? Buffer.alloc(bytes, "xpcs");
-    bodies.set(bytes, body);
-    return body;
-  };
+  const body = Buffer.alloc(Math.max(...PIECES_BYTES), "xpcs");
   const receive: Cross = async (bytes, signal) => {
     let received = 0;
     const answer = await client.ask({ method: "GET", path: `${PATH}?bytes=${bytes}`, headers, signal });
@@ -79,7 +74,7 @@ export async function measureLink(options: LinkRateOptions): Promise<LinkRates> 
     if (received !== bytes) throw new XpcsError("UNAVAILABLE", `central sent ${received} bytes, and not ${bytes}`);
   };
   const send: Cross = async (bytes, signal) => {
-    await (await client.ask({ method: "PUT", path: PATH, headers, body: bodyOf(bytes), signal })).json();
+    await (await client.ask({ method: "PUT", path: PATH, headers, body: body.subarray(0, bytes), signal })).json();
   };
   try {
     return { inBytesPerS: await rateOf(receive, options), outBytesPerS: await rateOf(send, options) };

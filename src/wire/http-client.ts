@@ -34,6 +34,7 @@ export interface HttpAsk {
   readonly signal: AbortSignal;
 }
 
+/** Its body is to be read, also an empty one: until then its connection serves no other request. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];

@@ -13,6 +13,11 @@ export interface Trust {
   readonly pin?: string;
 }
 
+/** The trust that settings name, which may have more fields. */
+export function trustOf({ ca, pin }: { readonly ca?: string | undefined; readonly pin?: string | undefined }): Trust {
+  return { ...(ca === undefined ? {} : { ca }), ...(pin === undefined ? {} : { pin }) };
+}
+
 const PIN = /^sha256\/[A-Za-z0-9+/]{43}=$/;
 
 /** True for `sha256/` and the digest in base64. */

@@ -17,32 +17,29 @@ import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
 import { type Connection, connect, openSession } from "../../src/wire/connect.js";
 import { openWebSocket } from "../../src/wire/websocket-client.js";
-import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+import { noop, openClient, openSite, type TestCentral, withCentral } from "./support.js";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 let central: TestCentral;
-let folder: Awaited<ReturnType<typeof temporaryDir>>;
 let boss: Connection<ClientApi>;
 let log: { event: string; fields: LogFields }[];
 /** Added to the wall clock that central sees. */
 let laterMs = 0;
 
-beforeEach(async () => {
+const note = (event: string, fields: LogFields = {}) => void log.push({ event, fields });
+
+beforeEach(() => {
   laterMs = 0;
   log = [];
-  const note = (event: string, fields: LogFields = {}) => void log.push({ event, fields });
-  folder = await temporaryDir();
-  central = await start(folder.dir, {
-    logger: { info: note, warn: note, error: note },
-    clock: { ...realClock, nowMs: () => Date.now() + laterMs },
-  });
-  boss = await openClient(central);
 });
-afterEach(async () => {
-  boss.close();
-  await central.stop();
-  await folder.remove();
-});
+withCentral(
+  async (made) => {
+    central = made;
+    boss = await openClient(central);
+  },
+  { logger: { info: note, warn: note, error: note }, clock: { ...realClock, nowMs: () => Date.now() + laterMs } },
+);
+afterEach(() => boss.close());
 
 const session = { clock: realClock, version: VERSION };
 const dial = () => openWebSocket(central.url, { clock: realClock });

@@ -1,23 +1,16 @@
 /** What central tells a site that starts pilots: how much waits for such, and which of them have room. */
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
 import { connect } from "../../src/index.js";
 import { openSession } from "../../src/wire/connect.js";
 import { openWebSocket } from "../../src/wire/websocket-client.js";
-import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+import { noop, openClient, openSite, type TestCentral, withCentral } from "./support.js";
 
 let central: TestCentral;
-let remove: () => Promise<void>;
-beforeEach(async () => {
-  const temporary = await temporaryDir();
-  remove = temporary.remove;
-  central = await start(temporary.dir);
-});
-afterEach(async () => {
-  await central.stop();
-  await remove();
+withCentral((made) => {
+  central = made;
 });
 
 const capacity = { cores: 8, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: 600 };

@@ -8,25 +8,24 @@ import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
 import { type Connection, openSession } from "../../src/wire/connect.js";
 import { openWebSocket } from "../../src/wire/websocket-client.js";
-import { openClient, start, type TestCentral, temporaryDir } from "./support.js";
+import { openClient, type TestCentral, withCentral } from "./support.js";
 
 let central: TestCentral;
-let folder: Awaited<ReturnType<typeof temporaryDir>>;
 let boss: Connection<ClientApi>;
 /** Added to the wall clock that central sees. */
 let laterMs = 0;
 
-beforeEach(async () => {
+beforeEach(() => {
   laterMs = 0;
-  folder = await temporaryDir();
-  central = await start(folder.dir, { clock: { ...realClock, nowMs: () => Date.now() + laterMs } });
-  boss = await openClient(central);
 });
-afterEach(async () => {
-  boss.close();
-  await central.stop();
-  await folder.remove();
-});
+withCentral(
+  async (made) => {
+    central = made;
+    boss = await openClient(central);
+  },
+  { clock: { ...realClock, nowMs: () => Date.now() + laterMs } },
+);
+afterEach(() => boss.close());
 
 type Door = (token: string) => Promise<string>;
 

@@ -1,6 +1,6 @@
 /** A token of one experiment can neither list, read, change nor guess the jobs of another. */
 import { createHash, randomBytes } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { makeToken } from "../../src/actors/tokens.js";
 import type { Role } from "../../src/core/access.js";
 import { DEFAULT_EXPERIMENT } from "../../src/core/job.js";
@@ -9,13 +9,12 @@ import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
 import { type Connection, openSession } from "../../src/wire/connect.js";
 import { openWebSocket } from "../../src/wire/websocket-client.js";
-import { noop, openClient, start, type TestCentral, temporaryDir } from "./support.js";
+import { noop, openClient, type TestCentral, withCentral } from "./support.js";
 
 const OURS = "2026-3/smith";
 const THEIRS = "2026-3/jones";
 
 let central: TestCentral;
-let folder: Awaited<ReturnType<typeof temporaryDir>>;
 let boss: Connection<ClientApi>;
 let us: Connection<ClientApi>;
 let them: Connection<ClientApi>;
@@ -28,17 +27,14 @@ async function member(experiment: string, role: Role = "operator"): Promise<Conn
   return openSession<ClientApi>(link, CLIENT_API_METHODS, { clock: realClock, token, version: VERSION, party: "client" });
 }
 
-beforeEach(async () => {
-  folder = await temporaryDir();
-  central = await start(folder.dir);
+withCentral(async (made) => {
+  central = made;
   boss = await openClient(central);
   us = await member(OURS);
   them = await member(THEIRS);
 });
-afterEach(async () => {
+afterEach(() => {
   for (const { close } of [boss, us, them]) close();
-  await central.stop();
-  await folder.remove();
 });
 
 const submit = async (who: Connection<ClientApi>, key: string, more = {}) =>

@@ -1,22 +1,15 @@
 /** The handshake: which versions work together, and what a peer of the next version may add. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { VERSION } from "../../src/core/version.js";
 import { openSession } from "../../src/wire/connect.js";
 import { openWebSocket } from "../../src/wire/websocket-client.js";
-import { openClient, start, type TestCentral, temporaryDir } from "./support.js";
+import { openClient, type TestCentral, withCentral } from "./support.js";
 
 let central: TestCentral;
-let folder: Awaited<ReturnType<typeof temporaryDir>>;
-
-beforeEach(async () => {
-  folder = await temporaryDir();
-  central = await start(folder.dir);
-});
-afterEach(async () => {
-  await central.stop();
-  await folder.remove();
+withCentral((made) => {
+  central = made;
 });
 
 /** This version, with the minor number changed. */

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { jsonDepth } from "../../src/actors/http-api.js";
 import { ROUTES } from "../../src/actors/http-routes.js";
@@ -15,25 +15,19 @@ import type { TokenRequest } from "../../src/core/access.js";
 import { LIMITS } from "../../src/core/limits.js";
 import type { ClientApi, WorkSource } from "../../src/core/protocols.js";
 import type { Connection } from "../../src/wire/connect.js";
-import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+import { noop, openClient, openSite, start, type TestCentral, temporaryDir, withCentral } from "./support.js";
 
 const exec = promisify(execFile);
 let central: TestCentral;
-let folder: Awaited<ReturnType<typeof temporaryDir>>;
 let boss: Connection<ClientApi>;
 let base: string;
 
-beforeEach(async () => {
-  folder = await temporaryDir();
-  central = await start(folder.dir);
+withCentral(async (made) => {
+  central = made;
   base = central.url.replace("ws", "http");
   boss = await openClient(central);
 });
-afterEach(async () => {
-  boss.close();
-  await central.stop();
-  await folder.remove();
-});
+afterEach(() => boss.close());
 
 /** Runs curl; answers with the status and the body. */
 async function curl(path: string, ...args: string[]): Promise<{ status: number; body: unknown }> {

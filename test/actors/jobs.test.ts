@@ -1,19 +1,12 @@
 /** What a job may ask for, through the interface of central: experiments, parents by place, resources. The rules themselves are in test/ledger. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import type { FileRef } from "../../src/core/job.js";
-import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+import { noop, openClient, openSite, type TestCentral, withCentral } from "./support.js";
 
 let central: TestCentral;
-let remove: () => Promise<void>;
-beforeEach(async () => {
-  const temporary = await temporaryDir();
-  remove = temporary.remove;
-  central = await start(temporary.dir);
-});
-afterEach(async () => {
-  await central.stop();
-  await remove();
+withCentral((made) => {
+  central = made;
 });
 
 describe("a job", () => {

@@ -1,10 +1,10 @@
 /** Sites whose pilots are still to begin, as the router sees them: from what they say, who is connected, and what earlier pilots have shown. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { comingPilots } from "../../src/actors/pilot-sites.js";
 import { type PilotSite, Sites } from "../../src/actors/presence.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { emptyState, type SiteRecord, type State } from "../../src/ledger/state.js";
-import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+import { noop, openClient, openSite, type TestCentral, withCentral } from "./support.js";
 
 const capacity = { cores: 8, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: 600 };
 const selfTest = { at: "2026-11-26T12:00:00Z", queueWaitS: 60, eventsPerCoreS: 30e6, inBytesPerS: 1e8 };
@@ -74,15 +74,8 @@ describe("a site with pilots", () => {
 
 describe("central", () => {
   let central: TestCentral;
-  let remove: () => Promise<void>;
-  beforeEach(async () => {
-    const temporary = await temporaryDir();
-    remove = temporary.remove;
-    central = await start(temporary.dir);
-  });
-  afterEach(async () => {
-    await central.stop();
-    await remove();
+  withCentral((made) => {
+    central = made;
   });
 
   it("has a job wait for the pilots of a connected site, and for nobody when that is gone", async () => {

@@ -1,24 +1,16 @@
 /** A submission that is larger than one call: the SDK cuts it, sends some calls at a time, and gives back ids in the order of the jobs. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { connect, type JobSpec, type XpcsClient } from "../../src/index.js";
-import { noop, start, type TestCentral, temporaryDir } from "./support.js";
+import { noop, type TestCentral, withCentral } from "./support.js";
 
 let central: TestCentral;
 let client: XpcsClient;
-let remove: () => Promise<void>;
 
-beforeEach(async () => {
-  const folder = await temporaryDir();
-  remove = folder.remove;
-  central = await start(folder.dir);
+withCentral(async (made) => {
+  central = made;
   client = await connect(central.url, { token: central.operatorToken });
 });
-
-afterEach(async () => {
-  client.close();
-  await central.stop();
-  await remove();
-});
+afterEach(() => client.close());
 
 const tagOf = async (id: string): Promise<string | undefined> => (await client.job(id)).tags.at;
 

@@ -1,17 +1,10 @@
 /** What central makes of a site that takes no work, and of one that takes certain persons' work alone. */
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { noop, openClient, openSite, start, type TestCentral, temporaryDir } from "./support.js";
+import { expect, it } from "vitest";
+import { noop, openClient, openSite, type TestCentral, withCentral } from "./support.js";
 
 let central: TestCentral;
-let remove: () => Promise<void>;
-beforeEach(async () => {
-  const temporary = await temporaryDir();
-  remove = temporary.remove;
-  central = await start(temporary.dir);
-});
-afterEach(async () => {
-  await central.stop();
-  await remove();
+withCentral((made) => {
+  central = made;
 });
 
 const capacity = { cores: 8, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: null };

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach, beforeEach } from "vitest";
 import type { Central } from "../../src/actors/central.js";
 import { clientSession } from "../../src/actors/client-session.js";
 import type { GateOptions } from "../../src/actors/gate.js";
@@ -34,6 +35,21 @@ export async function start(dir: string, options: Partial<StartOptions> = {}): P
   const central = await startCentral({ dir, host: "127.0.0.1", port: 0, clock: realClock, logger: silentLogger, randomBytes, ...options });
   if (central.firstTokens !== null) firstTokens.set(dir, central.firstTokens);
   return { ...central, ...firstTokens.get(dir)! };
+}
+
+/** Starts a central on a folder of its own before each test, hands it to `take`, and ends both after the test. */
+export function withCentral(take: (central: TestCentral) => void | Promise<void>, options: Partial<StartOptions> = {}): void {
+  let folder: Awaited<ReturnType<typeof temporaryDir>>;
+  let central: TestCentral;
+  beforeEach(async () => {
+    folder = await temporaryDir();
+    central = await start(folder.dir, options);
+    await take(central);
+  });
+  afterEach(async () => {
+    await central.stop();
+    await folder.remove();
+  });
 }
 
 /** A door that knows no tokens and lets everybody in. Imitates src/actors/door.ts. */

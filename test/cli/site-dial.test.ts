@@ -11,28 +11,24 @@ import type { ClientApi } from "../../src/core/protocols.js";
 import { realClock } from "../../src/core/real-clock.js";
 import type { Connection } from "../../src/wire/connect.js";
 import { reconnecting } from "../../src/wire/reconnecting.js";
-import { openClient, start, type TestCentral, temporaryDir } from "../actors/support.js";
+import { openClient, type TestCentral, withCentral } from "../actors/support.js";
 import { virtualClock } from "../actors/virtual-clock.js";
 
 let central: TestCentral;
-let folder: Awaited<ReturnType<typeof temporaryDir>>;
 let boss: Connection<ClientApi>;
 let settings: CentralSettings;
 let log: { event: string; fields: LogFields }[];
 const note = (event: string, fields: LogFields = {}) => void log.push({ event, fields });
 const logger = { info: note, warn: note, error: note };
 
-beforeEach(async () => {
+beforeEach(() => {
   log = [];
-  folder = await temporaryDir();
-  central = await start(folder.dir);
+});
+withCentral(async (made) => {
+  central = made;
   boss = await openClient(central);
 });
-afterEach(async () => {
-  boss.close();
-  await central.stop();
-  await folder.remove();
-});
+afterEach(() => boss.close());
 
 /** A new token in the settings. */
 async function renew(validS: number): Promise<string> {

@@ -193,6 +193,19 @@ describe("a task", () => {
     ]);
     expect(existsSync(at("here/xpcs", ours, "j0.1"))).toBe(false);
   });
+
+  it("goes on where another attempt was stopped while it looked for what an earlier process left", async () => {
+    const other = new AbortController();
+    fake.knobs.answer = (_method, path) => (path.includes("task_list") ? { status: 503, body: {} } : null);
+    const refs = [{ path: "/data/a.bin" }];
+    const first = transfer.stageIn({ lease: { job: "j0", epoch: 1 }, refs, dir: at("attempt"), report: () => {}, signal: other.signal });
+    const second = stage("a.bin");
+    await vi.waitFor(() => expect(asked("GET /v0.10/task_list")).toBeGreaterThan(0), { timeout: 5_000, interval: 10 });
+    other.abort();
+    fake.knobs.answer = null;
+    await expect(first).rejects.toMatchObject({ code: "CANCELED" });
+    expect(await second).toHaveLength(1);
+  });
 });
 
 describe("bytes", () => {
@@ -273,7 +286,8 @@ describe("credentials", () => {
   it.each([
     ["{}", /give clientId and clientSecret/],
     ['{"clientId": "c", "clientSecret": "s", "more": 1}', /give clientId/],
-    ["no JSON", /credentials .* cannot be used/],
+    // A message of JSON.parse would show what it did not understand.
+    ["s3cret", /^(?!.*s3cret).*credentials .* cannot be used/],
   ])("%s are refused", async (text, why) => {
     writeFileSync(at("credentials"), text);
     await expect(stage("a.bin")).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringMatching(why) });

@@ -66,7 +66,7 @@ function stageOut(
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "xpcs-s3-"));
   mkdirSync(at("attempt"));
-  writeFileSync(at("credentials"), "[default]\naws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n");
+  writeFileSync(at("credentials"), "[default]\naws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n", { mode: 0o600 });
   store = new S3rver({ port: 0, address: "127.0.0.1", silent: true, directory: at("store"), configureBuckets: [{ name: "data" }] });
   const { port } = await store.run();
   // Stands before the store, whose signatures count the host's name.
@@ -186,6 +186,18 @@ describe("results", () => {
 });
 
 describe("a store", () => {
+  it("is asked over a few connections, however many files there are", async () => {
+    const names = Array.from({ length: 20 }, (_, at) => `many/${at}`);
+    for (const name of names) await put(name, name);
+    const transfer = open();
+    const ports = new Set<unknown>();
+    const look = (request: { socket: { remotePort?: number } }) => ports.add(request.socket.remotePort);
+    front.on("request", look);
+    await stage(transfer, ...names.map((name) => `/data/${name}`));
+    front.off("request", look);
+    expect(ports.size).toBeLessThan(10);
+  });
+
   it("that is away is told of at once, and given up", async () => {
     const away = open({ endpoint: "http://127.0.0.1:1" });
     await expect(stage(away, "/data/a")).rejects.toMatchObject({ code: "UNAVAILABLE" });
@@ -193,12 +205,42 @@ describe("a store", () => {
   });
 
   it("that does not know the key lets nothing through, and is not asked again", async () => {
-    writeFileSync(at("wrong"), "[default]\naws_access_key_id = S3RVER\naws_secret_access_key = WRONG\n");
+    writeFileSync(at("wrong"), "[default]\naws_access_key_id = S3RVER\naws_secret_access_key = WRONG\n", { mode: 0o600 });
     await put("secret.bin", "bytes");
     asked.length = 0;
     await expect(stage(open({ credentials: at("wrong") }), "/data/secret.bin")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     expect(asked).toHaveLength(1);
     await expect(stage(open({ credentials: at("none") }), "/data/a")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("is asked with new credentials when it refuses the old ones, without a restart", async () => {
+    const write = (secret: string) =>
+      writeFileSync(at("renewed"), `[default]\naws_access_key_id = S3RVER\naws_secret_access_key = ${secret}\n`, { mode: 0o600 });
+    await put("renewed.bin", "bytes");
+    write("S3RVER");
+    const client = createS3Client({ ...place, credentials: at("renewed") });
+    const ask = { method: "GET", key: "renewed.bin", signal } as const;
+    expect(await client.text(ask)).toBe("bytes");
+    // They are not looked at while they are good.
+    write("WRONG");
+    expect(await client.text(ask)).toBe("bytes");
+    answers = () => {
+      answers = () => null;
+      return { status: 400, code: "ExpiredToken" };
+    };
+    await expect(client.text(ask)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    write("S3RVER");
+    expect(await client.text(ask)).toBe("bytes");
+  });
+
+  it("gets no credentials that others may read", async () => {
+    writeFileSync(at("open"), readFileSync(at("credentials")), { mode: 0o644 });
+    asked.length = 0;
+    await expect(stage(open({ credentials: at("open") }), "/data/a")).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/open, may be read by others: chmod 600 it/),
+    });
+    expect(asked).toEqual([]);
   });
 
   it("off loopback is not spoken to in clear text, unless told", () => {

@@ -131,7 +131,7 @@ const s3Rig: MakeRig = async ({ there, work }) => {
   const store = new S3rver({ port: 0, address: "127.0.0.1", silent: true, directory, configureBuckets: [{ name: bucket }] });
   const { port } = await store.run();
   const credentials = join(work, "credentials");
-  await writeFile(credentials, "[default]\naws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n");
+  await writeFile(credentials, "[default]\naws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n", { mode: 0o600 });
   const place = { endpoint: `http://127.0.0.1:${port}`, bucket, region: "us-east-1", credentials, profile: "default", insecure: false };
   const client = createS3Client(place);
   const { signal } = new AbortController();
@@ -143,7 +143,7 @@ const s3Rig: MakeRig = async ({ there, work }) => {
       async read(path) {
         const pieces: Buffer[] = [];
         try {
-          await (await client.ask({ method: "GET", key: keyOf(path), signal })).each(async (piece) => void pieces.push(piece));
+          await client.read({ method: "GET", key: keyOf(path), signal }, async (piece) => void pieces.push(piece));
         } catch {
           return null;
         }

@@ -1,5 +1,5 @@
 /** A log file that does not grow without end: when it is full it gets `.1` after its name, in place of the one before, and a new one begins. */
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, renameSync, writeSync } from "node:fs";
 
 export interface BoundedLog {
   /** Writes whole lines. A disk that takes none loses them; the site goes on. */
@@ -17,9 +17,11 @@ export function openLog(path: string, bytesMax = LOG_BYTES): BoundedLog {
   let lost = 0;
 
   function turn(): void {
-    renameSync(path, `${path}.1`);
+    // Somebody may have taken it away.
+    if (existsSync(path)) renameSync(path, `${path}.1`);
+    const next = openSync(path, "a", 0o600);
     closeSync(file);
-    file = openSync(path, "a", 0o600);
+    file = next;
     bytes = 0;
   }
 

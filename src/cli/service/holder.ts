@@ -8,7 +8,7 @@ import { z } from "zod";
 import { type Clock, sleep } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import { type Life, lifeNow, PROCESS_ID, type ProcessId } from "./process-id.js";
-import { type SiteFiles, textIfThere } from "./site-folder.js";
+import { jsonIfThere, type SiteFiles, textIfThere } from "./site-folder.js";
 
 const HOLDER = z.object({
   name: z.string(),
@@ -29,13 +29,7 @@ const TRIES = 5;
 
 /** Who runs it, as the file says; null: nobody. What cannot be read is nobody's. */
 export function holderOf(files: SiteFiles): Holder | null {
-  const text = textIfThere(files.run);
-  if (text === null) return null;
-  try {
-    return HOLDER.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
+  return jsonIfThere(files.run, HOLDER);
 }
 
 /** One sentence: who, where, since when. */
@@ -58,13 +52,6 @@ async function stillWrites(files: SiteFiles, clock: Clock): Promise<boolean> {
 export async function holderLife(files: SiteFiles, holder: Holder, clock: Clock): Promise<Life> {
   const life = lifeNow(holder.process);
   return life === "elsewhere" && !(await stillWrites(files, clock)) ? "gone" : life;
-}
-
-/** @throws REFUSED somebody runs it, who is named */
-export async function checkFree(files: SiteFiles, clock: Clock): Promise<Holder | null> {
-  const holder = holderOf(files);
-  if (holder === null || (await holderLife(files, holder, clock)) === "gone") return holder;
-  throw new XpcsError("REFUSED", `${holderText(holder)}; stop it first (xpcs site stop ${holder.name}), or give this one another name`);
 }
 
 /** Makes the file, whole; false: there is one. */
@@ -95,6 +82,15 @@ function clear(files: SiteFiles, seen: string): void {
   rmSync(aside, { force: true });
 }
 
+/** Takes away what a run that is gone has left, so that nobody has to look for it again. @throws REFUSED somebody runs it, who is named */
+export async function freeSite(files: SiteFiles, clock: Clock): Promise<void> {
+  const seen = textIfThere(files.run);
+  const holder = holderOf(files);
+  if (holder !== null && (await holderLife(files, holder, clock)) !== "gone")
+    throw new XpcsError("REFUSED", `${holderText(holder)}; stop it first (xpcs site stop ${holder.name}), or give this one another name`);
+  if (seen !== null) clear(files, seen);
+}
+
 /** Makes `holder` the one that runs the site. @throws REFUSED somebody does */
 export async function takeSite(
   files: SiteFiles,
@@ -106,9 +102,7 @@ export async function takeSite(
   const holder: Holder = { name, run: randomUUID(), process: own, ...facts };
   for (let tries = 0; tries < TRIES; tries += 1) {
     if (make(files, holder)) return holder;
-    const seen = textIfThere(files.run);
-    await checkFree(files, clock);
-    if (seen !== null) clear(files, seen);
+    await freeSite(files, clock);
   }
   throw new XpcsError("REFUSED", `others start site ${name} at the same time: look with xpcs site status ${name}`);
 }

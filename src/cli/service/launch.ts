@@ -1,11 +1,11 @@
 /** How a site is started by something that is not this shell: its words, folder and environment, kept so that it can be started the same way again. */
-import { readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
 import { XpcsError } from "../../core/errors.js";
 import { readSettings, siteSettingsPath } from "../client-settings.js";
-import { type SiteFiles, textIfThere } from "./site-folder.js";
+import { jsonIfThere, replaceFile, type SiteFiles } from "./site-folder.js";
 
 const LAUNCH = z.object({
   name: z.string(),
@@ -67,20 +67,19 @@ export function launchOf(command: Command, name: string, files: SiteFiles): Laun
 
 /** Keeps it for the next start. */
 export function keepLaunch(files: SiteFiles, launch: Launch): void {
-  writeFileSync(files.launch, `${JSON.stringify(launch, null, 2)}\n`, { mode: 0o600 });
+  replaceFile(files.launch, `${JSON.stringify(launch, null, 2)}\n`);
 }
 
-/** The one that was kept. @throws INVALID_ARGUMENT there is none */
+/** The one that was kept. @throws INVALID_ARGUMENT there is none, or it is damaged */
 export function keptLaunch(files: SiteFiles, name: string): Launch {
-  const text = textIfThere(files.launch);
-  if (text === null)
+  const launch = jsonIfThere(files.launch, LAUNCH);
+  if (launch !== null) return launch;
+  if (!existsSync(files.launch))
     throw new XpcsError(
       "INVALID_ARGUMENT",
       `site ${name} was not started before: say how, e.g. xpcs site start ${name} --work FOLDER --slots 4`,
     );
-  const launch = LAUNCH.safeParse(JSON.parse(text));
-  if (!launch.success) throw new XpcsError("INVALID_ARGUMENT", `${files.launch} is damaged: say anew how site ${name} is started`);
-  return launch.data;
+  throw new XpcsError("INVALID_ARGUMENT", `${files.launch} is damaged: say anew how site ${name} is started`);
 }
 
 /**

@@ -1,7 +1,8 @@
 /** The state folder of a site that was started: where its files are, and which sites have one. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
+import type { z } from "zod";
 import { XpcsError } from "../../core/errors.js";
 
 export interface SiteFiles {
@@ -76,4 +77,21 @@ export function textIfThere(path: string): string | null {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
+}
+
+/** What a JSON file of a state folder holds, or null where it is not there or damaged. @throws what reading fails with otherwise */
+export function jsonIfThere<T>(path: string, schema: z.ZodType<T>): T | null {
+  const text = textIfThere(path);
+  if (text === null) return null;
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** Puts a file into a state folder, for its owner alone; readers see the one before or this one. @throws what writing fails with */
+export function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }

@@ -2,12 +2,12 @@
  * What a running site tells in its state folder: written every 2 s, whole, so that whoever shares the folder can read it, on whatever machine. And what it hears there: that it
  * shall stop.
  */
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { z } from "zod";
 import type { Clock } from "../../core/clock.js";
 import type { XpcsError } from "../../core/errors.js";
 import { type Holder, isAnothers, releaseSite } from "./holder.js";
-import { type SiteFiles, textIfThere } from "./site-folder.js";
+import { jsonIfThere, replaceFile, type SiteFiles, textIfThere } from "./site-folder.js";
 
 const BEAT_MS = 2_000;
 
@@ -48,21 +48,14 @@ export type SiteStatus = z.output<typeof STATUS>;
 
 /** What was written last, or null. */
 export function statusOf(files: SiteFiles): SiteStatus | null {
-  const text = textIfThere(files.status);
-  if (text === null) return null;
-  try {
-    return STATUS.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
+  return jsonIfThere(files.status, STATUS);
 }
 
 const STOP = z.object({ run: z.string(), graceS: z.number().nullable() });
 
 /** Asks that run to stop; null: within its own time. */
 export function askToStop(files: SiteFiles, { run }: Holder, graceS: number | null): void {
-  writeFileSync(`${files.stop}.new`, JSON.stringify({ run, graceS }), { mode: 0o600 });
-  renameSync(`${files.stop}.new`, files.stop);
+  replaceFile(files.stop, JSON.stringify({ run, graceS }));
 }
 
 /** What that run was asked; null: nothing. */
@@ -108,8 +101,7 @@ export function keepStatus({ files, holder, clock, now, onStop }: StatusOptions)
     beat += 1;
     const status: SiteStatus = { ...view, run: holder.run, state, beat, at: iso(), centralSince, failure };
     try {
-      writeFileSync(`${files.status}.new`, `${JSON.stringify(status)}\n`, { mode: 0o600 });
-      renameSync(`${files.status}.new`, files.status);
+      replaceFile(files.status, `${JSON.stringify(status)}\n`);
     } catch {
       // The next one may succeed.
     }

@@ -10,7 +10,7 @@ import { ERROR_CODES, type ErrorCode, XpcsError } from "../../core/errors.js";
 import { realClock } from "../../core/real-clock.js";
 import type { CliIo } from "../output.js";
 import { userName } from "../user-name.js";
-import { checkFree, holderOf } from "./holder.js";
+import { freeSite, holderOf } from "./holder.js";
 import { makeStateFolder } from "./kept-site.js";
 import { commandLine, keepLaunch, keptLaunch, type Launch, launchOf, saysHow } from "./launch.js";
 import { type SiteFiles, siteFiles, textIfThere } from "./site-folder.js";
@@ -106,7 +106,7 @@ export async function startSite(command: Command, name: string, folder: string, 
       "INVALID_ARGUMENT",
       "a site needs a folder for unfinished results: give --work FOLDER, or no option at all to start it as before",
     );
-  if (systemd !== true && scrontab !== true) await checkFree(files, realClock);
+  if (systemd !== true && scrontab !== true) await freeSite(files, realClock);
   const launch = isNew ? launchOf(command, name, files) : keptLaunch(files, name);
   keepLaunch(files, launch);
   if (systemd === true) return writeUnit(launch, io);

@@ -14,7 +14,6 @@ const LINES_LOOKED = 2_000;
 
 export interface SiteReport {
   readonly site: string;
-  /** `elsewhere`: on another machine, which writes to the folder. */
   readonly state: "starting" | "working" | "stopping" | "stopped" | "failed" | "died";
   /** Why it does not run, or null. */
   readonly reason: string | null;

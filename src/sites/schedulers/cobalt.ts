@@ -5,25 +5,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clockSeconds, endedWith } from "../batch-printed.js";
+import { endingsIn, idsOf, type Listed, type States, sighting } from "../batch-sightings.js";
 import { waitsIn } from "../free-windows.js";
-import {
-  type BatchCommand,
-  type BatchJob,
-  type CommandResult,
-  commandFailure,
-  type Ending,
-  type Phase,
-  type Queue,
-  type Scheduler,
-  type Sighting,
-} from "./define.js";
+import { type BatchCommand, type BatchJob, type CommandResult, commandFailure, type Ending, type Queue, type Scheduler } from "./define.js";
 
 const UNREACHABLE = /failed to connect|connection (refused|timed out)|unable to (contact|find|connect)|component lookup|can't communicate/i;
 const NOT_THERE = /not found|no match|no jobs? |does not exist/i;
 /** In the job's own folder. */
 const LOG = "cobalt.log";
 
-const STATES = new Map<string, readonly [Phase, string]>(
+const STATES: States = new Map(
   Object.entries({
     queued: ["queued", "it waits in the queue"],
     starting: ["queued", "its nodes are being made ready"],
@@ -72,10 +63,6 @@ export function qstatCommand(user: string): BatchCommand {
   return { argv: ["qstat", "-u", user, "--header", "JobID:State:JobName"] };
 }
 
-interface Listed extends Sighting {
-  readonly tag: string;
-}
-
 /** @throws REFUSED · UNAVAILABLE */
 export function parseQstat(result: CommandResult): Listed[] {
   if (result.code !== 0) {
@@ -85,8 +72,7 @@ export function parseQstat(result: CommandResult): Listed[] {
   return result.stdout.split("\n").flatMap((line) => {
     const [id = "", state = "", tag = ""] = line.trim().split(/\s+/);
     if (!/^\d+$/.test(id) || state === "") return [];
-    const [phase, sentence] = STATES.get(state) ?? ["unknown" as const, `Cobalt gives it the state "${state}"`];
-    return [{ id, tag, phase, words: state, sentence, ending: null }];
+    return [{ ...sighting("Cobalt", STATES, { id, state }, null), tag }];
   });
 }
 
@@ -157,16 +143,11 @@ export const cobalt: Scheduler = {
     recognise: ({ stdout, stderr }) => /cobalt\D*(\d\S*)/i.exec(`${stdout}\n${stderr}`)?.[1] ?? null,
   },
   submit: async (job, { run }) => parseQsub(await run(qsubCommand(job))),
-  find: async (tag, _folder, { run, user }) =>
-    parseQstat(await run(qstatCommand(user)))
-      .filter((job) => job.tag === tag)
-      .map(({ id }) => id),
+  find: async (tag, _folder, { run, user }) => idsOf(tag, parseQstat(await run(qstatCommand(user)))),
   status: async (_jobs, { run, user }) => parseQstat(await run(qstatCommand(user))),
   account: async (jobs) => {
-    const logs = await Promise.all(
-      jobs.map(async ({ id, folder }) => [id, parseLog(await readFile(join(folder, LOG), "utf8").catch(() => ""))] as const),
-    );
-    return new Map(logs.flatMap(([id, ending]) => (ending === null ? [] : [[id, ending] as const])));
+    const ended = async (folder: string) => parseLog(await readFile(join(folder, LOG), "utf8").catch(() => ""));
+    return endingsIn(await Promise.all(jobs.map(async ({ id, folder }) => ({ id, ending: await ended(folder) }))));
   },
   cancel: async ({ id }, { run }) => checkQdel(await run({ argv: ["qdel", id] })),
   queues: async ({ run }) => parseQueues(await run({ argv: ["qstat", "-Q"] })),

@@ -3,7 +3,8 @@
  * sge_diagnostics(1) (https://gridscheduler.sourceforge.net/htmlman/manuals.html). See docs/schedulers/grid-engine.md.
  */
 import { XpcsError } from "../../core/errors.js";
-import { clockSeconds, endedWith } from "../batch-printed.js";
+import { clockSeconds, endedWith, printedBytes } from "../batch-printed.js";
+import { idsOf, type Listed } from "../batch-sightings.js";
 import {
   type Account,
   type BatchCommand,
@@ -17,7 +18,6 @@ import {
   type Phase,
   type Queue,
   type Scheduler,
-  type Sighting,
 } from "./define.js";
 
 const UNREACHABLE =
@@ -89,10 +89,6 @@ export function parseQsub(result: CommandResult): string {
 /** All jobs of a person that have not ended. */
 export function qstatCommand(user: string): BatchCommand {
   return { argv: ["qstat", "-u", user, "-xml"] };
-}
-
-interface Listed extends Sighting {
-  readonly tag: string;
 }
 
 function tagged(block: string, name: string): string {
@@ -191,8 +187,6 @@ export function parseProjects(result: CommandResult): Account[] {
   return names.filter((name) => name !== "").map((name) => ({ name, isDefault: false, qos: [] }));
 }
 
-const UNIT_BYTES: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
-
 /** Hosts from `qhost -xml`; one that does not answer has no numbers and is left out. @throws UNAVAILABLE · REFUSED */
 export function parseQhost(result: CommandResult): NodeKind[] {
   if (result.code !== 0) throw commandFailure("qhost", result, UNREACHABLE);
@@ -202,8 +196,8 @@ export function parseQhost(result: CommandResult): NodeKind[] {
       const cpus = Number.parseInt(value("num_proc"), 10);
       if (Number.isNaN(cpus)) return [];
       const cores = Number.parseInt(value("m_core"), 10);
-      const memory = /^([\d.]+)([KMGT]?)$/.exec(value("mem_total"));
-      const memoryGb = memory === null ? null : Math.floor((Number(memory[1]) * UNIT_BYTES[memory[2]!]!) / 1e9);
+      const bytes = printedBytes(value("mem_total"));
+      const memoryGb = bytes === null ? null : Math.floor(bytes / 1e9);
       return { name, cpus, cores: Number.isNaN(cores) ? null : cores, memoryGb, gpus: null, queues: [] };
     }),
   );
@@ -226,10 +220,7 @@ export const gridEngine: Scheduler = {
       /^\s*((?:SGE|UGE|GE|OGE|GCS|OCS|AGE|Univa)\S*\s+\S*\d\S*)/m.exec(`${stdout}\n${stderr}`)?.[1] ?? null,
   },
   submit: async (job, { run }) => parseQsub(await run(qsubCommand(job))),
-  find: async (tag, _folder, { run, user }) =>
-    parseQstat(await run(qstatCommand(user)))
-      .filter((job) => job.tag === tag)
-      .map(({ id }) => id),
+  find: async (tag, _folder, { run, user }) => idsOf(tag, parseQstat(await run(qstatCommand(user)))),
   status: async (_jobs, { run, user }) => parseQstat(await run(qstatCommand(user))),
   // qacct takes one job; each is asked for once, or a few times, after its end.
   account: async (jobs, { run }) => {

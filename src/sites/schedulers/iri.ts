@@ -10,6 +10,7 @@ import { isCode, XpcsError } from "../../core/errors.js";
 import { answered, isGood, part, untilDone } from "../api-answers.js";
 import { tokenFile } from "../api-credentials.js";
 import { API_SETTINGS } from "../api-settings.js";
+import { type States, sighting } from "../batch-sightings.js";
 import {
   type ApiAnswer,
   type ApiRequest,
@@ -19,7 +20,6 @@ import {
   type Ending,
   type Machine,
   type Outcome,
-  type Phase,
   reasonIn,
   type Scheduler,
   type Sighting,
@@ -47,7 +47,7 @@ const NOT_IMPLEMENTED = 501;
 const TAIL_BYTES = 64 * 1024;
 
 /** A job that has not ended: phase and sentence. */
-const LIVE = new Map<string, readonly [Phase, string]>(
+const LIVE: States = new Map(
   Object.entries({
     new: ["queued", "it was handed in, and is not in the queue yet"],
     queued: ["queued", "it waits in the queue"],
@@ -202,13 +202,8 @@ function endingOf({ status }: Job): Ending | null {
 /** What is said of a job. */
 export function sightingOf(job: Job): Sighting {
   const { id, status } = job;
-  const state = status?.state ?? "";
-  const words = status?.message ? `${state} (${status.message.slice(0, 200)})` : state;
-  const ending = endingOf(job);
-  if (ending !== null) return { id, phase: "ended", words, sentence: ending.sentence, ending };
-  const known = LIVE.get(state);
-  if (known === undefined) return { id, phase: "unknown", words, sentence: `the API gives it the state "${state}"`, ending: null };
-  return { id, phase: known[0], words, sentence: known[1], ending: null };
+  const [state, note] = [status?.state ?? "", status?.message?.slice(0, 200) ?? ""];
+  return sighting("the API", LIVE, { id, state, note }, endingOf(job));
 }
 
 /** A listing may lack young jobs and those that have ended: they are asked for by their ids. */

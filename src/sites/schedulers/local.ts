@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { sleep } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
+import { noted } from "../batch-notes.js";
 import { batchFiles } from "../batch-script.js";
 import { killGroup } from "../command-runner.js";
 import type { BatchJob, BatchRef, Machine, Scheduler, Sighting } from "./define.js";
@@ -35,11 +36,6 @@ async function alive(id: string): Promise<Alive | null> {
   return { group: Number(fields[GROUP]) };
 }
 
-async function claimedId(folder: string): Promise<string | null> {
-  const text = await readFile(batchFiles(folder).claimedId, "utf8").catch(() => null);
-  return text === null ? null : text.trim();
-}
-
 /** Nodes are so many times this machine. */
 async function submit({ tag, folder, scriptPath, settings }: BatchJob, { start, clock }: Machine): Promise<string> {
   let ended: number | null | undefined;
@@ -57,7 +53,7 @@ async function submit({ tag, folder, scriptPath, settings }: BatchJob, { start, 
   for (;;) {
     // Looked at before the id: a job may have come to its end since.
     const over = ended !== undefined;
-    const id = await claimedId(folder);
+    const id = await noted(batchFiles(folder).claimedId);
     if (id !== null) return id;
     if (failure !== undefined) throw failure;
     if (over)

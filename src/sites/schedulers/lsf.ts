@@ -4,6 +4,7 @@
  */
 
 import { endedWith, jsonPrinted } from "../batch-printed.js";
+import { type States, sighting } from "../batch-sightings.js";
 import { waitsIn } from "../free-windows.js";
 import {
   type BatchCommand,
@@ -12,7 +13,6 @@ import {
   commandFailure,
   type Ending,
   type Outcome,
-  type Phase,
   type Queue,
   type Scheduler,
   type Sighting,
@@ -23,7 +23,7 @@ const UNREACHABLE =
 /** For a job or a name that is not there: no fault. */
 const NOT_THERE = /is not found|no (unfinished |matching )?jobs? (found|records? found)|no matching job|has already finished/i;
 
-const STATES = new Map<string, readonly [Phase, string]>(
+const STATES: States = new Map(
   Object.entries({
     PEND: ["queued", "it waits in the queue"],
     PROV: ["queued", "its nodes are being made ready"],
@@ -152,17 +152,12 @@ export function parseBjobs(result: CommandResult): Sighting[] {
     const [id, stat] = [text("JOBID"), text("STAT")];
     // Of an id that is not there the record has an ERROR.
     if (id === "" || stat === "") return [];
-    if (ENDED.has(stat)) {
-      const ending = endingOf(stat, text("EXIT_CODE"), text("EXIT_REASON"));
-      const words = text("EXIT_REASON") === "" ? stat : `${stat} (${text("EXIT_REASON")})`;
-      return [{ id, phase: "ended", words, sentence: ending.sentence, ending }];
-    }
-    const [phase, sentence] = STATES.get(stat) ?? ["unknown" as const, `LSF gives it the state "${stat}"`];
-    const why = text("PEND_REASON").replace(/\s+/g, " ");
-    const waits = phase === "queued" && why !== "";
-    return [
-      { id, phase, words: waits ? `${stat} (${why})` : stat, sentence: waits ? `it waits in the queue: ${why}` : sentence, ending: null },
-    ];
+    const why = text("EXIT_REASON");
+    if (ENDED.has(stat)) return [sighting("LSF", STATES, { id, state: stat, note: why }, endingOf(stat, text("EXIT_CODE"), why))];
+    const isQueued = STATES.get(stat)?.[0] === "queued";
+    const note = isQueued ? text("PEND_REASON").replace(/\s+/g, " ") : "";
+    const seen = sighting("LSF", STATES, { id, state: stat, note }, null);
+    return [note === "" ? seen : { ...seen, sentence: `it waits in the queue: ${note}` }];
   });
 }
 

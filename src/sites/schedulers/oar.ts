@@ -5,6 +5,7 @@
 
 import { sleep } from "../../core/clock.js";
 import { clockText, endedWith, jsonPrinted } from "../batch-printed.js";
+import { endingsIn, idsOf, type Listed, type States, sighting } from "../batch-sightings.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -16,10 +17,8 @@ import {
   type NodeKind,
   nodeKinds,
   type Outcome,
-  type Phase,
   type Scheduler,
   type SeenNode,
-  type Sighting,
 } from "./define.js";
 
 const UNREACHABLE =
@@ -34,7 +33,7 @@ const GRACE_MS = 3_000;
 const warningS = (walltimeS: number): number => Math.min(60, Math.floor(walltimeS / 2));
 
 /** States of a job that has not ended: phase and sentence. */
-const LIVE = new Map<string, readonly [Phase, string]>(
+const LIVE: States = new Map(
   Object.entries({
     Waiting: ["queued", "it waits in the queue"],
     toAckReservation: ["queued", "its reservation is being confirmed"],
@@ -155,21 +154,14 @@ function objects(program: string, result: CommandResult): Printed[] {
 
 const text = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
 
-interface Listed extends Sighting {
-  readonly tag: string;
-}
-
 /** @throws REFUSED · UNAVAILABLE · CORRUPT_DATA */
 export function parseOarstat(result: CommandResult): Listed[] {
   return objects("oarstat", result).flatMap((job): Listed[] => {
     const [id, state, message, tag] = [job.Job_Id, job.state, job.message, job.name].map(text) as [string, string, string, string];
     if (!/^\d+$/.test(id) || state === "") return [];
-    const words = message === "" ? state : `${state} (${message})`;
-    const ending = endingOf(state, job);
-    if (ending !== null) return [{ id, tag, phase: "ended", words, sentence: ending.sentence, ending }];
-    const [phase, sentence] = LIVE.get(state) ?? ["unknown", `OAR gives it the state "${state}"`];
-    const why = phase === "queued" ? REASONS.find(([pattern]) => pattern.test(message))?.[1] : undefined;
-    return [{ id, tag, phase, words, sentence: `${why ?? sentence}${planned(state, job)}`, ending: null }];
+    const seen = sighting("OAR", LIVE, { id, state, note: message }, endingOf(state, job));
+    const why = seen.phase === "queued" ? REASONS.find(([pattern]) => pattern.test(message))?.[1] : undefined;
+    return [{ ...seen, tag, sentence: `${why ?? seen.sentence}${planned(state, job)}` }];
   });
 }
 
@@ -202,11 +194,6 @@ function endingOf(state: string, job: Printed): Ending | null {
   const happened = events.map(({ type }) => type);
   for (const [event, [outcome, sentence]] of CAUSES) if (happened.includes(event)) return { outcome, exitCode, sentence };
   return { outcome: "failed", exitCode, sentence: `it ended in error; OAR says "${text(job.message)}"` };
-}
-
-/** How jobs ended, those of a listing that have. */
-export function endingsIn(listed: readonly Sighting[]): Map<string, Ending> {
-  return new Map(listed.flatMap(({ id, ending }) => (ending === null ? [] : [[id, ending] as const])));
 }
 
 /** SIGTERM, and after a while the end. A job that waits has nothing that could be told. @throws REFUSED · UNAVAILABLE */
@@ -264,10 +251,7 @@ export const oar: Scheduler = {
     recognise: ({ stdout }) => /^OAR version\s*:\s*(\S+)/m.exec(stdout)?.[1] ?? null,
   },
   submit: async (job, { run }) => parseOarsub(await run(oarsubCommand(job))),
-  find: async (tag, _folder, { run, user }) =>
-    parseOarstat(await run(oarstatCommand(user)))
-      .filter((job) => job.tag === tag && job.phase !== "ended")
-      .map(({ id }) => id),
+  find: async (tag, _folder, { run, user }) => idsOf(tag, parseOarstat(await run(oarstatCommand(user)))),
   status: listedOf,
   account: async (jobs, machine) => endingsIn(await listedOf(jobs, machine)),
   cancel,

@@ -3,7 +3,8 @@
  * "Job Exit Codes") and of job.h of OpenPBS (https://github.com/openpbs/openpbs). See docs/schedulers/pbs.md.
  */
 
-import { clockSeconds, clockText, endedWith, jsonPrinted } from "../batch-printed.js";
+import { clockSeconds, clockText, endedWith, jsonPrinted, printedBytes } from "../batch-printed.js";
+import { endingsIn, type States, sighting } from "../batch-sightings.js";
 import {
   type BatchCommand,
   type BatchJob,
@@ -14,7 +15,6 @@ import {
   type NodeKind,
   nodeKinds,
   type Outcome,
-  type Phase,
   type Queue,
   type Scheduler,
   type Sighting,
@@ -26,7 +26,7 @@ const UNREACHABLE =
 const NOT_THERE = /unknown job id|job has finished|has expired/i;
 const NO_HISTORY = /not configured to maintain job history/i;
 
-const STATES = new Map<string, readonly [Phase, string]>(
+const STATES: States = new Map(
   Object.entries({
     Q: ["queued", "it waits in the queue"],
     T: ["queued", "it is being moved to another queue"],
@@ -158,14 +158,9 @@ function endingOf({ Exit_status: status, comment }: QstatJob): Ending {
 function sightingOf(id: string, job: QstatJob): Sighting {
   const state = String(job.job_state ?? "");
   const comment = typeof job.comment === "string" ? job.comment : "";
-  const words = comment === "" ? state : `${state} (${comment})`;
-  if (state === "F" || state === "X") {
-    const ending = endingOf(job);
-    return { id, phase: "ended", words, sentence: ending.sentence, ending };
-  }
-  const [phase, sentence] = STATES.get(state) ?? ["unknown", `PBS gives it the state "${state}"`];
-  const why = phase === "queued" || phase === "held" ? COMMENTS.find(([pattern]) => pattern.test(comment))?.[1] : undefined;
-  return { id, phase, words, sentence: why ?? sentence, ending: null };
+  const seen = sighting("PBS", STATES, { id, state, note: comment }, state === "F" || state === "X" ? endingOf(job) : null);
+  const why = seen.phase === "queued" || seen.phase === "held" ? COMMENTS.find(([pattern]) => pattern.test(comment))?.[1] : undefined;
+  return { ...seen, sentence: why ?? seen.sentence };
 }
 
 /** @throws REFUSED · UNAVAILABLE · CORRUPT_DATA that is no JSON */
@@ -211,12 +206,10 @@ interface PbsNode {
   readonly queue?: unknown;
 }
 
-const SIZE_BYTES: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3, tb: 1024 ** 4 };
-
 /** `527672488kb`, or a number of bytes, in GB of 10^9. */
 function sizeGb(value: unknown): number | null {
-  const found = /^(\d+)(b|kb|mb|gb|tb)?$/i.exec(String(value));
-  return found === null ? null : Math.floor((Number(found[1]) * SIZE_BYTES[(found[2] ?? "b").toLowerCase()]!) / 1e9);
+  const bytes = printedBytes(String(value));
+  return bytes === null ? null : Math.floor(bytes / 1e9);
 }
 
 function whole(value: unknown): number | null {
@@ -267,13 +260,13 @@ export const pbs: Scheduler = {
       jobs.map(({ id }) => id),
       machine,
     ),
-  account: async (jobs, machine) => {
-    const sightings = await look(
-      jobs.map(({ id }) => id),
-      machine,
-    );
-    return new Map(sightings.flatMap(({ id, ending }) => (ending === null ? [] : [[id, ending] as const])));
-  },
+  account: async (jobs, machine) =>
+    endingsIn(
+      await look(
+        jobs.map(({ id }) => id),
+        machine,
+      ),
+    ),
   cancel: async ({ id }, { run }) => checkQdel(await run({ argv: ["qdel", id] })),
   queues: async ({ run }) => parseQueues(await run({ argv: ["qstat", "-Q", "-f", "-F", "json"] })),
   // PBS knows no list of a person's projects; facilities have tools of their own.

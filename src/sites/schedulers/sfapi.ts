@@ -2,7 +2,7 @@
  * The Superfacility API of NERSC: Slurm through HTTP, nothing of ours on a login node. Shapes are those of https://api.nersc.gov/api/v1.2/openapi.json; states and reasons are
  * Slurm's (slurm.ts). See docs/schedulers/sfapi.md.
  */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { z } from "zod";
 import { isCode, XpcsError } from "../../core/errors.js";
@@ -10,6 +10,7 @@ import { answered, part, pathParts, untilDone } from "../api-answers.js";
 import { clientCredentials } from "../api-credentials.js";
 import { API_SETTINGS } from "../api-settings.js";
 import { quoted } from "../bash-words.js";
+import { note, noted } from "../batch-notes.js";
 import type { ApiRequest, BatchJob, BatchRef, Ending, Machine, Scheduler, Sighting } from "./define.js";
 import { parseSacct, sbatchCommand, slurm, slurmFailure, slurmSighting } from "./slurm.js";
 
@@ -72,17 +73,13 @@ async function begin(what: string, request: ApiRequest, { ask }: Machine): Promi
 const begunPath = (ref: Pick<BatchJob, "folder">): string => join(ref.folder, "begun");
 const taskPath = (ref: Pick<BatchJob, "folder">): string => join(ref.folder, "task");
 
-async function textOf(path: string): Promise<string | null> {
-  return readFile(path, "utf8").catch(() => null);
-}
-
 async function submit(job: BatchJob, machine: Machine): Promise<string> {
   const { api, clock } = machine;
   const what = `the submission of ${job.tag}`;
-  await writeFile(begunPath(job), String(clock.nowMs()), { mode: 0o600, flush: true });
+  await note(begunPath(job), String(clock.nowMs()));
   const form = { job: jobText(job), isPath: "false" };
   const id = await begin(what, { method: "POST", path: `/compute/jobs/${part(api().resource)}`, form }, machine);
-  await writeFile(taskPath(job), id, { mode: 0o600, flush: true });
+  await note(taskPath(job), id);
   const { jobid } = await untilDone(clock, what, () => taskResult(what, id, machine));
   if (jobid == null) throw new XpcsError("CORRUPT_DATA", `${what}: the API's task ${id} tells no job`);
   return jobid;
@@ -109,7 +106,7 @@ function sightingsIn(found: readonly Row[]): Sighting[] {
  * @throws UNAVAILABLE it may still become one
  */
 async function find(tag: string, jobFolder: string, machine: Machine): Promise<string[]> {
-  const [id, begunMs] = await Promise.all([taskPath, begunPath].map((path) => textOf(path({ folder: jobFolder }))));
+  const [id, begunMs] = await Promise.all([taskPath, begunPath].map((path) => noted(path({ folder: jobFolder }))));
   const what = `the submission of ${tag}`;
   if (id) {
     try {

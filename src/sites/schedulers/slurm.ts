@@ -4,8 +4,9 @@
  */
 
 import { XpcsError } from "../../core/errors.js";
-import { clockText } from "../batch-printed.js";
+import { clockText, printedBytes } from "../batch-printed.js";
 import type { BatchSettings } from "../batch-settings.js";
+import { type States, sighting } from "../batch-sightings.js";
 import {
   type Account,
   type BatchCommand,
@@ -16,7 +17,6 @@ import {
   type NodeKind,
   nodeKinds,
   type Outcome,
-  type Phase,
   type Queue,
   type Scheduler,
   type Sighting,
@@ -26,7 +26,7 @@ const UNREACHABLE =
   /Unable to contact slurm|Socket timed out|Zero Bytes were transmitted|Connection (refused|timed out)|Transport endpoint|Communication connection failure|temporarily un|authentication error|Munge (en|de)code failed/i;
 
 /** States of a job that has not ended: phase and sentence. */
-const LIVE = new Map<string, readonly [Phase, string]>(
+const LIVE: States = new Map(
   Object.entries({
     PENDING: ["queued", "it waits in the queue"],
     CONFIGURING: ["queued", "its nodes are being made ready"],
@@ -193,15 +193,9 @@ export function parseSqueue(result: CommandResult): Sighting[] {
 
 /** What is said of a job of that state and reason. */
 export function slurmSighting(id: string, state: string, reason: string): Sighting {
-  const words = NO_REASON.has(reason) ? state : `${state} (${reason})`;
-  const why = reasonSentence(reason);
-  const ending = endingOf(state, null);
-  if (ending !== null) return { id, phase: "ended", words, sentence: ending.sentence, ending };
-  const known = LIVE.get(state);
-  if (known === undefined) return { id, phase: "unknown", words, sentence: `Slurm gives it the state "${state}"`, ending: null };
-  const [phase, sentence] = known;
-  const held = phase === "queued" && reason.startsWith("JobHeld");
-  return { id, phase: held ? "held" : phase, words, sentence: phase === "queued" && why !== null ? why : sentence, ending: null };
+  const seen = sighting("Slurm", LIVE, { id, state, note: NO_REASON.has(reason) ? "" : reason }, endingOf(state, null));
+  if (seen.phase !== "queued") return seen;
+  return { ...seen, phase: reason.startsWith("JobHeld") ? "held" : "queued", sentence: reasonSentence(reason) ?? seen.sentence };
 }
 
 /** Of a state, or of the same with ` by UID` after it. Null: it has not ended, or that is not known. */
@@ -219,13 +213,8 @@ export function sacctCommand(ids: readonly string[]): BatchCommand {
   return { argv: ["sacct", "--noheader", "--parsable2", `--jobs=${ids.join(",")}`, "--format=JobIDRaw,State,ExitCode,MaxRSS,ReqMem"] };
 }
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
-
 /** `100M`, also with the n (per node) of older versions after it. Per core (c) says nothing of the job: null. */
-function memoryBytes(text: string): number | null {
-  const found = /^([\d.]+)([KMGT]?)n?$/.exec(text.trim());
-  return found === null ? null : Number(found[1]) * UNITS[found[2]!]!;
-}
+const memoryBytes = (text: string): number | null => printedBytes(text.trim().replace(/n$/, ""));
 
 /**
  * How jobs ended. A step that ran out of memory is the reason why its job failed; where Slurm kills by polling, without cgroups, it says

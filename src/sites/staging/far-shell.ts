@@ -169,7 +169,7 @@ export async function publishFar(shell: FarShell, root: string, request: FarPubl
   const note = JSON.stringify({ job: destination.job, epoch, bytes, sha256 });
   const replace =
     destination.overwrite && seen !== null ? `[ "$(identity)" = ${quoted(seen)} ] && mv -f -T -- "$partial" "$path"` : "false";
-  const conflict = `ALREADY_EXISTS "$path was ${destination.overwrite ? "replaced" : "made"} while the job was running: choose another name, or submit with --overwrite"`;
+  const conflict = `ALREADY_EXISTS "$path was ${destination.overwrite ? "replaced" : "made"} while the job was running: choose another name${destination.overwrite ? "" : ", or submit with --overwrite"}"`;
   const text = checked(
     await shell(
       `${publication(root, destination, epoch)}done_() { rm -f -- "$partial"; sync -- "$dir" 2>/dev/null; tell; }

@@ -2,9 +2,9 @@
  * Calls of the Globus Transfer API (https://docs.globus.org/api/transfer/), through the published SDK, which builds the requests; they go the way of all
  * others (src/wire/http-client.ts). A token of Globus Auth (https://docs.globus.org/api/auth/reference/) is taken from a file of credentials, and again when it has expired.
  */
-import { readFile, stat } from "node:fs/promises";
 import { z } from "zod";
-import { type ErrorCode, XpcsError } from "../../core/errors.js";
+import { type ErrorCode, isCode, XpcsError } from "../../core/errors.js";
+import { readSecretFile } from "../../files/secret-file.js";
 import { codeOfStatus, createHttpClient, type HttpClient } from "../../wire/http-client.js";
 
 export interface GlobusSettings {
@@ -16,27 +16,8 @@ export interface GlobusSettings {
 }
 
 /** A file on a collection, or a folder. */
-export interface GlobusFile {
-  readonly name: string;
-  readonly type: string;
-  readonly size?: number | undefined;
-  readonly last_modified?: string | undefined;
-}
-
-export interface GlobusTask {
-  readonly task_id: string;
-  readonly status: string;
-  readonly label?: string | null | undefined;
-  readonly nice_status?: string | null | undefined;
-  readonly nice_status_short_description?: string | null | undefined;
-  readonly is_paused?: boolean | undefined;
-  readonly faults?: number | undefined;
-  readonly bytes_transferred?: number | undefined;
-  readonly bytes_checksummed?: number | undefined;
-  readonly files_transferred?: number | null | undefined;
-  readonly fatal_error?: { readonly code?: string | undefined; readonly description?: string | undefined } | null | undefined;
-  readonly canceled_by_admin_message?: string | null | undefined;
-}
+export type GlobusFile = z.output<typeof FILE>;
+export type GlobusTask = z.output<typeof TASK>;
 
 export interface GlobusItem {
   readonly source_path: string;
@@ -120,7 +101,7 @@ const REFUSAL = z.object({ code: z.string(), message: z.string(), required_scope
 /** What Globus says when a collection does not answer. */
 const PASSING = /Unavailable|Timeout|ConnectFailed|Disconnect|Paused|Busy/i;
 
-function refusalOf(what: string, status: number, body: string): XpcsError & { readonly globus: string } {
+function refusalOf(what: string, status: number, body: string): XpcsError {
   let said: z.output<typeof REFUSAL> = { code: "", message: body.slice(0, 200) };
   try {
     said = REFUSAL.parse(JSON.parse(body));
@@ -137,16 +118,19 @@ function refusalOf(what: string, status: number, body: string): XpcsError & { re
   // A collection's own error, which comes as 502: asked again it says the same.
   else if (/^(ExternalError|EndpointError)/.test(code)) meant = PASSING.test(code) ? "UNAVAILABLE" : "IO_FAILED";
   else if (PASSING.test(code)) meant = "UNAVAILABLE";
-  return Object.assign(new XpcsError(meant, `${words}${more}`), { globus: code });
+  return new XpcsError(meant, `${words}${more}`);
 }
 
 async function readCredentials(path: string): Promise<z.output<typeof CREDENTIALS>> {
+  const text = await readSecretFile(path, "the Globus credentials");
   try {
-    if (((await stat(path)).mode & 0o077) !== 0) throw new Error("others may read them: chmod 600 the file");
-    return CREDENTIALS.parse(JSON.parse(await readFile(path, "utf8")));
-  } catch (error) {
-    const why = error instanceof z.ZodError ? "give clientId and clientSecret, or clientId and refreshToken" : (error as Error).message;
-    throw new XpcsError("INVALID_ARGUMENT", `the credentials ${path} cannot be used: ${why}`);
+    return CREDENTIALS.parse(JSON.parse(text));
+  } catch {
+    // The reason may show parts of a secret.
+    throw new XpcsError(
+      "INVALID_ARGUMENT",
+      `the credentials ${path} cannot be used: give clientId and clientSecret, or clientId and refreshToken, as JSON`,
+    );
   }
 }
 
@@ -237,7 +221,7 @@ export function createGlobusClient(settings: GlobusSettings, nowMs: () => number
     try {
       return await work;
     } catch (error) {
-      if (error instanceof XpcsError && error.code === "NOT_FOUND") return null;
+      if (isCode(error, "NOT_FOUND")) return null;
       throw error;
     }
   };
@@ -265,7 +249,7 @@ export function createGlobusClient(settings: GlobusSettings, nowMs: () => number
         );
         return true;
       } catch (error) {
-        if (error instanceof XpcsError && error.code === "ALREADY_EXISTS") return false;
+        if (isCode(error, "ALREADY_EXISTS")) return false;
         throw error;
       }
     },

@@ -6,7 +6,7 @@
 import { basename, dirname } from "node:path";
 import { isCode, XpcsError } from "../../core/errors.js";
 import type { OutputFile } from "../../core/job.js";
-import type { Destination, DestinationFound, Publication } from "../../files/publication.js";
+import { conflict, type Destination, type DestinationFound, type Publication } from "../../files/publication.js";
 import type { GlobusClient, GlobusFile } from "./globus-client.js";
 import type { Patience } from "./patience.js";
 
@@ -73,10 +73,6 @@ async function earlierThere(
     return { path: destination.ref.path, bytes: note.bytes, sha256: note.sha256 };
   }
   return null;
-}
-
-function conflict({ ref, overwrite }: Destination, happened: string): XpcsError {
-  return new XpcsError("ALREADY_EXISTS", `${ref.path} ${happened}: choose another name${overwrite ? "" : ", or submit with --overwrite"}`);
 }
 
 /** As inspectDestination of src/files/publication.ts. */

@@ -2,6 +2,7 @@
  * How long a transfer tries: a failure that may pass is told at once and tried again after a wait that grows; after a time without any progress it
  * is final. One patience is shared by all parts of a transfer, so that one part's progress counts for all.
  */
+import { setMaxListeners } from "node:events";
 import { type Clock, sleep } from "../../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../../core/errors.js";
 
@@ -35,6 +36,8 @@ function mayPass(error: unknown): boolean {
 
 /** Begins now. */
 export function createPatience({ clock, rng, giveUpMs, report, signal }: PatienceOptions): Patience {
+  // Each part that waits listens.
+  setMaxListeners(0, signal);
   let progressMs = clock.monotonicMs();
   let waitMs = FIRST_WAIT_MS;
   let reported = false;

@@ -1,5 +1,4 @@
 /** Brings the inputs of an attempt from a source that gives ranges: several files and several ranges at a time, through the site's cache, with their digests compared. */
-import { join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import type { StageIn } from "../transfers/define.js";
@@ -9,6 +8,7 @@ import { type Lanes, lanes } from "./lanes.js";
 import type { Patience } from "./patience.js";
 import { fetchRanges, forgetPartial, type RangeRequest } from "./ranges.js";
 import { createRateLimit, type RateLimit } from "./rate-limit.js";
+import { stageInput } from "./stage-input.js";
 import { together } from "./together.js";
 
 export const CHUNK_BYTES = 8 * 1024 * 1024;
@@ -99,14 +99,8 @@ async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal
  */
 export async function stageRanges(request: StageIn, files: readonly RangeSource[], staging: Staging): Promise<string[]> {
   const { pipes, cache, bundle } = staging;
-  const one = async (file: RangeSource, signal: AbortSignal): Promise<string> => {
-    const to = join(request.dir, "inputs", file.path);
-    const { source, bytes, sha256 } = file;
-    const fetch = (partial: string) => fetchOne(file, staging, signal, partial);
-    const wasHere = await cache.stage({ source, bytes, sha256, to, signal, fetch });
-    if (!wasHere) request.moved?.(bytes);
-    return to;
-  };
-  const parts = files.map((file) => (signal: AbortSignal) => one(file, signal));
+  const parts = files.map(
+    (file) => (signal: AbortSignal) => stageInput(cache, request, file, signal, (partial) => fetchOne(file, staging, signal, partial)),
+  );
   return together(request.signal, parts, lanes(bundle === undefined ? 2 * pipes.connections : parts.length));
 }

@@ -1,11 +1,12 @@
 /**
  * Signed requests to one bucket of an S3 store (aws4fetch signs, src/wire/http-client.ts asks), by path: ENDPOINT/BUCKET/KEY. Payloads are signed by their digest, so a
- * store refuses what was damaged on the way. Credentials are read from a file of the AWS tools' form, again at each request.
+ * store refuses what was damaged on the way. Credentials are read from a file of the AWS tools' form, and again when the store refuses a request: they may have been replaced.
  */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { AwsV4Signer } from "aws4fetch";
 import { type ErrorCode, XpcsError } from "../../core/errors.js";
+import { readSecretFile } from "../../files/secret-file.js";
 import { codeOfStatus, createHttpClient, type HttpAnswer, type HttpClient } from "../../wire/http-client.js";
 
 export interface S3Settings {
@@ -27,11 +28,14 @@ export interface S3Ask {
   readonly signal: AbortSignal;
 }
 
+/** Each reads the answer to its end: until then its connection serves nobody else. All throw NOT_FOUND · PERMISSION_DENIED · UNAVAILABLE · CHECKSUM_MISMATCH · ALREADY_EXISTS a condition did not hold · IO_FAILED. */
 export interface S3Client {
-  /** @throws NOT_FOUND · PERMISSION_DENIED · UNAVAILABLE · CHECKSUM_MISMATCH · ALREADY_EXISTS a condition did not hold · IO_FAILED */
-  ask(request: S3Ask): Promise<HttpAnswer>;
+  /** @returns the headers of the answer */
+  ask(request: S3Ask): Promise<HttpAnswer["headers"]>;
   /** A small answer as text. */
   text(request: S3Ask): Promise<string>;
+  /** Hands the body over piece by piece. */
+  read(request: S3Ask, take: (piece: Buffer) => Promise<void>): Promise<void>;
 }
 
 interface Credentials {
@@ -58,14 +62,8 @@ export function credentialsOf(text: string, profile: string, path: string): Cred
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
-async function readCredentials({ credentials, profile }: S3Settings): Promise<Credentials> {
-  let text: string;
-  try {
-    text = await readFile(credentials, "utf8");
-  } catch (error) {
-    throw new XpcsError("INVALID_ARGUMENT", `the credentials ${credentials} cannot be read: ${(error as Error).message}`);
-  }
-  return credentialsOf(text, profile, credentials);
+async function readCredentials({ credentials: path, profile }: S3Settings): Promise<Credentials> {
+  return credentialsOf(await readSecretFile(path, "the credentials of the store"), profile, path);
 }
 
 /** Every character but the unreserved ones, as the signature wants it. */
@@ -80,6 +78,9 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ...{ BadDigest: "CHECKSUM_MISMATCH", XAmzContentSHA256Mismatch: "CHECKSUM_MISMATCH", InvalidDigest: "CHECKSUM_MISMATCH" },
   ...{ PreconditionFailed: "ALREADY_EXISTS", ConditionalRequestConflict: "UNAVAILABLE" },
 };
+
+/** Of requests that other credentials may get through; an ended token is 400. */
+const NOT_TAKEN = [400, 401, 403];
 
 function refusal(what: string, status: number, text: string): XpcsError {
   const name = /<Code>(\w+)<\/Code>/.exec(text)?.[1];
@@ -96,25 +97,45 @@ export function createS3Client(settings: S3Settings): S3Client {
   const { endpoint, bucket, region, insecure } = settings;
   const base = new URL(endpoint);
   const http: HttpClient = createHttpClient({ url: base, insecure, proxy: "environment", speaks: "other" });
-  const client: S3Client = {
-    async ask({ method, key, query = {}, headers = {}, body, signal }) {
-      const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...key.split("/")].map(encoded).join("/")}`;
-      const words = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
-      const place = `${path}${words.length === 0 ? "" : `?${words.join("&")}`}`;
-      const digest = createHash("sha256")
-        .update(body ?? "")
-        .digest("hex");
-      const signed = await new AwsV4Signer({
-        ...(await readCredentials(settings)),
-        ...{ method, url: `${base.origin}${place}`, service: "s3", region },
-        headers: { ...headers, "x-amz-content-sha256": digest },
-      }).sign();
-      const ask = { method, path: place, headers: Object.fromEntries(signed.headers), signal, ...(body === undefined ? {} : { body }) };
-      const answer = await http.ask(ask);
-      if (answer.status < 400) return answer;
-      throw refusal(`${method} s3://${bucket}/${key}`, answer.status, method === "HEAD" ? "" : await answer.text());
-    },
-    text: async (request) => (await client.ask(request)).text(),
+  let kept: Credentials | null = null;
+  const once = async ({ method, key, query = {}, headers = {}, body, signal }: S3Ask, credentials: Credentials): Promise<HttpAnswer> => {
+    const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...key.split("/")].map(encoded).join("/")}`;
+    const words = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
+    const place = `${path}${words.length === 0 ? "" : `?${words.join("&")}`}`;
+    const digest = createHash("sha256")
+      .update(body ?? "")
+      .digest("hex");
+    const signed = await new AwsV4Signer({
+      ...credentials,
+      ...{ method, url: `${base.origin}${place}`, service: "s3", region },
+      headers: { ...headers, "x-amz-content-sha256": digest },
+    }).sign();
+    const ask = { method, path: place, headers: Object.fromEntries(signed.headers), signal, ...(body === undefined ? {} : { body }) };
+    return http.ask(ask);
   };
-  return client;
+  const send = async (request: S3Ask): Promise<HttpAnswer> => {
+    const known = kept ?? (await readCredentials(settings));
+    kept = known;
+    let answer = await once(request, known);
+    if (answer.status < 400) return answer;
+    let text = await answer.text();
+    if (NOT_TAKEN.includes(answer.status)) {
+      kept = await readCredentials(settings);
+      if (!isDeepStrictEqual(kept, known)) {
+        answer = await once(request, kept);
+        if (answer.status < 400) return answer;
+        text = await answer.text();
+      }
+    }
+    throw refusal(`${request.method} s3://${bucket}/${request.key}`, answer.status, text);
+  };
+  return {
+    async ask(request) {
+      const answer = await send(request);
+      await answer.text();
+      return answer.headers;
+    },
+    text: async (request) => (await send(request)).text(),
+    read: async (request, take) => (await send(request)).each(take),
+  };
 }

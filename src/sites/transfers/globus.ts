@@ -3,7 +3,6 @@
  * attempt in one task, and compares checksums; a result gets its name by a rename there, after central has said that the lease is current (globus-publication.ts).
  */
 import { createHash } from "node:crypto";
-import { setMaxListeners } from "node:events";
 import { copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -18,6 +17,7 @@ import { discardThere, globusPartial, inspectThere, publishThere, settleThere, v
 import { runTask } from "../staging/globus-task.js";
 import { lanes } from "../staging/lanes.js";
 import { briefPatience, type Patience, patienceOf } from "../staging/patience.js";
+import { stageInput } from "../staging/stage-input.js";
 import { together } from "../staging/together.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
 
@@ -81,7 +81,8 @@ function tidy(session: Session, patience: Patience, signal: AbortSignal): Promis
   const { client, context, location, ours } = session;
   const { local } = herePlace(session);
   const known = tidied.get(local);
-  if (known !== undefined) return known;
+  // That one's attempt may be stopped: then this one tidies.
+  if (known !== undefined) return known.catch(() => tidy(session, patience, signal));
   const work = (async () => {
     const left = (await patience.again(() => client.openTasks(signal))).filter(({ label }) => label?.startsWith(`${ours} `));
     for (const { task_id: id } of left) await client.cancel(id, signal).catch(() => {});
@@ -150,7 +151,7 @@ async function move(from: string, to: string): Promise<void> {
 
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const { context, location } = session;
-  const { refs, dir, lease } = request;
+  const { refs, lease } = request;
   const patience = patienceOf(context, location, request);
   await tidy(session, patience, request.signal);
   const wanted = await together(
@@ -192,16 +193,9 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     await bringTogether(missing);
     return await together(
       request.signal,
-      wanted.map((file) => async (stop) => {
-        const to = join(dir, "inputs", file.path);
-        const { source, bytes } = file;
-        const wasHere = await context.cache.stage({
-          ...{ source, bytes, sha256: null, to, signal: stop },
-          fetch: (partial) => bring(file, partial, stop),
-        });
-        if (!wasHere) request.moved?.(bytes);
-        return to;
-      }),
+      wanted.map(
+        (file) => (stop) => stageInput(context.cache, request, { ...file, sha256: null }, stop, (partial) => bring(file, partial, stop)),
+      ),
       lanes(CALLS),
     );
   } finally {
@@ -254,17 +248,11 @@ function openTransfer(location: Location, context: TransferContext): Transfer {
   const part = createHash("sha256").update(location.folder).digest("hex").slice(0, 8);
   const client = createGlobusClient(location, () => context.clock.monotonicMs());
   const session: Session = { location, context, client, ours: `xpcs-${context.site}-${part}` };
-  const never = new AbortController().signal;
-  setMaxListeners(0, never);
   const there = (destination: Destination): Destination => ({ ...destination, ref: { path: farPath(session, destination.ref.path) } });
-  const briefly = () => thereOf(session, briefPatience(context), never);
+  const briefly = () => thereOf(session, briefPatience(context), new AbortController().signal);
   return {
     local: false,
-    stageIn(request) {
-      // Each question listens.
-      setMaxListeners(0, request.signal);
-      return stageIn(session, request);
-    },
+    stageIn: (request) => stageIn(session, request),
     async inspect(destination) {
       const found = await inspectThere(briefly(), there(destination));
       return found.kind === "free" ? found : { ...found, output: { ...found.output, path: destination.ref.path } };

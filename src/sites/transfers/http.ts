@@ -185,8 +185,8 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
 
 function openTransfer(settings: HttpSettings, context: TransferContext): Transfer {
   const session = openSession(settings, context);
-  const never = new AbortController().signal;
-  const ask = <T>(name: string, body: object): Promise<T> => briefPatience(context).again(() => call<T>(session, name, body, never));
+  const ask = <T>(name: string, body: object): Promise<T> =>
+    briefPatience(context).again(() => call<T>(session, name, body, new AbortController().signal));
   return {
     local: false,
     stageIn: (request) => stageIn(session, request),

@@ -2,7 +2,6 @@
  * rsync over ssh, from and to a machine that sees the files: its login is the site's own, there is nothing to install but rsync (docs/transfers/rsync.md). Small files
  * cross in one call, big ones alone; results are published by a script there (far-shell.ts).
  */
-import { setMaxListeners } from "node:events";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -27,6 +26,7 @@ import { briefPatience, type Patience, patienceOf } from "../staging/patience.js
 import { type ProgramEnd, runProgram } from "../staging/program.js";
 import { forgetPartial } from "../staging/ranges.js";
 import { sshWords } from "../staging/ssh.js";
+import { stageInput } from "../staging/stage-input.js";
 import { together } from "../staging/together.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
 
@@ -184,19 +184,14 @@ async function bringTogether({ session, patience, incoming }: Bringing, wanted: 
 }
 
 /** @returns where it is @param fetch brings it, if it is not here */
-async function keep(
+function keep(
   { session, request }: Bringing,
-  each: Wanted,
+  { path, source, file: { bytes } }: Wanted,
   sha256: string | null,
   signal: AbortSignal,
   fetch: (partial: string) => Promise<string>,
 ): Promise<string> {
-  const to = join(request.dir, "inputs", each.path);
-  const { source, file } = each;
-  const { bytes } = file;
-  const wasHere = await session.context.cache.stage({ source, sha256, bytes, to, signal, fetch });
-  if (!wasHere) request.moved?.(bytes);
-  return to;
+  return stageInput(session.context.cache, request, { path, source, bytes, sha256 }, signal, fetch);
 }
 
 async function proven({ session }: Bringing, each: Wanted, partial: string, expected: string, signal: AbortSignal): Promise<string> {
@@ -290,20 +285,16 @@ async function stageOut(session: Session, request: StageOut, far: Destination): 
 function openTransfer(location: RsyncSettings, context: TransferContext): Transfer {
   const session = openSession(location, context);
   const { root, shell } = session;
-  const never = new AbortController().signal;
-  setMaxListeners(0, never);
   const there = (destination: Destination): Destination => ({ ...destination, ref: { path: farPath(session, destination.ref.path) } });
-  const ask = <T>(work: () => Promise<T>): Promise<T> => briefPatience(context).again(work);
-  const discard: Transfer["discard"] = ({ destination, epoch }) => ask(() => discardFar(shell, root, there(destination), epoch, never));
+  const ask = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    briefPatience(context).again(() => work(new AbortController().signal));
+  const discard: Transfer["discard"] = ({ destination, epoch }) =>
+    ask((never) => discardFar(shell, root, there(destination), epoch, never));
   return {
     local: false,
-    stageIn(request) {
-      // Each file that is on its way listens.
-      setMaxListeners(0, request.signal);
-      return stageIn(session, request);
-    },
+    stageIn: (request) => stageIn(session, request),
     async inspect(destination) {
-      const found = await ask(() => inspectFar(shell, root, there(destination), never));
+      const found = await ask((never) => inspectFar(shell, root, there(destination), never));
       return found.kind === "free" ? found : { ...found, output: { ...found.output, path: destination.ref.path } };
     },
     async stageOut(request) {
@@ -314,7 +305,7 @@ function openTransfer(location: RsyncSettings, context: TransferContext): Transf
         throw error;
       }
     },
-    settle: (destination) => ask(() => settleFar(shell, root, there(destination), never)),
+    settle: (destination) => ask((never) => settleFar(shell, root, there(destination), never)),
     discard,
   };
 }

@@ -2,12 +2,11 @@
  * An S3 store that holds the submitter's folder (docs/transfers/s3.md): inputs are read in ranges of one version of the object; a result becomes an object by one request, after central
  * has said that the lease is current, and says in its metadata which attempt made it.
  */
-import { setMaxListeners } from "node:events";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { z } from "zod";
 import { isCode, XpcsError } from "../../core/errors.js";
 import type { OutputFile } from "../../core/job.js";
-import type { Destination, DestinationFound } from "../../files/publication.js";
+import { conflict, type Destination, type DestinationFound } from "../../files/publication.js";
 import { readPiece } from "../../files/whole-pieces.js";
 import type { HttpAnswer } from "../../wire/http-client.js";
 import { briefPatience, type Patience, patienceOf } from "../staging/patience.js";
@@ -58,7 +57,7 @@ interface Found {
   readonly epoch: number;
 }
 
-function foundOf({ headers }: HttpAnswer): Found {
+function foundOf(headers: HttpAnswer["headers"]): Found {
   const meta = (name: string): string | null => {
     const value = headers[name];
     return typeof value === "string" ? value : null;
@@ -83,8 +82,6 @@ async function look({ client }: Session, key: string, signal: AbortSignal): Prom
 
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const { client, context, location, pipes } = session;
-  // Each question listens.
-  setMaxListeners(0, request.signal);
   const patience = patienceOf(session.context, session.location, request);
   const sources = await together(
     request.signal,
@@ -99,7 +96,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
         async read({ offset, length }, take, signal) {
           const headers = { range: `bytes=${offset}-${offset + length - 1}`, ...(etag === "" ? {} : { "if-match": etag }) };
           try {
-            await (await client.ask({ method: "GET", key, headers, signal })).each(take);
+            await client.read({ method: "GET", key, headers, signal }, take);
           } catch (error) {
             if (!isCode(error, "ALREADY_EXISTS")) throw error;
             throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
@@ -119,10 +116,6 @@ function outputOf({ ref }: Destination, { bytes, sha256 }: Found): OutputFile {
 /** The object, when it is this job's result. */
 function oursOf({ job }: Destination, found: Found | null): Found | null {
   return found !== null && found.sha256 !== null && found.job === job ? found : null;
-}
-
-function conflict({ ref, overwrite }: Destination, happened: string): XpcsError {
-  return new XpcsError("ALREADY_EXISTS", `${ref.path} ${happened}: choose another name${overwrite ? "" : ", or submit with --overwrite"}`);
 }
 
 /**
@@ -163,8 +156,8 @@ async function sendParts(
     const body = await readPiece(file, offset, Math.min(partBytes, bytes - offset));
     await pipes.limit.take(body.length, stop);
     const query = { partNumber: String(part + 1), uploadId };
-    const { headers } = await patience.again(() => client.ask({ method: "PUT", key, query, body, signal: stop }));
-    return `<Part><PartNumber>${part + 1}</PartNumber><ETag>${headers.etag ?? ""}</ETag></Part>`;
+    const { etag = "" } = await patience.again(() => client.ask({ method: "PUT", key, query, body, signal: stop }));
+    return `<Part><PartNumber>${part + 1}</PartNumber><ETag>${etag}</ETag></Part>`;
   };
   const abort = () => client.ask({ method: "DELETE", key, query: { uploadId }, signal: new AbortController().signal });
   const parts = Array.from({ length: Math.ceil(bytes / partBytes) }, (_, part) => (stop: AbortSignal) => send(part, stop));
@@ -238,12 +231,13 @@ async function stageOut(session: Session, request: StageOut): Promise<OutputFile
 
 function openTransfer(location: Location, context: TransferContext): Transfer {
   const session: Session = { location, context, client: createS3Client(location), pipes: openPipes(location, context.clock) };
-  const never = new AbortController().signal;
   return {
     local: false,
     stageIn: (request) => stageIn(session, request),
     async inspect(destination): Promise<DestinationFound> {
-      const there = await briefPatience(context).again(() => look(session, keyOf(session, destination.ref.path), never));
+      const there = await briefPatience(context).again(() =>
+        look(session, keyOf(session, destination.ref.path), new AbortController().signal),
+      );
       if (there === null) return { kind: "free", seen: null };
       const ours = oursOf(destination, there);
       if (ours !== null) return { kind: "published", output: outputOf(destination, ours) };

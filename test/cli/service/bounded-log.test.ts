@@ -58,6 +58,15 @@ it("does not end its process when it cannot be written, and says how many lines 
   expect([said, last!.job]).toEqual([expect.objectContaining({ event: "log-lines-lost", lines: 2 }), "j4"]);
 });
 
+it("goes on in a new file when somebody has taken the log away", () => {
+  const log = openLog(path, 200);
+  log.write(line(0));
+  rmSync(path);
+  for (let at = 1; at < 10; at += 1) log.write(line(at));
+  log.close();
+  expect(jobs(linesAtEnd(path, 1))).toEqual(["j9"]);
+});
+
 /** Follows in the background; `lines` is what was shown. */
 function follow(count: number, json = true) {
   const lines: string[] = [];

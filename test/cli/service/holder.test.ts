@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, it } from "vitest";
-import { holderOf, isAnothers, releaseSite, takeSite } from "../../../src/cli/service/holder.js";
+import { freeSite, holderOf, isAnothers, releaseSite, takeSite } from "../../../src/cli/service/holder.js";
 import { type ProcessId, startTickOf, whereWeAre } from "../../../src/cli/service/process-id.js";
 import { type SiteFiles, siteFiles } from "../../../src/cli/service/site-folder.js";
 import type { Clock } from "../../../src/core/clock.js";
@@ -78,6 +78,19 @@ it.each<[string, Partial<ProcessId>]>([
   await take({ ...aProcess(), ...other });
   const next = await take(aProcess());
   expect(holderOf(files)).toEqual(next);
+});
+
+it("is looked at once where a process of another machine has left it", async () => {
+  await take({ ...aProcess(), host: "login2" });
+  let looks = 0;
+  const clock = quickClock(() => {
+    looks += 1;
+  });
+  await freeSite(files, clock);
+  expect([looks > 0, holderOf(files)]).toEqual([true, null]);
+  looks = 0;
+  await take(aProcess(), clock);
+  expect(looks).toBe(0);
 });
 
 it("refuses while a process of another machine writes its status", async () => {

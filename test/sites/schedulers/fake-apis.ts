@@ -7,12 +7,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ApiSettings } from "../../../src/sites/api-settings.js";
+import type { Scheduler } from "../../../src/sites/schedulers/define.js";
+import { createPlace, PLAIN, type Place } from "./stage.js";
 
 export interface FakeApi {
   readonly api: Omit<ApiSettings, "folder">;
   /** What the fake keeps, where a test may change what it does. */
   readonly state: string;
   end(): Promise<void>;
+}
+
+/** How a fake is to be, and of what version its address is said to be. */
+export interface FakeOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly version?: "v1" | "v2";
 }
 
 export const FAKE_TOKEN = "a-bearer-token-that-nobody-may-see";
@@ -62,4 +70,21 @@ export async function startFakeApi(name: string, own: Readonly<Record<string, st
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Has a test's body do what it does with a fake and a place of its own. */
+export async function onFakeApi(
+  scheduler: Scheduler,
+  { env, version = "v2" }: FakeOptions,
+  body: (place: Place, fake: FakeApi) => Promise<void>,
+): Promise<void> {
+  const fake = await startFakeApi(scheduler.name, env);
+  const api = { ...fake.api, url: fake.api.url.replace(/v2$/, version) };
+  const place = createPlace(scheduler, { ...PLAIN, environment: process.env, api, end: async () => {} });
+  try {
+    await body(place, fake);
+  } finally {
+    place.remove();
+    await fake.end();
+  }
 }

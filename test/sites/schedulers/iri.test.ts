@@ -7,8 +7,8 @@ import { realClock } from "../../../src/core/real-clock.js";
 import { pauseMs } from "../../../src/sites/batch-api.js";
 import type { ApiAnswer, ApiRequest } from "../../../src/sites/schedulers/define.js";
 import { idempotencyKey, iri, jobSpec, sightingOf } from "../../../src/sites/schedulers/iri.js";
-import { type FakeApi, startFakeApi } from "./fake-apis.js";
-import { counted, createPlace, isSubmission, type Place, type Run, reaches } from "./stage.js";
+import { type FakeApi, type FakeOptions, onFakeApi } from "./fake-apis.js";
+import { counted, createPlace, isSubmission, PLAIN, type Place, type Run, reaches } from "./stage.js";
 
 const settings = {
   nodes: 2,
@@ -95,10 +95,8 @@ function losingOne(): (run: Run) => Run {
   };
 }
 
-interface Server {
+interface Server extends Required<FakeOptions> {
   readonly about: string;
-  readonly version: "v1" | "v2";
-  readonly env: Readonly<Record<string, string>>;
   /** Jobs that a submission makes whose first reply is lost. */
   readonly made: number;
 }
@@ -114,28 +112,7 @@ const SERVERS: readonly Server[] = [
 ];
 
 describe.concurrent.each(SERVERS)("a server with $about", ({ version, env, made }) => {
-  const on = async (body: (place: Place, fake: FakeApi) => Promise<void>): Promise<void> => {
-    const fake = await startFakeApi("iri", env);
-    const api = { ...fake.api, url: fake.api.url.replace(/v2$/, version) };
-    const stage = {
-      environment: process.env,
-      api,
-      settings: {},
-      shortWalltimeS: 1,
-      overrunS: 10,
-      accountingLagS: 0,
-      strangeState: null,
-      tells: [],
-      refused: null,
-    };
-    const place = createPlace(iri, { ...stage, end: async () => {} });
-    try {
-      await body(place, fake);
-    } finally {
-      place.remove();
-      await fake.end();
-    }
-  };
+  const on = (body: (place: Place, fake: FakeApi) => Promise<void>) => onFakeApi(iri, { version, env }, body);
   const jobsThere = async (place: Place): Promise<number> => {
     const { text } = await place
       .machine()
@@ -183,18 +160,7 @@ describe("answers that need a second look", () => {
     body: (place: Place, asked: ApiRequest[]) => Promise<void>,
   ) => {
     const api = { url: "http://127.0.0.1:9/api/v2", resource: "r", storage: "s", credential: "/none", program: "/p" };
-    const stage = {
-      environment: {},
-      api,
-      settings: {},
-      shortWalltimeS: 1,
-      overrunS: 1,
-      accountingLagS: 0,
-      strangeState: null,
-      tells: [],
-      refused: null,
-    };
-    const place = createPlace(iri, { ...stage, end: async () => {} });
+    const place = createPlace(iri, { ...PLAIN, environment: {}, api, end: async () => {} });
     const asked: ApiRequest[] = [];
     const told: Place = {
       ...place,
@@ -281,44 +247,30 @@ describe("answers that need a second look", () => {
   });
 });
 
-it("asks for page after page, and by id for what no page has", async () => {
-  const fake = await startFakeApi("iri");
-  const stage = {
-    environment: process.env,
-    api: fake.api,
-    settings: {},
-    shortWalltimeS: 1,
-    overrunS: 10,
-    accountingLagS: 0,
-    strangeState: null,
-    tells: [],
-    refused: null,
-  };
-  const place = createPlace(iri, { ...stage, end: fake.end });
-  const pages: string[] = [];
-  const all = Array.from({ length: 250 }, (_, at) => ({ id: String(at), status: { state: "queued" } }));
-  const paged: (run: Run) => Run = (run) => async (call) => {
-    if (!("path" in call) || !call.path.startsWith("/compute/status")) return run(call);
-    const { offset, limit } = call.query ?? {};
-    if (call.method === "GET") return { status: 200, text: JSON.stringify({ id: "900", status: { state: "active" } }) };
-    pages.push(offset!);
-    return { status: 200, text: JSON.stringify(all.slice(Number(offset), Number(offset) + Number(limit))) };
-  };
-  const refs = ["249", "900"].map((id) => ({ tag: `t${id}`, id, folder: place.folder }));
-  const seen = await iri.status(refs, place.machine(paged));
-  expect(pages).toEqual(["0", "100", "200"]);
-  expect(seen.filter(({ id }) => refs.some((ref) => ref.id === id)).map(({ id, phase }) => [id, phase])).toEqual([
-    ["249", "queued"],
-    ["900", "running"],
-  ]);
-  // A server that knows no pages answers the same again: that is the end.
-  pages.length = 0;
-  const endless: (run: Run) => Run = (run) => async (call) =>
-    "path" in call && call.path.startsWith("/compute/status") && call.method === "POST"
-      ? { status: 200, text: JSON.stringify(all.slice(0, 100)) }
-      : run(call);
-  expect(await iri.status([], place.machine(endless))).toHaveLength(100);
-  expect(place.ran).toEqual([]);
-  place.remove();
-  await fake.end();
-});
+it("asks for page after page, and by id for what no page has", () =>
+  onFakeApi(iri, {}, async (place) => {
+    const pages: string[] = [];
+    const all = Array.from({ length: 250 }, (_, at) => ({ id: String(at), status: { state: "queued" } }));
+    const paged: (run: Run) => Run = (run) => async (call) => {
+      if (!("path" in call) || !call.path.startsWith("/compute/status")) return run(call);
+      const { offset, limit } = call.query ?? {};
+      if (call.method === "GET") return { status: 200, text: JSON.stringify({ id: "900", status: { state: "active" } }) };
+      pages.push(offset!);
+      return { status: 200, text: JSON.stringify(all.slice(Number(offset), Number(offset) + Number(limit))) };
+    };
+    const refs = ["249", "900"].map((id) => ({ tag: `t${id}`, id, folder: place.folder }));
+    const seen = await iri.status(refs, place.machine(paged));
+    expect(pages).toEqual(["0", "100", "200"]);
+    expect(seen.filter(({ id }) => refs.some((ref) => ref.id === id)).map(({ id, phase }) => [id, phase])).toEqual([
+      ["249", "queued"],
+      ["900", "running"],
+    ]);
+    // A server that knows no pages answers the same again: that is the end.
+    pages.length = 0;
+    const endless: (run: Run) => Run = (run) => async (call) =>
+      "path" in call && call.path.startsWith("/compute/status") && call.method === "POST"
+        ? { status: 200, text: JSON.stringify(all.slice(0, 100)) }
+        : run(call);
+    expect(await iri.status([], place.machine(endless))).toHaveLength(100);
+    expect(place.ran).toEqual([]);
+  }));

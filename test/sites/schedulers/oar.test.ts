@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../src/sites/batch-settings.js";
+import { endingsIn } from "../../../src/sites/batch-sightings.js";
 import {
   commandLine,
-  endingsIn,
   oar,
   oarstatOfCommand,
   oarsubCommand,

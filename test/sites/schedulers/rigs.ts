@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startFakeApi } from "./fake-apis.js";
-import type { Rig, Stage } from "./stage.js";
+import { PLAIN, type Rig, type Stage } from "./stage.js";
 
 /** `npm run test:schedulers` (scripts/test-schedulers.mjs) starts the real ones and says here how they are reached, or why not. */
 const REAL = JSON.parse(process.env.XPCS_TEST_SCHEDULERS ?? "{}") as Readonly<
@@ -50,14 +50,14 @@ const REFERENCE: Readonly<Record<string, Stage["api"] | undefined>> =
   process.env.XPCS_TEST_IRI === undefined ? {} : { iri: JSON.parse(process.env.XPCS_TEST_IRI) as Stage["api"] };
 
 /** The server of a fake API, in a process of its own, and the files of a facility; or another server of that API. */
-function fakeApi(name: string, stage: Omit<Stage, "environment" | "end" | "api" | "tells">): Rig {
+function fakeApi(name: string, stage: Pick<Stage, "strangeState" | "refused">): Rig {
   return {
     kind: REFERENCE[name] === undefined ? "fake" : "reference",
     asked: "by HTTP",
     skip: null,
     start: async () => {
       const { api, end } = REFERENCE[name] === undefined ? await startFakeApi(name) : { api: REFERENCE[name], end: async () => {} };
-      return { ...stage, environment: process.env, api, tells: [], end };
+      return { ...PLAIN, ...stage, environment: process.env, api, end };
     },
   };
 }
@@ -124,18 +124,10 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     refused: { queue: "no-such-queue" },
   }),
   iri: fakeApi("iri", {
-    settings: {},
-    shortWalltimeS: 1,
-    overrunS: 10,
-    accountingLagS: 0,
     strangeState: (answer) => answer.replace(/"state":"(queued|active)"/g, '"state":"frobnicated"'),
     refused: { queue: "no-such-queue" },
   }),
   sfapi: fakeApi("sfapi", {
-    settings: {},
-    shortWalltimeS: 1,
-    overrunS: 10,
-    accountingLagS: 0,
     strangeState: (answer) => answer.replace(/"state":"(PENDING|RUNNING)"/g, '"state":"FROBNICATED"'),
     refused: { queue: "no-such-queue" },
   }),
@@ -143,16 +135,6 @@ export const RIGS: Readonly<Record<string, Rig>> = {
     kind: "itself",
     asked: "not at all",
     skip: null,
-    start: async () => ({
-      environment: process.env,
-      settings: { person: "J. Doe" },
-      shortWalltimeS: 1,
-      overrunS: 10,
-      accountingLagS: 0,
-      strangeState: null,
-      tells: [],
-      refused: null,
-      end: async () => {},
-    }),
+    start: async () => ({ ...PLAIN, settings: { person: "J. Doe" }, environment: process.env, end: async () => {} }),
   },
 };

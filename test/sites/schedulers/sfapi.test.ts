@@ -4,33 +4,24 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { XpcsError } from "../../../src/core/errors.js";
 import { clientCredentials, parseClientKey } from "../../../src/sites/api-credentials.js";
+import type { BatchJobs, BatchRequest } from "../../../src/sites/batch-jobs.js";
 import { jobText, sfapi } from "../../../src/sites/schedulers/sfapi.js";
 import { virtualClock } from "../../actors/virtual-clock.js";
-import { type FakeApi, startFakeApi } from "./fake-apis.js";
-import { counted, createPlace, isSubmission, type Place, type Reply, type Run, reaches } from "./stage.js";
+import { type FakeApi, onFakeApi } from "./fake-apis.js";
+import { counted, isSubmission, type Place, type Reply, type Run, reaches } from "./stage.js";
 
 const TIMEOUT_MS = 60_000;
 
-async function on(env: Readonly<Record<string, string>>, body: (place: Place, fake: FakeApi) => Promise<void>): Promise<void> {
-  const fake = await startFakeApi("sfapi", env);
-  const stage = {
-    environment: process.env,
-    api: fake.api,
-    settings: {},
-    shortWalltimeS: 1,
-    overrunS: 10,
-    accountingLagS: 0,
-    strangeState: null,
-    tells: [],
-    refused: null,
-  };
-  const place = createPlace(sfapi, { ...stage, end: async () => {} });
-  try {
-    await body(place, fake);
-  } finally {
-    place.remove();
-    await fake.end();
-  }
+const on = (env: Readonly<Record<string, string>>, body: (place: Place, fake: FakeApi) => Promise<void>) => onFakeApi(sfapi, { env }, body);
+
+/** Until the submission of what was asked for has found the job. */
+async function attaches(jobs: BatchJobs, asked: BatchRequest): Promise<void> {
+  const isAttached = () =>
+    jobs
+      .submit(asked)
+      .then(({ attached }) => attached)
+      .catch(() => null);
+  await expect.poll(isAttached, { timeout: 20_000, interval: 500 }).toBe(true);
 }
 
 it("writes Slurm's options into the script", () => {
@@ -79,16 +70,7 @@ it(
       await expect(jobs.submit(asked)).rejects.toMatchObject({
         message: expect.stringMatching(/its reply was lost, and a task of the API is not done/),
       });
-      await expect
-        .poll(
-          () =>
-            jobs.submit(asked).then(
-              ({ attached }) => attached,
-              () => null,
-            ),
-          { timeout: 20_000, interval: 500 },
-        )
-        .toBe(true);
+      await attaches(jobs, asked);
       expect(place.ran.filter(isSubmission)).toHaveLength(1);
       const [ref] = await jobs.known();
       await reaches(jobs, ref!, "ended");
@@ -109,17 +91,20 @@ it(
       await new Promise((resolve) => setTimeout(resolve, 300));
       const jobs = place.jobs();
       await expect(jobs.submit(asked)).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("is not done yet") });
-      await expect
-        .poll(
-          () =>
-            jobs.submit(asked).then(
-              ({ attached }) => attached,
-              () => null,
-            ),
-          { timeout: 20_000, interval: 500 },
-        )
-        .toBe(true);
+      await attaches(jobs, asked);
       expect(place.ran.filter(isSubmission)).toHaveLength(1);
+    }),
+  TIMEOUT_MS,
+);
+
+it(
+  "submits nothing while it cannot read whether that was begun",
+  () =>
+    on({}, async (place) => {
+      const asked = place.request("exit 0");
+      mkdirSync(join(place.folder, asked.tag, "task"), { recursive: true });
+      await expect(place.jobs().submit(asked)).rejects.toMatchObject({ code: "EISDIR" });
+      expect(place.ran.filter(isSubmission)).toEqual([]);
     }),
   TIMEOUT_MS,
 );

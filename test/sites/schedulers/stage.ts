@@ -48,6 +48,17 @@ export interface Stage {
   end(): Promise<void>;
 }
 
+/** A stage on which nothing is slow or told. */
+export const PLAIN: Omit<Stage, "environment" | "end"> = {
+  settings: {},
+  shortWalltimeS: 1,
+  overrunS: 10,
+  accountingLagS: 0,
+  strangeState: null,
+  tells: [],
+  refused: null,
+};
+
 export interface Rig {
   /** The reference: other people's server, over jobs of this machine. */
   readonly kind: "real" | "fake" | "reference" | "itself";

@@ -112,35 +112,34 @@ std::vector<fs::path> folders_of(const fs::path& file) {
   return folders;
 }
 
-/// Whether a name is one of a pattern's, in which %b stands for a number and %% for a percent sign. Takes time by the product of both lengths at most, whatever
-/// is in them.
-bool fits(std::string_view pattern, std::string_view name) {
+/// Stands for a number: no name of a file has it.
+constexpr char kNumber = '\0';
+
+/// A pattern's characters, with kNumber for %b and a percent sign for %%.
+std::string characters_of(std::string_view pattern) {
+  std::string characters;
+  for (std::size_t at = 0; at < pattern.size(); ++at) {
+    const char next = pattern[at] == '%' && at + 1 < pattern.size() ? pattern[at + 1] : '\0';
+    if (next == 'b' || next == '%') ++at;
+    characters += next == 'b' ? kNumber : pattern[at];
+  }
+  return characters;
+}
+
+/// Whether a name is one of a pattern's. Takes time by the product of both lengths, whatever is in them.
+bool fits(std::string_view characters, std::string_view name) {
   // Of each length: that much of the name fits what was read of the pattern.
   std::vector<char> before(name.size() + 1);
   before[0] = 1;
-  for (std::size_t at = 0; at < pattern.size(); ++at) {
+  for (const char character : characters) {
     std::vector<char> after(name.size() + 1);
-    const char next = pattern[at] == '%' && at + 1 < pattern.size() ? pattern[at + 1] : '\0';
-    const bool number = next == 'b';
-    if (number || next == '%') ++at;
     for (std::size_t length = 0; length < name.size(); ++length) {
       const char c = name[length];
-      after[length + 1] = number ? c >= '0' && c <= '9' && (before[length] != 0 || after[length] != 0) : c == pattern[at] && before[length] != 0;
+      after[length + 1] = character == kNumber ? c >= '0' && c <= '9' && (before[length] != 0 || after[length] != 0) : c == character && before[length] != 0;
     }
     before.swap(after);
   }
   return before.back() != 0;
-}
-
-/// The first of a pattern's names.
-std::string first_of(std::string_view pattern) {
-  std::string name;
-  for (std::size_t at = 0; at < pattern.size(); ++at) {
-    const char next = pattern[at] == '%' && at + 1 < pattern.size() ? pattern[at + 1] : '\0';
-    if (next == 'b' || next == '%') ++at;
-    name += next == 'b' ? '0' : pattern[at];
-  }
-  return name;
 }
 
 class Places {
@@ -161,14 +160,16 @@ class Places {
     const fs::path path(pattern);
     if (path.parent_path().string().find('%') != std::string::npos)
       throw Error(Code::unsupported, "a virtual dataset has sources in folders with numbers: " + pattern);
-    const std::string names = path.filename().string();
+    const std::string names = characters_of(path.filename().string());
     for (const fs::path& folder : folders_) {
       std::error_code failed;
       for (const auto& entry : fs::directory_iterator(path.is_absolute() ? path.parent_path() : folder / path.parent_path(), failed)) {
         if (fits(names, entry.path().filename().string())) enter(entry.path());
       }
     }
-    add(first_of(pattern));
+    std::string first = characters_of(pattern);
+    std::ranges::replace(first, kNumber, '0');
+    add(first);
   }
 
   [[nodiscard]] std::vector<std::string> take() const { return {places_.begin(), places_.end()}; }

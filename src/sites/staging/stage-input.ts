@@ -1,0 +1,23 @@
+/** One input of an attempt, through the site's cache. */
+import { join } from "node:path";
+import type { StageIn } from "../transfers/define.js";
+import type { CacheRequest, SiteCache } from "./cache.js";
+
+export interface StagedInput extends Pick<CacheRequest, "source" | "bytes" | "sha256"> {
+  /** As the submitter has it. */
+  readonly path: string;
+}
+
+/** Files lie to each other in the attempt's folder as they do at the submitter. @returns where it is @throws what the cache throws */
+export async function stageInput(
+  cache: SiteCache,
+  { dir, moved }: Pick<StageIn, "dir" | "moved">,
+  { path, source, bytes, sha256 }: StagedInput,
+  signal: AbortSignal,
+  fetch: CacheRequest["fetch"],
+): Promise<string> {
+  const to = join(dir, "inputs", path);
+  const wasHere = await cache.stage({ source, bytes, sha256, to, signal, fetch });
+  if (!wasHere) moved?.(bytes);
+  return to;
+}
