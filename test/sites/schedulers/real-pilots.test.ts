@@ -52,7 +52,9 @@ describe.each(REAL)("%s", (scheduler, rig) => {
         const job = { ...stage.settings, ...memory, walltimeS: 60, lines };
         writeFileSync(join(facility.folder, "batch.json"), JSON.stringify({ scheduler, folder, job, pilots: { max: 1, everyS: 1 } }));
         const site = await facility.startSite("farm", 1, ["--batch", join(facility.folder, "batch.json"), "--grace", "600"]);
-        const { jobs } = await facility.client.submit({ jobs: [{ work: { app: "xpcs.noop", durationMs: 900_000 }, tags: {}, attemptsMax: 9 }] });
+        const { jobs } = await facility.client.submit({
+          jobs: [{ work: { app: "xpcs.noop", durationMs: 900_000 }, tags: {}, attemptsMax: 9 }],
+        });
         const attempts = async () => (await facility.client.job(jobs[0]!)).attempts;
         await expect.poll(async () => (await attempts())[0]?.outcome, { timeout: 120_000 }).toBe("running");
         await expect.poll(async () => (await attempts())[0]?.outcome, { timeout: 360_000, interval: 1_000 }).not.toBe("running");
