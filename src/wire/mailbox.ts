@@ -188,6 +188,11 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
   };
 }
 
+/** Removes a box, in which an end that is closing may still write. */
+export async function removeBox(box: string): Promise<void> {
+  await rm(box, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+}
+
 /** @returns false: it was taken before, or is gone. @throws of the file system */
 async function claim(box: string): Promise<boolean> {
   try {
@@ -218,7 +223,7 @@ export async function openMailbox(folder: string, name: string, clock: Clock): P
   const link = mailboxLink({ box, clock }, "up");
   // One that nobody has taken is not left: whoever serves the folder later would take it for a link.
   void link.ended.then(async () => {
-    if (await claim(box).catch(() => false)) await rm(box, { recursive: true, force: true }).catch(() => {});
+    if (await claim(box).catch(() => false)) await removeBox(box).catch(() => {});
   });
   return link;
 }
