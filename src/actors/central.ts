@@ -11,7 +11,7 @@ import type { Logger } from "../core/log.js";
 import type { Command } from "../ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
-import type { JobRecord, State } from "../ledger/state.js";
+import { type JobRecord, runningAttempts, type State } from "../ledger/state.js";
 import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
@@ -22,6 +22,7 @@ import { Newcomers } from "./newcomers.js";
 import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
+import { Rerouting } from "./rerouting.js";
 import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
@@ -60,6 +61,7 @@ export class Central {
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
   readonly quotas: Quotas;
+  readonly rerouting = new Rerouting();
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policy: Policy;
@@ -96,9 +98,9 @@ export class Central {
       onDead: options.onDead,
     });
     // Leases from before a restart: each gets one fresh term.
-    for (const held of this.state.leased.values()) {
-      for (const id of held) this.terms.grant(id, this.state.jobs.get(id)!.epoch, this.clock.monotonicMs());
-    }
+    for (const held of this.state.leased.values())
+      for (const id of held)
+        for (const { epoch } of runningAttempts(this.state.jobs.get(id)!)) this.terms.grant(id, epoch, this.clock.monotonicMs());
   }
 
   get state(): State {
@@ -138,7 +140,7 @@ export class Central {
   #jobChanged(event: Extract<LedgerEvent, { job: JobId }>): void {
     this.feed.changed(event.job);
     if (event.type === "leased" || event.type === "resumed") this.terms.grant(event.job, event.epoch, this.clock.monotonicMs());
-    else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
+    else this.terms.keep(event.job, runningAttempts(this.state.jobs.get(event.job)!).map(({ epoch }) => epoch));
   }
 
   /** @throws OVERLOADED nothing new is taken now */
@@ -229,7 +231,7 @@ export class Central {
       loads ??= this.#loads();
       return waitReason(job, loads, this.#policy, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
     };
-    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
+    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.furthest(job.id), waitsFor) : archivedView(job));
   }
 
   /** Within a turn: all sites, sorted by name. */
@@ -273,9 +275,27 @@ export class Central {
   }
 
   #reap(): void {
-    for (const lease of this.terms.expired(this.clock.monotonicMs())) this.execute({ type: "expire", lease });
-    const now = this.clock.nowMs();
-    for (const [job, dueMs] of [...this.state.due]) if (dueMs <= now) this.execute({ type: "overdue", job });
+    const monotonicMs = this.clock.monotonicMs();
+    for (const lease of this.terms.expired(monotonicMs)) this.execute({ type: "expire", lease });
+    const nowMs = this.clock.nowMs();
+    for (const [job, dueMs] of [...this.state.due]) if (dueMs <= nowMs) this.execute({ type: "overdue", job });
+    if (this.rerouting.isDue(monotonicMs)) this.#reroute(nowMs, monotonicMs);
+  }
+
+  /** Recalls jobs that are better off elsewhere. */
+  #reroute(nowMs: number, monotonicMs: number): void {
+    const { state, terms } = this;
+    if (state.leased.size === 0) return;
+    const situation = { state, terms, loads: this.#loads(), idle: this.#idleSlots(), policy: this.#policy, nowMs, monotonicMs };
+    for (const site of this.rerouting.look(situation)) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
+  }
+
+  /** Slots for which sites ask, and which nothing that waits could have: the last dispatch has left them. */
+  #idleSlots(): Map<SiteName, number> {
+    const idle = new Map<SiteName, number>();
+    for (const [name, { waiter, links }] of this.sites.entries())
+      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, this.#freeSlots(name)));
+    return idle;
   }
 
   /** Stops the reaper, waits for the turns that wait, and closes the ledger. */

@@ -56,7 +56,7 @@ function page(
 /** The jobs that match, newest first, from the one after the cursor. */
 function matching({ state, terms }: Central, horizon: Horizon, { after, ...filter }: Omit<JobQuery, "limit">): Iterable<JobRecord> {
   const from = after === undefined ? state.order.end : horizon.any(after).index;
-  return findJobs(state, filter, from, (job) => viewState(job, terms.get(job.id)));
+  return findJobs(state, filter, from, (job) => viewState(job, terms.furthest(job.id)));
 }
 
 /** The specification of the job at place `at` of a request, with the ids of the parents that it names by their place. */

@@ -60,7 +60,8 @@ export class SiteSession implements WorkSource {
       cancel.push({ job: id, epoch: job.epoch });
       told?.add(`${id} ${job.epoch}`);
     }
-    return { lost, cancel, drain: false };
+    const recall = this.#central.rerouting.recalled(site, this.#central.clock.monotonicMs());
+    return { lost, cancel, ...(recall.length === 0 ? {} : { recall }), drain: false };
   }
 
   /** Within a turn: keeps the leases that are the site's, and tells which are not. */
@@ -98,7 +99,7 @@ export class SiteSession implements WorkSource {
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {
-        const term = this.#central.terms.get(job);
+        const term = this.#central.terms.get(job, epoch);
         this.#central.terms.renew(job, epoch, term?.phase ?? "staged-in", term?.progress ?? null, clock.monotonicMs());
       });
       return { leaseMs: LIMITS.leaseMs, renewMs: LIMITS.renewMs, news: this.#news(site, lost) };
@@ -177,7 +178,11 @@ export class SiteSession implements WorkSource {
     const { site, instance, leases, reason } = this.#parse("giveBack", request);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "giveBack", site, leases, reason }, this.#principal.person);
+      const { person } = this.#principal;
+      const why = (lease: LeaseRef) => this.#central.rerouting.why(lease);
+      this.#central.execute({ type: "giveBack", site, leases: leases.filter((lease) => why(lease) === null), reason }, person);
+      for (const lease of leases.filter((each) => why(each) !== null))
+        this.#central.execute({ type: "giveBack", site, leases: [lease], reason: `recalled: ${why(lease)}`, moved: true }, person);
       return { news: this.#news(site) };
     });
   }

@@ -173,6 +173,8 @@ export interface SiteNews {
   readonly lost: readonly LeaseRef[];
   /** Leases whose job was canceled: stop, then report `failed` with CANCELED. */
   readonly cancel: readonly LeaseRef[];
+  /** Leases whose jobs are better off elsewhere: those whose work has not begun are given back, the others go on. Absent: none. */
+  readonly recall?: readonly LeaseRef[];
   readonly drain: boolean;
 }
 

@@ -27,7 +27,7 @@ export type Command =
       readonly runMs: number;
     }
   | { readonly type: "fail"; readonly site: SiteName; readonly lease: LeaseRef; readonly code: ErrorCode; readonly reason: string }
-  | { readonly type: "giveBack"; readonly site: SiteName; readonly leases: readonly LeaseRef[]; readonly reason: string }
+  | { readonly type: "giveBack"; readonly site: SiteName; readonly leases: readonly LeaseRef[]; readonly reason: string; readonly moved?: true }
   | { readonly type: "cancel"; readonly ids: readonly JobId[] }
   | { readonly type: "overdue"; readonly job: JobId }
   | Modify
@@ -203,8 +203,9 @@ function giveBack(state: State, command: Of<"giveBack">, now: number): Decision 
     const job = state.jobs.get(lease.job);
     if (job === undefined) return unknownJob(lease.job);
     // What it does not hold any more it cannot give back; that is where it wants to be.
-    if (holdsLease(job, command.site, lease))
-      events.push(endAttempt(state, job, { outcome: "returned", code: null, reason: command.reason }, now));
+    if (!holdsLease(job, command.site, lease)) continue;
+    const ended = endAttempt(state, job, { outcome: "returned", code: null, reason: command.reason }, now);
+    events.push(command.moved === true && ended.next === "retry" ? { ...ended, moved: true } : ended);
   }
   return events;
 }

@@ -7,7 +7,7 @@ import type { ErrorCode } from "../core/errors.js";
 import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 
 /** Version of the events that this program writes. */
-export const EVENT_VERSION = 4;
+export const EVENT_VERSION = 5;
 
 export type Summary = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -90,6 +90,8 @@ export interface AttemptEnded {
   readonly next: "retry" | "fail" | "cancel";
   /** With `retry`: not before this time. */
   readonly notBefore: number;
+  /** It had not begun and was recalled, because its job was better off elsewhere. */
+  readonly moved?: true;
 }
 
 /** The one recorded completion of a job. */

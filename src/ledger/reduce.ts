@@ -91,6 +91,7 @@ function attemptEnded(job: JobRecord, event: AttemptEnded): Partial<JobRecord> {
     const refusedBy = refused ? [...(job.refusedBy ?? []), lastSite(job)!] : job.refusedBy;
     return {
       ...(refusedBy === undefined ? {} : { refusedBy }),
+      ...(event.moved === true ? { moves: (job.moves ?? 0) + 1 } : {}),
       state: "ready",
       since: event.at,
       attempts,
@@ -192,6 +193,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         since: event.at,
         attemptsCounted: 0,
         refusedBy: [],
+        moves: 0,
         notBefore: 0,
         cancelRequested: false,
         reason: null,

@@ -32,6 +32,8 @@ export interface JobRecord {
   readonly attempts: readonly Attempt[];
   /** Attempts that count towards `attemptsMax`: failed or lost. */
   readonly attemptsCounted: number;
+  /** Times that it was recalled before it began, since it was submitted or last retried; absent: never. */
+  readonly moves?: number;
   /** Sites that said they can never run it, since it was submitted or last retried; absent: none. */
   readonly refusedBy?: readonly SiteName[];
   readonly why: string | null;
@@ -133,9 +135,22 @@ export function emptyState(): State {
   };
 }
 
-/** Site of the lease that the job has, or of the last one. */
-export function lastSite(job: JobRecord): SiteName | null {
-  return job.attempts.at(-1)?.site ?? null;
+/** The attempts that run; more than one only where the job was duplicated. */
+export function runningAttempts({ state, attempts }: JobRecord): readonly Attempt[] {
+  return state === "leased" ? attempts.filter(({ outcome }) => outcome === "running") : [];
+}
+
+/** The attempt that runs at a site. */
+export function runningAt(job: JobRecord, site: SiteName): Attempt | undefined {
+  return job.state === "leased" ? job.attempts.findLast((attempt) => attempt.outcome === "running" && attempt.site === site) : undefined;
+}
+
+/** Site of the attempt that matters: that gave the result, else the latest that runs, else the last. */
+export function lastSite({ attempts }: JobRecord): SiteName | null {
+  const last = attempts.at(-1);
+  if (last === undefined || last.outcome === "running" || last.outcome === "finished") return last?.site ?? null;
+  const other = attempts.findLast(({ outcome }) => outcome === "finished") ?? attempts.findLast(({ outcome }) => outcome === "running");
+  return (other ?? last).site;
 }
 
 /** Why a job is canceled. */

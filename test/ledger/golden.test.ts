@@ -96,5 +96,5 @@ it("events of version 4 still mean what they meant", async () => {
 it("an entry that is no event is named as damaged", () => {
   expect(() => upcast(1, { type: "exploded" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
   expect(() => upcast(1, { type: "toString" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
-  expect(() => upcast(5, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
+  expect(() => upcast(6, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
 });

@@ -177,6 +177,22 @@ export const DEFECTS: readonly Defect[] = [
     },
   },
   {
+    name: "a site gives back what it is asked for, begun or not",
+    breaks: ["P5"],
+    replacements: {
+      source: (source) => ({
+        ...source,
+        renew: async (request) => {
+          const answer = await source.renew(request);
+          const { site, instance } = request;
+          const { recall = [] } = answer.news;
+          if (recall.length > 0) await source.giveBack({ site, instance, leases: recall, reason: "asked for" });
+          return answer;
+        },
+      }),
+    },
+  },
+  {
     name: "a site publishes without asking whether its lease is current",
     breaks: ["P5"],
     plant: () => {

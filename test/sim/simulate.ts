@@ -42,7 +42,7 @@ function checkTidy(world: World): void {
 
 async function check(world: World, history: History): Promise<void> {
   const live = world.central!.state;
-  const { state: replayed, canceled } = await checkEvents(world.store.events(0), world.marks);
+  const { state: replayed, canceled, moved } = await checkEvents(world.store.events(0), world.marks);
   checkAcknowledged(replayed, canceled, history);
   if (history.broken !== null) throw history.broken;
   checkConverged(live, CONVERGE_MS / 1000);
@@ -53,6 +53,8 @@ async function check(world: World, history: History): Promise<void> {
   });
   checkPublications(world);
   checkTidy(world);
+  for (const attempt of moved)
+    if (world.begun.has(attempt)) throw new Broken("P5", `attempt ${attempt} was given back as not begun, and had begun`);
 }
 
 /** The run of a seed with these faults. Same arguments, same run. */
