@@ -12,10 +12,12 @@ import type { Command } from "../ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import { type JobRecord, runningAttempts, type State } from "../ledger/state.js";
+import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
-import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { duplicatesFor } from "./duplicates.js";
+import { type Grant, parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
@@ -34,6 +36,8 @@ export interface CentralOptions {
   readonly logs: AttemptLogs;
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
+  /** Which running jobs get a second attempt; absent: as in `DUPLICATE_RULES`. */
+  readonly duplicates?: DuplicateRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -65,6 +69,7 @@ export class Central {
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policy: Policy;
+  readonly #duplicates: DuplicateRules;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
@@ -83,6 +88,7 @@ export class Central {
     this.logs = options.logs;
     this.ledger = options.ledger;
     this.#policy = options.policy;
+    this.#duplicates = options.duplicates ?? DUPLICATE_RULES;
     this.#logger = options.logger;
     this.#observer = options.observer;
     this.#refusal = options.refusal ?? (() => null);
@@ -188,9 +194,14 @@ export class Central {
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
+    this.#give("grant", planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead));
+  }
+
+  /** Makes leases, and answers the sites that ask with them. */
+  #give(type: "grant" | "duplicate", grants: readonly Grant[]): void {
     const leases = new Map<SiteName, Lease[]>();
-    for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead)) {
-      this.execute({ type: "grant", job, site, why });
+    for (const { job, site, why } of grants) {
+      this.execute({ type, job, site, why });
       const { epoch, spec, owner } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
@@ -282,12 +293,14 @@ export class Central {
     if (this.rerouting.isDue(monotonicMs)) this.#reroute(nowMs, monotonicMs);
   }
 
-  /** Recalls jobs that are better off elsewhere. */
+  /** Recalls jobs that are better off elsewhere, and runs others a second time. */
   #reroute(nowMs: number, monotonicMs: number): void {
     const { state, terms } = this;
     if (state.leased.size === 0) return;
     const situation = { state, terms, loads: this.#loads(), idle: this.#idleSlots(), policy: this.#policy, nowMs, monotonicMs };
-    for (const site of this.rerouting.look(situation)) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
+    const { news, idle } = this.rerouting.look(situation);
+    for (const site of news) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
+    this.#give("duplicate", duplicatesFor({ ...situation, idle }, this.sites, this.#duplicates));
   }
 
   /** Slots for which sites ask, and which nothing that waits could have: the last dispatch has left them. */

@@ -44,8 +44,10 @@ export class LeaseTerms {
     this.#set(job, { epoch, deadlineMs: monotonicMs + this.#termMs, phase: "staged-in", progress: null });
   }
 
-  /** Starts a new term; true when what people see of it has changed. */
-  renew(job: JobId, epoch: number, phase: Phase, progress: number | null, monotonicMs: number, reason?: string): boolean {
+  /** Starts a new term; true when what people see of it has changed. An attempt does not go back: a report that comes late is of the past. */
+  renew(job: JobId, epoch: number, told: Phase, progress: number | null, monotonicMs: number, reason?: string): boolean {
+    const past = this.get(job, epoch)?.phase ?? told;
+    const phase = PHASES.indexOf(past) > PHASES.indexOf(told) ? past : told;
     const term = { epoch, deadlineMs: monotonicMs + this.#termMs, phase, progress, ...(reason === undefined ? {} : { reason }) };
     const before = this.#set(job, term);
     return before?.phase !== phase || before.progress !== progress || before.reason !== reason;

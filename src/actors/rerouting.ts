@@ -55,8 +55,8 @@ export class Rerouting {
     return recall !== undefined && isSame(recall.lease, lease) ? recall.why : null;
   }
 
-  /** Looks again. @returns the sites that have news */
-  look(situation: Situation): Set<SiteName> {
+  /** Looks again. @returns the sites that have news, and the slots that are idle still */
+  look(situation: Situation): { news: ReadonlySet<SiteName>; idle: ReadonlyMap<SiteName, number> } {
     const { state, terms, loads, policy, nowMs, monotonicMs } = situation;
     this.#lookedMs = monotonicMs;
     for (const [id, { lease, from }] of this.#recalls) {
@@ -76,8 +76,9 @@ export class Rerouting {
       const epoch = runningAt(state.jobs.get(job)!, from)!.epoch;
       this.#recalls.set(job, { lease: { job, epoch }, from, to, why, atMs: monotonicMs });
       news.add(from);
+      idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(job)!.spec.resources ?? {}).slots);
     }
-    return news;
+    return { news, idle };
   }
 }
 

@@ -92,6 +92,8 @@ export const LIMITS = {
   recallsMax: 16,
   /** A site that has not answered a recall by then has begun the job, or knows no recalls. */
   recallMs: 10_000,
+  /** Running jobs that get a second attempt in one round; the next is soon. */
+  duplicatesMax: 16,
   /** Times that a job is recalled, since it was submitted or last retried. */
   movesMax: 3,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */

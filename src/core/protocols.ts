@@ -197,6 +197,8 @@ export interface WorkSource {
     pilotOf?: SiteName;
     /** What was measured before it had jobs. */
     selfTest?: SelfTest;
+    /** Those of its commands of which two attempts must not run at once; absent: it is of a version that did not say. */
+    exclusive?: readonly string[];
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**

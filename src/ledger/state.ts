@@ -37,6 +37,8 @@ export interface JobRecord {
   /** Sites that said they can never run it, since it was submitted or last retried; absent: none. */
   readonly refusedBy?: readonly SiteName[];
   readonly why: string | null;
+  /** The attempt whose loss made it ready, which may go on until the job is granted again; null: none. Absent in checkpoints from before this field: the last, if it was lost. */
+  readonly resumable?: number | null;
   readonly notBefore: number;
   readonly cancelRequested: boolean;
   /** Who asked for the cancel; absent before, and in ledgers from before tokens had names. */
@@ -135,9 +137,14 @@ export function emptyState(): State {
   };
 }
 
-/** The attempts that run; more than one only where the job was duplicated. */
+/** The attempts that run: one of a leased job, or two where it was duplicated. */
 export function runningAttempts({ state, attempts }: JobRecord): readonly Attempt[] {
   return state === "leased" ? attempts.filter(({ outcome }) => outcome === "running") : [];
+}
+
+/** The attempt of an epoch. */
+export function attemptOf({ attempts }: JobRecord, epoch: number): Attempt | undefined {
+  return attempts.findLast((attempt) => attempt.epoch === epoch);
 }
 
 /** The attempt that runs at a site. */
@@ -171,15 +178,14 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   } else if (before !== undefined) state.ready.delete(job.id);
   if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
   else if (before !== undefined) state.due.delete(job.id);
-  const site = lastSite(job);
-  if (site === null) return;
-  let held = state.leased.get(site);
-  if (held === undefined) {
-    held = new Set();
-    state.leased.set(site, held);
+  const holders = runningAttempts(job).map(({ site }) => site);
+  for (const { site } of before === undefined ? [] : runningAttempts(before))
+    if (!holders.includes(site)) state.leased.get(site)?.delete(job.id);
+  for (const site of holders) {
+    const held = state.leased.get(site);
+    if (held === undefined) state.leased.set(site, new Set([job.id]));
+    else held.add(job.id);
   }
-  if (job.state === "leased") held.add(job.id);
-  else held.delete(job.id);
 }
 
 /** Enters a job that is new to the state; with `queue` false a ready job gets its place in the queue later. */

@@ -89,6 +89,8 @@ export async function checkEvents(
     try {
       reduce(state, event);
       marks.add(event.type === "attemptEnded" ? event.outcome : event.type);
+      if (event.type === "leased" && event.duplicate === true) marks.add("duplicated");
+      if (event.type === "attemptEnded" && event.next === "other") marks.add(`one of two attempts ${event.outcome}`);
       if (event.type === "attemptEnded" && event.moved === true) moved.add(`${event.job} ${event.epoch}`);
       if (event.type === "cancelRequested" || event.type === "canceled") canceled.add(event.job);
       invariants.check(event, state);

@@ -24,12 +24,13 @@ const TRACE_EVENTS = 40;
 /** P5: files that got their final name. */
 function checkPublications(world: World): void {
   const first = new Map<string, string>();
-  for (const { path, text, confirmed } of world.publications) {
+  for (const { path, text, confirmed, alone } of world.publications) {
     const before = first.get(path);
     if (before !== undefined) throw new Broken("P5", `${path} was published twice: by "${before}" and then "${text}"`);
     first.set(path, text);
     if (!world.made.has(text)) throw new Broken("P5", `${path} was published as "${text}", which no kernel made`);
     if (!confirmed) throw new Broken("P5", `"${text}" was published, and central had not said that the lease is current`);
+    if (!alone) throw new Broken("P5", `"${text}" was published while another attempt of the job might have been`);
   }
 }
 

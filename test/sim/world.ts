@@ -14,6 +14,7 @@ import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSourc
 import { VERSION } from "../../src/core/version.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
+import { runningAttempts } from "../../src/ledger/state.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
 import type { KernelRun } from "../../src/sites/kernel-host.js";
@@ -50,6 +51,8 @@ export interface Publication {
   readonly text: string;
   /** Central had said that the lease is current, asked after the bytes were made. */
   readonly confirmed: boolean;
+  /** No other attempt of the job might have published at that time too. */
+  readonly alone: boolean;
 }
 
 /** Checkpoints come after any commit, and records ahead of them, so that crashes find them half done. */
@@ -107,9 +110,17 @@ export class World {
     this.files.onPublish = (path, text) => {
       const askedMs = this.#renewed.get(text) ?? "lost";
       const madeMs = this.made.get(text) ?? Number.POSITIVE_INFINITY;
-      this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs });
+      this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs, alone: this.#isAlone(text) });
     };
     mountFiles(this.files);
+  }
+
+  /** While its attempt has the right to publish, nobody else has. */
+  #isAlone(text: string): boolean {
+    const [id = "", epoch] = text.split(" ");
+    const job = this.central?.state.jobs.get(id);
+    const running = job === undefined ? [] : runningAttempts(job);
+    return running.length < 2 || !running.some((attempt) => attempt.epoch === Number(epoch));
   }
 
   /** Random numbers of one part of the world: what another part draws does not move them. */
@@ -158,6 +169,7 @@ export class World {
         logger: this.#logger(),
         newJobId: createIdSource(randomBytes),
         logs: new AttemptLogs("/nowhere"),
+        duplicates: { when: "stragglers", times: 1.3, leastMs: 2_000 },
         incarnation: process.name,
         onDead: () => {},
       });
@@ -286,8 +298,9 @@ export class World {
   #kernels({ name, clock, rng }: SimProcess, slowness: number): KernelPool {
     return {
       run: async ({ work, signal }: KernelRun) => {
+        const hangs = rng() < 0.05 ? 30_000 : 0;
         if (work.app === "xpcs.corr") this.begun.add(`${work.request.provenance?.job_id} ${work.request.provenance?.epoch}`);
-        await sleep(clock, slowness * (work.app === "xpcs.noop" ? work.durationMs : 100 + rng() * 5_000), signal);
+        await sleep(clock, hangs + slowness * (work.app === "xpcs.noop" ? work.durationMs : 100 + rng() * 5_000), signal);
         if (signal.aborted) {
           await sleep(clock, rng() * 500);
           throw new XpcsError("CANCELED", "the work was stopped");
