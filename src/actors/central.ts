@@ -16,8 +16,8 @@ import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
-import { duplicatesFor } from "./duplicates.js";
 import { type Grant, parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
@@ -146,7 +146,11 @@ export class Central {
   #jobChanged(event: Extract<LedgerEvent, { job: JobId }>): void {
     this.feed.changed(event.job);
     if (event.type === "leased" || event.type === "resumed") this.terms.grant(event.job, event.epoch, this.clock.monotonicMs());
-    else this.terms.keep(event.job, runningAttempts(this.state.jobs.get(event.job)!).map(({ epoch }) => epoch));
+    else
+      this.terms.keep(
+        event.job,
+        runningAttempts(this.state.jobs.get(event.job)!).map(({ epoch }) => epoch),
+      );
   }
 
   /** @throws OVERLOADED nothing new is taken now */

@@ -80,7 +80,17 @@ export class Sites {
     }
     before?.waiter?.answer([]);
     const presence: Presence = {
-      ...{ instance, links: 0, prefetch: 0, pilotOf: null, exclusive: null, draining: null, seenMs: monotonicMs, seenAt: nowMs, waiter: null },
+      ...{
+        instance,
+        links: 0,
+        prefetch: 0,
+        pilotOf: null,
+        exclusive: null,
+        draining: null,
+        seenMs: monotonicMs,
+        seenAt: nowMs,
+        waiter: null,
+      },
       told: new Set(),
     };
     this.#sites.set(site, presence);

@@ -66,8 +66,7 @@ export class Rerouting {
     }
     const open = [...this.#recalls.values()].filter(({ atMs }) => monotonicMs - atMs < LIMITS.recallMs);
     const idle = new Map(situation.idle);
-    for (const { lease, to } of open)
-      idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(lease.job)!.spec.resources ?? {}).slots);
+    for (const { lease, to } of open) idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(lease.job)!.spec.resources ?? {}).slots);
     const held = loads.flatMap((load) => (load.pilots === undefined ? unbegun(situation, load) : []));
     const movable = held.filter(({ job }) => !this.#recalls.has(job.id) && (state.jobs.get(job.id)?.moves ?? 0) < LIMITS.movesMax);
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };

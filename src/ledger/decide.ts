@@ -4,7 +4,16 @@
  * What events do is reduce.ts; which site gets a job is src/router.
  */
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import { type Attempt, experimentOf, type JobId, type JobSpec, type OutputFile, type SelfTest, type SiteCapacity, type SiteName } from "../core/job.js";
+import {
+  type Attempt,
+  experimentOf,
+  type JobId,
+  type JobSpec,
+  type OutputFile,
+  type SelfTest,
+  type SiteCapacity,
+  type SiteName,
+} from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
@@ -29,7 +38,13 @@ export type Command =
       readonly runMs: number;
     }
   | { readonly type: "fail"; readonly site: SiteName; readonly lease: LeaseRef; readonly code: ErrorCode; readonly reason: string }
-  | { readonly type: "giveBack"; readonly site: SiteName; readonly leases: readonly LeaseRef[]; readonly reason: string; readonly moved?: true }
+  | {
+      readonly type: "giveBack";
+      readonly site: SiteName;
+      readonly leases: readonly LeaseRef[];
+      readonly reason: string;
+      readonly moved?: true;
+    }
   | { readonly type: "cancel"; readonly ids: readonly JobId[] }
   | { readonly type: "overdue"; readonly job: JobId }
   | Duplicate
@@ -164,7 +179,7 @@ function resume(state: State, { lease, site }: Of<"resume">, now: number): Decis
   if (job === undefined) return unknownJob(lease.job);
   if (holdsLease(job, site, lease)) return [];
   if (!canResume(job, site, lease)) return stale(lease, job);
-  return [{ type: "resumed", at: now, job: job.id, epoch: job.epoch }];
+  return [{ type: "resumed", at: now, job: job.id, epoch: lease.epoch }];
 }
 
 function expire(state: State, { lease }: Of<"expire">, now: number): Decision {

@@ -45,9 +45,7 @@ function changed(job: JobRecord, of: number, change: Partial<Attempt>): readonly
 function finishedAttempts(job: JobRecord, { epoch, at }: Completed): readonly Attempt[] {
   const finishedAt = iso(at);
   return changed(job, epoch, { outcome: "finished", finishedAt }).map((attempt) =>
-    attempt.outcome === "running"
-      ? { ...attempt, outcome: "canceled", finishedAt, reason: `attempt ${epoch} answered first` }
-      : attempt,
+    attempt.outcome === "running" ? { ...attempt, outcome: "canceled", finishedAt, reason: `attempt ${epoch} answered first` } : attempt,
   );
 }
 

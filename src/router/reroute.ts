@@ -64,7 +64,13 @@ export function beginMs(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad
 const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
 
 /** Where the job should go, or null. */
-function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<SiteName, number>, policy: Policy, nowMs: number): Move | null {
+function moveOf(
+  held: UnbegunJob,
+  sites: readonly SiteLoad[],
+  idle: ReadonlyMap<SiteName, number>,
+  policy: Policy,
+  nowMs: number,
+): Move | null {
   const { job, site: from } = held;
   const here = sites.find(({ name }) => name === from);
   // One that is silent hears nothing; its leases run out, and its jobs move then.
@@ -84,13 +90,16 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
   if (!begins) return null;
   const [stay, go] = [stayMs(held, here, sites), beginMs(job, to, sites)];
   if (stay - go < Math.max(GAIN_MIN_MS, GAIN_SHARE * stay)) return null;
-  return { job: job.id, from, to: to.name, why: `a free slot of site ${to.name} answers in ${seconds(go)}, site ${from} in ${seconds(stay)}` };
+  return {
+    job: job.id,
+    from,
+    to: to.name,
+    why: `a free slot of site ${to.name} answers in ${seconds(go)}, site ${from} in ${seconds(stay)}`,
+  };
 }
 
 function without(sites: readonly SiteLoad[], name: SiteName, need: Shared): SiteLoad[] {
-  return sites.map((site) =>
-    site.name === name ? { ...site, queued: site.queued - 1, reserved: minus(site.reserved, need) } : site,
-  );
+  return sites.map((site) => (site.name === name ? { ...site, queued: site.queued - 1, reserved: minus(site.reserved, need) } : site));
 }
 
 /**

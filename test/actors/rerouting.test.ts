@@ -93,8 +93,9 @@ it("a job is moved no more often than it may, and a restart of central does not 
     // It does not stay there either, and comes back to where it was.
     await idle.giveBack(lease!);
     await idle.remote.leave(idle.me);
-    mine = (await a.take());
-    expect(mine.job).toBe(moved.job);
+    const { job, epoch } = await a.take();
+    expect(job).toBe(moved.job);
+    mine = { job, epoch };
   }
   await world.restart();
   await a.join({ prefetch: 2, held: [...others, mine].map(({ job, epoch }) => ({ job, epoch })) });

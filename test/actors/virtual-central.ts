@@ -114,6 +114,13 @@ export class VirtualSite {
   poll(slots = 1, waitMs = 10_000) {
     return this.remote.lease({ ...this.me, slots, waitMs });
   }
+  /** Polls for as long as it takes. */
+  async ask(): Promise<Lease> {
+    for (;;) {
+      const { leases } = await this.poll();
+      if (leases.length > 0) return leases[0]!;
+    }
+  }
   /** Polls once, and answers with the only lease. */
   async take(): Promise<Lease> {
     const { leases } = await this.poll(1, 0);
@@ -124,7 +131,10 @@ export class VirtualSite {
     const all = held.map(({ job, epoch, state = "running" }): Held => ({ job, epoch, state, progress: null }));
     return (await this.remote.renew({ ...this.me, held: all })).news;
   }
-  complete({ job, epoch }: LeaseRef, more: Partial<Pick<Parameters<WorkSource["complete"]>[0], "summary" | "outputs" | "finishedAtMs">> = {}) {
+  complete(
+    { job, epoch }: LeaseRef,
+    more: Partial<Pick<Parameters<WorkSource["complete"]>[0], "summary" | "outputs" | "finishedAtMs">> = {},
+  ) {
     const done = { outputs: [], summary: {}, startedAtMs: 0, finishedAtMs: 10, ...more };
     return this.remote.complete({ ...this.me, lease: { job, epoch }, ...done });
   }

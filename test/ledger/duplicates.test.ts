@@ -35,7 +35,11 @@ const join = (site: string, instance = "1", held: { job: string; epoch: number }
 const complete = (site: string, epoch: number): Command => ({
   ...{ type: "complete", site, lease: { job: "j", epoch }, outputs: [{ path: `/${site}`, bytes: 1, sha256: site }], summary: {}, runMs: 5 },
 });
-const fail = (site: string, epoch: number, code: "NATIVE_CRASHED" | "INVALID_ARGUMENT" | "REFUSED" | "CANCELED" = "NATIVE_CRASHED"): Command => ({
+const fail = (
+  site: string,
+  epoch: number,
+  code: "NATIVE_CRASHED" | "INVALID_ARGUMENT" | "REFUSED" | "CANCELED" = "NATIVE_CRASHED",
+): Command => ({
   ...{ type: "fail", site, lease: { job: "j", epoch }, code, reason: "crash" },
 });
 const expire = (epoch: number): Command => ({ type: "expire", lease: { job: "j", epoch } });

@@ -172,6 +172,9 @@ export class Invariants {
     demand(after.ready.has(job.id) === (job.state === "ready"), "the ready index differs");
     const holders = [...after.leased].filter(([, held]) => held.has(job.id)).map(([site]) => site);
     demand(holders.length === running.length, "the lease index differs");
-    demand(running.every(({ site }) => holders.includes(site)), "the lease index names another site");
+    demand(
+      running.every(({ site }) => holders.includes(site)),
+      "the lease index names another site",
+    );
   }
 }

@@ -200,7 +200,9 @@ export const DEFECTS: readonly Defect[] = [
     plant: rules((real) => (state, command, now) => {
       const decision = real(state, command, now);
       if (decision instanceof XpcsError) return decision;
-      return decision.map((event) => (event.type === "attemptEnded" && event.next === "other" ? { ...event, next: "retry", notBefore: now } : event));
+      return decision.map((event) =>
+        event.type === "attemptEnded" && event.next === "other" ? { ...event, next: "retry", notBefore: now } : event,
+      );
     }),
   },
   {
