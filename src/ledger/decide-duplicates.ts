@@ -33,6 +33,7 @@ export function noDuplicate(job: JobRecord, site: SiteName): string | null {
   return null;
 }
 
+/** Gives a job that runs to a second site. NOT_FOUND · REFUSED it does not run, runs twice, or did. */
 export function duplicate(state: State, { job: id, site: name, why }: Duplicate, now: number): readonly LedgerEvent[] | XpcsError {
   const job = state.jobs.get(id);
   if (job === undefined) return new XpcsError("NOT_FOUND", `there is no job ${id}`);
