@@ -34,6 +34,7 @@ import { createIdSource } from "./ids.js";
 import { ledgerAdmin } from "./ledger-admin.js";
 import { createMetrics } from "./metrics.js";
 import type { QuotaRules } from "./quotas.js";
+import { resultServer } from "./result-server.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
 import { type PageFiles, pageServer } from "./web-page.js";
@@ -207,11 +208,18 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const api = httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger });
     const rights = dataRights(central, options.data ?? null);
     const data = dataServer({ door, rights, clock, logger, onRequest: metrics.request });
+    const results = resultServer({ door, clientApi, clock, logger, onRequest: metrics.request });
     const page = options.page === undefined ? null : pageServer(options.page, metrics.request, clock);
     serve({
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
       onRequest: (request, response) =>
-        void (data(request, response) || bundle?.handle(request, response) || page?.(request, response) || api(request, response)),
+        void (
+          data(request, response) ||
+          bundle?.handle(request, response) ||
+          page?.(request, response) ||
+          results(request, response) ||
+          api(request, response)
+        ),
     });
     await room.start();
     central.start();
