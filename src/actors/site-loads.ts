@@ -2,10 +2,10 @@
  * The sites as policies see them: what is in the ledger, and who is connected. What does not change from turn to turn is kept: the jobs that a site
  * holds until they change, and what all sites have learnt together until one of them learns more.
  */
-import type { JobId, SiteName } from "../core/job.js";
+import type { SiteName } from "../core/job.js";
 import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt, spreadOf, weightOf } from "../core/learning.js";
 import type { HeldJobs } from "../ledger/held-jobs.js";
-import type { JobRecord, LinkStats, RunStats, SiteRecord, State } from "../ledger/state.js";
+import { type JobRecord, type LinkStats, type RunStats, runningAt, type SiteRecord, type State } from "../ledger/state.js";
 import type { LinkRate, SiteLoad } from "../router/policy.js";
 import { type HeldJob, loadOf } from "../router/work-ahead.js";
 import type { Sites } from "./presence.js";
@@ -78,21 +78,27 @@ interface Held {
 
 const helds = new WeakMap<HeldJobs, Held>();
 
-const heldJob = ({ spec, since }: JobRecord): HeldJob => ({
-  app: spec.work.app,
-  resources: spec.resources ?? {},
-  inputBytes: spec.inputBytes ?? null,
-  sinceMs: since,
-});
+/** Since when the site has it: a second attempt begins later than the first. */
+function heldJob(job: JobRecord, site: SiteName): HeldJob {
+  const { spec, since } = job;
+  const startedAt = runningAt(job, site)?.startedAt;
+  const sinceMs = startedAt === undefined ? since : Date.parse(startedAt);
+  return { app: spec.work.app, resources: spec.resources ?? {}, inputBytes: spec.inputBytes ?? null, sinceMs };
+}
 
-/** The jobs that a site holds, the oldest first. */
-function heldBy(state: State, site: SiteName): readonly HeldJob[] {
+/** Records of the jobs that a site holds, the oldest first. */
+export function heldRecords(state: State, site: SiteName): JobRecord[] {
+  const records = [...(state.leased.get(site) ?? [])].map((id) => state.jobs.get(id)!);
+  return records.sort((a, b) => a.since - b.since || a.index - b.index);
+}
+
+/** The same as policies see them. */
+export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
   const ids = state.leased.get(site);
   if (ids === undefined) return [];
   const kept = helds.get(ids);
   if (kept?.version === ids.version) return kept.jobs;
-  const records = [...ids].map((id: JobId) => state.jobs.get(id)!);
-  const jobs = records.sort((a, b) => a.since - b.since || a.index - b.index).map(heldJob);
+  const jobs = heldRecords(state, site).map((job) => heldJob(job, site));
   helds.set(ids, { version: ids.version, jobs });
   return jobs;
 }

@@ -4,13 +4,15 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ServedBundle } from "../actors/bundle-server.js";
 import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
-import { type Certificate, readCertificate } from "../actors/certificate.js";
+import { readCertificate } from "../actors/certificate.js";
 import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { digestFile } from "../files/digest.js";
+import type { DuplicateRules } from "../router/duplicates.js";
 import { POLICIES } from "../router/registry.js";
+import type { Certificate } from "../wire/http-server.js";
 import { installerText } from "./bundle/installer.js";
 import { readManifest } from "./bundle/manifest.js";
 import { withExample } from "./help.js";
@@ -36,6 +38,7 @@ interface CentralOptions {
   readonly listen: Address;
   readonly policy: string;
   readonly policyFor?: readonly PolicyRule[];
+  readonly duplicates: DuplicateRules["when"];
   readonly settings?: string;
   readonly bundle?: string;
   readonly tls?: true;
@@ -117,6 +120,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     randomBytes,
     policy: options.policy,
     ...(options.policyFor === undefined ? {} : { policyFor: options.policyFor }),
+    duplicates: options.duplicates,
     ...(await tlsOf(options)),
     quotas,
     data,
@@ -160,6 +164,11 @@ export function registerCentral(program: Command, io: CliIo): void {
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
     .option("--policy-for <tag=value:policy>", "how it is for jobs with this tag (repeat for more; the first that fits)", policyForOption)
+    .addOption(
+      new Option("--duplicates <when>", "which running jobs begin at an idle site as well, the first answer wins (docs/leases.md)")
+        .choices(["never", "late", "stragglers"])
+        .default("late"),
+    )
     .option("--settings <file>", "quotas, and folders whose files go through central (docs/settings.md)")
     .option("--bundle <file>", "let new sites fetch this bundle (xpcs bundle; docs/bundle.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")

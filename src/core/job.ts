@@ -177,6 +177,8 @@ export interface Attempt {
   readonly startedAt: string;
   readonly finishedAt?: string;
   readonly outcome: "running" | "finished" | "failed" | "lost" | "returned" | "canceled";
+  /** It began beside another attempt of the job, in case it answers sooner. */
+  readonly duplicate?: true;
   readonly code?: ErrorCode;
   readonly reason?: string;
   /** What the router expected of it, for `explain`; absent: nothing, a ledger from before this field, or a view for clients. */

@@ -1,4 +1,5 @@
 /** What a site's completions teach: run times, sizes of results, how steady its links are, and how well its answers were foretold. */
+import type { Attempt, JobSpec } from "../core/job.js";
 import {
   finishedWith,
   learn,
@@ -10,7 +11,7 @@ import {
   sizeClass,
 } from "../core/learning.js";
 import type { Completed, Summary } from "./events.js";
-import type { JobRecord, LinkStats, SiteRecord } from "./state.js";
+import type { LinkStats, SiteRecord } from "./state.js";
 
 /** Smaller files tell of latencies, not of rates. */
 const LINK_BYTES_MIN = 1e6;
@@ -55,14 +56,14 @@ function runWith(before: RunsLearnt | undefined, ms: number, bytes: number | nul
 /**
  * What the site has learnt with this completion.
  *
- * @param job as it was while it ran
+ * @param attempt the one that completed
  */
-export function learntWith(site: SiteRecord, job: JobRecord, { at, runMs, outputs, summary }: Completed): SiteLearnt {
+export function learntWith(site: SiteRecord, spec: JobSpec, attempt: Attempt, { at, runMs, outputs, summary }: Completed): SiteLearnt {
   const before = site.learnt ?? NOTHING_LEARNT;
   const finished = finishedWith(before.finished, at);
   // A result that was there already took no time.
   if (summary.adopted === true) return { ...before, finished };
-  const { work, inputBytes = null } = job.spec;
+  const { work, inputBytes = null } = spec;
   const name = sizeClass(inputBytes);
   const nominal = nominalBytes(name);
   const ms = nominal === null ? runMs : (runMs * nominal) / inputBytes!;
@@ -71,7 +72,7 @@ export function learntWith(site: SiteRecord, job: JobRecord, { at, runMs, output
   const runs = { ...before.runs, [work.app]: { ...classes, [name]: runWith(classes?.[name], ms, resultBytes, at) } };
   const into = ratioOf(site.links?.in, summary.stageInBytes, summary.stageInS);
   const out = ratioOf(site.links?.out, summary.stageOutBytes, summary.stageOutS);
-  const { startedAt, promised } = job.attempts.at(-1)!;
+  const { startedAt, promised } = attempt;
   return {
     ...before,
     runs,
