@@ -12,7 +12,8 @@ import { type DemoSample, photonSource } from "./sample.js";
 /** Events that a part has, about: small enough to be paced, large enough to cost little. */
 const PART_EVENTS = 60_000;
 const PART_S = 0.05;
-const LINGER_MS = 2_000;
+/** After the end, without a receiver: one that broke off may come again. */
+const LINGER_MS = 30_000;
 
 export interface PlayOptions {
   readonly sample: DemoSample;
@@ -128,11 +129,17 @@ export async function servePlay(options: ServeOptions): Promise<PlayedFrames> {
     }
     const seconds = (clock.monotonicMs() - startMs) / 1_000;
     if (!signal.aborted && !sender.state.stopped) await Promise.race([sender.end(), gone]);
-    while (!signal.aborted && !sender.state.stopped && sender.state.receivers > 0) await Promise.race([sender.changed(), gone]);
+    for (let lonely = false; !signal.aborted && !sender.state.stopped && !lonely; ) {
+      const over = new AbortController();
+      const changed = Promise.race([sender.changed(), gone]).then(() => false);
+      const alone = sender.state.receivers === 0;
+      lonely = await (alone ? Promise.race([changed, sleep(clock, LINGER_MS, over.signal).then(() => !over.signal.aborted)]) : changed);
+      over.abort();
+    }
     const { frames, events, droppedFrames } = sender.state;
     return { frames, events, droppedFrames, seconds };
   } finally {
-    await Promise.race([listener.close(), sleep(clock, LINGER_MS)]);
+    await listener.close();
   }
 }
 

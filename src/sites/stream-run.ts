@@ -3,7 +3,7 @@
  * the source does, when enough is known, or when it is told to, and writes the result. A source that is lost leaves the result of what came.
  */
 import type { CorrProgress, CorrSummary } from "../core/analysis.js";
-import type { Clock } from "../core/clock.js";
+import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { isStreamUrl, type LiveSnapshot, type StreamEnd, type StreamRequest } from "../core/live.js";
 import { digestFile } from "../files/digest.js";
@@ -48,6 +48,8 @@ class Running {
   #last = { ms: 0, frames: 0, events: 0 };
   #events = 0;
   #latest: LiveSnapshot | null = null;
+  #timer: Timer | null = null;
+  #over = false;
   /** Why it is enough; null: it is not. */
   enough: Ending | null = null;
   onEnough: () => void = () => {};
@@ -73,6 +75,7 @@ class Running {
     const startTime = request.startTime ?? new Date(clock.nowMs()).toISOString();
     this.#series = createLiveSeries({ ...request, options, startTime }, header.height, header.width);
     this.#q = this.#series.waveVectors();
+    this.#goal?.check(this.#q.length);
     this.#header = header;
     this.#frameTimeS = frameTimeS ?? null;
     const nowMs = clock.monotonicMs();
@@ -113,11 +116,25 @@ class Running {
   tell(): void {
     const { clock, stream } = this.#run;
     const nowMs = clock.monotonicMs();
-    if (nowMs < this.#nextMs || this.#series === null) return;
+    if (this.#series === null || this.#over) return;
+    if (nowMs < this.#nextMs) {
+      // What came last is told even if nothing comes after it.
+      this.#timer ??= clock.after(this.#nextMs - nowMs, () => {
+        this.#timer = null;
+        this.tell();
+      });
+      return;
+    }
     this.#snapshot(nowMs, null);
     const tookMs = clock.monotonicMs() - nowMs;
     this.#nextMs = nowMs + tookMs + Math.max(stream.everyMs - tookMs, ASKING_SHARE * tookMs);
     if (this.#latest?.goal && this.#latest.goal.passes >= PASSES && this.enough === null) this.#stop("until");
+  }
+
+  /** Nothing more is told. */
+  close(): void {
+    this.#over = true;
+    this.#timer?.cancel();
   }
 
   /** The last one. */
@@ -204,7 +221,7 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   const running = new Running(run);
   const startedAt = new Date(clock.nowMs()).toISOString();
   const over = AbortSignal.any([signal, finish]);
-  const { ended, note } = await takeAll(run, running, over);
+  const { ended, note } = await takeAll(run, running, over).finally(() => running.close());
   if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
   const { series, header } = running;
   if (series === null || header === null || series.state().frames === series.state().missing)

@@ -85,6 +85,7 @@ export class StreamReceiver {
       if (block.frames < counter.next) throw new XpcsError("CORRUPT_DATA", `the end says ${block.frames} frames, and ${counter.next} came`);
       this.#ended = true;
       this.#consumer.end(block.frames);
+      channel.send(stopBlock());
       return;
     }
     const first = block.kind === "dropped" && block.frames > 0 ? counter.next : counter.frameOf(block.first);

@@ -61,7 +61,7 @@ export interface SenderState {
   readonly droppedFrames: number;
   readonly receivers: number;
   readonly spoolBytes: number;
-  /** A receiver has asked for no more. */
+  /** A receiver has asked for no more, or has all. */
   readonly stopped: boolean;
 }
 

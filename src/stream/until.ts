@@ -108,21 +108,25 @@ export class Goal {
     this.#until = until;
   }
 
+  /** @throws INVALID_ARGUMENT it asks about a bin beyond the `bins` that there are */
+  check(bins: number): void {
+    const { text, terms } = this.#until;
+    const beyond = terms.flatMap((term) => term.bins ?? []).find((bin) => bin > bins);
+    if (beyond !== undefined) throw wrong(text, `the q-map has ${bins} bins and no q${beyond}`);
+  }
+
   /**
    * Judges a snapshot; ask once for each.
    * @param frames that came @param frameTimeS null: not known
    * @returns how far it is; `passes` of PASSES or more means: enough
-   * @throws INVALID_ARGUMENT a bin that the q-map does not have
+   * @throws INVALID_ARGUMENT as check
    */
   judge(bins: readonly LiveBin[], frames: number, frameTimeS: number | null): LiveGoal {
     const { text, terms } = this.#until;
+    this.check(bins.length);
     const standings = terms.flatMap((term) => {
       const asked = term.bins ?? bins.map(({ bin }) => bin);
-      return asked.map((number) => {
-        const bin = bins[number - 1];
-        if (bin === undefined) throw wrong(text, `the q-map has ${bins.length} bins and no q${number}`);
-        return { ...standingOf(bin, term), below: term.below };
-      });
+      return asked.map((number) => ({ ...standingOf(bins[number - 1]!, term), below: term.below }));
     });
     const all = standings.length > 0 && standings.every(({ passes }) => passes);
     this.#passes = all ? this.#passes + 1 : 0;
