@@ -10,9 +10,11 @@ import { expose } from "../wire/expose.js";
 import { createCommandRunner } from "./command-runner.js";
 import { correlateRecorded } from "./correlate.js";
 import { checkInput, checkStream } from "./input-roots.js";
+import { leaveSignalsToParent } from "./job-signals.js";
 import { createKernelActor } from "./kernel-actor.js";
 import { runStream } from "./stream-run.js";
 
+leaveSignalsToParent();
 const link = parentLink();
 const commands = createCommandRunner(process.env, realClock);
 link.onClose(() => {

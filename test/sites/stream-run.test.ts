@@ -68,7 +68,8 @@ describe("the result of a stream", () => {
     expect(live.at(-1)).toMatchObject({ ended: "end", frames: 200, missing: 0, delays: read.delays, frameTimeS: 1e-3 });
     const told = live.at(-1)!.bins[0]!;
     expect(told.q).toBeCloseTo(0.003, 9);
-    if (options.averaging === undefined) told.g2.forEach((value, d) => expect(value).toBeCloseTo(read.g2[2 * d]!, 4));
+    if (options.averaging !== undefined) return;
+    for (const [d, value] of told.g2.entries()) expect(value).toBeCloseTo(read.g2[2 * d]!, 4);
   });
 
   it("counts empty frames at the end, which only the end can say", async () => {
