@@ -97,6 +97,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./experiment.js")).registerExperiment,
   },
   {
+    name: "replay",
+    group: "Run the service",
+    summary: "what if: a recorded shift again, with other policies or sites",
+    load: async () => (await import("./replay.js")).registerReplay,
+  },
+  {
     name: "submit",
     group: "Jobs",
     summary: "hand detector files to central; prints the job ids",

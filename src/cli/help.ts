@@ -28,7 +28,6 @@ export function overview(version: string, entries: readonly CommandEntry[]): str
   return [
     `xpcs ${version}: X-ray photon correlation spectroscopy, on this machine or across facilities`,
     "Usage: xpcs COMMAND [options]      options and an example: xpcs COMMAND --help",
-    "",
     ...groups,
     "All take --json. Exit: 0 done, 1 failed, 2 bad input, 3 no central, 4 refused, 130 interrupted.",
     "",

@@ -17,9 +17,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   xpcs: ["xpcs", "core"],
   actors: ["actors", ...MECHANISMS, "core"],
   sites: ["sites", ...MECHANISMS, "core"],
+  // What-if: the actors' rules and choices on virtual time.
+  replay: ["replay", "actors", "ledger", "router", "core"],
   // The SDK stands on the mechanisms; the commands and the demo may also use the SDK.
   index: ["index", "actors", "sites", ...MECHANISMS, "core"],
-  cli: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
+  cli: [...ROOTS, "replay", "actors", "sites", ...MECHANISMS, "core"],
   demo: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
   // The page runs in a browser, and asks central by HTTP.
   web: ["web", "core"],
@@ -47,7 +49,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   preact: { where: /^src\/web\//, why: "only the page is drawn by it" },
   "@preact/signals": { where: /^src\/web\//, why: "only the page is drawn by it" },
   uplot: { where: /^src\/web\//, why: "curves of the page; files are drawn by vega" },
-  vega: { where: /^src\/xpcs\/plot(-map)?\.ts$/, why: "plots are drawn in two files, of curves and of maps" },
+  vega: { where: /^src\/xpcs\/plot(-map|-series)?\.ts$/, why: "plots are drawn in three files, of curves, maps and series" },
   h5wasm: {
     where: /^src\/(demo\/|web\/|xpcs\/(result|leverage|c2)-file\.ts$)/,
     why: "what runs jobs leaves HDF5 to the native core; results are shown through another library",
