@@ -1,5 +1,6 @@
 /** What the HTTP interface answers, as schemas: for its description (openapi.ts) and for the tests that hold answers against it. */
 import { z } from "zod";
+import { ROLES } from "../core/access.js";
 import { ERROR_CODES, type ErrorCode } from "../core/errors.js";
 import { JOB_STATES, PARENT_POLICIES, type SelfTest } from "../core/job.js";
 
@@ -87,6 +88,11 @@ export const logShape = z.object({
 });
 export const canceledShape = z.object({ canceled: z.array(z.string()), alreadyFinal: z.array(z.string()) });
 export const retriedShape = z.object({ retried: z.array(z.string()) });
+export const meShape = z.object({
+  person: z.string(),
+  role: z.enum(ROLES),
+  experiment: textOrNull.describe("the only one that it sees; null: all"),
+});
 export const sitesShape = z.object({ sites: z.array(siteShape) });
 export const errorShape = z.object({ error: z.object({ code, message: z.string() }) });
 export const healthShape = z.object({ status: z.enum(["ok", "failed"]), version: z.string(), jobs: z.int(), sites: z.int() });
