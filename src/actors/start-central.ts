@@ -10,8 +10,10 @@ import { Ledger, loadState } from "../ledger/ledger.js";
 import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
+import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import type { Policy } from "../router/policy.js";
 import { POLICIES } from "../router/registry.js";
+import type { Certificate } from "../wire/http-server.js";
 import type { Link } from "../wire/link.js";
 import { pinOf } from "../wire/trust.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
@@ -20,7 +22,7 @@ import { AttemptLogs } from "./attempt-logs.js";
 import { Backups } from "./backups.js";
 import { type BundleServer, bundleServer, type ServedBundle } from "./bundle-server.js";
 import { Central } from "./central.js";
-import { type Certificate, ownCertificate } from "./certificate.js";
+import { ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
 import { type DataFolders, dataRights } from "./data-rights.js";
 import { dataServer } from "./data-server.js";
@@ -33,6 +35,7 @@ import { createIdSource } from "./ids.js";
 import { ledgerAdmin } from "./ledger-admin.js";
 import { createMetrics } from "./metrics.js";
 import type { QuotaRules } from "./quotas.js";
+import { resultServer } from "./result-server.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
 import { type PageFiles, pageServer } from "./web-page.js";
@@ -48,6 +51,8 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** Which running jobs get a second attempt (default "late"). */
+  readonly duplicates?: DuplicateRules["when"];
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
@@ -166,6 +171,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     logger,
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
+    duplicates: { ...DUPLICATE_RULES, ...(options.duplicates === undefined ? {} : { when: options.duplicates }) },
     ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     observer: {
@@ -206,11 +212,18 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const api = httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger });
     const rights = dataRights(central, options.data ?? null);
     const data = dataServer({ door, rights, clock, logger, onRequest: metrics.request });
+    const results = resultServer({ door, clientApi, clock, logger, onRequest: metrics.request });
     const page = options.page === undefined ? null : pageServer(options.page, metrics.request, clock);
     serve({
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
       onRequest: (request, response) =>
-        void (data(request, response) || bundle?.handle(request, response) || page?.(request, response) || api(request, response)),
+        void (
+          data(request, response) ||
+          bundle?.handle(request, response) ||
+          page?.(request, response) ||
+          results(request, response) ||
+          api(request, response)
+        ),
     });
     await room.start();
     central.start();
