@@ -34,6 +34,7 @@ import {
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { isStreamUrl } from "../core/live.js";
+import { POLICIES } from "../router/registry.js";
 import { parseUntil } from "../stream/until.js";
 
 export const CONTROL_CHARACTERS = /\p{Cc}/u;
@@ -239,6 +240,7 @@ export const spec: z.ZodType<JobSpec> = z
     parents: z.array(id).max(LIMITS.parentsMax).optional(),
     deadline: time.optional(),
     site: name.optional(),
+    policy: z.enum(Object.keys(POLICIES)).optional(),
     inputBytes: count.optional(),
   } satisfies Record<keyof JobSpec, z.ZodType>)
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
