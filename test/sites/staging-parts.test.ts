@@ -4,12 +4,12 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { XpcsError } from "../../src/core/errors.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { openCache } from "../../src/sites/staging/cache.js";
+import { type CacheName, openNames, readNames } from "../../src/sites/staging/cache-names.js";
 import { lanes } from "../../src/sites/staging/lanes.js";
 import { createPatience, type PatienceOptions } from "../../src/sites/staging/patience.js";
 import { fetchRanges, type RangeRequest } from "../../src/sites/staging/ranges.js";
@@ -103,12 +104,22 @@ describe("the cache of a site", () => {
     chmodSync(kept, 0o600);
     writeFileSync(kept, "t\0\0t");
     const { ino, size, mtimeNs } = statSync(kept, { bigint: true });
-    const names = join(folder, "staged/names");
-    const note = join(names, readdirSync(names)[0]!);
-    rmSync(note);
-    symlinkSync(JSON.stringify({ sha256: sha256("text"), identity: `${ino}:${size}:${mtimeNs}`, boot: "boot 1" }), note);
+    const names = join(folder, "staged/names.jsonl");
+    writeFileSync(names, readFileSync(names, "utf8").replace(/"identity":"[^"]*"/, `"identity":"${ino}:${size}:${mtimeNs}"`));
     expect(await stage(open(1e6, "boot 2"), "a", "text")).toBe(false);
     expect(readFileSync(join(folder, "job/a"), "utf8")).toBe("text");
+  });
+
+  it("finds its names again behind a line that was cut short", async () => {
+    const cache = open();
+    await stage(cache, "a", "text");
+    const names = join(folder, "staged/names.jsonl");
+    const text = readFileSync(names, "utf8");
+    appendFileSync(names, text.slice(0, text.length / 2));
+    await stage(cache, "b", "more");
+    const again = open();
+    expect([await stage(again, "a", "text"), await stage(again, "b", "more")]).toEqual([true, true]);
+    expect(fetched).toEqual(["a", "b"]);
   });
 
   it("keeps its bound when several come at a time", async () => {
@@ -183,6 +194,36 @@ describe("the cache of a site", () => {
     const second = stage(cache, "a", "text");
     await expect(first).rejects.toMatchObject({ code: "CANCELED" });
     expect(await second).toBe(false);
+  });
+});
+
+describe("the names of the cache", () => {
+  const nameOf = (key: string, usedMs: number): CacheName => ({ key, sha256: sha256(key), identity: "1:2:3", boot: "boot 1", usedMs });
+
+  it("are those that were used last, in a file that does not grow without bound", async () => {
+    const path = join(folder, "names.jsonl");
+    const live = Array.from({ length: 100 }, (_, at) => nameOf(`${at}`, 0));
+    const names = await openNames(path, () => live);
+    let largest = 0;
+    for (let round = 1; round <= 300; round += 1) {
+      for (const [at, { key }] of live.entries()) live[at] = nameOf(key, round);
+      await Promise.all(live.map((name) => names.note(name)));
+      largest = Math.max(largest, statSync(path).size);
+    }
+    expect(await readNames(path)).toEqual(live);
+    expect(largest).toBeLessThan(300 * 100 * 0.5 * 150);
+    appendFileSync(path, '\nnonsense\n{"key":"x"}\nnull');
+    expect(await readNames(path)).toEqual(live);
+  });
+
+  it("are told to be unwritten where the disk does not take them", async () => {
+    const names = await openNames(join(folder, "names.jsonl"), () => []);
+    rmSync(join(folder, "names.jsonl"));
+    mkdirSync(join(folder, "names.jsonl"));
+    await expect(names.note(nameOf("a", 1))).rejects.toMatchObject({ code: "EISDIR" });
+    rmSync(join(folder, "names.jsonl"), { recursive: true });
+    await names.note(nameOf("a", 2));
+    expect(await readNames(join(folder, "names.jsonl"))).toEqual([nameOf("a", 2)]);
   });
 });
 
