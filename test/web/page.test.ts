@@ -5,7 +5,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { JobSpec } from "../../src/core/job.js";
-import type { Facility } from "../chaos/processes.js";
+import { type Facility, startCommand } from "../chaos/processes.js";
 import { datasetOf } from "../xpcs/file-contents.js";
 import { NO_BROWSER, type OpenPage, openBrowser, openPage } from "./browser.js";
 import { FRAME_TIME_S, FRAMES, openScene } from "./scene.js";
@@ -140,6 +140,43 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     const some = await Promise.all(Array.from({ length: 30 }, (_, step) => pixel(10 + 18 * step, 300)));
     expect(new Set(some.map(String)).size).toBeGreaterThan(3);
   });
+
+  it("shows g2 of a stream, which comes to the truth while it runs", async () => {
+    const [film, out] = [join(facility.folder, "live.hdf"), join(facility.folder, "live_results.hdf")];
+    const tauS = 0.002;
+    const play = ["--photons", "40", "--rate", "20000", "--tau", String(tauS), "--listen", "0", "--write-qmap", film];
+    const detector = startCommand(["simulate-detector", ...play]);
+    try {
+      const { url } = await detector.ready;
+      const work = { app: "xpcs.stream" as const, source: url!, qmap: { path: film }, out: { path: out }, overwrite: false, options: {} };
+      const { jobs } = await facility.client.submit({
+        jobs: [{ work: { ...work, everyMs: 200, patienceMs: 20_000 }, tags: {}, attemptsMax: 1 }],
+      });
+      const page = await open(`jobs/${jobs[0]}`);
+      await page.getByRole("img", { name: "g2 against delay" }).waitFor({ timeout: PATIENCE_MS });
+      // "0.00201 ± 0.000012": of the innermost ring.
+      const cell = page.getByRole("region", { name: "Live" }).locator("tbody tr").first().locator("td").nth(3);
+      const seen = new Set<string>();
+      await expect
+        .poll(
+          async () => {
+            const { state, reason } = await facility.client.job(jobs[0]!);
+            expect({ state, reason }).toMatchObject({ state: "running" });
+            const text = (await cell.textContent({ timeout: PATIENCE_MS }))!;
+            seen.add(text);
+            const [tau, error] = text.split(" ± ").map(Number);
+            return error !== undefined && error < 0.05 * tau! && Math.abs(tau! - tauS) < 4 * error;
+          },
+          { timeout: 60_000, interval: 200 },
+        )
+        .toBe(true);
+      expect(seen.size).toBeGreaterThan(1);
+      await page.getByRole("button", { name: "Cancel" }).click();
+      await page.getByText("canceled", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+    } finally {
+      detector.child.kill("SIGKILL");
+    }
+  }, 120_000);
 
   it("follows a log", async () => {
     const talk = { work: { app: "talk", parameters: {}, inputs: {}, outputs: {}, overwrite: false }, tags: {}, attemptsMax: 1 };

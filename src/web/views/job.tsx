@@ -5,6 +5,7 @@ import { ApiError, askJson } from "../api.js";
 import { changed } from "../live.js";
 import { mayAct } from "../me.js";
 import { ago, bytes } from "../words.js";
+import { Live } from "./live.js";
 import { Log } from "./log.js";
 import { Result } from "./result.js";
 
@@ -52,7 +53,8 @@ export function JobPage({ id }: { id: string }) {
           </li>
         ))}
       </ol>
-      {job.app === "xpcs.corr" &&
+      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
+      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
         job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <h2>Files</h2>
       <ul>
