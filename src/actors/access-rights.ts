@@ -26,6 +26,9 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   backup: "administer",
   archiveExperiment: "act",
   removeExperiment: "administer",
+  downtimes: "look",
+  addDowntime: "administer",
+  removeDowntime: "administer",
 };
 
 function mayCall({ role, experiment }: Principal, right: Right): boolean {

@@ -4,6 +4,7 @@
  * client-session.ts and site-session.ts.
  */
 import type { Clock, Timer } from "../core/clock.js";
+import type { Downtime, DowntimeView } from "../core/downtime.js";
 import type { XpcsError } from "../core/errors.js";
 import type { JobId, JobView, Lease, SiteName, SiteView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -16,6 +17,7 @@ import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { allDowntimes, downtimesFor, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
@@ -60,6 +62,8 @@ export class Central {
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
   readonly quotas: Quotas;
+  /** What is heard of facilities. */
+  feeds: FeedNews = NO_FEEDS;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policy: Policy;
@@ -216,8 +220,9 @@ export class Central {
 
   #loads() {
     const monotonicMs = this.clock.monotonicMs();
-    const loads = siteLoads(this.state, this.sites, this.clock.nowMs(), monotonicMs);
-    return [...loads, ...comingPilots(this.state, this.sites, monotonicMs)].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const nowMs = this.clock.nowMs();
+    const loads = siteLoads(this.state, this.sites, nowMs, monotonicMs);
+    return [...loads, ...comingPilots(this.state, this.sites, nowMs, monotonicMs)].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Within a turn: how to show jobs as of now. */
@@ -232,17 +237,30 @@ export class Central {
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
   }
 
+  /** Within a turn: all downtimes that are not over, by when they begin. */
+  downtimeViews(): DowntimeView[] {
+    return this.#downtimeViews(allDowntimes(this.state, this.sites, this.clock.nowMs()));
+  }
+
+  #downtimeViews(downtimes: readonly Downtime[]): DowntimeView[] {
+    return downtimes.map((downtime) => downtimeView(downtime, this.clock.nowMs(), this.feeds.heardMs(downtime.source)));
+  }
+
   /** Within a turn: all sites, sorted by name. */
   siteViews(): SiteView[] {
     const mono = this.clock.monotonicMs();
-    const views = [...this.state.sites.values()].map((site) =>
-      siteView(site, {
+    const downtimes = allDowntimes(this.state, this.sites, this.clock.nowMs());
+    const views = [...this.state.sites.values()].map((site) => {
+      const { seenAt = null, draining = null, pilotOf = null } = this.sites.get(site.name) ?? {};
+      return siteView(site, {
         up: this.sites.isUp(site.name, mono),
         running: this.state.leased.get(site.name)?.size ?? 0,
-        seenAt: this.sites.get(site.name)?.seenAt ?? null,
-        draining: this.sites.get(site.name)?.draining ?? null,
-      }),
-    );
+        seenAt,
+        draining,
+        downtime: firstDowntime(this.#downtimeViews(downtimesFor(downtimes, { name: site.name, pilotOf }))),
+        facility: this.feeds.facility(pilotOf ?? site.name),
+      });
+    });
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

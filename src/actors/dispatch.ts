@@ -24,6 +24,7 @@ import {
   type SiteLoad,
   tooLarge,
 } from "../router/policy.js";
+import { openings } from "./downtimes.js";
 import type { Sites } from "./presence.js";
 
 export interface Grant {
@@ -78,6 +79,7 @@ export function linkRate(shown: LinkStats | undefined, tested: number | undefine
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */
 export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
   const loads: SiteLoad[] = [];
+  const openingFor = openings(state, sites, nowMs);
   for (const site of state.sites.values()) {
     if (!site.present) continue;
     const { running, ahead } = heldBy(state, site, nowMs);
@@ -85,7 +87,19 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
     const { name, slots, capacity = null, apps, granted, selfTest } = site;
     const links = { in: linkRate(site.links?.in, selfTest?.inBytesPerS), out: linkRate(site.links?.out, selfTest?.outBytesPerS) };
     const { draining = null, pilotOf = null } = sites.get(name) ?? {};
-    const common = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, slots, capacity, apps, granted, runs, links };
+    const common = {
+      name,
+      up: sites.isUp(name, monotonicMs),
+      pilotOf,
+      draining,
+      ...openingFor(name, pilotOf),
+      slots,
+      capacity,
+      apps,
+      granted,
+      runs,
+      links,
+    };
     const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;
     loads.push({ ...common, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), eventsPerCoreS });
   }
@@ -124,13 +138,16 @@ export function planGrants(
   const isRuled = initial.some(({ submitters = null }) => submitters !== null);
   // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
   const hopeless = new Set<string>();
+  // Where a site will close it is their length that counts, of which their size tells.
+  const closes = initial.some(({ opening }) => opening !== undefined && opening.leftMs !== null);
   for (const id of state.ready) {
     if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record, nowMs);
     const owned = isRuled ? JSON.stringify(job.submitter) : "";
-    const kind = `${owned} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
+    const size = closes ? (job.inputBytes ?? "") : "";
+    const kind = `${owned} ${size} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);

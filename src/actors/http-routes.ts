@@ -10,6 +10,8 @@ import { LIMITS } from "../core/limits.js";
 import { type ClientApi, type JobQuery, LOG_STREAMS } from "../core/protocols.js";
 import {
   canceledShape,
+  downtimeShape,
+  downtimesShape,
   eventsShape,
   idsShape,
   jobShape,
@@ -19,7 +21,7 @@ import {
   retriedShape,
   sitesShape,
 } from "./http-shapes.js";
-import { changes, experiment, id, spec, time } from "./job-schemas.js";
+import { changes, experiment, id, newDowntime, spec, time } from "./job-schemas.js";
 import { parseRequest } from "./requests.js";
 
 /** What of a request a route sees. Each is checked by the route's own schema. */
@@ -218,5 +220,20 @@ export const ROUTES: readonly Route[] = [
   {
     ...{ method: "get", path: "/v1/sites", name: "sites", summary: "The sites and what they are doing.", status: 200, answer: sitesShape },
     run: ({ api }) => api.sites({}),
+  },
+  {
+    ...{ method: "get", path: "/v1/downtimes", name: "downtimes", summary: "When sites are not there, and the feeds that tell." },
+    ...{ status: 200, answer: downtimesShape },
+    run: ({ api }) => api.downtimes({}),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes", name: "addDowntime", summary: "Say when a site is not there. The key is its id." },
+    ...{ keyed: true, body: newDowntime, status: 201, answer: downtimeShape },
+    run: ({ api, body, key }) => api.addDowntime({ ...(body as z.output<typeof newDowntime>), id: key! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes/:id/remove", name: "removeDowntime", summary: "Remove a downtime, also one of a feed." },
+    ...{ status: 200, answer: downtimeShape },
+    run: ({ api, params }) => api.removeDowntime({ id: params.id! }),
   },
 ];

@@ -8,6 +8,7 @@ import { isPilotName } from "../core/pilot-names.js";
 import type { LinkStats, SiteRecord, State } from "../ledger/state.js";
 import { NOTHING, type SiteLoad } from "../router/policy.js";
 import { linkRate, runMean, runsOf } from "./dispatch.js";
+import { openings } from "./downtimes.js";
 import type { PilotSite, Sites } from "./presence.js";
 
 /** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
@@ -58,6 +59,10 @@ function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: Sit
 }
 
 /** One for each such site that is connected. */
-export function comingPilots(state: State, sites: Sites, monotonicMs: number): SiteLoad[] {
-  return [...sites.pilotSites].flatMap(([name, site]) => loadOf(name, site, state, (pilot) => sites.isUp(pilot, monotonicMs)) ?? []);
+export function comingPilots(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
+  const openingFor = openings(state, sites, nowMs);
+  return [...sites.pilotSites].flatMap(([name, site]) => {
+    const load = loadOf(name, site, state, (pilot) => sites.isUp(pilot, monotonicMs));
+    return load === null ? [] : [{ ...load, ...openingFor(name, null) }];
+  });
 }

@@ -25,6 +25,8 @@ export interface Presence {
   pilotOf: SiteName | null;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   draining: string | null;
+  /** When the token of its link ends, ms since 1970; null: never. */
+  tokenEndsMs: number | null;
   seenMs: number;
   seenAt: number;
   waiter: Waiter | null;
@@ -44,6 +46,10 @@ export interface PilotSite {
   readonly selfTest: SelfTest | null;
   /** Whose jobs its pilots take. */
   readonly submitters: SubmitterRule;
+  /** When the token of its link ends, ms since 1970; null: never. */
+  readonly tokenEndsMs: number | null;
+  /** When it said this. */
+  readonly saidMs: number;
   /** Why it has as many pilots as it has; null: it did not say. */
   readonly says: string | null;
 }
@@ -79,7 +85,7 @@ export class Sites {
     before?.waiter?.answer([]);
     const presence: Presence = {
       ...{ instance, links: 0, prefetch: 0, pilotOf: null, draining: null, seenMs: monotonicMs, seenAt: nowMs, waiter: null },
-      told: new Set(),
+      ...{ tokenEndsMs: null, told: new Set<string>() },
     };
     this.#sites.set(site, presence);
     return presence;

@@ -12,9 +12,11 @@ import {
   capacity,
   changes,
   count,
+  downtimeId,
   experiment,
   id,
   name,
+  newDowntime,
   path,
   plainText,
   positive,
@@ -100,6 +102,9 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   backup: z.strictObject({ id: id.nullable(), part: count }),
   archiveExperiment: z.strictObject({ experiment, id: id.nullable(), part: count }),
   removeExperiment: z.strictObject({ experiment, jobs: positive, sequence: positive }),
+  downtimes: empty,
+  addDowntime: newDowntime.extend({ id: downtimeId }),
+  removeDowntime: z.strictObject({ id: downtimeId }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */

@@ -22,13 +22,16 @@ interface Process {
 export class SiteSession implements WorkSource {
   readonly #central: Central;
   readonly #principal: Principal;
+  readonly #tokenEndsMs: number | null;
   #joined: Process | null = null;
   /** The site whose pilots this link has asked for, and what it last said. */
   #pilotSite: { readonly name: SiteName; readonly said: PilotSite } | null = null;
 
-  constructor(central: Central, principal: Principal) {
+  /** @param tokenEndsMs when the token that the link has shown ends, ms since 1970; null: never */
+  constructor(central: Central, principal: Principal, tokenEndsMs: number | null) {
     this.#central = central;
     this.#principal = principal;
+    this.#tokenEndsMs = tokenEndsMs;
   }
 
   #parse<M extends keyof WorkSource>(method: M, request: unknown): Request<M> {
@@ -95,6 +98,7 @@ export class SiteSession implements WorkSource {
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
       presence.prefetch = prefetch;
       presence.pilotOf = pilotOf;
+      presence.tokenEndsMs = this.#tokenEndsMs;
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {
@@ -207,7 +211,10 @@ export class SiteSession implements WorkSource {
       const { slots: slotsEach, apps, capacity } = like;
       this.#pilotSite = {
         name: site,
-        said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says, submitters: like.submitters ?? null },
+        said: {
+          ...{ slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says, submitters: like.submitters ?? null },
+          ...{ tokenEndsMs: this.#tokenEndsMs, saidMs: clock.nowMs() },
+        },
       };
       sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);

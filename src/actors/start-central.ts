@@ -26,6 +26,7 @@ import { type DataFolders, dataRights } from "./data-rights.js";
 import { dataServer } from "./data-server.js";
 import { DiskRoom } from "./disk-room.js";
 import { GuardedDoor } from "./door.js";
+import { downtimeAdmin } from "./downtime-admin.js";
 import { guardLink } from "./gate.js";
 import { DEFAULT_KEEPING, Housekeeping, type Keeping } from "./housekeeping.js";
 import { type Health, httpApi } from "./http-api.js";
@@ -191,6 +192,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
           ...clientSession(central, principal),
           ...tokenAdmin(tokens, principal, bundle?.installer ?? null),
           ...ledgerAdmin(central, principal, { backups, housekeeping }),
+          ...downtimeAdmin(central, principal),
         },
         principal,
       );

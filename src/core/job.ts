@@ -3,6 +3,7 @@
  * No behaviour: the rules live in ledger/decide.ts.
  */
 import type { CorrOptions } from "./analysis.js";
+import type { DowntimeView, FacilityState } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
 
 export type JobId = string;
@@ -231,9 +232,14 @@ export interface JobView {
 
 export interface SiteView {
   readonly name: SiteName;
-  readonly state: "up" | "silent" | "draining" | "gone";
-  /** Why it takes no work, in the words of its admin; null: it does, or nobody said. */
+  /** Down: a downtime is in force, whether it is connected or not. */
+  readonly state: "up" | "silent" | "draining" | "down" | "gone";
+  /** Why it takes no work, or will take none; null: nobody said. */
   readonly reason: string | null;
+  /** The downtime that is in force, or the next one; null: none is known. */
+  readonly downtime: DowntimeView | null;
+  /** What the feeds of its facility say of it now; null: none watches it. */
+  readonly facility: FacilityState | null;
   readonly slots: number;
   /** Null: it did not say. */
   readonly capacity: SiteCapacity | null;

@@ -6,6 +6,7 @@
  */
 import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
+import type { DowntimeView, FeedView } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
 import type {
   JobChanges,
@@ -142,6 +143,18 @@ export interface ClientApi {
    * @throws REFUSED a job has not ended, or something has changed since
    */
   removeExperiment(request: { experiment: string; jobs: number; sequence: number }): Promise<{ removed: number }>;
+  /** Downtimes of sites that are not over, by when they begin, and the feeds that tell of some. */
+  downtimes(request: Record<string, never>): Promise<{ downtimes: DowntimeView[]; feeds: FeedView[] }>;
+  /**
+   * Says when a site, and its pilots, are not there; ISO 8601, UTC, `to` null: nobody knows. Idempotent by `id`, which is the caller's.
+   * @throws INVALID_ARGUMENT it is over already · KEY_CONFLICT there is another of that id · OVERLOADED there are too many
+   */
+  addDowntime(request: { id: string; site: SiteName; from: string; to: string | null; text: string }): Promise<{ downtime: DowntimeView }>;
+  /**
+   * Removes a downtime: one that a feed has said counts no more, also when it is said again. Idempotent.
+   * @throws NOT_FOUND · REFUSED nobody has said it: it is the end of a token or of a batch job
+   */
+  removeDowntime(request: { id: string }): Promise<{ downtime: DowntimeView }>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -160,6 +173,9 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   backup: true,
   archiveExperiment: true,
   removeExperiment: true,
+  downtimes: true,
+  addDowntime: true,
+  removeDowntime: true,
 };
 
 export interface LeaseRef {

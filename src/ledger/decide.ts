@@ -9,6 +9,7 @@ import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
+import { type AddDowntime, addDowntime, type RemoveDowntime, removeDowntime, type SetDowntimes, setDowntimes } from "./decide-downtimes.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
 import { canceledBy, type JobRecord, lastSite, type State } from "./state.js";
@@ -34,6 +35,9 @@ export type Command =
   | Retry
   | Archive
   | Remove
+  | SetDowntimes
+  | AddDowntime
+  | RemoveDowntime
   | {
       readonly type: "join";
       readonly site: SiteName;
@@ -301,6 +305,12 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return archive(state, command, now);
     case "remove":
       return remove(state, command, now);
+    case "setDowntimes":
+      return setDowntimes(state, command, now);
+    case "addDowntime":
+      return addDowntime(state, command, now);
+    case "removeDowntime":
+      return removeDowntime(state, command, now);
     case "join":
       return join(state, command, now);
     case "leave":

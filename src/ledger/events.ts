@@ -3,11 +3,12 @@
  * A type keeps its meaning for ever: a changed meaning is a new version and a step in upcast.ts.
  * `at` is wall-clock time in ms since 1970 UTC, for people; order comes from the sequence number alone.
  */
+import type { Downtime } from "../core/downtime.js";
 import type { ErrorCode } from "../core/errors.js";
 import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 
 /** Version of the events that this program writes. */
-export const EVENT_VERSION = 4;
+export const EVENT_VERSION = 5;
 
 export type Summary = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -155,6 +156,14 @@ export interface SiteLeft {
   readonly site: SiteName;
 }
 
+/** What a source says of downtimes now, all of it, in place of what it said before. */
+export interface DowntimesSet {
+  readonly type: "downtimesSet";
+  readonly at: number;
+  readonly source: string;
+  readonly downtimes: readonly Downtime[];
+}
+
 /** What follows from an order carries the person whose token the order came with; what central does by itself, and old events, do not. */
 export type LedgerEvent = (
   | Submitted
@@ -172,6 +181,7 @@ export type LedgerEvent = (
   | Removed
   | SiteJoined
   | SiteLeft
+  | DowntimesSet
 ) & { readonly by?: string };
 
 export type EventType = LedgerEvent["type"];
@@ -193,4 +203,5 @@ export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   removed: true,
   siteJoined: true,
   siteLeft: true,
+  downtimesSet: true,
 };

@@ -265,6 +265,10 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       if (site !== undefined) state.sites.set(site.name, { ...site, present: false, leftAt: event.at });
       break;
     }
+    case "downtimesSet":
+      if (event.downtimes.length === 0) state.downtimes.delete(event.source);
+      else state.downtimes.set(event.source, event.downtimes);
+      break;
   }
 }
 
@@ -273,6 +277,7 @@ function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
   if (event.type !== "submitted") dirty.changes += 1;
   if ("job" in event) dirty.jobs.add(event.job);
   if ("key" in event) dirty.keys.add(event.key);
+  if (event.type === "downtimesSet") dirty.sources.add(event.source);
   if ("site" in event) dirty.sites.add(event.site);
   else if (event.type === "completed") {
     const job = state.jobs.get(event.job);

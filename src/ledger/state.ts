@@ -2,6 +2,7 @@
  * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
+import type { Downtime } from "../core/downtime.js";
 import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 import type { Summary } from "./events.js";
 import { JobIndex } from "./job-index.js";
@@ -104,6 +105,8 @@ export interface State {
   readonly order: JobOrder;
   readonly keys: Map<string, KeyRecord>;
   readonly sites: Map<SiteName, SiteRecord>;
+  /** By their source; none without any. */
+  readonly downtimes: Map<string, readonly Downtime[]>;
   /** Jobs in the archive. */
   archived: number;
   readonly index: JobIndex;
@@ -126,6 +129,7 @@ export function emptyState(): State {
     index: new JobIndex(),
     keys: new Map(),
     sites: new Map(),
+    downtimes: new Map(),
     ready: new ReadyQueue(),
     due: new Map(),
     children: new Map(),

@@ -6,6 +6,7 @@
 import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
 import { isPilotName } from "../core/pilot-names.js";
 import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
+import { closedTo, type Opening } from "./downtime.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -78,6 +79,8 @@ export interface SiteLoad {
   readonly submitters?: SubmitterRule;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   readonly draining: string | null;
+  /** Its downtimes; absent: none is known. */
+  readonly opening?: Opening;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -174,8 +177,8 @@ export function belongs(pinned: SiteName, { name, pilotOf }: Pick<SiteLoad, "nam
   return pinned === name || pinned === pilotOf;
 }
 
-/** Why this site cannot have this job at present, or null. */
-export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
+/** Why this site, one of `sites`, cannot have this job at present, or null. */
+export function ineligible(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad[] = [site]): string | null {
   if (job.site !== null && !belongs(job.site, site)) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
   const { pilots, submitters = null } = site;
@@ -184,6 +187,8 @@ export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   if (!takesFrom(submitters, job.submitter ?? {})) return notTaken(site.name, job.submitter ?? {});
   const large = tooLarge(job.resources, site);
   if (large !== null) return large;
+  const closed = closedTo(job, site, sites);
+  if (closed !== null) return closed;
   if (!site.up) return `site ${site.name} is silent`;
   if (site.draining !== null) return `site ${site.name} takes no work: ${site.draining}`;
   return null;
@@ -193,7 +198,7 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   if (sites.length === 0) return "no site is connected to central";
   if (job.site !== null) {
     const { site } = job;
-    const pinned = sites.filter((load) => belongs(site, load)).map((load) => ineligible(job, load));
+    const pinned = sites.filter((load) => belongs(site, load)).map((load) => ineligible(job, load, sites));
     return pinned.length === 0 ? `site ${site}, to which it is pinned, is not connected to central` : pinned.join("; ");
   }
   const offering = sites.filter(({ name, apps }) => apps.includes(job.app) && !job.refusedBy.includes(name));
@@ -201,7 +206,8 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
   if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
-  if (fitting.some(({ up }) => up)) return fitting.map((site) => ineligible(job, site)).join("; ");
+  if (fitting.some((site) => site.up || closedTo(job, site, sites) !== null))
+    return fitting.map((site) => ineligible(job, site, sites)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 
@@ -212,7 +218,7 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
  */
 export function candidates(job: RoutedJob, all: readonly SiteLoad[], withComing = false): readonly SiteLoad[] | string {
   const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
-  const able = sites.filter((site) => ineligible(job, site) === null);
+  const able = sites.filter((site) => ineligible(job, site, all) === null);
   if (able.length === 0) return whyNone(job, sites);
   const fresh = able.filter(({ name }) => !job.avoid.includes(name));
   // Pilots that may never come are no reason not to take what is there.

@@ -60,9 +60,9 @@ it("events of version 2 still mean what they meant", async () => {
   expect(state.sites.get("b")?.capacity).toEqual({ cores: 4, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: null });
 });
 
-it("events of version 3 still mean what they meant, and with those before are all there are", async () => {
+it("events of version 3 still mean what they meant, and with those of the others are all there are", async () => {
   const events = await golden(3);
-  const types = [...(await golden(1)), ...(await golden(2)), ...events].map(({ type }) => type);
+  const types = [...(await golden(1)), ...(await golden(2)), ...events, ...(await golden(5))].map(({ type }) => type);
   expect(new Set(types)).toEqual(new Set(Object.keys(EVENT_TYPES)));
   const dirty = noDirty();
   const state = emptyState();
@@ -93,8 +93,23 @@ it("events of version 4 still mean what they meant", async () => {
   expect([...state.ready]).toEqual(["r1", "r3", "r4"]);
 });
 
+it("events of version 5 still mean what they meant", async () => {
+  const state = stateAfter(await golden(5));
+  expect([...state.downtimes]).toEqual([
+    [
+      "hand",
+      [
+        {
+          ...{ id: "d1", site: "a", fromMs: 5000, toMs: null, kind: "unplanned", source: "hand", fetchedMs: 1000, text: "power" },
+          ...{ by: "smith", removedBy: "jones" },
+        },
+      ],
+    ],
+  ]);
+});
+
 it("an entry that is no event is named as damaged", () => {
   expect(() => upcast(1, { type: "exploded" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
   expect(() => upcast(1, { type: "toString" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
-  expect(() => upcast(5, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
+  expect(() => upcast(6, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
 });

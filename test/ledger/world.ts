@@ -86,6 +86,14 @@ export function randomCommand(rng: () => number, state: State): Command {
     }),
     () => ({ ...join, instance: pick(rng, ["1", "2"]), held: rng() < 0.5 ? [lease] : [] }),
     () => ({ type: "leave", site }),
+    () => {
+      const said = (id: string) => ({ id, site, fromMs: Math.floor(rng() * 100_000), toMs: rng() < 0.3 ? null : 200_000, text: "t" });
+      const whose = (source: string) => ({ kind: "planned" as const, source, fetchedMs: 0 });
+      const ids = ["f1", "f2"].filter(() => rng() < 0.5);
+      if (rng() < 0.3) return { type: "removeDowntime", id: pick(rng, ["f1", "h1"]), person: "p" };
+      if (rng() < 0.5) return { type: "addDowntime", downtime: { ...said(pick(rng, ["h1", "h2"])), ...whose("hand") } };
+      return { type: "setDowntimes", source: "feed", downtimes: ids.map((id) => ({ ...said(id), ...whose("feed") })) };
+    },
   ];
   return pick(rng, commands)();
 }

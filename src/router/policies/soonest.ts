@@ -3,6 +3,8 @@
  * (estimates.ts). Where pilots are still to begin, the wait is that of the queue. First cut: means without decay. A site without a measurement is taken to be as fast as the others' mean, so it
  * gets tried. A free slot is left idle only where waiting for a busy site gains more than the estimates can be wrong.
  */
+
+import { closedTo } from "../downtime.js";
 import { type Crossing, estimateCrossings, estimateRun, type RunEstimate, usualRunMs } from "../estimates.js";
 import { busyText, candidates, fits, freeFor, needOf, type Policy, type RoutedJob, type RunningJob, type SiteLoad } from "../policy.js";
 
@@ -107,8 +109,12 @@ export const soonest: Policy = {
   choose(job, sites) {
     const able = candidates(job, sites, true);
     if (typeof able === "string") return { action: "wait", site: null, reason: able };
-    const ranked = able.map((site) => estimate(job, site, sites)).sort(sooner);
-    const best = ranked[0]!;
+    const all = able.map((site) => estimate(job, site, sites));
+    // A place that is free too late, since the site closes, is none.
+    const tooLate = all.map(({ site, waitMs }) => closedTo(job, site, sites, waitMs));
+    const ranked = all.filter((_, at) => tooLate[at] === null).sort(sooner);
+    const best = ranked[0];
+    if (best === undefined) return { action: "wait", site: null, reason: `${busyText(job, able)}; ${tooLate.join("; ")}` };
     const free = ranked.find(({ isFree }) => isFree);
     if (free === undefined) {
       const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";

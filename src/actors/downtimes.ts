@@ -1,0 +1,87 @@
+/**
+ * The downtimes of sites: what people and feeds have said (in the ledger), and what central knows by itself: the end of the token with which a site is
+ * connected. Puts them together for the router and for people; entering and removing them is downtime-admin.ts's, asking feeds feed-watch.ts's.
+ */
+import type { Downtime, DowntimeView, FacilityState, FeedView } from "../core/downtime.js";
+import type { SiteName } from "../core/job.js";
+import { isPilotName } from "../core/pilot-names.js";
+import type { State } from "../ledger/state.js";
+import { type Opening, openingOf } from "../router/downtime.js";
+import type { Sites } from "./presence.js";
+
+/** What is heard of facilities besides what is in the ledger. */
+export interface FeedNews {
+  views(): readonly FeedView[];
+  /** When the feed last answered, ms since 1970; null: not since central started, or there is no such feed. */
+  heardMs(feed: string): number | null;
+  /** What the feeds say of a site now; null: none watches it. */
+  facility(site: SiteName): FacilityState | null;
+}
+
+export const NO_FEEDS: FeedNews = { views: () => [], heardMs: () => null, facility: () => null };
+
+function tokenEnd(site: SiteName, endsMs: number | null, seenAt: number): Downtime[] {
+  if (endsMs === null) return [];
+  const text = "the token with which it is connected ends: give it another";
+  return [{ id: `token-${site}`, site, fromMs: endsMs, toMs: null, kind: "planned", source: "token", fetchedMs: seenAt, text }];
+}
+
+/** What central knows by itself. */
+function ownDowntimes(sites: Sites): Downtime[] {
+  return [
+    ...[...sites.entries()].flatMap(([site, { tokenEndsMs, seenAt }]) => tokenEnd(site, tokenEndsMs, seenAt)),
+    ...[...sites.pilotSites].flatMap(([site, { tokenEndsMs, saidMs }]) => tokenEnd(site, tokenEndsMs, saidMs)),
+  ];
+}
+
+/** All that are not over, by when they begin. */
+export function allDowntimes(state: State, sites: Sites, nowMs: number): Downtime[] {
+  const all = [...[...state.downtimes.values()].flat(), ...ownDowntimes(sites)];
+  return all.filter(({ toMs }) => toMs === null || toMs > nowMs).sort((a, b) => a.fromMs - b.fromMs || (a.id < b.id ? -1 : 1));
+}
+
+/** Whether what is said of one site holds for another: for itself, and for its pilots. */
+function holdsFor(said: SiteName, { name, pilotOf }: { name: SiteName; pilotOf: SiteName | null }): boolean {
+  return said === name || said === pilotOf || isPilotName(said, name);
+}
+
+/** Those of a site, and of the site that started it as a pilot. */
+export function downtimesFor(all: readonly Downtime[], site: { name: SiteName; pilotOf: SiteName | null }): Downtime[] {
+  return all.filter((downtime) => holdsFor(downtime.site, site));
+}
+
+/** As the router sees a site; an empty one where nothing is known. */
+export function openings(state: State, sites: Sites, nowMs: number): (name: SiteName, pilotOf: SiteName | null) => { opening?: Opening } {
+  const all = allDowntimes(state, sites, nowMs);
+  if (all.length === 0) return () => ({});
+  return (name, pilotOf) => {
+    const own = downtimesFor(all, { name, pilotOf });
+    return own.length === 0 ? {} : { opening: openingOf(own, nowMs) };
+  };
+}
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+function stateOf({ fromMs, degraded, removedBy }: Downtime, nowMs: number): DowntimeView["state"] {
+  if (removedBy !== undefined) return "removed";
+  if (fromMs > nowMs) return "to-come";
+  return degraded ? "degraded" : "in-force";
+}
+
+/** As people see it. @param heardMs when its source last said so, where that is known */
+export function downtimeView(downtime: Downtime, nowMs: number, heardMs: number | null): DowntimeView {
+  const { id, site, fromMs, toMs, kind, source, fetchedMs, text, by, removedBy } = downtime;
+  return {
+    ...{ id, site, from: iso(fromMs), to: toMs === null ? null : iso(toMs), kind, source },
+    ...{ fetchedAt: iso(Math.max(fetchedMs, heardMs ?? 0)), text, state: stateOf(downtime, nowMs), by: removedBy ?? by ?? null },
+  };
+}
+
+/** The one that is in force, else the next that is to come; what does not keep jobs away comes last. */
+export function firstDowntime(views: readonly DowntimeView[]): DowntimeView | null {
+  for (const state of ["in-force", "to-come", "degraded"] as const) {
+    const found = views.find((view) => view.state === state);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
