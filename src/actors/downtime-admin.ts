@@ -23,7 +23,8 @@ export function downtimeAdmin(central: Central, { person }: Principal): Downtime
       const { id, site, from, to, text } = parse("addDowntime", request);
       const fromMs = Date.parse(from);
       const toMs = to === null ? null : Date.parse(to);
-      if (toMs !== null && toMs <= fromMs) throw new XpcsError("INVALID_ARGUMENT", "addDowntime: to: must be later than from");
+      if (toMs !== null && toMs <= fromMs)
+        throw new XpcsError("INVALID_ARGUMENT", "addDowntime: to: the end must be later than the beginning");
       central.checkRoom();
       return central.turn(() => {
         const said = { id, site, fromMs, toMs, kind: toMs === null ? "unplanned" : "planned", source: BY_HAND } as const;

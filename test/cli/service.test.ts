@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { run as runExample } from "../../examples/01-submit.js";
 import type { TokenView } from "../../src/core/access.js";
-import type { DowntimeView } from "../../src/core/downtime.js";
 import type { JobView, SiteView } from "../../src/core/job.js";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
@@ -354,40 +353,6 @@ describe("a site that is told to stop", () => {
   });
 });
 
-describe("a downtime", () => {
-  it("is added, listed, told of by the sites, and removed", async () => {
-    const added = await xpcs("site", "downtime", "here", "--from", "+2h", "--to", "+3h", "--reason", "new disks");
-    expect(added).toMatchObject({ code: 0, stderr: "" });
-    const id = /^(d[0-9a-f]{10}): site here is down from 2\d{3}-.* to 2\d{3}-.* UTC\n$/.exec(added.stdout)![1]!;
-    const { downtimes, feeds } = await json<{ downtimes: DowntimeView[]; feeds: unknown[] }>("downtimes", "site", "downtime");
-    expect([downtimes.map((downtime) => downtime.id), feeds]).toEqual([[id], []]);
-    expect(Date.parse(downtimes[0]!.to!) - Date.parse(downtimes[0]!.from)).toBeCloseTo(3_600_000, -4);
-    expect((await xpcs("site", "downtime", "elsewhere")).stdout).toBe("no downtimes\n");
-    expect((await xpcs("site", "downtime", "here")).stdout).toMatch(
-      new RegExp(`^ID .*\n${id}  here  to-come .* planned  operator .* new disks\n$`),
-    );
-    expect((await xpcs("sites")).stdout).toMatch(/here +up +- .* down from .* \(planned: new disks, said by hand\)/);
-    expect((await xpcs("site", "downtime", "--remove", id)).stdout).toBe(`${id} of site here is removed\n`);
-    expect((await xpcs("site", "downtime")).stdout).toBe("no downtimes\n");
-    const unknown = await xpcs("site", "downtime", "nowhere", "--to", "+1m");
-    expect(unknown.stderr).toContain("central has not heard of a site nowhere so far");
-    await xpcs("site", "downtime", "--remove", /^\w+/.exec(unknown.stdout)![0]);
-  });
-
-  it("is refused with what is wrong", async () => {
-    const refused: [readonly string[], string][] = [
-      [["--to", "+1h"], "which site?"],
-      [["here", "--remove", "d1"], "--remove takes the id alone"],
-      [["here", "--to", "yesterday"], "It must be a time such as"],
-      [["here", "--from", "2h", "--to", "1h"], "must be later than from"],
-      [["here", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], "is over already"],
-      [["--remove", "d0"], "there is no downtime d0"],
-    ];
-    for (const [args, message] of refused)
-      expect(await xpcs("site", "downtime", ...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
-  });
-});
-
 it("every documented JSON shape was compared with a real one", () => {
   // A ledger is compared where its central has stopped, a watched folder where it is filled, a scheduler where a job is probed, a bundle where it is used, a site's state where it is started.
   const elsewhere = {
@@ -397,6 +362,7 @@ it("every documented JSON shape was compared with a real one", () => {
     doctor: "doctor-batch.test.ts",
     bundle: "../bundle/bare-machine.test.ts",
     site_status: "site-service.test.ts",
+    downtimes: "site-downtime.test.ts",
   };
   for (const [shape, file] of Object.entries(elsewhere)) {
     expect(readFileSync(new URL(file, import.meta.url), "utf8")).toContain(`shapeFaults(documentedJson("${shape}")`);
