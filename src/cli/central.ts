@@ -16,6 +16,7 @@ import { readManifest } from "./bundle/manifest.js";
 import { withExample } from "./help.js";
 import { durationOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
+import { readPageFiles } from "./page-files.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSettingsFile } from "./settings-file.js";
 
@@ -104,6 +105,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     quotas,
     data,
     bundle,
+    page: readPageFiles(),
     insecure: options.insecure === true,
     keeping: keepingOf(options),
     diskReserveBytes: GB * options.diskReserveGb,
