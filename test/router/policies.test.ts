@@ -1,6 +1,5 @@
 /** One suite over every policy of the registry: a new policy is tested by being listed. */
 import { describe, expect, it } from "vitest";
-import { openingOf } from "../../src/router/downtime.js";
 import { candidates, fits, ineligible, NOTHING, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
 import { POLICIES } from "../../src/router/registry.js";
 import { seeded } from "../ledger/world.js";
@@ -33,11 +32,9 @@ function job(more: Partial<RoutedJob> = {}): RoutedJob {
 }
 const busy = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0, resources: {} }));
 const queued = (slots: number) => ({ queued: slots, reserved: { ...NOTHING, slots } });
+const closing = (leftMs: number) =>
+  leftMs < 0 ? { closed: "is down", leftMs: 0, next: null } : { closed: null, leftMs, next: "goes down" };
 const mean = (meanMs: number, count = 5) => ({ "xpcs.corr": { count, meanMs } });
-
-const downtime = (name: string, fromMs: number) => ({
-  ...{ id: name, site: name, fromMs, toMs: fromMs + 10_000, kind: "planned" as const, source: "hand", fetchedMs: 0, text: "" },
-});
 
 function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[] } {
   const count = Math.floor(rng() * 5);
@@ -57,7 +54,7 @@ function randomWorld(rng: () => number): { question: RoutedJob; sites: SiteLoad[
       capacity: rng() < 0.5 ? null : { cores: 8, memoryGb: 16, gpus: rng() < 0.3 ? 1 : 0, nodes: 1, walltimeS: null },
       granted: Math.floor(rng() * 50),
       apps: rng() < 0.7 ? APPS : ["xpcs.noop"],
-      ...(rng() < 0.3 ? { opening: openingOf([downtime(name, rng() * 60_000 - 20_000)], 0) } : {}),
+      ...(rng() < 0.3 ? { opening: closing(rng() * 60_000 - 20_000) } : {}),
       runs: rng() < 0.5 ? {} : mean(rng() * 20_000, 1 + Math.floor(rng() * 9)),
       eventsPerCoreS: rng() < 0.5 ? null : 1e6 + rng() * 40e6,
       links: { in: rng() < 0.5 ? null : cross(1e6 + rng() * 1e9, rng() < 0.5), out: rng() < 0.5 ? null : cross(1e6 + rng() * 1e9) },
