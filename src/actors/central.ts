@@ -132,6 +132,7 @@ export class Central {
         ...("job" in event ? { job: event.job } : {}),
         ...(event.type === "submitted" ? { job: event.jobs[0], jobs: event.jobs.length } : {}),
         ...("site" in event ? { site: event.site } : {}),
+        ...("source" in event ? { source: event.source, downtimes: event.downtimes.length } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
         ...(event.by === undefined ? {} : { by: event.by }),
       });

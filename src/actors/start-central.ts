@@ -27,6 +27,8 @@ import { dataServer } from "./data-server.js";
 import { DiskRoom } from "./disk-room.js";
 import { GuardedDoor } from "./door.js";
 import { downtimeAdmin } from "./downtime-admin.js";
+import { FeedWatch } from "./feed-watch.js";
+import type { FeedSettings } from "./feeds/feed-settings.js";
 import { guardLink } from "./gate.js";
 import { DEFAULT_KEEPING, Housekeeping, type Keeping } from "./housekeeping.js";
 import { type Health, httpApi } from "./http-api.js";
@@ -53,6 +55,8 @@ export interface StartOptions {
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
   readonly data?: DataFolders | null;
+  /** Feeds of facilities, by name; absent: none. */
+  readonly feeds?: Readonly<Record<string, FeedSettings>>;
   /** What new sites can fetch; absent: nothing. */
   readonly bundle?: ServedBundle | undefined;
   /** The browser's page; absent: there is none. */
@@ -214,8 +218,10 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       onRequest: (request, response) =>
         void (data(request, response) || bundle?.handle(request, response) || page?.(request, response) || api(request, response)),
     });
+    const feeds = new FeedWatch(central, options.feeds ?? {}, { clock, logger });
     await room.start();
     central.start();
+    await feeds.start();
     housekeeping.start();
     door.start();
     logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });
@@ -227,6 +233,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       async stop() {
         door.stop();
         await listener.close();
+        await feeds.stop();
         room.stop();
         await backups.stop();
         await housekeeping.stop();
