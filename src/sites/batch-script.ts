@@ -91,7 +91,8 @@ export interface ScriptRequest {
 
 /** Lines that run the command in the background, as `$xpcs_child`. */
 function commandLines({ argv, folder, settings, launch, onEachNode: each }: ScriptRequest): string[] {
-  // Some schedulers send these to all processes of a job, whom they would end; the command is to hear of the end once, by SIGTERM.
+  // Some schedulers send these to all processes of a job, whom they would end; the command is to hear of the end once, by SIGTERM. A pilot sees to that
+  // itself (job-signals.ts).
   const deaf = "trap '' USR1 USR2 XCPU";
   if (!each) return [`(${deaf}; exec ${argv.map(quoted).join(" ")}) &`];
   const start = onEachNode(launch, settings.nodes, ["/bin/bash", batchFiles(folder).nodeScript], "claim/nodes");
