@@ -12,18 +12,21 @@ import type { Logger } from "../core/log.js";
 import type { Command } from "../ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
-import type { JobRecord, State } from "../ledger/state.js";
+import { type JobRecord, runningAttempts, type State } from "../ledger/state.js";
+import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
-import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { type Grant, parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
 import { allDowntimes, downtimesFor, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
+import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
+import { Rerouting } from "./rerouting.js";
 import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
@@ -35,6 +38,8 @@ export interface CentralOptions {
   readonly logs: AttemptLogs;
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
+  /** Which running jobs get a second attempt; absent: as in `DUPLICATE_RULES`. */
+  readonly duplicates?: DuplicateRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -62,11 +67,13 @@ export class Central {
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
   readonly quotas: Quotas;
+  readonly rerouting = new Rerouting();
   /** What is heard of facilities. */
   feeds: FeedNews = NO_FEEDS;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policy: Policy;
+  readonly #duplicates: DuplicateRules;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
@@ -85,6 +92,7 @@ export class Central {
     this.logs = options.logs;
     this.ledger = options.ledger;
     this.#policy = options.policy;
+    this.#duplicates = options.duplicates ?? DUPLICATE_RULES;
     this.#logger = options.logger;
     this.#observer = options.observer;
     this.#refusal = options.refusal ?? (() => null);
@@ -100,9 +108,9 @@ export class Central {
       onDead: options.onDead,
     });
     // Leases from before a restart: each gets one fresh term.
-    for (const held of this.state.leased.values()) {
-      for (const id of held) this.terms.grant(id, this.state.jobs.get(id)!.epoch, this.clock.monotonicMs());
-    }
+    for (const held of this.state.leased.values())
+      for (const id of held)
+        for (const { epoch } of runningAttempts(this.state.jobs.get(id)!)) this.terms.grant(id, epoch, this.clock.monotonicMs());
   }
 
   get state(): State {
@@ -143,7 +151,11 @@ export class Central {
   #jobChanged(event: Extract<LedgerEvent, { job: JobId }>): void {
     this.feed.changed(event.job);
     if (event.type === "leased" || event.type === "resumed") this.terms.grant(event.job, event.epoch, this.clock.monotonicMs());
-    else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
+    else
+      this.terms.keep(
+        event.job,
+        runningAttempts(this.state.jobs.get(event.job)!).map(({ epoch }) => epoch),
+      );
   }
 
   /** @throws OVERLOADED nothing new is taken now */
@@ -191,9 +203,14 @@ export class Central {
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
+    this.#give("grant", planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead));
+  }
+
+  /** Makes leases, and answers the sites that ask with them. */
+  #give(type: "grant" | "duplicate", grants: readonly Grant[]): void {
     const leases = new Map<SiteName, Lease[]>();
-    for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead)) {
-      this.execute({ type: "grant", job, site, why });
+    for (const { job, site, why } of grants) {
+      this.execute({ type, job, site, why });
       const { epoch, spec, owner } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
@@ -235,7 +252,7 @@ export class Central {
       loads ??= this.#loads();
       return waitReason(job, loads, this.#policy, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
     };
-    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
+    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.furthest(job.id), waitsFor) : archivedView(job));
   }
 
   /** Within a turn: all downtimes that are not over, by when they begin. */
@@ -292,9 +309,29 @@ export class Central {
   }
 
   #reap(): void {
-    for (const lease of this.terms.expired(this.clock.monotonicMs())) this.execute({ type: "expire", lease });
-    const now = this.clock.nowMs();
-    for (const [job, dueMs] of [...this.state.due]) if (dueMs <= now) this.execute({ type: "overdue", job });
+    const monotonicMs = this.clock.monotonicMs();
+    for (const lease of this.terms.expired(monotonicMs)) this.execute({ type: "expire", lease });
+    const nowMs = this.clock.nowMs();
+    for (const [job, dueMs] of [...this.state.due]) if (dueMs <= nowMs) this.execute({ type: "overdue", job });
+    if (this.rerouting.isDue(monotonicMs)) this.#reroute(nowMs, monotonicMs);
+  }
+
+  /** Recalls jobs that are better off elsewhere, and runs others a second time. */
+  #reroute(nowMs: number, monotonicMs: number): void {
+    const { state, terms } = this;
+    if (state.leased.size === 0) return;
+    const situation = { state, terms, loads: this.#loads(), idle: this.#idleSlots(), policy: this.#policy, nowMs, monotonicMs };
+    const { news, idle } = this.rerouting.look(situation);
+    for (const site of news) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
+    this.#give("duplicate", duplicatesFor({ ...situation, idle }, this.sites, this.#duplicates));
+  }
+
+  /** Slots for which sites ask, and which nothing that waits could have: the last dispatch has left them. */
+  #idleSlots(): Map<SiteName, number> {
+    const idle = new Map<SiteName, number>();
+    for (const [name, { waiter, links }] of this.sites.entries())
+      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, this.#freeSlots(name)));
+    return idle;
   }
 
   /** Stops the reaper, waits for the turns that wait, and closes the ledger. */

@@ -8,7 +8,7 @@ import { LIMITS } from "../core/limits.js";
 import type { ClientApi, JobQuery } from "../core/protocols.js";
 import { cancelOutcome, keyConflict } from "../ledger/decide.js";
 import { findJobs } from "../ledger/job-index.js";
-import type { JobRecord } from "../ledger/state.js";
+import { type JobRecord, runningAttempts } from "../ledger/state.js";
 import { archivedPage } from "./archived-jobs.js";
 import type { Central } from "./central.js";
 import { Horizon } from "./horizon.js";
@@ -56,7 +56,7 @@ function page(
 /** The jobs that match, newest first, from the one after the cursor. */
 function matching({ state, terms }: Central, horizon: Horizon, { after, ...filter }: Omit<JobQuery, "limit">): Iterable<JobRecord> {
   const from = after === undefined ? state.order.end : horizon.any(after).index;
-  return findJobs(state, filter, from, (job) => viewState(job, terms.get(job.id)));
+  return findJobs(state, filter, from, (job) => viewState(job, terms.furthest(job.id)));
 }
 
 /** The specification of the job at place `at` of a request, with the ids of the parents that it names by their place. */
@@ -76,10 +76,11 @@ function withParents(spec: JobSpec, at: number, ids: readonly JobId[]): JobSpec 
 function tellSites(central: Central, ids: readonly JobId[]): void {
   for (const id of ids) {
     const job = central.state.jobs.get(id);
-    const site = job?.state === "leased" ? job.attempts.at(-1)?.site : undefined;
-    const presence = site === undefined ? undefined : central.sites.get(site);
-    if (job === undefined || presence === undefined || presence.told.has(`${id} ${job.epoch}`)) continue;
-    central.afterCommit(() => presence.waiter?.answer([]));
+    for (const { site, epoch } of job === undefined ? [] : runningAttempts(job)) {
+      const presence = central.sites.get(site);
+      if (presence === undefined || presence.told.has(`${id} ${epoch}`)) continue;
+      central.afterCommit(() => presence.waiter?.answer([]));
+    }
   }
 }
 

@@ -33,7 +33,8 @@ export interface Grant {
   readonly why: string;
 }
 
-function routed(job: JobRecord, nowMs: number): RoutedJob {
+/** A job as a policy sees it. */
+export function routed(job: JobRecord, nowMs: number): RoutedJob {
   const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
   const { work, site = null, resources = {}, inputBytes = null, experiment } = job.spec;
   const submitter = { owner: job.owner, experiment };

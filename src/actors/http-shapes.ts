@@ -15,6 +15,7 @@ const attempt = z.object({
   startedAt: time,
   finishedAt: time.optional(),
   outcome: z.enum(["running", "finished", "failed", "lost", "returned", "canceled"]),
+  duplicate: z.literal(true).optional().describe("it began beside another attempt, in case it answers sooner"),
   code: code.optional(),
   reason: z.string().optional(),
 });

@@ -23,6 +23,8 @@ export interface Presence {
   prefetch: number;
   /** The site that started it as a pilot, or null. */
   pilotOf: SiteName | null;
+  /** Of its commands, those of which two attempts must not run at once; null: it is of a version that did not say. */
+  exclusive: readonly string[] | null;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   draining: string | null;
   /** When the token of its link ends, ms since 1970; null: never. */
@@ -84,8 +86,19 @@ export class Sites {
     }
     before?.waiter?.answer([]);
     const presence: Presence = {
-      ...{ instance, links: 0, prefetch: 0, pilotOf: null, draining: null, seenMs: monotonicMs, seenAt: nowMs, waiter: null },
-      ...{ tokenEndsMs: null, told: new Set<string>() },
+      ...{
+        instance,
+        links: 0,
+        prefetch: 0,
+        pilotOf: null,
+        exclusive: null,
+        draining: null,
+        tokenEndsMs: null,
+        seenMs: monotonicMs,
+        seenAt: nowMs,
+        waiter: null,
+      },
+      told: new Set(),
     };
     this.#sites.set(site, presence);
     return presence;

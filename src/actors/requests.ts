@@ -119,6 +119,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
       pilotOf: name.optional(),
       selfTest: selfTest.optional(),
+      exclusive: z.array(name).max(64).optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),

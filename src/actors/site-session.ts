@@ -7,7 +7,8 @@ import { XpcsError } from "../core/errors.js";
 import type { Lease, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
-import { canResume, holdsLease } from "../ledger/decide.js";
+import { canResume, holdsLease } from "../ledger/holds-lease.js";
+import { runningAt } from "../ledger/state.js";
 import type { Central } from "./central.js";
 import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
 import type { PilotSite, Presence } from "./presence.js";
@@ -60,10 +61,12 @@ export class SiteSession implements WorkSource {
     for (const id of this.#central.state.leased.get(site) ?? []) {
       const job = this.#central.state.jobs.get(id);
       if (job?.cancelRequested !== true) continue;
-      cancel.push({ job: id, epoch: job.epoch });
-      told?.add(`${id} ${job.epoch}`);
+      const { epoch } = runningAt(job, site)!;
+      cancel.push({ job: id, epoch });
+      told?.add(`${id} ${epoch}`);
     }
-    return { lost, cancel, drain: false };
+    const recall = this.#central.rerouting.recalled(site, this.#central.clock.monotonicMs());
+    return { lost, cancel, ...(recall.length === 0 ? {} : { recall }), drain: false };
   }
 
   /** Within a turn: keeps the leases that are the site's, and tells which are not. */
@@ -92,17 +95,18 @@ export class SiteSession implements WorkSource {
       if (other !== undefined && other.instance !== instance && other.links > 0) {
         throw new XpcsError("REFUSED", `a site named ${site} is connected already: give this one another name, or stop that one`);
       }
-      const { prefetch = 0, pilotOf = null, ...command } = join;
+      const { prefetch = 0, pilotOf = null, exclusive = null, ...command } = join;
       this.#central.execute({ type: "join", ...command }, person);
       const { clock } = this.#central;
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
       presence.prefetch = prefetch;
       presence.pilotOf = pilotOf;
       presence.tokenEndsMs = this.#tokenEndsMs;
+      presence.exclusive = exclusive;
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {
-        const term = this.#central.terms.get(job);
+        const term = this.#central.terms.get(job, epoch);
         this.#central.terms.renew(job, epoch, term?.phase ?? "staged-in", term?.progress ?? null, clock.monotonicMs());
       });
       return { leaseMs: LIMITS.leaseMs, renewMs: LIMITS.renewMs, news: this.#news(site, lost) };
@@ -138,7 +142,7 @@ export class SiteSession implements WorkSource {
       presence.waiter = waiter;
       const isNew = (id: string) => {
         const job = this.#central.state.jobs.get(id);
-        return job?.cancelRequested === true && !presence.told.has(`${id} ${job.epoch}`);
+        return job?.cancelRequested === true && !presence.told.has(`${id} ${runningAt(job, site)?.epoch}`);
       };
       if ([...(this.#central.state.leased.get(site) ?? [])].some(isNew)) this.#central.afterCommit(() => answer([]));
     });
@@ -150,6 +154,9 @@ export class SiteSession implements WorkSource {
       this.#present({ site, instance }).draining = draining;
       const { terms, clock, feed } = this.#central;
       const told = new Map(held.map((lease) => [lease.job, lease]));
+      // It has its result, and waits for our word to make it visible: no other attempt may from now on.
+      for (const { job, epoch, state } of held)
+        if (state === "staged-out") this.#central.execute({ type: "claim", lease: { job, epoch }, site });
       const lost = this.#keep(site, held, ({ job, epoch }) => {
         const { state, progress, reason } = told.get(job)!;
         if (terms.renew(job, epoch, state, progress, clock.monotonicMs(), reason)) feed.changed(job);
@@ -181,7 +188,11 @@ export class SiteSession implements WorkSource {
     const { site, instance, leases, reason } = this.#parse("giveBack", request);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "giveBack", site, leases, reason }, this.#principal.person);
+      const { person } = this.#principal;
+      const why = (lease: LeaseRef) => this.#central.rerouting.why(lease);
+      this.#central.execute({ type: "giveBack", site, leases: leases.filter((lease) => why(lease) === null), reason }, person);
+      for (const lease of leases.filter((each) => why(each) !== null))
+        this.#central.execute({ type: "giveBack", site, leases: [lease], reason: `recalled: ${why(lease)}`, moved: true }, person);
       return { news: this.#news(site) };
     });
   }

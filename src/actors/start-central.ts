@@ -10,6 +10,7 @@ import { Ledger, loadState } from "../ledger/ledger.js";
 import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
+import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import type { Policy } from "../router/policy.js";
 import { POLICIES } from "../router/registry.js";
 import type { Certificate } from "../wire/http-server.js";
@@ -53,6 +54,8 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** Which running jobs get a second attempt (default "late"). */
+  readonly duplicates?: DuplicateRules["when"];
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
@@ -173,6 +176,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     logger,
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
+    duplicates: { ...DUPLICATE_RULES, ...(options.duplicates === undefined ? {} : { when: options.duplicates }) },
     ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     observer: {

@@ -11,6 +11,7 @@ import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { digestFile } from "../files/digest.js";
+import type { DuplicateRules } from "../router/duplicates.js";
 import { POLICIES } from "../router/registry.js";
 import type { Certificate } from "../wire/http-server.js";
 import { installerText } from "./bundle/installer.js";
@@ -31,6 +32,7 @@ interface CentralOptions {
   readonly data: string;
   readonly listen: Address;
   readonly policy: string;
+  readonly duplicates: DuplicateRules["when"];
   readonly settings?: string;
   readonly feeds?: string;
   readonly bundle?: string;
@@ -105,6 +107,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     logger: createPinoLogger({ json: io.json }),
     randomBytes,
     policy: options.policy,
+    duplicates: options.duplicates,
     ...(await tlsOf(options)),
     quotas,
     data,
@@ -148,6 +151,11 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
+    .addOption(
+      new Option("--duplicates <when>", "which running jobs begin at an idle site as well, the first answer wins (docs/leases.md)")
+        .choices(["never", "late", "stragglers"])
+        .default("late"),
+    )
     .option("--settings <file>", "quotas, and folders whose files go through central (docs/settings.md)")
     .option("--feeds <file>", "what facilities publish of their downtimes (docs/downtimes.md)")
     .option("--bundle <file>", "let new sites fetch this bundle (xpcs bundle; docs/bundle.md)")

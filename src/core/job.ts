@@ -175,6 +175,8 @@ export interface Attempt {
   readonly startedAt: string;
   readonly finishedAt?: string;
   readonly outcome: "running" | "finished" | "failed" | "lost" | "returned" | "canceled";
+  /** It began beside another attempt of the job, in case it answers sooner. */
+  readonly duplicate?: true;
   readonly code?: ErrorCode;
   readonly reason?: string;
 }

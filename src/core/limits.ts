@@ -91,6 +91,17 @@ export const LIMITS = {
   dispatchScanMax: 2_000,
   /** How often central looks for expired leases and due retries. */
   reapMs: 500,
+  /** How often central looks whether jobs that sites have not begun are better off elsewhere; in all that is some ms of work. */
+  rerouteMs: 2_000,
+  /** Such jobs that it looks at in one round, and that are on their way back at a time. */
+  rerouteScanMax: 64,
+  recallsMax: 16,
+  /** A site that has not answered a recall by then has begun the job, or knows no recalls. */
+  recallMs: 10_000,
+  /** Running jobs that get a second attempt in one round; the next is soon. */
+  duplicatesMax: 16,
+  /** Times that a job is recalled, since it was submitted or last retried. */
+  movesMax: 3,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
   pageBytesMax: 512 * 1024,
   /** Bytes of one part of a backup: some ms of reading, and well within a frame. */

@@ -189,6 +189,8 @@ export interface SiteNews {
   readonly lost: readonly LeaseRef[];
   /** Leases whose job was canceled: stop, then report `failed` with CANCELED. */
   readonly cancel: readonly LeaseRef[];
+  /** Leases whose jobs are better off elsewhere: those whose work has not begun are given back, the others go on. Absent: none. */
+  readonly recall?: readonly LeaseRef[];
   readonly drain: boolean;
 }
 
@@ -211,6 +213,8 @@ export interface WorkSource {
     pilotOf?: SiteName;
     /** What was measured before it had jobs. */
     selfTest?: SelfTest;
+    /** Those of its commands of which two attempts must not run at once; absent: it is of a version that did not say. */
+    exclusive?: readonly string[];
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**

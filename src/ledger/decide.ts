@@ -4,15 +4,26 @@
  * What events do is reduce.ts; which site gets a job is src/router.
  */
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import { experimentOf, type JobId, type JobSpec, type OutputFile, type SelfTest, type SiteCapacity, type SiteName } from "../core/job.js";
+import {
+  type Attempt,
+  experimentOf,
+  type JobId,
+  type JobSpec,
+  type OutputFile,
+  type SelfTest,
+  type SiteCapacity,
+  type SiteName,
+} from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
 import { type AddDowntime, addDowntime, type RemoveDowntime, removeDowntime, type SetDowntimes, setDowntimes } from "./decide-downtimes.js";
+import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicates.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
-import { canceledBy, type JobRecord, lastSite, type State } from "./state.js";
+import { canResume, holdsLease } from "./holds-lease.js";
+import { attemptOf, canceledBy, type JobRecord, lastSite, runningAt, runningAttempts, type State } from "./state.js";
 
 export type Command =
   | { readonly type: "submit"; readonly key: string; readonly digest: string; readonly jobs: readonly { id: JobId; spec: JobSpec }[] }
@@ -28,9 +39,17 @@ export type Command =
       readonly runMs: number;
     }
   | { readonly type: "fail"; readonly site: SiteName; readonly lease: LeaseRef; readonly code: ErrorCode; readonly reason: string }
-  | { readonly type: "giveBack"; readonly site: SiteName; readonly leases: readonly LeaseRef[]; readonly reason: string }
+  | {
+      readonly type: "giveBack";
+      readonly site: SiteName;
+      readonly leases: readonly LeaseRef[];
+      readonly reason: string;
+      readonly moved?: true;
+    }
   | { readonly type: "cancel"; readonly ids: readonly JobId[] }
   | { readonly type: "overdue"; readonly job: JobId }
+  | Duplicate
+  | Claim
   | Modify
   | Retry
   | Archive
@@ -67,20 +86,10 @@ export function retryDelayMs(failures: number, firstMs: number = LIMITS.retryDel
   return Math.max(firstMs, Math.min(LIMITS.retryDelayMaxMs, firstMs * 2 ** Math.max(0, failures - 1)));
 }
 
-/** True when `site` holds exactly this lease. */
-export function holdsLease(job: JobRecord, site: SiteName, lease: LeaseRef): boolean {
-  return job.state === "leased" && job.epoch === lease.epoch && lastSite(job) === site;
-}
-
-/** True when this lease expired and the job was not granted again: the site may go on with it. */
-export function canResume(job: JobRecord, site: SiteName, lease: LeaseRef): boolean {
-  return job.state === "ready" && job.epoch === lease.epoch && lastSite(job) === site && job.attempts.at(-1)?.outcome === "lost";
-}
-
-/** Another site is there that offers the app, may have the job, and has not refused it. */
-function hasOtherSite(state: State, job: JobRecord): boolean {
+/** A site other than `than` is there that offers the app, may have the job, and has not refused it. */
+function hasOtherSite(state: State, job: JobRecord, than: SiteName): boolean {
   const { site: pinned, work } = job.spec;
-  const refused = [...(job.refusedBy ?? []), lastSite(job)];
+  const refused = [...(job.refusedBy ?? []), than];
   return [...state.sites.values()].some(
     ({ name, present, apps }) => present && apps.includes(work.app) && !refused.includes(name) && (pinned ?? name) === name,
   );
@@ -94,19 +103,22 @@ export function refusals({ attempts, refusedBy = [] }: JobRecord): string {
 
 type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason">;
 
-/** Ends the running attempt, and decides what becomes of the job. */
-function endAttempt(state: State, job: JobRecord, ending: Ending, now: number): AttemptEnded {
-  const base = { type: "attemptEnded", at: now, job: job.id, epoch: job.epoch, ...ending } as const;
-  if (job.cancelRequested) return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: "cancel", notBefore: 0 };
+/** Ends an attempt that runs, and decides what becomes of the job: nothing, as long as another one runs. */
+function endAttempt(state: State, job: JobRecord, { site, epoch }: Attempt, ending: Ending, now: number): AttemptEnded {
+  const base = { type: "attemptEnded", at: now, job: job.id, epoch, ...ending } as const;
+  const others = runningAttempts(job).length > 1;
+  if (job.cancelRequested)
+    return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: others ? "other" : "cancel", notBefore: 0 };
+  if (others) return { ...base, next: "other", notBefore: 0 };
   if (ending.outcome === "returned") return { ...base, next: "retry", notBefore: now };
   const refused = ending.code === "REFUSED";
-  if (refused && hasOtherSite(state, job)) return { ...base, next: "retry", notBefore: now };
+  if (refused && hasOtherSite(state, job, site)) return { ...base, next: "retry", notBefore: now };
   const counted = job.attemptsCounted + 1;
   const hopeless = ending.code !== null && ERROR_CODES[ending.code].retry === "no";
   if (hopeless || counted >= job.spec.attemptsMax) {
-    const others = refusals(job);
-    if (refused && others !== "") {
-      const all = `site ${lastSite(job)}: ${ending.reason} (refused before: ${others})`;
+    const before = refusals(job);
+    if (refused && before !== "") {
+      const all = `site ${site}: ${ending.reason} (refused before: ${before})`;
       return { ...base, reason: all.slice(0, LIMITS.reasonCharsMax), next: "fail", notBefore: 0 };
     }
     const reason =
@@ -171,21 +183,23 @@ function resume(state: State, { lease, site }: Of<"resume">, now: number): Decis
   if (job === undefined) return unknownJob(lease.job);
   if (holdsLease(job, site, lease)) return [];
   if (!canResume(job, site, lease)) return stale(lease, job);
-  return [{ type: "resumed", at: now, job: job.id, epoch: job.epoch }];
+  return [{ type: "resumed", at: now, job: job.id, epoch: lease.epoch }];
 }
 
 function expire(state: State, { lease }: Of<"expire">, now: number): Decision {
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
-  if (job.state !== "leased" || job.epoch !== lease.epoch) return [];
-  return [endAttempt(state, job, { outcome: "lost", code: null, reason: `site ${lastSite(job)} stopped renewing its lease` }, now)];
+  const attempt = runningAttempts(job).find(({ epoch }) => epoch === lease.epoch);
+  if (attempt === undefined) return [];
+  return [endAttempt(state, job, attempt, { outcome: "lost", code: null, reason: `site ${attempt.site} stopped renewing its lease` }, now)];
 }
 
 function complete(state: State, command: Of<"complete">, now: number): Decision {
   const { lease, site } = command;
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
-  if (job.state === "finished" && job.epoch === lease.epoch && lastSite(job) === site) return [];
+  const attempt = attemptOf(job, lease.epoch);
+  if (attempt?.outcome === "finished" && attempt.site === site) return [];
   if (!holdsLease(job, site, lease) && !canResume(job, site, lease)) return stale(lease, job);
   const { outputs, summary, runMs } = command;
   return [{ type: "completed", at: now, job: job.id, epoch: lease.epoch, outputs, summary, runMs }];
@@ -194,9 +208,10 @@ function complete(state: State, command: Of<"complete">, now: number): Decision 
 function fail(state: State, { lease, site, code, reason }: Of<"fail">, now: number): Decision {
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
-  if (holdsLease(job, site, lease)) return [endAttempt(state, job, { outcome: "failed", code, reason }, now)];
+  const attempt = attemptOf(job, lease.epoch);
+  if (attempt !== undefined && holdsLease(job, site, lease))
+    return [endAttempt(state, job, attempt, { outcome: "failed", code, reason }, now)];
   // A repeat, or the attempt was counted as lost before: either way there is nothing left to record.
-  const attempt = job.attempts.find(({ epoch }) => epoch === lease.epoch);
   const ended = attempt?.site === site && (attempt.outcome === "failed" || attempt.outcome === "canceled" || attempt.outcome === "lost");
   return ended ? [] : stale(lease, job);
 }
@@ -207,8 +222,10 @@ function giveBack(state: State, command: Of<"giveBack">, now: number): Decision 
     const job = state.jobs.get(lease.job);
     if (job === undefined) return unknownJob(lease.job);
     // What it does not hold any more it cannot give back; that is where it wants to be.
-    if (holdsLease(job, command.site, lease))
-      events.push(endAttempt(state, job, { outcome: "returned", code: null, reason: command.reason }, now));
+    const attempt = attemptOf(job, lease.epoch);
+    if (attempt === undefined || !holdsLease(job, command.site, lease)) continue;
+    const ended = endAttempt(state, job, attempt, { outcome: "returned", code: null, reason: command.reason }, now);
+    events.push(command.moved === true && ended.next === "retry" ? { ...ended, moved: true } : ended);
   }
   return events;
 }
@@ -235,8 +252,9 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
   const events: LedgerEvent[] = [];
   for (const id of state.leased.get(site) ?? []) {
     const job = state.jobs.get(id);
-    if (job === undefined || except.some((lease) => lease.job === id && lease.epoch === job.epoch)) continue;
-    events.push(endAttempt(state, job, ending, now));
+    const attempt = job && runningAt(job, site);
+    if (attempt === undefined || except.some((lease) => lease.job === id && lease.epoch === attempt.epoch)) continue;
+    events.push(endAttempt(state, job!, attempt, ending, now));
   }
   return events;
 }
@@ -297,6 +315,10 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return cancel(state, command, now);
     case "overdue":
       return overdue(state, command, now);
+    case "duplicate":
+      return duplicate(state, command, now);
+    case "claim":
+      return claim(state, command, now);
     case "modify":
       return modify(state, command, now);
     case "retry":

@@ -60,7 +60,7 @@ export interface Retried {
   readonly awaits?: true;
 }
 
-/** A site got the right to run an attempt; `epoch` is one more than the last. */
+/** A site got the right to run an attempt; `epoch` is one more than the last. With `duplicate` another attempt of the job runs, and goes on. */
 export interface Leased {
   readonly type: "leased";
   readonly at: number;
@@ -69,6 +69,7 @@ export interface Leased {
   readonly site: SiteName;
   readonly instance: string;
   readonly why: string;
+  readonly duplicate?: true;
 }
 
 /** A lease that had expired, and was not granted again, went on: its site was cut off, not dead. */
@@ -79,7 +80,7 @@ export interface Resumed {
   readonly epoch: number;
 }
 
-/** An attempt ended without a result. `next` is what was decided: later rules must not change the past. */
+/** An attempt ended without a result. `next` is what was decided: later rules must not change the past. `other`: another attempt of the job goes on. */
 export interface AttemptEnded {
   readonly type: "attemptEnded";
   readonly at: number;
@@ -88,12 +89,14 @@ export interface AttemptEnded {
   readonly outcome: "failed" | "lost" | "returned" | "canceled";
   readonly code: ErrorCode | null;
   readonly reason: string;
-  readonly next: "retry" | "fail" | "cancel";
+  readonly next: "retry" | "fail" | "cancel" | "other";
   /** With `retry`: not before this time. */
   readonly notBefore: number;
+  /** It had not begun and was recalled, because its job was better off elsewhere. */
+  readonly moved?: true;
 }
 
-/** The one recorded completion of a job. */
+/** The one recorded completion of a job; with it ends what else of it runs. */
 export interface Completed {
   readonly type: "completed";
   readonly at: number;

@@ -4,8 +4,19 @@
  */
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
-import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted, Summary } from "./events.js";
-import { ATTEMPTS_KEPT, addJob, addRuns, canceledBy, indexJob, type JobRecord, type LinkStats, lastSite, type State } from "./state.js";
+import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
+import {
+  ATTEMPTS_KEPT,
+  addJob,
+  addRuns,
+  attemptOf,
+  canceledBy,
+  indexJob,
+  type JobRecord,
+  type LinkStats,
+  type SiteRecord,
+  type State,
+} from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -21,12 +32,21 @@ function updateJob(state: State, id: JobId, change: (job: JobRecord) => Partial<
   indexJob(state, before, after);
 }
 
-function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[] {
-  const last = job.attempts.at(-1);
-  if (last === undefined) return job.attempts;
-  // Not the whole of `last`: an attempt that was thought lost, and then completes, has no reason any more.
-  const { site, epoch, startedAt, outcome } = last;
-  return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
+/** The attempts after one of them has changed. What it said before goes: an attempt that was thought lost, and then completes, has no reason any more. */
+function changed(job: JobRecord, of: number, change: Partial<Attempt>): readonly Attempt[] {
+  return job.attempts.map((attempt) => {
+    if (attempt.epoch !== of) return attempt;
+    const { site, epoch, startedAt, outcome, duplicate } = attempt;
+    return { ...{ site, epoch, startedAt, outcome }, ...(duplicate === undefined ? {} : { duplicate }), ...change };
+  });
+}
+
+/** The attempts of a job that has its result: what else runs is over. */
+function finishedAttempts(job: JobRecord, { epoch, at }: Completed): readonly Attempt[] {
+  const finishedAt = iso(at);
+  return changed(job, epoch, { outcome: "finished", finishedAt }).map((attempt) =>
+    attempt.outcome === "running" ? { ...attempt, outcome: "canceled", finishedAt, reason: `attempt ${epoch} answered first` } : attempt,
+  );
 }
 
 /** The one list that grows in place: before version 4 each of the thousand jobs of a request has an event, and a new list would copy those before. */
@@ -77,24 +97,31 @@ export function changedSpec(spec: JobSpec, changes: JobChanges): JobSpec {
 }
 
 function attemptEnded(job: JobRecord, event: AttemptEnded): Partial<JobRecord> {
-  const attempts = endAttempt(job, {
+  const attempts = changed(job, event.epoch, {
     outcome: event.outcome,
     finishedAt: iso(event.at),
     reason: event.reason,
     ...(event.code === null ? {} : { code: event.code }),
   });
+  const site = attemptOf(job, event.epoch)?.site ?? null;
+  if (event.next === "other") {
+    const refusedBy = event.code === "REFUSED" && site !== null ? { refusedBy: [...(job.refusedBy ?? []), site] } : {};
+    return { ...refusedBy, attempts, reason: `attempt ${event.epoch} at site ${site} ended: ${event.reason}` };
+  }
   // A site that refuses has not tried: another one may.
   const refused = event.code === "REFUSED" && event.next === "retry";
   const counts = (event.outcome === "failed" || event.outcome === "lost") && !refused;
   const attemptsCounted = job.attemptsCounted + (counts ? 1 : 0);
   if (event.next === "retry") {
-    const refusedBy = refused ? [...(job.refusedBy ?? []), lastSite(job)!] : job.refusedBy;
+    const refusedBy = refused ? [...(job.refusedBy ?? []), site!] : job.refusedBy;
     return {
       ...(refusedBy === undefined ? {} : { refusedBy }),
+      ...(event.moved === true ? { moves: (job.moves ?? 0) + 1 } : {}),
       state: "ready",
       since: event.at,
       attempts,
       attemptsCounted,
+      resumable: event.outcome === "lost" ? event.epoch : null,
       notBefore: event.notBefore,
       reason: event.reason,
     };
@@ -132,10 +159,16 @@ function linkWith(before: LinkStats | undefined, bytes: unknown, seconds: unknow
   return { bytes: LINK_PAST * pastBytes + bytes, ms: LINK_PAST * pastMs + 1_000 * seconds };
 }
 
-/** What a completion says of its site's links. */
-function countLinks(state: State, id: JobId, { stageInBytes, stageInS, stageOutBytes, stageOutS }: Summary): void {
+/** The site of a completion. */
+function siteOf(state: State, { job: id, epoch }: Completed): SiteRecord | undefined {
   const job = state.jobs.get(id);
-  const site = state.sites.get((job && lastSite(job)) ?? "");
+  return job && state.sites.get(attemptOf(job, epoch)?.site ?? "");
+}
+
+/** What a completion says of its site's links. */
+function countLinks(state: State, event: Completed): void {
+  const { stageInBytes, stageInS, stageOutBytes, stageOutS } = event.summary;
+  const site = siteOf(state, event);
   if (site === undefined) return;
   const into = linkWith(site.links?.in, stageInBytes, stageInS);
   const out = linkWith(site.links?.out, stageOutBytes, stageOutS);
@@ -144,9 +177,10 @@ function countLinks(state: State, id: JobId, { stageInBytes, stageInS, stageOutB
   state.sites.set(site.name, { ...site, links });
 }
 
-function countRun(state: State, id: JobId, { runMs, outputs }: Completed): void {
-  const job = state.jobs.get(id);
-  const site = state.sites.get((job && lastSite(job)) ?? "");
+function countRun(state: State, event: Completed): void {
+  const { runMs, outputs } = event;
+  const job = state.jobs.get(event.job);
+  const site = siteOf(state, event);
   if (job === undefined || site === undefined) return;
   const { app } = job.spec.work;
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
@@ -192,6 +226,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         since: event.at,
         attemptsCounted: 0,
         refusedBy: [],
+        moves: 0,
         notBefore: 0,
         cancelRequested: false,
         reason: null,
@@ -199,22 +234,21 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       }));
       break;
     case "leased": {
-      const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running" };
-      updateJob(state, event.job, (job) => ({
-        state: "leased",
-        since: event.at,
-        epoch: event.epoch,
-        attempts: [...job.attempts, attempt].slice(-ATTEMPTS_KEPT),
-        why: event.why,
-        reason: null,
-      }));
+      const duplicate = event.duplicate === true ? { duplicate: true as const } : {};
+      const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running", ...duplicate };
+      const attempts = (job: JobRecord) => [...job.attempts, attempt].slice(-ATTEMPTS_KEPT);
+      updateJob(state, event.job, (job) =>
+        event.duplicate === true
+          ? { epoch: event.epoch, attempts: attempts(job), reason: `it runs at site ${event.site} too: ${event.why}` }
+          : { state: "leased", since: event.at, epoch: event.epoch, attempts: attempts(job), why: event.why, reason: null },
+      );
       const site = state.sites.get(event.site);
       if (site !== undefined) state.sites.set(site.name, { ...site, granted: site.granted + 1 });
       break;
     }
     case "resumed":
       updateJob(state, event.job, (job) => {
-        const attempts = endAttempt(job, { outcome: "running" });
+        const attempts = changed(job, event.epoch, { outcome: "running" });
         return { state: "leased", since: event.at, attempts, attemptsCounted: job.attemptsCounted - 1, reason: null };
       });
       break;
@@ -225,14 +259,14 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       updateJob(state, event.job, (job) => ({
         state: "finished",
         since: event.at,
-        attempts: endAttempt(job, { outcome: "finished", finishedAt: iso(event.at) }),
+        attempts: finishedAttempts(job, event),
         outputs: event.outputs,
         summary: event.summary,
         reason: job.cancelRequested ? "it finished before the cancel reached its site" : null,
         finishedAt: event.at,
       }));
-      countRun(state, event.job, event);
-      countLinks(state, event.job, event.summary);
+      countRun(state, event);
+      countLinks(state, event);
       break;
     case "cancelRequested":
       updateJob(state, event.job, () => ({
@@ -280,9 +314,8 @@ function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
   if (event.type === "downtimesSet") dirty.sources.add(event.source);
   if ("site" in event) dirty.sites.add(event.site);
   else if (event.type === "completed") {
-    const job = state.jobs.get(event.job);
-    const site = job === undefined ? null : lastSite(job);
-    if (site !== null && state.sites.has(site)) dirty.sites.add(site);
+    const site = siteOf(state, event);
+    if (site !== undefined) dirty.sites.add(site.name);
   }
 }
 

@@ -33,9 +33,13 @@ export interface JobRecord {
   readonly attempts: readonly Attempt[];
   /** Attempts that count towards `attemptsMax`: failed or lost. */
   readonly attemptsCounted: number;
+  /** Times that it was recalled before it began, since it was submitted or last retried; absent: never. */
+  readonly moves?: number;
   /** Sites that said they can never run it, since it was submitted or last retried; absent: none. */
   readonly refusedBy?: readonly SiteName[];
   readonly why: string | null;
+  /** The attempt whose loss made it ready, which may go on until the job is granted again; null: none. Absent in checkpoints from before this field: the last, if it was lost. */
+  readonly resumable?: number | null;
   readonly notBefore: number;
   readonly cancelRequested: boolean;
   /** Who asked for the cancel; absent before, and in ledgers from before tokens had names. */
@@ -137,9 +141,27 @@ export function emptyState(): State {
   };
 }
 
-/** Site of the lease that the job has, or of the last one. */
-export function lastSite(job: JobRecord): SiteName | null {
-  return job.attempts.at(-1)?.site ?? null;
+/** The attempts that run: one of a leased job, or two where it was duplicated. */
+export function runningAttempts({ state, attempts }: JobRecord): readonly Attempt[] {
+  return state === "leased" ? attempts.filter(({ outcome }) => outcome === "running") : [];
+}
+
+/** The attempt of an epoch. */
+export function attemptOf({ attempts }: JobRecord, epoch: number): Attempt | undefined {
+  return attempts.findLast((attempt) => attempt.epoch === epoch);
+}
+
+/** The attempt that runs at a site. */
+export function runningAt(job: JobRecord, site: SiteName): Attempt | undefined {
+  return job.state === "leased" ? job.attempts.findLast((attempt) => attempt.outcome === "running" && attempt.site === site) : undefined;
+}
+
+/** Site of the attempt that matters: that gave the result, else the latest that runs, else the last. */
+export function lastSite({ attempts }: JobRecord): SiteName | null {
+  const last = attempts.at(-1);
+  if (last === undefined || last.outcome === "running" || last.outcome === "finished") return last?.site ?? null;
+  const other = attempts.findLast(({ outcome }) => outcome === "finished") ?? attempts.findLast(({ outcome }) => outcome === "running");
+  return (other ?? last).site;
 }
 
 /** Why a job is canceled. */
@@ -160,15 +182,14 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   } else if (before !== undefined) state.ready.delete(job.id);
   if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
   else if (before !== undefined) state.due.delete(job.id);
-  const site = lastSite(job);
-  if (site === null) return;
-  let held = state.leased.get(site);
-  if (held === undefined) {
-    held = new Set();
-    state.leased.set(site, held);
+  const holders = runningAttempts(job).map(({ site }) => site);
+  for (const { site } of before === undefined ? [] : runningAttempts(before))
+    if (!holders.includes(site)) state.leased.get(site)?.delete(job.id);
+  for (const site of holders) {
+    const held = state.leased.get(site);
+    if (held === undefined) state.leased.set(site, new Set([job.id]));
+    else held.add(job.id);
   }
-  if (job.state === "leased") held.add(job.id);
-  else held.delete(job.id);
 }
 
 /** Enters a job that is new to the state; with `queue` false a ready job gets its place in the queue later. */

@@ -244,6 +244,7 @@ function endOf(held: HeldLease, error: XpcsError): XpcsError {
 /** Why a lease goes back without counting as an attempt. */
 const RETURNED: Readonly<Record<string, string>> = {
   halted: "all work of the site was stopped by hand",
+  recalled: "it was recalled before it began",
   returned: "the site is stopping",
   unrenewed: "the site could not renew its lease, and two attempts of an exclusive command must not run at once",
 };

@@ -123,6 +123,7 @@ interface Running {
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
+  const exclusive = Object.keys(options.commands).filter((name) => options.commands[name]!.exclusive);
   const { prefetch = 0, pilotOf, selfTest } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
@@ -136,6 +137,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
         slots,
         apps,
         capacity,
+        exclusive,
         held,
         ...(prefetch === 0 ? {} : { prefetch }),
         ...(pilotOf === undefined ? {} : { pilotOf }),

@@ -106,6 +106,19 @@ it("events of version 5 still mean what they meant", async () => {
       ],
     ],
   ]);
+  const jobs = [...state.jobs.values()].map(({ id, state: at, epoch, attempts, attemptsCounted, moves }) => [
+    ...[id, at, epoch, attempts.map((a) => `${a.site} ${a.outcome}${a.duplicate === true ? " too" : ""}`), attemptsCounted, moves],
+  ]);
+  expect(jobs).toEqual([
+    ["s1", "ready", 1, ["a returned"], 0, 1],
+    ["s2", "finished", 2, ["a finished", "b canceled too"], 0, undefined],
+    ["s3", "leased", 2, ["a lost", "b running too"], 0, undefined],
+  ]);
+  expect([...state.leased].map(([site, held]) => [site, [...held]])).toEqual([
+    ["a", []],
+    ["b", ["s3"]],
+  ]);
+  expect(state.sites.get("a")?.runs["xpcs.noop"]?.count).toBe(1);
 });
 
 it("an entry that is no event is named as damaged", () => {

@@ -177,6 +177,51 @@ export const DEFECTS: readonly Defect[] = [
     },
   },
   {
+    name: "the answer of a job's other attempt is recorded as well",
+    breaks: ["P3"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (command.type !== "complete" || !(decision instanceof XpcsError) || decision.code !== "STALE_LEASE") return decision;
+      const { lease, outputs, summary, runMs } = command;
+      const job = state.jobs.get(lease.job);
+      const attempt = job?.attempts.find(({ epoch }) => epoch === lease.epoch);
+      if (job?.state !== "finished" || attempt?.outcome !== "canceled") return decision;
+      return [{ type: "completed", at: now, job: job.id, epoch: lease.epoch, outputs, summary, runMs }];
+    }),
+  },
+  {
+    name: "of two attempts both may publish",
+    breaks: ["P5"],
+    plant: rules((real) => (state, command, now) => (command.type === "claim" ? [] : real(state, command, now))),
+  },
+  {
+    name: "an attempt that ends takes the one beside it with it",
+    breaks: ["P3", "P4", "P6"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (decision instanceof XpcsError) return decision;
+      return decision.map((event) =>
+        event.type === "attemptEnded" && event.next === "other" ? { ...event, next: "retry", notBefore: now } : event,
+      );
+    }),
+  },
+  {
+    name: "a site gives back what it is asked for, begun or not",
+    breaks: ["P5"],
+    replacements: {
+      source: (source) => ({
+        ...source,
+        renew: async (request) => {
+          const answer = await source.renew(request);
+          const { site, instance } = request;
+          const { recall = [] } = answer.news;
+          if (recall.length > 0) await source.giveBack({ site, instance, leases: recall, reason: "asked for" });
+          return answer;
+        },
+      }),
+    },
+  },
+  {
     name: "a site publishes without asking whether its lease is current",
     breaks: ["P5"],
     plant: () => {

@@ -64,6 +64,10 @@ const KINDS = {
     process?.pause();
     later(world, { ...fault, forMs: LIMITS.leaseMs + 1_000 + fault.forMs }, () => process?.resume());
   },
+  "a site is told to drain": (world, fault) => {
+    world.order(fault.who, "for a while");
+    later(world, fault, () => world.order(fault.who, null));
+  },
   "a link is cut": (world, { who }) => world.network.cut(who),
   "a link is half open": (world, { who }) => world.network.halfOpen(who),
   "nothing passes": (world, fault) => {
@@ -111,6 +115,7 @@ const WEIGHTS: Partial<Record<keyof typeof KINDS, number>> = {
   "central crashes in its next write": 3,
   "a site stands still for longer than its leases": 3,
   "a site is killed as it publishes": 2,
+  "a site is told to drain": 2,
   "the disk of the results is full": 0.5,
 };
 

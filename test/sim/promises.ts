@@ -82,19 +82,23 @@ function checkOpen(state: State, { site, at, job }: Extract<LedgerEvent, { type:
 /**
  * P2 and P3 over the events of a ledger; marks what happened in it.
  *
- * @returns the state that they make, and the jobs that were ever canceled
+ * @returns the state that they make, the jobs that were ever canceled, and the attempts, as `job epoch`, that were recalled before they began
  */
 export async function checkEvents(
   events: AsyncIterable<{ event: LedgerEvent }>,
   marks: Set<string>,
-): Promise<{ state: State; canceled: ReadonlySet<JobId> }> {
+): Promise<{ state: State; canceled: ReadonlySet<JobId>; moved: ReadonlySet<string> }> {
   const state = emptyState();
   const canceled = new Set<JobId>();
+  const moved = new Set<string>();
   const invariants = new Invariants();
   for await (const { event } of events) {
     try {
       reduce(state, event);
       marks.add(event.type === "attemptEnded" ? event.outcome : event.type);
+      if (event.type === "leased" && event.duplicate === true) marks.add("duplicated");
+      if (event.type === "attemptEnded" && event.next === "other") marks.add(`one of two attempts ${event.outcome}`);
+      if (event.type === "attemptEnded" && event.moved === true) moved.add(`${event.job} ${event.epoch}`);
       if (event.type === "cancelRequested" || event.type === "canceled") canceled.add(event.job);
       invariants.check(event, state);
     } catch (error) {
@@ -108,7 +112,8 @@ export async function checkEvents(
     for (const id of jobs) demand(state.jobs.has(id), "P2", () => `key ${key} has a job ${id} that is not there`);
   const named = [...state.keys.values()].flatMap(({ jobs }) => jobs);
   demand(named.length === state.jobs.size, "P2", () => `${state.jobs.size} jobs come from keys for ${named.length}`);
-  return { state, canceled };
+  if (moved.size > 0) marks.add("moved");
+  return { state, canceled, moved };
 }
 
 /** P1: what was acknowledged is in the ledger. */

@@ -92,9 +92,11 @@ export function drawRequests(seed: number): Request[] {
   const rng = seeded(seed ^ 0xbeef);
   const requests: Request[] = [];
   const add = (ask: Ask, atMs = rng() * FAULTS_MS) => requests.push({ atMs, client: CLIENT_NAMES[Math.floor(rng() * 2)]!, ask });
+  // Now and then more than the slots of all sites.
+  const crowd = Math.floor(2 * REQUESTS * rng());
   for (let at = 0; at < REQUESTS; at += 1) {
     const key = `k${at}`;
-    const jobs = Array.from({ length: 1 + Math.floor(rng() * 3) }, (_, place) => randomSpec(rng, key, place));
+    const jobs = Array.from({ length: at === crowd ? 12 : 1 + Math.floor(rng() * 3) }, (_, place) => randomSpec(rng, key, place));
     const atMs = rng() * FAULTS_MS;
     add(submit(key, jobs), atMs);
     if (rng() < 0.5) add(submit(key, jobs), atMs + rng() * 2_000);

@@ -14,11 +14,13 @@ import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSourc
 import { VERSION } from "../../src/core/version.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
+import { runningAttempts } from "../../src/ledger/state.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
 import type { KernelRun } from "../../src/sites/kernel-host.js";
 import type { KernelPool } from "../../src/sites/kernel-pool.js";
-import { runSite } from "../../src/sites/site.js";
+import { runSite, type Site } from "../../src/sites/site.js";
+import { NO_ORDERS } from "../../src/sites/site-orders.js";
 import { openSession } from "../../src/wire/connect.js";
 import { type Reconnecting, reconnecting } from "../../src/wire/reconnecting.js";
 import { openDoor } from "../actors/support.js";
@@ -49,6 +51,8 @@ export interface Publication {
   readonly text: string;
   /** Central had said that the lease is current, asked after the bytes were made. */
   readonly confirmed: boolean;
+  /** No other attempt of the job might have published at that time too. */
+  readonly alone: boolean;
 }
 
 /** Checkpoints come after any commit, and records ahead of them, so that crashes find them half done. */
@@ -70,12 +74,18 @@ export class World {
   readonly publications: Publication[] = [];
   /** Texts that kernels made (`job epoch process`), and when, ms. */
   readonly made = new Map<string, number>();
+  /** Attempts with files whose work has begun, as `job epoch`. */
+  readonly begun = new Set<string>();
   /** What central last said of a lease, by `job epoch process`: when it was asked, or that the lease is lost. */
   readonly #renewed = new Map<string, number | "lost">();
   store: MemoryStore;
   central: Central | null = null;
   centralProcess: SimProcess | null = null;
   readonly sites = new Map<string, SimProcess>();
+  /** What runs in them. */
+  readonly #running = new Map<string, Site>();
+  /** Slots' worth of jobs that a site takes ahead, and how many times as long as others it takes for its work. */
+  readonly #traits: Readonly<Record<string, { readonly prefetch: number; readonly slowness: number }>>;
   /** Set by a fault: the next write of the ledger is cut short, and central with it. */
   crashInWrite: { downMs: number } | null = null;
   /** The time of faults is over. */
@@ -92,14 +102,25 @@ export class World {
     this.#replacements = replacements;
     this.network = new Network(this.stream(), (what) => this.marks.add(what));
     this.store = memoryStore(() => this.#sync());
+    const rng = this.stream();
+    const trait = () => ({ prefetch: Math.floor(rng() * 4), slowness: 1 + 3 * rng() * rng() });
+    this.#traits = Object.fromEntries(SITE_NAMES.map((name) => [name, trait()]));
     for (const folder of ["/data", "/out", ...SITE_NAMES.map((name) => `/sites/${name}`)]) this.files.folder(folder);
     for (const name of ["in.bin", "q.hdf"]) this.files.write(`/data/${name}`, name);
     this.files.onPublish = (path, text) => {
       const askedMs = this.#renewed.get(text) ?? "lost";
       const madeMs = this.made.get(text) ?? Number.POSITIVE_INFINITY;
-      this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs });
+      this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs, alone: this.#isAlone(text) });
     };
     mountFiles(this.files);
+  }
+
+  /** While its attempt has the right to publish, nobody else has. */
+  #isAlone(text: string): boolean {
+    const [id = "", epoch] = text.split(" ");
+    const job = this.central?.state.jobs.get(id);
+    const running = job === undefined ? [] : runningAttempts(job);
+    return running.length < 2 || !running.some((attempt) => attempt.epoch === Number(epoch));
   }
 
   /** Random numbers of one part of the world: what another part draws does not move them. */
@@ -148,6 +169,7 @@ export class World {
         logger: this.#logger(),
         newJobId: createIdSource(randomBytes),
         logs: new AttemptLogs("/nowhere"),
+        duplicates: { when: "stragglers", times: 1.3, leastMs: 2_000 },
         incarnation: process.name,
         onDead: () => {},
       });
@@ -209,6 +231,7 @@ export class World {
         instance: process.name,
         host: "sim",
         slots: SLOTS,
+        prefetch: this.#traits[name]!.prefetch,
         threadsPerSlot: 1,
         apps: ["xpcs.noop", "xpcs.corr"],
         commands: {},
@@ -219,12 +242,13 @@ export class World {
         capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
         workDir: `/sites/${name}`,
         dial,
-        kernels: this.#kernels(process),
+        kernels: this.#kernels(process, this.#traits[name]!.slowness),
         clock,
         logger: this.#logger(),
         rng,
         onRefused: () => this.marks.add("a site's name was taken"),
       });
+      this.#running.set(name, site);
       // A predecessor that looks alive for too long ends it, as it would the command; a supervisor starts it again.
       site.ended.catch(() => {
         if (!process.alive) return;
@@ -258,6 +282,12 @@ export class World {
     this.network.gone(process);
   }
 
+  /** What the admin of a site orders: that it drains, or nothing. Holds until other orders come, or the process ends. */
+  order(name: string, drain: string | null): void {
+    const process = this.sites.get(name);
+    if (process?.alive) process.run(() => this.#running.get(name)!.obey({ ...NO_ORDERS, drain }));
+  }
+
   /** Kills a site for good. */
   retire(name: string): void {
     this.retired.add(name);
@@ -265,10 +295,12 @@ export class World {
   }
 
   /** Imitates kernel hosts: takes a while, sometimes crashes, and leaves a text that no other attempt makes. */
-  #kernels({ name, clock, rng }: SimProcess): KernelPool {
+  #kernels({ name, clock, rng }: SimProcess, slowness: number): KernelPool {
     return {
       run: async ({ work, signal }: KernelRun) => {
-        await sleep(clock, work.app === "xpcs.noop" ? work.durationMs : 100 + rng() * 5_000, signal);
+        const hangs = rng() < 0.05 ? 30_000 : 0;
+        if (work.app === "xpcs.corr") this.begun.add(`${work.request.provenance?.job_id} ${work.request.provenance?.epoch}`);
+        await sleep(clock, hangs + slowness * (work.app === "xpcs.noop" ? work.durationMs : 100 + rng() * 5_000), signal);
         if (signal.aborted) {
           await sleep(clock, rng() * 500);
           throw new XpcsError("CANCELED", "the work was stopped");
