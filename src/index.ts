@@ -175,6 +175,11 @@ export interface XpcsClient {
   addDowntime(downtime: NewDowntime): Promise<DowntimeView>;
   /** @throws NOT_FOUND · REFUSED it is the end of a token or of a batch job · PERMISSION_DENIED not an operator of all experiments */
   removeDowntime(id: string): Promise<DowntimeView>;
+  /**
+   * Puts a site on probation for a reason, or (null) lifts that.
+   * @throws NOT_FOUND · PERMISSION_DENIED not an operator of all experiments
+   */
+  setProbation(site: SiteName, reason: string | null): Promise<void>;
   close(): void;
 }
 
@@ -275,6 +280,7 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
       const id = `d${randomBytes(5).toString("hex")}`;
       return (await call((api) => api.addDowntime({ id, site, from, to, text }))).downtime;
     },
+    setProbation: async (site, reason) => void (await call((api) => api.setProbation({ site, reason }))),
     removeDowntime: async (id) => (await call((api) => api.removeDowntime({ id }))).downtime,
     close: () => link.close(),
   };

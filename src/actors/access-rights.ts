@@ -29,6 +29,7 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   downtimes: "look",
   addDowntime: "administer",
   removeDowntime: "administer",
+  setProbation: "administer",
 };
 
 function mayCall({ role, experiment }: Principal, right: Right): boolean {

@@ -40,7 +40,8 @@ export function routed(job: JobRecord, nowMs: number): RoutedJob {
   const submitter = { owner: job.owner, experiment };
   const waitedMs = Math.max(0, nowMs - job.since);
   const { id, refusedBy = [] } = job;
-  return { id, app: work.app, site, submitter, avoid: [...new Set(avoid)], refusedBy, resources, inputBytes, waitedMs };
+  const attemptsLeft = job.spec.attemptsMax - job.attemptsCounted;
+  return { id, app: work.app, site, submitter, avoid: [...new Set(avoid)], refusedBy, resources, inputBytes, waitedMs, attemptsLeft };
 }
 
 /** A site runs the oldest of its leases, as far as its slots go; the others' files are being brought. */
@@ -102,7 +103,9 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
       links,
     };
     const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;
-    loads.push({ ...common, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), eventsPerCoreS });
+    const { probation } = site;
+    const tried = probation === undefined ? {} : { probation: { reason: probation.reason, triedInMs: probation.probeAt - nowMs } };
+    loads.push({ ...common, ...tried, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), eventsPerCoreS });
   }
   return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -140,6 +143,7 @@ export function planGrants(
   // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
   const hopeless = new Set<string>();
   // Where a site will close it is their length that counts, of which their size tells.
+  const isTried = initial.some(({ probation }) => probation !== undefined);
   const closes = initial.some(({ opening }) => opening !== undefined && opening.leftMs !== null);
   for (const id of state.ready) {
     if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
@@ -148,7 +152,8 @@ export function planGrants(
     const job = routed(record, nowMs);
     const owned = isRuled ? JSON.stringify(job.submitter) : "";
     const size = closes ? (job.inputBytes ?? "") : "";
-    const kind = `${owned} ${size} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
+    const last = isTried && job.attemptsLeft === 1 ? "last" : "";
+    const kind = `${owned} ${size} ${last} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
     if (hopeless.has(kind)) continue;
     looked += 1;
     const choice = policy.choose(job, loads, nowMs);
@@ -198,11 +203,13 @@ export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> 
   readonly pilotsOf: SiteName;
   /** Whose jobs it takes; absent: everybody's. */
   readonly submitters?: Submitters;
+  /** Until it closes, s: what takes longer does not count; null or absent: it does not. */
+  readonly leftS?: number | null;
 }
 
 /** The work of waiting jobs which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
 export function waitingWork(state: State, like: SiteLike, nowMs: number): WaitingWork {
-  const { pilotsOf, submitters = null } = like;
+  const { pilotsOf, submitters = null, leftS } = like;
   const means = meansOf(state);
   let [slots, slotS, longestS] = [0, 0, 0];
   let looked = 0;
@@ -223,6 +230,7 @@ export function waitingWork(state: State, like: SiteLike, nowMs: number): Waitin
     const own = slotsFor(needOf(resources), like);
     const meanS = means.get(work.app) ?? Number.NaN;
     const { walltimeS = Number.NaN } = resources;
+    if ((Number.isNaN(walltimeS) ? meanS : walltimeS) > (leftS ?? Number.POSITIVE_INFINITY)) continue;
     slots += own;
     slotS += own * (Number.isNaN(meanS) ? walltimeS : Math.min(meanS, Number.isNaN(walltimeS) ? meanS : walltimeS));
     longestS = Math.max(longestS, Number.isNaN(walltimeS) ? LONGEST_MEANS * meanS : walltimeS);

@@ -1,4 +1,4 @@
-/** What operators do with downtimes: look at them and at the feeds, enter them by hand, remove them. */
+/** What operators do to keep jobs from sites: downtimes, which they look at with the feeds, enter by hand and remove; and probation. */
 import type { Principal } from "../core/access.js";
 import { BY_HAND, type Downtime, type DowntimeView, OWN_SOURCES } from "../core/downtime.js";
 import { XpcsError } from "../core/errors.js";
@@ -6,7 +6,7 @@ import type { ClientApi } from "../core/protocols.js";
 import type { Central } from "./central.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 
-type DowntimeApi = Pick<ClientApi, "downtimes" | "addDowntime" | "removeDowntime">;
+type DowntimeApi = Pick<ClientApi, "downtimes" | "addDowntime" | "removeDowntime" | "setProbation">;
 
 /** The downtimes' part of the client's interface of `central`, in the name of `principal`. */
 export function downtimeAdmin(central: Central, { person }: Principal): DowntimeApi {
@@ -42,6 +42,13 @@ export function downtimeAdmin(central: Central, { person }: Principal): Downtime
           throw new XpcsError("REFUSED", `downtime ${id} is nobody's word, but what central knows by itself: it goes with its cause`);
         central.execute({ type: "removeDowntime", id, person }, person);
         return { downtime: viewOf(id)! };
+      });
+    },
+    async setProbation(request) {
+      const { site, reason } = parse("setProbation", request);
+      return central.turn(() => {
+        central.execute({ type: "setProbation", site, reason }, person);
+        return {};
       });
     },
   };

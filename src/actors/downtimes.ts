@@ -1,11 +1,11 @@
 /**
- * The downtimes of sites: what people and feeds have said (in the ledger), and what central knows by itself: the end of the token with which a site is
- * connected. Puts them together for the router and for people; entering and removing them is downtime-admin.ts's, asking feeds feed-watch.ts's.
+ * The downtimes of sites: what people and feeds have said (in the ledger), and what central knows by itself: the ends of the token with which a site is
+ * connected, and of the batch job in which it works. Puts them together for the router and for people; entering and removing them is downtime-admin.ts's, asking feeds feed-watch.ts's.
  */
 import type { Downtime, DowntimeView, FacilityState, FeedView } from "../core/downtime.js";
 import type { SiteName } from "../core/job.js";
 import { isPilotName } from "../core/pilot-names.js";
-import type { State } from "../ledger/state.js";
+import type { SiteRecord, State } from "../ledger/state.js";
 import { type Opening, openingOf } from "../router/downtime.js";
 import type { Sites } from "./presence.js";
 
@@ -26,9 +26,16 @@ function tokenEnd(site: SiteName, endsMs: number | null, seenAt: number): Downti
   return [{ id: `token-${site}`, site, fromMs: endsMs, toMs: null, kind: "planned", source: "token", fetchedMs: seenAt, text }];
 }
 
+function allocationEnd({ name: site, present, endsAt, joinedAt }: SiteRecord): Downtime[] {
+  if (!present || endsAt === undefined) return [];
+  const whole = { site, fromMs: endsAt, toMs: null, kind: "planned", source: "allocation", fetchedMs: joinedAt } as const;
+  return [{ ...whole, id: `allocation-${site}`, text: "the batch job ends in which it works" }];
+}
+
 /** What central knows by itself. */
-function ownDowntimes(sites: Sites): Downtime[] {
+function ownDowntimes(state: State, sites: Sites): Downtime[] {
   return [
+    ...[...state.sites.values()].flatMap(allocationEnd),
     ...[...sites.entries()].flatMap(([site, { tokenEndsMs, seenAt }]) => tokenEnd(site, tokenEndsMs, seenAt)),
     ...[...sites.pilotSites].flatMap(([site, { tokenEndsMs, saidMs }]) => tokenEnd(site, tokenEndsMs, saidMs)),
   ];
@@ -36,7 +43,7 @@ function ownDowntimes(sites: Sites): Downtime[] {
 
 /** All that are not over, by when they begin. */
 export function allDowntimes(state: State, sites: Sites, nowMs: number): Downtime[] {
-  const all = [...[...state.downtimes.values()].flat(), ...ownDowntimes(sites)];
+  const all = [...[...state.downtimes.values()].flat(), ...ownDowntimes(state, sites)];
   return all.filter(({ toMs }) => toMs === null || toMs > nowMs).sort((a, b) => a.fromMs - b.fromMs || (a.id < b.id ? -1 : 1));
 }
 
@@ -50,13 +57,24 @@ export function downtimesFor(all: readonly Downtime[], site: { name: SiteName; p
   return all.filter((downtime) => holdsFor(downtime.site, site));
 }
 
+/** Of a batch job's time this share is gone at most while it counts as whole. */
+const WHOLE_SHARE = 0.2;
+
+/** It closes with its batch job, and that has only begun. */
+function isWhole(site: SiteRecord | undefined, { leftMs }: Opening, nowMs: number): boolean {
+  if (site?.endsAt === undefined || leftMs === null || leftMs !== site.endsAt - nowMs) return false;
+  return nowMs - site.joinedAt <= WHOLE_SHARE * (site.endsAt - site.joinedAt);
+}
+
 /** As the router sees a site; an empty one where nothing is known. */
 export function openings(state: State, sites: Sites, nowMs: number): (name: SiteName, pilotOf: SiteName | null) => { opening?: Opening } {
   const all = allDowntimes(state, sites, nowMs);
   if (all.length === 0) return () => ({});
   return (name, pilotOf) => {
     const own = downtimesFor(all, { name, pilotOf });
-    return own.length === 0 ? {} : { opening: openingOf(own, nowMs) };
+    if (own.length === 0) return {};
+    const opening = openingOf(own, nowMs);
+    return { opening: isWhole(state.sites.get(name), opening, nowMs) ? { ...opening, isWhole: true } : opening };
   };
 }
 

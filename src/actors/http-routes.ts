@@ -16,6 +16,7 @@ import {
   idsShape,
   jobShape,
   logShape,
+  nothingShape,
   pageShape,
   resultShape,
   retriedShape,
@@ -82,6 +83,7 @@ const logsQuery = z.strictObject({
   waitMs,
 });
 const submitBody = z.strictObject({ jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax) });
+const probationBody = z.strictObject({ reason: z.string().nullable() }).default({ reason: null });
 const retryBody = z
   .strictObject({ children: z.boolean().optional() })
   .describe("children: also those below it that failed or were canceled");
@@ -235,5 +237,10 @@ export const ROUTES: readonly Route[] = [
     ...{ method: "post", path: "/v1/downtimes/:id/remove", name: "removeDowntime", summary: "Remove a downtime, also one of a feed." },
     ...{ status: 200, answer: downtimeShape },
     run: ({ api, params }) => api.removeDowntime({ id: params.id! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/sites/:id/probation", name: "probation", summary: "Put a site on probation, or lift that (null)." },
+    ...{ body: probationBody, status: 200, answer: nothingShape },
+    run: ({ api, params, body }) => api.setProbation({ ...(body as z.output<typeof probationBody>), site: params.id! }),
   },
 ];

@@ -77,9 +77,13 @@ const feed = z.object({
 
 export const siteShape = z.object({
   name: z.string(),
-  state: z.enum(["up", "silent", "draining", "down", "gone"]),
+  state: z.enum(["up", "silent", "draining", "probation", "down", "gone"]),
   reason: textOrNull.describe("why it takes no work, or will take none"),
   downtime: downtime.nullable().describe("the one in force, or the next one"),
+  probation: z
+    .object({ since: time, reason: z.string(), failures: z.int(), triedAt: time })
+    .nullable()
+    .describe("it failed what others finished, and gets one job at a time"),
   facility: z.enum(FACILITY_STATES).nullable().describe("what the feeds of its facility say now"),
   slots: z.int(),
   running: z.int(),
@@ -116,6 +120,7 @@ export const canceledShape = z.object({ canceled: z.array(z.string()), alreadyFi
 export const retriedShape = z.object({ retried: z.array(z.string()) });
 export const downtimesShape = z.object({ downtimes: z.array(downtime), feeds: z.array(feed) });
 export const downtimeShape = z.object({ downtime });
+export const nothingShape = z.object({});
 export const sitesShape = z.object({ sites: z.array(siteShape) });
 export const errorShape = z.object({ error: z.object({ code, message: z.string() }) });
 export const healthShape = z.object({ status: z.enum(["ok", "failed"]), version: z.string(), jobs: z.int(), sites: z.int() });

@@ -105,6 +105,13 @@ export function createMetrics(): Metrics {
         },
       });
       new Gauge({
+        ...{ name: "xpcs_site_probation", help: "1 while a site is on probation", labelNames: ["site"], registers },
+        collect() {
+          this.reset();
+          for (const { name, probation } of central.siteViews()) this.set({ site: name }, probation === null ? 0 : 1);
+        },
+      });
+      new Gauge({
         ...{ name: "xpcs_feed_fresh", help: "1 while a facility's feed was heard of lately, 0 while it is stale or waited for" },
         ...{ labelNames: ["feed"], registers },
         collect() {

@@ -105,6 +105,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   downtimes: empty,
   addDowntime: newDowntime.extend({ id: downtimeId }),
   removeDowntime: z.strictObject({ id: downtimeId }),
+  setProbation: z.strictObject({ site: name, reason: plainText(LIMITS.tagCharsMax).min(1).nullable() }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */
@@ -119,6 +120,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
       pilotOf: name.optional(),
       selfTest: selfTest.optional(),
+      endsInS: count.optional(),
       exclusive: z.array(name).max(64).optional(),
       held: leases,
     })

@@ -9,8 +9,10 @@ import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/holds-lease.js";
 import { runningAt } from "../ledger/state.js";
+import { ALWAYS_OPEN } from "../router/downtime.js";
 import type { Central } from "./central.js";
 import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
+import { openings } from "./downtimes.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
 
@@ -230,8 +232,14 @@ export class SiteSession implements WorkSource {
       sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);
       const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
-      const { slots, slotS, longestS } = waitingWork(state, { ...like, pilotsOf: site }, clock.nowMs());
+      const { opening = ALWAYS_OPEN } = openings(state, sites, clock.nowMs())(site, null);
+      const leftS = opening.leftMs === null ? null : opening.leftMs / 1000;
+      const { slots, slotS, longestS } = waitingWork(state, { ...like, pilotsOf: site, leftS }, clock.nowMs());
+      const closes = opening.closed ?? opening.next;
       return {
+        ...(leftS === null || closes === null
+          ? {}
+          : { closesInS: leftS, closes: `site ${site} ${closes}`.slice(0, LIMITS.reasonCharsMax) }),
         waitingSlots: slots,
         waitingSlotS: slotS,
         waitingLongestS: longestS,

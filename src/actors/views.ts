@@ -84,29 +84,43 @@ function downtimeText({ from, to, kind, text, source, state }: DowntimeView): st
   return `${what} ${when}${until} (${text === "" ? kind : `${kind}: ${text}`}, said by ${source})`;
 }
 
+/** What is known of a site beside its record. */
+interface LiveSite {
+  readonly up: boolean;
+  readonly running: number;
+  readonly seenAt: number | null;
+  readonly draining: string | null;
+  readonly downtime: DowntimeView | null;
+  readonly facility: FacilityState | null;
+}
+
+function probationView({ probation }: SiteRecord): SiteView["probation"] {
+  if (probation === undefined) return null;
+  const { since, reason, failures, probeAt } = probation;
+  return { since: iso(since), reason, failures, triedAt: iso(probeAt) };
+}
+
+/** Whether it takes work, and why not; of one that does, what is to come. */
+function stateOf({ present, probation }: SiteRecord, { up, draining, downtime }: LiveSite): Pick<SiteView, "state" | "reason"> {
+  if (!present) return { state: "gone", reason: null };
+  const coming = downtime === null ? null : downtimeText(downtime);
+  if (downtime?.state === "in-force") return { state: "down", reason: coming };
+  if (!up) return { state: "silent", reason: coming };
+  if (draining !== null) return { state: "draining", reason: draining };
+  return probation === undefined ? { state: "up", reason: coming } : { state: "probation", reason: probation.reason };
+}
+
 /** A site as clients see it. */
-export function siteView(
-  site: SiteRecord,
-  live: {
-    readonly up: boolean;
-    readonly running: number;
-    readonly seenAt: number | null;
-    readonly draining: string | null;
-    readonly downtime: DowntimeView | null;
-    readonly facility: FacilityState | null;
-  },
-): SiteView {
+export function siteView(site: SiteRecord, live: LiveSite): SiteView {
   const runs = Object.values(site.runs);
   const finishedJobs = runs.reduce((sum, { count }) => sum + count, 0);
   const totalMs = runs.reduce((sum, run) => sum + run.totalMs, 0);
-  const draining = site.present && live.up ? live.draining : null;
   const { downtime, facility } = live;
-  const isDown = downtime?.state === "in-force";
   return {
     name: site.name,
-    state: !site.present ? "gone" : isDown ? "down" : !live.up ? "silent" : draining === null ? "up" : "draining",
-    reason: isDown ? downtimeText(downtime) : (draining ?? (downtime === null ? null : downtimeText(downtime))),
+    ...stateOf(site, live),
     downtime,
+    probation: probationView(site),
     facility,
     slots: site.slots,
     capacity: site.capacity ?? null,

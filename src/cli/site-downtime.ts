@@ -1,4 +1,4 @@
-/** `xpcs site downtime`: when sites are not there, as people, feeds and central itself know. Lists, adds and removes, through central. */
+/** `xpcs site downtime`: when sites are not there, as people, feeds and central itself know; lists, adds and removes. `xpcs site probation`. Through central. */
 import { XpcsError } from "../core/errors.js";
 import type { DowntimeView, FeedView, XpcsClient } from "../index.js";
 import { type CentralOptions, withClient } from "./client-settings.js";
@@ -82,4 +82,19 @@ export async function siteDowntime(named: string | undefined, options: DowntimeO
   if (from === undefined && to === undefined) return withClient(options, (client) => list(client, site, io));
   if (site === undefined) throw new XpcsError("INVALID_ARGUMENT", "which site? xpcs site downtime SITE --from TIME --to TIME");
   return withClient(options, (client) => add(client, site, options, io));
+}
+
+/** Puts a site on probation, or lifts that. */
+export async function siteProbation(
+  named: string | undefined,
+  how: string | undefined,
+  options: DowntimeOptions,
+  io: CliIo,
+): Promise<void> {
+  if (named === undefined || (how !== "on" && how !== "off"))
+    throw new XpcsError("INVALID_ARGUMENT", "which site, on or off? xpcs site probation SITE off");
+  const site = siteNameOption(named);
+  const reason = how === "off" ? null : (options.reason ?? "somebody said so");
+  await withClient(options, (client) => client.setProbation(site, reason));
+  io.result({ site, probation: reason }, () => `site ${site} is ${how === "on" ? `on probation: ${reason}` : "trusted again"}`);
 }

@@ -234,12 +234,14 @@ export interface JobView {
 
 export interface SiteView {
   readonly name: SiteName;
-  /** Down: a downtime is in force, whether it is connected or not. */
-  readonly state: "up" | "silent" | "draining" | "down" | "gone";
+  /** Down: a downtime is in force, whether it is connected or not. Probation: it failed what others finished, and gets one job at a time. */
+  readonly state: "up" | "silent" | "draining" | "probation" | "down" | "gone";
   /** Why it takes no work, or will take none; null: nobody said. */
   readonly reason: string | null;
   /** The downtime that is in force, or the next one; null: none is known. */
   readonly downtime: DowntimeView | null;
+  /** Null: it is on none. Times are ISO 8601 UTC. */
+  readonly probation: { readonly since: string; readonly reason: string; readonly failures: number; readonly triedAt: string } | null;
   /** What the feeds of its facility say of it now; null: none watches it. */
   readonly facility: FacilityState | null;
   readonly slots: number;

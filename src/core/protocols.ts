@@ -155,6 +155,11 @@ export interface ClientApi {
    * @throws NOT_FOUND · REFUSED nobody has said it: it is the end of a token or of a batch job
    */
   removeDowntime(request: { id: string }): Promise<{ downtime: DowntimeView }>;
+  /**
+   * Puts a site on probation for a reason, so that it gets one job at a time with growing pauses until it finishes one; or (null) lifts that. Idempotent.
+   * @throws NOT_FOUND
+   */
+  setProbation(request: { site: SiteName; reason: string | null }): Promise<Record<string, never>>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -176,6 +181,7 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   downtimes: true,
   addDowntime: true,
   removeDowntime: true,
+  setProbation: true,
 };
 
 export interface LeaseRef {
@@ -213,6 +219,8 @@ export interface WorkSource {
     pilotOf?: SiteName;
     /** What was measured before it had jobs. */
     selfTest?: SelfTest;
+    /** Until the batch job ends in which it works, s; absent: it is in none. */
+    endsInS?: number;
     /** Those of its commands of which two attempts must not run at once; absent: it is of a version that did not say. */
     exclusive?: readonly string[];
     held: readonly LeaseRef[];
@@ -285,6 +293,9 @@ export interface WorkSource {
     waitingSlotS?: number | null;
     /** The longest that one of them may take, s, or is likely to. */
     waitingLongestS?: number | null;
+    /** Until a downtime of the site, s, 0 in one, and which; absent: none is known. A pilot should end before. */
+    closesInS?: number;
+    closes?: string;
     pilots: { site: SiteName; freeSlots: number }[];
   }>;
   /** A clean goodbye; the site holds nothing any more. */

@@ -150,6 +150,8 @@ export interface SiteJoined {
   readonly apps: readonly string[];
   readonly capacity?: SiteCapacity;
   readonly selfTest?: SelfTest;
+  /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
+  readonly endsAt?: number;
 }
 
 /** A site's process said goodbye. */
@@ -165,6 +167,22 @@ export interface DowntimesSet {
   readonly at: number;
   readonly source: string;
   readonly downtimes: readonly Downtime[];
+}
+
+/** A site is on probation: other sites finished what had failed there, or somebody says so. */
+export interface ProbationBegan {
+  readonly type: "probationBegan";
+  readonly at: number;
+  readonly site: SiteName;
+  readonly reason: string;
+}
+
+/** A site is trusted again: it finished a job, or somebody says so. */
+export interface ProbationEnded {
+  readonly type: "probationEnded";
+  readonly at: number;
+  readonly site: SiteName;
+  readonly reason: string;
 }
 
 /** What follows from an order carries the person whose token the order came with; what central does by itself, and old events, do not. */
@@ -185,6 +203,8 @@ export type LedgerEvent = (
   | SiteJoined
   | SiteLeft
   | DowntimesSet
+  | ProbationBegan
+  | ProbationEnded
 ) & { readonly by?: string };
 
 export type EventType = LedgerEvent["type"];
@@ -207,4 +227,6 @@ export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   siteJoined: true,
   siteLeft: true,
   downtimesSet: true,
+  probationBegan: true,
+  probationEnded: true,
 };

@@ -7,6 +7,7 @@ import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteN
 import type { Summary } from "./events.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
+import type { Doubt, Probation } from "./probation.js";
 import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
@@ -95,6 +96,12 @@ export interface SiteRecord {
   readonly runs: Readonly<Record<string, RunStats>>;
   /** Of its files, in and out; absent before any has crossed, and in checkpoints from before this field. */
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
+  /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
+  readonly endsAt?: number;
+  /** What is held against it; absent: nothing. */
+  readonly doubts?: readonly Doubt[];
+  /** Absent: it is on none. */
+  readonly probation?: Probation;
 }
 
 export interface KeyRecord {

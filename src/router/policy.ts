@@ -7,6 +7,7 @@ import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
 import { isPilotName } from "../core/pilot-names.js";
 import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
 import { closedTo, type Opening } from "./downtime.js";
+import { isForOthers, keptAway, type SiteProbation } from "./probation.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -19,6 +20,8 @@ export interface RoutedJob {
   readonly submitter?: Submitter;
   /** Sites that said they can never run it. */
   readonly refusedBy: readonly SiteName[];
+  /** Attempts that it has, this one included; absent: not known. */
+  readonly attemptsLeft?: number;
   readonly resources: Resources;
   /** Size of the files that it reads; null: not known. */
   readonly inputBytes: number | null;
@@ -81,6 +84,8 @@ export interface SiteLoad {
   readonly draining: string | null;
   /** Its downtimes; absent: none is known. */
   readonly opening?: Opening;
+  /** It failed what others finished; absent: it is trusted. */
+  readonly probation?: SiteProbation;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -191,7 +196,7 @@ export function ineligible(job: RoutedJob, site: SiteLoad, sites: readonly SiteL
   if (closed !== null) return closed;
   if (!site.up) return `site ${site.name} is silent`;
   if (site.draining !== null) return `site ${site.name} takes no work: ${site.draining}`;
-  return null;
+  return keptAway(site);
 }
 
 function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
@@ -220,7 +225,7 @@ export function candidates(job: RoutedJob, all: readonly SiteLoad[], withComing 
   const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
   const able = sites.filter((site) => ineligible(job, site, all) === null);
   if (able.length === 0) return whyNone(job, sites);
-  const fresh = able.filter(({ name }) => !job.avoid.includes(name));
+  const fresh = able.filter((site) => !job.avoid.includes(site.name) && !isForOthers(job, site));
   // Pilots that may never come are no reason not to take what is there.
   return fresh.some(({ pilots }) => pilots === undefined) ? fresh : able;
 }

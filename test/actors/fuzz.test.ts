@@ -36,6 +36,7 @@ const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   downtimes: {},
   addDowntime: { id: "d1", site: "z", from: "2026-12-07T15:00:00Z", to: "2099-12-07T15:00:00Z", text: "t" },
   removeDowntime: { id: "d1" },
+  setProbation: { site: "z", reason: "r" },
   join: { ...me, host: "h", slots: 2, apps: ["xpcs.noop"], held: [lease] },
   lease: { ...me, slots: 1, waitMs: 0 },
   renew: { ...me, held: [{ ...lease, state: "running", progress: 0.5 }] },

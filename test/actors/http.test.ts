@@ -175,9 +175,12 @@ describe("the description", () => {
           ? { method: "POST" }
           : route.name === "addDowntime"
             ? { method: "POST", body: JSON.stringify({ site: "a", from: "2026-12-07T15:00:00Z", to: null }) }
-            : body;
+            : route.name === "probation"
+              ? { method: "POST", body: '{"reason":null}' }
+              : body;
       const query = route.query !== undefined && "waitMs" in route.query.shape ? "?waitMs=0" : "";
-      const path = route.name === "removeDowntime" ? route.path.replace(":id", "addDowntime") : at(route.path);
+      const named = { removeDowntime: "addDowntime", probation: "a" }[route.name];
+      const path = named === undefined ? at(route.path) : route.path.replace(":id", named);
       const answer = await ask(path + query, { ...wanted, headers: { "idempotency-key": route.name } });
       // A finished job cannot begin anew.
       if (route.name === "retry") expect(answer.status).toBe(409);

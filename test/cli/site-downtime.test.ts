@@ -40,6 +40,20 @@ describe("a downtime", () => {
     await xpcs("site", "downtime", "--remove", /^\w+/.exec(unknown.stdout)![0]);
   });
 
+  it("has probation beside it, on and off by hand", async () => {
+    expect((await xpcs("site", "probation", "here", "on", "--reason", "odd digests")).stdout).toBe(
+      "site here is on probation: odd digests\n",
+    );
+    expect((await xpcs("sites")).stdout).toMatch(/here +probation .* odd digests\n/);
+    expect(JSON.parse((await xpcs("site", "probation", "here", "off", "--json")).stdout)).toEqual({ site: "here", probation: null });
+    expect((await xpcs("sites")).stdout).toMatch(/here +up /);
+    expect(await xpcs("site", "probation", "nowhere", "off")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("there is no site nowhere"),
+    });
+    expect(await xpcs("site", "probation", "here")).toMatchObject({ code: 2, stderr: expect.stringContaining("on or off?") });
+  });
+
   it("is refused with what is wrong", async () => {
     const refused: [readonly string[], string][] = [
       [["--to", "+1h"], "which site?"],

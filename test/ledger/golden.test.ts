@@ -119,6 +119,8 @@ it("events of version 5 still mean what they meant", async () => {
     ["b", ["s3"]],
   ]);
   expect(state.sites.get("a")?.runs["xpcs.noop"]?.count).toBe(1);
+  expect(state.sites.get("a")?.probation).toEqual({ since: 12_000, reason: "3 jobs in a row", failures: 0, probeAt: 42_000 });
+  expect(state.sites.get("b")?.probation).toBeUndefined();
 });
 
 it("an entry that is no event is named as damaged", () => {

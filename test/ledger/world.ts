@@ -88,6 +88,7 @@ export function randomCommand(rng: () => number, state: State): Command {
     }),
     () => ({ ...join, instance: pick(rng, ["1", "2"]), held: rng() < 0.5 ? [lease] : [] }),
     () => ({ type: "leave", site }),
+    () => ({ type: "setProbation", site, reason: rng() < 0.5 ? null : "r" }),
     () => {
       const said = (id: string) => ({ id, site, fromMs: Math.floor(rng() * 100_000), toMs: rng() < 0.3 ? null : 200_000, text: "t" });
       const whose = (source: string) => ({ kind: "planned" as const, source, fetchedMs: 0 });

@@ -73,6 +73,14 @@ export class History {
   }
 }
 
+/** A site on probation has one job at a time, and none before its pause is over. */
+function checkTried(state: State, { site, at, job }: Extract<LedgerEvent, { type: "leased" }>): void {
+  const { probation } = state.sites.get(site) ?? {};
+  const held = state.leased.get(site)?.size ?? 0;
+  const may = probation === undefined || (held === 1 && at >= probation.probeAt);
+  demand(may, "defect", () => `job ${job} was sent to site ${site} on probation at ${at}, as one of ${held}: ${JSON.stringify(probation)}`);
+}
+
 /** No job is sent to a site that is known to be down. */
 function checkOpen(state: State, { site, at, job }: Extract<LedgerEvent, { type: "leased" }>): void {
   const own = [...state.downtimes.values()].flat().filter((downtime) => downtime.site === site);
@@ -104,7 +112,10 @@ export async function checkEvents(
     } catch (error) {
       throw new Broken(/submitted twice|one key/.test((error as Error).message) ? "P2" : "P3", (error as Error).message);
     }
-    if (event.type === "leased") checkOpen(state, event);
+    if (event.type === "leased") {
+      checkOpen(state, event);
+      checkTried(state, event);
+    }
     const ownFault = event.type === "attemptEnded" && event.code === "INTERNAL";
     demand(!ownFault, "defect", () => `an attempt ended by a fault of our own: ${JSON.stringify(event)}`);
   }
