@@ -149,7 +149,8 @@ export class Invariants {
     }
     if (event.type === "attemptEnded") {
       demand(open.has(event.epoch), "an attempt ended that did not run");
-      if (event.outcome !== "lost" || event.next !== "retry") open.delete(event.epoch);
+      // One that was lost may go on, even where the job had failed with it and was retried by hand.
+      if (event.outcome !== "lost") open.delete(event.epoch);
       demand(event.moved !== true || event.outcome === "returned", "a recall was counted as something else");
       demand((event.next === "other") === (after.jobs.get(event.job)?.state === "leased"), "what goes on is not what runs");
     }
