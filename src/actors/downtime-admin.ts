@@ -27,8 +27,10 @@ export function downtimeAdmin(central: Central, { person }: Principal): Downtime
         throw new XpcsError("INVALID_ARGUMENT", "addDowntime: to: the end must be later than the beginning");
       central.checkRoom();
       return central.turn(() => {
-        const said = { id, site, fromMs, toMs, kind: toMs === null ? "unplanned" : "planned", source: BY_HAND } as const;
-        const downtime: Downtime = { ...said, fetchedMs: central.clock.nowMs(), text, by: person };
+        const nowMs = central.clock.nowMs();
+        // What has an end, or is still to begin, somebody has planned.
+        const kind = toMs === null && fromMs <= nowMs ? "unplanned" : "planned";
+        const downtime: Downtime = { id, site, fromMs, toMs, kind, source: BY_HAND, fetchedMs: nowMs, text, by: person };
         central.execute({ type: "addDowntime", downtime }, person);
         return { downtime: viewOf(id)! };
       });

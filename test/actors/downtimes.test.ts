@@ -161,6 +161,47 @@ it("goes over HTTP, with the key as its id", async () => {
   expect((await ask("/v1/downtimes/nothing/remove", {})).status).toBe(404);
 });
 
+it("counts the end of the batch job in which a site works: what may run longer than is left does not go there", async () => {
+  const [client, a] = [await openClient(central), await openSite(central)];
+  await a.remote.join({ ...joinAs("a"), endsInS: 3_600 });
+  const walltime = (walltimeS: number) => noop({}, { resources: { walltimeS } });
+  const { jobs } = await client.remote.submit({ key: "k", jobs: [walltime(3_700), walltime(3_500)] });
+  const [ends] = (await client.remote.downtimes({})).downtimes;
+  expect(ends).toMatchObject({ id: "allocation-a", source: "allocation", kind: "planned", to: null, state: "to-come" });
+  expect(Date.parse(ends!.from) - Date.now()).toBeGreaterThan(3_590_000);
+  expect((await a.remote.lease({ ...me("a"), slots: 2, waitMs: 2_000 })).leases.map(({ job }) => job)).toEqual([jobs[1]]);
+  expect((await client.remote.job({ id: jobs[0]! })).reason).toContain(
+    "said by allocation), in 60 min, and the job would not end there within 62 min",
+  );
+  await expect(client.remote.removeDowntime({ id: "allocation-a" })).rejects.toMatchObject({ code: "REFUSED" });
+  // Joining again, a little later by another clock, is no other end.
+  await a.remote.join({ ...joinAs("a"), endsInS: 3_580 });
+  expect((await client.remote.downtimes({})).downtimes[0]?.from).toBe(ends!.from);
+  await a.remote.leave(me("a"));
+  expect((await client.remote.downtimes({})).downtimes).toEqual([]);
+  for (const link of [client, a]) link.close();
+});
+
+it("tells a site with pilots when it closes, and counts no work for it that would not end before", async () => {
+  const [client, keeper] = [await openClient(central), await openSite(central)];
+  const walltime = (walltimeS: number) => noop({}, { resources: { walltimeS } });
+  await client.remote.submit({ key: "k", jobs: [walltime(60), walltime(1_200)] });
+  const capacity = { cores: 8, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: 3_600 };
+  const backlog = () => keeper.remote.backlog({ site: "farm", pilots: [], slots: 4, apps: ["xpcs.noop"], capacity });
+  expect(await backlog()).toMatchObject({ waitingSlots: 2, pilots: [] });
+  expect(Object.keys(await backlog())).not.toContain("closesInS");
+  await client.remote.addDowntime({ id: "d1", site: "farm", from: later(600_000), to: null, text: "power" });
+  const answer = await backlog();
+  expect(answer).toMatchObject({
+    waitingSlots: 1,
+    closes: expect.stringMatching(/^site farm goes down at .* \(planned: power, said by hand\)$/),
+  });
+  expect(Math.round(answer.closesInS! / 60)).toBe(10);
+  await client.remote.addDowntime({ id: "d2", site: "farm", from: later(0), to: null, text });
+  expect(await backlog()).toMatchObject({ waitingSlots: 0, closesInS: 0, closes: expect.stringContaining("is down") });
+  for (const link of [client, keeper]) link.close();
+});
+
 it("counts the end of the token with which a site is connected, and nothing of it once the site has another", async () => {
   const client = await openClient(central);
   const withToken = async (validS: number | null) => {
