@@ -14,7 +14,7 @@ const AHEAD_MS = 60 * DAY_MS;
 /** Of one event: one that recurs every day since ten years. */
 const TURNS_MAX = 4_000;
 /** A rule that has no next time keeps the library searching: it is stopped. */
-const WORK_MS = 1_000;
+const WORK_MS = 3_000;
 
 const broken = (why: string): XpcsError => new XpcsError("CORRUPT_DATA", `the calendar cannot be read: ${plain(why)}`);
 
