@@ -18,7 +18,7 @@ import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { type Grant, parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
-import { allDowntimes, downtimesFor, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
+import { allDowntimes, bySite, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
 import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { Mailbox } from "./mailbox.js";
@@ -267,7 +267,7 @@ export class Central {
   /** Within a turn: all sites, sorted by name. */
   siteViews(): SiteView[] {
     const mono = this.clock.monotonicMs();
-    const downtimes = allDowntimes(this.state, this.sites, this.clock.nowMs());
+    const downtimesOf = bySite(allDowntimes(this.state, this.sites, this.clock.nowMs()));
     const views = [...this.state.sites.values()].map((site) => {
       const { seenAt = null, draining = null, pilotOf = null } = this.sites.get(site.name) ?? {};
       return siteView(site, {
@@ -275,7 +275,7 @@ export class Central {
         running: this.state.leased.get(site.name)?.size ?? 0,
         seenAt,
         draining,
-        downtime: firstDowntime(this.#downtimeViews(downtimesFor(downtimes, { name: site.name, pilotOf }))),
+        downtime: firstDowntime(this.#downtimeViews(downtimesOf(site.name, pilotOf))),
         facility: this.feeds.facility(pilotOf ?? site.name),
       });
     });

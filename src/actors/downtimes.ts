@@ -4,7 +4,7 @@
  */
 import type { Downtime, DowntimeView, FacilityState, FeedView } from "../core/downtime.js";
 import type { SiteName } from "../core/job.js";
-import { isPilotName } from "../core/pilot-names.js";
+import { pilotSiteOf } from "../core/pilot-names.js";
 import type { SiteRecord, State } from "../ledger/state.js";
 import { type Opening, openingOf } from "../router/downtime.js";
 import type { Sites } from "./presence.js";
@@ -41,20 +41,29 @@ function ownDowntimes(state: State, sites: Sites): Downtime[] {
   ];
 }
 
+/** All that are not over. */
+function known(state: State, sites: Sites, nowMs: number): Downtime[] {
+  const all = [...[...state.downtimes.values()].flat(), ...ownDowntimes(state, sites)];
+  return all.filter(({ toMs }) => toMs === null || toMs > nowMs);
+}
+
 /** All that are not over, by when they begin. */
 export function allDowntimes(state: State, sites: Sites, nowMs: number): Downtime[] {
-  const all = [...[...state.downtimes.values()].flat(), ...ownDowntimes(state, sites)];
-  return all.filter(({ toMs }) => toMs === null || toMs > nowMs).sort((a, b) => a.fromMs - b.fromMs || (a.id < b.id ? -1 : 1));
+  return known(state, sites, nowMs).sort((a, b) => a.fromMs - b.fromMs || (a.id < b.id ? -1 : 1));
 }
 
-/** Whether what is said of one site holds for another: for itself, and for its pilots. */
-function holdsFor(said: SiteName, { name, pilotOf }: { name: SiteName; pilotOf: SiteName | null }): boolean {
-  return said === name || said === pilotOf || isPilotName(said, name);
-}
-
-/** Those of a site, and of the site that started it as a pilot. */
-export function downtimesFor(all: readonly Downtime[], site: { name: SiteName; pilotOf: SiteName | null }): Downtime[] {
-  return all.filter((downtime) => holdsFor(downtime.site, site));
+/** Those that hold for a site: its own, and those of the site whose pilot it is. In the order in which they are given. */
+export function bySite(downtimes: readonly Downtime[]): (name: SiteName, pilotOf: SiteName | null) => readonly Downtime[] {
+  const said = new Map<SiteName, Downtime[]>();
+  for (const downtime of downtimes) {
+    const others = said.get(downtime.site);
+    if (others === undefined) said.set(downtime.site, [downtime]);
+    else others.push(downtime);
+  }
+  return (name, pilotOf) => {
+    const whose = new Set([name, pilotOf, pilotSiteOf(name)]);
+    return [...whose].flatMap((site) => (site === null ? [] : (said.get(site) ?? [])));
+  };
 }
 
 /** Of a batch job's time this share is gone at most while it counts as whole. */
@@ -68,10 +77,11 @@ function isWhole(site: SiteRecord | undefined, { leftMs }: Opening, nowMs: numbe
 
 /** As the router sees a site; an empty one where nothing is known. */
 export function openings(state: State, sites: Sites, nowMs: number): (name: SiteName, pilotOf: SiteName | null) => { opening?: Opening } {
-  const all = allDowntimes(state, sites, nowMs);
+  const all = known(state, sites, nowMs);
   if (all.length === 0) return () => ({});
+  const ofSite = bySite(all);
   return (name, pilotOf) => {
-    const own = downtimesFor(all, { name, pilotOf });
+    const own = ofSite(name, pilotOf);
     if (own.length === 0) return {};
     const opening = openingOf(own, nowMs);
     return { opening: isWhole(state.sites.get(name), opening, nowMs) ? { ...opening, isWhole: true } : opening };
@@ -98,8 +108,8 @@ export function downtimeView(downtime: Downtime, nowMs: number, heardMs: number 
 /** The one that is in force, else the next that is to come; what does not keep jobs away comes last. */
 export function firstDowntime(views: readonly DowntimeView[]): DowntimeView | null {
   for (const state of ["in-force", "to-come", "degraded"] as const) {
-    const found = views.find((view) => view.state === state);
-    if (found !== undefined) return found;
+    const [first] = views.filter((view) => view.state === state).sort((a, b) => (a.from < b.from ? -1 : 1));
+    if (first !== undefined) return first;
   }
   return null;
 }

@@ -40,6 +40,20 @@ describe("a downtime", () => {
     await xpcs("site", "downtime", "--remove", /^\w+/.exec(unknown.stdout)![0]);
   });
 
+  it("sends jobs to another site, and lets one that must wait say why", async () => {
+    await facility.startSite("there");
+    const id = /^d\w+/.exec((await xpcs("site", "downtime", "here", "--to", "+1h", "--reason", "new disks")).stdout)![0];
+    const noop = { work: { app: "xpcs.noop" as const, durationMs: 1 }, tags: {}, attemptsMax: 1 };
+    const { jobs } = await facility.client.submit({ jobs: [noop, noop, noop, { ...noop, site: "here" }] });
+    const ended = await facility.client.wait(jobs.slice(0, 3));
+    expect(ended.map(({ state, site }) => [state, site])).toEqual(Array(3).fill(["finished", "there"]));
+    expect((await xpcs("job", jobs[3]!)).stdout).toMatch(
+      /\nreason +site here is down, until 2\d{3}-.* UTC \(planned: new disks, said by hand\)\n/,
+    );
+    await xpcs("site", "downtime", "--remove", id);
+    expect(await facility.client.wait(jobs.slice(3))).toMatchObject([{ state: "finished", site: "here" }]);
+  });
+
   it("has probation beside it, on and off by hand", async () => {
     expect((await xpcs("site", "probation", "here", "on", "--reason", "odd digests")).stdout).toBe(
       "site here is on probation: odd digests\n",
