@@ -11,10 +11,11 @@ import { canResume, holdsLease } from "../ledger/holds-lease.js";
 import { runningAt } from "../ledger/state.js";
 import { ALWAYS_OPEN } from "../router/downtime.js";
 import type { Central } from "./central.js";
-import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
+import { freeSlots, waitingWork } from "./dispatch.js";
 import { openings } from "./downtimes.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
+import { siteLoads } from "./site-loads.js";
 
 type Request<M extends keyof WorkSource> = Parameters<WorkSource[M]>[0];
 interface Process {

@@ -70,7 +70,9 @@ function handMade(state: State, now: number): Downtime[] {
 export function addDowntime(state: State, { downtime }: AddDowntime, now: number): LedgerEvent[] | XpcsError {
   const { id, toMs } = downtime;
   const known = state.downtimes.get(BY_HAND)?.find((other) => other.id === id);
-  if (known !== undefined) return sameWords(known, downtime) ? [] : new XpcsError("KEY_CONFLICT", `there is a downtime ${id} already`);
+  // Its kind is central's word, and another one once it has begun.
+  if (known !== undefined)
+    return sameWords(known, { ...downtime, kind: known.kind }) ? [] : new XpcsError("KEY_CONFLICT", `there is a downtime ${id} already`);
   if (toMs !== null && toMs <= now) return new XpcsError("INVALID_ARGUMENT", `a downtime until ${timeText(toMs)} is over already`);
   const others = handMade(state, now);
   if (others.length >= LIMITS.downtimesMax)

@@ -6,6 +6,7 @@
 import type { Downtime } from "../core/downtime.js";
 import type { ErrorCode } from "../core/errors.js";
 import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { Promised } from "../core/promise.js";
 
 /** Version of the events that this program writes. */
 export const EVENT_VERSION = 5;
@@ -69,6 +70,8 @@ export interface Leased {
   readonly site: SiteName;
   readonly instance: string;
   readonly why: string;
+  /** What the router expects of it; absent: nothing, or an event from before version 5. */
+  readonly promised?: Promised;
   readonly duplicate?: true;
 }
 

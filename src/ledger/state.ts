@@ -4,7 +4,9 @@
  */
 import type { Downtime } from "../core/downtime.js";
 import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { SiteLearnt } from "../core/learning.js";
 import type { Summary } from "./events.js";
+import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
 import type { Doubt, Probation } from "./probation.js";
@@ -48,6 +50,8 @@ export interface JobRecord {
   readonly reason: string | null;
   readonly outputs: readonly OutputFile[];
   readonly summary: Summary | null;
+  /** Duration of its run by the site's clock; absent before it has finished, and in ledgers from before this field. */
+  readonly runMs?: number;
   readonly submittedAt: number;
   readonly finishedAt: number | null;
 }
@@ -102,6 +106,8 @@ export interface SiteRecord {
   readonly doubts?: readonly Doubt[];
   /** Absent: it is on none. */
   readonly probation?: Probation;
+  /** What its completions have taught; absent before the first, and in checkpoints from before this field. */
+  readonly learnt?: SiteLearnt;
 }
 
 export interface KeyRecord {
@@ -127,7 +133,7 @@ export interface State {
   /** Jobs by each of their parents. */
   readonly children: Map<JobId, JobId[]>;
   /** Leased jobs by site. */
-  readonly leased: Map<SiteName, Set<JobId>>;
+  readonly leased: Map<SiteName, HeldJobs>;
 }
 
 /** The state before the first event. */
@@ -193,9 +199,9 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   for (const { site } of before === undefined ? [] : runningAttempts(before))
     if (!holders.includes(site)) state.leased.get(site)?.delete(job.id);
   for (const site of holders) {
-    const held = state.leased.get(site);
-    if (held === undefined) state.leased.set(site, new Set([job.id]));
-    else held.add(job.id);
+    const held = state.leased.get(site) ?? new HeldJobs();
+    state.leased.set(site, held);
+    held.add(job.id);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Downtime } from "../core/downtime.js";
 import { spanText, timeText } from "../core/time-text.js";
-import { estimateCrossings, estimateRun } from "./estimates.js";
+import { estimate } from "./estimates.js";
 import type { RoutedJob, SiteLoad } from "./policy.js";
 
 export interface Opening {
@@ -47,30 +47,19 @@ export function openingOf(downtimes: readonly Downtime[], nowMs: number): Openin
   return { closed: null, leftMs: next.fromMs - nowMs, next: `goes down at ${timeText(next.fromMs)} ${why(next)}` };
 }
 
-/** What a job takes of a site's time once it has a place there, ms: its files' way there and back, and the time that it may run, or is expected to. */
-function neededMs(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad[]): number {
-  const { in: stageIn, out: stageOut } = estimateCrossings(job, site, sites);
-  const { walltimeS } = job.resources;
-  const runMs = walltimeS === undefined ? estimateRun(job, site, sites).ms : 1000 * walltimeS;
-  return (stageIn?.ms ?? 0) + runMs + (stageOut?.ms ?? 0);
+/** Why a downtime that is in force keeps jobs from this site, or null. */
+export function closedNow({ name, opening = ALWAYS_OPEN }: SiteLoad): string | null {
+  return opening.closed === null ? null : `site ${name} ${opening.closed}`;
 }
 
-/**
- * Why a downtime keeps this job from this site at present, or null.
- *
- * @param sites all, from which is learned what the job may take
- * @param waitMs until it has a place there
- */
-export function closedTo(
-  job: RoutedJob,
-  site: SiteLoad,
-  sites: readonly SiteLoad[],
-  waitMs: number = site.pilots?.queueWaitMs ?? 0,
-): string | null {
-  const { closed, leftMs, next, isWhole } = site.opening ?? ALWAYS_OPEN;
-  if (closed !== null) return `site ${site.name} ${closed}`;
-  if (leftMs === null || (isWhole && job.resources.walltimeS === undefined)) return null;
-  const needMs = waitMs + neededMs(job, site, sites);
+/** Why this job would not end at this site before the next downtime, if it were given to it now; null: it would. */
+export function closesTooSoon(job: RoutedJob, site: SiteLoad, nowMs: number): string | null {
+  const { leftMs, next, isWhole } = site.opening ?? ALWAYS_OPEN;
+  const { walltimeS } = job.resources;
+  if (leftMs === null || (isWhole && walltimeS === undefined)) return null;
+  const { ms, run } = estimate(job, site, nowMs);
+  // What a job says that it may take counts in place of what is expected.
+  const needMs = walltimeS === undefined ? ms : ms - run.ms + 1000 * walltimeS;
   if (needMs <= leftMs) return null;
   return `site ${site.name} ${next}, in ${spanText(leftMs)}, and the job would not end there within ${spanText(needMs)}`;
 }

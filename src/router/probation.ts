@@ -11,7 +11,7 @@ export interface SiteProbation {
 /** Why a site on probation gets no job now; null: it may have one. */
 export function keptAway({ name, probation, running, queued }: SiteLoad): string | null {
   if (probation === undefined) return null;
-  const tries = running.length + queued > 0;
+  const tries = running + queued > 0;
   if (!tries && probation.triedInMs <= 0) return null;
   const next = tries ? "a job is trying it" : `a job tries it in ${spanText(probation.triedInMs)}`;
   return `site ${name} is on probation (${probation.reason}): ${next}`;

@@ -76,6 +76,8 @@ it("takes one by hand once, and refuses what is over, what has the id of another
   const state = emptyState();
   expect(obey(state, byHand("h"))).toBe(1);
   expect(obey(state, byHand("h"))).toBe(0);
+  // Said again later, when it has begun.
+  expect(obey(state, byHand("h", { kind: "unplanned", fetchedMs: NOW + 5 }))).toBe(0);
   expect(decide(state, byHand("h", { site: "b" }), NOW)).toMatchObject({ code: "KEY_CONFLICT" });
   expect(decide(state, byHand("i", { fromMs: 0, toMs: NOW }), NOW)).toMatchObject({ code: "INVALID_ARGUMENT" });
   for (let n = 1; n < LIMITS.downtimesMax; n += 1) obey(state, byHand(`n${n}`, { toMs: null }));
