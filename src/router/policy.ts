@@ -237,6 +237,7 @@ export function candidates(
     const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
     return { none: () => whyNone(job, sites, nowMs) };
   }
+  if (job.avoid.length === 0 && (job.attemptsLeft ?? 2) > 1) return able;
   const fresh = able.filter((site) => !job.avoid.includes(site.name) && !isForOthers(job, site));
   // Pilots that may never come are no reason not to take what is there.
   return fresh.some(({ pilots }) => pilots === undefined) ? fresh : able;
