@@ -9,6 +9,7 @@ import { makeToken } from "./actors/tokens.js";
 import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js";
 import type { Clock } from "./core/clock.js";
 import { isCode } from "./core/errors.js";
+import type { Explanation } from "./core/explanation.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { allPages } from "./core/job-pages.js";
 import { LIMITS } from "./core/limits.js";
@@ -25,6 +26,7 @@ import { openWebSocket } from "./wire/websocket-client.js";
 export type { Revoked, Role, TokenRequest, TokenView } from "./core/access.js";
 export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
+export type { Explanation, SiteOutlook } from "./core/explanation.js";
 export {
   type Attempt,
   type CommandJob,
@@ -98,6 +100,8 @@ export interface XpcsClient {
   jobs(query?: JobQuery): Promise<{ jobs: JobView[]; next: string | null }>;
   /** @throws NOT_FOUND */
   job(id: JobId): Promise<JobView>;
+  /** Why a job is, or goes, where it does; once it has its answer, also what really was. @throws NOT_FOUND */
+  explain(id: JobId): Promise<Explanation>;
   sites(): Promise<SiteView[]>;
   /** @throws NOT_FOUND one of the ids */
   cancel(ids: readonly JobId[]): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
@@ -265,6 +269,7 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     },
     jobs: (query = {}) => call((api) => api.jobs(query)),
     job: (id) => call((api) => api.job({ id })),
+    explain: (id) => call((api) => api.explain({ id })),
     sites: async () => (await call((api) => api.sites({}))).sites,
     cancel: (ids) => call((api) => api.cancel({ ids })),
     modify: async (ids, changes) => (await call((api) => api.modify({ ids, changes }))).modified,

@@ -11,6 +11,7 @@ import { type ClientApi, type JobQuery, LOG_STREAMS } from "../core/protocols.js
 import {
   canceledShape,
   eventsShape,
+  explanationShape,
   idsShape,
   jobShape,
   logShape,
@@ -142,6 +143,11 @@ export const ROUTES: readonly Route[] = [
   {
     ...{ method: "get", path: "/v1/jobs/:id", name: "job", summary: "One job.", status: 200, answer: jobShape },
     run: ({ api, params }) => api.job({ id: params.id! }),
+  },
+  {
+    ...{ method: "get", path: "/v1/jobs/:id/explain", name: "explain", summary: "Why it is, or goes, where it does, and how it went." },
+    ...{ status: 200, answer: explanationShape },
+    run: ({ api, params }) => api.explain({ id: params.id! }),
   },
   {
     ...{ method: "patch", path: "/v1/jobs/:id", name: "modify", summary: "Change what a job asks for, before it runs.", body: changes },
