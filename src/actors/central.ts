@@ -22,6 +22,7 @@ import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js
 import { duplicatesFor } from "./duplicates.js";
 import { explanation } from "./explain.js";
 import { LeaseTerms } from "./lease-terms.js";
+import { LiveStreams } from "./live-streams.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { comingPilots } from "./pilot-sites.js";
@@ -68,6 +69,7 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
+  readonly live = new LiveStreams(LIMITS.liveStreamsMax);
   readonly quotas: Quotas;
   readonly rerouting = new Rerouting();
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */

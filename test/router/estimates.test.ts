@@ -91,12 +91,12 @@ describe("a run time", () => {
   it("that was not seen for long gives way to what was known before, and its doubt grows", () => {
     const hour = 3_600_000;
     const [slow, quick] = among([at("a", { learnt: mean(30_000, 20) }), at("b", { learnt: mean(10_000, 20) })]);
-    const after = (ms: number) => estimateRun(job(), slow!, ms);
-    expect(after(0)).toMatchObject({ ms: 30_000 });
-    expect(after(hour).ms).toBe(30_000);
-    expect(after(12 * hour).ms).toBeCloseTo(20_000, -2);
-    expect(after(hour).doubtMs).toBeGreaterThan(after(0).doubtMs);
-    expect(after(12 * hour).doubtMs).toBeCloseTo(0.2 * after(12 * hour).ms);
+    const later = (ms: number) => estimateRun(job(), slow!, ms);
+    expect(later(0)).toMatchObject({ ms: 30_000 });
+    expect(later(hour).ms).toBe(30_000);
+    expect(later(12 * hour).ms).toBeCloseTo(20_000, -2);
+    expect(later(hour).doubtMs).toBeGreaterThan(later(0).doubtMs);
+    expect(later(12 * hour).doubtMs).toBeCloseTo(0.2 * later(12 * hour).ms);
     expect(quick!.name).toBe("b");
   });
 
