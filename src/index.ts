@@ -4,6 +4,7 @@
  * Everything the `xpcs` commands do with central goes through here. examples/ shows its use.
  */
 import { randomBytes, randomUUID } from "node:crypto";
+import { followLive, type LiveOptions, type LogOptions, readLogs } from "./actors/client-polls.js";
 import { tokenHash } from "./actors/token-file.js";
 import { makeToken } from "./actors/tokens.js";
 import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js";
@@ -13,9 +14,8 @@ import type { Explanation } from "./core/explanation.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { allPages } from "./core/job-pages.js";
 import { LIMITS } from "./core/limits.js";
-import type { LiveSnapshot } from "./core/live.js";
 import { type Logger, silentLogger } from "./core/log.js";
-import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LivePart, type LogStream } from "./core/protocols.js";
+import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
 import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
@@ -24,6 +24,7 @@ import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconn
 import { trustOf } from "./wire/trust.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
+export type { LiveOptions, LogOptions } from "./actors/client-polls.js";
 export type { Revoked, Role, TokenRequest, TokenView } from "./core/access.js";
 export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
@@ -81,18 +82,6 @@ export interface WaitOptions {
   /** Called with each job when it is first seen and whenever it changes. */
   readonly onChange?: (job: JobView) => void;
   readonly signal?: AbortSignal;
-}
-
-export interface LogOptions {
-  /** Default: the latest attempt. */
-  readonly epoch?: number;
-  /** Default: stdout. */
-  readonly stream?: LogStream;
-  /** Byte to begin with (default 0). */
-  readonly from?: number;
-  readonly follow?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onText: (text: string) => void;
 }
 
 /** A connected client. Every call survives a restart of central: it reconnects and repeats what is harmless to repeat. */
@@ -167,12 +156,6 @@ export interface XpcsClient {
    */
   removeExperiment(archived: { readonly experiment: string; readonly jobs: number; readonly sequence: number }): Promise<number>;
   close(): void;
-}
-
-export interface LiveOptions {
-  /** @param epoch of the attempt that tells */
-  readonly onLive: (live: LiveSnapshot, epoch: number) => void;
-  readonly signal?: AbortSignal;
 }
 
 export interface NewToken {
@@ -343,31 +326,6 @@ async function followChanges(
       if (cursor === null || !isCode(error, "INVALID_ARGUMENT")) throw error;
       cursor = null;
     }
-  }
-}
-
-async function readLogs(link: Reconnecting<ClientApi>, id: JobId, options: LogOptions): Promise<{ epoch: number; next: number }> {
-  const { stream = "stdout", follow = false, onText } = options;
-  const callOptions: CallOptions = options.signal ? { signal: options.signal } : {};
-  let { epoch, from: offset = 0 } = options;
-  for (;;) {
-    const request = { id, ...(epoch === undefined ? {} : { epoch }), stream, offset, waitMs: follow ? LIMITS.longPollMs : 0 };
-    const part = await link.call((api) => api.logs(request), callOptions);
-    if (part.text !== "") onText(part.text);
-    offset = part.next;
-    // The attempt that was found first is followed to its end, not its successor. 0: there is none yet.
-    if (part.epoch > 0) epoch = part.epoch;
-    if (part.ended || (!follow && part.text === "")) return { epoch: part.epoch, next: offset };
-  }
-}
-
-async function followLive(link: Reconnecting<ClientApi>, id: JobId, { onLive, signal }: LiveOptions): Promise<void> {
-  for (let cursor: string | null = null; ; ) {
-    const request: { id: JobId; cursor: string | null; waitMs: number } = { id, cursor, waitMs: LIMITS.longPollMs };
-    const part: LivePart = await link.call((api) => api.live(request), signal ? { signal } : {});
-    if (part.live !== null) onLive(part.live, part.epoch);
-    cursor = part.cursor;
-    if (part.ended) return;
   }
 }
 
