@@ -41,6 +41,8 @@ class JobSpec(TypedDict):
     retryDelayMs: NotRequired[int]
     #: slots, cores, memoryGb, gpus, nodes, walltimeS
     resources: NotRequired[Dict[str, float]]
+    #: Name of the policy that chooses its site; absent: central's.
+    policy: NotRequired[str]
     #: The one site that may run it.
     site: NotRequired[str]
     #: Bytes of all that it reads; for estimates alone.
