@@ -192,7 +192,7 @@ describe.skipIf(SKIP !== null)("links that fail", () => {
     const { leases } = await remote.lease({ ...me, slots: 1, waitMs: 5_000 });
     const lease = { job, epoch: leases[0]!.epoch };
     for (const frames of [1_000, 2_000]) {
-      await remote.pushLive({ ...me, lease, live: { ...LIVE, frames } });
+      await remote.pushLive({ ...me, lease, live: { ...LIVE, cursor: frames, frames } });
       expect(await run.next()).toMatchObject({ frames, bins: [{ g2: [1.2], error: [null] }] });
       // A cut link is no end.
       proxy.cut();
