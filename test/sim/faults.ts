@@ -3,6 +3,7 @@
  */
 import { LIMITS } from "../../src/core/limits.js";
 import { seeded } from "../ledger/world.js";
+import { FARM, PILOT_NAMES } from "./farm.js";
 import { SITE_NAMES, type World } from "./world.js";
 
 /** Time in which faults happen, ms. */
@@ -75,7 +76,7 @@ const KINDS = {
     later(world, fault, () => world.network.unblock(fault.who));
   },
   "the network is away": (world, fault) => {
-    const everybody = [...SITE_NAMES, ...CLIENT_NAMES];
+    const everybody = [...SITE_NAMES, ...CLIENT_NAMES, FARM, ...PILOT_NAMES];
     for (const who of everybody) world.network.block(who, ["in", "out"]);
     later(world, fault, () => {
       for (const who of everybody) world.network.unblock(who);
@@ -96,6 +97,70 @@ const KINDS = {
     const process = world.sites.get(who);
     if (process !== undefined) process.wallJumpMs += amount * 3_600_000;
   },
+  "the keeper of pilots is killed": (world, fault) => {
+    world.farm.killKeeper();
+    later(world, fault, () => world.farm.startKeeper());
+  },
+  "the keeper of pilots is stopped": (world, fault) => {
+    world.farm.stopKeeper();
+    later(world, fault, () => world.farm.restartKeeper());
+  },
+  "the keeper of pilots stands still": (world, fault) => {
+    const process = world.farm.keeper;
+    process?.pause();
+    later(world, fault, () => process?.resume());
+  },
+  "a pilot is killed": (world, { who }) => world.farm.struck(who)?.process?.kill(),
+  "a pilot stands still": (world, fault) => {
+    world.farm.hinder(fault.who, (process) => {
+      process.pause();
+      later(world, { ...fault, forMs: 3 * fault.forMs }, () => process.resume());
+    });
+  },
+  "a pilot's wall clock jumps": (world, { who, amount }) =>
+    world.farm.hinder(who, (process) => {
+      process.wallJumpMs += amount * 60_000;
+    }),
+  "the node of a pilot fails": (world, { who, forMs, amount }) => {
+    const entry = world.farm.struck(who);
+    if (entry !== undefined) world.farm.batch.failNode(entry, amount < 0 ? 0 : forMs);
+  },
+  "a pilot makes room": (world, { who }) => {
+    const entry = world.farm.struck(who);
+    if (entry !== undefined) world.farm.batch.preempt(entry);
+  },
+  "the scheduler is away": (world, fault) => {
+    world.farm.batch.away = true;
+    later(world, fault, () => {
+      world.farm.batch.away = false;
+    });
+  },
+  "replies of the scheduler are lost": (world, fault) => {
+    world.farm.batch.repliesLost = 0.3 + 0.6 * Math.abs(fault.amount);
+    later(world, { ...fault, forMs: 5_000 + fault.forMs }, () => {
+      world.farm.batch.repliesLost = 0;
+    });
+  },
+  "listings of the scheduler leave out jobs": (world, fault) => {
+    world.farm.batch.forgetful = true;
+    later(world, fault, () => {
+      world.farm.batch.forgetful = false;
+    });
+  },
+  "nothing begins in the queue": (world, fault) => {
+    const { batch } = world.farm;
+    batch.frozen = true;
+    later(world, { ...fault, forMs: 2 * fault.forMs }, () => {
+      batch.frozen = false;
+      batch.startDue();
+    });
+  },
+  "no pilot starts on the nodes": (world, fault) => {
+    world.farm.batch.broken = true;
+    later(world, fault, () => {
+      world.farm.batch.broken = false;
+    });
+  },
   "the disk of the results is full": (world, fault) => {
     world.files.full = true;
     later(world, fault, () => {
@@ -108,11 +173,18 @@ export const FAULT_KINDS = Object.keys(KINDS) as (keyof typeof KINDS)[];
 
 /** How often a kind is drawn, where that is not once: what reaches the fencing of leases is worth more. */
 const WEIGHTS: Partial<Record<keyof typeof KINDS, number>> = {
+  "replies of the scheduler are lost": 2,
+  "the keeper of pilots is killed": 2,
   "central crashes in its next write": 3,
   "a site stands still for longer than its leases": 3,
   "a site is killed as it publishes": 2,
   "the disk of the results is full": 0.5,
 };
+
+function victims(kind: keyof typeof KINDS): readonly string[] {
+  if (/link|passes|frames/.test(kind)) return [...SITE_NAMES, ...SITE_NAMES, ...CLIENT_NAMES, FARM, ...PILOT_NAMES];
+  return /pilot/.test(kind) ? PILOT_NAMES : SITE_NAMES;
+}
 
 /** The faults of a seed, oldest first. */
 export function drawFaults(seed: number): Fault[] {
@@ -121,11 +193,10 @@ export function drawFaults(seed: number): Fault[] {
   const kinds = FAULT_KINDS.flatMap((kind) => Array.from({ length: 2 * (WEIGHTS[kind] ?? 1) }, () => kind));
   const faults = Array.from({ length: 6 + Math.floor(rng() * 10) }, (): Fault => {
     const kind = pick(kinds);
-    const ofLinks = /link|passes|frames/.test(kind);
     return {
       atMs: Math.round(rng() * FAULTS_MS),
       kind,
-      who: pick(ofLinks ? [...SITE_NAMES, ...SITE_NAMES, ...CLIENT_NAMES] : SITE_NAMES),
+      who: pick(victims(kind)),
       forMs: Math.round(rng() * rng() * 15_000),
       amount: 2 * rng() - 1,
     };
@@ -149,11 +220,7 @@ export async function heal(world: World): Promise<void> {
   const deadForGood = world.stream()() < 0.4 ? SITE_NAMES[0] : null;
   world.crashInWrite = null;
   world.files.full = false;
-  for (const who of [...SITE_NAMES, ...CLIENT_NAMES]) {
-    world.network.unblock(who);
-    world.network.lossy(who, 0);
-    world.network.slow(who, 0);
-  }
+  world.network.heal();
   world.centralProcess?.resume();
   await world.startCentral();
   for (const name of SITE_NAMES) {
@@ -161,10 +228,11 @@ export async function heal(world: World): Promise<void> {
     if (name === deadForGood) world.retire(name);
     else world.startSite(name);
   }
+  world.farm.heal();
 }
 
 /** A fault as a line for people. */
 export function faultText({ atMs, kind, who, forMs, amount }: Fault): string {
-  const whom = kind.startsWith("central") || kind.startsWith("the ") ? "" : ` (${who})`;
+  const whom = /^(central|the (?!node)|replies|listings|no|nothing begins)/.test(kind) ? "" : ` (${who})`;
   return `at ${(atMs / 1000).toFixed(1)} s ${kind}${whom}, for ${(forMs / 1000).toFixed(1)} s, amount ${amount.toFixed(2)}`;
 }

@@ -1,10 +1,11 @@
 /**
- * Hundreds of runs of the simulation, each from its seed: whatever goes wrong, the promises P1 to P7 hold, and once faults have stopped every
+ * Hundreds of runs of the simulation, each from its seed: whatever goes wrong, the promises P1 to P8 hold, and once faults have stopped every
  * job ends. `npm run test:sim -- --seeds N` runs more; a seed that fails is run again with fewer faults, and printed.
  */
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { drawFaults, FAULT_KINDS } from "./faults.js";
 import { failureText, shrink } from "./shrink.js";
+import { OUTCOMES } from "../../src/sites/schedulers/define.js";
 import { simulate } from "./simulate.js";
 
 vi.mock("node:fs/promises", async () => (await import("./mounts.js")).fsPromises());
@@ -24,6 +25,9 @@ const RARE = [
   ...["central crashed in a write", "a site was killed as it published", "a dead link was noticed by its heartbeat"],
   ...["a frame was dropped", "a frame came twice", "a key was used for another request"],
   ...["attempt-discarded", "publication-found", "publication-recovered"],
+  ...["a pilot left", "pilot-submitted", "pilot-withdrawn", "a pilot failed at its start", "a listing left out what is there"],
+  ...["a submission was lost", "a submission's reply was lost", "a reply was lost", "the scheduler was away"],
+  ...OUTCOMES.filter((outcome) => outcome !== "refused" && outcome !== "out-of-memory" && outcome !== "gone").map((outcome) => `a batch job ended: ${outcome}`),
 ];
 
 async function runSeed(seed: number, marks: Set<string>): Promise<void> {
