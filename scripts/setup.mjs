@@ -21,7 +21,7 @@ const NATIVE_INPUTS = [
   "CMakeLists.txt",
   ...["CMakeLists.txt", "SOURCES", "BINDING_SOURCES", "include", "src"].map((name) => `native/xpcs-core/${name}`),
 ];
-const TYPESCRIPT_INPUTS = ["src", "tsconfig.json"];
+const TYPESCRIPT_INPUTS = ["src", "tsconfig.json", "scripts/build-typescript.mjs"];
 /** Lines shown of each end of a failed program's output: npm puts the cause first, compilers last. */
 const FAILURE_LINES = 40;
 const NATIVE_PACKAGES = ["cmake-js", "node-addon-api", "node-api-headers"];
@@ -142,7 +142,7 @@ function buildTypescript() {
   if (typescriptIsFresh()) return;
   say("TypeScript");
   const stamp = typescriptDigest();
-  runStep("the TypeScript build", [join(ROOT, "node_modules/.bin/tsc"), "-p", "tsconfig.json"]);
+  runStep("the TypeScript build", [process.execPath, join(ROOT, "scripts/build-typescript.mjs")]);
   const outputs = filesUnder(ROOT, "dist").map((path) => path.slice("dist/".length));
   const sources = filesUnder(ROOT, "src").map((path) => path.slice("src/".length));
   for (const orphan of orphanOutputs(outputs, sources)) rmSync(join(ROOT, "dist", orphan));

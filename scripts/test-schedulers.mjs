@@ -24,9 +24,9 @@ for (const [name, { skip, failure }] of Object.entries(reached)) {
 }
 // Ctrl-C reaches the suite too; here it must not keep the schedulers from being stopped.
 process.on("SIGINT", () => {});
-/** @param {string} tests */
+/** One file at a time: they want the same nodes. @param {string} tests */
 const passes = (tests) =>
-  spawnSync(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", tests], {
+  spawnSync(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "--no-file-parallelism", tests], {
     cwd: ROOT,
     stdio: "inherit",
     env: { ...process.env, XPCS_TEST_SCHEDULERS: JSON.stringify(reached) },

@@ -50,10 +50,14 @@ async function killNode(victims: Victims): Promise<string> {
   const killedMs = Date.now();
   process.kill(Number(readFileSync(join(folder, `slurmd-${node}.pid`), "utf8")), "SIGKILL");
   const isDown = (): boolean => command("sinfo", "--noheader", `--nodes=${node}`, "--format=%t").startsWith("down");
-  while (!isDown() && Date.now() < killedMs + NODE_DOWN_MS) await pause(500);
+  let down = isDown();
+  while (!down && Date.now() < killedMs + NODE_DOWN_MS) {
+    await pause(500);
+    down = isDown();
+  }
   const downS = (Date.now() - killedMs) / 1000;
   command("slurmd", "-N", node);
-  return `slurmd of ${node} killed, and started when Slurm had given the node up, after ${downS.toFixed(0)} s`;
+  return `slurmd of ${node} killed, and started ${down ? "when" : "before"} Slurm had given the node up, after ${downS.toFixed(0)} s`;
 }
 
 async function killPilot(victims: Victims): Promise<string> {

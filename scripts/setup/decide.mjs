@@ -160,6 +160,6 @@ export function packagesStale(lock, installed, exists) {
  * @returns {string[]}
  */
 export function orphanOutputs(outputs, sources) {
-  const stems = new Set(sources.map((path) => path.replace(/\.ts$/, "")));
+  const stems = new Set(sources.map((path) => path.replace(/\.tsx?$/, "")));
   return outputs.filter((path) => !stems.has(path.replace(/(\.js|\.d\.ts)(\.map)?$/, "")));
 }

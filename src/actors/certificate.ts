@@ -8,12 +8,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
-
-export interface Certificate {
-  /** PEM. */
-  readonly cert: string;
-  readonly key: string;
-}
+import type { Certificate } from "../wire/http-server.js";
 
 const DAY_MS = 86_400_000;
 const VALID_MS = 3_650 * DAY_MS;

@@ -12,6 +12,7 @@ import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
 import type { Policy } from "../router/policy.js";
 import { POLICIES } from "../router/registry.js";
+import type { Certificate } from "../wire/http-server.js";
 import type { Link } from "../wire/link.js";
 import { pinOf } from "../wire/trust.js";
 import { type Listener, listenWebSocket } from "../wire/websocket-server.js";
@@ -20,7 +21,7 @@ import { AttemptLogs } from "./attempt-logs.js";
 import { Backups } from "./backups.js";
 import { type BundleServer, bundleServer, type ServedBundle } from "./bundle-server.js";
 import { Central } from "./central.js";
-import { type Certificate, ownCertificate } from "./certificate.js";
+import { ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
 import { type DataFolders, dataRights } from "./data-rights.js";
 import { dataServer } from "./data-server.js";
@@ -35,6 +36,7 @@ import { createMetrics } from "./metrics.js";
 import type { QuotaRules } from "./quotas.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
+import { type PageFiles, pageServer } from "./web-page.js";
 
 export interface StartOptions {
   /** Folder of the ledger and the tokens; made if it is not there. */
@@ -53,6 +55,8 @@ export interface StartOptions {
   readonly data?: DataFolders | null;
   /** What new sites can fetch; absent: nothing. */
   readonly bundle?: ServedBundle | undefined;
+  /** The browser's page; absent: there is none. */
+  readonly page?: PageFiles;
   /** Speak TLS: with a certificate of one's own, or with one that is made in `dir` ("made"). */
   readonly tls?: Certificate | "made";
   /** How long what is kept; what is left out is as in `DEFAULT_KEEPING`. */
@@ -203,9 +207,11 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const api = httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger });
     const rights = dataRights(central, options.data ?? null);
     const data = dataServer({ door, rights, clock, logger, onRequest: metrics.request });
+    const page = options.page === undefined ? null : pageServer(options.page, metrics.request, clock);
     serve({
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
-      onRequest: (request, response) => void (data(request, response) || bundle?.handle(request, response) || api(request, response)),
+      onRequest: (request, response) =>
+        void (data(request, response) || bundle?.handle(request, response) || page?.(request, response) || api(request, response)),
     });
     await room.start();
     central.start();

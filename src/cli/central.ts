@@ -4,18 +4,20 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ServedBundle } from "../actors/bundle-server.js";
 import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
-import { type Certificate, readCertificate } from "../actors/certificate.js";
+import { readCertificate } from "../actors/certificate.js";
 import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { digestFile } from "../files/digest.js";
 import { POLICIES } from "../router/registry.js";
+import type { Certificate } from "../wire/http-server.js";
 import { installerText } from "./bundle/installer.js";
 import { readManifest } from "./bundle/manifest.js";
 import { withExample } from "./help.js";
 import { durationOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
+import { readPageFiles } from "./page-files.js";
 import { createPinoLogger } from "./pino-logger.js";
 import { readSettingsFile } from "./settings-file.js";
 
@@ -104,6 +106,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     quotas,
     data,
     bundle,
+    page: readPageFiles(),
     insecure: options.insecure === true,
     keeping: keepingOf(options),
     diskReserveBytes: GB * options.diskReserveGb,

@@ -11,6 +11,7 @@ import type { Duplex } from "node:stream";
 import { ownCertificate } from "../actors/certificate.js";
 import type { Clock } from "../core/clock.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
+import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { PilotWay } from "../sites/batch-file.js";
 import type { Link } from "../wire/link.js";
@@ -67,11 +68,14 @@ async function openTo(central: string, target: string): Promise<Duplex> {
     return openTunnel({ peer, target, ...(words === ":" ? {} : { authorization: `Basic ${Buffer.from(words).toString("base64")}` }) });
   }
   const { hostname } = new URL(central);
+  const timeout = LIMITS.callDeadlineMs;
   return new Promise((resolve, reject) => {
-    const socket = dial({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(target.slice(target.lastIndexOf(":") + 1)) });
+    const socket = dial({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(target.slice(target.lastIndexOf(":") + 1)), timeout });
     socket.once("error", reject);
+    socket.once("timeout", () => socket.destroy(new Error(`no answer within ${timeout} ms`)));
     socket.once("connect", () => {
-      socket.removeListener("error", reject);
+      // From now on it may be silent.
+      socket.setTimeout(0).removeListener("error", reject);
       resolve(socket);
     });
   });

@@ -104,6 +104,14 @@ export async function runPilotSite(
   });
   let link: Connection<WorkSource> | null = null;
   const dial = siteDial({ settings: whereCentral, reach: { by: "dialling" }, clock, logger });
+  const newLink = async (): Promise<Connection<WorkSource>> => {
+    const dialled = await dial();
+    link = dialled;
+    void dialled.closed.then(() => {
+      link = null;
+    });
+    return dialled;
+  };
   const { min, max, queuedMax, everyS, per } = file.pilots;
   const onEachNode = per === "node" && file.job.nodes > 1;
   const sitesMax = onEachNode ? max * file.job.nodes : max;
@@ -151,13 +159,9 @@ export async function runPilotSite(
     onTags: ways.onTags,
     async backlog(sites, pilotsMax) {
       await files.keep(whereCentral());
-      link ??= await dial();
-      const mine = link;
-      void mine.closed.then(() => {
-        if (link === mine) link = null;
-      });
+      const { remote } = link ?? (await newLink());
       const { why } = pilots.view();
-      return mine.remote.backlog({
+      return remote.backlog({
         site: name,
         pilots: sites,
         pilotsMax: onEachNode ? pilotsMax * file.job.nodes : pilotsMax,

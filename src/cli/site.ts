@@ -10,6 +10,7 @@ import { LIMITS } from "../core/limits.js";
 import { realClock } from "../core/real-clock.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import { COMMAND_APPS } from "../sites/command-apps.js";
+import { ignoreWarnings } from "../sites/job-signals.js";
 import { startHost } from "../sites/kernel-host.js";
 import { createKernelPool } from "../sites/kernel-pool.js";
 import { transfersOf } from "../sites/locations.js";
@@ -105,6 +106,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
 async function workHere(options: SiteOptions, given: string, kept: KeptSite | null, io: CliIo): Promise<void> {
   const { slots } = options;
   const { endsS, hosts, launcher, pilot } = batchPlace(process.env);
+  if (endsS !== null) ignoreWarnings();
   const reach = reachIn(process.env);
   const name = pilot === null ? given : `${given}.${pilot}`;
   const whereCentral = (): CentralSettings => centralSettings(options, name);

@@ -4,7 +4,7 @@
  */
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Clock } from "../core/clock.js";
+import { type Clock, sleep } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import type { FileRef, OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -21,6 +21,7 @@ import { attemptFolder, type Completion, createFolder, removeFolder, writeRecord
 import type { CommandApps } from "./command-apps.js";
 import { stopBeforeLoss } from "./exclusive.js";
 import { type HeldLease, type HeldLeases, walltimeError } from "./held-leases.js";
+import { endedFromOutside } from "./job-signals.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { endLeftCommand } from "./left-command.js";
 import type { Transfers } from "./locations.js";
@@ -50,6 +51,8 @@ export interface AttemptContext {
   readonly kernels: KernelPool;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Aborted when the site has been told to stop. */
+  readonly stopping: AbortSignal;
   /** Aborted when the site ends without waiting for central any longer. */
   readonly abandon: AbortSignal;
 }
@@ -222,6 +225,16 @@ export async function reportCompletion(
   return link.call((source) => source.complete({ site, instance, lease: { job, epoch }, ...completion }), { signal: abandon });
 }
 
+/** What ended a process of an attempt may be about to end the site, or to tell it to stop: a batch job's end reaches its processes one after the other. */
+const KILLED_WAIT_MS = 2_000;
+
+/** Work that was ended with its site did not fail: it goes back, or is lost with the site. */
+async function awaitOwnEnd({ clock, stopping }: AttemptContext, held: HeldLease, error: XpcsError): Promise<void> {
+  if (!endedFromOutside(error)) return;
+  await sleep(clock, KILLED_WAIT_MS, AbortSignal.any([stopping, held.signal]));
+  if (stopping.aborted) held.stop("returned");
+}
+
 /** Why it ended: a stopped attempt fails with whatever the stop broke. */
 function endOf(held: HeldLease, error: XpcsError): XpcsError {
   if (held.stopReason === "canceled") return new XpcsError("CANCELED", "canceled by its owner");
@@ -281,6 +294,7 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
     await settle();
   } catch (error) {
     if (context.abandon.aborted) throw error;
+    await awaitOwnEnd(context, held, toXpcsError(error));
     leases.release(held);
     if (endedElsewhere(error)) await settle();
     await reportFailure(context, held, fromSystem(error));

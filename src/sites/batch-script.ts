@@ -91,7 +91,8 @@ export interface ScriptRequest {
 
 /** Lines that run the command in the background, as `$xpcs_child`. */
 function commandLines({ argv, folder, settings, launch, onEachNode: each }: ScriptRequest): string[] {
-  // Some schedulers send these to all processes of a job, whom they would end; the command is to hear of the end once, by SIGTERM.
+  // Some schedulers send these to all processes of a job, whom they would end; the command is to hear of the end once, by SIGTERM. A pilot sees to that
+  // itself (job-signals.ts).
   const deaf = "trap '' USR1 USR2 XCPU";
   if (!each) return [`(${deaf}; exec ${argv.map(quoted).join(" ")}) &`];
   const start = onEachNode(launch, settings.nodes, ["/bin/bash", batchFiles(folder).nodeScript], "claim/nodes");
@@ -127,7 +128,17 @@ export function batchScript(request: ScriptRequest): string {
     "}",
     "trap xpcs_end EXIT",
     "xpcs_child=",
-    `trap 'xpcs_signaled=1; date +%s >claim/signaled; [ -n "$xpcs_child" ] && kill -TERM "$xpcs_child" 2>/dev/null || exit 143' TERM INT USR1 USR2 XCPU`,
+    "xpcs_signal() {",
+    "  xpcs_signaled=1",
+    "  date +%s >claim/signaled",
+    '  case "$xpcs_child" in',
+    '  "") exit 143 ;;',
+    "  # It may have begun, and would outlive the job.",
+    "  starting) xpcs_early=1 ;;",
+    '  *) kill -TERM "$xpcs_child" 2>/dev/null ;;',
+    "  esac",
+    "}",
+    "trap xpcs_signal TERM INT USR1 USR2 XCPU",
     ...moduleLines(settings.modules),
     ...settings.lines,
     nodesLine(launch, settings.nodes, "claim/nodes"),
@@ -146,8 +157,11 @@ export function batchScript(request: ScriptRequest): string {
     '    [ -z "$xpcs_signaled" ] && break',
     "  done",
     "}",
+    "xpcs_early=",
+    "xpcs_child=starting",
     ...commandLines(request),
     "xpcs_child=$!",
+    '[ -n "$xpcs_early" ] && kill -TERM "$xpcs_child" 2>/dev/null',
     'xpcs_wait "$xpcs_child"',
     'exit "$xpcs_code"',
   ].join("\n")}\n`;

@@ -9,6 +9,7 @@ import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { CommandRun, LogStream } from "../core/protocols.js";
+import { signalOf } from "./job-signals.js";
 
 /** What a command sees of the environment of its site: no token. */
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -87,7 +88,8 @@ function failure(argv: readonly string[], how: Ended | Error, words: string): Xp
   if (how instanceof Error) return new XpcsError("COMMAND_FAILED", `${argv[0]} cannot be started: ${how.message}`);
   if (how.code === 0) return null;
   const what = how.signal === null ? `ended with exit code ${how.code}` : `was ended by ${how.signal}`;
-  return new XpcsError("COMMAND_FAILED", `${argv[0]} ${what}${words === "" ? "" : `; its last words: ${words}`}`);
+  const details = { signal: signalOf(how.code, how.signal) };
+  return new XpcsError("COMMAND_FAILED", `${argv[0]} ${what}${words === "" ? "" : `; its last words: ${words}`}`, details);
 }
 
 /** Runs command lines until the first that fails. */

@@ -10,8 +10,10 @@ import { expose } from "../wire/expose.js";
 import { createCommandRunner } from "./command-runner.js";
 import { correlateRecorded } from "./correlate.js";
 import { checkInput } from "./input-roots.js";
+import { leaveSignalsToParent } from "./job-signals.js";
 import { createKernelActor } from "./kernel-actor.js";
 
+leaveSignalsToParent();
 const link = parentLink();
 const commands = createCommandRunner(process.env, realClock);
 link.onClose(() => {

@@ -159,7 +159,7 @@ export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): Host
     await Promise.race([stderrEnd, sleep(clock, STDERR_WAIT_MS)]);
     if (signal.aborted) return new XpcsError("CANCELED", "the work was stopped");
     if (silent) return new XpcsError("NATIVE_CRASHED", `the kernel host process gave no sign of life for ${silenceMs} ms`);
-    return new XpcsError("NATIVE_CRASHED", endedHow(child, lastWords()));
+    return new XpcsError("NATIVE_CRASHED", endedHow(child, lastWords()), { signal: child.signalCode });
   };
 
   const begin = async (): Promise<void> => {

@@ -289,6 +289,7 @@ export function runSite(options: SiteOptions): Site {
     kernels,
     clock,
     logger,
+    stopping: stopping.signal,
     abandon: abandon.signal,
   };
   const running: Running = {

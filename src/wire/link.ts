@@ -45,3 +45,27 @@ export function createCloseSignal(): CloseSignal {
     },
   };
 }
+
+/** The receiving half of a link: what comes before there is a receiver waits for it. */
+export interface Inlet {
+  take(bytes: Uint8Array): void;
+  onBytes(receive: (bytes: Uint8Array) => void): void;
+}
+
+/** One without a receiver. */
+export function createInlet(): Inlet {
+  let receive: ((bytes: Uint8Array) => void) | null = null;
+  let early: Uint8Array[] = [];
+  return {
+    take(bytes) {
+      if (receive === null) early.push(bytes);
+      else receive(bytes);
+    },
+    onBytes(run) {
+      receive = run;
+      const waiting = early;
+      early = [];
+      for (const bytes of waiting) run(bytes);
+    },
+  };
+}

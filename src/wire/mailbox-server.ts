@@ -1,13 +1,13 @@
 /**
  * Serves the boxes of a shared folder (mailbox.ts): each that is new becomes a link. Boxes of a predecessor are removed, so that whoever dialled them dials again.
  */
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Link } from "./link.js";
-import { takeMailbox } from "./mailbox.js";
+import { removeBox, takeMailbox } from "./mailbox.js";
 
 /** Between two looks for new boxes. */
 const LOOK_MS = 250;
@@ -18,7 +18,7 @@ export interface MailboxServerOptions {
   /** Folders in which there may be boxes, at each look; those that are not there are left out. */
   readonly folders: () => readonly string[];
   readonly clock: Clock;
-  readonly onLink: (link: Link, folder: string) => void;
+  readonly onLink: (link: Link) => void;
   readonly onFault: (reason: string) => void;
 }
 
@@ -27,23 +27,23 @@ export async function serveMailboxes({ folders, clock, onLink, onFault }: Mailbo
   /** Boxes with a link, or whose end is being waited for. */
   const mine = new Map<string, { readonly link: Link; readonly gone: Promise<void> }>();
 
-  async function take(folder: string, box: string): Promise<void> {
+  async function take(box: string): Promise<void> {
     const link = await takeMailbox({ box, clock });
-    if (link === null) return rm(box, { recursive: true, force: true });
+    if (link === null) return removeBox(box);
     const gone = link.ended
       .then(() => sleep(clock, LINGER_MS, signal))
-      .then(() => rm(box, { recursive: true, force: true }))
+      .then(() => removeBox(box))
       .catch((error: Error) => onFault(error.message))
       .finally(() => mine.delete(box));
     mine.set(box, { link, gone });
-    onLink(link, folder);
+    onLink(link);
   }
 
   async function look(folder: string): Promise<void> {
     const names = await readdir(folder).catch(() => []);
     for (const name of names.filter((each) => !each.startsWith("."))) {
       const box = join(folder, name);
-      if (!mine.has(box)) await take(folder, box);
+      if (!mine.has(box)) await take(box);
     }
   }
 

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
-import { createCloseSignal, type Link } from "./link.js";
+import { createCloseSignal, createInlet, type Link } from "./link.js";
 
 /** Between two looks for the next batch: short while there is traffic, then longer. */
 const LOOK_MIN_MS = 10;
@@ -84,8 +84,7 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
   const [out, back] = [join(box, mine), join(box, mine === "up" ? "down" : "up")];
   const signal = createCloseSignal();
   const over = new AbortController();
-  let receive: ((bytes: Uint8Array) => void) | null = null;
-  let early: Uint8Array[] = [];
+  const inlet = createInlet();
   const waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   let nudge = new AbortController();
@@ -160,10 +159,7 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
       number += 1;
       heardMs = clock.monotonicMs();
       if (batch.messages.length > 0) lookMs = LOOK_MIN_MS;
-      for (const message of batch.messages) {
-        if (receive === null) early.push(message);
-        else receive(message);
-      }
+      for (const message of batch.messages) inlet.take(message);
       if (batch.closes !== null) return fire(batch.closes);
     }
   }
@@ -179,12 +175,7 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
       waitingBytes += bytes.length;
       nudge.abort(WOKEN);
     },
-    onBytes(run) {
-      receive = run;
-      const kept = early;
-      early = [];
-      for (const bytes of kept) run(bytes);
-    },
+    onBytes: inlet.onBytes,
     onClose: signal.onClose,
     close(reason) {
       if (signal.reason !== null) return;
@@ -195,6 +186,22 @@ function mailboxLink({ box, clock }: MailboxOptions, mine: "up" | "down"): Link 
       return waitingBytes;
     },
   };
+}
+
+/** Removes a box, in which an end that is closing may still write. */
+export async function removeBox(box: string): Promise<void> {
+  await rm(box, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+}
+
+/** @returns false: it was taken before, or is gone. @throws of the file system */
+async function claim(box: string): Promise<boolean> {
+  try {
+    await mkdir(join(box, "taken"));
+    return true;
+  } catch (error) {
+    if (["EEXIST", "ENOENT"].includes(errorCode(error))) return false;
+    throw error;
+  }
 }
 
 /**
@@ -213,7 +220,12 @@ export async function openMailbox(folder: string, name: string, clock: Clock): P
   } catch (error) {
     throw new XpcsError("UNAVAILABLE", `no link can be made in the shared folder ${folder}: ${(error as Error).message}`);
   }
-  return mailboxLink({ box, clock }, "up");
+  const link = mailboxLink({ box, clock }, "up");
+  // One that nobody has taken is not left: whoever serves the folder later would take it for a link.
+  void link.ended.then(async () => {
+    if (await claim(box).catch(() => false)) await removeBox(box).catch(() => {});
+  });
+  return link;
 }
 
 /**
@@ -222,11 +234,5 @@ export async function openMailbox(folder: string, name: string, clock: Clock): P
  * @returns null: it was taken before, so its link has ended
  */
 export async function takeMailbox({ box, clock }: MailboxOptions): Promise<(Link & { readonly ended: Promise<void> }) | null> {
-  try {
-    await mkdir(join(box, "taken"));
-  } catch (error) {
-    if (["EEXIST", "ENOENT"].includes(errorCode(error))) return null;
-    throw error;
-  }
-  return mailboxLink({ box, clock }, "down");
+  return (await claim(box)) ? mailboxLink({ box, clock }, "down") : null;
 }

@@ -1,16 +1,14 @@
 /** A pair of links inside one process: delivers on the next microtask, in order. For tests and for actors that share a process. */
 import { XpcsError } from "../core/errors.js";
-import { type CloseSignal, createCloseSignal, type Link } from "./link.js";
+import { type CloseSignal, createCloseSignal, createInlet, type Inlet, type Link } from "./link.js";
 
 interface Side {
-  receive: ((bytes: Uint8Array) => void) | null;
-  /** Messages that came before there was a receiver. */
-  early: Uint8Array[];
+  readonly inlet: Inlet;
   readonly signal: CloseSignal;
 }
 
 function createSide(): Side {
-  return { receive: null, early: [], signal: createCloseSignal() };
+  return { inlet: createInlet(), signal: createCloseSignal() };
 }
 
 function linkOf(own: Side, peer: Side): Link {
@@ -19,17 +17,10 @@ function linkOf(own: Side, peer: Side): Link {
       if (own.signal.reason !== null) return;
       const copy = new Uint8Array(bytes);
       queueMicrotask(() => {
-        if (peer.signal.reason !== null) return;
-        if (peer.receive === null) peer.early.push(copy);
-        else peer.receive(copy);
+        if (peer.signal.reason === null) peer.inlet.take(copy);
       });
     },
-    onBytes(receive) {
-      own.receive = receive;
-      const early = own.early;
-      own.early = [];
-      for (const bytes of early) receive(bytes);
-    },
+    onBytes: own.inlet.onBytes,
     onClose: own.signal.onClose,
     close(reason) {
       own.signal.fire(reason ?? new XpcsError("UNAVAILABLE", "the link was closed"));

@@ -3,20 +3,17 @@
  * CONNECT alone, and opens a tunnel for a token of a batch job for as long as that job is there. It carries bytes: pilots show central their own token, over
  * TLS of their own where central has it.
  */
-
-import { createServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { XpcsError } from "../core/errors.js";
-import { LIMITS } from "../core/limits.js";
+import { type Certificate, createHttpServer, startListening } from "./http-server.js";
 
 export interface RelayOptions {
   /** An address of this machine. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** PEM. */
-  readonly tls: { readonly cert: string; readonly key: string };
+  readonly tls: Certificate;
   /** Where tunnels lead, as `host:port`; asked at each. */
   readonly target: () => string;
   /** Opens a connection to the target. */
@@ -40,7 +37,6 @@ const ANSWERS = {
   405: "Method Not Allowed",
   407: "Proxy Authentication Required",
   502: "Bad Gateway",
-  503: "Service Unavailable",
 };
 
 function answer(socket: Duplex, status: keyof typeof ANSWERS): void {
@@ -56,9 +52,7 @@ export async function listenRelay({ host, port, tls, target, open, onRefused }: 
   let admitted: ReadonlySet<string> = new Set();
   /** Of each open tunnel both ends, and its token. */
   const tunnels = new Map<Duplex, { readonly token: string; end(): void }>();
-  const server = createServer({ ...tls, minVersion: "TLSv1.2", headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 });
-  server.maxConnections = LIMITS.connectionsMax;
-  server.on("request", (_request, response) => response.writeHead(405, { connection: "close" }).end());
+  const server = createHttpServer(tls, (_request, response) => response.writeHead(405, { connection: "close" }).end());
 
   const tokenOf = (header: string | undefined): string | null => /^Bearer ([\w-]{1,256})$/.exec(header ?? "")?.[1] ?? null;
 
@@ -93,7 +87,6 @@ export async function listenRelay({ host, port, tls, target, open, onRefused }: 
     if (token === null || !admitted.has(token)) return refuse(407, "it shows no token of a batch job that is there");
     const wanted = target();
     if (request.url !== wanted) return refuse(403, `it asks for ${request.url}, and only central is reached from here`);
-    if (tunnels.size >= LIMITS.connectionsMax) return refuse(503, "there are too many tunnels");
     if (head.length > 0) client.unshift(head);
     tunnel(client, token, wanted).catch((error: Error) => {
       tunnels.delete(client);
@@ -101,17 +94,12 @@ export async function listenRelay({ host, port, tls, target, open, onRefused }: 
     });
   });
 
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const used = error.code === "EADDRINUSE";
-      reject(new XpcsError(used ? "REFUSED" : "INVALID_ARGUMENT", `the relay cannot listen on ${host}:${port}: ${error.message}`));
-    });
-    server.listen(port, host, resolve);
+  const listening = await startListening(server, host, port).catch((error: NodeJS.ErrnoException) => {
+    const used = error.code === "EADDRINUSE";
+    throw new XpcsError(used ? "REFUSED" : "INVALID_ARGUMENT", `the relay cannot listen on ${host}:${port}: ${error.message}`);
   });
-  server.on("tlsClientError", (_error, socket) => socket.destroy());
-  const shownHost = host.includes(":") ? `[${host}]` : host;
   return {
-    url: `https://${shownHost}:${(server.address() as AddressInfo).port}`,
+    url: `https://${listening.at}`,
     admit(tokens) {
       admitted = tokens;
       for (const { token, end } of [...tunnels.values()]) if (!tokens.has(token)) end();
@@ -121,8 +109,7 @@ export async function listenRelay({ host, port, tls, target, open, onRefused }: 
     },
     async close() {
       for (const { end } of [...tunnels.values()]) end();
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await listening.close();
     },
   };
 }

@@ -8,7 +8,7 @@ import type { RawData, WebSocket } from "ws";
 import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
-import { createCloseSignal, type Link } from "./link.js";
+import { createCloseSignal, createInlet, type Link } from "./link.js";
 
 /** Close codes that say why; see RFC 6455 section 7.4.1. */
 function reasonOf(code: number, text: string): XpcsError {
@@ -72,8 +72,7 @@ function startHeartbeat(socket: WebSocket, clock: Clock, onDead: () => void): ()
 export function websocketLink(socket: WebSocket, stream: Writable, clock: Clock): Link {
   const corkUntilTickEnds = corking(stream);
   const signal = createCloseSignal();
-  let receive: ((bytes: Uint8Array) => void) | null = null;
-  let early: Uint8Array[] = [];
+  const inlet = createInlet();
   const stopHeartbeat = startHeartbeat(socket, clock, () => {
     signal.fire(new XpcsError("UNAVAILABLE", `the peer has not answered for ${3 * LIMITS.heartbeatMs} ms`));
     socket.terminate();
@@ -86,8 +85,7 @@ export function websocketLink(socket: WebSocket, stream: Writable, clock: Clock)
       socket.close(1003, "binary messages only");
       return;
     }
-    if (receive === null) early.push(bytesOf(data));
-    else receive(bytesOf(data));
+    inlet.take(bytesOf(data));
   });
   socket.on("close", (code: number, text: Buffer) => signal.fire(reasonOf(code, text.toString())));
   // An error is always followed by "close"; the first reason wins.
@@ -99,12 +97,7 @@ export function websocketLink(socket: WebSocket, stream: Writable, clock: Clock)
       corkUntilTickEnds();
       socket.send(bytes, { binary: true });
     },
-    onBytes(run) {
-      receive = run;
-      const waiting = early;
-      early = [];
-      for (const bytes of waiting) run(bytes);
-    },
+    onBytes: inlet.onBytes,
     onClose: signal.onClose,
     close(reason) {
       if (signal.reason !== null) return;

@@ -2,13 +2,12 @@
  * Listens for websockets and hands each one over as a link, and for other HTTP requests on the same port. Knows nothing of actors or tokens.
  * Without TLS, tokens would cross the network in clear text, so that is refused off loopback unless told.
  */
-import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { RequestListener } from "node:http";
 import { WebSocketServer } from "ws";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
+import { type Certificate, createHttpServer, startListening } from "./http-server.js";
 import type { Link } from "./link.js";
 import { isLoopback } from "./loopback.js";
 import { websocketLink } from "./websocket-link.js";
@@ -18,8 +17,8 @@ export interface ListenOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly clock: Clock;
-  /** Certificate chain and private key (PEM): then the listener speaks TLS, and nothing else. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Then the listener speaks TLS, and nothing else. */
+  readonly tls?: Certificate;
   /** Allow plain websockets on an address that is not loopback. */
   readonly insecure?: boolean;
   /** Answers requests that are no websocket; without it they are told so. */
@@ -47,19 +46,6 @@ const onlyWebsockets: RequestListener = (_request, response) => {
   response.writeHead(426, { "content-type": "text/plain" }).end("This is an xpcs central; it speaks websocket.\n");
 };
 
-/** A peer that sends slowly, or never ends its headers, is not waited for. */
-const HTTP: ServerOptions = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 };
-
-/** @throws INVALID_ARGUMENT certificate and key cannot be used */
-function createHttpServer({ tls, onRequest = onlyWebsockets }: ListenOptions): Server {
-  if (tls === undefined) return createServer(HTTP, onRequest);
-  try {
-    return createTlsServer({ ...HTTP, ...tls, minVersion: "TLSv1.2" }, onRequest);
-  } catch (error) {
-    throw new XpcsError("INVALID_ARGUMENT", `the certificate and its key cannot be used: ${(error as Error).message}`);
-  }
-}
-
 /**
  * Starts listening.
  *
@@ -74,29 +60,23 @@ export async function listenWebSocket(options: ListenOptions): Promise<Listener>
         "use --tls, listen on 127.0.0.1 and reach it through an ssh tunnel, or allow it with --insecure (insecure: true)",
     );
   }
-  const http = createHttpServer(options);
-  http.maxConnections = LIMITS.connectionsMax;
+  const http = createHttpServer(options.tls, options.onRequest ?? onlyWebsockets);
   const server = new WebSocketServer({ server: http, perMessageDeflate: false, maxPayload: LIMITS.frameBytesMax });
   server.on("connection", (socket, request) => {
     options.onLink(websocketLink(socket, request.socket, options.clock), request.socket.remoteAddress ?? "unknown");
   });
-  await new Promise<void>((resolve, reject) => {
-    // Both emit the same failure; WebSocketServer forwards the HTTP server's.
-    server.once("error", (error) => reject(listenError(error, options)));
-    http.listen(options.port, options.host, resolve);
-  });
-  server.removeAllListeners("error");
+  // Those of the HTTP server, which it forwards.
   server.on("error", () => {});
-  const { port } = http.address() as AddressInfo;
-  const shownHost = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const listening = await startListening(http, options.host, options.port).catch((error) => {
+    throw listenError(error, options);
+  });
   return {
-    url: `${options.tls === undefined ? "ws" : "wss"}://${shownHost}:${port}`,
-    port,
+    url: `${options.tls === undefined ? "ws" : "wss"}://${listening.at}`,
+    port: listening.port,
     async close() {
       for (const socket of server.clients) socket.terminate();
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      http.closeAllConnections();
-      await new Promise<void>((resolve) => http.close(() => resolve()));
+      await listening.close();
     },
   };
 }

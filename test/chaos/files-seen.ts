@@ -12,10 +12,10 @@ export function digestOf(path: string): { bytes: number; sha256: string } | null
   }
 }
 
-/** How often each name appeared in a folder, from its notifications. */
+/** How often each name appeared in a folder, from its notifications; they keep no process from its end. */
 export function watchNames(folder: string): { counts: ReadonlyMap<string, number>; close: () => void } {
   const counts = new Map<string, number>();
-  const watcher = watch(folder, (event, name) => {
+  const watcher = watch(folder, { persistent: false }, (event, name) => {
     if (event === "rename" && name !== null && !name.startsWith(".")) counts.set(name, (counts.get(name) ?? 0) + 1);
   });
   return { counts, close: () => watcher.close() };

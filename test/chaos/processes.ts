@@ -99,7 +99,14 @@ export async function startFacility(more: (folder: string) => readonly string[] 
   const children = new Map<string, ChildProcess>();
   const logs: (() => string)[] = [];
   const printed: Record<string, Record<string, string>> = {};
+  const kill = async (name: string): Promise<void> => {
+    const child = children.get(name)!;
+    child.kill("SIGKILL");
+    await gone(child);
+  };
   const start = async (name: string, args: readonly string[]): Promise<Record<string, string>> => {
+    // One that a failed test has left.
+    if (children.has(name)) await kill(name);
     const { child, ready, log } = startCommand(args);
     children.set(name, child);
     logs.push(() => `--- ${name}, process ${child.pid}\n${log()}`);
@@ -132,11 +139,7 @@ export async function startFacility(more: (folder: string) => readonly string[] 
       };
     },
     signal: (name, signal) => void children.get(name)!.kill(signal),
-    async kill(name) {
-      const child = children.get(name)!;
-      child.kill("SIGKILL");
-      await gone(child);
-    },
+    kill,
     killHosts(site) {
       const hosts = childrenOf(children.get(site)!.pid!);
       for (const pid of hosts) process.kill(pid, "SIGKILL");
@@ -144,8 +147,7 @@ export async function startFacility(more: (folder: string) => readonly string[] 
     },
     async end() {
       client.close();
-      for (const child of children.values()) child.kill("SIGKILL");
-      await Promise.all([...children.values()].map(gone));
+      await Promise.all([...children.keys()].map(kill));
       rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     },
   };

@@ -3,7 +3,7 @@
  * real processes, TLS to central.
  */
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, connect as dial, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -194,7 +194,6 @@ describe.skipIf(problem !== null)(`nodes without a way to central${problem === n
           .once("connect", resolve),
       );
       expect(await elsewhere).toMatchObject({ code: "ECONNREFUSED" });
-      const { statSync } = await import("node:fs");
       expect([own, join(own, "key"), join(own, "tls", "key.pem")].map((path) => statSync(path).mode & 0o077)).toEqual([0, 0, 0]);
       expect(existsSync(join(folder, "batch", "quiet.mail"))).toBe(false);
       await stop(site.child);

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { type Facility, startFacility } from "../chaos/processes.js";
+import { childrenOf, type Facility, startFacility } from "../chaos/processes.js";
 import { startXpcs } from "./xpcs-process.js";
 
 let facility: Facility;
@@ -117,6 +117,31 @@ it("gives a pilot's work back before its batch job ends, so that another finishe
   await expect.poll(pilots, { timeout: 60_000 }).toEqual([]);
   await site.stop("SIGTERM");
 }, 120_000);
+
+const descendants = (pid: number): number[] => childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
+
+it.each(["SIGTERM", "SIGUSR2"] as const)(
+  "gives work back when %s reaches all processes of its batch job",
+  async (signal) => {
+    const apps = join(facility.folder, "sleep.json");
+    writeFileSync(apps, JSON.stringify({ sleep: { argv: ["/bin/sleep", "{s}"], parameters: { s: { type: "integer" } } } }));
+    const site = await startFarm({ max: 1 }, {}, {}, "--grace", "1", "--apps", apps);
+    const sleepS = { work: { app: "sleep", parameters: { s: 6 }, inputs: {}, outputs: {}, overwrite: false }, tags: {}, attemptsMax: 1 };
+    const { jobs } = await facility.client.submit({ jobs: [{ ...noop(6_000), attemptsMax: 1 }, sleepS] });
+    const states = async () => (await Promise.all(jobs.map((id) => facility.client.job(id)))).map(({ state }) => state);
+    await expect.poll(states, { timeout: 30_000 }).toEqual(["running", "running"]);
+    const script = Number(readFileSync(join(farm(), running()[0]!, "claim/id"), "utf8").split("-")[0]);
+    // The work first, as a node that is emptied ends one process after the other.
+    for (const pid of [script, ...descendants(script)].reverse()) process.kill(pid, signal);
+    const views = await facility.client.wait(jobs);
+    expect(views.map(({ state, attempts }) => [state, attempts.map(({ outcome }) => outcome)])).toEqual(
+      jobs.map(() => ["finished", ["returned", "finished"]]),
+    );
+    await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
+    await site.stop("SIGTERM");
+  },
+  120_000,
+);
 
 it("has a pilot on each node of a batch job, or one for all, in which a job has nodes of its own", async () => {
   const wide = join(facility.folder, "wide.json");

@@ -206,6 +206,25 @@ describe("a site", () => {
     expect(runs).toBe(1);
   });
 
+  it.each([
+    ["gives work back whose process was ended by a signal just before it is told to stop", "SIGTERM", 300, "returned"],
+    ["reports work as failed whose process was ended by a signal, when it is not told to stop", "SIGKILL", null, "failed"],
+    ["reports work as failed that crashed before it was told to stop", "SIGSEGV", 300, "failed"],
+  ] as const)("%s", async (_name, signal, stopAfterMs, outcome) => {
+    const failing = vi.fn(async () => {
+      throw new XpcsError("NATIVE_CRASHED", `the kernel host process was ended by ${signal}`, { signal });
+    });
+    const here = startSite({ kernels: { ...fakeKernels(), run: failing } });
+    const lease = central.grant("j1", NOOP);
+    await vi.waitFor(() => expect(failing).toHaveBeenCalled());
+    if (stopAfterMs !== null) {
+      await sleep(realClock, stopAfterMs);
+      await here.stop({ graceMs: 1_000 });
+    }
+    const heard = () => ({ failed: central.said.failed.map(({ lease: one }) => one), returned: central.said.returned });
+    await vi.waitFor(() => expect(heard()).toEqual({ failed: [], returned: [], [outcome]: [lease] }), { timeout: 5_000 });
+  });
+
   it("gives back what it cannot finish when it is told to stop, and says goodbye", async () => {
     const running = startSite({ kernels: fakeKernels(60_000) });
     const lease = central.grant("j1", corrJob("a"));

@@ -3,12 +3,12 @@ import { type Finding, findPattern, oneFile, type Rule } from "./rule.js";
 import { codeOnly, lineAt, type SourceTree } from "./source-tree.js";
 
 const LINES_MAX = 400;
-const CODE = /\.(ts|mjs|cpp|hpp|h)$/;
-const isSource = (path: string): boolean => /^src\/.*\.ts$/.test(path);
+const CODE = /\.(tsx?|mjs|cpp|hpp|h)$/;
+const isSource = (path: string): boolean => /^src\/.*\.tsx?$/.test(path);
 const isCode = (path: string): boolean => CODE.test(path) && !path.includes("/third_party/");
 
 /** The only places with the machine's clock, randomness, environment and console. */
-const COMPOSITION_ROOT = /^src\/(cli\/|demo\/|index\.ts$|core\/real-clock\.ts$|sites\/kernel-host[^/]*main\.ts$)/;
+const COMPOSITION_ROOT = /^src\/(cli\/|demo\/|web\/|index\.ts$|core\/real-clock\.ts$|sites\/kernel-host[^/]*main\.ts$)/;
 /** A parameter may be called randomBytes; importing it may not happen below. */
 const RANDOM_IMPORT = /^import .*\brandom\w+.* from "(?:node:)?crypto"/g;
 const AMBIENT =

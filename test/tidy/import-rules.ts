@@ -20,6 +20,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ["index", "actors", "sites", ...MECHANISMS, "core"],
   cli: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
   demo: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
+  // The page runs in a browser, and asks central by HTTP.
+  web: ["web", "core"],
 };
 
 /** Package to the files that may import it, and why only they. */
@@ -41,9 +43,12 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   pino: { where: /^src\/cli\/pino-logger\.ts$/, why: "below, a Logger is injected" },
   yaml: { where: /^src\/cli\/(config-file|settings-file|yaml-text)\.ts$/, why: "settings files are a matter of the command line" },
   zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
+  preact: { where: /^src\/web\//, why: "only the page is drawn by it" },
+  "@preact/signals": { where: /^src\/web\//, why: "only the page is drawn by it" },
+  uplot: { where: /^src\/web\//, why: "curves of the page; files are drawn by vega" },
   vega: { where: /^src\/xpcs\/plot(-map)?\.ts$/, why: "plots are drawn in two files, of curves and of maps" },
   h5wasm: {
-    where: /^src\/(demo\/|xpcs\/(result|leverage|c2)-file\.ts$)/,
+    where: /^src\/(demo\/|web\/|xpcs\/(result|leverage|c2)-file\.ts$)/,
     why: "what runs jobs leaves HDF5 to the native core; results are shown through another library",
   },
 };
@@ -72,7 +77,7 @@ function eachImport(
 ): Finding[] {
   return [...tree].flatMap(([path, text]) => {
     const layer = layerOf(path);
-    if (layer === null || !path.endsWith(".ts")) return [];
+    if (layer === null || !/\.tsx?$/.test(path)) return [];
     return importsOf(path, text).flatMap((found) => {
       const what = judge(layer, path, found);
       return what === null ? [] : [{ path, line: found.line, what }];

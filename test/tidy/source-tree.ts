@@ -7,7 +7,7 @@ export type SourceTree = ReadonlyMap<string, string>;
 
 const SKIPPED = new Set([".git", "node_modules", "build", "dist", "coverage", "demo-output", ".vitest"]);
 const TEXT =
-  /(\.(ts|mjs|js|json|md|cpp|hpp|h|cmake|gyp|txt|sh|yml|yaml|gitignore)|\/(LICENSE|SOURCES|BINDING_SOURCES|run)|^(LICENSE|SOURCES))$/;
+  /(\.(tsx?|css|mjs|js|json|md|cpp|hpp|h|cmake|gyp|txt|sh|yml|yaml|gitignore)|\/(LICENSE|SOURCES|BINDING_SOURCES|run)|^(LICENSE|SOURCES))$/;
 
 export function readTree(root: string): SourceTree {
   const tree = new Map<string, string>();

@@ -7,9 +7,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { type Certificate, ownCertificate } from "../../src/actors/certificate.js";
+import { ownCertificate } from "../../src/actors/certificate.js";
 import { realClock } from "../../src/core/real-clock.js";
 import { createHttpClient, type HttpAsk, type HttpPeer } from "../../src/wire/http-client.js";
+import type { Certificate } from "../../src/wire/http-server.js";
 import { pinOf } from "../../src/wire/trust.js";
 import { startConnectProxy } from "./connect-proxy.js";
 

@@ -1,6 +1,6 @@
 /** Links through a shared folder: real files, real processes that are killed, and what a broken or hostile file does. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,14 +29,16 @@ let serving: Promise<void>;
 let links: Link[];
 const faults: string[] = [];
 
-function serve(onLink: (link: Link) => void = (link) => void expose(echo, METHODS, link, { logger: silentLogger })): void {
+const answering = (link: Link): void => void expose(echo, METHODS, link, { logger: silentLogger });
+
+function serve(onLink = answering, clock = realClock): void {
   stop = new AbortController();
   const noting = (link: Link): void => {
     links.push(link);
     onLink(link);
   };
   serving = serveMailboxes(
-    { folders: () => [folder, "/no/such/folder"], clock: realClock, onLink: noting, onFault: (why) => faults.push(why) },
+    { folders: () => [folder, "/no/such/folder"], clock, onLink: noting, onFault: (why) => faults.push(why) },
     stop.signal,
   );
 }
@@ -99,16 +101,22 @@ it("joins two links, so that calls go through and an end on one side ends both",
 });
 
 it("notices that the end that dialled was killed, whatever it was writing", async () => {
-  for (const name of ["a", "b", "c"]) {
+  await endServer();
+  // Five times as fast: silence is noticed after 3 s.
+  const { nowMs, monotonicMs, after } = realClock;
+  serve(answering, { nowMs, monotonicMs: () => 5 * monotonicMs(), after: (delayMs, run) => after(delayMs / 5, run) });
+  const killAtWork = async (name: string): Promise<void> => {
     const child = spawn(process.execPath, [fileURLToPath(new URL("./mailbox-child.mjs", import.meta.url)), folder, name], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     await new Promise((resolve) => child.stdout.once("data", resolve));
     await new Promise((resolve) => setTimeout(resolve, 50 * Math.random()));
     child.kill("SIGKILL");
-  }
+  };
+  await Promise.all(["a", "b", "c"].map(killAtWork));
   // Half a batch under the name that a writer uses: nobody reads it.
   writeFileSync(join(folder, "a", "up", "99.new"), "half");
+  expect(links).toHaveLength(3);
   const reasons = await Promise.all(links.map(ended));
   expect(reasons.map(({ message }) => message)).toEqual(reasons.map(() => expect.stringContaining("nothing was heard")));
   await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]), { timeout: 10_000 });
@@ -145,6 +153,15 @@ it("goes when its folder goes, as it does with the batch job", async () => {
   await expect(openMailbox(join(folder, "gone"), "b", realClock)).rejects.toMatchObject({ code: "UNAVAILABLE" });
 });
 
+it("is not left for a later server when nobody took it", async () => {
+  await endServer();
+  const link = await openMailbox(folder, "a", realClock);
+  link.send(Buffer.from("waits"));
+  link.close();
+  await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]));
+  serve();
+});
+
 it("is taken once", async () => {
   await endServer();
   await openMailbox(folder, "a", realClock);
@@ -172,7 +189,6 @@ it.each([
   mkdirSync(join(folder, ".bad", "down"), { recursive: true });
   mkdirSync(join(folder, ".bad", "up"));
   writeFileSync(join(folder, ".bad", "up", "1"), bytes);
-  const { renameSync } = await import("node:fs");
   renameSync(join(folder, ".bad"), join(folder, "bad"));
   await vi.waitFor(() => expect(links).toHaveLength(2), { timeout: 5_000 });
   const reasons = await Promise.race(links.map(ended));

@@ -179,6 +179,19 @@ it("survives garbage, and peers that say nothing and go", async () => {
   (await open(access)).close();
 });
 
+it.each([
+  ["the relay", () => relay],
+  ["central", () => central],
+] as const)("%s ends at once beside a peer that never ends its TLS handshake", async (_who, listener) => {
+  const socket = dial(Number(new URL(listener().url).port), "127.0.0.1");
+  const cut = new Promise((resolve) => socket.on("error", () => {}).once("close", resolve));
+  await new Promise((resolve) => socket.once("connect", resolve));
+  // It is answered only after this one was taken.
+  (await open(access)).close();
+  await listener().close();
+  await cut;
+});
+
 it("listens on a port that is free, or says so", async () => {
   const tls = await ownCertificate(join(folder, "relay"), realClock, randomBytes);
   const at = (host: string, port: number) =>

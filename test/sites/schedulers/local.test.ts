@@ -68,6 +68,18 @@ it("a job that does not end when it is told to is killed, with all that it start
   await expect.poll(() => aliveInGroup(group), { timeout: 5_000 }).toEqual([]);
 });
 
+it("a command that has just begun when the job is told to end does not outlive it", async () => {
+  // Before the script has noted the number of what it has just started, and after that is deaf to SIGTERM.
+  const lines = [`trap '[[ $BASH_COMMAND = "xpcs_child=\\$!" ]] && { until [ -e deaf ]; do sleep 0.05; done; kill -TERM $$; }' DEBUG`];
+  const jobs = place.jobs();
+  const deaf = request("trap '' TERM; touch deaf; sleep 2; touch late");
+  const { ref } = await jobs.submit({ ...deaf, settings: place.settings({ lines }) });
+  const group = groupOf(ref.id);
+  await reaches(jobs, ref, "ended");
+  expect(existsSync(`${ref.folder}/late`)).toBe(true);
+  expect(aliveInGroup(group)).toEqual([]);
+});
+
 it("a module that cannot be loaded, and a line that fails, end the job before its command", async () => {
   for (const [own, code] of [
     [{ modules: ["no-such-module"] }, 72],

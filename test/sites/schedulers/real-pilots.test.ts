@@ -36,4 +36,40 @@ describe.each(REAL)("%s", (scheduler, rig) => {
     },
     180_000,
   );
+
+  it.skipIf(rig.skip !== null)(
+    "loses the work of a pilot that its walltime kills, which counts as no failure of it",
+    async () => {
+      const stage = await rig.start();
+      Object.assign(process.env, stage.environment);
+      const facility = await startFacility();
+      try {
+        const folder = join(facility.folder, "batch");
+        mkdirSync(folder);
+        const memory = schedulerNamed(scheduler).takes.includes("memoryGbPerNode") ? { memoryGbPerNode: 1 } : {};
+        // The script is misled about its end, as by a node with a wrong clock: the pilot does not leave by itself, nor in the time that a signal leaves it.
+        const lines = ["cut() { echo $(($(date +%s) + 86400)); }"];
+        const job = { ...stage.settings, ...memory, walltimeS: 60, lines };
+        writeFileSync(join(facility.folder, "batch.json"), JSON.stringify({ scheduler, folder, job, pilots: { max: 1, everyS: 1 } }));
+        const site = await facility.startSite("farm", 1, ["--batch", join(facility.folder, "batch.json"), "--grace", "600"]);
+        const { jobs } = await facility.client.submit({
+          jobs: [{ work: { app: "xpcs.noop", durationMs: 900_000 }, tags: {}, attemptsMax: 9 }],
+        });
+        const attempts = async () => (await facility.client.job(jobs[0]!)).attempts;
+        await expect.poll(async () => (await attempts())[0]?.outcome, { timeout: 120_000 }).toBe("running");
+        await expect.poll(async () => (await attempts())[0]?.outcome, { timeout: 360_000, interval: 1_000 }).not.toBe("running");
+        expect((await attempts())[0]).toMatchObject({ outcome: "lost" });
+        await expect.poll(() => facility.log(), { timeout: 120_000 }).toMatch(/"outcome":"time-limit"/);
+        writeFileSync(join(folder, "farm.orders", "halt"), "");
+        await expect
+          .poll(() => readdirSync(join(folder, "farm")).filter((name) => !name.startsWith(".")), { timeout: 120_000 })
+          .toEqual([]);
+        await facility.client.cancel(jobs);
+        expect(await site.stop("SIGTERM")).toBe(0);
+      } finally {
+        await facility.end();
+      }
+    },
+    720_000,
+  );
 });

@@ -1,0 +1,106 @@
+/** The page: log-in, the frame around the views, and which view is shown. */
+import { signal } from "@preact/signals";
+import { render } from "preact";
+import { savedToken, saveToken } from "./api.js";
+import { connection, logOut, startFollowing, version } from "./live.js";
+import { linkTo, place } from "./place.js";
+import { JobPage } from "./views/job.js";
+import { Jobs } from "./views/jobs.js";
+import { Overview } from "./views/overview.js";
+
+const VIEWS = [
+  ["overview", "Overview"],
+  ["jobs", "Jobs"],
+] as const;
+
+/** Whether the log-in link is being used: its token is taken out of the address, which people show to others. */
+function takeToken(): boolean {
+  const token = /^#token=([\x21-\x7e]+)$/.exec(location.hash)?.[1];
+  if (token === undefined) return false;
+  saveToken(decodeURIComponent(token));
+  history.replaceState(null, "", linkTo(["overview"]));
+  dispatchEvent(new HashChangeEvent("hashchange"));
+  return true;
+}
+
+const typed = signal("");
+
+function LogIn() {
+  const enter = (event: Event) => {
+    event.preventDefault();
+    saveToken(typed.value.trim());
+    typed.value = "";
+    startFollowing();
+  };
+  return (
+    <main class="log-in">
+      <h1>xpcs</h1>
+      <form onSubmit={enter}>
+        <label for="token">Token</label>
+        <input
+          id="token"
+          type="password"
+          autocomplete="off"
+          required
+          value={typed.value}
+          onInput={({ currentTarget }) => {
+            typed.value = currentTarget.value;
+          }}
+        />
+        <button type="submit">Log in</button>
+      </form>
+      <p>
+        A token is made with <code>xpcs token create</code>; one with <code>--role visitor</code> sees everything and changes nothing.
+      </p>
+    </main>
+  );
+}
+
+const STATES = { connecting: "connecting", live: "live", lost: "connection lost: trying again", "logged-out": "" } as const;
+
+function View() {
+  const [name = "overview", id] = place.value.path;
+  if (name === "jobs" && id !== undefined) return <JobPage key={id} id={id} />;
+  if (name === "jobs") return <Jobs />;
+  return <Overview />;
+}
+
+function Page() {
+  if (connection.value === "logged-out") return <LogIn />;
+  const [here = "overview"] = place.value.path;
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the content
+      </a>
+      <header>
+        <strong>xpcs</strong>
+        <nav aria-label="Views">
+          {VIEWS.map(([name, title]) => (
+            <a key={name} href={linkTo([name])} aria-current={here === name ? "page" : undefined}>
+              {title}
+            </a>
+          ))}
+        </nav>
+        <span class={`connection ${connection.value}`} role="status">
+          {STATES[connection.value]}
+        </span>
+        <span class="version">{version}</span>
+        <button type="button" onClick={logOut}>
+          Log out
+        </button>
+      </header>
+      <main id="main" tabindex={-1}>
+        <View />
+      </main>
+    </>
+  );
+}
+
+takeToken();
+addEventListener("hashchange", () => {
+  if (takeToken()) startFollowing();
+});
+if (savedToken() === null) connection.value = "logged-out";
+else startFollowing();
+render(<Page />, document.getElementById("page")!);

@@ -1,0 +1,66 @@
+/** One job: its state and why, its attempts, its files. */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { isFinal, type JobView } from "../../core/job.js";
+import { ApiError, askJson } from "../api.js";
+import { changed } from "../live.js";
+import { ago, bytes } from "../words.js";
+
+/** The job of this id, or why it cannot be shown. */
+export function JobPage({ id }: { id: string }) {
+  const asked = useSignal<JobView | null>(null);
+  const problem = useSignal<string | null>(null);
+  useSignalEffect(() => {
+    askJson<JobView>(`/v1/jobs/${encodeURIComponent(id)}`)
+      .then((job) => {
+        asked.value = job;
+      })
+      .catch((error: unknown) => {
+        problem.value = error instanceof ApiError ? error.message : String(error);
+      });
+  });
+  const job = changed.value.get(id) ?? asked.value;
+  if (job === null) return <p role="status">{problem.value ?? "…"}</p>;
+  const cancel = () => {
+    askJson(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" }).catch((error: unknown) => {
+      problem.value = error instanceof ApiError ? error.message : String(error);
+    });
+  };
+  const nowMs = Date.now();
+  return (
+    <>
+      <h1>{job.inputs[0]?.split("/").at(-1) ?? job.app}</h1>
+      <p>
+        <span class={`state ${job.state}`}>{job.state}</span> {job.site !== null && `at ${job.site}`} {job.reason}
+      </p>
+      {job.why !== null && <p class="muted">{job.why}</p>}
+      {problem.value !== null && <p role="alert">{problem.value}</p>}
+      {!isFinal(job.state) && (
+        <button type="button" onClick={cancel}>
+          Cancel
+        </button>
+      )}
+      <h2>Attempts</h2>
+      <ol>
+        {job.attempts.map((attempt) => (
+          <li key={attempt.epoch}>
+            {attempt.outcome} at {attempt.site}, {ago(attempt.startedAt, nowMs)}
+            {attempt.reason !== undefined && `: ${attempt.reason}`}
+          </li>
+        ))}
+      </ol>
+      <h2>Files</h2>
+      <ul>
+        {job.inputs.map((path) => (
+          <li key={path}>
+            <code>{path}</code>
+          </li>
+        ))}
+        {job.outputs.map((output) => (
+          <li key={output.path}>
+            <code>{output.path}</code> {bytes(output.bytes)}, sha256 <code>{output.sha256.slice(0, 12)}</code>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

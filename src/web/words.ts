@@ -1,0 +1,34 @@
+/** Numbers and times as people read them. */
+
+const STEPS = [
+  [1, "s"],
+  [60, "min"],
+  [3_600, "h"],
+  [86_400, "d"],
+] as const;
+
+/** "0.35 s", "12 s", "3.2 min". */
+export function duration(seconds: number | null): string {
+  if (seconds === null || !Number.isFinite(seconds)) return "–";
+  const [size, unit] = STEPS.findLast(([step]) => Math.abs(seconds) >= 1.5 * step) ?? STEPS[0];
+  const value = seconds / size;
+  return `${Math.abs(value) < 10 ? value.toPrecision(2) : Math.round(value)} ${unit}`;
+}
+
+/** "3 min ago" of an ISO time. */
+export function ago(iso: string | null, nowMs: number): string {
+  return iso === null ? "–" : `${duration(Math.max(0, (nowMs - Date.parse(iso)) / 1_000))} ago`;
+}
+
+/** "12 MB" of 10^6 bytes. */
+export function bytes(count: number | null): string {
+  if (count === null) return "–";
+  for (const [size, unit] of [
+    [1e12, "TB"],
+    [1e9, "GB"],
+    [1e6, "MB"],
+    [1e3, "kB"],
+  ] as const)
+    if (count >= size) return `${(count / size).toPrecision(3)} ${unit}`;
+  return `${count} B`;
+}
