@@ -5,7 +5,7 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
-import { isCode } from "../core/errors.js";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { conclude } from "./batch-ending.js";
 import { bringFiles } from "./batch-mirror.js";
 import { note, noted } from "./batch-notes.js";
@@ -142,6 +142,15 @@ export function createBatchJobs({
     return (await recordedId(folder)) ?? (await scheduler.find(tag, folder, machine))[0] ?? null;
   }
 
+  /** Of one whose submission was begun before. @throws UNAVAILABLE it may be there: that the search was refused, or has no command, says nothing of it */
+  async function findBegun(tag: string, folder: string): Promise<string | null> {
+    try {
+      return await findExisting(tag, folder);
+    } catch (error) {
+      throw new XpcsError("UNAVAILABLE", `whether the batch job ${tag} was submitted is not known: ${toXpcsError(error).message}`);
+    }
+  }
+
   async function findAfterFailure(tag: string, folder: string, failure: unknown): Promise<string> {
     // Without the command nothing was submitted.
     if (isCode(failure, "NOT_FOUND")) throw failure;
@@ -223,7 +232,7 @@ export function createBatchJobs({
       });
       const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
       if (!isNew && (await recordedId(folder)) === null) await bring(tag);
-      const existing = await findExisting(tag, folder);
+      const existing = await (isNew ? findExisting : findBegun)(tag, folder);
       let id = existing;
       let attached = existing !== null;
       if (id === null) {

@@ -2,17 +2,18 @@
  * A site of the simulation that works in batch jobs: the keeper of pilots of the product over the scheduler of scheduler.ts, and its pilots,
  * sites of their own on the nodes, that leave as those of `xpcs site` do. What must hold of them is promise P8.
  */
-import { watchLife, secondsLeft } from "../../src/cli/pilot-life.js";
+
 import type { PilotLife } from "../../src/cli/pilot-life.js";
+import { secondsLeft, watchLife } from "../../src/cli/pilot-life.js";
 import type { WorkSource } from "../../src/core/protocols.js";
 import { type BatchJobs, createBatchJobs } from "../../src/sites/batch-jobs.js";
 import { batchFiles } from "../../src/sites/batch-script.js";
 import { createPilots } from "../../src/sites/pilots.js";
 import type { Machine, Scheduler } from "../../src/sites/schedulers/define.js";
 import type { Connection } from "../../src/wire/connect.js";
-import { type BatchEntry, SimScheduler, type NodeProcess } from "./scheduler.js";
-import { SimProcess } from "./process.js";
+import type { SimProcess } from "./process.js";
 import { Broken } from "./promises.js";
+import { type BatchEntry, type NodeProcess, SimScheduler } from "./scheduler.js";
 import { SLOTS, type World } from "./world.js";
 
 export const FARM = "farm";
@@ -48,7 +49,7 @@ export class Farm {
     this.#world = world;
     this.#replacements = replacements;
     const rng = world.stream();
-    this.#walltimeS = 45 + Math.floor(rng() * 30);
+    this.#walltimeS = 32 + Math.floor(rng() * 28);
     world.files.folder(FOLDER);
     const { clock, files } = world;
     this.batch = new SimScheduler({
@@ -161,7 +162,9 @@ export class Farm {
         () => {
           // It has withdrawn those that had not begun.
           const { files } = world;
-          const kept = this.batch.alive.filter(({ state, folder }) => state === "queued" && files.text(batchFiles(folder).submitted) !== null);
+          const kept = this.batch.alive.filter(
+            ({ state, folder }) => state === "queued" && files.text(batchFiles(folder).submitted) !== null,
+          );
           if (kept.length > 0) world.broke(new Broken("P8", `the site was stopped, and ${kept[0]!.tag} is still queued`));
           world.end(process);
         },

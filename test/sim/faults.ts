@@ -99,7 +99,8 @@ const KINDS = {
   },
   "the keeper of pilots is killed": (world, fault) => {
     world.farm.killKeeper();
-    later(world, fault, () => world.farm.startKeeper());
+    // At once, or after a while.
+    later(world, fault.amount < 0 ? { ...fault, forMs: 10 } : fault, () => world.farm.startKeeper());
   },
   "the keeper of pilots is stopped": (world, fault) => {
     world.farm.stopKeeper();
@@ -114,7 +115,8 @@ const KINDS = {
   "a pilot stands still": (world, fault) => {
     world.farm.hinder(fault.who, (process) => {
       process.pause();
-      later(world, { ...fault, forMs: 3 * fault.forMs }, () => process.resume());
+      // Or until its batch job is killed.
+      if (fault.amount < 0) later(world, fault, () => process.resume());
     });
   },
   "a pilot's wall clock jumps": (world, { who, amount }) =>
@@ -174,7 +176,8 @@ export const FAULT_KINDS = Object.keys(KINDS) as (keyof typeof KINDS)[];
 /** How often a kind is drawn, where that is not once: what reaches the fencing of leases is worth more. */
 const WEIGHTS: Partial<Record<keyof typeof KINDS, number>> = {
   "replies of the scheduler are lost": 2,
-  "the keeper of pilots is killed": 2,
+  "the keeper of pilots is killed": 3,
+  "the scheduler is away": 2,
   "central crashes in its next write": 3,
   "a site stands still for longer than its leases": 3,
   "a site is killed as it publishes": 2,

@@ -5,7 +5,7 @@
  */
 import { type Clock, sleep } from "../../src/core/clock.js";
 import { XpcsError } from "../../src/core/errors.js";
-import { batchFiles } from "../../src/sites/batch-script.js";
+import { batchFiles, STARTED_TWICE } from "../../src/sites/batch-script.js";
 import type { BatchJob, BatchRef, Ending, Machine, Outcome, Scheduler, Sighting } from "../../src/sites/schedulers/define.js";
 import type { SimFiles } from "./files.js";
 
@@ -46,7 +46,7 @@ export interface SimSchedulerOptions {
   readonly onLook: (entries: readonly BatchEntry[]) => void;
   /** Starts the command of a job; `onExit` with its exit code. */
   readonly startProcess: (entry: BatchEntry, endsS: number, onExit: (code: number) => void) => NodeProcess;
-  /** A job that was there when its walltime was over is ended by force. */
+  /** A job is still there when its walltime is over. */
   readonly onOverrun: (entry: BatchEntry) => void;
 }
 
@@ -184,28 +184,36 @@ export class SimScheduler {
     }
   }
 
-  /** What the script does until its command runs. */
-  #begin(entry: BatchEntry): void {
-    const { clock, files, startProcess, mark } = this.#options;
-    const { folder, settings, id } = entry;
+  /** What the script does until its command runs. @returns its exit code if it does not get so far */
+  #prepare({ folder, settings, id }: BatchEntry, startedS: number): number | null {
+    const { files, mark } = this.#options;
     const { started, claimedId } = batchFiles(folder);
-    const startedS = Math.floor(clock.nowMs() / 1000);
-    if (!files.isFolder(folder)) return this.#exit(entry, 74);
+    if (!files.isFolder(folder)) return 74;
     try {
       files.make(`${folder}/claim`, false);
       files.write(started, `${startedS} ${settings.walltimeS}\n`);
       files.write(claimedId, `${id}\n`);
+      return null;
     } catch (error) {
       const twice = (error as NodeJS.ErrnoException).code === "EEXIST";
       mark(twice ? "a script was started twice" : "a script had no room");
-      return this.#exit(entry, twice ? 75 : 74);
+      return twice ? STARTED_TWICE : 74;
     }
-    if (this.broken) {
+  }
+
+  #begin(entry: BatchEntry): void {
+    const { clock, startProcess, mark } = this.#options;
+    const { walltimeS } = entry.settings;
+    const startedS = Math.floor(clock.nowMs() / 1000);
+    const code = this.#prepare(entry, startedS);
+    if (code !== null) this.#exit(entry, code);
+    else if (this.broken) {
       mark("a pilot failed at its start");
-      return this.#exit(entry, 1, true);
+      this.#exit(entry, 1, true);
+    } else {
+      entry.process = startProcess(entry, startedS + walltimeS, (exit) => this.#exit(entry, exit, true));
+      clock.after(walltimeS * 1000, () => this.#endSoon(entry, "time-limit"));
     }
-    entry.process = startProcess(entry, startedS + settings.walltimeS, (code) => this.#exit(entry, code, true));
-    clock.after(settings.walltimeS * 1000, () => this.#endSoon(entry, "time-limit"));
   }
 
   /** The script ends by itself. */
@@ -217,7 +225,7 @@ export class SimScheduler {
     } catch {
       // No room, or no folder any more.
     }
-    this.#end(entry, code === 0 ? ended("done", 0) : (entry.told !== null ? ended(entry.told) : ended("failed", code)));
+    this.#end(entry, code === 0 ? ended("done", 0) : entry.told !== null ? ended(entry.told) : ended("failed", code));
   }
 
   #end(entry: BatchEntry, ending: Ending): void {
@@ -232,6 +240,7 @@ export class SimScheduler {
   #endSoon(entry: BatchEntry, outcome: Outcome): void {
     if (entry.state !== "running" || entry.told !== null) return;
     const { clock, files } = this.#options;
+    if (outcome === "time-limit") this.#options.onOverrun(entry);
     entry.told = outcome;
     try {
       files.write(batchFiles(entry.folder).signaled, `${Math.floor(clock.nowMs() / 1000)}\n`);
@@ -241,7 +250,6 @@ export class SimScheduler {
     entry.process?.terminate();
     clock.after(KILL_WAIT_MS, () => {
       if (entry.state !== "running") return;
-      if (outcome === "time-limit") this.#options.onOverrun(entry);
       entry.process?.kill();
       this.#end(entry, ended(outcome));
     });
@@ -249,6 +257,7 @@ export class SimScheduler {
 
   /** The scheduler wants a node back. */
   preempt(entry: BatchEntry): void {
+    this.#options.mark("a pilot was told to make room");
     this.#endSoon(entry, "preempted");
   }
 
@@ -280,7 +289,9 @@ export class SimScheduler {
     const lateMs = { none: 0, late: 5_000, prompt: 0 }[this.#accounting];
     if (this.#accounting === "none") throw new XpcsError("NOT_FOUND", "there is no accounting");
     const nowMs = this.#options.clock.monotonicMs();
-    const known = this.entries.filter(({ id, state, endedMs }) => refs.some((ref) => ref.id === id) && state === "ended" && nowMs - endedMs >= lateMs);
+    const known = this.entries.filter(
+      ({ id, state, endedMs }) => refs.some((ref) => ref.id === id) && state === "ended" && nowMs - endedMs >= lateMs,
+    );
     return new Map(known.map(({ id, ending }) => [id, ending!]));
   }
 

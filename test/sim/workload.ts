@@ -4,8 +4,8 @@ import type { JobId, JobSpec, JobView } from "../../src/core/job.js";
 import type { ClientApi } from "../../src/core/protocols.js";
 import type { Reconnecting } from "../../src/wire/reconnecting.js";
 import { seeded } from "../ledger/world.js";
-import { CLIENT_NAMES, FAULTS_MS } from "./faults.js";
 import { FARM } from "./farm.js";
+import { CLIENT_NAMES, FAULTS_MS } from "./faults.js";
 import type { History } from "./promises.js";
 import type { World } from "./world.js";
 
@@ -31,7 +31,7 @@ function randomSpec(rng: () => number, key: string, at: number): JobSpec {
   const pinned = forPilots(rng);
   const work: JobSpec["work"] =
     rng() < 0.45
-      ? { app: "xpcs.noop", durationMs: Math.round(rng() * (pinned !== null && rng() < 0.3 ? 18_000 : 4_000)) }
+      ? { app: "xpcs.noop", durationMs: Math.round(rng() * (pinned !== null && rng() < 0.3 ? 10_000 : 4_000)) }
       : {
           app: "xpcs.corr",
           input: { path: "/data/in.bin" },

@@ -107,6 +107,20 @@ it("a submission that failed, and of which nothing can be learned, fails with it
   expect([await jobs.unsettled(), (await jobs.known()).map(({ id }) => id)]).toEqual([[], ["8"]]);
 });
 
+it.each(["REFUSED", "NOT_FOUND"] as const)(
+  "a submission that may have been made is not taken for refused when the search for it fails: %s",
+  async (code) => {
+    // As after a kill between the submission and the note of it.
+    mkdirSync(join(root, "a"));
+    writeFileSync(join(root, "a", "script.sh"), "");
+    says.find = new XpcsError(code, "squeue failed with exit code 1");
+    says.submit = new Error("must not be asked");
+    await expect(jobs.submit(request)).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("squeue failed") });
+    // One that is new has not been submitted: that may be said.
+    await expect(jobs.submit({ ...request, tag: "b" })).rejects.toBe(says.find);
+  },
+);
+
 it("nothing is submitted while it cannot be known whether the job is there", async () => {
   says.find = away;
   says.submit = new Error("must not be asked");
