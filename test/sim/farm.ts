@@ -23,6 +23,7 @@ const FOLDER = `/batch/${FARM}`;
 const LIMITS = { pilotsMin: 0, pilotsMax: 3, queuedMax: 2, slotsPerPilot: SLOTS };
 const EVERY_MS = 2_000;
 const STRIKE_MS = 8_000;
+const LATE_MS = 5_000;
 const IDLE_S = 4;
 const GRACE_S = 3;
 
@@ -126,6 +127,7 @@ export class Farm {
         folder: FOLDER,
         clock,
         strikeMs: STRIKE_MS,
+        lateMs: LATE_MS,
       });
       let link: Connection<WorkSource> | null = null;
       const newLink = async (): Promise<Connection<WorkSource>> => {

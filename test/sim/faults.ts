@@ -145,7 +145,7 @@ const KINDS = {
   },
   "listings of the scheduler leave out jobs": (world, fault) => {
     world.farm.batch.forgetful = true;
-    later(world, fault, () => {
+    later(world, { ...fault, forMs: Math.max(6_000, fault.forMs) }, () => {
       world.farm.batch.forgetful = false;
     });
   },
@@ -178,6 +178,7 @@ const WEIGHTS: Partial<Record<keyof typeof KINDS, number>> = {
   "replies of the scheduler are lost": 2,
   "the keeper of pilots is killed": 3,
   "the scheduler is away": 2,
+  "listings of the scheduler leave out jobs": 2,
   "central crashes in its next write": 3,
   "a site stands still for longer than its leases": 3,
   "a site is killed as it publishes": 2,
