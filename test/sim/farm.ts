@@ -248,7 +248,7 @@ export class Farm {
   /** Faults are over. */
   heal(): void {
     this.batch.heal();
-    for (const process of this.pilots.values()) process.resume();
+    // A pilot that stands still does so until its batch job is killed.
     this.keeper?.resume();
     this.startKeeper();
   }

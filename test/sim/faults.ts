@@ -190,12 +190,13 @@ function victims(kind: keyof typeof KINDS): readonly string[] {
   return /pilot/.test(kind) ? PILOT_NAMES : SITE_NAMES;
 }
 
-/** The faults of a seed, oldest first. */
-export function drawFaults(seed: number): Fault[] {
-  const rng = seeded(seed ^ 0x5eed);
+const OF_PILOTS = FAULT_KINDS.filter((kind) => /pilot|scheduler|queue/.test(kind));
+const OF_OTHERS = FAULT_KINDS.filter((kind) => !OF_PILOTS.includes(kind));
+
+function draw(rng: () => number, among: readonly (keyof typeof KINDS)[], count: number): Fault[] {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(rng() * items.length)]!;
-  const kinds = FAULT_KINDS.flatMap((kind) => Array.from({ length: 2 * (WEIGHTS[kind] ?? 1) }, () => kind));
-  const faults = Array.from({ length: 6 + Math.floor(rng() * 10) }, (): Fault => {
+  const kinds = among.flatMap((kind) => Array.from({ length: 2 * (WEIGHTS[kind] ?? 1) }, () => kind));
+  return Array.from({ length: count }, (): Fault => {
     const kind = pick(kinds);
     return {
       atMs: Math.round(rng() * FAULTS_MS),
@@ -205,7 +206,14 @@ export function drawFaults(seed: number): Fault[] {
       amount: 2 * rng() - 1,
     };
   });
-  return faults.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** The faults of a seed, oldest first. Those of pilots come on top: as many of the others as if there were none. */
+export function drawFaults(seed: number): Fault[] {
+  const rng = seeded(seed ^ 0x5eed);
+  const others = draw(rng, OF_OTHERS, 6 + Math.floor(rng() * 10));
+  const ofPilots = draw(rng, OF_PILOTS, 2 + Math.floor(rng() * 6));
+  return [...others, ...ofPilots].sort((a, b) => a.atMs - b.atMs);
 }
 
 /** Lets each fault happen at its time. */

@@ -19,8 +19,8 @@ export interface Outcome {
 const CONVERGE_MS = 240_000;
 /** After the last job has ended: reports, and what is left to tidy. */
 const QUIET_MS = 8_000;
-/** From then to the end of the last pilot: it is idle, its batch job is no longer listed, and is given up after three looks. */
-const LEAVE_MS = 60_000;
+/** From then to the end of the last pilot: it stands still until its walltime kills it, its batch job is no longer listed, and is given up after three looks. */
+const LEAVE_MS = 120_000;
 const TRACE_EVENTS = 40;
 
 /** P5: files that got their final name. */
