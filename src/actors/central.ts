@@ -4,6 +4,7 @@
  * client-session.ts and site-session.ts.
  */
 import type { Clock, Timer } from "../core/clock.js";
+import type { Downtime, DowntimeView } from "../core/downtime.js";
 import type { XpcsError } from "../core/errors.js";
 import type { JobId, JobView, Lease, SiteName, SiteView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -11,28 +12,37 @@ import type { Logger } from "../core/log.js";
 import type { Command } from "../ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
-import type { JobRecord, State } from "../ledger/state.js";
-import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
+import { type JobRecord, runningAttempts, type State } from "../ledger/state.js";
+import { DUPLICATE_RULES, type DuplicateRules, type Duplication } from "../router/duplicates.js";
+import { needOf, type SiteLoad } from "../router/policy.js";
+import type { PolicyOf } from "../router/policy-rules.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
-import { parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js";
+import { allDowntimes, bySite, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
+import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
+import { LiveStreams } from "./live-streams.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
+import { Rerouting } from "./rerouting.js";
+import { siteLoads } from "./site-loads.js";
 import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
-  readonly policy: Policy;
+  readonly policyOf: PolicyOf;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newJobId: (nowMs: number) => JobId;
   readonly logs: AttemptLogs;
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
+  /** Which running jobs get a second attempt; absent: as in `DUPLICATE_RULES`. */
+  readonly duplicates?: DuplicateRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -59,10 +69,15 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
+  readonly live = new LiveStreams(LIMITS.liveStreamsMax);
   readonly quotas: Quotas;
+  readonly rerouting = new Rerouting();
+  /** What is heard of facilities. */
+  feeds: FeedNews = NO_FEEDS;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
-  readonly #policy: Policy;
+  readonly #policyOf: PolicyOf;
+  readonly #duplicates: DuplicateRules;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
   readonly #mailbox: Mailbox;
@@ -80,7 +95,8 @@ export class Central {
     this.newJobId = options.newJobId;
     this.logs = options.logs;
     this.ledger = options.ledger;
-    this.#policy = options.policy;
+    this.#policyOf = options.policyOf;
+    this.#duplicates = options.duplicates ?? DUPLICATE_RULES;
     this.#logger = options.logger;
     this.#observer = options.observer;
     this.#refusal = options.refusal ?? (() => null);
@@ -96,9 +112,9 @@ export class Central {
       onDead: options.onDead,
     });
     // Leases from before a restart: each gets one fresh term.
-    for (const held of this.state.leased.values()) {
-      for (const id of held) this.terms.grant(id, this.state.jobs.get(id)!.epoch, this.clock.monotonicMs());
-    }
+    for (const held of this.state.leased.values())
+      for (const id of held)
+        for (const { epoch } of runningAttempts(this.state.jobs.get(id)!)) this.terms.grant(id, epoch, this.clock.monotonicMs());
   }
 
   get state(): State {
@@ -128,6 +144,7 @@ export class Central {
         ...("job" in event ? { job: event.job } : {}),
         ...(event.type === "submitted" ? { job: event.jobs[0], jobs: event.jobs.length } : {}),
         ...("site" in event ? { site: event.site } : {}),
+        ...("source" in event ? { source: event.source, downtimes: event.downtimes.length } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
         ...(event.by === undefined ? {} : { by: event.by }),
       });
@@ -138,7 +155,11 @@ export class Central {
   #jobChanged(event: Extract<LedgerEvent, { job: JobId }>): void {
     this.feed.changed(event.job);
     if (event.type === "leased" || event.type === "resumed") this.terms.grant(event.job, event.epoch, this.clock.monotonicMs());
-    else if (this.state.jobs.get(event.job)?.state !== "leased") this.terms.drop(event.job);
+    else
+      this.terms.keep(
+        event.job,
+        runningAttempts(this.state.jobs.get(event.job)!).map(({ epoch }) => epoch),
+      );
   }
 
   /** @throws OVERLOADED nothing new is taken now */
@@ -186,9 +207,14 @@ export class Central {
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
+    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead));
+  }
+
+  /** Makes leases, and answers the sites that ask with them. */
+  #give(type: "grant" | "duplicate", grants: readonly (Duplication & Partial<Grant>)[]): void {
     const leases = new Map<SiteName, Lease[]>();
-    for (const { job, site, why } of planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead)) {
-      this.execute({ type: "grant", job, site, why });
+    for (const { job, site, why, promised } of grants) {
+      this.execute({ type, job, site, why, ...(promised === undefined ? {} : { promised }) });
       const { epoch, spec, owner } = this.state.jobs.get(job)!;
       leases.set(site, [
         ...(leases.get(site) ?? []),
@@ -215,9 +241,11 @@ export class Central {
   }
 
   #loads() {
-    const monotonicMs = this.clock.monotonicMs();
-    const loads = siteLoads(this.state, this.sites, this.clock.nowMs(), monotonicMs);
-    return [...loads, ...comingPilots(this.state, this.sites, monotonicMs)].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const { clock, state, sites } = this;
+    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    return [...siteLoads(state, sites, nowMs, monotonicMs), ...comingPilots(state, sites, nowMs, monotonicMs)].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    );
   }
 
   /** Within a turn: how to show jobs as of now. */
@@ -227,22 +255,35 @@ export class Central {
     const waitsFor = (job: JobRecord) => {
       if (job.state === "awaiting-parents") return parentsReason(job, this.state);
       loads ??= this.#loads();
-      return waitReason(job, loads, this.#policy, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
+      return waitReason(job, loads, this.#policyOf, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
     };
-    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.get(job.id), waitsFor) : archivedView(job));
+    return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.furthest(job.id), waitsFor) : archivedView(job));
+  }
+
+  /** Within a turn: all downtimes that are not over, by when they begin. */
+  downtimeViews(): DowntimeView[] {
+    return this.#downtimeViews(allDowntimes(this.state, this.sites, this.clock.nowMs()));
+  }
+
+  #downtimeViews(downtimes: readonly Downtime[]): DowntimeView[] {
+    return downtimes.map((downtime) => downtimeView(downtime, this.clock.nowMs(), this.feeds.heardMs(downtime.source)));
   }
 
   /** Within a turn: all sites, sorted by name. */
   siteViews(): SiteView[] {
     const mono = this.clock.monotonicMs();
-    const views = [...this.state.sites.values()].map((site) =>
-      siteView(site, {
+    const downtimesOf = bySite(allDowntimes(this.state, this.sites, this.clock.nowMs()));
+    const views = [...this.state.sites.values()].map((site) => {
+      const { seenAt = null, draining = null, pilotOf = null } = this.sites.get(site.name) ?? {};
+      return siteView(site, {
         up: this.sites.isUp(site.name, mono),
         running: this.state.leased.get(site.name)?.size ?? 0,
-        seenAt: this.sites.get(site.name)?.seenAt ?? null,
-        draining: this.sites.get(site.name)?.draining ?? null,
-      }),
-    );
+        seenAt,
+        draining,
+        downtime: firstDowntime(this.#downtimeViews(downtimesOf(site.name, pilotOf))),
+        facility: this.feeds.facility(pilotOf ?? site.name),
+      });
+    });
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -273,9 +314,29 @@ export class Central {
   }
 
   #reap(): void {
-    for (const lease of this.terms.expired(this.clock.monotonicMs())) this.execute({ type: "expire", lease });
-    const now = this.clock.nowMs();
-    for (const [job, dueMs] of [...this.state.due]) if (dueMs <= now) this.execute({ type: "overdue", job });
+    const monotonicMs = this.clock.monotonicMs();
+    for (const lease of this.terms.expired(monotonicMs)) this.execute({ type: "expire", lease });
+    const nowMs = this.clock.nowMs();
+    for (const [job, dueMs] of [...this.state.due]) if (dueMs <= nowMs) this.execute({ type: "overdue", job });
+    if (this.rerouting.isDue(monotonicMs)) this.#reroute(nowMs, monotonicMs);
+  }
+
+  /** Recalls jobs that are better off elsewhere, and runs others a second time. */
+  #reroute(nowMs: number, monotonicMs: number): void {
+    const { state, terms } = this;
+    if (state.leased.size === 0) return;
+    const situation = { state, terms, loads: this.#loads(), idle: this.#idleSlots(), policyOf: this.#policyOf, nowMs, monotonicMs };
+    const { news, idle } = this.rerouting.look(situation);
+    for (const site of news) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
+    this.#give("duplicate", duplicatesFor({ ...situation, idle }, this.sites, this.#duplicates));
+  }
+
+  /** Slots for which sites ask, and which nothing that waits could have: the last dispatch has left them. */
+  #idleSlots(): Map<SiteName, number> {
+    const idle = new Map<SiteName, number>();
+    for (const [name, { waiter, links }] of this.sites.entries())
+      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, this.#freeSlots(name)));
+    return idle;
   }
 
   /** Stops the reaper, waits for the turns that wait, and closes the ledger. */

@@ -8,10 +8,11 @@ import { LIMITS } from "../core/limits.js";
 import type { ClientApi, JobQuery } from "../core/protocols.js";
 import { cancelOutcome, keyConflict } from "../ledger/decide.js";
 import { findJobs } from "../ledger/job-index.js";
-import type { JobRecord } from "../ledger/state.js";
+import { type JobRecord, runningAttempts } from "../ledger/state.js";
 import { archivedPage } from "./archived-jobs.js";
 import type { Central } from "./central.js";
 import { Horizon } from "./horizon.js";
+import { readLive } from "./read-live.js";
 import { readLog } from "./read-log.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import { viewState } from "./views.js";
@@ -56,7 +57,7 @@ function page(
 /** The jobs that match, newest first, from the one after the cursor. */
 function matching({ state, terms }: Central, horizon: Horizon, { after, ...filter }: Omit<JobQuery, "limit">): Iterable<JobRecord> {
   const from = after === undefined ? state.order.end : horizon.any(after).index;
-  return findJobs(state, filter, from, (job) => viewState(job, terms.get(job.id)));
+  return findJobs(state, filter, from, (job) => viewState(job, terms.furthest(job.id)));
 }
 
 /** The specification of the job at place `at` of a request, with the ids of the parents that it names by their place. */
@@ -76,15 +77,18 @@ function withParents(spec: JobSpec, at: number, ids: readonly JobId[]): JobSpec 
 function tellSites(central: Central, ids: readonly JobId[]): void {
   for (const id of ids) {
     const job = central.state.jobs.get(id);
-    const site = job?.state === "leased" ? job.attempts.at(-1)?.site : undefined;
-    const presence = site === undefined ? undefined : central.sites.get(site);
-    if (job === undefined || presence === undefined || presence.told.has(`${id} ${job.epoch}`)) continue;
-    central.afterCommit(() => presence.waiter?.answer([]));
+    for (const { site, epoch } of job === undefined ? [] : runningAttempts(job)) {
+      const presence = central.sites.get(site);
+      if (presence === undefined || presence.told.has(`${id} ${epoch}`)) continue;
+      central.afterCommit(() => presence.waiter?.answer([]));
+    }
   }
 }
 
-/** What has files of its own: token-admin.ts and ledger-admin.ts. */
-type AdminMethods = "addToken" | "tokens" | "revokeToken" | "backup" | "archiveExperiment" | "removeExperiment";
+/** What has files of its own: token-admin.ts, ledger-admin.ts and downtime-admin.ts. */
+type AdminMethods =
+  | ("addToken" | "tokens" | "revokeToken" | "backup" | "archiveExperiment" | "removeExperiment")
+  | ("downtimes" | "addDowntime" | "removeDowntime" | "setProbation");
 export type JobsApi = Omit<ClientApi, AdminMethods>;
 
 /** The jobs' part of the client's interface of `central`, in the name of `principal`. */
@@ -156,6 +160,9 @@ export function clientSession(central: Central, principal: Principal): JobsApi {
         const events = central.execute({ type: "retry", ids, children }, by);
         return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });
+    },
+    async live(request) {
+      return readLive(central, horizon, parse("live", request) as Parameters<ClientApi["live"]>[0]);
     },
     async logs(request) {
       return readLog(central, horizon, parse("logs", request) as Parameters<ClientApi["logs"]>[0]);

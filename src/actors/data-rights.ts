@@ -8,8 +8,8 @@ import { experimentOf, isCommandJob, type JobId, type SiteName, type Work } from
 import { jobFiles } from "../core/job-files.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { checkReadable, checkWritable, type Roots, readable } from "../files/roots.js";
-import { holdsLease } from "../ledger/decide.js";
-import type { JobRecord } from "../ledger/state.js";
+import { holdsLease } from "../ledger/holds-lease.js";
+import { type JobRecord, runningAt } from "../ledger/state.js";
 import type { Central } from "./central.js";
 
 /** The `data` of central's settings (docs/settings.md): folders, with `{cycle}` and `{name}` of the job's experiment. */
@@ -106,7 +106,7 @@ export function dataRights(central: Pick<Central, "state" | "turn">, folders: Da
     },
     async maySettle(caller, id, path) {
       const job = await outOf(caller, id, path);
-      if (job.finishedAt === null) checkCurrent(job, caller.site, { job: id, epoch: job.epoch });
+      if (job.finishedAt === null) checkCurrent(job, caller.site, { job: id, epoch: runningAt(job, caller.site)?.epoch ?? job.epoch });
     },
     async mayDiscard(caller, lease, path) {
       const job = await outOf(caller, lease.job, path);

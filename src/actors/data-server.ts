@@ -10,7 +10,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import type { Clock } from "../core/clock.js";
-import { type ErrorCode, isCode, toXpcsError, XpcsError } from "../core/errors.js";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import { digestFile } from "../files/digest.js";
@@ -23,6 +23,7 @@ import { changedMeanwhile, openBuffers, sendFiles } from "./data-files.js";
 import type { Caller, DataRights } from "./data-rights.js";
 import { DigestMemo } from "./digest-memo.js";
 import type { Door } from "./door.js";
+import { InFlight, principalOf, rangeOf, sendError } from "./http-raw.js";
 import { count, id, name, path, positive, sha256 } from "./job-schemas.js";
 import { parseRequest } from "./requests.js";
 
@@ -68,18 +69,6 @@ function* piecesOf(bytes: number): Generator<Buffer> {
   for (let left = bytes; left > 0; left -= PROBE_PIECE.length) yield PROBE_PIECE.subarray(0, left);
 }
 
-/** What is not here is 409. */
-const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
-  ...{ INVALID_ARGUMENT: 400, PERMISSION_DENIED: 403, NOT_FOUND: 404, IO_FAILED: 500, INTERNAL: 500, OVERLOADED: 503, UNAVAILABLE: 503 },
-};
-
-function sendError(response: ServerResponse, error: XpcsError, status = STATUS[error.code] ?? 409): void {
-  const { code, message } = error;
-  if (response.headersSent) return void response.destroy();
-  response.writeHead(status, { "content-type": "application/json", ...(status === 503 ? { "retry-after": "1" } : {}) });
-  response.end(JSON.stringify({ error: { code, message } }));
-}
-
 function uploadPath(to: string, job: string, epoch: number): string {
   return join(dirname(to), `.${basename(to)}.${job}.${epoch}.upload`);
 }
@@ -105,19 +94,10 @@ async function jsonOf(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** `bytes=FROM-TO`, or all. */
-function rangeOf(header: string | undefined, bytes: number): { from: number; to: number } {
-  if (header === undefined) return { from: 0, to: bytes - 1 };
-  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header);
-  const [from, to] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || from > to || to >= bytes) throw new XpcsError("INVALID_ARGUMENT", `${header} is no range of ${bytes} bytes`);
-  return { from, to };
-}
-
 class Server {
   readonly #options: DataServerOptions;
   readonly #digests: DigestMemo;
-  readonly #open = new Map<string, number>();
+  readonly #inFlight = new InFlight(LIMITS.dataInFlightMax, "transfers of this token are under way");
 
   constructor(options: DataServerOptions) {
     this.#options = options;
@@ -125,27 +105,9 @@ class Server {
   }
 
   async #caller(request: IncomingMessage): Promise<Caller> {
-    const token = /^Bearer ([\x21-\x7e]{1,256})$/.exec(request.headers.authorization ?? "")?.[1];
-    if (token === undefined) throw new XpcsError("PERMISSION_DENIED", "show a token: the header Authorization: Bearer TOKEN");
-    const { principal } = await this.#options.door.admit(token, request.socket.remoteAddress ?? "unknown");
+    const principal = await principalOf(request, this.#options.door);
     const site = parseRequest(name, "the header X-Xpcs-Site", request.headers["x-xpcs-site"]);
     return { principal, site };
-  }
-
-  /** @throws OVERLOADED */
-  async #hold(caller: Caller, work: () => Promise<void>): Promise<void> {
-    const { token } = caller.principal;
-    const open = this.#open.get(token) ?? 0;
-    if (open >= LIMITS.dataInFlightMax)
-      throw new XpcsError("OVERLOADED", `${open} transfers of this token are under way: try again in a moment`);
-    this.#open.set(token, open + 1);
-    try {
-      await work();
-    } finally {
-      const left = this.#open.get(token)! - 1;
-      if (left === 0) this.#open.delete(token);
-      else this.#open.set(token, left);
-    }
   }
 
   async #stat(caller: Caller, { job, epoch, paths }: z.output<typeof REQUESTS.stat>): Promise<object> {
@@ -316,7 +278,7 @@ class Server {
   async #serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const route = url.pathname.slice(PREFIX.length);
     const caller = await this.#caller(request);
-    await this.#hold(caller, async () => {
+    await this.#inFlight.hold(caller.principal.token, async () => {
       const query = Object.fromEntries(url.searchParams);
       if (route === "file" && request.method === "GET") return this.#read(request, response, caller, query);
       if (route === "file" && request.method === "PUT") return this.#write(request, response, caller, query);

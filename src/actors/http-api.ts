@@ -5,7 +5,7 @@
 import type { RequestListener } from "node:http";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
-import type { Principal, TokenId } from "../core/access.js";
+import type { Principal } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import { type ErrorCode, isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
@@ -13,6 +13,7 @@ import type { Logger } from "../core/log.js";
 import type { ClientApi } from "../core/protocols.js";
 import { boundedText } from "../wire/bounded-text.js";
 import type { Door } from "./door.js";
+import { bearerIn, InFlight } from "./http-raw.js";
 import { ROUTES, type Route } from "./http-routes.js";
 import { openApi } from "./openapi.js";
 import { parseRequest } from "./requests.js";
@@ -70,12 +71,8 @@ class Refusal extends Error {
 }
 
 async function principalOf(context: Context<Env>, door: HttpOptions["door"]): Promise<Principal> {
-  const token = /^Bearer ([\x21-\x7e]{1,256})$/.exec(context.req.header("authorization") ?? "")?.[1];
-  if (token === undefined) {
-    throw new Refusal(new XpcsError("PERMISSION_DENIED", "show a token: the header Authorization: Bearer TOKEN"), 401);
-  }
   try {
-    return (await door.admit(token, peerOf(context))).principal;
+    return (await door.admit(bearerIn(context.req.header("authorization")), peerOf(context))).principal;
   } catch (error) {
     throw new Refusal(toXpcsError(error), isCode(error, "OVERLOADED") ? 429 : 401);
   }
@@ -129,26 +126,6 @@ function keyOf(context: Context<Env>, { keyed, name }: Route): string | null {
   return key;
 }
 
-/** Requests that wait for an answer, by token: the holder of one cannot make those of others wait. */
-class InFlight {
-  readonly #counts = new Map<TokenId, number>();
-
-  /** @throws OVERLOADED */
-  async hold<T>(token: TokenId, work: () => Promise<T>): Promise<T> {
-    const count = this.#counts.get(token) ?? 0;
-    if (count >= LIMITS.httpInFlightMax)
-      throw new XpcsError("OVERLOADED", `${count} requests of this token wait for an answer: try again in a moment`);
-    this.#counts.set(token, count + 1);
-    try {
-      return await work();
-    } finally {
-      const left = this.#counts.get(token)! - 1;
-      if (left === 0) this.#counts.delete(token);
-      else this.#counts.set(token, left);
-    }
-  }
-}
-
 async function serveRoute(
   context: Context<Env>,
   route: Route,
@@ -184,7 +161,7 @@ export function httpApi(options: HttpOptions): RequestListener {
   const { door, clock, logger } = options;
   const app = new Hono<Env>();
   const document = openApi();
-  const inFlight = new InFlight();
+  const inFlight = new InFlight(LIMITS.httpInFlightMax, "requests of this token wait for an answer");
 
   app.use(async (context, next) => {
     const startMs = clock.monotonicMs();

@@ -10,16 +10,20 @@ import { LIMITS } from "../core/limits.js";
 import { type ClientApi, type JobQuery, LOG_STREAMS } from "../core/protocols.js";
 import {
   canceledShape,
+  downtimeShape,
+  downtimesShape,
   eventsShape,
   idsShape,
   jobShape,
   logShape,
+  nothingShape,
   pageShape,
   resultShape,
   retriedShape,
   sitesShape,
 } from "./http-shapes.js";
-import { changes, experiment, id, spec, time } from "./job-schemas.js";
+import { changes, experiment, id, newDowntime, spec, time } from "./job-schemas.js";
+import { livePartShape } from "./live-shapes.js";
 import { parseRequest } from "./requests.js";
 
 /** What of a request a route sees. Each is checked by the route's own schema. */
@@ -73,6 +77,10 @@ const listQuery = z.strictObject({
 });
 const waitQuery = z.strictObject({ waitMs });
 const eventsQuery = z.strictObject({ cursor: z.string().max(128).optional().describe("of the answer before; none: from now on"), waitMs });
+const liveQuery = z.strictObject({
+  cursor: z.string().max(64).optional().describe("of the answer before; none: whatever is known"),
+  waitMs,
+});
 const logsQuery = z.strictObject({
   stream: z.enum(LOG_STREAMS).default("stdout"),
   attempt: z.coerce.number().int().min(1).optional().describe("its epoch; none: the latest attempt"),
@@ -80,6 +88,7 @@ const logsQuery = z.strictObject({
   waitMs,
 });
 const submitBody = z.strictObject({ jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax) });
+const probationBody = z.strictObject({ reason: z.string().nullable() }).default({ reason: null });
 const retryBody = z
   .strictObject({ children: z.boolean().optional() })
   .describe("children: also those below it that failed or were canceled");
@@ -169,6 +178,20 @@ export const ROUTES: readonly Route[] = [
   {
     ...{
       method: "get",
+      path: "/v1/jobs/:id/live",
+      name: "live",
+      summary:
+        "What is known of a stream that runs: at once if it is newer than the cursor, else when there is more, or when the job ends.",
+    },
+    ...{ query: liveQuery, status: 200, answer: livePartShape },
+    run: ({ api, params, query }) => {
+      const { cursor = null, waitMs: forMs } = parseQuery(liveQuery, "live", query);
+      return api.live({ id: params.id!, cursor, waitMs: forMs });
+    },
+  },
+  {
+    ...{
+      method: "get",
       path: "/v1/jobs/:id/logs",
       name: "logs",
       summary: "What an attempt has written from offset on: at once if there is any, else when there is, or when the attempt ends.",
@@ -218,5 +241,25 @@ export const ROUTES: readonly Route[] = [
   {
     ...{ method: "get", path: "/v1/sites", name: "sites", summary: "The sites and what they are doing.", status: 200, answer: sitesShape },
     run: ({ api }) => api.sites({}),
+  },
+  {
+    ...{ method: "get", path: "/v1/downtimes", name: "downtimes", summary: "When sites are not there, and the feeds that tell." },
+    ...{ status: 200, answer: downtimesShape },
+    run: ({ api }) => api.downtimes({}),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes", name: "addDowntime", summary: "Say when a site is not there. The key is its id." },
+    ...{ keyed: true, body: newDowntime, status: 201, answer: downtimeShape },
+    run: ({ api, body, key }) => api.addDowntime({ ...(body as z.output<typeof newDowntime>), id: key! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes/:id/remove", name: "removeDowntime", summary: "Remove a downtime, also one of a feed." },
+    ...{ status: 200, answer: downtimeShape },
+    run: ({ api, params }) => api.removeDowntime({ id: params.id! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/sites/:id/probation", name: "probation", summary: "Put a site on probation, or lift that (null)." },
+    ...{ body: probationBody, status: 200, answer: nothingShape },
+    run: ({ api, params, body }) => api.setProbation({ ...(body as z.output<typeof probationBody>), site: params.id! }),
   },
 ];

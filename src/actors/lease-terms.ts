@@ -16,38 +16,68 @@ export interface Term {
   readonly reason?: string;
 }
 
+const PHASES: readonly Phase[] = ["staged-in", "running", "staged-out"];
+
+/** The term that is further. */
+function further(a: Term, b: Term): Term {
+  const byPhase = PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase);
+  return byPhase > 0 || (byPhase === 0 && (a.progress ?? 0) >= (b.progress ?? 0)) ? a : b;
+}
+
 export class LeaseTerms {
   readonly #termMs: number;
-  readonly #terms = new Map<JobId, Term>();
+  /** By job those of its attempts that run: one, or two. */
+  readonly #terms = new Map<JobId, readonly Term[]>();
 
   constructor(termMs: number) {
     this.#termMs = termMs;
   }
 
-  grant(job: JobId, epoch: number, monotonicMs: number): void {
-    this.#terms.set(job, { epoch, deadlineMs: monotonicMs + this.#termMs, phase: "staged-in", progress: null });
+  #set(job: JobId, term: Term): Term | undefined {
+    const terms = this.#terms.get(job) ?? [];
+    const before = terms.find(({ epoch }) => epoch === term.epoch);
+    this.#terms.set(job, [...terms.filter((other) => other !== before), term]);
+    return before;
   }
 
-  /** Starts a new term; true when what people see of it has changed. */
-  renew(job: JobId, epoch: number, phase: Phase, progress: number | null, monotonicMs: number, reason?: string): boolean {
-    const before = this.#terms.get(job);
-    this.#terms.set(job, { epoch, deadlineMs: monotonicMs + this.#termMs, phase, progress, ...(reason === undefined ? {} : { reason }) });
+  grant(job: JobId, epoch: number, monotonicMs: number): void {
+    this.#set(job, { epoch, deadlineMs: monotonicMs + this.#termMs, phase: "staged-in", progress: null });
+  }
+
+  /** Starts a new term; true when what people see of it has changed. An attempt does not go back: a report that comes late is of the past. */
+  renew(job: JobId, epoch: number, told: Phase, progress: number | null, monotonicMs: number, reason?: string): boolean {
+    const past = this.get(job, epoch)?.phase ?? told;
+    const phase = PHASES.indexOf(past) > PHASES.indexOf(told) ? past : told;
+    const term = { epoch, deadlineMs: monotonicMs + this.#termMs, phase, progress, ...(reason === undefined ? {} : { reason }) };
+    const before = this.#set(job, term);
     return before?.phase !== phase || before.progress !== progress || before.reason !== reason;
+  }
+
+  /** Forgets those of a job that are not of `epochs`. */
+  keep(job: JobId, epochs: readonly number[]): void {
+    const kept = (this.#terms.get(job) ?? []).filter(({ epoch }) => epochs.includes(epoch));
+    if (kept.length === 0) this.#terms.delete(job);
+    else this.#terms.set(job, kept);
   }
 
   drop(job: JobId): void {
     this.#terms.delete(job);
   }
 
-  get(job: JobId): Term | undefined {
-    return this.#terms.get(job);
+  get(job: JobId, epoch: number): Term | undefined {
+    return this.#terms.get(job)?.find((term) => term.epoch === epoch);
+  }
+
+  /** Of the attempt that is further. */
+  furthest(job: JobId): Term | undefined {
+    const terms = this.#terms.get(job);
+    return terms === undefined || terms.length === 0 ? undefined : terms.reduce(further);
   }
 
   expired(monotonicMs: number): { job: JobId; epoch: number }[] {
     const expired: { job: JobId; epoch: number }[] = [];
-    for (const [job, { epoch, deadlineMs }] of this.#terms) {
-      if (deadlineMs <= monotonicMs) expired.push({ job, epoch });
-    }
+    for (const [job, terms] of this.#terms)
+      for (const { epoch, deadlineMs } of terms) if (deadlineMs <= monotonicMs) expired.push({ job, epoch });
     return expired;
   }
 }

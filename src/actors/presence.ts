@@ -23,8 +23,12 @@ export interface Presence {
   prefetch: number;
   /** The site that started it as a pilot, or null. */
   pilotOf: SiteName | null;
+  /** Of its commands, those of which two attempts must not run at once; null: it is of a version that did not say. */
+  exclusive: readonly string[] | null;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   draining: string | null;
+  /** When the token of its link ends, ms since 1970; null: never. */
+  tokenEndsMs: number | null;
   seenMs: number;
   seenAt: number;
   waiter: Waiter | null;
@@ -44,6 +48,10 @@ export interface PilotSite {
   readonly selfTest: SelfTest | null;
   /** Whose jobs its pilots take. */
   readonly submitters: SubmitterRule;
+  /** When the token of its link ends, ms since 1970; null: never. */
+  readonly tokenEndsMs: number | null;
+  /** When it said this. */
+  readonly saidMs: number;
   /** Why it has as many pilots as it has; null: it did not say. */
   readonly says: string | null;
 }
@@ -78,7 +86,18 @@ export class Sites {
     }
     before?.waiter?.answer([]);
     const presence: Presence = {
-      ...{ instance, links: 0, prefetch: 0, pilotOf: null, draining: null, seenMs: monotonicMs, seenAt: nowMs, waiter: null },
+      ...{
+        instance,
+        links: 0,
+        prefetch: 0,
+        pilotOf: null,
+        exclusive: null,
+        draining: null,
+        tokenEndsMs: null,
+        seenMs: monotonicMs,
+        seenAt: nowMs,
+        waiter: null,
+      },
       told: new Set(),
     };
     this.#sites.set(site, presence);

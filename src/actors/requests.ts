@@ -12,9 +12,11 @@ import {
   capacity,
   changes,
   count,
+  downtimeId,
   experiment,
   id,
   name,
+  newDowntime,
   path,
   plainText,
   positive,
@@ -24,6 +26,7 @@ import {
   time,
   withoutUndefined,
 } from "./job-schemas.js";
+import { liveShape } from "./live-shapes.js";
 import { specs } from "./similar-jobs.js";
 
 const lease = z.object({ job: id, epoch: positive });
@@ -93,6 +96,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   modify: z.strictObject({ ids, changes }),
   retry: z.strictObject({ ids, children: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
   changes: z.strictObject({ cursor: z.string().max(128).nullable(), waitMs }),
+  live: z.strictObject({ id, cursor: z.string().max(64).nullable(), waitMs }),
   logs: z.strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs }).transform((request) => withoutUndefined(request)),
   addToken: tokenRequest,
   tokens: empty,
@@ -100,6 +104,10 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   backup: z.strictObject({ id: id.nullable(), part: count }),
   archiveExperiment: z.strictObject({ experiment, id: id.nullable(), part: count }),
   removeExperiment: z.strictObject({ experiment, jobs: positive, sequence: positive }),
+  downtimes: empty,
+  addDowntime: newDowntime.extend({ id: downtimeId }),
+  removeDowntime: z.strictObject({ id: downtimeId }),
+  setProbation: z.strictObject({ site: name, reason: plainText(LIMITS.tagCharsMax).min(1).nullable() }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */
@@ -114,6 +122,8 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
       pilotOf: name.optional(),
       selfTest: selfTest.optional(),
+      endsInS: count.optional(),
+      exclusive: z.array(name).max(64).optional(),
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),
@@ -154,6 +164,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
     offset: count,
     data: z.instanceof(Uint8Array).refine((data) => data.length <= LIMITS.logChunkBytes, `has more than ${LIMITS.logChunkBytes} bytes`),
   }),
+  pushLive: z.object({ ...process, lease, live: liveShape }),
   backlog: z
     .object({
       site: name,

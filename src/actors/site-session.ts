@@ -7,11 +7,15 @@ import { XpcsError } from "../core/errors.js";
 import type { Lease, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
-import { canResume, holdsLease } from "../ledger/decide.js";
+import { canResume, holdsLease } from "../ledger/holds-lease.js";
+import { runningAt } from "../ledger/state.js";
+import { ALWAYS_OPEN } from "../router/downtime.js";
 import type { Central } from "./central.js";
-import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
+import { freeSlots, waitingWork } from "./dispatch.js";
+import { openings } from "./downtimes.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
+import { siteLoads } from "./site-loads.js";
 
 type Request<M extends keyof WorkSource> = Parameters<WorkSource[M]>[0];
 interface Process {
@@ -22,13 +26,16 @@ interface Process {
 export class SiteSession implements WorkSource {
   readonly #central: Central;
   readonly #principal: Principal;
+  readonly #tokenEndsMs: number | null;
   #joined: Process | null = null;
   /** The site whose pilots this link has asked for, and what it last said. */
   #pilotSite: { readonly name: SiteName; readonly said: PilotSite } | null = null;
 
-  constructor(central: Central, principal: Principal) {
+  /** @param tokenEndsMs when the token that the link has shown ends, ms since 1970; null: never */
+  constructor(central: Central, principal: Principal, tokenEndsMs: number | null) {
     this.#central = central;
     this.#principal = principal;
+    this.#tokenEndsMs = tokenEndsMs;
   }
 
   #parse<M extends keyof WorkSource>(method: M, request: unknown): Request<M> {
@@ -57,10 +64,12 @@ export class SiteSession implements WorkSource {
     for (const id of this.#central.state.leased.get(site) ?? []) {
       const job = this.#central.state.jobs.get(id);
       if (job?.cancelRequested !== true) continue;
-      cancel.push({ job: id, epoch: job.epoch });
-      told?.add(`${id} ${job.epoch}`);
+      const { epoch } = runningAt(job, site)!;
+      cancel.push({ job: id, epoch });
+      told?.add(`${id} ${epoch}`);
     }
-    return { lost, cancel, drain: false };
+    const recall = this.#central.rerouting.recalled(site, this.#central.clock.monotonicMs());
+    return { lost, cancel, ...(recall.length === 0 ? {} : { recall }), drain: false };
   }
 
   /** Within a turn: keeps the leases that are the site's, and tells which are not. */
@@ -89,16 +98,18 @@ export class SiteSession implements WorkSource {
       if (other !== undefined && other.instance !== instance && other.links > 0) {
         throw new XpcsError("REFUSED", `a site named ${site} is connected already: give this one another name, or stop that one`);
       }
-      const { prefetch = 0, pilotOf = null, ...command } = join;
+      const { prefetch = 0, pilotOf = null, exclusive = null, ...command } = join;
       this.#central.execute({ type: "join", ...command }, person);
       const { clock } = this.#central;
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
       presence.prefetch = prefetch;
       presence.pilotOf = pilotOf;
+      presence.tokenEndsMs = this.#tokenEndsMs;
+      presence.exclusive = exclusive;
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {
-        const term = this.#central.terms.get(job);
+        const term = this.#central.terms.get(job, epoch);
         this.#central.terms.renew(job, epoch, term?.phase ?? "staged-in", term?.progress ?? null, clock.monotonicMs());
       });
       return { leaseMs: LIMITS.leaseMs, renewMs: LIMITS.renewMs, news: this.#news(site, lost) };
@@ -134,7 +145,7 @@ export class SiteSession implements WorkSource {
       presence.waiter = waiter;
       const isNew = (id: string) => {
         const job = this.#central.state.jobs.get(id);
-        return job?.cancelRequested === true && !presence.told.has(`${id} ${job.epoch}`);
+        return job?.cancelRequested === true && !presence.told.has(`${id} ${runningAt(job, site)?.epoch}`);
       };
       if ([...(this.#central.state.leased.get(site) ?? [])].some(isNew)) this.#central.afterCommit(() => answer([]));
     });
@@ -146,6 +157,9 @@ export class SiteSession implements WorkSource {
       this.#present({ site, instance }).draining = draining;
       const { terms, clock, feed } = this.#central;
       const told = new Map(held.map((lease) => [lease.job, lease]));
+      // It has its result, and waits for our word to make it visible: no other attempt may from now on.
+      for (const { job, epoch, state } of held)
+        if (state === "staged-out") this.#central.execute({ type: "claim", lease: { job, epoch }, site });
       const lost = this.#keep(site, held, ({ job, epoch }) => {
         const { state, progress, reason } = told.get(job)!;
         if (terms.renew(job, epoch, state, progress, clock.monotonicMs(), reason)) feed.changed(job);
@@ -177,7 +191,11 @@ export class SiteSession implements WorkSource {
     const { site, instance, leases, reason } = this.#parse("giveBack", request);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "giveBack", site, leases, reason }, this.#principal.person);
+      const { person } = this.#principal;
+      const why = (lease: LeaseRef) => this.#central.rerouting.why(lease);
+      this.#central.execute({ type: "giveBack", site, leases: leases.filter((lease) => why(lease) === null), reason }, person);
+      for (const lease of leases.filter((each) => why(each) !== null))
+        this.#central.execute({ type: "giveBack", site, leases: [lease], reason: `recalled: ${why(lease)}`, moved: true }, person);
       return { news: this.#news(site) };
     });
   }
@@ -197,6 +215,17 @@ export class SiteSession implements WorkSource {
     return { size };
   }
 
+  async pushLive(request: Request<"pushLive">): ReturnType<WorkSource["pushLive"]> {
+    const { site, instance, lease, live } = this.#parse("pushLive", request);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      const attempt = this.#central.state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
+      if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
+      this.#central.live.tell(lease, live);
+      return {};
+    });
+  }
+
   async backlog(request: Request<"backlog">): ReturnType<WorkSource["backlog"]> {
     const { site, pilots, pilotsMax = pilots.length, selfTest = null, says = null, ...like } = this.#parse("backlog", request);
     const { site: only } = this.#principal;
@@ -207,13 +236,22 @@ export class SiteSession implements WorkSource {
       const { slots: slotsEach, apps, capacity } = like;
       this.#pilotSite = {
         name: site,
-        said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says, submitters: like.submitters ?? null },
+        said: {
+          ...{ slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says, submitters: like.submitters ?? null },
+          ...{ tokenEndsMs: this.#tokenEndsMs, saidMs: clock.nowMs() },
+        },
       };
       sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);
       const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
-      const { slots, slotS, longestS } = waitingWork(state, { ...like, pilotsOf: site }, clock.nowMs());
+      const { opening = ALWAYS_OPEN } = openings(state, sites, clock.nowMs())(site, null);
+      const leftS = opening.leftMs === null ? null : opening.leftMs / 1000;
+      const { slots, slotS, longestS } = waitingWork(state, { ...like, pilotsOf: site, leftS }, clock.nowMs());
+      const closes = opening.closed ?? opening.next;
       return {
+        ...(leftS === null || closes === null
+          ? {}
+          : { closesInS: leftS, closes: `site ${site} ${closes}`.slice(0, LIMITS.reasonCharsMax) }),
         waitingSlots: slots,
         waitingSlotS: slotS,
         waitingLongestS: longestS,

@@ -10,7 +10,9 @@ import { Ledger, loadState } from "../ledger/ledger.js";
 import { openLevelStore } from "../ledger/level-store.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
+import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import type { Policy } from "../router/policy.js";
+import { type PolicyOf, policyOf } from "../router/policy-rules.js";
 import { POLICIES } from "../router/registry.js";
 import type { Certificate } from "../wire/http-server.js";
 import type { Link } from "../wire/link.js";
@@ -27,6 +29,9 @@ import { type DataFolders, dataRights } from "./data-rights.js";
 import { dataServer } from "./data-server.js";
 import { DiskRoom } from "./disk-room.js";
 import { GuardedDoor } from "./door.js";
+import { downtimeAdmin } from "./downtime-admin.js";
+import { FeedWatch } from "./feed-watch.js";
+import type { FeedSettings } from "./feeds/feed-settings.js";
 import { guardLink } from "./gate.js";
 import { DEFAULT_KEEPING, Housekeeping, type Keeping } from "./housekeeping.js";
 import { type Health, httpApi } from "./http-api.js";
@@ -34,6 +39,7 @@ import { createIdSource } from "./ids.js";
 import { ledgerAdmin } from "./ledger-admin.js";
 import { createMetrics } from "./metrics.js";
 import type { QuotaRules } from "./quotas.js";
+import { resultServer } from "./result-server.js";
 import { tokenAdmin } from "./token-admin.js";
 import { Tokens } from "./tokens.js";
 import { type PageFiles, pageServer } from "./web-page.js";
@@ -49,10 +55,16 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** For jobs with these tags; the first that fits counts. */
+  readonly policyFor?: readonly { readonly key: string; readonly value: string; readonly policy: string }[];
+  /** Which running jobs get a second attempt (default "late"). */
+  readonly duplicates?: DuplicateRules["when"];
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
   readonly data?: DataFolders | null;
+  /** Feeds of facilities, by name; absent: none. */
+  readonly feeds?: Readonly<Record<string, FeedSettings>>;
   /** What new sites can fetch; absent: nothing. */
   readonly bundle?: ServedBundle | undefined;
   /** The browser's page; absent: there is none. */
@@ -87,11 +99,19 @@ const PRIVATE = 0o700;
 /** Some events for each of a hundred thousand jobs. */
 const DISK_RESERVE_BYTES = 256e6;
 
-function policyOf(name: string): Policy {
+function policyNamed(name: string): Policy {
   const policy = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
   if (policy === undefined)
     throw new XpcsError("INVALID_ARGUMENT", `there is no policy "${name}": take one of ${Object.keys(POLICIES).join(", ")}`);
   return policy;
+}
+
+/** @throws INVALID_ARGUMENT */
+function policiesOf({ policy = "soonest", policyFor = [] }: StartOptions): PolicyOf {
+  return policyOf(
+    policyNamed(policy),
+    policyFor.map(({ policy: name, ...tag }) => ({ ...tag, policy: policyNamed(name) })),
+  );
 }
 
 async function openLedger(store: EventStore): Promise<Ledger> {
@@ -111,7 +131,7 @@ async function openLedger(store: EventStore): Promise<Ledger> {
  */
 export async function startCentral(options: StartOptions): Promise<RunningCentral> {
   const { host, port, clock } = options;
-  policyOf(options.policy ?? "soonest");
+  policiesOf(options);
   let serving: Serving = {
     onLink: (link) => link.close(new XpcsError("UNAVAILABLE", "central is starting")),
     onRequest: (_request, response) => void response.writeHead(503, { "retry-after": "1" }).end(),
@@ -162,11 +182,12 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
   const room = new DiskRoom(dir, options.diskReserveBytes ?? DISK_RESERVE_BYTES, { clock, logger });
   const central = new Central({
     ledger,
-    policy: policyOf(options.policy ?? "soonest"),
+    policyOf: policiesOf(options),
     clock,
     logger,
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
+    duplicates: { ...DUPLICATE_RULES, ...(options.duplicates === undefined ? {} : { when: options.duplicates }) },
     ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     observer: {
@@ -195,6 +216,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
           ...clientSession(central, principal),
           ...tokenAdmin(tokens, principal, bundle?.installer ?? null),
           ...ledgerAdmin(central, principal, { backups, housekeeping }),
+          ...downtimeAdmin(central, principal),
         },
         principal,
       );
@@ -207,14 +229,23 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const api = httpApi({ door, clientApi, health, metrics, onRequest: metrics.request, clock, logger });
     const rights = dataRights(central, options.data ?? null);
     const data = dataServer({ door, rights, clock, logger, onRequest: metrics.request });
+    const results = resultServer({ door, clientApi, clock, logger, onRequest: metrics.request });
     const page = options.page === undefined ? null : pageServer(options.page, metrics.request, clock);
     serve({
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
       onRequest: (request, response) =>
-        void (data(request, response) || bundle?.handle(request, response) || page?.(request, response) || api(request, response)),
+        void (
+          data(request, response) ||
+          bundle?.handle(request, response) ||
+          page?.(request, response) ||
+          results(request, response) ||
+          api(request, response)
+        ),
     });
+    const feeds = new FeedWatch(central, options.feeds ?? {}, { clock, logger });
     await room.start();
     central.start();
+    await feeds.start();
     housekeeping.start();
     door.start();
     logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });
@@ -226,6 +257,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       async stop() {
         door.stop();
         await listener.close();
+        await feeds.stop();
         room.stop();
         await backups.stop();
         await housekeeping.stop();

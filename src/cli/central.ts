@@ -5,11 +5,13 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ServedBundle } from "../actors/bundle-server.js";
 import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
 import { readCertificate } from "../actors/certificate.js";
+import { FEEDS_FILE } from "../actors/feeds/feed-settings.js";
 import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { digestFile } from "../files/digest.js";
+import type { DuplicateRules } from "../router/duplicates.js";
 import { POLICIES } from "../router/registry.js";
 import type { Certificate } from "../wire/http-server.js";
 import { installerText } from "./bundle/installer.js";
@@ -26,11 +28,20 @@ interface Address {
   readonly port: number;
 }
 
+interface PolicyRule {
+  readonly key: string;
+  readonly value: string;
+  readonly policy: string;
+}
+
 interface CentralOptions {
   readonly data: string;
   readonly listen: Address;
   readonly policy: string;
+  readonly policyFor?: readonly PolicyRule[];
+  readonly duplicates: DuplicateRules["when"];
   readonly settings?: string;
+  readonly feeds?: string;
   readonly bundle?: string;
   readonly tls?: true;
   readonly tlsCert?: string;
@@ -56,6 +67,14 @@ function addressOption(text: string): Address {
   if (host === undefined || port > 65_535)
     throw new InvalidArgumentError("It must be HOST:PORT, such as 127.0.0.1:7878; port 0 takes any.");
   return { host, port };
+}
+
+/** Collects `TAG=VALUE:POLICY`. */
+function policyForOption(text: string, before: readonly PolicyRule[] = []): PolicyRule[] {
+  const [, key, value, policy] = /^([^=]+)=(.*):([^:]+)$/.exec(text) ?? [];
+  if (key === undefined || value === undefined || policy === undefined || !Object.hasOwn(POLICIES, policy))
+    throw new InvalidArgumentError(`It must be TAG=VALUE:POLICY, with a policy of ${Object.keys(POLICIES).join(", ")}.`);
+  return [...before, { key, value, policy }];
 }
 
 /** @throws INVALID_ARGUMENT one of the pair is missing · NOT_FOUND */
@@ -93,6 +112,7 @@ function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; 
 
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
   const { quotas, data } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
+  const feeds = options.feeds === undefined ? {} : readSettingsFile(FEEDS_FILE, options.feeds).feeds;
   const dir = resolve(options.data);
   const bundle = await bundleOf(options);
   const central = await startCentral({
@@ -102,9 +122,12 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     logger: createPinoLogger({ json: io.json }),
     randomBytes,
     policy: options.policy,
+    ...(options.policyFor === undefined ? {} : { policyFor: options.policyFor }),
+    duplicates: options.duplicates,
     ...(await tlsOf(options)),
     quotas,
     data,
+    feeds,
     bundle,
     page: readPageFiles(),
     insecure: options.insecure === true,
@@ -144,7 +167,14 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
+    .option("--policy-for <tag=value:policy>", "how it is for jobs with this tag (repeat for more; the first that fits)", policyForOption)
+    .addOption(
+      new Option("--duplicates <when>", "which running jobs begin at an idle site as well, the first answer wins (docs/leases.md)")
+        .choices(["never", "late", "stragglers"])
+        .default("late"),
+    )
     .option("--settings <file>", "quotas, and folders whose files go through central (docs/settings.md)")
+    .option("--feeds <file>", "what facilities publish of their downtimes (docs/downtimes.md)")
     .option("--bundle <file>", "let new sites fetch this bundle (xpcs bundle; docs/bundle.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")

@@ -60,10 +60,10 @@ export function changeLines(clock: Clock): (job: JobView) => string {
 
 const utc = (iso: string) => `${shortTime(iso)} UTC`;
 
-function attemptLine({ epoch, site, outcome, startedAt, finishedAt, code, reason }: Attempt): string {
+function attemptLine({ epoch, site, outcome, startedAt, finishedAt, duplicate, code, reason }: Attempt): string {
   const until = finishedAt === undefined ? "" : ` to ${utc(finishedAt)}`;
   const why = code === undefined && !reason ? "" : `: ${[code, reason].filter(Boolean).join(" ")}`;
-  return `  ${epoch}  ${outcome} at ${site}, ${utc(startedAt)}${until}${why}`;
+  return `  ${epoch}  ${outcome} at ${site}${duplicate ? " beside another" : ""}, ${utc(startedAt)}${until}${why}`;
 }
 
 /** Everything about one job. */

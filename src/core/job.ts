@@ -3,7 +3,9 @@
  * No behaviour: the rules live in ledger/decide.ts.
  */
 import type { CorrOptions } from "./analysis.js";
+import type { DowntimeView, FacilityState } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
+import type { Promised } from "./promise.js";
 
 export type JobId = string;
 export type SiteName = string;
@@ -44,6 +46,24 @@ export interface CorrJob {
   readonly options: CorrOptions;
 }
 
+/** A stream that is correlated while it runs (docs/streaming.md). */
+export interface StreamJob {
+  readonly app: "xpcs.stream";
+  /** A URL that the site dials, or a path that it sees. */
+  readonly source: string;
+  readonly qmap: FileRef;
+  readonly metadata?: FileRef;
+  /** Result file. */
+  readonly out: FileRef;
+  readonly overwrite: boolean;
+  readonly options: CorrOptions;
+  /** As in StreamRequest. */
+  readonly everyMs: number;
+  readonly until?: string;
+  readonly framesMax?: number;
+  readonly patienceMs: number;
+}
+
 /** Does nothing for `durationMs`: measures the runtime itself and tests it. */
 export interface NoopJob {
   readonly app: "xpcs.noop";
@@ -65,7 +85,7 @@ export interface CommandJob {
   readonly overwrite: boolean;
 }
 
-export type Work = CorrJob | NoopJob | CommandJob;
+export type Work = CorrJob | StreamJob | NoopJob | CommandJob;
 
 /** Names that begin so are the built-in apps. */
 export const BUILT_IN_PREFIX = "xpcs.";
@@ -131,7 +151,7 @@ export interface JobSpec {
   readonly onParentFailure?: ParentPolicy;
   /** Higher comes first; absent: 0. Of the same priority those with the earlier deadline, then those that have waited longer. */
   readonly priority?: number;
-  /** A job that no site has begun by then fails. ISO 8601, UTC. */
+  /** When its answer is wanted; a job that no site has begun by then fails. ISO 8601, UTC. */
   readonly deadline?: string;
   /** Before the second attempt after a failure, ms; doubles with each. */
   readonly retryDelayMs?: number;
@@ -141,6 +161,8 @@ export interface JobSpec {
   readonly attemptsMax: number;
   /** Pin to one site. */
   readonly site?: SiteName;
+  /** Name of the policy that chooses its site; absent: central's. */
+  readonly policy?: string;
   /** Size of all files that it reads, as the submitter sees them; absent: not known. For estimates alone: it does not make another job. */
   readonly inputBytes?: number;
 }
@@ -174,8 +196,12 @@ export interface Attempt {
   readonly startedAt: string;
   readonly finishedAt?: string;
   readonly outcome: "running" | "finished" | "failed" | "lost" | "returned" | "canceled";
+  /** It began beside another attempt of the job, in case it answers sooner. */
+  readonly duplicate?: true;
   readonly code?: ErrorCode;
   readonly reason?: string;
+  /** What the router expected of it, for `explain`; absent: nothing, a ledger from before this field, or a view for clients. */
+  readonly promised?: Promised;
 }
 
 /** The right to run one attempt. `epoch` is its fencing number. */
@@ -231,9 +257,16 @@ export interface JobView {
 
 export interface SiteView {
   readonly name: SiteName;
-  readonly state: "up" | "silent" | "draining" | "gone";
-  /** Why it takes no work, in the words of its admin; null: it does, or nobody said. */
+  /** Down: a downtime is in force, whether it is connected or not. Probation: it failed what others finished, and gets one job at a time. */
+  readonly state: "up" | "silent" | "draining" | "probation" | "down" | "gone";
+  /** Why it takes no work, or will take none; null: nobody said. */
   readonly reason: string | null;
+  /** The downtime that is in force, or the next one; null: none is known. */
+  readonly downtime: DowntimeView | null;
+  /** Null: it is on none. Times are ISO 8601 UTC. */
+  readonly probation: { readonly since: string; readonly reason: string; readonly failures: number; readonly triedAt: string } | null;
+  /** What the feeds of its facility say of it now; null: none watches it. */
+  readonly facility: FacilityState | null;
   readonly slots: number;
   /** Null: it did not say. */
   readonly capacity: SiteCapacity | null;

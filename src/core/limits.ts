@@ -74,6 +74,12 @@ export const LIMITS = {
   resourceMax: 1_000_000,
   /** Of bytes or events a second that a site's self-test tells. */
   rateMax: 1e15,
+  /** Downtimes of one source: those of all machines of a facility for years. */
+  downtimesMax: 500,
+  /** Of one machine in one answer of a feed. */
+  feedDowntimesMax: 200,
+  /** A feed that was not heard of for so long is stale: what it says of now is not believed any more. */
+  feedStaleMs: 15 * 60_000,
   /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
   siteSlotsMax: 1_024,
   /** Pilots of one site. */
@@ -85,6 +91,17 @@ export const LIMITS = {
   dispatchScanMax: 2_000,
   /** How often central looks for expired leases and due retries. */
   reapMs: 500,
+  /** How often central looks whether jobs that sites have not begun are better off elsewhere; in all that is some ms of work. */
+  rerouteMs: 2_000,
+  /** Such jobs that it looks at in one round, and that are on their way back at a time. */
+  rerouteScanMax: 64,
+  recallsMax: 16,
+  /** A site that has not answered a recall by then has begun the job, or knows no recalls. */
+  recallMs: 10_000,
+  /** Running jobs that get a second attempt in one round; the next is soon. */
+  duplicatesMax: 16,
+  /** Times that a job is recalled, since it was submitted or last retried. */
+  movesMax: 3,
   /** Bytes of jobs in one page: half a frame, so that one more large job still fits. */
   pageBytesMax: 512 * 1024,
   /** Bytes of one part of a backup: some ms of reading, and well within a frame. */
@@ -120,6 +137,22 @@ export const LIMITS = {
   logChunkBytes: 64 * 1024,
   /** How often a site looks for new output of its attempts. */
   logFollowMs: 250,
+  /** Values of g2 in one snapshot of a stream: some 100 kB, so that a few a second go over any link. */
+  liveValuesMax: 4_096,
+  /** Static bins in a snapshot; where there are more, it has none. */
+  liveStaticMax: 1_024,
+  /** Rows of intensity against time in a snapshot. */
+  liveIntensityRows: 256,
+  /** Bytes of one snapshot as text. */
+  liveBytesMax: 512 * 1024,
+  /** Streams of which central keeps the latest snapshot; the oldest makes room. */
+  liveStreamsMax: 256,
+  /** A site sends snapshots of a stream no more often. */
+  liveEveryMs: 250,
+  /** Longest time between two snapshots that may be asked for, s. */
+  liveEveryMaxS: 3_600,
+  /** A source that cannot be reached for so long is lost, ms. */
+  streamPatienceMs: 10_000,
   /** An exclusive command whose site gives no sign of life for so long is killed: before its lease can be granted again. */
   exclusiveSilenceMs: 4_000,
   /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */

@@ -6,6 +6,7 @@
  */
 import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
+import type { DowntimeView, FeedView } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
 import type {
   JobChanges,
@@ -20,6 +21,7 @@ import type {
   SiteName,
   SiteView,
 } from "./job.js";
+import type { LiveSnapshot, StreamRequest } from "./live.js";
 import type { Submitters } from "./submitters.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
@@ -60,6 +62,17 @@ export interface LogPart {
   /** Where the next part begins, bytes. */
   readonly next: number;
   /** The attempt has ended and this is all. */
+  readonly ended: boolean;
+}
+
+/** What is known of a stream, and where to go on. */
+export interface LivePart {
+  readonly cursor: string | null;
+  /** Of the attempt that told; 0: none has. */
+  readonly epoch: number;
+  /** Null: nothing newer than the cursor, or nothing at all. */
+  readonly live: LiveSnapshot | null;
+  /** The job has ended: nothing follows. */
   readonly ended: boolean;
 }
 
@@ -118,6 +131,12 @@ export interface ClientApi {
    */
   changes(request: { cursor: string | null; waitMs: number }): Promise<{ cursor: string; jobs: JobView[] }>;
   /**
+   * Long poll: what is known of a stream that runs, its latest attempt's, at once if that is not what `cursor` (null: nothing) says, else when there is
+   * more, when the job ends, or after `waitMs`. Kept in memory only: after a restart of central null until the site tells again.
+   * @throws NOT_FOUND
+   */
+  live(request: { id: JobId; cursor: string | null; waitMs: number }): Promise<LivePart>;
+  /**
    * Long poll: what an attempt (default: the latest) has written from byte `offset` on, at once if there is any, else when there is, when the
    * attempt ends, or after `waitMs`.
    * @throws NOT_FOUND the job, or an attempt of it
@@ -142,6 +161,23 @@ export interface ClientApi {
    * @throws REFUSED a job has not ended, or something has changed since
    */
   removeExperiment(request: { experiment: string; jobs: number; sequence: number }): Promise<{ removed: number }>;
+  /** Downtimes of sites that are not over, by when they begin, and the feeds that tell of some. */
+  downtimes(request: Record<string, never>): Promise<{ downtimes: DowntimeView[]; feeds: FeedView[] }>;
+  /**
+   * Says when a site, and its pilots, are not there; ISO 8601, UTC, `to` null: nobody knows. Idempotent by `id`, which is the caller's.
+   * @throws INVALID_ARGUMENT it is over already · KEY_CONFLICT there is another of that id · OVERLOADED there are too many
+   */
+  addDowntime(request: { id: string; site: SiteName; from: string; to: string | null; text: string }): Promise<{ downtime: DowntimeView }>;
+  /**
+   * Removes a downtime: one that a feed has said counts no more, also when it is said again. Idempotent.
+   * @throws NOT_FOUND · REFUSED nobody has said it: it is the end of a token or of a batch job
+   */
+  removeDowntime(request: { id: string }): Promise<{ downtime: DowntimeView }>;
+  /**
+   * Puts a site on probation for a reason, so that it gets one job at a time with growing pauses until it finishes one; or (null) lifts that. Idempotent.
+   * @throws NOT_FOUND
+   */
+  setProbation(request: { site: SiteName; reason: string | null }): Promise<Record<string, never>>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -153,6 +189,7 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   modify: true,
   retry: true,
   changes: true,
+  live: true,
   logs: true,
   addToken: true,
   tokens: true,
@@ -160,6 +197,10 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   backup: true,
   archiveExperiment: true,
   removeExperiment: true,
+  downtimes: true,
+  addDowntime: true,
+  removeDowntime: true,
+  setProbation: true,
 };
 
 export interface LeaseRef {
@@ -173,6 +214,8 @@ export interface SiteNews {
   readonly lost: readonly LeaseRef[];
   /** Leases whose job was canceled: stop, then report `failed` with CANCELED. */
   readonly cancel: readonly LeaseRef[];
+  /** Leases whose jobs are better off elsewhere: those whose work has not begun are given back, the others go on. Absent: none. */
+  readonly recall?: readonly LeaseRef[];
   readonly drain: boolean;
 }
 
@@ -195,6 +238,10 @@ export interface WorkSource {
     pilotOf?: SiteName;
     /** What was measured before it had jobs. */
     selfTest?: SelfTest;
+    /** Until the batch job ends in which it works, s; absent: it is in none. */
+    endsInS?: number;
+    /** Those of its commands of which two attempts must not run at once; absent: it is of a version that did not say. */
+    exclusive?: readonly string[];
     held: readonly LeaseRef[];
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**
@@ -241,6 +288,8 @@ export interface WorkSource {
     offset: number;
     data: Uint8Array;
   }): Promise<{ size: number }>;
+  /** What is known of a stream that the site runs; only the latest counts, so a repeat is harmless. */
+  pushLive(request: { site: SiteName; instance: string; lease: LeaseRef; live: LiveSnapshot }): Promise<Record<string, never>>;
   /**
    * For a site that starts pilots, sites of their own on batch nodes: what waits that a pilot with these apps, slots and capacity could run, in slots, and which of
    * its pilots are there, with how many slots free. Needs no join, and changes nothing.
@@ -265,6 +314,9 @@ export interface WorkSource {
     waitingSlotS?: number | null;
     /** The longest that one of them may take, s, or is likely to. */
     waitingLongestS?: number | null;
+    /** Until a downtime of the site, s, 0 in one, and which; absent: none is known. A pilot should end before. */
+    closesInS?: number;
+    closes?: string;
     pilots: { site: SiteName; freeSlots: number }[];
   }>;
   /** A clean goodbye; the site holds nothing any more. */
@@ -279,6 +331,7 @@ export const WORK_SOURCE_METHODS: MethodTable<WorkSource> = {
   fail: true,
   giveBack: true,
   pushLog: true,
+  pushLive: true,
   backlog: true,
   leave: true,
 };
@@ -306,12 +359,18 @@ export interface CommandRun {
 export interface KernelHost {
   run(request: {
     /** `roots`: what the input refers to must lie in one of these folders. */
-    work: { app: "xpcs.corr"; request: CorrRequest; roots?: readonly string[] } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
+    work:
+      | { app: "xpcs.corr"; request: CorrRequest; roots?: readonly string[] }
+      | { app: "xpcs.stream"; stream: StreamRequest; roots?: readonly string[] }
+      | { app: "xpcs.noop"; durationMs: number }
+      | CommandRun;
   }): Promise<{ summary: CorrSummary | null }>;
   /** Long poll for progress of the running work; also the sign of life. */
   progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;
   /** Idempotent. The running `run` rejects with CANCELED. */
   cancel(request: Record<string, never>): Promise<Record<string, never>>;
+  /** Idempotent. A running stream ends as if its source had, and writes its result; other work goes on. */
+  finish(request: Record<string, never>): Promise<Record<string, never>>;
 }
 
-export const KERNEL_HOST_METHODS: MethodTable<KernelHost> = { run: true, progress: true, cancel: true };
+export const KERNEL_HOST_METHODS: MethodTable<KernelHost> = { run: true, progress: true, cancel: true, finish: true };

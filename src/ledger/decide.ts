@@ -4,18 +4,32 @@
  * What events do is reduce.ts; which site gets a job is src/router.
  */
 import { ERROR_CODES, type ErrorCode, XpcsError } from "../core/errors.js";
-import { experimentOf, type JobId, type JobSpec, type OutputFile, type SelfTest, type SiteCapacity, type SiteName } from "../core/job.js";
+import {
+  type Attempt,
+  experimentOf,
+  type JobId,
+  type JobSpec,
+  type OutputFile,
+  type SelfTest,
+  type SiteCapacity,
+  type SiteName,
+} from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import type { Promised } from "../core/promise.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
+import { type AddDowntime, addDowntime, type RemoveDowntime, removeDowntime, type SetDowntimes, setDowntimes } from "./decide-downtimes.js";
+import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicates.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
-import { canceledBy, type JobRecord, lastSite, type State } from "./state.js";
+import { canResume, holdsLease } from "./holds-lease.js";
+import { type SetProbation, setProbation, withProbation } from "./probation.js";
+import { attemptOf, canceledBy, type JobRecord, lastSite, runningAt, runningAttempts, type State } from "./state.js";
 
 export type Command =
   | { readonly type: "submit"; readonly key: string; readonly digest: string; readonly jobs: readonly { id: JobId; spec: JobSpec }[] }
-  | { readonly type: "grant"; readonly job: JobId; readonly site: SiteName; readonly why: string }
+  | { readonly type: "grant"; readonly job: JobId; readonly site: SiteName; readonly why: string; readonly promised?: Promised }
   | { readonly type: "resume"; readonly lease: LeaseRef; readonly site: SiteName }
   | { readonly type: "expire"; readonly lease: LeaseRef }
   | {
@@ -27,13 +41,25 @@ export type Command =
       readonly runMs: number;
     }
   | { readonly type: "fail"; readonly site: SiteName; readonly lease: LeaseRef; readonly code: ErrorCode; readonly reason: string }
-  | { readonly type: "giveBack"; readonly site: SiteName; readonly leases: readonly LeaseRef[]; readonly reason: string }
+  | {
+      readonly type: "giveBack";
+      readonly site: SiteName;
+      readonly leases: readonly LeaseRef[];
+      readonly reason: string;
+      readonly moved?: true;
+    }
   | { readonly type: "cancel"; readonly ids: readonly JobId[] }
   | { readonly type: "overdue"; readonly job: JobId }
+  | Duplicate
+  | Claim
   | Modify
   | Retry
   | Archive
   | Remove
+  | SetDowntimes
+  | AddDowntime
+  | RemoveDowntime
+  | SetProbation
   | {
       readonly type: "join";
       readonly site: SiteName;
@@ -43,6 +69,8 @@ export type Command =
       readonly apps: readonly string[];
       readonly capacity?: SiteCapacity;
       readonly selfTest?: SelfTest;
+      /** Until its batch job ends, s; absent: it is in none. */
+      readonly endsInS?: number;
       readonly held: readonly LeaseRef[];
     }
   | { readonly type: "leave"; readonly site: SiteName };
@@ -63,20 +91,10 @@ export function retryDelayMs(failures: number, firstMs: number = LIMITS.retryDel
   return Math.max(firstMs, Math.min(LIMITS.retryDelayMaxMs, firstMs * 2 ** Math.max(0, failures - 1)));
 }
 
-/** True when `site` holds exactly this lease. */
-export function holdsLease(job: JobRecord, site: SiteName, lease: LeaseRef): boolean {
-  return job.state === "leased" && job.epoch === lease.epoch && lastSite(job) === site;
-}
-
-/** True when this lease expired and the job was not granted again: the site may go on with it. */
-export function canResume(job: JobRecord, site: SiteName, lease: LeaseRef): boolean {
-  return job.state === "ready" && job.epoch === lease.epoch && lastSite(job) === site && job.attempts.at(-1)?.outcome === "lost";
-}
-
-/** Another site is there that offers the app, may have the job, and has not refused it. */
-function hasOtherSite(state: State, job: JobRecord): boolean {
+/** A site other than `than` is there that offers the app, may have the job, and has not refused it. */
+function hasOtherSite(state: State, job: JobRecord, than: SiteName): boolean {
   const { site: pinned, work } = job.spec;
-  const refused = [...(job.refusedBy ?? []), lastSite(job)];
+  const refused = [...(job.refusedBy ?? []), than];
   return [...state.sites.values()].some(
     ({ name, present, apps }) => present && apps.includes(work.app) && !refused.includes(name) && (pinned ?? name) === name,
   );
@@ -90,19 +108,22 @@ export function refusals({ attempts, refusedBy = [] }: JobRecord): string {
 
 type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason">;
 
-/** Ends the running attempt, and decides what becomes of the job. */
-function endAttempt(state: State, job: JobRecord, ending: Ending, now: number): AttemptEnded {
-  const base = { type: "attemptEnded", at: now, job: job.id, epoch: job.epoch, ...ending } as const;
-  if (job.cancelRequested) return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: "cancel", notBefore: 0 };
+/** Ends an attempt that runs, and decides what becomes of the job: nothing, as long as another one runs. */
+function endAttempt(state: State, job: JobRecord, { site, epoch }: Attempt, ending: Ending, now: number): AttemptEnded {
+  const base = { type: "attemptEnded", at: now, job: job.id, epoch, ...ending } as const;
+  const others = runningAttempts(job).length > 1;
+  if (job.cancelRequested)
+    return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: others ? "other" : "cancel", notBefore: 0 };
+  if (others) return { ...base, next: "other", notBefore: 0 };
   if (ending.outcome === "returned") return { ...base, next: "retry", notBefore: now };
   const refused = ending.code === "REFUSED";
-  if (refused && hasOtherSite(state, job)) return { ...base, next: "retry", notBefore: now };
+  if (refused && hasOtherSite(state, job, site)) return { ...base, next: "retry", notBefore: now };
   const counted = job.attemptsCounted + 1;
   const hopeless = ending.code !== null && ERROR_CODES[ending.code].retry === "no";
   if (hopeless || counted >= job.spec.attemptsMax) {
-    const others = refusals(job);
-    if (refused && others !== "") {
-      const all = `site ${lastSite(job)}: ${ending.reason} (refused before: ${others})`;
+    const before = refusals(job);
+    if (refused && before !== "") {
+      const all = `site ${site}: ${ending.reason} (refused before: ${before})`;
       return { ...base, reason: all.slice(0, LIMITS.reasonCharsMax), next: "fail", notBefore: 0 };
     }
     const reason =
@@ -159,7 +180,9 @@ function grant(state: State, command: Of<"grant">, now: number): Decision {
   const site = state.sites.get(command.site);
   if (site?.present !== true) return new XpcsError("REFUSED", `site ${command.site} is not there`);
   if (job.state !== "ready" || job.notBefore > now) return new XpcsError("REFUSED", `job ${job.id} cannot be granted now`);
-  return [{ type: "leased", at: now, job: job.id, epoch: job.epoch + 1, site: site.name, instance: site.instance, why: command.why }];
+  const { why, promised } = command;
+  const leased = { type: "leased", at: now, job: job.id, epoch: job.epoch + 1, site: site.name, instance: site.instance, why } as const;
+  return [{ ...leased, ...(promised === undefined ? {} : { promised }) }];
 }
 
 function resume(state: State, { lease, site }: Of<"resume">, now: number): Decision {
@@ -167,21 +190,23 @@ function resume(state: State, { lease, site }: Of<"resume">, now: number): Decis
   if (job === undefined) return unknownJob(lease.job);
   if (holdsLease(job, site, lease)) return [];
   if (!canResume(job, site, lease)) return stale(lease, job);
-  return [{ type: "resumed", at: now, job: job.id, epoch: job.epoch }];
+  return [{ type: "resumed", at: now, job: job.id, epoch: lease.epoch }];
 }
 
 function expire(state: State, { lease }: Of<"expire">, now: number): Decision {
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
-  if (job.state !== "leased" || job.epoch !== lease.epoch) return [];
-  return [endAttempt(state, job, { outcome: "lost", code: null, reason: `site ${lastSite(job)} stopped renewing its lease` }, now)];
+  const attempt = runningAttempts(job).find(({ epoch }) => epoch === lease.epoch);
+  if (attempt === undefined) return [];
+  return [endAttempt(state, job, attempt, { outcome: "lost", code: null, reason: `site ${attempt.site} stopped renewing its lease` }, now)];
 }
 
 function complete(state: State, command: Of<"complete">, now: number): Decision {
   const { lease, site } = command;
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
-  if (job.state === "finished" && job.epoch === lease.epoch && lastSite(job) === site) return [];
+  const attempt = attemptOf(job, lease.epoch);
+  if (attempt?.outcome === "finished" && attempt.site === site) return [];
   if (!holdsLease(job, site, lease) && !canResume(job, site, lease)) return stale(lease, job);
   const { outputs, summary, runMs } = command;
   return [{ type: "completed", at: now, job: job.id, epoch: lease.epoch, outputs, summary, runMs }];
@@ -190,9 +215,10 @@ function complete(state: State, command: Of<"complete">, now: number): Decision 
 function fail(state: State, { lease, site, code, reason }: Of<"fail">, now: number): Decision {
   const job = state.jobs.get(lease.job);
   if (job === undefined) return unknownJob(lease.job);
-  if (holdsLease(job, site, lease)) return [endAttempt(state, job, { outcome: "failed", code, reason }, now)];
+  const attempt = attemptOf(job, lease.epoch);
+  if (attempt !== undefined && holdsLease(job, site, lease))
+    return [endAttempt(state, job, attempt, { outcome: "failed", code, reason }, now)];
   // A repeat, or the attempt was counted as lost before: either way there is nothing left to record.
-  const attempt = job.attempts.find(({ epoch }) => epoch === lease.epoch);
   const ended = attempt?.site === site && (attempt.outcome === "failed" || attempt.outcome === "canceled" || attempt.outcome === "lost");
   return ended ? [] : stale(lease, job);
 }
@@ -203,8 +229,10 @@ function giveBack(state: State, command: Of<"giveBack">, now: number): Decision 
     const job = state.jobs.get(lease.job);
     if (job === undefined) return unknownJob(lease.job);
     // What it does not hold any more it cannot give back; that is where it wants to be.
-    if (holdsLease(job, command.site, lease))
-      events.push(endAttempt(state, job, { outcome: "returned", code: null, reason: command.reason }, now));
+    const attempt = attemptOf(job, lease.epoch);
+    if (attempt === undefined || !holdsLease(job, command.site, lease)) continue;
+    const ended = endAttempt(state, job, attempt, { outcome: "returned", code: null, reason: command.reason }, now);
+    events.push(command.moved === true && ended.next === "retry" ? { ...ended, moved: true } : ended);
   }
   return events;
 }
@@ -231,15 +259,20 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
   const events: LedgerEvent[] = [];
   for (const id of state.leased.get(site) ?? []) {
     const job = state.jobs.get(id);
-    if (job === undefined || except.some((lease) => lease.job === id && lease.epoch === job.epoch)) continue;
-    events.push(endAttempt(state, job, ending, now));
+    const attempt = job && runningAt(job, site);
+    if (attempt === undefined || except.some((lease) => lease.job === id && lease.epoch === attempt.epoch)) continue;
+    events.push(endAttempt(state, job!, attempt, ending, now));
   }
   return events;
 }
 
+/** A site that joins again tells the end of its batch job anew, by other clocks: this much is the same end. */
+const ENDS_SAME_MS = 60_000;
+
 function join(state: State, command: Of<"join">, now: number): Decision {
-  const { site, instance, host, slots, apps, capacity, selfTest, held } = command;
+  const { site, instance, host, slots, apps, capacity, selfTest, endsInS, held } = command;
   const before = state.sites.get(site);
+  const endsAt = endsInS === undefined ? undefined : now + 1_000 * endsInS;
   // What a site holds and does not name is over: a grant that did not reach it, or what a process that is gone was running.
   const restarted = before !== undefined && before.instance !== instance;
   const ending: Ending = restarted
@@ -252,8 +285,13 @@ function join(state: State, command: Of<"join">, now: number): Decision {
     before.host === host &&
     before.slots === slots &&
     before.apps.join("\n") === apps.join("\n") &&
-    JSON.stringify([before.capacity, before.selfTest]) === JSON.stringify([capacity, selfTest]);
-  const told = { ...(capacity === undefined ? {} : { capacity }), ...(selfTest === undefined ? {} : { selfTest }) };
+    JSON.stringify([before.capacity, before.selfTest]) === JSON.stringify([capacity, selfTest]) &&
+    Math.abs((before.endsAt ?? 0) - (endsAt ?? 0)) < ENDS_SAME_MS;
+  const told = {
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(selfTest === undefined ? {} : { selfTest }),
+    ...(endsAt === undefined ? {} : { endsAt }),
+  };
   if (!same) events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps, ...told });
   return events;
 }
@@ -270,7 +308,7 @@ function leave(state: State, { site }: Of<"leave">, now: number): Decision {
  */
 export function decide(state: State, command: Command, now: number): Decision {
   const decision = decideAlone(state, command, now);
-  return decision instanceof XpcsError ? decision : withChildren(state, decision, now);
+  return decision instanceof XpcsError ? decision : withChildren(state, withProbation(state, decision, now), now);
 }
 
 function decideAlone(state: State, command: Command, now: number): Decision {
@@ -293,6 +331,10 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return cancel(state, command, now);
     case "overdue":
       return overdue(state, command, now);
+    case "duplicate":
+      return duplicate(state, command, now);
+    case "claim":
+      return claim(state, command, now);
     case "modify":
       return modify(state, command, now);
     case "retry":
@@ -301,6 +343,14 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return archive(state, command, now);
     case "remove":
       return remove(state, command, now);
+    case "setDowntimes":
+      return setDowntimes(state, command, now);
+    case "addDowntime":
+      return addDowntime(state, command, now);
+    case "setProbation":
+      return setProbation(state, command, now);
+    case "removeDowntime":
+      return removeDowntime(state, command, now);
     case "join":
       return join(state, command, now);
     case "leave":

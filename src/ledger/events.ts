@@ -3,11 +3,13 @@
  * A type keeps its meaning for ever: a changed meaning is a new version and a step in upcast.ts.
  * `at` is wall-clock time in ms since 1970 UTC, for people; order comes from the sequence number alone.
  */
+import type { Downtime } from "../core/downtime.js";
 import type { ErrorCode } from "../core/errors.js";
 import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { Promised } from "../core/promise.js";
 
 /** Version of the events that this program writes. */
-export const EVENT_VERSION = 4;
+export const EVENT_VERSION = 5;
 
 export type Summary = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -59,7 +61,7 @@ export interface Retried {
   readonly awaits?: true;
 }
 
-/** A site got the right to run an attempt; `epoch` is one more than the last. */
+/** A site got the right to run an attempt; `epoch` is one more than the last. With `duplicate` another attempt of the job runs, and goes on. */
 export interface Leased {
   readonly type: "leased";
   readonly at: number;
@@ -68,6 +70,9 @@ export interface Leased {
   readonly site: SiteName;
   readonly instance: string;
   readonly why: string;
+  /** What the router expects of it; absent: nothing, or an event from before version 5. */
+  readonly promised?: Promised;
+  readonly duplicate?: true;
 }
 
 /** A lease that had expired, and was not granted again, went on: its site was cut off, not dead. */
@@ -78,7 +83,7 @@ export interface Resumed {
   readonly epoch: number;
 }
 
-/** An attempt ended without a result. `next` is what was decided: later rules must not change the past. */
+/** An attempt ended without a result. `next` is what was decided: later rules must not change the past. `other`: another attempt of the job goes on. */
 export interface AttemptEnded {
   readonly type: "attemptEnded";
   readonly at: number;
@@ -87,12 +92,14 @@ export interface AttemptEnded {
   readonly outcome: "failed" | "lost" | "returned" | "canceled";
   readonly code: ErrorCode | null;
   readonly reason: string;
-  readonly next: "retry" | "fail" | "cancel";
+  readonly next: "retry" | "fail" | "cancel" | "other";
   /** With `retry`: not before this time. */
   readonly notBefore: number;
+  /** It had not begun and was recalled, because its job was better off elsewhere. */
+  readonly moved?: true;
 }
 
-/** The one recorded completion of a job. */
+/** The one recorded completion of a job; with it ends what else of it runs. */
 export interface Completed {
   readonly type: "completed";
   readonly at: number;
@@ -146,6 +153,8 @@ export interface SiteJoined {
   readonly apps: readonly string[];
   readonly capacity?: SiteCapacity;
   readonly selfTest?: SelfTest;
+  /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
+  readonly endsAt?: number;
 }
 
 /** A site's process said goodbye. */
@@ -153,6 +162,30 @@ export interface SiteLeft {
   readonly type: "siteLeft";
   readonly at: number;
   readonly site: SiteName;
+}
+
+/** What a source says of downtimes now, all of it, in place of what it said before. */
+export interface DowntimesSet {
+  readonly type: "downtimesSet";
+  readonly at: number;
+  readonly source: string;
+  readonly downtimes: readonly Downtime[];
+}
+
+/** A site is on probation: other sites finished what had failed there, or somebody says so. */
+export interface ProbationBegan {
+  readonly type: "probationBegan";
+  readonly at: number;
+  readonly site: SiteName;
+  readonly reason: string;
+}
+
+/** A site is trusted again: it finished a job, or somebody says so. */
+export interface ProbationEnded {
+  readonly type: "probationEnded";
+  readonly at: number;
+  readonly site: SiteName;
+  readonly reason: string;
 }
 
 /** What follows from an order carries the person whose token the order came with; what central does by itself, and old events, do not. */
@@ -172,6 +205,9 @@ export type LedgerEvent = (
   | Removed
   | SiteJoined
   | SiteLeft
+  | DowntimesSet
+  | ProbationBegan
+  | ProbationEnded
 ) & { readonly by?: string };
 
 export type EventType = LedgerEvent["type"];
@@ -193,4 +229,7 @@ export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   removed: true,
   siteJoined: true,
   siteLeft: true,
+  downtimesSet: true,
+  probationBegan: true,
+  probationEnded: true,
 };

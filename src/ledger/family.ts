@@ -16,7 +16,7 @@ type Member = { readonly spec: JobSpec; readonly state: RecordState };
 function endOf(event: LedgerEvent): RecordState | null {
   if (event.type === "completed") return "finished";
   if (event.type === "failed" || event.type === "canceled") return event.type;
-  if (event.type !== "attemptEnded" || event.next === "retry") return null;
+  if (event.type !== "attemptEnded" || event.next === "retry" || event.next === "other") return null;
   return event.next === "fail" ? "failed" : "canceled";
 }
 

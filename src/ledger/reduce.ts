@@ -2,10 +2,12 @@
  * What each event does to the state. Deterministic and total: no clock, no rules, no refusals; those are decide.ts's. Changes `state` in
  * place, because central holds a hundred thousand jobs, but replaces records instead of changing them.
  */
-import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
+import type { Attempt, JobChanges, JobId, JobSpec, SiteName } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
-import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted, Summary } from "./events.js";
-import { ATTEMPTS_KEPT, addJob, addRuns, canceledBy, indexJob, type JobRecord, type LinkStats, lastSite, type State } from "./state.js";
+import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
+import { learntWith, linksWith } from "./learnt.js";
+import { afterFailure, afterOthersSuccess, afterSuccess, keptOnJoin, onProbation, otherSitesOf, trusted } from "./probation.js";
+import { ATTEMPTS_KEPT, addJob, addRuns, attemptOf, canceledBy, indexJob, type JobRecord, type SiteRecord, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -21,12 +23,22 @@ function updateJob(state: State, id: JobId, change: (job: JobRecord) => Partial<
   indexJob(state, before, after);
 }
 
-function endAttempt(job: JobRecord, change: Partial<Attempt>): readonly Attempt[] {
-  const last = job.attempts.at(-1);
-  if (last === undefined) return job.attempts;
-  // Not the whole of `last`: an attempt that was thought lost, and then completes, has no reason any more.
-  const { site, epoch, startedAt, outcome } = last;
-  return [...job.attempts.slice(0, -1), { site, epoch, startedAt, outcome, ...change }];
+/** The attempts after one of them has changed. What it said before goes: an attempt that was thought lost, and then completes, has no reason any more. */
+function changed(job: JobRecord, of: number, change: Partial<Attempt>): readonly Attempt[] {
+  return job.attempts.map((attempt) => {
+    if (attempt.epoch !== of) return attempt;
+    const { site, epoch, startedAt, outcome, duplicate, promised } = attempt;
+    const kept = { ...(duplicate === undefined ? {} : { duplicate }), ...(promised === undefined ? {} : { promised }) };
+    return { ...{ site, epoch, startedAt, outcome }, ...kept, ...change };
+  });
+}
+
+/** The attempts of a job that has its result: what else runs is over. */
+function finishedAttempts(job: JobRecord, { epoch, at }: Completed): readonly Attempt[] {
+  const finishedAt = iso(at);
+  return changed(job, epoch, { outcome: "finished", finishedAt }).map((attempt) =>
+    attempt.outcome === "running" ? { ...attempt, outcome: "canceled", finishedAt, reason: `attempt ${epoch} answered first` } : attempt,
+  );
 }
 
 /** The one list that grows in place: before version 4 each of the thousand jobs of a request has an event, and a new list would copy those before. */
@@ -77,24 +89,31 @@ export function changedSpec(spec: JobSpec, changes: JobChanges): JobSpec {
 }
 
 function attemptEnded(job: JobRecord, event: AttemptEnded): Partial<JobRecord> {
-  const attempts = endAttempt(job, {
+  const attempts = changed(job, event.epoch, {
     outcome: event.outcome,
     finishedAt: iso(event.at),
     reason: event.reason,
     ...(event.code === null ? {} : { code: event.code }),
   });
+  const site = attemptOf(job, event.epoch)?.site ?? null;
+  if (event.next === "other") {
+    const refusedBy = event.code === "REFUSED" && site !== null ? { refusedBy: [...(job.refusedBy ?? []), site] } : {};
+    return { ...refusedBy, attempts, reason: `attempt ${event.epoch} at site ${site} ended: ${event.reason}` };
+  }
   // A site that refuses has not tried: another one may.
   const refused = event.code === "REFUSED" && event.next === "retry";
   const counts = (event.outcome === "failed" || event.outcome === "lost") && !refused;
   const attemptsCounted = job.attemptsCounted + (counts ? 1 : 0);
   if (event.next === "retry") {
-    const refusedBy = refused ? [...(job.refusedBy ?? []), lastSite(job)!] : job.refusedBy;
+    const refusedBy = refused ? [...(job.refusedBy ?? []), site!] : job.refusedBy;
     return {
       ...(refusedBy === undefined ? {} : { refusedBy }),
+      ...(event.moved === true ? { moves: (job.moves ?? 0) + 1 } : {}),
       state: "ready",
       since: event.at,
       attempts,
       attemptsCounted,
+      resumable: event.outcome === "lost" ? event.epoch : null,
       notBefore: event.notBefore,
       reason: event.reason,
     };
@@ -113,45 +132,51 @@ function siteJoined(state: State, event: SiteJoined): void {
     apps: event.apps,
     ...(event.capacity === undefined ? {} : { capacity: event.capacity }),
     ...(event.selfTest === undefined ? {} : { selfTest: event.selfTest }),
+    ...(event.endsAt === undefined ? {} : { endsAt: event.endsAt }),
+    ...keptOnJoin(before, event),
     joinedAt: event.at,
     present: true,
     granted: before?.granted ?? 0,
     runs: before?.runs ?? {},
     ...(before?.links === undefined ? {} : { links: before.links }),
+    ...(before?.learnt === undefined ? {} : { learnt: before.learnt }),
   });
 }
 
-/** Smaller files tell of latencies, not of rates. */
-const LINK_BYTES_MIN = 1e6;
-/** What the past counts beside the next transfer. */
-const LINK_PAST = 0.8;
-
-function linkWith(before: LinkStats | undefined, bytes: unknown, seconds: unknown): LinkStats | undefined {
-  if (typeof bytes !== "number" || typeof seconds !== "number" || bytes < LINK_BYTES_MIN || !(seconds > 0)) return before;
-  const { bytes: pastBytes, ms: pastMs } = before ?? { bytes: 0, ms: 0 };
-  return { bytes: LINK_PAST * pastBytes + bytes, ms: LINK_PAST * pastMs + 1_000 * seconds };
+function updateSite(state: State, name: SiteName | undefined, change: (site: SiteRecord) => SiteRecord): void {
+  const before = state.sites.get(name ?? "");
+  if (before !== undefined) state.sites.set(before.name, change(before));
 }
 
-/** What a completion says of its site's links. */
-function countLinks(state: State, id: JobId, { stageInBytes, stageInS, stageOutBytes, stageOutS }: Summary): void {
-  const job = state.jobs.get(id);
-  const site = state.sites.get((job && lastSite(job)) ?? "");
-  if (site === undefined) return;
-  const into = linkWith(site.links?.in, stageInBytes, stageInS);
-  const out = linkWith(site.links?.out, stageOutBytes, stageOutS);
-  if (into === site.links?.in && out === site.links?.out) return;
-  const links = { ...(into === undefined ? {} : { in: into }), ...(out === undefined ? {} : { out }) };
-  state.sites.set(site.name, { ...site, links });
+/** Sites where a job had failed that is finished now. */
+function others(state: State, event: Completed): SiteName[] {
+  const job = state.jobs.get(event.job);
+  return job === undefined ? [] : otherSitesOf(job, attemptOf(job, event.epoch)?.site);
 }
 
-function countRun(state: State, id: JobId, { runMs, outputs }: Completed): void {
+/** The site of an attempt that has ended. */
+function siteOf(state: State, { job: id, epoch }: Pick<Completed, "job" | "epoch">): SiteRecord | undefined {
   const job = state.jobs.get(id);
-  const site = state.sites.get((job && lastSite(job)) ?? "");
-  if (job === undefined || site === undefined) return;
+  return job && state.sites.get(attemptOf(job, epoch)?.site ?? "");
+}
+
+/** What a completion says of its site. */
+function countRun(state: State, event: Completed): void {
+  const job = state.jobs.get(event.job);
+  const attempt = job && attemptOf(job, event.epoch);
+  const site = siteOf(state, event);
+  if (job === undefined || attempt === undefined || site === undefined) return;
+  const { runMs, outputs, summary } = event;
   const { app } = job.spec.work;
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const run = { count: 1, totalMs: runMs, ...(outputs.length === 0 ? {} : { results: { count: 1, bytes } }) };
-  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: addRuns(site.runs[app], run) } });
+  const links = linksWith(site.links, summary);
+  state.sites.set(site.name, {
+    ...site,
+    runs: { ...site.runs, [app]: addRuns(site.runs[app], run) },
+    ...(links === undefined ? {} : { links }),
+    learnt: learntWith(site, job.spec, attempt, event),
+  });
 }
 
 function archived(state: State, ids: readonly JobId[], dirty: Dirty | undefined): void {
@@ -192,6 +217,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         since: event.at,
         attemptsCounted: 0,
         refusedBy: [],
+        moves: 0,
         notBefore: 0,
         cancelRequested: false,
         reason: null,
@@ -199,40 +225,44 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       }));
       break;
     case "leased": {
-      const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running" };
-      updateJob(state, event.job, (job) => ({
-        state: "leased",
-        since: event.at,
-        epoch: event.epoch,
-        attempts: [...job.attempts, attempt].slice(-ATTEMPTS_KEPT),
-        why: event.why,
-        reason: null,
-      }));
+      const duplicate = event.duplicate === true ? { duplicate: true as const } : {};
+      const { site: name, epoch, promised } = event;
+      const told = { ...duplicate, ...(promised === undefined ? {} : { promised }) };
+      const attempt: Attempt = { site: name, epoch, startedAt: iso(event.at), outcome: "running", ...told };
+      const attempts = (job: JobRecord) => [...job.attempts, attempt].slice(-ATTEMPTS_KEPT);
+      updateJob(state, event.job, (job) =>
+        event.duplicate === true
+          ? { epoch: event.epoch, attempts: attempts(job), reason: `it runs at site ${event.site} too: ${event.why}` }
+          : { state: "leased", since: event.at, epoch: event.epoch, attempts: attempts(job), why: event.why, reason: null },
+      );
       const site = state.sites.get(event.site);
       if (site !== undefined) state.sites.set(site.name, { ...site, granted: site.granted + 1 });
       break;
     }
     case "resumed":
       updateJob(state, event.job, (job) => {
-        const attempts = endAttempt(job, { outcome: "running" });
+        const attempts = changed(job, event.epoch, { outcome: "running" });
         return { state: "leased", since: event.at, attempts, attemptsCounted: job.attemptsCounted - 1, reason: null };
       });
       break;
     case "attemptEnded":
       updateJob(state, event.job, (job) => attemptEnded(job, event));
+      updateSite(state, siteOf(state, event)?.name, (site) => afterFailure(site, event));
       break;
     case "completed":
       updateJob(state, event.job, (job) => ({
         state: "finished",
         since: event.at,
-        attempts: endAttempt(job, { outcome: "finished", finishedAt: iso(event.at) }),
+        attempts: finishedAttempts(job, event),
         outputs: event.outputs,
         summary: event.summary,
+        runMs: event.runMs,
         reason: job.cancelRequested ? "it finished before the cancel reached its site" : null,
         finishedAt: event.at,
       }));
-      countRun(state, event.job, event);
-      countLinks(state, event.job, event.summary);
+      countRun(state, event);
+      for (const other of others(state, event)) updateSite(state, other, (site) => afterOthersSuccess(site, event.job));
+      updateSite(state, siteOf(state, event)?.name, afterSuccess);
       break;
     case "cancelRequested":
       updateJob(state, event.job, () => ({
@@ -265,6 +295,16 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       if (site !== undefined) state.sites.set(site.name, { ...site, present: false, leftAt: event.at });
       break;
     }
+    case "probationBegan":
+      updateSite(state, event.site, (site) => onProbation(site, event.reason, event.at));
+      break;
+    case "probationEnded":
+      updateSite(state, event.site, trusted);
+      break;
+    case "downtimesSet":
+      if (event.downtimes.length === 0) state.downtimes.delete(event.source);
+      else state.downtimes.set(event.source, event.downtimes);
+      break;
   }
 }
 
@@ -273,11 +313,12 @@ function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
   if (event.type !== "submitted") dirty.changes += 1;
   if ("job" in event) dirty.jobs.add(event.job);
   if ("key" in event) dirty.keys.add(event.key);
+  if (event.type === "downtimesSet") dirty.sources.add(event.source);
   if ("site" in event) dirty.sites.add(event.site);
-  else if (event.type === "completed") {
-    const job = state.jobs.get(event.job);
-    const site = job === undefined ? null : lastSite(job);
-    if (site !== null && state.sites.has(site)) dirty.sites.add(site);
+  else if (event.type === "completed" || event.type === "attemptEnded") {
+    const site = siteOf(state, event);
+    if (site !== undefined) dirty.sites.add(site.name);
+    if (event.type === "completed") for (const other of others(state, event)) if (state.sites.has(other)) dirty.sites.add(other);
   }
 }
 

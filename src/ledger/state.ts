@@ -2,10 +2,14 @@
  * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
+import type { Downtime } from "../core/downtime.js";
 import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { SiteLearnt } from "../core/learning.js";
 import type { Summary } from "./events.js";
+import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
+import type { Doubt, Probation } from "./probation.js";
 import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
@@ -32,9 +36,13 @@ export interface JobRecord {
   readonly attempts: readonly Attempt[];
   /** Attempts that count towards `attemptsMax`: failed or lost. */
   readonly attemptsCounted: number;
+  /** Times that it was recalled before it began, since it was submitted or last retried; absent: never. */
+  readonly moves?: number;
   /** Sites that said they can never run it, since it was submitted or last retried; absent: none. */
   readonly refusedBy?: readonly SiteName[];
   readonly why: string | null;
+  /** The attempt whose loss made it ready, which may go on until the job is granted again; null: none. Absent in checkpoints from before this field: the last, if it was lost. */
+  readonly resumable?: number | null;
   readonly notBefore: number;
   readonly cancelRequested: boolean;
   /** Who asked for the cancel; absent before, and in ledgers from before tokens had names. */
@@ -42,6 +50,8 @@ export interface JobRecord {
   readonly reason: string | null;
   readonly outputs: readonly OutputFile[];
   readonly summary: Summary | null;
+  /** Duration of its run by the site's clock; absent before it has finished, and in ledgers from before this field. */
+  readonly runMs?: number;
   readonly submittedAt: number;
   readonly finishedAt: number | null;
 }
@@ -90,6 +100,14 @@ export interface SiteRecord {
   readonly runs: Readonly<Record<string, RunStats>>;
   /** Of its files, in and out; absent before any has crossed, and in checkpoints from before this field. */
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
+  /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
+  readonly endsAt?: number;
+  /** What is held against it; absent: nothing. */
+  readonly doubts?: readonly Doubt[];
+  /** Absent: it is on none. */
+  readonly probation?: Probation;
+  /** What its completions have taught; absent before the first, and in checkpoints from before this field. */
+  readonly learnt?: SiteLearnt;
 }
 
 export interface KeyRecord {
@@ -104,6 +122,8 @@ export interface State {
   readonly order: JobOrder;
   readonly keys: Map<string, KeyRecord>;
   readonly sites: Map<SiteName, SiteRecord>;
+  /** By their source; none without any. */
+  readonly downtimes: Map<string, readonly Downtime[]>;
   /** Jobs in the archive. */
   archived: number;
   readonly index: JobIndex;
@@ -113,7 +133,7 @@ export interface State {
   /** Jobs by each of their parents. */
   readonly children: Map<JobId, JobId[]>;
   /** Leased jobs by site. */
-  readonly leased: Map<SiteName, Set<JobId>>;
+  readonly leased: Map<SiteName, HeldJobs>;
 }
 
 /** The state before the first event. */
@@ -126,6 +146,7 @@ export function emptyState(): State {
     index: new JobIndex(),
     keys: new Map(),
     sites: new Map(),
+    downtimes: new Map(),
     ready: new ReadyQueue(),
     due: new Map(),
     children: new Map(),
@@ -133,9 +154,27 @@ export function emptyState(): State {
   };
 }
 
-/** Site of the lease that the job has, or of the last one. */
-export function lastSite(job: JobRecord): SiteName | null {
-  return job.attempts.at(-1)?.site ?? null;
+/** The attempts that run: one of a leased job, or two where it was duplicated. */
+export function runningAttempts({ state, attempts }: JobRecord): readonly Attempt[] {
+  return state === "leased" ? attempts.filter(({ outcome }) => outcome === "running") : [];
+}
+
+/** The attempt of an epoch. */
+export function attemptOf({ attempts }: JobRecord, epoch: number): Attempt | undefined {
+  return attempts.findLast((attempt) => attempt.epoch === epoch);
+}
+
+/** The attempt that runs at a site. */
+export function runningAt(job: JobRecord, site: SiteName): Attempt | undefined {
+  return job.state === "leased" ? job.attempts.findLast((attempt) => attempt.outcome === "running" && attempt.site === site) : undefined;
+}
+
+/** Site of the attempt that matters: that gave the result, else the latest that runs, else the last. */
+export function lastSite({ attempts }: JobRecord): SiteName | null {
+  const last = attempts.at(-1);
+  if (last === undefined || last.outcome === "running" || last.outcome === "finished") return last?.site ?? null;
+  const other = attempts.findLast(({ outcome }) => outcome === "finished") ?? attempts.findLast(({ outcome }) => outcome === "running");
+  return (other ?? last).site;
 }
 
 /** Why a job is canceled. */
@@ -156,15 +195,14 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   } else if (before !== undefined) state.ready.delete(job.id);
   if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
   else if (before !== undefined) state.due.delete(job.id);
-  const site = lastSite(job);
-  if (site === null) return;
-  let held = state.leased.get(site);
-  if (held === undefined) {
-    held = new Set();
+  const holders = runningAttempts(job).map(({ site }) => site);
+  for (const { site } of before === undefined ? [] : runningAttempts(before))
+    if (!holders.includes(site)) state.leased.get(site)?.delete(job.id);
+  for (const site of holders) {
+    const held = state.leased.get(site) ?? new HeldJobs();
     state.leased.set(site, held);
+    held.add(job.id);
   }
-  if (job.state === "leased") held.add(job.id);
-  else held.delete(job.id);
 }
 
 /** Enters a job that is new to the state; with `queue` false a ready job gets its place in the queue later. */

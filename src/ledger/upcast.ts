@@ -19,6 +19,8 @@ const STEPS: Readonly<Record<number, Step>> = {
     const { job, spec, awaits, ...rest } = event;
     return { ...rest, jobs: [job], specs: [spec], ...(awaits === true ? { awaits: [0] } : {}) };
   },
+  // Version 5 adds types and fields that may be absent.
+  4: (event) => event,
 };
 
 /**

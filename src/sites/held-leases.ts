@@ -11,7 +11,7 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
 
 /** Why an attempt must stop. */
-export type StopReason = "lost" | "canceled" | "returned" | "walltime" | "unrenewed" | "halted";
+export type StopReason = "lost" | "canceled" | "returned" | "walltime" | "unrenewed" | "halted" | "recalled";
 
 export interface HeldLease {
   readonly lease: Lease;
@@ -95,7 +95,11 @@ function stopError(held: HeldLease): XpcsError {
   const { job, epoch } = held.lease;
   if (held.stopReason === "lost") return new XpcsError("STALE_LEASE", `${job} was granted again after attempt ${epoch}`);
   if (held.stopReason === "walltime") return walltimeError(held.lease);
-  const why = { canceled: `${job} was canceled`, halted: "all work of the site was stopped by hand" } as Readonly<Record<string, string>>;
+  const why = {
+    canceled: `${job} was canceled`,
+    halted: "all work of the site was stopped by hand",
+    recalled: `${job} was recalled before it began`,
+  } as Readonly<Record<string, string>>;
   return new XpcsError("CANCELED", why[held.stopReason ?? ""] ?? "the site is stopping");
 }
 
@@ -113,14 +117,17 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   let next: Promise<void> | null = null;
   let touched = new AbortController();
 
-  const apply = ({ lost, cancel, drain }: SiteNews): void => {
+  const apply = ({ lost, cancel, recall = [], drain }: SiteNews): void => {
     for (const [refs, reason] of [
       [lost, "lost"],
       [cancel, "canceled"],
+      [recall, "recalled"],
     ] as const) {
       for (const ref of refs) {
         const held = leases.get(key(ref));
         if (held === undefined || held.stopReason !== null) continue;
+        // What has begun is not recalled: its work would be lost.
+        if (reason === "recalled" && (held.state !== "staged-in" || released.has(held))) continue;
         logger.info("lease-stopped", { job: ref.job, epoch: ref.epoch, reason });
         held.stop(reason);
       }

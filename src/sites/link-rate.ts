@@ -68,7 +68,7 @@ export async function measureLink(options: LinkRateOptions): Promise<LinkRates> 
   const receive: Cross = async (bytes, signal) => {
     let received = 0;
     const answer = await client.ask({ method: "GET", path: `${PATH}?bytes=${bytes}`, headers, signal });
-    await answer.each(async (piece) => {
+    await answer.each((piece) => {
       received += piece.length;
     });
     if (received !== bytes) throw new XpcsError("UNAVAILABLE", `central sent ${received} bytes, and not ${bytes}`);

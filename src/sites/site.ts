@@ -34,6 +34,8 @@ export interface SiteOptions {
   readonly pilotOf?: string;
   /** What was measured here before there were jobs; absent: nothing. */
   readonly selfTest?: SelfTest;
+  /** Until the batch job ends in which it works, s; null: it is in none; absent: nobody knows of one. */
+  readonly endsInS?: () => number | null;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   /** Names of its nodes, `capacity.nodes` of them. */
@@ -123,10 +125,12 @@ interface Running {
 function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (renewMs: number) => void) {
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
+  const exclusive = Object.keys(options.commands).filter((name) => options.commands[name]!.exclusive);
   const { prefetch = 0, pilotOf, selfTest } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
+    const endsInS = options.endsInS?.() ?? null;
     const held = first ? await recoverableLeases(options.workDir) : leases().refs();
     try {
       const { renewMs, news } = await source.join({
@@ -136,8 +140,10 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
         slots,
         apps,
         capacity,
+        exclusive,
         held,
         ...(prefetch === 0 ? {} : { prefetch }),
+        ...(endsInS === null ? {} : { endsInS }),
         ...(pilotOf === undefined ? {} : { pilotOf }),
         ...(selfTest === undefined ? {} : { selfTest }),
       });

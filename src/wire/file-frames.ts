@@ -3,6 +3,7 @@
  * place of a file that cannot be sent, and of all after it, a line with the error. The reader knows beforehand what it asked for.
  */
 import { isErrorCode, XpcsError } from "../core/errors.js";
+import type { TakePiece } from "./take-pieces.js";
 
 const LINE_BYTES_MAX = 16 * 1024;
 const NEWLINE = 10;
@@ -34,7 +35,7 @@ function headOf(line: string): number {
 
 export interface FileFrames {
   /** Takes the next bytes of the body. @throws what `take` throws · what the sender says · UNAVAILABLE they are not what was asked for */
-  push(piece: Buffer): Promise<void>;
+  readonly push: TakePiece;
   /** @throws UNAVAILABLE files are missing */
   end(): void;
 }
@@ -43,7 +44,10 @@ export interface FileFrames {
  * @param sizes lengths of the files that were asked for, bytes
  * @param take gets the bytes of one file after the other; `last` is true once for each, also for one of no bytes
  */
-export function readFileFrames(sizes: readonly number[], take: (at: number, piece: Buffer, last: boolean) => Promise<void>): FileFrames {
+export function readFileFrames(
+  sizes: readonly number[],
+  take: (at: number, piece: Buffer, last: boolean) => ReturnType<TakePiece>,
+): FileFrames {
   let at = 0;
   /** Bytes of the file that are still to come; null: its head comes first. */
   let left: number | null = null;
@@ -62,22 +66,30 @@ export function readFileFrames(sizes: readonly number[], take: (at: number, piec
     line = Buffer.alloc(0);
     return piece.subarray(end + 1);
   };
-  const pass = async (piece: Buffer): Promise<Buffer> => {
-    const part = piece.subarray(0, left!);
-    left = left! - part.length;
-    const last = left === 0;
-    await take(at, part, last);
-    if (last) {
-      at += 1;
-      left = null;
+  const push: TakePiece = (piece) => {
+    let rest = piece;
+    while (rest.length > 0 || left === 0) {
+      if (left === null) {
+        rest = readHead(rest);
+        continue;
+      }
+      const part = rest.subarray(0, left);
+      rest = rest.subarray(part.length);
+      left -= part.length;
+      const [file, last] = [at, left === 0];
+      if (last) {
+        at += 1;
+        left = null;
+      }
+      const taking = take(file, part, last);
+      if (taking === undefined) continue;
+      const behind = rest;
+      return taking.then(() => push(behind));
     }
-    return piece.subarray(part.length);
+    return undefined;
   };
   return {
-    async push(piece) {
-      let rest = piece;
-      while (rest.length > 0 || left === 0) rest = left === null ? readHead(rest) : await pass(rest);
-    },
+    push,
     end() {
       if (at < sizes.length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} files of ${sizes.length}`);
     },

@@ -11,7 +11,9 @@ import { LIMITS } from "../core/limits.js";
 import { boundedText } from "./bounded-text.js";
 import { dialFailure } from "./dial-failure.js";
 import { isLoopback } from "./loopback.js";
+import { withOneReadBuffer } from "./one-read-buffer.js";
 import { detourFor, type ProxyChoice } from "./proxy.js";
+import { type TakePiece, takeBody } from "./take-pieces.js";
 import { checkPin, type Trust, tlsOptions } from "./trust.js";
 
 export interface HttpPeer {
@@ -38,8 +40,8 @@ export interface HttpAsk {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
-  /** Hands the body over piece by piece; the next is read when the last was taken. @throws UNAVAILABLE it was cut off */
-  each(take: (piece: Buffer) => Promise<void>): Promise<void>;
+  /** Hands the body over piece by piece. @throws UNAVAILABLE it was cut off · what `take` throws */
+  each(take: TakePiece): Promise<void>;
   /** A small body. @throws UNAVAILABLE it was cut off, or is not small */
   text(): Promise<string>;
   /** A small body as JSON. @throws UNAVAILABLE it was cut off, or is none */
@@ -75,21 +77,6 @@ function refusal(url: string, status: number, text: string): XpcsError {
 
 function answerOf(url: string, response: IncomingMessage): HttpAnswer {
   const cut = (error: unknown) => new XpcsError("UNAVAILABLE", `${url}: the answer was cut off: ${(error as Error).message}`);
-  const each: HttpAnswer["each"] = async (take) => {
-    const pieces = response[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const next = (await pieces.next().catch((error: unknown) => {
-          throw cut(error);
-        })) as IteratorResult<Buffer>;
-        if (next.done === true) break;
-        await take(next.value);
-      }
-    } finally {
-      if (!response.complete) response.destroy();
-    }
-    if (!response.complete) throw cut(new Error("too few bytes"));
-  };
   const text = async (): Promise<string> => {
     const body = await boundedText(response, LIMITS.frameBytesMax).catch((error: unknown) => {
       throw cut(error);
@@ -101,7 +88,7 @@ function answerOf(url: string, response: IncomingMessage): HttpAnswer {
   return {
     status: response.statusCode!,
     headers: response.headers,
-    each,
+    each: (take) => takeBody(response, take, cut),
     text,
     async json() {
       const body = await text();
@@ -124,7 +111,7 @@ export function createHttpClient(peer: HttpPeer): HttpClient {
   const keep = { keepAlive: true };
   const detour = detourFor(url, peer.proxy, keep);
   const via = detour?.via ?? "";
-  const agent = detour !== null ? detour.agent : secure ? new HttpsAgent({ ...keep, maxCachedSessions: 0 }) : new HttpAgent(keep);
+  const agent = detour?.agent ?? withOneReadBuffer(secure ? new HttpsAgent({ ...keep, maxCachedSessions: 0 }) : new HttpAgent(keep));
 
   /** Those whose peer was looked at. */
   const trusted = new WeakSet<Socket>();

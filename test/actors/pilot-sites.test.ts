@@ -13,14 +13,15 @@ describe("a site with pilots", () => {
   let state: State;
   let sites: Sites;
   const said = (more: Partial<PilotSite> = {}): PilotSite => ({
-    ...{ slotsEach: 4, apps: ["xpcs.noop"], capacity, pilots: ["farm-1"], pilotsMax: 3, selfTest, says: null, submitters: null, ...more },
+    ...{ slotsEach: 4, apps: ["xpcs.noop"], capacity, pilots: ["farm-1"], pilotsMax: 3, selfTest, says: null, submitters: null },
+    ...{ tokenEndsMs: null, saidMs: 0, ...more },
   });
   const record = (name: string, more: Partial<SiteRecord> = {}): SiteRecord => ({
     ...{ name, instance: "1", host: "h", slots: 4, apps: [], joinedAt: 1, present: false, granted: 0, runs: {}, ...more },
   });
   const loads = (site: PilotSite) => {
     sites.pilotSites.set("farm", site);
-    return comingPilots(state, sites, 0);
+    return comingPilots(state, sites, 1, 0);
   };
   beforeEach(() => {
     state = emptyState();
@@ -57,7 +58,7 @@ describe("a site with pilots", () => {
     for (const other of ["farm-x", "farm", "farm-1-2", "farmer-1"]) state.sites.set(other, record(other, { runs: ran(99, 1) }));
     expect(loads(said({ selfTest: null }))).toMatchObject([
       {
-        runs: { "xpcs.noop": { count: 4, meanMs: 200, resultBytes: 10 } },
+        learnt: { runs: { "xpcs.noop": { "-": { ms: { count: 4, mean: 200 }, resultBytes: { mean: 10 } } } } },
         links: { in: { bytesPerS: 2e6, tested: false } },
         pilots: { queueWaitMs: 5_000 },
       },

@@ -28,8 +28,11 @@ function randomJob(key: string, at: number, { rng, results, run }: LoadOptions):
   if (draw < 0.5) return { work: { app: "xpcs.noop", durationMs: Math.round(rng() * 800) }, ...more };
   const out = join(results, `${key}_${at}`);
   if (draw < 0.62) return { ...corrJobs(run, [`${out}_results.hdf`])[0]!, ...more };
-  const work = { app: "copy", parameters: { delay: rng() < 0.5 ? 0 : 1 }, inputs: { input: { path: run.qmap } } };
-  return { work: { ...work, outputs: { output: { path: `${out}.copy` } }, overwrite: false }, ...more };
+  // Some take far longer than the others, and should be answered soon.
+  const isLong = rng() < 0.15;
+  const soon = isLong ? { deadline: new Date(Date.now() + 20_000).toISOString() } : {};
+  const work = { app: "copy", parameters: { delay: isLong ? 10 : rng() < 0.5 ? 0 : 1 }, inputs: { input: { path: run.qmap } } };
+  return { work: { ...work, outputs: { output: { path: `${out}.copy` } }, overwrite: false }, ...more, ...soon };
 }
 
 /** True for an error after which the same request is right again. */

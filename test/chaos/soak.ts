@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { connect, type JobView } from "../../dist/index.js";
 import { allPages } from "../../src/core/job-pages.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
+import type { JobRecord } from "../../src/ledger/state.js";
 import { verifyLedger } from "../../src/ledger/verify.js";
 import { seeded } from "../ledger/world.js";
 import { Broken, checkAcknowledged, checkConverged, checkEvents, checkOutputs, History } from "../sim/promises.js";
@@ -44,6 +45,9 @@ export interface SoakReport {
   readonly jobs: number;
   readonly states: Readonly<Record<string, number>>;
   readonly attempts: Readonly<Record<string, number>>;
+  /** Times that jobs were recalled, and jobs that ran at two sites at once. */
+  readonly recalled: number;
+  readonly duplicated: number;
   readonly acknowledgedKeys: number;
   readonly cancels: number;
   readonly publications: number;
@@ -95,6 +99,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   const [data, work, results] = ["central", "work", "results"].map((name) => join(disk.path, name)) as [string, string, string];
   for (const path of [work, results]) mkdirSync(path);
   writeFileSync(join(folder, "apps.json"), JSON.stringify(COPY_APP));
+  writeFileSync(join(folder, "site.json"), JSON.stringify({ prefetch: 2 }));
   const run = await writeDetectorRun(folder, { frames: 2_000, photonsPerFrame: 100 });
   const publications = watchNames(results);
   const processes: KeptProcess[] = [];
@@ -106,7 +111,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   process.once("exit", endAll);
 
   const port = await freePort();
-  const central = new KeptProcess("central", ["central", "--data", data, "--listen", `127.0.0.1:${port}`]);
+  const central = new KeptProcess("central", ["central", "--data", data, "--listen", `127.0.0.1:${port}`, "--duplicates", "stragglers"]);
   processes.push(central);
   const { operatorToken, siteToken } = (await central.start()) as { operatorToken: string; siteToken: string };
   const proxies = new Map<string, TcpProxy>();
@@ -117,6 +122,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
       new KeptProcess(name, [
         ...["site", "--central", urlOf(name), "--token", siteToken, "--name", name, "--work", work],
         ...["--slots", "3", "--threads", "1", "--apps", join(folder, "apps.json"), "--grace", "20"],
+        ...["--settings", join(folder, "site.json")],
       ]),
   );
   processes.push(...sites);
@@ -192,7 +198,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   publications.close();
 
   const marks = new Set<string>();
-  let jobs: { readonly state: string; readonly attempts: readonly { readonly outcome: string }[] }[] = [];
+  let jobs: JobRecord[] = [];
   let ledgerEvents = 0;
   await check(() => {
     if (history.broken !== null) throw history.broken;
@@ -255,6 +261,8 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
     jobs: jobs.length,
     states: tally(jobs.map(({ state }) => state)),
     attempts: tally(jobs.flatMap(({ attempts }) => attempts.map(({ outcome }) => outcome))),
+    recalled: jobs.reduce((sum, { moves = 0 }) => sum + moves, 0),
+    duplicated: jobs.filter(({ attempts }) => attempts.some(({ duplicate }) => duplicate)).length,
     acknowledgedKeys: history.acknowledged.size,
     cancels: history.canceled.size,
     publications: publications.counts.size,

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { noDirty } from "../../src/ledger/checkpoint.js";
-import { EVENT_TYPES, type LedgerEvent } from "../../src/ledger/events.js";
+import { EVENT_TYPES, EVENT_VERSION, type LedgerEvent } from "../../src/ledger/events.js";
 import { reduce } from "../../src/ledger/reduce.js";
 import { emptyState, type State } from "../../src/ledger/state.js";
 import { upcast } from "../../src/ledger/upcast.js";
@@ -60,9 +60,9 @@ it("events of version 2 still mean what they meant", async () => {
   expect(state.sites.get("b")?.capacity).toEqual({ cores: 4, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: null });
 });
 
-it("events of version 3 still mean what they meant, and with those before are all there are", async () => {
+it("events of version 3 still mean what they meant, and with those of the others are all there are", async () => {
   const events = await golden(3);
-  const types = [...(await golden(1)), ...(await golden(2)), ...events].map(({ type }) => type);
+  const types = [...(await golden(1)), ...(await golden(2)), ...events, ...(await golden(5))].map(({ type }) => type);
   expect(new Set(types)).toEqual(new Set(Object.keys(EVENT_TYPES)));
   const dirty = noDirty();
   const state = emptyState();
@@ -93,8 +93,38 @@ it("events of version 4 still mean what they meant", async () => {
   expect([...state.ready]).toEqual(["r1", "r3", "r4"]);
 });
 
+it("events of version 5 still mean what they meant", async () => {
+  const state = stateAfter(await golden(5));
+  expect([...state.downtimes]).toEqual([
+    [
+      "hand",
+      [
+        {
+          ...{ id: "d1", site: "a", fromMs: 5000, toMs: null, kind: "unplanned", source: "hand", fetchedMs: 1000, text: "power" },
+          ...{ by: "smith", removedBy: "jones" },
+        },
+      ],
+    ],
+  ]);
+  const jobs = [...state.jobs.values()].map(({ id, state: at, epoch, attempts, attemptsCounted, moves }) => [
+    ...[id, at, epoch, attempts.map((a) => `${a.site} ${a.outcome}${a.duplicate === true ? " too" : ""}`), attemptsCounted, moves],
+  ]);
+  expect(jobs).toEqual([
+    ["s1", "ready", 1, ["a returned"], 0, 1],
+    ["s2", "finished", 2, ["a finished", "b canceled too"], 0, undefined],
+    ["s3", "leased", 2, ["a lost", "b running too"], 0, undefined],
+  ]);
+  expect([...state.leased].map(([site, held]) => [site, [...held]])).toEqual([
+    ["a", []],
+    ["b", ["s3"]],
+  ]);
+  expect(state.sites.get("a")?.runs["xpcs.noop"]?.count).toBe(1);
+  expect(state.sites.get("a")?.probation).toEqual({ since: 12_000, reason: "3 jobs in a row", failures: 0, probeAt: 42_000 });
+  expect(state.sites.get("b")?.probation).toBeUndefined();
+});
+
 it("an entry that is no event is named as damaged", () => {
   expect(() => upcast(1, { type: "exploded" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
   expect(() => upcast(1, { type: "toString" })).toThrow(expect.objectContaining({ code: "CORRUPT_DATA" }));
-  expect(() => upcast(5, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
+  expect(() => upcast(EVENT_VERSION + 1, {})).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }));
 });

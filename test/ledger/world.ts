@@ -58,6 +58,8 @@ export function randomCommand(rng: () => number, state: State): Command {
     },
     () => ({ type: "grant", job, site, why: "test" }),
     () => ({ type: "grant", job, site, why: "test" }),
+    () => ({ type: "duplicate", job, site, why: "test" }),
+    () => ({ type: "claim", lease, site }),
     () => ({ type: "resume", lease, site }),
     () => ({ type: "expire", lease }),
     () => ({ type: "complete", site, lease, outputs: [{ path: "/o", bytes: 1, sha256: "0" }], summary: {}, runMs: 5 }),
@@ -86,6 +88,15 @@ export function randomCommand(rng: () => number, state: State): Command {
     }),
     () => ({ ...join, instance: pick(rng, ["1", "2"]), held: rng() < 0.5 ? [lease] : [] }),
     () => ({ type: "leave", site }),
+    () => ({ type: "setProbation", site, reason: rng() < 0.5 ? null : "r" }),
+    () => {
+      const said = (id: string) => ({ id, site, fromMs: Math.floor(rng() * 100_000), toMs: rng() < 0.3 ? null : 200_000, text: "t" });
+      const whose = (source: string) => ({ kind: "planned" as const, source, fetchedMs: 0 });
+      const ids = ["f1", "f2"].filter(() => rng() < 0.5);
+      if (rng() < 0.3) return { type: "removeDowntime", id: pick(rng, ["f1", "h1"]), person: "p" };
+      if (rng() < 0.5) return { type: "addDowntime", downtime: { ...said(pick(rng, ["h1", "h2"])), ...whose("hand") } };
+      return { type: "setDowntimes", source: "feed", downtimes: ids.map((id) => ({ ...said(id), ...whose("feed") })) };
+    },
   ];
   return pick(rng, commands)();
 }
@@ -94,6 +105,9 @@ export function randomCommand(rng: () => number, state: State): Command {
 export class Invariants {
   readonly #completions = new Map<JobId, number>();
   readonly #epochs = new Map<JobId, number>();
+  /** Epochs that run, and of a job that waits the one whose loss made it ready: it may be resumed. */
+  readonly #open = new Map<JobId, Set<number>>();
+  readonly #duplicated = new Set<JobId>();
   readonly #final = new Set<JobId>();
   readonly #keys = new Map<string, string>();
 
@@ -122,13 +136,27 @@ export class Invariants {
       demand(this.#final.delete(event.job) && !this.#completions.has(event.job), "a job was retried that had not failed");
     }
     demand(event.type === "modified" || !this.#final.has(event.job), "a final job changed");
+    const open = this.#open.get(event.job) ?? new Set();
+    this.#open.set(event.job, open);
     if (event.type === "leased") {
       demand(event.epoch === this.#epochs.get(event.job)! + 1, "an epoch was reused or skipped");
       this.#epochs.set(event.job, event.epoch);
+      const two = after.jobs.get(event.job)!.attempts.filter(({ outcome }) => outcome === "running").length === 2;
+      demand(event.duplicate !== true || (two && !this.#duplicated.has(event.job)), "a job was duplicated twice, or did not run");
+      if (event.duplicate === true) this.#duplicated.add(event.job);
+      else open.clear();
+      open.add(event.epoch);
+    }
+    if (event.type === "attemptEnded") {
+      demand(open.has(event.epoch), "an attempt ended that did not run");
+      // One that was lost may go on, even where the job had failed with it and was retried by hand.
+      if (event.outcome !== "lost") open.delete(event.epoch);
+      demand(event.moved !== true || event.outcome === "returned", "a recall was counted as something else");
+      demand((event.next === "other") === (after.jobs.get(event.job)?.state === "leased"), "what goes on is not what runs");
     }
     if (event.type === "completed") {
       demand(!this.#completions.has(event.job), "a job completed twice");
-      demand(event.epoch === this.#epochs.get(event.job), "a completion came from an old lease");
+      demand(open.has(event.epoch), "a completion came from an old lease");
       this.#completions.set(event.job, event.epoch);
     }
     const job = after.jobs.get(event.job)!;
@@ -145,13 +173,18 @@ export class Invariants {
 
   #indexed(job: JobRecord, after: State, demand: (holds: boolean, what: string) => void): void {
     demand(job.attempts.filter(({ outcome }) => outcome === "finished").length <= 1, "two attempts finished");
-    demand(job.attempts.filter(({ outcome }) => outcome === "running").length === (job.state === "leased" ? 1 : 0), "running attempts");
+    const running = job.attempts.filter(({ outcome }) => outcome === "running");
+    const most = job.state !== "leased" ? 0 : job.attempts.some(({ duplicate }) => duplicate) ? 2 : 1;
+    demand(running.length <= most && (most === 0 || running.length > 0), "running attempts");
     demand(job.attemptsCounted <= job.spec.attemptsMax, "more attempts than allowed");
     const waits = job.state === "ready" || job.state === "awaiting-parents";
     demand(after.due.has(job.id) === (waits && job.spec.deadline !== undefined), "the index of deadlines differs");
     demand(after.ready.has(job.id) === (job.state === "ready"), "the ready index differs");
     const holders = [...after.leased].filter(([, held]) => held.has(job.id)).map(([site]) => site);
-    demand(holders.length === (job.state === "leased" ? 1 : 0), "the lease index differs");
-    demand(holders.length === 0 || holders[0] === job.attempts.at(-1)!.site, "the lease index names another site");
+    demand(holders.length === running.length, "the lease index differs");
+    demand(
+      running.every(({ site }) => holders.includes(site)),
+      "the lease index names another site",
+    );
   }
 }

@@ -3,6 +3,7 @@ import { XpcsError } from "../../src/core/errors.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
+import { always } from "../../src/router/policy-rules.js";
 import { sharedPath } from "../../src/sites/transfers/shared-path.js";
 import { type Decide, plantRules } from "./mounts.js";
 import type { PromiseName } from "./promises.js";
@@ -151,13 +152,13 @@ export const DEFECTS: readonly Defect[] = [
     name: "a waiting job does not say what it waits for",
     breaks: ["P7"],
     replacements: {
-      policy: {
+      policyOf: always({
         name: "silent",
         choose(job, sites, now) {
           const choice = soonest.choose(job, sites, now);
-          return choice.action === "wait" ? { ...choice, reason: "" } : choice;
+          return choice.action === "wait" ? { ...choice, why: () => "" } : choice;
         },
-      },
+      }),
     },
   },
   {
@@ -173,6 +174,51 @@ export const DEFECTS: readonly Defect[] = [
         renew: async (request) => {
           const { news } = await source.renew(request);
           return { news: { ...news, lost: [] } };
+        },
+      }),
+    },
+  },
+  {
+    name: "the answer of a job's other attempt is recorded as well",
+    breaks: ["P3"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (command.type !== "complete" || !(decision instanceof XpcsError) || decision.code !== "STALE_LEASE") return decision;
+      const { lease, outputs, summary, runMs } = command;
+      const job = state.jobs.get(lease.job);
+      const attempt = job?.attempts.find(({ epoch }) => epoch === lease.epoch);
+      if (job?.state !== "finished" || attempt?.outcome !== "canceled") return decision;
+      return [{ type: "completed", at: now, job: job.id, epoch: lease.epoch, outputs, summary, runMs }];
+    }),
+  },
+  {
+    name: "of two attempts both may publish",
+    breaks: ["P5"],
+    plant: rules((real) => (state, command, now) => (command.type === "claim" ? [] : real(state, command, now))),
+  },
+  {
+    name: "an attempt that ends takes the one beside it with it",
+    breaks: ["P3", "P4", "P6"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (decision instanceof XpcsError) return decision;
+      return decision.map((event) =>
+        event.type === "attemptEnded" && event.next === "other" ? { ...event, next: "retry", notBefore: now } : event,
+      );
+    }),
+  },
+  {
+    name: "a site gives back what it is asked for, begun or not",
+    breaks: ["P5"],
+    replacements: {
+      source: (source) => ({
+        ...source,
+        renew: async (request) => {
+          const answer = await source.renew(request);
+          const { site, instance } = request;
+          const { recall = [] } = answer.news;
+          if (recall.length > 0) await source.giveBack({ site, instance, leases: recall, reason: "asked for" });
+          return answer;
         },
       }),
     },

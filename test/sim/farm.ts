@@ -23,7 +23,7 @@ const FOLDER = `/batch/${FARM}`;
 const LIMITS = { pilotsMin: 0, pilotsMax: 3, queuedMax: 2, slotsPerPilot: SLOTS };
 const EVERY_MS = 2_000;
 const STRIKE_MS = 8_000;
-const LATE_MS = 5_000;
+const LATE_MS = 3_500;
 const IDLE_S = 4;
 const GRACE_S = 3;
 
@@ -204,9 +204,14 @@ export class Farm {
       capacity: { ...world.capacity, gpus: 1, walltimeS: secondsLeft(life) },
     });
     const stop = (): void => void process.run(() => site.stop({ graceMs: GRACE_S * 1000 }));
+    const end = (): void => {
+      // Of what it has not told central, or not tidied, only a pilot of the same name would.
+      if (world.files.below(`/sites/${name}`).length > 0) world.leavesHalves = true;
+      world.end(process);
+    };
     const over = (code: number): void => {
       if (!process.alive) return;
-      world.end(process);
+      end();
       onExit(code);
     };
     process.run(() => {
@@ -223,8 +228,7 @@ export class Farm {
       terminate: () => void clock.after(0, stop),
       kill: () => {
         if (!process.alive) return;
-        if (world.files.below(`/sites/${name}`).length > 0) world.leavesHalves = true;
-        world.end(process);
+        end();
         world.clock.after(5, () => onExit(137));
       },
     };

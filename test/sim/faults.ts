@@ -65,6 +65,10 @@ const KINDS = {
     process?.pause();
     later(world, { ...fault, forMs: LIMITS.leaseMs + 1_000 + fault.forMs }, () => process?.resume());
   },
+  "a site is told to drain": (world, fault) => {
+    world.order(fault.who, "for a while");
+    later(world, fault, () => world.order(fault.who, null));
+  },
   "a link is cut": (world, { who }) => world.network.cut(who),
   "a link is half open": (world, { who }) => world.network.halfOpen(who),
   "nothing passes": (world, fault) => {
@@ -163,6 +167,10 @@ const KINDS = {
       world.farm.batch.broken = false;
     });
   },
+  "the kernels of a site crash": (world, fault) => {
+    world.crashing.add(fault.who);
+    later(world, { ...fault, forMs: 15_000 + fault.forMs }, () => void world.crashing.delete(fault.who));
+  },
   "the disk of the results is full": (world, fault) => {
     world.files.full = true;
     later(world, fault, () => {
@@ -182,6 +190,7 @@ const WEIGHTS: Partial<Record<keyof typeof KINDS, number>> = {
   "central crashes in its next write": 3,
   "a site stands still for longer than its leases": 3,
   "a site is killed as it publishes": 2,
+  "a site is told to drain": 2,
   "the disk of the results is full": 0.5,
 };
 
@@ -233,6 +242,7 @@ export async function heal(world: World): Promise<void> {
   world.crashInWrite = null;
   world.files.full = false;
   world.network.heal();
+  world.crashing.clear();
   world.centralProcess?.resume();
   await world.startCentral();
   for (const name of SITE_NAMES) {

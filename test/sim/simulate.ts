@@ -26,12 +26,13 @@ const TRACE_EVENTS = 40;
 /** P5: files that got their final name. */
 function checkPublications(world: World): void {
   const first = new Map<string, string>();
-  for (const { path, text, confirmed } of world.publications) {
+  for (const { path, text, confirmed, alone } of world.publications) {
     const before = first.get(path);
     if (before !== undefined) throw new Broken("P5", `${path} was published twice: by "${before}" and then "${text}"`);
     first.set(path, text);
     if (!world.made.has(text)) throw new Broken("P5", `${path} was published as "${text}", which no kernel made`);
     if (!confirmed) throw new Broken("P5", `"${text}" was published, and central had not said that the lease is current`);
+    if (!alone) throw new Broken("P5", `"${text}" was published while another attempt of the job might have been`);
   }
 }
 
@@ -44,7 +45,7 @@ function checkTidy(world: World): void {
 
 async function check(world: World, history: History): Promise<void> {
   const live = world.central!.state;
-  const { state: replayed, canceled } = await checkEvents(world.store.events(0), world.marks);
+  const { state: replayed, canceled, moved } = await checkEvents(world.store.events(0), world.marks);
   checkAcknowledged(replayed, canceled, history);
   if (history.broken !== null) throw history.broken;
   if (world.broken !== null) throw world.broken;
@@ -56,6 +57,8 @@ async function check(world: World, history: History): Promise<void> {
   });
   checkPublications(world);
   checkTidy(world);
+  for (const attempt of moved)
+    if (world.begun.has(attempt)) throw new Broken("P5", `attempt ${attempt} was given back as not begun, and had begun`);
   world.farm.checkEnd();
 }
 

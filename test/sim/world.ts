@@ -15,11 +15,14 @@ import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSourc
 import { VERSION } from "../../src/core/version.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
+import { runningAttempts } from "../../src/ledger/state.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
+import { always } from "../../src/router/policy-rules.js";
 import type { KernelRun } from "../../src/sites/kernel-host.js";
 import type { KernelPool } from "../../src/sites/kernel-pool.js";
 import { runSite, type Site, type SiteOptions } from "../../src/sites/site.js";
+import { NO_ORDERS } from "../../src/sites/site-orders.js";
 import { type Connection, openSession } from "../../src/wire/connect.js";
 import { type Reconnecting, reconnecting } from "../../src/wire/reconnecting.js";
 import { openDoor } from "../actors/support.js";
@@ -39,7 +42,7 @@ export interface Replacements {
   readonly ledger?: (ledger: Ledger) => void;
   readonly store?: (store: EventStore) => EventStore;
   readonly central?: (central: Central) => void;
-  readonly policy?: CentralOptions["policy"];
+  readonly policyOf?: CentralOptions["policyOf"];
   /** The site's view of central. */
   readonly source?: (source: WorkSource) => WorkSource;
   /** What a client sends. */
@@ -53,6 +56,8 @@ export interface Publication {
   readonly text: string;
   /** Central had said that the lease is current, asked after the bytes were made. */
   readonly confirmed: boolean;
+  /** No other attempt of the job might have published at that time too. */
+  readonly alone: boolean;
 }
 
 /** Checkpoints come after any commit, and records ahead of them, so that crashes find them half done. */
@@ -74,6 +79,8 @@ export class World {
   readonly publications: Publication[] = [];
   /** Texts that kernels made (`job epoch process`), and when, ms. */
   readonly made = new Map<string, number>();
+  /** Attempts with files whose work has begun, as `job epoch`. */
+  readonly begun = new Set<string>();
   /** What central last said of a lease, by `job epoch process`: when it was asked, or that the lease is lost. */
   readonly #renewed = new Map<string, number | "lost">();
   store: MemoryStore;
@@ -83,13 +90,19 @@ export class World {
   readonly apps = ["xpcs.noop", "xpcs.corr"] as const;
   readonly capacity: SiteCapacity = { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null };
   readonly farm: Farm;
+  /** What runs in them. */
+  readonly #running = new Map<string, Site>();
+  /** Slots' worth of jobs that a site takes ahead, and how many times as long as others it takes for its work. */
+  readonly #traits: Readonly<Record<string, { readonly prefetch: number; readonly slowness: number }>>;
   /** Set by a fault: the next write of the ledger is cut short, and central with it. */
   crashInWrite: { downMs: number } | null = null;
   /** The time of faults is over. */
   peace = false;
+  /** Sites whose kernels crash, all of them. */
+  readonly crashing = new Set<string>();
   /** Sites that never come back. */
   readonly retired = new Set<string>();
-  /** A site that may never come back was killed at work. */
+  /** A site that may never come back has ended with something left to do. */
   leavesHalves = false;
   /** The first promise that was seen broken as it ran. */
   broken: Broken | null = null;
@@ -103,12 +116,15 @@ export class World {
     this.#replacements = replacements;
     this.network = new Network(this.stream(), (what) => this.marks.add(what));
     this.store = memoryStore(() => this.#sync());
+    const rng = this.stream();
+    const trait = () => ({ prefetch: Math.floor(rng() * 4), slowness: 1 + 3 * rng() * rng() });
+    this.#traits = Object.fromEntries(SITE_NAMES.map((name) => [name, trait()]));
     for (const folder of ["/data", "/out", ...SITE_NAMES.map((name) => `/sites/${name}`)]) this.files.folder(folder);
     for (const name of ["in.bin", "q.hdf"]) this.files.write(`/data/${name}`, name);
     this.files.onPublish = (path, text) => {
       const askedMs = this.#renewed.get(text) ?? "lost";
       const madeMs = this.made.get(text) ?? Number.POSITIVE_INFINITY;
-      this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs });
+      this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs, alone: this.#isAlone(text) });
     };
     mountFiles(this.files);
     this.farm = new Farm(this, replacements.farm ?? {});
@@ -116,6 +132,14 @@ export class World {
 
   broke(broken: Broken): void {
     this.broken ??= broken;
+  }
+
+  /** While its attempt has the right to publish, nobody else has. */
+  #isAlone(text: string): boolean {
+    const [id = "", epoch] = text.split(" ");
+    const job = this.central?.state.jobs.get(id);
+    const running = job === undefined ? [] : runningAttempts(job);
+    return running.length < 2 || !running.some((attempt) => attempt.epoch === Number(epoch));
   }
 
   /** Random numbers of one part of the world: what another part draws does not move them. */
@@ -170,11 +194,12 @@ export class World {
       const randomBytes = (size: number) => Uint8Array.from({ length: size }, () => Math.floor(process.rng() * 256));
       const central = new Central({
         ledger,
-        policy: this.#replacements.policy ?? soonest,
+        policyOf: this.#replacements.policyOf ?? always(soonest),
         clock: process.clock,
         logger: this.logger(),
         newJobId: createIdSource(randomBytes),
         logs: new AttemptLogs("/nowhere"),
+        duplicates: { when: "stragglers", times: 1.3, leastMs: 2_000 },
         incarnation: process.name,
         onDead: () => {},
       });
@@ -229,12 +254,14 @@ export class World {
   /** A site at work, in its process. */
   runSite(name: string, process: SimProcess, more: Partial<SiteOptions> = {}): Site {
     const { clock, rng } = process;
+    const { prefetch, slowness } = this.#traits[name] ?? { prefetch: 0, slowness: 1 };
     return process.run(() =>
       runSite({
         name,
         instance: process.name,
         host: "sim",
         slots: SLOTS,
+        prefetch,
         threadsPerSlot: 1,
         apps: this.apps,
         commands: {},
@@ -245,7 +272,7 @@ export class World {
         capacity: this.capacity,
         workDir: `/sites/${name}`,
         dial: () => this.dialSite(name, process),
-        kernels: this.#kernels(process),
+        kernels: this.#kernels(process, slowness),
         clock,
         logger: this.logger(),
         rng,
@@ -259,8 +286,10 @@ export class World {
     if (this.sites.get(name)?.alive || this.retired.has(name)) return;
     const process = this.process(name);
     this.sites.set(name, process);
+    const site = this.runSite(name, process);
+    this.#running.set(name, site);
     // A predecessor that looks alive for too long ends it, as it would the command; a supervisor starts it again.
-    this.runSite(name, process).ended.catch(() => {
+    site.ended.catch(() => {
       if (!process.alive) return;
       this.end(process);
       this.clock.after(2_000, () => this.startSite(name));
@@ -287,6 +316,12 @@ export class World {
     if (process?.alive) this.end(process);
   }
 
+  /** What the admin of a site orders: that it drains, or nothing. Holds until other orders come, or the process ends. */
+  order(name: string, drain: string | null): void {
+    const process = this.sites.get(name);
+    if (process?.alive) process.run(() => this.#running.get(name)!.obey({ ...NO_ORDERS, drain }));
+  }
+
   /** Kills a site for good. */
   retire(name: string): void {
     this.retired.add(name);
@@ -294,15 +329,18 @@ export class World {
   }
 
   /** Imitates kernel hosts: takes a while, sometimes crashes, and leaves a text that no other attempt makes. */
-  #kernels({ name, clock, rng }: SimProcess): KernelPool {
+  #kernels({ name, clock, rng }: SimProcess, slowness: number): KernelPool {
     return {
       run: async ({ work, signal }: KernelRun) => {
-        await sleep(clock, work.app === "xpcs.noop" ? work.durationMs : 100 + rng() * 5_000, signal);
+        const hangs = rng() < 0.05 ? 30_000 : 0;
+        if (work.app === "xpcs.corr") this.begun.add(`${work.request.provenance?.job_id} ${work.request.provenance?.epoch}`);
+        await sleep(clock, hangs + slowness * (work.app === "xpcs.noop" ? work.durationMs : 100 + rng() * 5_000), signal);
         if (signal.aborted) {
           await sleep(clock, rng() * 500);
           throw new XpcsError("CANCELED", "the work was stopped");
         }
-        if (rng() < 0.06) throw new XpcsError("NATIVE_CRASHED", "the kernel host process was ended by SIGSEGV");
+        if (rng() < 0.06 || this.crashing.has(name.split("#")[0]!))
+          throw new XpcsError("NATIVE_CRASHED", "the kernel host process was ended by SIGSEGV");
         if (work.app === "xpcs.corr") {
           const { job_id: job, epoch } = work.request.provenance ?? {};
           const text = `${job} ${epoch} ${name}`;

@@ -19,7 +19,7 @@ const told: (string | null)[] = [];
 const contentOf = (name: string): Buffer => Buffer.from(name.repeat(100));
 const fileOf = (name: string): BundledFile => ({ path: `/data/${name}`, version: "v", bytes: contentOf(name).length });
 
-type Send = (files: readonly BundledFile[], take: (piece: Buffer) => Promise<void>, signal: AbortSignal) => Promise<void>;
+type Send = BundleOptions["read"];
 const sendAll: Send = async (files, take) => {
   for (const { path } of files) {
     const bytes = contentOf(path.slice("/data/".length));

@@ -32,6 +32,8 @@ export interface FakeCentral {
   /** As if the lease had expired and been granted to another site. */
   takeAway(job: string): void;
   cancel(lease: LeaseRef): void;
+  /** Asks for it back, if it has not begun. */
+  recall(lease: LeaseRef): void;
   /** Cuts the link; while `away`, nobody answers the phone. */
   goAway(): void;
   comeBack(): void;
@@ -48,6 +50,7 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
   const finished = new Set<string>();
   const queue: Lease[] = [];
   const canceled: LeaseRef[] = [];
+  const recalled: LeaseRef[] = [];
   const links = new Set<Link>();
   const said: Said = { completed: [], failed: [], returned: [], states: [], logs: {}, joins: 0, left: false, draining: null };
   let away = false;
@@ -61,6 +64,7 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
   const newsFor = (held: readonly LeaseRef[]): SiteNews => ({
     lost: held.filter((lease) => !isCurrent(lease) || finished.has(lease.job)),
     cancel: held.filter((lease) => canceled.some(({ job, epoch }) => job === lease.job && epoch === lease.epoch)),
+    recall: recalled,
     drain: false,
   });
   const checkCurrent = (lease: LeaseRef): void => {
@@ -106,6 +110,9 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
       said.returned.push(...leases);
       return { news: newsFor([]) };
     },
+    async pushLive() {
+      return {};
+    },
     async pushLog({ stream, data }) {
       const before = said.logs[stream] ?? "";
       said.logs[stream] = before + new TextDecoder().decode(data);
@@ -134,6 +141,10 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
     },
     cancel(lease) {
       canceled.push(lease);
+      wake();
+    },
+    recall(lease) {
+      recalled.push(lease);
       wake();
     },
     goAway() {

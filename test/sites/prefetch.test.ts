@@ -102,6 +102,24 @@ it("brings the files of as many jobs ahead as it was told, and of no more", asyn
   await vi.waitFor(() => expect(events.filter((event) => event.startsWith("in "))).toHaveLength(3), 5_000);
 });
 
+it("gives back what it is asked for while that waits, and nothing that has begun", async () => {
+  start(1);
+  const first = central.grant("a", job("a"));
+  await seen("in a", "run a");
+  const second = central.grant("b", job("b"));
+  await seen("in a", "run a", "in b");
+  central.recall(first);
+  central.recall(second);
+  await vi.waitFor(() => expect(central.said.returned).toEqual([second]), 5_000);
+  // Its place is free for another.
+  central.grant("c", job("c"));
+  await seen("in a", "run a", "in b", "in c");
+  finishRun();
+  await vi.waitFor(() => expect(central.said.completed.map(({ lease }) => lease)).toEqual([first]), 5_000);
+  expect(central.said.returned).toEqual([second]);
+  await seen("in a", "run a", "in b", "in c", "ran a", "run c", "out a");
+});
+
 it("lets the next job run while a result goes out", async () => {
   let go: () => void = () => {};
   stageOut = new Promise((resolve) => {

@@ -6,6 +6,7 @@ import { createHash, type Hash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import { readFileFrames } from "../../wire/file-frames.js";
+import type { TakePiece } from "../../wire/take-pieces.js";
 import { Gather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import type { Pipes } from "./range-staging.js";
@@ -27,7 +28,7 @@ export interface BundleOptions {
   readonly patience: Patience;
   readonly signal: AbortSignal;
   /** Asks for files, and hands the body over piece by piece. */
-  readonly read: (files: readonly BundledFile[], take: (piece: Buffer) => Promise<void>, signal: AbortSignal) => Promise<void>;
+  readonly read: (files: readonly BundledFile[], take: TakePiece, signal: AbortSignal) => Promise<void>;
 }
 
 interface Waiting {
@@ -48,7 +49,7 @@ class Desk {
   async begin(partial: string): Promise<void> {
     // As the cache wants it.
     this.#file = await open(partial, "w", 0o400);
-    this.#gather.begin(this.#file, 0);
+    await this.#gather.begin(this.#file, 0);
     this.#hash = createHash("sha256");
   }
 
@@ -56,7 +57,7 @@ class Desk {
     return this.#file !== null;
   }
 
-  take(piece: Buffer): Promise<void> {
+  take(piece: Buffer): Promise<void> | undefined {
     this.#hash.update(piece);
     return this.#gather.take(piece);
   }
@@ -78,23 +79,26 @@ class Desk {
 /** One request for what is left of `batch`, which becomes shorter with each file that has arrived. */
 async function request({ pipes, patience, signal, read }: BundleOptions, batch: Waiting[], desk: Desk): Promise<void> {
   const asked = batch.map(({ file }) => file);
+  const beginOrFinish = async (piece: Buffer, last: boolean): Promise<void> => {
+    if (!desk.begun) await desk.begin(batch[0]!.partial);
+    await desk.take(piece);
+    if (!last) return;
+    const sha256 = await desk.finish();
+    batch.shift()!.done(sha256);
+  };
   const frames = readFileFrames(
     asked.map(({ bytes }) => bytes),
-    async (_at, piece, last) => {
-      if (!desk.begun) await desk.begin(batch[0]!.partial);
-      await desk.take(piece);
+    (_at, piece, last) => {
       patience.progressed();
-      if (!last) return;
-      const sha256 = await desk.finish();
-      batch.shift()!.done(sha256);
+      return desk.begun && !last ? desk.take(piece) : beginOrFinish(piece, last);
     },
   );
   try {
     await read(
       asked,
-      async (piece) => {
-        await pipes.limit.take(piece.length, signal);
-        await frames.push(piece);
+      (piece) => {
+        const wait = pipes.limit.take(piece.length, signal);
+        return wait === undefined ? frames.push(piece) : wait.then(() => frames.push(piece));
       },
       signal,
     );

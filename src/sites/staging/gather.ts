@@ -1,37 +1,69 @@
-/** Collects the pieces of a socket, and writes many of them at once: a system call for each would take as long as the writing. Used again for one file after the other. */
+/**
+ * Collects the pieces of a socket, and writes many of them at once: a system call for each would take as long as the writing. While one half is written the other is
+ * filled. Used again for one file after the other.
+ */
 import type { FileHandle } from "node:fs/promises";
 import { writePiece } from "../../files/whole-pieces.js";
 
-const BYTES = 1024 * 1024;
+const HALF_BYTES = 512 * 1024;
 
 export class Gather {
-  readonly #bytes = Buffer.allocUnsafeSlow(BYTES);
+  #filling = Buffer.allocUnsafeSlow(HALF_BYTES);
+  #other = Buffer.allocUnsafeSlow(HALF_BYTES);
   #file: FileHandle | null = null;
   /** Of the bytes that are held. */
   #at = 0;
   #held = 0;
+  /** Of the other half; null: it is written. */
+  #writing: Promise<void> | null = null;
 
-  /** What follows goes into `file`, from `at` on. */
-  begin(file: FileHandle, at: number): void {
+  /** What follows goes into `file`, from `at` on; resolves when nothing is written any more that was given up before. */
+  async begin(file: FileHandle, at: number): Promise<void> {
+    await this.#writing?.catch(() => {});
+    this.#writing = null;
     this.#file = file;
     this.#at = at;
     this.#held = 0;
   }
 
-  /** `piece` may be used otherwise afterwards. */
-  async take(piece: Buffer): Promise<void> {
-    for (let from = 0; from < piece.length; ) {
-      const count = piece.copy(this.#bytes, this.#held, from);
+  /** @returns when `piece` may be used otherwise; undefined: now @throws what writing throws */
+  take(piece: Buffer): Promise<void> | undefined {
+    let from = 0;
+    while (from < piece.length) {
+      if (this.#held === HALF_BYTES) {
+        if (this.#writing !== null) return this.#takeLater(piece.subarray(from));
+        this.#write();
+      }
+      const count = piece.copy(this.#filling, this.#held, from);
       this.#held += count;
       from += count;
-      if (this.#held === BYTES) await this.flush();
     }
+    return undefined;
+  }
+
+  async #takeLater(rest: Buffer): Promise<void> {
+    await this.#writing;
+    await this.take(rest);
+  }
+
+  /** Begins to write what is held. */
+  #write(): void {
+    const full = this.#filling.subarray(0, this.#held);
+    [this.#filling, this.#other] = [this.#other, this.#filling];
+    const writing = writePiece(this.#file!, full, this.#at).then(() => {
+      if (this.#writing === writing) this.#writing = null;
+    });
+    // Whoever comes next hears of it.
+    writing.catch(() => {});
+    this.#writing = writing;
+    this.#at += full.length;
+    this.#held = 0;
   }
 
   /** Writes what is held. */
   async flush(): Promise<void> {
-    if (this.#held > 0) await writePiece(this.#file!, this.#bytes.subarray(0, this.#held), this.#at);
-    this.#at += this.#held;
-    this.#held = 0;
+    await this.#writing;
+    if (this.#held > 0) this.#write();
+    await this.#writing;
   }
 }

@@ -74,9 +74,9 @@ async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal
             : pipes.wire.run(() =>
                 read(
                   range,
-                  async (piece) => {
-                    await pipes.limit.take(piece.length, stop);
-                    await take(piece);
+                  (piece) => {
+                    const wait = pipes.limit.take(piece.length, stop);
+                    return wait === undefined ? take(piece) : wait.then(() => take(piece));
                   },
                   stop,
                 ),

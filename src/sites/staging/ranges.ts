@@ -7,6 +7,7 @@ import { constants } from "node:fs";
 import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { XpcsError } from "../../core/errors.js";
 import { systemCode } from "../../files/system-error.js";
+import type { TakePiece } from "../../wire/take-pieces.js";
 import { Gather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import { together } from "./together.js";
@@ -22,7 +23,7 @@ export interface RangeRequest {
   readonly patience: Patience;
   readonly signal: AbortSignal;
   /** Hands the bytes of a range over, in order. */
-  readonly read: (range: { offset: number; length: number }, take: (piece: Buffer) => Promise<void>, signal: AbortSignal) => Promise<void>;
+  readonly read: (range: { offset: number; length: number }, take: TakePiece, signal: AbortSignal) => Promise<void>;
 }
 
 /** `0000002a\n`: a line that was cut short by a kill is not taken for a number. */
@@ -72,14 +73,14 @@ async function readChunk(
   signal: AbortSignal,
 ): Promise<void> {
   let at = 0;
-  gather.begin(file, range.offset);
+  await gather.begin(file, range.offset);
   await request.read(
     range,
-    async (piece) => {
+    (piece) => {
       if (at + piece.length > range.length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
-      await gather.take(piece);
       at += piece.length;
       request.patience.progressed();
+      return gather.take(piece);
     },
     signal,
   );
@@ -164,9 +165,9 @@ async function fetchWhole(request: RangeRequest): Promise<string> {
       const read: RangeRequest["read"] = (range, take, signal) =>
         request.read(
           range,
-          async (piece) => {
+          (piece) => {
             hash.update(piece);
-            await take(piece);
+            return take(piece);
           },
           signal,
         );

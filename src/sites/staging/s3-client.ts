@@ -8,6 +8,7 @@ import { AwsV4Signer } from "aws4fetch";
 import { type ErrorCode, XpcsError } from "../../core/errors.js";
 import { readSecretFile } from "../../files/secret-file.js";
 import { codeOfStatus, createHttpClient, type HttpAnswer, type HttpClient } from "../../wire/http-client.js";
+import type { TakePiece } from "../../wire/take-pieces.js";
 
 export interface S3Settings {
   readonly endpoint: string;
@@ -35,7 +36,7 @@ export interface S3Client {
   /** A small answer as text. */
   text(request: S3Ask): Promise<string>;
   /** Hands the body over piece by piece. */
-  read(request: S3Ask, take: (piece: Buffer) => Promise<void>): Promise<void>;
+  read(request: S3Ask, take: TakePiece): Promise<void>;
 }
 
 interface Credentials {
@@ -98,6 +99,8 @@ export function createS3Client(settings: S3Settings): S3Client {
   const base = new URL(endpoint);
   const http: HttpClient = createHttpClient({ url: base, insecure, proxy: "environment", speaks: "other" });
   let kept: Credentials | null = null;
+  /** Signing keys, one a day: four of the five digests of a signature. */
+  const keys = new Map<string, ArrayBuffer>();
   const once = async ({ method, key, query = {}, headers = {}, body, signal }: S3Ask, credentials: Credentials): Promise<HttpAnswer> => {
     const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...key.split("/")].map(encoded).join("/")}`;
     const words = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
@@ -109,6 +112,7 @@ export function createS3Client(settings: S3Settings): S3Client {
       ...credentials,
       ...{ method, url: `${base.origin}${place}`, service: "s3", region },
       headers: { ...headers, "x-amz-content-sha256": digest },
+      cache: keys,
     }).sign();
     const ask = { method, path: place, headers: Object.fromEntries(signed.headers), signal, ...(body === undefined ? {} : { body }) };
     return http.ask(ask);
