@@ -255,6 +255,6 @@ export async function heal(world: World): Promise<void> {
 
 /** A fault as a line for people. */
 export function faultText({ atMs, kind, who, forMs, amount }: Fault): string {
-  const whom = /^(central|the (?!node)|replies|listings|no|nothing begins)/.test(kind) ? "" : ` (${who})`;
+  const whom = /^(central|the (?!node|kernels)|replies|listings|no|nothing begins)/.test(kind) ? "" : ` (${who})`;
   return `at ${(atMs / 1000).toFixed(1)} s ${kind}${whom}, for ${(forMs / 1000).toFixed(1)} s, amount ${amount.toFixed(2)}`;
 }
