@@ -32,6 +32,7 @@ import {
   type Work,
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { POLICIES } from "../router/registry.js";
 
 export const CONTROL_CHARACTERS = /\p{Cc}/u;
 export const plainText = (max: number) =>
@@ -198,6 +199,7 @@ export const spec: z.ZodType<JobSpec> = z
     parents: z.array(id).max(LIMITS.parentsMax).optional(),
     deadline: time.optional(),
     site: name.optional(),
+    policy: z.enum(Object.keys(POLICIES)).optional(),
     inputBytes: count.optional(),
   } satisfies Record<keyof JobSpec, z.ZodType>)
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;

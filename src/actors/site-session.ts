@@ -10,9 +10,10 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/holds-lease.js";
 import { runningAt } from "../ledger/state.js";
 import type { Central } from "./central.js";
-import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
+import { freeSlots, waitingWork } from "./dispatch.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
+import { siteLoads } from "./site-loads.js";
 
 type Request<M extends keyof WorkSource> = Parameters<WorkSource[M]>[0];
 interface Process {

@@ -48,7 +48,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
     site: waits ? null : lastSite(job),
     why: waits ? null : job.why,
     epoch: job.epoch,
-    attempts: job.attempts,
+    attempts: job.attempts.map(({ promised: _told, ...attempt }) => attempt),
     inputs: inputsOf(spec.work),
     outputs: job.outputs,
     experiment: experimentOf(spec),

@@ -4,6 +4,7 @@
  */
 import type { CorrOptions } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
+import type { Promised } from "./promise.js";
 
 export type JobId = string;
 export type SiteName = string;
@@ -131,7 +132,7 @@ export interface JobSpec {
   readonly onParentFailure?: ParentPolicy;
   /** Higher comes first; absent: 0. Of the same priority those with the earlier deadline, then those that have waited longer. */
   readonly priority?: number;
-  /** A job that no site has begun by then fails. ISO 8601, UTC. */
+  /** When its answer is wanted; a job that no site has begun by then fails. ISO 8601, UTC. */
   readonly deadline?: string;
   /** Before the second attempt after a failure, ms; doubles with each. */
   readonly retryDelayMs?: number;
@@ -141,6 +142,8 @@ export interface JobSpec {
   readonly attemptsMax: number;
   /** Pin to one site. */
   readonly site?: SiteName;
+  /** Name of the policy that chooses its site; absent: central's. */
+  readonly policy?: string;
   /** Size of all files that it reads, as the submitter sees them; absent: not known. For estimates alone: it does not make another job. */
   readonly inputBytes?: number;
 }
@@ -178,6 +181,8 @@ export interface Attempt {
   readonly duplicate?: true;
   readonly code?: ErrorCode;
   readonly reason?: string;
+  /** What the router expected of it, for `explain`; absent: nothing, a ledger from before this field, or a view for clients. */
+  readonly promised?: Promised;
 }
 
 /** The right to run one attempt. `epoch` is its fencing number. */
