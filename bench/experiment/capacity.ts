@@ -6,8 +6,8 @@ import { POLICIES } from "../../src/router/registry.js";
 import { FACILITIES, type Facility, facilitySites } from "./facilities.js";
 import { batchesOf, type Setting } from "./published-run.js";
 
-const JOBS = 800;
-const SEEDS = 5;
+const JOBS = 600;
+const SEEDS = 3;
 const UNBOUNDED = 4_000;
 
 function rateOf(site: Facility, setting: Pick<Setting, "source" | "workload" | "rateShare">, seed: number): number {

@@ -16,7 +16,7 @@ export const BATCH = 16;
 /** What an agent binds is brought at once, as the published sites did. */
 const UNBOUNDED = 4_000;
 /** Jobs that a site takes beyond its slots where central routes: enough for the files of the next ones to be on their way. */
-export const PREFETCH = 16;
+export const PREFETCH = 64;
 /** Until central's turn is over and a site has the job. */
 const DISPATCH_MS = 100;
 /** Changes of the plan that the clairvoyant tries. */

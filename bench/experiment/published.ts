@@ -19,9 +19,9 @@ const RUNS = [
 ] as const;
 
 export const LOADS = [0.5, 0.8, 2.5] as const;
-const JOBS = 640;
+const JOBS = 400;
 /** Of runs in which something goes wrong on the way. */
-const JOBS_LONG = 960;
+const JOBS_LONG = 640;
 const OUTAGE_SITE: Facility = "cori";
 const OUTAGE_MS = 600_000;
 export const BASE: Contender = "sb-agent";
