@@ -5,9 +5,11 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { machineLine, thisMachine } from "../machine.js";
-import { replaceMeasured } from "../table.js";
+import { markdownTable, replaceMeasured } from "../table.js";
 import { runPublished, type Verdict, verdictsOf } from "./published.js";
-import { publishedText } from "./published-table.js";
+import { GOALS, publishedText } from "./published-table.js";
+import { runScaling, scalingText, scalingVerdicts } from "./scaling.js";
+import { runStaging, stagingText, stagingVerdicts } from "./staging.js";
 
 /** From build/bench/bench/experiment, where this runs. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
@@ -32,6 +34,20 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
     async run(seeds, workers, say) {
       const figures = await runPublished(seeds, workers, say);
       return { figures, text: publishedText(figures), verdicts: verdictsOf(figures) };
+    },
+  },
+  staging: {
+    seeds: 10,
+    async run(seeds) {
+      const figures = runStaging(seeds);
+      return { figures, text: stagingText(figures), verdicts: stagingVerdicts(figures) };
+    },
+  },
+  scaling: {
+    seeds: 10,
+    async run(seeds) {
+      const figures = runScaling(seeds);
+      return { figures, text: scalingText(figures), verdicts: scalingVerdicts(figures) };
     },
   },
 };
@@ -73,7 +89,8 @@ const at = new Date().toISOString().slice(0, 16);
 const machine = thisMachine(ROOT);
 const runs = seeds === undefined ? experiment.seeds : count("seeds", seeds, 1_000);
 const startMs = performance.now();
-const { figures, text, verdicts } = await experiment.run(runs, count("workers", workers, 64), (said) => console.error(said));
+const { figures, text: figuresText, verdicts } = await experiment.run(runs, count("workers", workers, 64), (said) => console.error(said));
+const text = `${figuresText}\n\n${markdownTable(GOALS, verdicts)}`;
 const tookS = (performance.now() - startMs) / 1_000;
 const head = `${machineLine(machine, at)}; ${tookS.toFixed(0)} s`;
 console.log(`${head}\n\n${text}`);

@@ -2,7 +2,7 @@
 import { type Column, markdownTable } from "../table.js";
 import { FACILITIES } from "./facilities.js";
 import type { Estimate } from "./intervals.js";
-import { type Cell, type Figure, type Published, type SiteCheck, type Verdict, verdictsOf } from "./published.js";
+import { type Cell, type Figure, type Published, type SiteCheck, type Verdict } from "./published.js";
 import { WORKLOADS } from "./published-run.js";
 
 const fixed = ({ mean, half }: Estimate, digits = 1): string => `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`;
@@ -66,7 +66,5 @@ export function publishedText(published: Published): string {
     `A site down for ten minutes, mean time to answer more than without: ${delays.join("; ")}.`,
     "",
     `A site three times slower, its share of the jobs before, from 2 minutes after on, and in the end: ${moves.join("; ")}.`,
-    "",
-    markdownTable(GOALS, verdictsOf(published)),
   ].join("\n");
 }
