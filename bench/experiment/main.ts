@@ -1,4 +1,4 @@
-/** `npm run experiment -- published|surge|staging|scaling`, whose builds scripts/experiment-virtual.mjs has made (docs/experiment.md). */
+/** `npm run experiment -- published|staging|scaling`, whose builds scripts/experiment-virtual.mjs has made (docs/experiment.md). */
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";

@@ -20,6 +20,7 @@ import { ChangeFeed } from "./change-feed.js";
 import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js";
 import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
+import { LiveStreams } from "./live-streams.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { comingPilots } from "./pilot-sites.js";
@@ -66,6 +67,7 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
+  readonly live = new LiveStreams(LIMITS.liveStreamsMax);
   readonly quotas: Quotas;
   readonly rerouting = new Rerouting();
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */

@@ -20,6 +20,8 @@ function somethingWaits({ jobs, ready }: State, nowMs: number): boolean {
 
 /** Two attempts of a command may run at once if the site says that it has none of that name which must not. */
 function mayRunTwice(app: string, site: SiteName, sites: Sites): boolean {
+  // One source, and its result is of what it sends: a second receiver would be no sooner.
+  if (app === "xpcs.stream") return false;
   return app.startsWith(BUILT_IN_PREFIX) || sites.get(site)?.exclusive?.includes(app) === false;
 }
 

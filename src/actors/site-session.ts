@@ -209,6 +209,17 @@ export class SiteSession implements WorkSource {
     return { size };
   }
 
+  async pushLive(request: Request<"pushLive">): ReturnType<WorkSource["pushLive"]> {
+    const { site, instance, lease, live } = this.#parse("pushLive", request);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      const attempt = this.#central.state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
+      if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
+      this.#central.live.tell(lease, live);
+      return {};
+    });
+  }
+
   async backlog(request: Request<"backlog">): ReturnType<WorkSource["backlog"]> {
     const { site, pilots, pilotsMax = pilots.length, selfTest = null, says = null, ...like } = this.#parse("backlog", request);
     const { site: only } = this.#principal;

@@ -45,6 +45,24 @@ export interface CorrJob {
   readonly options: CorrOptions;
 }
 
+/** A stream that is correlated while it runs (docs/streaming.md). */
+export interface StreamJob {
+  readonly app: "xpcs.stream";
+  /** A URL that the site dials, or a path that it sees. */
+  readonly source: string;
+  readonly qmap: FileRef;
+  readonly metadata?: FileRef;
+  /** Result file. */
+  readonly out: FileRef;
+  readonly overwrite: boolean;
+  readonly options: CorrOptions;
+  /** As in StreamRequest. */
+  readonly everyMs: number;
+  readonly until?: string;
+  readonly framesMax?: number;
+  readonly patienceMs: number;
+}
+
 /** Does nothing for `durationMs`: measures the runtime itself and tests it. */
 export interface NoopJob {
   readonly app: "xpcs.noop";
@@ -66,7 +84,7 @@ export interface CommandJob {
   readonly overwrite: boolean;
 }
 
-export type Work = CorrJob | NoopJob | CommandJob;
+export type Work = CorrJob | StreamJob | NoopJob | CommandJob;
 
 /** Names that begin so are the built-in apps. */
 export const BUILT_IN_PREFIX = "xpcs.";

@@ -5,7 +5,7 @@
 import { basename, join } from "node:path";
 import type { CorrSummary } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
-import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease } from "../core/job.js";
+import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease, type StreamJob } from "../core/job.js";
 import { corrFilesOf, jobFiles } from "../core/job-files.js";
 import type { Destination } from "../files/publication.js";
 import { type Roots, readable } from "../files/roots.js";
@@ -14,7 +14,7 @@ import { checkCommand, commandRun, outputPath } from "./command-plan.js";
 import type { KernelWork } from "./kernel-host.js";
 
 /** Apps of this build; a site offers those that its machine can run. */
-export const APPS = ["xpcs.noop", "xpcs.corr"] as const;
+export const APPS = ["xpcs.noop", "xpcs.corr", "xpcs.stream"] as const;
 
 /** Where the work of an attempt is done. */
 export interface WorkPlace {
@@ -92,6 +92,9 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
   const nothing = { inputs: [], destinations: [], hasFolder: false, results: () => [], exclusive: false };
   if (work.app === "xpcs.noop") return { ...nothing, work: () => work };
   const inputs = jobFiles(work);
+  const threads = resources?.cores || threadsPerSlot * (resources?.slots ?? 1);
+  const place = (paths: readonly string[]) => (ref: FileRef) => paths[inputs.indexOf(ref)]!;
+  if (work.app === "xpcs.stream") return streamPlan(lease, work, { inputs, threads, place, site, roots });
   return {
     inputs,
     destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
@@ -101,12 +104,48 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
     work: ({ paths, folder }) => ({
       app: "xpcs.corr",
       request: {
-        files: corrFilesOf(work, (ref) => paths[inputs.indexOf(ref)]!),
-        options: { threads: resources?.cores || threadsPerSlot * (resources?.slots ?? 1), ...work.options },
+        files: corrFilesOf(work, place(paths)),
+        options: { threads, ...work.options },
         out: join(folder, RESULT_NAME),
         // The attempt's folder is its own; the destination's rule is the transfer's business.
         overwrite: true,
         provenance: provenance(job, epoch, site),
+      },
+      ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
+    }),
+  };
+}
+
+interface StreamFacts extends Pick<SiteFacts, "site" | "roots"> {
+  readonly inputs: readonly FileRef[];
+  readonly threads: number;
+  readonly place: (paths: readonly string[]) => (ref: FileRef) => string;
+}
+
+/** A source is not staged: it is dialed, or read where it is. */
+function streamPlan({ job, epoch }: Lease, work: StreamJob, { inputs, threads, place, site, roots }: StreamFacts): Plan {
+  const { source, qmap, metadata, everyMs, until, framesMax, patienceMs } = work;
+  return {
+    inputs,
+    destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
+    hasFolder: true,
+    results: (folder) => [join(folder, RESULT_NAME)],
+    exclusive: false,
+    work: ({ paths, folder }) => ({
+      app: "xpcs.stream",
+      stream: {
+        source,
+        request: {
+          files: { input: source, qmap: place(paths)(qmap), ...(metadata === undefined ? {} : { metadata: place(paths)(metadata) }) },
+          options: { threads, ...work.options },
+          out: join(folder, RESULT_NAME),
+          overwrite: true,
+          provenance: provenance(job, epoch, site),
+        },
+        everyMs,
+        patienceMs,
+        ...(until === undefined ? {} : { until }),
+        ...(framesMax === undefined ? {} : { framesMax }),
       },
       ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
     }),
@@ -120,8 +159,12 @@ function provenance(job: JobId, epoch: number, site: string): Record<string, str
 /** What the ledger keeps of a kernel's report: numbers and short words, no paths of this site. */
 export function summaryRecord(summary: CorrSummary | null): Record<string, string | number | boolean | null> {
   if (summary === null) return {};
-  const { out, warnings, timings, ...flat } = summary;
-  return { ...flat, ...timings, result: basename(out), warnings: warnings.join("; ").slice(0, 1000) };
+  const { out, warnings, timings, stream, ...flat } = summary;
+  const ofStream =
+    stream === undefined
+      ? {}
+      : { streamEnded: stream.ended, streamMissing: stream.missing, streamGaps: stream.gaps, streamNote: stream.note };
+  return { ...flat, ...timings, ...ofStream, result: basename(out), warnings: warnings.join("; ").slice(0, 1000) };
 }
 
 /** Share of each stage in the whole, by experience: reading and correlating overlap, writing is short. */

@@ -9,9 +9,10 @@ import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
 import { createCommandRunner } from "./command-runner.js";
 import { correlateRecorded } from "./correlate.js";
-import { checkInput } from "./input-roots.js";
+import { checkInput, checkStream } from "./input-roots.js";
 import { leaveSignalsToParent } from "./job-signals.js";
 import { createKernelActor } from "./kernel-actor.js";
+import { runStream } from "./stream-run.js";
 
 leaveSignalsToParent();
 const link = parentLink();
@@ -27,6 +28,10 @@ const actor = createKernelActor({
   correlate: async (request, roots, onProgress, signal) => {
     if (roots !== null) await checkInput(request, roots);
     return correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal });
+  },
+  stream: async (stream, roots, onProgress, stop) => {
+    if (roots !== null) await checkStream(stream, roots);
+    return runStream({ stream, clock: realClock, onProgress, ...stop });
   },
 });
 expose(actor, KERNEL_HOST_METHODS, link, { logger: silentLogger });
