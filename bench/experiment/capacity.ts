@@ -23,6 +23,7 @@ function rateOf(site: Facility, setting: Pick<Setting, "source" | "workload" | "
 
 /** Jobs per minute of each site, mean over some seeds. */
 export function capacities(setting: Pick<Setting, "source" | "workload" | "rateShare">): Record<Facility, number> {
-  const of = (site: Facility) => Array.from({ length: SEEDS }, (_, at) => rateOf(site, setting, 1_000 + at)).reduce((sum, rate) => sum + rate / SEEDS, 0);
+  const of = (site: Facility) =>
+    Array.from({ length: SEEDS }, (_, at) => rateOf(site, setting, 1_000 + at)).reduce((sum, rate) => sum + rate / SEEDS, 0);
   return Object.fromEntries(FACILITIES.map((site) => [site, of(site)])) as Record<Facility, number>;
 }

@@ -2,7 +2,7 @@
 import { type Column, markdownTable } from "../table.js";
 import { FACILITIES } from "./facilities.js";
 import type { Estimate } from "./intervals.js";
-import { type Cell, type Figure, type Published, type SiteCheck, type Verdict } from "./published.js";
+import type { Cell, Figure, Published, SiteCheck, Verdict } from "./published.js";
 import { WORKLOADS } from "./published-run.js";
 
 const fixed = ({ mean, half }: Estimate, digits = 1): string => `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`;
@@ -39,7 +39,9 @@ export const GOALS: readonly Column<Verdict>[] = [
 ];
 
 function cellText(cell: Cell): string {
-  const rows = cell.contenders.map((contender): Row => ({ ...contender, closed: cell.closed.find(({ name }) => name === contender.name)?.figures ?? null }));
+  const rows = cell.contenders.map(
+    (contender): Row => ({ ...contender, closed: cell.closed.find(({ name }) => name === contender.name)?.figures ?? null }),
+  );
   return `**${cell.workload} at ${cell.load}**, 16 jobs each ${cell.periodS.toFixed(1)} s:\n\n${markdownTable(ROWS, rows)}`;
 }
 
@@ -63,8 +65,8 @@ export function publishedText(published: Published): string {
     `What the model's sites can do, jobs/min: ${capacities.join("; ")}.`,
     ...cells.flatMap((cell) => ["", cellText(cell)]),
     "",
-    `A site down for ten minutes, mean time to answer more than without: ${delays.join("; ")}.`,
+    `Cori down for ten minutes, xpcs at 0.5, mean time to answer more than without: ${delays.join("; ")}.`,
     "",
-    `A site three times slower, its share of the jobs before, from 2 minutes after on, and in the end: ${moves.join("; ")}.`,
+    `Cori three times slower, xpcs at 0.8, its share of the jobs before, from 2 minutes after on, and in the end: ${moves.join("; ")}.`,
   ].join("\n");
 }

@@ -4,7 +4,7 @@ import { quantileOf } from "../../src/replay/tally.js";
 import { runShift } from "../../src/replay/world.js";
 import { POLICIES } from "../../src/router/registry.js";
 import { type Column, markdownTable } from "../table.js";
-import { type Facility, jobOf, PROXY, timesAt, TRANSFERS } from "./facilities.js";
+import { type Facility, jobOf, PROXY, TRANSFERS, timesAt } from "./facilities.js";
 import { type Estimate, meanInterval } from "./intervals.js";
 import type { Verdict } from "./published.js";
 

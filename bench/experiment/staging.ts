@@ -35,7 +35,12 @@ export interface StagingRow {
 function jobsPerMin(megabytes: Size, batch: number, seed: number): number {
   const id = stream("staging");
   const spec: JobSpec = {
-    ...{ work: { app: "a", parameters: {}, inputs: {}, outputs: {}, overwrite: false }, tags: {}, attemptsMax: 1, inputBytes: 1e6 * megabytes },
+    ...{
+      work: { app: "a", parameters: {}, inputs: {}, outputs: {}, overwrite: false },
+      tags: {},
+      attemptsMax: 1,
+      inputBytes: 1e6 * megabytes,
+    },
   };
   const times = (job: number) => ({
     setUpMs: valueAt(SET_UP, normalOf(seed, id, job, 1)),
@@ -72,7 +77,8 @@ export function stagingText(rows: readonly StagingRow[]): string {
   return markdownTable(COLUMNS, rows);
 }
 
-const bestOf = (rows: readonly StagingRow[], of: (row: StagingRow) => number) => rows.reduce((best, row) => (of(row) > of(best) ? row : best)).batch;
+const bestOf = (rows: readonly StagingRow[], of: (row: StagingRow) => number) =>
+  rows.reduce((best, row) => (of(row) > of(best) ? row : best)).batch;
 
 /** The model agrees, and has its best where the published sweep has it, or beside that. */
 export function stagingVerdicts(rows: readonly StagingRow[]): Verdict[] {
@@ -83,7 +89,11 @@ export function stagingVerdicts(rows: readonly StagingRow[]): Verdict[] {
     const steps = Math.abs(Math.log2(published / model));
     return [
       { goal: `${megabytes} MB: off by 15 % at most on the average`, measured: `${(100 * off).toFixed(0)} %`, reached: off <= AGREES },
-      { goal: `${megabytes} MB: the best number within one step of the published one`, measured: `${model}, published ${published}`, reached: steps <= 1 },
+      {
+        goal: `${megabytes} MB: the best number within one step of the published one`,
+        measured: `${model}, published ${published}`,
+        reached: steps <= 1,
+      },
     ];
   });
 }

@@ -1,5 +1,5 @@
 /** One process of the pool: runs one task after the other. */
-import { type Contender, runOnce, type RunResult, type Setting } from "./published-run.js";
+import { type Contender, type RunResult, runOnce, type Setting } from "./published-run.js";
 import { type MoveResult, runSlower } from "./slower.js";
 
 export type Task =

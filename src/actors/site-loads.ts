@@ -3,8 +3,8 @@
  * holds until they change, and what all sites have learnt together until one of them learns more.
  */
 import type { SiteName } from "../core/job.js";
-import { lineOf } from "../core/link-line.js";
 import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt, spreadOf, weightOf } from "../core/learning.js";
+import { lineOf } from "../core/link-line.js";
 import type { HeldJobs } from "../ledger/held-jobs.js";
 import { type JobRecord, type LinkStats, type RunStats, runningAt, type SiteRecord, type State } from "../ledger/state.js";
 import type { LinkRate, SiteLoad } from "../router/policy.js";

@@ -55,12 +55,15 @@ export function sentWith(sent: SiteRecord["sent"], at: number, bytes: number): S
 }
 
 /** With what a completion says of the time that files take when others are on their way too. */
-export function inLineWith({ inLine, sent = [] }: SiteRecord, startedMs: number, { stageInBytes, stageInS }: Summary): SiteRecord["inLine"] {
+export function inLineWith(
+  { inLine, sent = [] }: SiteRecord,
+  startedMs: number,
+  { stageInBytes, stageInS }: Summary,
+): SiteRecord["inLine"] {
   const one = crossed(stageInBytes, stageInS);
   if (one === null) return inLine;
   let bytes = 0;
-  for (const [at, size] of sent)
-    if (at <= startedMs + TOGETHER_MS) bytes += size * Math.max(0, Math.min(1, 1 - (startedMs - at) / one.ms));
+  for (const [at, size] of sent) if (at <= startedMs + TOGETHER_MS) bytes += size * Math.max(0, Math.min(1, 1 - (startedMs - at) / one.ms));
   return lineWith(inLine, Math.max(one.bytes, bytes), one.ms);
 }
 
