@@ -14,6 +14,7 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   submit: "act",
   jobs: "look",
   job: "look",
+  explain: "look",
   sites: "look",
   cancel: "act",
   modify: "act",
@@ -27,6 +28,10 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   backup: "administer",
   archiveExperiment: "act",
   removeExperiment: "administer",
+  downtimes: "look",
+  addDowntime: "administer",
+  removeDowntime: "administer",
+  setProbation: "administer",
 };
 
 function mayCall({ role, experiment }: Principal, right: Right): boolean {

@@ -4,7 +4,9 @@
  * client-session.ts and site-session.ts.
  */
 import type { Clock, Timer } from "../core/clock.js";
+import type { Downtime, DowntimeView } from "../core/downtime.js";
 import type { XpcsError } from "../core/errors.js";
+import type { Explanation } from "../core/explanation.js";
 import type { JobId, JobView, Lease, SiteName, SiteView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -18,7 +20,9 @@ import type { PolicyOf } from "../router/policy-rules.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js";
+import { allDowntimes, bySite, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
 import { duplicatesFor } from "./duplicates.js";
+import { explanation } from "./explain.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { LiveStreams } from "./live-streams.js";
 import { Mailbox } from "./mailbox.js";
@@ -28,7 +32,7 @@ import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
 import { Rerouting } from "./rerouting.js";
 import { siteLoads } from "./site-loads.js";
-import { archivedView, jobView, siteView } from "./views.js";
+import { archivedView, jobView, siteView, viewState } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
@@ -70,6 +74,8 @@ export class Central {
   readonly live = new LiveStreams(LIMITS.liveStreamsMax);
   readonly quotas: Quotas;
   readonly rerouting = new Rerouting();
+  /** What is heard of facilities. */
+  feeds: FeedNews = NO_FEEDS;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policyOf: PolicyOf;
@@ -140,6 +146,7 @@ export class Central {
         ...("job" in event ? { job: event.job } : {}),
         ...(event.type === "submitted" ? { job: event.jobs[0], jobs: event.jobs.length } : {}),
         ...("site" in event ? { site: event.site } : {}),
+        ...("source" in event ? { source: event.source, downtimes: event.downtimes.length } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
         ...(event.by === undefined ? {} : { by: event.by }),
       });
@@ -243,29 +250,53 @@ export class Central {
     );
   }
 
+  #waitsFor(job: JobRecord, loads: () => SiteLoad[]): string {
+    if (job.state === "awaiting-parents") return parentsReason(job, this.state);
+    return waitReason(job, loads(), this.#policyOf, this.clock.nowMs(), (site) => this.sites.pilotSites.get(site)?.says ?? null);
+  }
+
+  /** Within a turn: why the job is, or goes, where it does. */
+  explain(job: JobRecord): Explanation {
+    const loads = this.#loads();
+    const waits = () => this.#waitsFor(job, () => loads);
+    return explanation(job, viewState(job, this.terms.furthest(job.id)), loads, this.#policyOf, waits, this.clock.nowMs());
+  }
+
   /** Within a turn: how to show jobs as of now. */
   viewer(): (job: JobRecord) => JobView {
     let loads: SiteLoad[] | null = null;
-    const now = this.clock.nowMs();
-    const waitsFor = (job: JobRecord) => {
-      if (job.state === "awaiting-parents") return parentsReason(job, this.state);
-      loads ??= this.#loads();
-      return waitReason(job, loads, this.#policyOf, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
-    };
+    const waitsFor = (job: JobRecord) =>
+      this.#waitsFor(job, () => {
+        loads ??= this.#loads();
+        return loads;
+      });
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.furthest(job.id), waitsFor) : archivedView(job));
+  }
+
+  /** Within a turn: all downtimes that are not over, by when they begin. */
+  downtimeViews(): DowntimeView[] {
+    return this.#downtimeViews(allDowntimes(this.state, this.sites, this.clock.nowMs()));
+  }
+
+  #downtimeViews(downtimes: readonly Downtime[]): DowntimeView[] {
+    return downtimes.map((downtime) => downtimeView(downtime, this.clock.nowMs(), this.feeds.heardMs(downtime.source)));
   }
 
   /** Within a turn: all sites, sorted by name. */
   siteViews(): SiteView[] {
     const mono = this.clock.monotonicMs();
-    const views = [...this.state.sites.values()].map((site) =>
-      siteView(site, {
+    const downtimesOf = bySite(allDowntimes(this.state, this.sites, this.clock.nowMs()));
+    const views = [...this.state.sites.values()].map((site) => {
+      const { seenAt = null, draining = null, pilotOf = null } = this.sites.get(site.name) ?? {};
+      return siteView(site, {
         up: this.sites.isUp(site.name, mono),
         running: this.state.leased.get(site.name)?.size ?? 0,
-        seenAt: this.sites.get(site.name)?.seenAt ?? null,
-        draining: this.sites.get(site.name)?.draining ?? null,
-      }),
-    );
+        seenAt,
+        draining,
+        downtime: firstDowntime(this.#downtimeViews(downtimesOf(site.name, pilotOf))),
+        facility: this.feeds.facility(pilotOf ?? site.name),
+      });
+    });
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

@@ -10,16 +10,20 @@ import { LIMITS } from "../core/limits.js";
 import { type ClientApi, type JobQuery, LOG_STREAMS } from "../core/protocols.js";
 import {
   canceledShape,
+  downtimeShape,
+  downtimesShape,
   eventsShape,
+  explanationShape,
   idsShape,
   jobShape,
   logShape,
+  nothingShape,
   pageShape,
   resultShape,
   retriedShape,
   sitesShape,
 } from "./http-shapes.js";
-import { changes, experiment, id, spec, time } from "./job-schemas.js";
+import { changes, experiment, id, newDowntime, spec, time } from "./job-schemas.js";
 import { livePartShape } from "./live-shapes.js";
 import { parseRequest } from "./requests.js";
 
@@ -85,6 +89,7 @@ const logsQuery = z.strictObject({
   waitMs,
 });
 const submitBody = z.strictObject({ jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax) });
+const probationBody = z.strictObject({ reason: z.string().nullable() }).default({ reason: null });
 const retryBody = z
   .strictObject({ children: z.boolean().optional() })
   .describe("children: also those below it that failed or were canceled");
@@ -147,6 +152,11 @@ export const ROUTES: readonly Route[] = [
   {
     ...{ method: "get", path: "/v1/jobs/:id", name: "job", summary: "One job.", status: 200, answer: jobShape },
     run: ({ api, params }) => api.job({ id: params.id! }),
+  },
+  {
+    ...{ method: "get", path: "/v1/jobs/:id/explain", name: "explain", summary: "Why it is, or goes, where it does, and how it went." },
+    ...{ status: 200, answer: explanationShape },
+    run: ({ api, params }) => api.explain({ id: params.id! }),
   },
   {
     ...{ method: "patch", path: "/v1/jobs/:id", name: "modify", summary: "Change what a job asks for, before it runs.", body: changes },
@@ -237,5 +247,25 @@ export const ROUTES: readonly Route[] = [
   {
     ...{ method: "get", path: "/v1/sites", name: "sites", summary: "The sites and what they are doing.", status: 200, answer: sitesShape },
     run: ({ api }) => api.sites({}),
+  },
+  {
+    ...{ method: "get", path: "/v1/downtimes", name: "downtimes", summary: "When sites are not there, and the feeds that tell." },
+    ...{ status: 200, answer: downtimesShape },
+    run: ({ api }) => api.downtimes({}),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes", name: "addDowntime", summary: "Say when a site is not there. The key is its id." },
+    ...{ keyed: true, body: newDowntime, status: 201, answer: downtimeShape },
+    run: ({ api, body, key }) => api.addDowntime({ ...(body as z.output<typeof newDowntime>), id: key! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes/:id/remove", name: "removeDowntime", summary: "Remove a downtime, also one of a feed." },
+    ...{ status: 200, answer: downtimeShape },
+    run: ({ api, params }) => api.removeDowntime({ id: params.id! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/sites/:id/probation", name: "probation", summary: "Put a site on probation, or lift that (null)." },
+    ...{ body: probationBody, status: 200, answer: nothingShape },
+    run: ({ api, params, body }) => api.setProbation({ ...(body as z.output<typeof probationBody>), site: params.id! }),
   },
 ];

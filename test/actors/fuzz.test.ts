@@ -48,6 +48,7 @@ const LIVE: LiveSnapshot = {
 const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   submit: { key: "k", jobs: [noop({ a: "b" }, { parents: ["JOB"], resources: { cores: 1 }, deadline: "2027-01-01T00:00:00Z" })] },
   jobs: { states: ["ready"], tags: { a: "b" }, limit: 10, after: "JOB", submittedAfter: "2026-01-01T00:00:00Z", owner: "x" },
+  explain: { id: "JOB" },
   job: { id: "JOB" },
   sites: {},
   cancel: { ids: ["JOB"] },
@@ -62,6 +63,10 @@ const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   backup: { id: null, part: 0 },
   archiveExperiment: { experiment: "2026-3/smith", id: null, part: 0 },
   removeExperiment: { experiment: "2026-3/smith", jobs: 1, sequence: 1 },
+  downtimes: {},
+  addDowntime: { id: "d1", site: "z", from: "2026-12-07T15:00:00Z", to: "2099-12-07T15:00:00Z", text: "t" },
+  removeDowntime: { id: "d1" },
+  setProbation: { site: "z", reason: "r" },
   join: { ...me, host: "h", slots: 2, apps: ["xpcs.noop"], held: [lease] },
   lease: { ...me, slots: 1, waitMs: 0 },
   renew: { ...me, held: [{ ...lease, state: "running", progress: 0.5 }] },
