@@ -5,6 +5,7 @@ import { ApiError, askJson } from "../api.js";
 import { changed } from "../live.js";
 import { mayAct } from "../me.js";
 import { ago, bytes } from "../words.js";
+import { Explain } from "./explain.js";
 import { Live } from "./live.js";
 import { Log } from "./log.js";
 import { Result } from "./result.js";
@@ -36,7 +37,6 @@ export function JobPage({ id }: { id: string }) {
       <p>
         <span class={`state ${job.state}`}>{job.state}</span> {job.site !== null && `at ${job.site}`} {job.reason}
       </p>
-      {job.why !== null && <p class="muted">{job.why}</p>}
       {problem.value !== null && <p role="alert">{problem.value}</p>}
       {!isFinal(job.state) && mayAct() && (
         <button type="button" onClick={cancel}>
@@ -44,6 +44,7 @@ export function JobPage({ id }: { id: string }) {
         </button>
       )}
       {!job.app.startsWith(BUILT_IN_PREFIX) && <Log job={id} />}
+      <Explain job={id} />
       <h2>Attempts</h2>
       <ol>
         {job.attempts.map((attempt) => (
