@@ -16,6 +16,7 @@ import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
+import { CROSS_CHECK_RULES, type CrossCheckRules, checkTerms } from "./cross-checks.js";
 import { type Grant, parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
 import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
@@ -38,6 +39,8 @@ export interface CentralOptions {
   readonly quotas?: QuotaRules;
   /** Which running jobs get a second attempt; absent: as in `DUPLICATE_RULES`. */
   readonly duplicates?: DuplicateRules;
+  /** Which finished jobs run again elsewhere; absent: those that ask for it. */
+  readonly crossChecks?: CrossCheckRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -66,6 +69,7 @@ export class Central {
   readonly logs: AttemptLogs;
   readonly quotas: Quotas;
   readonly rerouting = new Rerouting();
+  readonly crossChecks: CrossCheckRules;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policy: Policy;
@@ -89,6 +93,7 @@ export class Central {
     this.ledger = options.ledger;
     this.#policy = options.policy;
     this.#duplicates = options.duplicates ?? DUPLICATE_RULES;
+    this.crossChecks = options.crossChecks ?? CROSS_CHECK_RULES;
     this.#logger = options.logger;
     this.#observer = options.observer;
     this.#refusal = options.refusal ?? (() => null);
@@ -132,10 +137,11 @@ export class Central {
       this.quotas.follow(event);
       if ("job" in event) this.#jobChanged(event);
       else if (event.type === "submitted") for (const job of event.jobs) this.feed.changed(job);
-      this.#logger.info(LOG_NAMES[event.type], {
+      this.#logger[event.type === "crossChecked" && !event.agreed ? "warn" : "info"](LOG_NAMES[event.type], {
         ...("job" in event ? { job: event.job } : {}),
         ...(event.type === "submitted" ? { job: event.jobs[0], jobs: event.jobs.length } : {}),
         ...("site" in event ? { site: event.site } : {}),
+        ...("wrong" in event && event.wrong !== null ? { site: event.wrong } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
         ...(event.by === undefined ? {} : { by: event.by }),
       });
@@ -206,7 +212,8 @@ export class Central {
     const leases = new Map<SiteName, Lease[]>();
     for (const { job, site, why } of grants) {
       this.execute({ type, job, site, why });
-      const { epoch, spec, owner } = this.state.jobs.get(job)!;
+      const record = this.state.jobs.get(job)!;
+      const { epoch, spec, owner } = record;
       leases.set(site, [
         ...(leases.get(site) ?? []),
         {
@@ -214,6 +221,7 @@ export class Central {
           ...(spec.experiment && { experiment: spec.experiment }),
           ...(owner !== undefined && { owner }),
           ...(spec.resources && { resources: spec.resources }),
+          ...checkTerms(record, this.crossChecks),
         },
       ]);
     }

@@ -18,8 +18,8 @@ function somethingWaits({ jobs, ready }: State, nowMs: number): boolean {
   return false;
 }
 
-/** Two attempts of a command may run at once if the site says that it has none of that name which must not. */
-function mayRunTwice(app: string, site: SiteName, sites: Sites): boolean {
+/** A command may run twice if the site says that it has none of that name which must not. */
+export function mayRunTwice(app: string, site: SiteName, sites: Sites): boolean {
   return app.startsWith(BUILT_IN_PREFIX) || sites.get(site)?.exclusive?.includes(app) === false;
 }
 

@@ -48,6 +48,15 @@ export const jobShape = z.object({
   startedAt: timeOrNull,
   finishedAt: timeOrNull,
   archived: z.boolean(),
+  crossCheck: z
+    .object({
+      agreed: z.boolean(),
+      wrong: textOrNull.describe("site whose result differs from two that agree"),
+      reason: z.string(),
+      runs: z.array(z.object({ site: z.string(), host: z.string(), sha256: z.string() })),
+    })
+    .optional()
+    .describe("how its result compares with that of other sites"),
 });
 
 export const siteShape = z.object({
@@ -73,6 +82,10 @@ export const siteShape = z.object({
       outBytesPerS: z.number().optional(),
     } satisfies Record<keyof SelfTest, z.ZodType>)
     .nullable(),
+  crossChecks: z
+    .object({ agreed: z.int(), differed: z.int(), wrong: z.int() })
+    .optional()
+    .describe("runs that were compared with those of other sites"),
 });
 
 export const idsShape = z.object({ jobs: z.array(z.string()) });

@@ -199,7 +199,8 @@ export const spec: z.ZodType<JobSpec> = z
     deadline: time.optional(),
     site: name.optional(),
     inputBytes: count.optional(),
-  } satisfies Record<keyof JobSpec, z.ZodType>)
+    crossCheck: z.boolean().optional(),
+  } satisfies Record<Exclude<keyof JobSpec, "checkOf">, z.ZodType>)
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
 
 export const changes: z.ZodType<JobChanges> = z

@@ -10,6 +10,7 @@ import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/holds-lease.js";
 import { runningAt } from "../ledger/state.js";
 import type { Central } from "./central.js";
+import { followChecks } from "./cross-checks.js";
 import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
@@ -166,7 +167,8 @@ export class SiteSession implements WorkSource {
     const runMs = Math.max(0, finishedAtMs - startedAtMs);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "complete", site, lease, outputs, summary, runMs }, this.#principal.person);
+      const events = this.#central.execute({ type: "complete", site, lease, outputs, summary, runMs }, this.#principal.person);
+      if (events.length > 0) followChecks(this.#central, lease.job, this.#central.crossChecks);
       return { news: this.#news(site) };
     });
   }

@@ -64,6 +64,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
     startedAt: waits ? null : startOf(job.attempts),
     finishedAt: job.finishedAt === null ? null : iso(job.finishedAt),
     archived: false,
+    ...(job.crossCheck === undefined ? {} : { crossCheck: job.crossCheck }),
   };
 }
 
@@ -98,5 +99,6 @@ export function siteView(
     stageInBytesPerS: rateOf(site.links?.in),
     stageOutBytesPerS: rateOf(site.links?.out),
     selfTest: site.selfTest ?? null,
+    ...(site.checks === undefined ? {} : { crossChecks: site.checks }),
   };
 }

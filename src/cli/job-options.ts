@@ -25,6 +25,7 @@ export interface ChangeableOptions {
 export interface JobOptions extends ChangeableOptions {
   readonly experiment?: string;
   readonly parent?: readonly string[];
+  readonly crossCheck?: true;
 }
 
 /** Adds the options that can also be changed later; nothing has a default. */
@@ -57,7 +58,8 @@ export function addJobOptions(command: Command): Command {
       "experiment of the jobs (default: XPCS_EXPERIMENT, then ~/.config/xpcs/client.json)",
       experimentOption,
     )
-    .option("--parent <id...>", "jobs that must end first");
+    .option("--parent <id...>", "jobs that must end first")
+    .option("--cross-check", "run them again at another site, and compare the results bit for bit");
 }
 
 function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
@@ -83,7 +85,7 @@ export function changesOf(options: ChangeableOptions): JobChanges {
  * @throws INVALID_ARGUMENT the experiment in the environment or the settings is no experiment's name
  */
 export function specOf(options: JobOptions): Omit<JobSpec, "work"> {
-  const { parent: parents, experiment } = options;
+  const { parent: parents, experiment, crossCheck } = options;
   const named = experimentSetting(experiment);
   const fields = changesOf(options) as Partial<Omit<JobSpec, "work">>;
   return {
@@ -92,5 +94,6 @@ export function specOf(options: JobOptions): Omit<JobSpec, "work"> {
     ...fields,
     ...(named === null ? {} : { experiment: named }),
     ...(parents === undefined ? {} : { parents }),
+    ...(crossCheck === undefined ? {} : { crossCheck }),
   };
 }

@@ -17,6 +17,7 @@ import {
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
+import { type Compare, compare, type CrossCheck, crossCheck } from "./decide-checks.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
 import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicates.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
@@ -49,6 +50,8 @@ export type Command =
   | { readonly type: "overdue"; readonly job: JobId }
   | Duplicate
   | Claim
+  | CrossCheck
+  | Compare
   | Modify
   | Retry
   | Archive
@@ -315,6 +318,10 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return duplicate(state, command, now);
     case "claim":
       return claim(state, command, now);
+    case "crossCheck":
+      return crossCheck(state, command, now);
+    case "compare":
+      return compare(state, command, now);
     case "modify":
       return modify(state, command, now);
     case "retry":

@@ -4,7 +4,7 @@
  * `at` is wall-clock time in ms since 1970 UTC, for people; order comes from the sequence number alone.
  */
 import type { ErrorCode } from "../core/errors.js";
-import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { CheckRun, JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 
 /** Version of the events that this program writes. */
 export const EVENT_VERSION = 5;
@@ -121,6 +121,21 @@ export interface Canceled {
   readonly job: JobId;
 }
 
+/** The results of two or three runs of a job, at sites of their own, were compared. */
+export interface CrossChecked {
+  readonly type: "crossChecked";
+  readonly at: number;
+  /** The job whose result was published. */
+  readonly job: JobId;
+  /** The job whose end made the comparison. */
+  readonly check: JobId;
+  readonly runs: readonly CheckRun[];
+  readonly agreed: boolean;
+  /** The site whose run differs from two others that agree. */
+  readonly wrong: SiteName | null;
+  readonly reason: string;
+}
+
 /** Jobs that had ended left the live state for the archive, with all below them. */
 export interface Archived {
   readonly type: "archived";
@@ -169,6 +184,7 @@ export type LedgerEvent = (
   | Resumed
   | AttemptEnded
   | Completed
+  | CrossChecked
   | CancelRequested
   | Canceled
   | Archived
@@ -190,6 +206,7 @@ export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   resumed: true,
   attemptEnded: true,
   completed: true,
+  crossChecked: true,
   cancelRequested: true,
   canceled: true,
   archived: true,

@@ -2,7 +2,7 @@
  * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
-import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { Attempt, CrossCheckResult, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteChecks, SiteName } from "../core/job.js";
 import type { Summary } from "./events.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
@@ -48,6 +48,8 @@ export interface JobRecord {
   readonly summary: Summary | null;
   readonly submittedAt: number;
   readonly finishedAt: number | null;
+  /** Absent: it was not compared. */
+  readonly crossCheck?: CrossCheckResult;
 }
 
 /** A job that is returned again and again must not grow without bound. */
@@ -94,6 +96,8 @@ export interface SiteRecord {
   readonly runs: Readonly<Record<string, RunStats>>;
   /** Of its files, in and out; absent before any has crossed, and in checkpoints from before this field. */
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
+  /** Absent: none of its runs was compared. */
+  readonly checks?: SiteChecks;
 }
 
 export interface KeyRecord {

@@ -139,6 +139,7 @@ interface Addon {
   patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
+  readContent(path: string, take: (piece: Uint8Array) => void): void;
   countFrames(request: CorrRequest, cancelFlag: Int32Array): Promise<number>;
   correlate(
     request: CorrRequest,
@@ -285,6 +286,15 @@ export function replaceGroup(target: string, source: string, group: string): voi
   } catch (error) {
     throw toXpcsError(error);
   }
+}
+
+/**
+ * The numbers of a result file, piece by piece, without what tells when, where and by which attempt it was made: the same data and settings give the
+ * same bytes (docs/leases.md). Blocks while it reads.
+ * @throws NOT_FOUND · CORRUPT_DATA · OUT_OF_MEMORY
+ */
+export function readResultContent(path: string, take: (piece: Uint8Array) => void): void {
+  guard(() => addon().readContent(path, take));
 }
 
 /**

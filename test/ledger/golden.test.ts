@@ -60,9 +60,9 @@ it("events of version 2 still mean what they meant", async () => {
   expect(state.sites.get("b")?.capacity).toEqual({ cores: 4, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: null });
 });
 
-it("events of version 3 still mean what they meant, and with those before are all there are", async () => {
+it("events of version 3 still mean what they meant, and with those of the others are all there are", async () => {
   const events = await golden(3);
-  const types = [...(await golden(1)), ...(await golden(2)), ...events].map(({ type }) => type);
+  const types = [...(await golden(1)), ...(await golden(2)), ...events, ...(await golden(5))].map(({ type }) => type);
   expect(new Set(types)).toEqual(new Set(Object.keys(EVENT_TYPES)));
   const dirty = noDirty();
   const state = emptyState();
@@ -102,12 +102,16 @@ it("events of version 5 still mean what they meant", async () => {
     ["s1", "ready", 1, ["a returned"], 0, 1],
     ["s2", "finished", 2, ["a finished", "b canceled too"], 0, undefined],
     ["s3", "leased", 2, ["a lost", "b running too"], 0, undefined],
+    ["s4", "finished", 1, ["b finished"], 0, undefined],
   ]);
   expect([...state.leased].map(([site, held]) => [site, [...held]])).toEqual([
     ["a", []],
     ["b", ["s3"]],
   ]);
   expect(state.sites.get("a")?.runs["xpcs.noop"]?.count).toBe(1);
+  expect(state.jobs.get("s4")?.refusedBy).toEqual(["a"]);
+  expect(state.jobs.get("s2")?.crossCheck).toMatchObject({ agreed: false, wrong: null });
+  expect(["a", "b"].map((site) => state.sites.get(site)?.checks)).toEqual([1, 2].map(() => ({ agreed: 0, differed: 1, wrong: 0 })));
 });
 
 it("an entry that is no event is named as damaged", () => {

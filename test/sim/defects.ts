@@ -190,6 +190,45 @@ export const DEFECTS: readonly Defect[] = [
     }),
   },
   {
+    name: "a check goes to the site where its job ran",
+    breaks: ["defect"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (decision instanceof XpcsError || command.type !== "crossCheck") return decision;
+      return decision.map((event) =>
+        event.type === "submitted"
+          ? { ...event, specs: event.specs.map((spec) => ({ ...spec, checkOf: { job: command.job, sites: [] } })) }
+          : event,
+      );
+    }),
+  },
+  {
+    name: "of three runs the wrong site is named",
+    breaks: ["defect"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (decision instanceof XpcsError || command.type !== "compare") return decision;
+      return decision.map((event) =>
+        event.type === "crossChecked" && event.wrong !== null
+          ? { ...event, wrong: event.runs.find(({ site }) => site !== event.wrong)!.site }
+          : event,
+      );
+    }),
+  },
+  {
+    name: "a site publishes what is for comparing only",
+    breaks: ["P5"],
+    replacements: {
+      source: (source) => ({
+        ...source,
+        lease: async (request) => {
+          const { leases, news } = await source.lease(request);
+          return { leases: leases.map(({ check: _, ...lease }) => lease), news };
+        },
+      }),
+    },
+  },
+  {
     name: "of two attempts both may publish",
     breaks: ["P5"],
     plant: rules((real) => (state, command, now) => (command.type === "claim" ? [] : real(state, command, now))),

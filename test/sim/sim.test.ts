@@ -21,6 +21,7 @@ const TIMEOUT_MS = 900_000;
 const RARE = [
   ...FAULT_KINDS,
   ...["lost", "returned", "failed", "resumed", "completed", "canceled", "released", "modified", "moved", "duplicated"],
+  ...["runs agreed", "runs differed", "a wrong site was named"],
   ...["lost", "failed", "canceled", "returned"].map((outcome) => `one of two attempts ${outcome}`),
   ...["central crashed in a write", "a site was killed as it published", "a dead link was noticed by its heartbeat"],
   ...["a frame was dropped", "a frame came twice", "a key was used for another request"],
