@@ -96,7 +96,11 @@ function oddOne(runs: readonly CheckRun[]): CheckRun | null {
 const named = ({ site, host }: CheckRun) => `site ${site}${host === "" ? "" : ` (${host})`}`;
 
 function verdictText(runs: readonly CheckRun[], wrong: CheckRun | null): string {
-  if (wrong !== null) return `${named(wrong)} differs from ${runs.filter((run) => run !== wrong).map(named).join(" and ")}, which agree`;
+  if (wrong !== null)
+    return `${named(wrong)} differs from ${runs
+      .filter((run) => run !== wrong)
+      .map(named)
+      .join(" and ")}, which agree`;
   const all = runs.map(named).join(", ");
   if (new Set(runs.map(({ sha256 }) => sha256)).size === 1) return `${all} agree`;
   return `${all} differ${runs.length > CHECKS_MAX ? ", each from the others" : "; a third run decides"}`;
@@ -112,7 +116,16 @@ export function compare(state: State, { check: id }: Compare, now: number): read
   const wrong = oddOne(runs);
   const agreed = new Set(runs.map(({ sha256 }) => sha256)).size === 1;
   const event: CrossChecked = {
-    ...{ type: "crossChecked", at: now, job: job.id, check: id, runs, agreed, wrong: wrong?.site ?? null, reason: verdictText(runs, wrong) },
+    ...{
+      type: "crossChecked",
+      at: now,
+      job: job.id,
+      check: id,
+      runs,
+      agreed,
+      wrong: wrong?.site ?? null,
+      reason: verdictText(runs, wrong),
+    },
   };
   return [event];
 }

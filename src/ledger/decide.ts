@@ -17,8 +17,8 @@ import {
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
-import { type Compare, compare, type CrossCheck, crossCheck } from "./decide-checks.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
+import { type Compare, type CrossCheck, compare, crossCheck } from "./decide-checks.js";
 import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicates.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";

@@ -1,8 +1,8 @@
 /** Cross-checks, word by word: what sites are asked for, and what becomes of their digests. */
 import { expect, it } from "vitest";
-import type { JobSpec } from "../../src/core/job.js";
-import { createIdSource } from "../../src/actors/ids.js";
 import { type CrossCheckRules, wantsCheck } from "../../src/actors/cross-checks.js";
+import { createIdSource } from "../../src/actors/ids.js";
+import type { JobSpec } from "../../src/core/job.js";
 import { seeded } from "../ledger/world.js";
 import { VirtualCentral, type VirtualSite } from "./virtual-central.js";
 

@@ -31,7 +31,15 @@ const corr: JobSpec["work"] = {
   ...{ app: "xpcs.corr", input: { path: "/data/a.bin" }, qmap: { path: "/data/q.hdf" } },
   ...{ out: { path: "/out/a.hdf" }, overwrite: false, options: {} },
 };
-const join = (site: string, apps = ["xpcs.corr"]): Command => ({ type: "join", site, instance: "1", host: `${site}-node`, slots: 2, apps, held: [] });
+const join = (site: string, apps = ["xpcs.corr"]): Command => ({
+  type: "join",
+  site,
+  instance: "1",
+  host: `${site}-node`,
+  slots: 2,
+  apps,
+  held: [],
+});
 const run = (job: string, site: string, digest?: string) => {
   obey({ type: "grant", job, site, why: "" });
   const summary = digest === undefined ? {} : { contentSha256: digest };
@@ -44,7 +52,12 @@ beforeEach(() => {
   invariants = new Invariants();
   now = Date.UTC(2026, 10, 26);
   for (const site of ["a", "b", "c"]) obey(join(site));
-  obey({ type: "submit", key: "k", digest: "d", jobs: [{ id: "j", spec: spec(1, { work: corr, experiment: "2026-3/smith", resources: { cores: 2 } }) }] });
+  obey({
+    type: "submit",
+    key: "k",
+    digest: "d",
+    jobs: [{ id: "j", spec: spec(1, { work: corr, experiment: "2026-3/smith", resources: { cores: 2 } }) }],
+  });
 });
 
 describe("a check", () => {
@@ -88,7 +101,12 @@ describe("a check", () => {
   });
   it.each([
     ["said no digest", () => run("j", "a")],
-    ["failed", () => { obey({ type: "cancel", ids: ["j"] }); }],
+    [
+      "failed",
+      () => {
+        obey({ type: "cancel", ids: ["j"] });
+      },
+    ],
   ])("is refused for a job that %s", (_, end) => {
     end();
     expect(ask(crossCheck("c1"))).toMatchObject({ code: "REFUSED" });
@@ -129,7 +147,9 @@ describe("a comparison", () => {
     run("j", "a", first);
     obey(crossCheck("c1"));
     run("c1", "b", second);
-    expect(obey({ type: "compare", check: "c1" })).toMatchObject([{ agreed: false, wrong: null, reason: expect.stringContaining("a third run decides") }]);
+    expect(obey({ type: "compare", check: "c1" })).toMatchObject([
+      { agreed: false, wrong: null, reason: expect.stringContaining("a third run decides") },
+    ]);
     obey(crossCheck("c2"));
     expect(state.jobs.get("c2")?.refusedBy).toEqual(["a", "b"]);
     run("c2", "c", third);

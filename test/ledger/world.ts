@@ -45,7 +45,9 @@ export function randomCommand(rng: () => number, state: State): Command {
   const lease = { job, epoch: Math.max(1, epochNow + (rng() < 0.8 ? 0 : pick(rng, [-1, 1]))) };
   const site = pick(rng, SITES);
   const finished = (isCheck: boolean) => {
-    const some = [...state.jobs.values()].filter(({ spec: { checkOf }, state: now }) => now === "finished" && (checkOf !== undefined) === isCheck);
+    const some = [...state.jobs.values()].filter(
+      ({ spec: { checkOf }, state: now }) => now === "finished" && (checkOf !== undefined) === isCheck,
+    );
     return some.length === 0 ? job : pick(rng, some).id;
   };
   const done = { outputs: [{ path: "/o", bytes: 1, sha256: "0" }], summary: { contentSha256: pick(rng, ["0", "0", "1"]) }, runMs: 5 };

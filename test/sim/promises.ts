@@ -89,7 +89,8 @@ export async function checkEvents(
     try {
       reduce(state, event);
       marks.add(event.type === "attemptEnded" ? event.outcome : event.type);
-      if (event.type === "crossChecked") marks.add(event.agreed ? "runs agreed" : event.wrong === null ? "runs differed" : "a wrong site was named");
+      if (event.type === "crossChecked")
+        marks.add(event.agreed ? "runs agreed" : event.wrong === null ? "runs differed" : "a wrong site was named");
       if (event.type === "leased" && event.duplicate === true) marks.add("duplicated");
       if (event.type === "attemptEnded" && event.next === "other") marks.add(`one of two attempts ${event.outcome}`);
       if (event.type === "attemptEnded" && event.moved === true) moved.add(`${event.job} ${event.epoch}`);

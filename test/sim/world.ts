@@ -138,7 +138,8 @@ export class World {
       const sites = runs.map(({ site }) => site);
       if (new Set(sites).size < sites.length) throw new Error(`job ${id} was checked at a site where it had run: ${sites.join(" ")}`);
       const faulty = sites.filter((site) => site === this.#faulty);
-      if (agreed !== (faulty.length === 0)) throw new Error(`job ${id} ran at ${sites.join(" ")}, of which ${faulty} is faulty: ${crossCheck.reason}`);
+      if (agreed !== (faulty.length === 0))
+        throw new Error(`job ${id} ran at ${sites.join(" ")}, of which ${faulty} is faulty: ${crossCheck.reason}`);
       if (wrong !== (sites.length > 2 ? (faulty[0] ?? null) : null)) throw new Error(`job ${id}: ${wrong} is not ${faulty}`);
     }
   }
