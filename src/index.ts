@@ -47,17 +47,8 @@ export {
   type Work,
 } from "./core/job.js";
 export type { JobQuery, LogStream } from "./core/protocols.js";
-export {
-  type Correlator,
-  type CorrelatorOptions,
-  type CorrelatorResult,
-  correlateFile,
-  correlateMaps,
-  createCorrelator,
-  createStreamCorrelator,
-  type StreamCorrelator,
-  type StreamCorrelatorOptions,
-} from "./xpcs/native.js";
+export type { Correlator, CorrelatorOptions, CorrelatorResult, StreamCorrelator, StreamCorrelatorOptions } from "./xpcs/correlators.js";
+export { correlateFile, correlateMaps, createCorrelator, createStreamCorrelator } from "./xpcs/native.js";
 
 export interface ConnectOptions {
   /** The token; a function is asked again for each connection, so that a new one needs no restart. */

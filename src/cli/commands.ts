@@ -25,6 +25,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./corr.js")).registerCorr,
   },
   {
+    name: "stream",
+    group: "Analyse here",
+    summary: "correlate what a detector sends while it runs: g2 live",
+    load: async () => (await import("./stream.js")).registerStream,
+  },
+  {
     name: "merge",
     group: "Analyse here",
     summary: "add repeats of one measurement up, from their results",
@@ -91,6 +97,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./experiment.js")).registerExperiment,
   },
   {
+    name: "replay",
+    group: "Run the service",
+    summary: "what if: a recorded shift again, with other policies or sites",
+    load: async () => (await import("./replay.js")).registerReplay,
+  },
+  {
     name: "submit",
     group: "Jobs",
     summary: "hand detector files to central; prints the job ids",
@@ -146,6 +158,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "This machine",
     summary: "a simulated sample through central and two sites, in a minute",
     load: async () => (await import("./demo.js")).registerDemo,
+  },
+  {
+    name: "simulate-detector",
+    group: "This machine",
+    summary: "play a detector with known dynamics, for streams",
+    load: async () => (await import("./simulate-detector.js")).registerSimulateDetector,
   },
   {
     name: "bundle",

@@ -39,6 +39,19 @@ export function durationOption(text: string): number {
   return seconds;
 }
 
+const SHORT_S: Readonly<Record<string, number>> = { ms: 1e-3, s: 1, min: 60 };
+
+/** A time such as `500ms`, `2s` or `1min`, in seconds, from 50 ms to `maxS`. */
+export function everyOption(maxS: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|min)$/.exec(text);
+    const seconds = match === null ? 0 : Number(match[1]) * SHORT_S[match[2]!]!;
+    if (!(seconds >= 0.05 && seconds <= maxS))
+      throw new InvalidArgumentError(`It must be a time such as 500ms or 2s, from 50ms to ${maxS} s.`);
+    return seconds;
+  };
+}
+
 /** A finite number of at least zero. */
 export function secondsOption(text: string): number {
   const value = Number(text);

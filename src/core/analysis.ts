@@ -4,6 +4,8 @@
  * so that `xpcs corr` and a job on a site are the same request. Meaning of each field: docs/cli.md.
  */
 
+import type { LiveSnapshot, StreamEnd } from "./live.js";
+
 export const ANALYSIS_TYPES = ["multitau", "twotime", "both"] as const;
 export type AnalysisType = (typeof ANALYSIS_TYPES)[number];
 
@@ -117,6 +119,8 @@ export interface CorrRequest {
   readonly firstFrames?: number;
   /** An `end` beyond the end of the file is its end, in place of an error. */
   readonly endAtMost?: boolean;
+  /** When the measurement began, ISO 8601, where no metadata say so; absent: when the input was last changed. */
+  readonly startTime?: string;
   /** Extra lines for the provenance group: name to value. */
   readonly provenance: Readonly<Record<string, string>>;
   /** Say a digest of the result's content (`contentSha256`); jobs only. */
@@ -136,11 +140,14 @@ export interface CorrProgress {
   readonly fraction: number;
   /** A sentence worth showing before the work goes on, such as what memory it will need. */
   readonly note?: string;
+  /** Of a stream: what is known so far. */
+  readonly live?: LiveSnapshot;
 }
 
 export interface CorrSummary {
   readonly out: string;
-  readonly format: Format;
+  /** `stream`: event blocks as they came (docs/streaming.md). */
+  readonly format: Format | "stream";
   readonly layout: Layout;
   readonly type: AnalysisType;
   readonly framesRead: number;
@@ -166,4 +173,6 @@ export interface CorrSummary {
   readonly outBytes: number;
   /** Of the numbers in the result, which depend on data and settings alone; where the request asks for it. */
   readonly contentSha256?: string;
+  /** Of a stream: how it ended, and what of it is missing. */
+  readonly stream?: { readonly ended: StreamEnd; readonly note: string | null; readonly missing: number; readonly gaps: number };
 }

@@ -131,6 +131,22 @@ export const LIMITS = {
   logChunkBytes: 64 * 1024,
   /** How often a site looks for new output of its attempts. */
   logFollowMs: 250,
+  /** Values of g2 in one snapshot of a stream: some 100 kB, so that a few a second go over any link. */
+  liveValuesMax: 4_096,
+  /** Static bins in a snapshot; where there are more, it has none. */
+  liveStaticMax: 1_024,
+  /** Rows of intensity against time in a snapshot. */
+  liveIntensityRows: 256,
+  /** Bytes of one snapshot as text. */
+  liveBytesMax: 512 * 1024,
+  /** Streams of which central keeps the latest snapshot; the oldest makes room. */
+  liveStreamsMax: 256,
+  /** A site sends snapshots of a stream no more often. */
+  liveEveryMs: 250,
+  /** Longest time between two snapshots that may be asked for, s. */
+  liveEveryMaxS: 3_600,
+  /** A source that cannot be reached for so long is lost, ms. */
+  streamPatienceMs: 10_000,
   /** An exclusive command whose site gives no sign of life for so long is killed: before its lease can be granted again. */
   exclusiveSilenceMs: 4_000,
   /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */

@@ -20,6 +20,7 @@ import type {
   SiteName,
   SiteView,
 } from "./job.js";
+import type { StreamRequest } from "./live.js";
 import type { Submitters } from "./submitters.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
@@ -310,12 +311,18 @@ export interface CommandRun {
 export interface KernelHost {
   run(request: {
     /** `roots`: what the input refers to must lie in one of these folders. */
-    work: { app: "xpcs.corr"; request: CorrRequest; roots?: readonly string[] } | { app: "xpcs.noop"; durationMs: number } | CommandRun;
+    work:
+      | { app: "xpcs.corr"; request: CorrRequest; roots?: readonly string[] }
+      | { app: "xpcs.stream"; stream: StreamRequest; roots?: readonly string[] }
+      | { app: "xpcs.noop"; durationMs: number }
+      | CommandRun;
   }): Promise<{ summary: CorrSummary | null }>;
   /** Long poll for progress of the running work; also the sign of life. */
   progress(request: { waitMs: number }): Promise<{ progress: CorrProgress | null }>;
   /** Idempotent. The running `run` rejects with CANCELED. */
   cancel(request: Record<string, never>): Promise<Record<string, never>>;
+  /** Idempotent. A running stream ends as if its source had, and writes its result; other work goes on. */
+  finish(request: Record<string, never>): Promise<Record<string, never>>;
 }
 
-export const KERNEL_HOST_METHODS: MethodTable<KernelHost> = { run: true, progress: true, cancel: true };
+export const KERNEL_HOST_METHODS: MethodTable<KernelHost> = { run: true, progress: true, cancel: true, finish: true };

@@ -39,7 +39,7 @@ export interface DemoSample {
   readonly seed: number;
 }
 
-interface SampleDesign {
+export interface SampleDesign {
   readonly name: string;
   readonly detector: Detector;
   readonly frames: number;
@@ -52,6 +52,8 @@ interface SampleDesign {
   readonly meanCounts: number;
   readonly backgroundCounts: number;
   readonly seed: number;
+  /** False where the detector has no pixel; absent: it has all. */
+  readonly hasPixel?: (row: number, column: number) => boolean;
 }
 
 export const STATIC_PER_RING = 3;
@@ -120,7 +122,8 @@ export function denseSample(seed: number): DemoSample {
   });
 }
 
-function buildSample(design: SampleDesign): DemoSample {
+/** The sample of a design: rings of pixels, their dynamics, and the maps. */
+export function buildSample(design: SampleDesign): DemoSample {
   const { detector, radiiPixels } = design;
   const innerQ = scatteringVector(detector, radiiPixels[0]!);
   const rings = radiiPixels.map((radiusPixels): Ring => {
@@ -135,22 +138,23 @@ function buildSample(design: SampleDesign): DemoSample {
       meanCounts: design.meanCounts,
     };
   });
-  return { ...design, rings, ...partitions(detector, radiiPixels, design.pixelsPerRing) };
+  return { ...design, rings, ...partitions(design) };
 }
 
 /** Rings of equal area: dynamic bin = ring, static bins = equal steps of radius within it. */
-function partitions(
-  detector: Detector,
-  radiiPixels: readonly number[],
-  pixelsPerRing: number,
-): Pick<DemoSample, "dqmap" | "sqmap" | "staticQ"> {
+function partitions({
+  detector,
+  radiiPixels,
+  pixelsPerRing,
+  hasPixel = () => true,
+}: SampleDesign): Pick<DemoSample, "dqmap" | "sqmap" | "staticQ"> {
   const halfWidth = radiiPixels.map((radius) => pixelsPerRing / (4 * Math.PI * radius));
   const dqmap = new Uint16Array(detector.height * detector.width);
   const sqmap = new Uint16Array(dqmap.length);
   for (let p = 0; p < dqmap.length; p++) {
     const radius = Math.hypot((p % detector.width) - detector.beamX, Math.floor(p / detector.width) - detector.beamY);
     const ring = radiiPixels.findIndex((middle, k) => Math.abs(radius - middle) < halfWidth[k]!);
-    if (ring < 0) continue;
+    if (ring < 0 || !hasPixel(Math.floor(p / detector.width), p % detector.width)) continue;
     const across = (radius - radiiPixels[ring]! + halfWidth[ring]!) / (2 * halfWidth[ring]!);
     dqmap[p] = ring + 1;
     sqmap[p] = ring * STATIC_PER_RING + Math.floor(across * STATIC_PER_RING) + 1;

@@ -4,6 +4,7 @@
  * base or an archive has them between head and events, as `[kind, name, value]`.
  */
 import { createHash } from "node:crypto";
+import type { LedgerEvent } from "./events.js";
 import { badLine, badTail, sealedLines } from "./sealed-lines.js";
 import { ENTRY_KINDS, type EntryKind, type EventStore, type StoredText, type StoreSnapshot } from "./store.js";
 import { upcast } from "./upcast.js";
@@ -78,4 +79,22 @@ export async function importLines(lines: AsyncIterable<string>, store: EventStor
     } else if ((value as { events?: unknown }).events !== entries) throw badTail(FILE, line);
   }
   await store.restore(base, batch);
+}
+
+/**
+ * The events of exported lines, in order, those before the base too.
+ *
+ * @throws CORRUPT_DATA with the line · VERSION_MISMATCH
+ */
+export async function* exportedEvents(lines: AsyncIterable<string>): AsyncGenerator<LedgerEvent> {
+  let entries = 0;
+  for await (const { line, value } of sealedLines(lines, FILE)) {
+    if (line === 1) baseOf(value, line);
+    else if (Array.isArray(value)) {
+      entries += 1;
+      const [kind, name, content] = value as [unknown, unknown, unknown];
+      if (typeof kind === "number") yield upcast(kind, name);
+      else if (kind === "past") yield upcast((content as [number])[0], (content as unknown[])[1]);
+    } else if ((value as { events?: unknown }).events !== entries) throw badTail(FILE, line);
+  }
 }

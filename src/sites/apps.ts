@@ -121,8 +121,12 @@ function provenance(job: JobId, epoch: number, site: string): Record<string, str
 /** What the ledger keeps of a kernel's report: numbers and short words, no paths of this site. */
 export function summaryRecord(summary: CorrSummary | null): Record<string, string | number | boolean | null> {
   if (summary === null) return {};
-  const { out, warnings, timings, ...flat } = summary;
-  return { ...flat, ...timings, result: basename(out), warnings: warnings.join("; ").slice(0, 1000) };
+  const { out, warnings, timings, stream, ...flat } = summary;
+  const ofStream =
+    stream === undefined
+      ? {}
+      : { streamEnded: stream.ended, streamMissing: stream.missing, streamGaps: stream.gaps, streamNote: stream.note };
+  return { ...flat, ...timings, ...ofStream, result: basename(out), warnings: warnings.join("; ").slice(0, 1000) };
 }
 
 /** Share of each stage in the whole, by experience: reading and correlating overlap, writing is short. */

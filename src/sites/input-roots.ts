@@ -4,6 +4,7 @@
  */
 import type { CorrRequest } from "../core/analysis.js";
 import { monitorRef } from "../core/job-files.js";
+import { isStreamUrl, type StreamRequest } from "../core/live.js";
 import { checkReadable } from "../files/roots.js";
 import { hdf5References, inputFiles } from "../xpcs/native.js";
 
@@ -28,4 +29,14 @@ export async function checkInput(request: CorrRequest, roots: readonly string[])
   const inputs = inputFiles(request);
   await checkReadable(inputs, roots);
   await checkReferences(inputs, roots);
+}
+
+/**
+ * The same for a stream: its q-map and metadata, and the source where that is a file or a folder.
+ * @throws REFUSED · IO_FAILED a root is not there
+ */
+export async function checkStream({ source, request }: StreamRequest, roots: readonly string[]): Promise<void> {
+  const { input: _source, monitor: _monitor, ...files } = request.files;
+  await checkReferences(Object.values(files), roots);
+  if (!isStreamUrl(source)) await checkReadable([source], roots);
 }

@@ -3,6 +3,7 @@ import type { CorrProgress, CorrRequest, CorrSummary } from "../core/analysis.js
 import { type Clock, sleep, type Timer, WOKEN } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
+import type { StreamRequest } from "../core/live.js";
 import type { CommandRun, KernelHost } from "../core/protocols.js";
 import type { CommandRunner } from "./command-runner.js";
 
@@ -18,10 +19,18 @@ export interface KernelActorOptions {
     onProgress: (progress: CorrProgress) => void,
     signal: AbortSignal,
   ) => Promise<CorrSummary>;
+  /** A stream. @param finish ends it with a result */
+  readonly stream: (
+    request: StreamRequest,
+    roots: readonly string[] | null,
+    onProgress: (progress: CorrProgress) => void,
+    stop: { readonly signal: AbortSignal; readonly finish: AbortSignal },
+  ) => Promise<CorrSummary>;
 }
 
 /** A second `run` while one runs is OVERLOADED. */
-export function createKernelActor({ clock, commands, correlate }: KernelActorOptions): KernelHost {
+export function createKernelActor({ clock, commands, correlate, stream }: KernelActorOptions): KernelHost {
+  let finishing = new AbortController();
   let running: AbortController | null = null;
   let progress: CorrProgress | null = null;
   let news = new AbortController();
@@ -62,11 +71,14 @@ export function createKernelActor({ clock, commands, correlate }: KernelActorOpt
     async run({ work }) {
       if (running) throw new XpcsError("OVERLOADED", "this kernel host is busy: it runs one piece of work at a time");
       running = new AbortController();
+      finishing = new AbortController();
       const { signal } = running;
       report(null);
       try {
         if (work.app === "command") return { summary: await command(work, running) };
         if (work.app === "xpcs.noop") return { summary: await noop(work.durationMs, signal) };
+        if (work.app === "xpcs.stream")
+          return { summary: await stream(work.stream, work.roots ?? null, report, { signal, finish: finishing.signal }) };
         return { summary: await correlate(work.request, work.roots ?? null, report, signal) };
       } finally {
         running = null;
@@ -79,6 +91,10 @@ export function createKernelActor({ clock, commands, correlate }: KernelActorOpt
     },
     async cancel() {
       running?.abort();
+      return {};
+    },
+    async finish() {
+      finishing.abort();
       return {};
     },
   };

@@ -10,9 +10,10 @@ import { expose } from "../wire/expose.js";
 import { createCommandRunner } from "./command-runner.js";
 import { contentDigest } from "./content-digest.js";
 import { correlateRecorded } from "./correlate.js";
-import { checkInput } from "./input-roots.js";
+import { checkInput, checkStream } from "./input-roots.js";
 import { leaveSignalsToParent } from "./job-signals.js";
 import { createKernelActor } from "./kernel-actor.js";
+import { runStream } from "./stream-run.js";
 
 leaveSignalsToParent();
 const link = parentLink();
@@ -29,6 +30,10 @@ const actor = createKernelActor({
     if (roots !== null) await checkInput(request, roots);
     const summary = await correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal });
     return request.contentDigest === true ? { ...summary, contentSha256: contentDigest(request.out) } : summary;
+  },
+  stream: async (stream, roots, onProgress, stop) => {
+    if (roots !== null) await checkStream(stream, roots);
+    return runStream({ stream, clock: realClock, onProgress, ...stop });
   },
 });
 expose(actor, KERNEL_HOST_METHODS, link, { logger: silentLogger });

@@ -44,6 +44,8 @@ export interface HostProcess {
   readonly usable: boolean;
   /** @throws NATIVE_CRASHED the process died or fell silent · CANCELED · what the work throws */
   run(request: KernelRun): Promise<{ summary: CorrSummary | null }>;
+  /** A running stream ends with what it has, and `run` answers with its result. */
+  finish(): void;
   /** Kills the process group; resolves when the process is gone. */
   kill(): Promise<void>;
 }
@@ -205,6 +207,7 @@ export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): Host
         signal.removeEventListener("abort", onAbort);
       }
     },
+    finish: () => void remote.finish({}).catch(() => {}),
     kill,
   };
 }

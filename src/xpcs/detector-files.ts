@@ -6,13 +6,16 @@ import type { EventList } from "./simulate.js";
 
 const IMM_HEADER_BYTES = 1024;
 
-/** Rigaku .bin: little-endian 64-bit words: frame in bits 40-63, row-major pixel in bits 16-36, count in bits 0-11; first frame 0. */
-export function rigakuBytes(events: EventList): Uint8Array {
+/**
+ * Rigaku .bin: little-endian 64-bit words: frame in bits 40-63, which goes round, row-major pixel in bits 16-36, count in bits 0-11.
+ * @param from number of the first frame
+ */
+export function rigakuBytes(events: EventList, from = 0): Uint8Array {
   const words = new Uint32Array(2 * events.frame.length);
   for (let i = 0; i < events.frame.length; i++) {
     const pixel = events.pixel[i]!;
     words[2 * i] = (events.count[i]! & 0xfff) | (pixel << 16);
-    words[2 * i + 1] = ((pixel >>> 16) & 0x1f) | (events.frame[i]! << 8);
+    words[2 * i + 1] = ((pixel >>> 16) & 0x1f) | ((events.frame[i]! + from) << 8);
   }
   return new Uint8Array(words.buffer);
 }

@@ -30,7 +30,7 @@ const PANEL_WIDTH = 380;
 const PANEL_HEIGHT = 230;
 const GREY = "#555";
 /** Colours that people with any colour vision can tell apart (Okabe and Ito 2008). */
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
+export const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
 
 /** One series of values, as dots or as a line. */
 export interface SeriesFigure {

@@ -54,8 +54,9 @@ export function simulateEvents(sample: Sample): EventList {
   const decay = sample.rings.map((ring) => decayTable(ring.decayRate));
   for (let pixel = 0; pixel < sample.ringOfPixel.length; pixel++) {
     const ring = sample.ringOfPixel[pixel]!;
-    if (ring > 0) specklePixel(sample.rings[ring - 1]!, decay[ring - 1]!, sample.frames, pixel, random, sink);
-    else backgroundPixel(sample.backgroundCounts, sample.frames, pixel, random, sink);
+    const state: PixelState = { time: -1, last: -1, re: 0, im: 0 };
+    if (ring > 0) specklePixel(sample.rings[ring - 1]!, decay[ring - 1]!, sample.frames, pixel, random, sink, state);
+    else backgroundPixel(sample.backgroundCounts, sample.frames, pixel, random, sink, state);
   }
   return sink.inFrameOrder(sample.frames);
 }
@@ -71,19 +72,36 @@ function decayTable(decayRate: number): Float64Array {
   return Float64Array.from({ length: DECAY_TABLE }, (_, d) => Math.exp(-decayRate * d));
 }
 
+/** Where one pixel stands: its next candidate, and the field of the frame that it last drew. */
+interface PixelState {
+  /** Of the next candidate, frames. */
+  time: number;
+  /** -1: none yet. */
+  last: number;
+  re: number;
+  im: number;
+}
+
 /**
- * One pixel: the complex field is a stationary Ornstein-Uhlenbeck process, <E(0) E*(t)> = exp(-G t), <|E|^2> = 1, held
+ * One pixel up to the frame `until`: the complex field is a stationary Ornstein-Uhlenbeck process, <E(0) E*(t)> = exp(-G t), <|E|^2> = 1, held
  * during a frame. Intensity = 1 - sqrt(contrast) + sqrt(contrast) |E|^2 in units of the mean, so its variance is the contrast.
  */
-function specklePixel(ring: RingDynamics, decay: Float64Array, frames: number, pixel: number, random: Random, sink: EventSink): void {
+function specklePixel(
+  ring: RingDynamics,
+  decay: Float64Array,
+  until: number,
+  pixel: number,
+  random: Random,
+  sink: EventSink,
+  state: PixelState,
+): void {
   const coherent = Math.sqrt(ring.contrast);
   const bound = 1 - coherent + coherent * FIELD_BOUND;
   const gap = 1 / (ring.meanCounts * bound);
-  let re = 0;
-  let im = 0;
-  let last = -1;
+  let { time, last, re, im } = state;
   let count = 0;
-  for (let time = random.exponential() * gap; time < frames; time += random.exponential() * gap) {
+  if (time < 0) time = random.exponential() * gap;
+  for (; time < until; time += random.exponential() * gap) {
     const frame = Math.floor(time);
     if (frame !== last) {
       if (count > 0) sink.add(last, pixel, count);
@@ -101,13 +119,19 @@ function specklePixel(ring: RingDynamics, decay: Float64Array, frames: number, p
     count += Math.floor(accepted + random.uniform());
   }
   if (count > 0) sink.add(last, pixel, count);
+  state.time = time;
+  state.last = last;
+  state.re = re;
+  state.im = im;
 }
 
-function backgroundPixel(meanCounts: number, frames: number, pixel: number, random: Random, sink: EventSink): void {
+function backgroundPixel(meanCounts: number, until: number, pixel: number, random: Random, sink: EventSink, state: PixelState): void {
   if (meanCounts <= 0) return;
   let last = -1;
   let count = 0;
-  for (let time = random.exponential() / meanCounts; time < frames; time += random.exponential() / meanCounts) {
+  let { time } = state;
+  if (time < 0) time = random.exponential() / meanCounts;
+  for (; time < until; time += random.exponential() / meanCounts) {
     const frame = Math.floor(time);
     if (frame !== last && count > 0) {
       sink.add(last, pixel, count);
@@ -117,6 +141,61 @@ function backgroundPixel(meanCounts: number, frames: number, pixel: number, rand
     count++;
   }
   if (count > 0) sink.add(last, pixel, count);
+  state.time = time;
+}
+
+/**
+ * The photons of a sample without an end, some frames at a time: fields and arrivals go on from one call to the next, so g2 is true at every lag.
+ * The same sample and the same lengths give the same photons.
+ */
+export class PhotonSource {
+  readonly #sample: Omit<Sample, "frames">;
+  readonly #random: Random;
+  readonly #decay: Float64Array[];
+  /** Pixels that may have photons. */
+  readonly #pixels: Uint32Array;
+  /** Of each: time, last, re, im. */
+  readonly #states: Float64Array;
+  #frames = 0;
+
+  constructor(sample: Omit<Sample, "frames">) {
+    this.#sample = sample;
+    this.#random = new Random(sample.seed);
+    this.#decay = sample.rings.map((ring) => decayTable(ring.decayRate));
+    const lit = (ring: number): boolean => ring > 0 || sample.backgroundCounts > 0;
+    this.#pixels = Uint32Array.from(sample.ringOfPixel, (ring, pixel) => (lit(ring) ? pixel + 1 : 0))
+      .filter((one) => one > 0)
+      .map((one) => one - 1);
+    this.#states = new Float64Array(4 * this.#pixels.length);
+    for (let i = 0; i < this.#pixels.length; i++) this.#states.set([-1, -1], 4 * i);
+  }
+
+  /** The next `frames` frames; their events count frames from 0 within these. */
+  next(frames: number): EventList {
+    const { ringOfPixel, rings, backgroundCounts } = this.#sample;
+    const from = this.#frames;
+    const until = from + frames;
+    const sink = new EventSink(Math.ceil(expectedEvents({ ...this.#sample, frames })), from);
+    const state: PixelState = { time: 0, last: 0, re: 0, im: 0 };
+    for (let i = 0; i < this.#pixels.length; i++) {
+      const time = this.#states[4 * i]!;
+      if (time >= until) continue;
+      const pixel = this.#pixels[i]!;
+      state.time = time;
+      state.last = this.#states[4 * i + 1]!;
+      state.re = this.#states[4 * i + 2]!;
+      state.im = this.#states[4 * i + 3]!;
+      const ring = ringOfPixel[pixel]!;
+      if (ring > 0) specklePixel(rings[ring - 1]!, this.#decay[ring - 1]!, until, pixel, this.#random, sink, state);
+      else backgroundPixel(backgroundCounts, until, pixel, this.#random, sink, state);
+      this.#states[4 * i] = state.time;
+      this.#states[4 * i + 1] = state.last;
+      this.#states[4 * i + 2] = state.re;
+      this.#states[4 * i + 3] = state.im;
+    }
+    this.#frames = until;
+    return sink.inFrameOrder(frames);
+  }
 }
 
 /** Collects events pixel by pixel and hands them out in frame order. */
@@ -124,9 +203,12 @@ class EventSink {
   #frame: Uint32Array;
   #pixel: Uint32Array;
   #count: Uint16Array;
+  readonly #from: number;
   #length = 0;
 
-  constructor(capacity: number) {
+  /** @param from frame that counts as 0 */
+  constructor(capacity: number, from = 0) {
+    this.#from = from;
     this.#frame = new Uint32Array(capacity);
     this.#pixel = new Uint32Array(capacity);
     this.#count = new Uint16Array(capacity);
@@ -135,7 +217,7 @@ class EventSink {
   add(frame: number, pixel: number, count: number): void {
     const at = this.#length;
     if (at === this.#frame.length) this.#grow();
-    this.#frame[at] = frame;
+    this.#frame[at] = frame - this.#from;
     this.#pixel[at] = pixel;
     this.#count[at] = count;
     this.#length = at + 1;

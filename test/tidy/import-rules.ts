@@ -3,7 +3,7 @@ import { builtinModules } from "node:module";
 import { type Finding, oneFile, type Rule } from "./rule.js";
 import { importsOf, type SourceTree } from "./source-tree.js";
 
-const MECHANISMS = ["ledger", "router", "wire", "files", "xpcs"] as const;
+const MECHANISMS = ["ledger", "router", "wire", "stream", "files", "xpcs"] as const;
 const ROOTS = ["cli", "demo", "index"] as const;
 
 /** Layer to the layers below that it may import, itself included. */
@@ -12,13 +12,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ledger: ["ledger", "core"],
   router: ["router", "core"],
   wire: ["wire", "core"],
+  stream: ["stream", "core"],
   files: ["files", "core"],
   xpcs: ["xpcs", "core"],
   actors: ["actors", ...MECHANISMS, "core"],
   sites: ["sites", ...MECHANISMS, "core"],
+  // What-if: the actors' rules and choices on virtual time.
+  replay: ["replay", "actors", "ledger", "router", "core"],
   // The SDK stands on the mechanisms; the commands and the demo may also use the SDK.
   index: ["index", "actors", "sites", ...MECHANISMS, "core"],
-  cli: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
+  cli: [...ROOTS, "replay", "actors", "sites", ...MECHANISMS, "core"],
   demo: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
   // The page runs in a browser, and asks central by HTTP.
   web: ["web", "core"],
@@ -46,7 +49,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   preact: { where: /^src\/web\//, why: "only the page is drawn by it" },
   "@preact/signals": { where: /^src\/web\//, why: "only the page is drawn by it" },
   uplot: { where: /^src\/web\//, why: "curves of the page; files are drawn by vega" },
-  vega: { where: /^src\/xpcs\/plot(-map)?\.ts$/, why: "plots are drawn in two files, of curves and of maps" },
+  vega: { where: /^src\/xpcs\/plot(-map|-series)?\.ts$/, why: "plots are drawn in three files, of curves, maps and series" },
   h5wasm: {
     where: /^src\/(demo\/|web\/|xpcs\/(result|leverage|c2)-file\.ts$)/,
     why: "what runs jobs leaves HDF5 to the native core; results are shown through another library",
@@ -54,7 +57,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
 };
 
 /** Layers that do no I/O at all. */
-const PURE_LAYERS = new Set(["core", "router"]);
+const PURE_LAYERS = new Set(["core", "router", "stream"]);
 
 function layerOf(path: string): string | null {
   return /^src\/(?:([^/]+)\/|(index)\.ts$)/.exec(path)?.slice(1).find(Boolean) ?? null;

@@ -3,8 +3,9 @@
  * the threads nor on how the events were cut into chunks or ordered. A failing seed is in the test's name.
  */
 import { describe, expect, it } from "vitest";
+import type { CorrelatorResult } from "../../src/xpcs/correlators.js";
 import { correlateReference, type ReferenceResult } from "../../src/xpcs/multitau-reference.js";
-import { type CorrelatorResult, createCorrelator } from "../../src/xpcs/native.js";
+import { createCorrelator } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";
 import { simulateEvents } from "../../src/xpcs/simulate.js";
 import { lagCorrelationReference } from "./lag-correlation-reference.js";

@@ -1,9 +1,10 @@
 /** Simulated samples have the dynamics they claim, and the fit of what the correlator makes of them is right. */
 import { describe, expect, it } from "vitest";
+import type { CorrelatorResult } from "../../src/xpcs/correlators.js";
 import { delayScheme } from "../../src/xpcs/delays.js";
 import { immBytes, rigakuBytes } from "../../src/xpcs/detector-files.js";
 import { type CurvePoint, decayShape, fitDecay } from "../../src/xpcs/fit.js";
-import { type CorrelatorResult, createCorrelator } from "../../src/xpcs/native.js";
+import { createCorrelator } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";
 import { type EventList, type RingDynamics, type Sample, simulateEvents } from "../../src/xpcs/simulate.js";
 

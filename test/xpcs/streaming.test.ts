@@ -3,7 +3,8 @@
  * chunks; and its memory, which does not follow the number of frames.
  */
 import { describe, expect, it } from "vitest";
-import { type CorrelatorResult, createCorrelator, createStreamCorrelator } from "../../src/xpcs/native.js";
+import type { CorrelatorResult } from "../../src/xpcs/correlators.js";
+import { createCorrelator, createStreamCorrelator } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";
 
 interface Events {

@@ -40,6 +40,7 @@ std::unique_ptr<FrameReader> open_reader(const Settings& settings) {
       return open_rigaku(open_file(settings.input), settings.reader);
     case Format::ufxc: return open_ufxc(open_file(settings.input), settings.reader);
     case Format::hdf5: return open_hdf5(settings.input, settings.reader);
+    case Format::stream: throw Error(Code::invalid_argument, settings.input + " is a stream, which is not read as a file");
   }
   throw Error(Code::internal, "no reader for this format");
 }
@@ -115,27 +116,12 @@ std::uint64_t frames_ahead(const Settings& settings, const FrameReader& reader) 
 
 void write_result(const Outcome& outcome, const std::string& path, TwoTime* twoTime, const Control& control, std::vector<std::string>& warnings, Summary& summary) {
   h5::File file = h5::File::create(path);
-  if (outcome.settings.layout == Layout::nexus) {
-    write_nexus(file, outcome);
-  } else {
-    write_exchange(file, outcome);
-  }
-  write_provenance(file, outcome);
+  write_correlation(file, outcome);
   if (twoTime != nullptr) {
     summary.correlateS += write_two_time(file, outcome, *twoTime, control, warnings);
     summary.twoTimeBins = twoTime->bins().size();
   }
   file.flush();
-}
-
-/// What `xpcs view` says of the file, too.
-std::size_t values_without_error(const Settings& settings, const Partition& partition, const CorrelationResult& result) {
-  const std::vector<double>& pairs = result.moments.pairs;
-  if (pairs.empty()) return 0;
-  const std::vector<double> errors = standard_errors(settings, partition, result);
-  std::size_t without = 0;
-  for (std::size_t i = 0; i < pairs.size(); ++i) without += pairs[i] < kPairsForError && !(errors[i] > 0) ? 1 : 0;
-  return without;
 }
 
 /// One q-map of a pass: what it asks, what takes its frames, its result under a temporary name.

@@ -24,7 +24,8 @@ std::uint64_t photons_at_most(const Settings& settings, bool wholeFrames) {
     case Format::imm: return bytes / 6;
     case Format::rigaku: return bytes / 8;
     case Format::ufxc: return bytes / 4;
-    case Format::hdf5: return 0;
+    case Format::hdf5:
+    case Format::stream: return 0;
   }
   return 0;
 }

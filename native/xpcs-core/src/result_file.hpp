@@ -33,6 +33,12 @@ double write_two_time(h5::File& file, const Outcome& outcome, TwoTime& twoTime, 
 /// /provenance: what was read, with which settings and conventions, by which version, when and where.
 void write_provenance(h5::File& file, const Outcome& outcome);
 
+/// All but two-time: the layout of the settings, and /provenance.
+void write_correlation(h5::File& file, const Outcome& outcome);
+
+/// Values of g2 without an error because too few pairs stand behind them. What `xpcs view` says of the file, too.
+std::size_t values_without_error(const Settings& settings, const Partition& partition, const CorrelationResult& result);
+
 /// g2 and its error by another average over the static bins, in place of the plain ones.
 void average_static_bins(Averaging averaging, CorrelationResult& result);
 

@@ -12,9 +12,6 @@
 namespace xpcs {
 namespace {
 
-/// Rows of the intensity against time: a series of a million frames has one for each.
-constexpr std::uint64_t kIntensityRows = std::uint64_t{1} << 20;
-
 /// The result lists the bad frames one by one.
 std::uint64_t bad_frame_bytes(const Settings& settings, std::uint64_t framesMax) {
   constexpr std::uint64_t kEach = 32;
@@ -50,7 +47,7 @@ StreamOptions plan_stream(const Request& request, Settings& settings, const Part
   options.pixelFactor = how.pixelFactor;
   options.normalizeByFrameSum = how.normalizeByFrameSum;
   options.real = reader.dense() && settings.darkFrames > 0;
-  options.intensityRows = kIntensityRows;
+  options.intensityRows = kStreamIntensityRows;
   if (frames > 0) {
     // One more: the last frame of the file may begin a block that --average does not fill.
     options.framesMax = std::min(frames + 1, options.framesMax);

@@ -5,6 +5,9 @@
 
 namespace xpcs {
 
+/// Rows of the intensity against time: a series of a million frames has one for each.
+constexpr std::uint64_t kStreamIntensityRows = std::uint64_t{1} << 20;
+
 /// Refuses what a stream cannot do, and sets settings.streamBytesMax. @throws unsupported what cannot be combined, and the way out
 void resolve_streaming(const Request& request, Settings& settings);
 

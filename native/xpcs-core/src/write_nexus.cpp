@@ -48,7 +48,7 @@ EntryFacts entry_facts(const Request& request) {
 
 void write_entry(h5::File& file, const Outcome& outcome) {
   if (outcome.request.metadata) file.copy_from(h5::File::open(*outcome.request.metadata), "/entry", "/entry");
-  const EntryFacts facts = entry_facts(outcome.request);
+  EntryFacts facts = entry_facts(outcome.request);
   const auto put = [&](const std::string& name, double value) {
     if (!file.has(name)) file.write(name, {}, std::vector<double>{value});
     else if (file.number(name) != value) file.overwrite_number(name, value);
@@ -57,6 +57,7 @@ void write_entry(h5::File& file, const Outcome& outcome) {
   put(kFrameTime, facts.frameTimeS.value());
   // Detectors of this kind count through the whole frame; a metadata file that says otherwise has been taken above.
   put(kCountTime, facts.countTimeS.value_or(*facts.frameTimeS));
+  if (!facts.startTime) facts.startTime = outcome.request.startTime;
   if (!file.has(kStartTime)) file.write_text(kStartTime, facts.startTime.value_or(modified_time_text(outcome.settings.input)));
 }
 

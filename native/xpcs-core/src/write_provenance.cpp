@@ -130,4 +130,22 @@ void write_provenance(h5::File& file, const Outcome& outcome) {
   for (const auto& [name, value] : request.provenance) text(name, value);
 }
 
+void write_correlation(h5::File& file, const Outcome& outcome) {
+  if (outcome.settings.layout == Layout::nexus) {
+    write_nexus(file, outcome);
+  } else {
+    write_exchange(file, outcome);
+  }
+  write_provenance(file, outcome);
+}
+
+std::size_t values_without_error(const Settings& settings, const Partition& partition, const CorrelationResult& result) {
+  const std::vector<double>& pairs = result.moments.pairs;
+  if (pairs.empty()) return 0;
+  const std::vector<double> errors = standard_errors(settings, partition, result);
+  std::size_t without = 0;
+  for (std::size_t i = 0; i < pairs.size(); ++i) without += pairs[i] < kPairsForError && !(errors[i] > 0) ? 1 : 0;
+  return without;
+}
+
 }  // namespace xpcs

@@ -47,6 +47,7 @@ struct Request {
   std::optional<PixelOrder> pixelOrder;
   std::optional<std::uint64_t> firstFrame;
   std::optional<double> frameTimeS;
+  std::optional<std::string> startTime;  ///< ISO 8601, where the metadata say none; default: when the input was last changed
   std::optional<std::vector<std::uint32_t>> qBins;  ///< dynamic labels of the two-time analysis
   std::optional<Smoothing> smoothing;
   std::optional<SmoothingFilter> smoothingFilter;

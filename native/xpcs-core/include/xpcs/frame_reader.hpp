@@ -12,7 +12,7 @@
 
 namespace xpcs {
 
-enum class Format { imm, rigaku, ufxc, hdf5 };
+enum class Format { imm, rigaku, ufxc, hdf5, stream };
 const char* format_name(Format format) noexcept;
 
 enum class PixelOrder { row_major, column_major };

@@ -153,6 +153,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
   exports.Set("Correlator", xpcs::binding::correlator_class(env));
   exports.Set("StreamCorrelator", xpcs::binding::stream_class(env));
+  exports.Set("LiveSeries", xpcs::binding::live_class(env));
   return exports;
 }
 

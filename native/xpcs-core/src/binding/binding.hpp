@@ -34,5 +34,8 @@ Napi::Value correlate(const Napi::CallbackInfo& info);
 Napi::Value count_frames(const Napi::CallbackInfo& info);
 Napi::Function correlator_class(Napi::Env env);
 Napi::Function stream_class(Napi::Env env);
+Napi::Function live_class(Napi::Env env);
+/// What a correlator answers.
+Napi::Object to_result(Napi::Env env, const CorrelationResult& result, const Partition& partition, Averaging averaging);
 
 }  // namespace xpcs::binding

@@ -67,7 +67,7 @@ std::optional<T> word(const Napi::Object& from, const char* name, const std::arr
 
 constexpr std::array kTypes{std::pair("multitau", AnalysisType::multitau), std::pair("twotime", AnalysisType::twotime), std::pair("both", AnalysisType::both)};
 constexpr std::array kLayouts{std::pair("nexus", Layout::nexus), std::pair("exchange", Layout::exchange)};
-constexpr std::array kFormats{std::pair("imm", Format::imm), std::pair("rigaku", Format::rigaku), std::pair("ufxc", Format::ufxc), std::pair("hdf5", Format::hdf5)};
+constexpr std::array kFormats{std::pair("imm", Format::imm), std::pair("rigaku", Format::rigaku), std::pair("ufxc", Format::ufxc), std::pair("hdf5", Format::hdf5), std::pair("stream", Format::stream)};
 constexpr std::array kOrders{std::pair("row-major", PixelOrder::row_major), std::pair("column-major", PixelOrder::column_major)};
 constexpr std::array kSmoothings{std::pair("none", Smoothing::none), std::pair("symmetric", Smoothing::symmetric), std::pair("staticmap", Smoothing::static_map),
                                  std::pair("sqmap", Smoothing::sqmap), std::pair("dqmap", Smoothing::dqmap)};
@@ -145,6 +145,7 @@ Request to_request(const Napi::Object& from) {
   request.pixelOrder = word(options, "pixelOrder", kOrders);
   request.firstFrame = number<std::uint64_t>(options, "firstFrame");
   request.frameTimeS = number<double>(options, "frameTimeS");
+  request.startTime = text(from, "startTime");
   request.qBins = numbers(options, "qBins");
   request.smoothing = word(options, "smoothing", kSmoothings);
   request.smoothingFilter = word(options, "smoothingFilter", kFilters);

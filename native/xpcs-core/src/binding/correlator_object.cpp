@@ -41,30 +41,6 @@ std::uint64_t large_whole(const Napi::Object& from, const char* name, std::uint6
   return static_cast<std::uint64_t>(raw);
 }
 
-Napi::Object to_result(Napi::Env env, const CorrelationResult& result, const Partition& partition, Averaging averaging) {
-  const MomentCurves curves = curves_of(result.moments, Pooling::per_repeat, averaging);
-  std::vector<double> tau;
-  for (const Delay& delay : result.delays) tau.push_back(static_cast<double>(delay.frames));
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("frames", static_cast<double>(result.frames));
-  out.Set("delays", static_cast<double>(tau.size()));
-  out.Set("dynamicBins", partition.dynamicBins);
-  out.Set("staticBins", partition.staticBins);
-  out.Set("tauFrames", to_array(env, tau));
-  out.Set("g2", to_array(env, curves.g2));
-  out.Set("g2Err", to_array(env, curves.g2Err));
-  out.Set("g2SpreadErr", to_array(env, result.g2SpreadErr));
-  out.Set("pairs", to_array(env, result.moments.pairs));
-  const std::vector<float> lags = lag_correlation(result.moments).correlation;
-  out.Set("lagCorrelation", to_array(env, std::vector<double>(lags.begin(), lags.end())));
-  out.Set("lagFreedom", to_array(env, std::vector<double>(result.moments.lagFreedom.begin(), result.moments.lagFreedom.end())));
-  out.Set("partitionMean", to_array(env, result.partitionMeanTotal));
-  out.Set("pixelMean", to_array(env, result.pixelMean));
-  out.Set("frameMean", to_array(env, result.frameMean));
-  out.Set("framesPerMean", static_cast<double>(result.framesPerMean));
-  return out;
-}
-
 CorrelatorOptions options_for(const Napi::Object& options, unsigned /*threads*/, const std::optional<Correlator>&) {
   CorrelatorOptions how;
   how.dpl = whole(options, "dpl", 4);
@@ -156,6 +132,30 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject<Engine>> {
 };
 
 }  // namespace
+
+Napi::Object to_result(Napi::Env env, const CorrelationResult& result, const Partition& partition, Averaging averaging) {
+  const MomentCurves curves = curves_of(result.moments, Pooling::per_repeat, averaging);
+  std::vector<double> tau;
+  for (const Delay& delay : result.delays) tau.push_back(static_cast<double>(delay.frames));
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("frames", static_cast<double>(result.frames));
+  out.Set("delays", static_cast<double>(tau.size()));
+  out.Set("dynamicBins", partition.dynamicBins);
+  out.Set("staticBins", partition.staticBins);
+  out.Set("tauFrames", to_array(env, tau));
+  out.Set("g2", to_array(env, curves.g2));
+  out.Set("g2Err", to_array(env, curves.g2Err));
+  out.Set("g2SpreadErr", to_array(env, result.g2SpreadErr));
+  out.Set("pairs", to_array(env, result.moments.pairs));
+  const std::vector<float> lags = lag_correlation(result.moments).correlation;
+  out.Set("lagCorrelation", to_array(env, std::vector<double>(lags.begin(), lags.end())));
+  out.Set("lagFreedom", to_array(env, std::vector<double>(result.moments.lagFreedom.begin(), result.moments.lagFreedom.end())));
+  out.Set("partitionMean", to_array(env, result.partitionMeanTotal));
+  out.Set("pixelMean", to_array(env, result.pixelMean));
+  out.Set("frameMean", to_array(env, result.frameMean));
+  out.Set("framesPerMean", static_cast<double>(result.framesPerMean));
+  return out;
+}
 
 Napi::Function correlator_class(Napi::Env env) { return EngineObject<Correlator>::define(env); }
 Napi::Function stream_class(Napi::Env env) { return EngineObject<StreamCorrelator>::define(env); }

@@ -48,6 +48,7 @@ const char* format_name(Format format) noexcept {
     case Format::rigaku: return "rigaku";
     case Format::ufxc: return "ufxc";
     case Format::hdf5: return "hdf5";
+    case Format::stream: return "stream";
   }
   return "?";
 }

@@ -1,0 +1,63 @@
+// A measurement that is still running, from its first block of photons to its result file: the settings of an analysis, a stream's
+// correlator, and what is known of frames that are gone. The result is, to the bit, that of the same frames read from a file.
+#pragma once
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "xpcs/analysis.hpp"
+
+namespace xpcs {
+
+/// What a source says of its frames before the first one.
+struct LiveShape {
+  std::uint32_t height = 0, width = 0;
+};
+
+class LiveSeries {
+ public:
+  /// @param request of an analysis; its input is the source's name, not a file to read
+  /// @throws as resolve_settings; invalid_argument the q-map is of another detector; unsupported what a running measurement cannot give (partial
+  /// g2, other error conventions than the influence, ranges); out_of_memory with both numbers
+  LiveSeries(const Request& request, const LiveShape& shape, const Control& control = {});
+  ~LiveSeries();
+  LiveSeries(const LiveSeries&) = delete;
+  LiveSeries& operator=(const LiveSeries&) = delete;
+
+  /// Photons of frames from the newest one on, as StreamCorrelator::push; frames count from 0, gaps included.
+  void push(std::span<const std::uint32_t> frame, std::span<const std::uint32_t> pixel, std::span<const std::int64_t> count);
+  /// Photons of the frames [first, first + frames) as 8-byte words: bits 63-44 frame after `first`, 43-16 pixel, 15-0 count (docs/stream-protocol.md).
+  /// All of them or none: a word of another frame or pixel, or out of order, refuses the block.
+  /// @throws corrupt_data with the number of the event
+  void push_words(std::span<const std::byte> words, std::uint64_t first, std::uint64_t frames);
+  /// The next `frames` frames are gone: no pair crosses them.
+  void gap(std::uint64_t frames);
+  /// The stream has `frames` frames so far, trailing empty ones and gaps included. @throws invalid_argument fewer than there are
+  void set_frames(std::uint64_t frames);
+
+  [[nodiscard]] std::uint64_t frames() const noexcept;   ///< so far, gaps included
+  [[nodiscard]] std::uint64_t missing() const noexcept;  ///< of them in gaps
+  [[nodiscard]] const std::vector<std::pair<std::uint64_t, std::uint64_t>>& gaps() const noexcept;  ///< first, and behind the last
+  [[nodiscard]] const Partition& partition() const noexcept;
+  [[nodiscard]] const Settings& settings() const noexcept;
+  [[nodiscard]] std::uint64_t bytes_max() const noexcept;
+  /// Wave vector of each dynamic bin as the q-map has it [Q]; NaN where it has none.
+  [[nodiscard]] std::vector<double> wave_vectors() const;
+
+  /// The correlation so far. Changes nothing. @throws canceled, invalid_argument no frame yet
+  [[nodiscard]] CorrelationResult result() const;
+  /// Writes the result file of the request; may be called again, and the series goes on.
+  /// @param provenance, warnings beside the request's @param overwrite also where the request did not allow it: a file of this series
+  Summary write(const std::map<std::string, std::string>& provenance, const std::vector<std::string>& warnings, bool overwrite) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xpcs

@@ -1,0 +1,133 @@
+/**
+ * The link of a site on virtual time: some transfers at a time, each with the files of some jobs, which share the bandwidth evenly as far as each can
+ * use its share. A job's files are there when the whole transfer is, as with a transfer service.
+ */
+import type { EventHeap } from "./event-heap.js";
+import type { LinkModel } from "./shift.js";
+
+/** A job whose files are to come. */
+export interface Wanted {
+  readonly bytes: number;
+  readonly setUpMs: number;
+  readonly rateBytesPerMs: number;
+  /** Given up: it is left out, and not told. */
+  gone: boolean;
+  readonly done: () => void;
+}
+
+interface Transfer {
+  readonly wanted: readonly Wanted[];
+  /** Bytes still to move. */
+  left: number;
+  readonly capBytesPerMs: number;
+  rate: number;
+}
+
+export class SiteTransfers {
+  readonly #heap: EventHeap;
+  readonly #now: () => number;
+  readonly #link: LinkModel;
+  #waiting: Wanted[] = [];
+  /** Those whose bytes move. */
+  #moving: Transfer[] = [];
+  /** Those that are set up or move. */
+  #open = 0;
+  #movedMs = 0;
+  /** Makes the end that was expected before void. */
+  #turn = 0;
+  /** Makes what was set up before a drop void. */
+  #life = 0;
+  #willLook = false;
+
+  constructor(heap: EventHeap, now: () => number, link: LinkModel) {
+    this.#heap = heap;
+    this.#now = now;
+    this.#link = link;
+  }
+
+  want(wanted: Wanted): void {
+    this.#waiting.push(wanted);
+    this.#look();
+  }
+
+  /** Everything that waits or moves is over, and nobody is told. */
+  drop(): void {
+    this.#waiting = [];
+    this.#moving = [];
+    this.#open = 0;
+    this.#turn += 1;
+    this.#life += 1;
+  }
+
+  /** At once, when all of this moment has come; or at the next beat. */
+  #look(): void {
+    if (this.#willLook) return;
+    this.#willLook = true;
+    const { lookMs } = this.#link;
+    const now = this.#now();
+    const atMs = lookMs > 0 ? (Math.floor(now / lookMs) + 1) * lookMs : now;
+    this.#heap.add(atMs, () => {
+      this.#willLook = false;
+      this.#begin();
+      if (lookMs > 0 && this.#waiting.length > 0) this.#look();
+    });
+  }
+
+  #begin(): void {
+    const { transfersMax, jobsPerTransfer } = this.#link;
+    while (this.#waiting.length > 0 && this.#open < transfersMax) {
+      const wanted = this.#waiting.splice(0, jobsPerTransfer).filter(({ gone }) => !gone);
+      const [first] = wanted;
+      if (first === undefined) continue;
+      this.#open += 1;
+      const left = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+      const transfer: Transfer = { wanted, left, capBytesPerMs: first.rateBytesPerMs, rate: 0 };
+      const life = this.#life;
+      this.#heap.add(this.#now() + first.setUpMs, () => {
+        if (life === this.#life) this.#move(transfer);
+      });
+    }
+  }
+
+  #move(transfer: Transfer): void {
+    this.#advance();
+    this.#moving.push(transfer);
+    this.#share();
+  }
+
+  /** Moves bytes up to now. */
+  #advance(): void {
+    const spanMs = this.#now() - this.#movedMs;
+    this.#movedMs = this.#now();
+    for (const transfer of this.#moving) transfer.left = Math.max(0, transfer.left - spanMs * transfer.rate);
+  }
+
+  /** Even shares, and what one cannot use goes to the others; then the next end. */
+  #share(): void {
+    let free = this.#link.bytesPerMs;
+    let others = this.#moving.length;
+    for (const transfer of [...this.#moving].sort((a, b) => a.capBytesPerMs - b.capBytesPerMs)) {
+      transfer.rate = Math.min(transfer.capBytesPerMs, free / others);
+      if (free !== Number.POSITIVE_INFINITY) free -= transfer.rate;
+      others -= 1;
+    }
+    const turn = ++this.#turn;
+    let endMs = Number.POSITIVE_INFINITY;
+    for (const { left, rate } of this.#moving) endMs = Math.min(endMs, this.#now() + left / rate);
+    if (endMs !== Number.POSITIVE_INFINITY)
+      this.#heap.add(endMs, () => {
+        if (turn === this.#turn) this.#end();
+      });
+  }
+
+  #end(): void {
+    this.#advance();
+    const isOver = ({ left, rate }: Transfer) => left <= rate * 1e-6;
+    const over = this.#moving.filter(isOver);
+    this.#moving = this.#moving.filter((transfer) => !isOver(transfer));
+    this.#open -= over.length;
+    this.#share();
+    for (const { wanted } of over) for (const { gone, done } of wanted) if (!gone) done();
+    if (this.#link.lookMs === 0) this.#begin();
+  }
+}

@@ -1,0 +1,42 @@
+/** A measurement that is still running, as the native core keeps it: blocks of photons in, g2 at any time, a result file at the end. Types only. */
+import type { CorrSummary } from "../core/analysis.js";
+import type { CorrelatorResult } from "./correlators.js";
+
+export interface LiveSeriesState {
+  /** So far, gaps included. */
+  readonly frames: number;
+  /** Of them in gaps. */
+  readonly missing: number;
+  /** First frame, and the one behind the last, of each gap. */
+  readonly gaps: readonly (readonly [number, number])[];
+  /** Delays per level. */
+  readonly dpl: number;
+  /** Most memory that a part of it takes. */
+  readonly streamMemoryBytes: number;
+}
+
+/** Frames count from 0, gaps included. Calls work at once, on the calling thread. */
+export interface LiveSeries {
+  /**
+   * Photons of the frames [first, first + frames) as words of event blocks (docs/stream-protocol.md).
+   * @throws CORRUPT_DATA an event outside them or the detector, or out of order: nothing of the block is taken
+   */
+  pushWords(words: Uint8Array, first: number, frames: number): void;
+  /** Photons as columns, in frame order. @throws CORRUPT_DATA · INVALID_ARGUMENT */
+  push(chunk: { readonly frame: Uint32Array; readonly pixel: Uint32Array; readonly count: Int32Array }): void;
+  /** The next `frames` frames are gone: no pair crosses them. */
+  gap(frames: number): void;
+  /** The series has so many frames so far. @throws INVALID_ARGUMENT fewer than there are */
+  setFrames(frames: number): void;
+  state(): LiveSeriesState;
+  /** float64 [dynamic bins] as the q-map has them; NaN where it has none. */
+  waveVectors(): Float64Array;
+  /** @throws INVALID_ARGUMENT no frame yet */
+  result(): CorrelatorResult;
+  /**
+   * Writes the result file of the request; the series goes on.
+   * @param provenance more lines for its provenance @param warnings more of these @param overwrite also where the request does not allow it
+   * @throws ALREADY_EXISTS · IO_FAILED · INVALID_ARGUMENT no frame yet
+   */
+  write(provenance: Readonly<Record<string, string>>, warnings: readonly string[], overwrite: boolean): CorrSummary;
+}
