@@ -1,5 +1,6 @@
 /** Planted defects: the product with one thing wrong, each of which the simulation must find. The test of the tests. */
 import { XpcsError } from "../../src/core/errors.js";
+import type { SiteNews } from "../../src/core/protocols.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
@@ -248,16 +249,24 @@ export const DEFECTS: readonly Defect[] = [
     name: "a site gives back what it is asked for, begun or not",
     breaks: ["P5"],
     replacements: {
-      source: (source) => ({
-        ...source,
-        renew: async (request) => {
-          const answer = await source.renew(request);
-          const { site, instance } = request;
-          const { recall = [] } = answer.news;
+      source: (source) => {
+        const obey = async ({ site, instance }: { site: string; instance: string }, { recall = [] }: SiteNews) => {
           if (recall.length > 0) await source.giveBack({ site, instance, leases: recall, reason: "asked for" });
-          return answer;
-        },
-      }),
+        };
+        return {
+          ...source,
+          lease: async (request) => {
+            const answer = await source.lease(request);
+            await obey(request, answer.news);
+            return answer;
+          },
+          renew: async (request) => {
+            const answer = await source.renew(request);
+            await obey(request, answer.news);
+            return answer;
+          },
+        };
+      },
     },
   },
   {
