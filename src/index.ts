@@ -12,8 +12,9 @@ import { isCode } from "./core/errors.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
 import { allPages } from "./core/job-pages.js";
 import { LIMITS } from "./core/limits.js";
+import type { LiveSnapshot } from "./core/live.js";
 import { type Logger, silentLogger } from "./core/log.js";
-import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LogStream } from "./core/protocols.js";
+import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LivePart, type LogStream } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
 import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
@@ -44,8 +45,10 @@ export {
   type Resources,
   type SiteCapacity,
   type SiteView,
+  type StreamJob,
   type Work,
 } from "./core/job.js";
+export type { LiveBin, LiveFit, LiveGoal, LiveSnapshot, StreamEnd } from "./core/live.js";
 export type { JobQuery, LogStream } from "./core/protocols.js";
 export type { Correlator, CorrelatorOptions, CorrelatorResult, StreamCorrelator, StreamCorrelatorOptions } from "./xpcs/correlators.js";
 export { correlateFile, correlateMaps, createCorrelator, createStreamCorrelator } from "./xpcs/native.js";
@@ -124,6 +127,11 @@ export interface XpcsClient {
    * @throws NOT_FOUND · CANCELED the signal was aborted
    */
   logs(id: JobId, options: LogOptions): Promise<{ epoch: number; next: number }>;
+  /**
+   * Follows a stream that runs as a job: what is known of it, whenever that is new, until the job has ended.
+   * @throws NOT_FOUND · CANCELED the signal was aborted
+   */
+  live(id: JobId, options: LiveOptions): Promise<void>;
   /** Reports every change of any job until `signal` is aborted. */
   follow(options: Required<WaitOptions>): Promise<void>;
   /**
@@ -155,6 +163,12 @@ export interface XpcsClient {
    */
   removeExperiment(archived: { readonly experiment: string; readonly jobs: number; readonly sequence: number }): Promise<number>;
   close(): void;
+}
+
+export interface LiveOptions {
+  /** @param epoch of the attempt that tells */
+  readonly onLive: (live: LiveSnapshot, epoch: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 export interface NewToken {
@@ -271,6 +285,7 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     retry: async (ids, { children = false } = {}) => (await call((api) => api.retry({ ids, children }))).retried,
     wait: (ids, waitOptions = {}) => waitForJobs(link, ids, waitOptions),
     logs: (id, options) => readLogs(link, id, options),
+    live: (id, options) => followLive(link, id, options),
     follow: ({ onChange, signal }) => followChanges(link, { signal }, async () => {}, onChange),
     async createToken(request) {
       const token = makeToken(request.join ? "join" : request.role, randomBytes);
@@ -338,6 +353,16 @@ async function readLogs(link: Reconnecting<ClientApi>, id: JobId, options: LogOp
     // The attempt that was found first is followed to its end, not its successor. 0: there is none yet.
     if (part.epoch > 0) epoch = part.epoch;
     if (part.ended || (!follow && part.text === "")) return { epoch: part.epoch, next: offset };
+  }
+}
+
+async function followLive(link: Reconnecting<ClientApi>, id: JobId, { onLive, signal }: LiveOptions): Promise<void> {
+  for (let cursor: string | null = null; ; ) {
+    const request: { id: JobId; cursor: string | null; waitMs: number } = { id, cursor, waitMs: LIMITS.longPollMs };
+    const part: LivePart = await link.call((api) => api.live(request), signal ? { signal } : {});
+    if (part.live !== null) onLive(part.live, part.epoch);
+    cursor = part.cursor;
+    if (part.ended) return;
   }
 }
 

@@ -1,9 +1,9 @@
 /** The inner parts alone, with the benchmark package: codec, mailbox, decide, router. They have no goals: they say where a row's time goes. */
 import Benchmark from "benchmark";
-import { siteLoads } from "../../src/actors/dispatch.js";
 import { Mailbox } from "../../src/actors/mailbox.js";
 import { Sites } from "../../src/actors/presence.js";
 import { CLIENT_REQUESTS, parseRequest } from "../../src/actors/requests.js";
+import { siteLoads } from "../../src/actors/site-loads.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { decide } from "../../src/ledger/decide.js";
 import { reduce } from "../../src/ledger/reduce.js";

@@ -1,7 +1,7 @@
 /** A row of the runtime's table: a question with its goal, and what was measured. Measures nothing. */
 import { type Spread, spreadOf } from "../judge.js";
 
-export type Unit = "ms" | "s" | "/s" | "x" | "B";
+export type Unit = "µs" | "ms" | "s" | "/s" | "x" | "B";
 
 export interface Goal {
   readonly name: string;

@@ -1,4 +1,5 @@
 /** The rows of the runtime's table: goals, the figures of Balsam beside them, and what measures each. */
+import { measureChoosing } from "./choosing.js";
 import { measureDeadSite } from "./dead-site.js";
 import { measureDispatch, measureNoop } from "./latency.js";
 import { measureListing } from "./listing.js";
@@ -129,5 +130,14 @@ export const RUNTIME_CASES: readonly RuntimeCase[] = [
     better: "less",
     balsam: "-",
     measure: measureRestart,
+  },
+  {
+    name: "choosing",
+    title: "choosing among 20 sites for one job, 100 000 jobs waiting",
+    goal: 50,
+    unit: "µs",
+    better: "less",
+    balsam: "-",
+    measure: measureChoosing,
   },
 ];

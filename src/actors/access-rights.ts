@@ -19,6 +19,7 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   modify: "act",
   retry: "act",
   changes: "look",
+  live: "look",
   logs: "look",
   addToken: "administer",
   tokens: "administer",

@@ -12,25 +12,28 @@ import type { Command } from "../ledger/decide.js";
 import { EVENT_TYPES, type LedgerEvent } from "../ledger/events.js";
 import type { Ledger } from "../ledger/ledger.js";
 import { type JobRecord, runningAttempts, type State } from "../ledger/state.js";
-import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
-import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
+import { DUPLICATE_RULES, type DuplicateRules, type Duplication } from "../router/duplicates.js";
+import { needOf, type SiteLoad } from "../router/policy.js";
+import type { PolicyOf } from "../router/policy-rules.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { CROSS_CHECK_RULES, type CrossCheckRules, checkTerms } from "./cross-checks.js";
-import { type Grant, parentsReason, planGrants, siteLoads, waitReason } from "./dispatch.js";
+import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js";
 import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
+import { LiveStreams } from "./live-streams.js";
 import { Mailbox } from "./mailbox.js";
 import { Newcomers } from "./newcomers.js";
 import { comingPilots } from "./pilot-sites.js";
 import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
 import { Rerouting } from "./rerouting.js";
+import { siteLoads } from "./site-loads.js";
 import { archivedView, jobView, siteView } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
-  readonly policy: Policy;
+  readonly policyOf: PolicyOf;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newJobId: (nowMs: number) => JobId;
@@ -67,12 +70,13 @@ export class Central {
   readonly terms: LeaseTerms;
   readonly feed: ChangeFeed;
   readonly logs: AttemptLogs;
+  readonly live = new LiveStreams(LIMITS.liveStreamsMax);
   readonly quotas: Quotas;
   readonly rerouting = new Rerouting();
   readonly crossChecks: CrossCheckRules;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
-  readonly #policy: Policy;
+  readonly #policyOf: PolicyOf;
   readonly #duplicates: DuplicateRules;
   readonly #logger: Logger;
   readonly #observer: CentralOptions["observer"];
@@ -91,7 +95,7 @@ export class Central {
     this.newJobId = options.newJobId;
     this.logs = options.logs;
     this.ledger = options.ledger;
-    this.#policy = options.policy;
+    this.#policyOf = options.policyOf;
     this.#duplicates = options.duplicates ?? DUPLICATE_RULES;
     this.crossChecks = options.crossChecks ?? CROSS_CHECK_RULES;
     this.#logger = options.logger;
@@ -204,14 +208,14 @@ export class Central {
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
-    this.#give("grant", planGrants(this.state, this.#loads(), this.#policy, asked, now, ahead));
+    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead));
   }
 
   /** Makes leases, and answers the sites that ask with them. */
-  #give(type: "grant" | "duplicate", grants: readonly Grant[]): void {
+  #give(type: "grant" | "duplicate", grants: readonly (Duplication & Partial<Grant>)[]): void {
     const leases = new Map<SiteName, Lease[]>();
-    for (const { job, site, why } of grants) {
-      this.execute({ type, job, site, why });
+    for (const { job, site, why, promised } of grants) {
+      this.execute({ type, job, site, why, ...(promised === undefined ? {} : { promised }) });
       const record = this.state.jobs.get(job)!;
       const { epoch, spec, owner } = record;
       leases.set(site, [
@@ -240,9 +244,11 @@ export class Central {
   }
 
   #loads() {
-    const monotonicMs = this.clock.monotonicMs();
-    const loads = siteLoads(this.state, this.sites, this.clock.nowMs(), monotonicMs);
-    return [...loads, ...comingPilots(this.state, this.sites, monotonicMs)].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const { clock, state, sites } = this;
+    const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    return [...siteLoads(state, sites, nowMs, monotonicMs), ...comingPilots(state, sites, nowMs, monotonicMs)].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    );
   }
 
   /** Within a turn: how to show jobs as of now. */
@@ -252,7 +258,7 @@ export class Central {
     const waitsFor = (job: JobRecord) => {
       if (job.state === "awaiting-parents") return parentsReason(job, this.state);
       loads ??= this.#loads();
-      return waitReason(job, loads, this.#policy, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
+      return waitReason(job, loads, this.#policyOf, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
     };
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.furthest(job.id), waitsFor) : archivedView(job));
   }
@@ -309,7 +315,7 @@ export class Central {
   #reroute(nowMs: number, monotonicMs: number): void {
     const { state, terms } = this;
     if (state.leased.size === 0) return;
-    const situation = { state, terms, loads: this.#loads(), idle: this.#idleSlots(), policy: this.#policy, nowMs, monotonicMs };
+    const situation = { state, terms, loads: this.#loads(), idle: this.#idleSlots(), policyOf: this.#policyOf, nowMs, monotonicMs };
     const { news, idle } = this.rerouting.look(situation);
     for (const site of news) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
     this.#give("duplicate", duplicatesFor({ ...situation, idle }, this.sites, this.#duplicates));

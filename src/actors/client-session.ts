@@ -12,6 +12,7 @@ import { type JobRecord, runningAttempts } from "../ledger/state.js";
 import { archivedPage } from "./archived-jobs.js";
 import type { Central } from "./central.js";
 import { Horizon } from "./horizon.js";
+import { readLive } from "./read-live.js";
 import { readLog } from "./read-log.js";
 import { CLIENT_REQUESTS, parseRequest } from "./requests.js";
 import { viewState } from "./views.js";
@@ -157,6 +158,9 @@ export function clientSession(central: Central, principal: Principal): JobsApi {
         const events = central.execute({ type: "retry", ids, children }, by);
         return { retried: events.flatMap((event) => (event.type === "retried" ? [event.job] : [])) };
       });
+    },
+    async live(request) {
+      return readLive(central, horizon, parse("live", request) as Parameters<ClientApi["live"]>[0]);
     },
     async logs(request) {
       return readLog(central, horizon, parse("logs", request) as Parameters<ClientApi["logs"]>[0]);

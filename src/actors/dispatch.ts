@@ -3,104 +3,55 @@
  * goes where, and why the others wait. Decides nothing about jobs and grants nothing itself.
  */
 import type { JobId, SiteName } from "../core/job.js";
+import { sizeClass } from "../core/learning.js";
 import { LIMITS } from "../core/limits.js";
 import { isPilotName } from "../core/pilot-names.js";
+import type { Promised } from "../core/promise.js";
 import { type Submitters, takesFrom } from "../core/submitters.js";
 import { refusals } from "../ledger/decide.js";
-import { addRuns, type JobRecord, type LinkStats, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
-import {
-  belongs,
-  type Choice,
-  freeFor,
-  type LinkRate,
-  NOTHING,
-  needOf,
-  type Policy,
-  plus,
-  type RoutedJob,
-  type RunMean,
-  type RunningJob,
-  type Shared,
-  type SiteLoad,
-  tooLarge,
-} from "../router/policy.js";
-import type { Sites } from "./presence.js";
+import { addRuns, type JobRecord, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
+import { estimate, promiseOf } from "../router/estimates.js";
+import { belongs, candidates, needOf, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
+import type { PolicyOf } from "../router/policy-rules.js";
+import { withJob } from "../router/work-ahead.js";
 
 export interface Grant {
   readonly job: JobId;
   readonly site: SiteName;
   readonly why: string;
+  /** What is expected of it. */
+  readonly promised: Promised;
 }
 
-/** A job as a policy sees it. */
+const NONE: readonly never[] = [];
+
+function avoided({ attempts }: JobRecord): readonly SiteName[] {
+  if (attempts.length === 0) return NONE;
+  return [...new Set(attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site))];
+}
+
+/** The job as policies see it. */
 export function routed(job: JobRecord, nowMs: number): RoutedJob {
-  const avoid = job.attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site);
-  const { work, site = null, resources = {}, inputBytes = null, experiment } = job.spec;
+  const { work, site = null, resources = {}, inputBytes = null, experiment, deadline } = job.spec;
   const submitter = { owner: job.owner, experiment };
   const waitedMs = Math.max(0, nowMs - job.since);
-  const { id, refusedBy = [] } = job;
-  return { id, app: work.app, site, submitter, avoid: [...new Set(avoid)], refusedBy, resources, inputBytes, waitedMs };
+  const { id, refusedBy = NONE } = job;
+  const question = { id, app: work.app, site, submitter, avoid: avoided(job), refusedBy, resources, inputBytes, waitedMs };
+  return deadline === undefined ? question : { ...question, deadlineMs: Date.parse(deadline) };
 }
 
-/** A site runs the oldest of its leases, as far as its slots go; the others' files are being brought. */
-function heldBy(state: State, site: SiteRecord, nowMs: number): { running: RunningJob[]; ahead: Shared[] } {
-  const held = [...(state.leased.get(site.name) ?? [])].map((id) => state.jobs.get(id)!).sort((a, b) => a.since - b.since);
-  const running: RunningJob[] = [];
-  const ahead: Shared[] = [];
-  let taken = 0;
-  for (const { spec, since } of held) {
-    const resources = spec.resources ?? {};
-    const need = needOf(resources);
-    if (taken + need.slots > site.slots) ahead.push(need);
-    else running.push({ app: spec.work.app, elapsedMs: Math.max(0, nowMs - since), resources });
-    taken += need.slots;
-  }
-  return { running, ahead };
+/** Jobs alike in all that says which sites can have them. */
+function kindOf({ submitter, app, site, avoid, refusedBy, resources, inputBytes }: RoutedJob, policy: string): string {
+  return JSON.stringify([policy, submitter, app, site, avoid, refusedBy, resources, sizeClass(inputBytes)]);
 }
 
-/** What these sites have run, by app. */
-export function runsOf(sites: Iterable<SiteRecord>): ReadonlyMap<string, RunStats> {
-  const sums = new Map<string, RunStats>();
-  for (const { runs } of sites) for (const [app, stats] of Object.entries(runs)) sums.set(app, addRuns(sums.get(app), stats));
-  return sums;
-}
-
-/** As a policy has it. */
-export function runMean({ count, totalMs, results }: RunStats): RunMean {
-  return { count, meanMs: totalMs / count, ...(results === undefined ? {} : { resultBytes: results.bytes / results.count }) };
-}
-
-/** What jobs have shown; before that what the self-test told. */
-export function linkRate(shown: LinkStats | undefined, tested: number | undefined): LinkRate | null {
-  if (shown !== undefined) return { bytesPerS: (1000 * shown.bytes) / shown.ms, tested: false };
-  return tested === undefined ? null : { bytesPerS: tested, tested: true };
-}
-
-/** The sites that have not said goodbye, sorted by name, as a policy sees them. */
-export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
-  const loads: SiteLoad[] = [];
-  for (const site of state.sites.values()) {
-    if (!site.present) continue;
-    const { running, ahead } = heldBy(state, site, nowMs);
-    const runs = Object.fromEntries(Object.entries(site.runs).map(([app, stats]) => [app, runMean(stats)]));
-    const { name, slots, capacity = null, apps, granted, selfTest } = site;
-    const links = { in: linkRate(site.links?.in, selfTest?.inBytesPerS), out: linkRate(site.links?.out, selfTest?.outBytesPerS) };
-    const { draining = null, pilotOf = null } = sites.get(name) ?? {};
-    const common = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, slots, capacity, apps, granted, runs, links };
-    const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;
-    loads.push({ ...common, running, queued: ahead.length, reserved: ahead.reduce(plus, NOTHING), eventsPerCoreS });
-  }
-  return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** What happens when this job takes a slot, or a place in the queue, of `site`. */
-function withJob(loads: readonly SiteLoad[], site: SiteName, job: RoutedJob, choice: Choice): SiteLoad[] {
-  return loads.map((load) => {
-    if (load.name !== site) return load;
-    const { app, resources } = job;
-    if (choice.action === "wait") return { ...load, queued: load.queued + 1, reserved: plus(load.reserved, needOf(resources)) };
-    return { ...load, running: [...load.running, { app, elapsedMs: 0, resources }], granted: load.granted + 1 };
-  });
+/** What is expected of a job at the site that gets it, with the best of the others beside it. */
+function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], nowMs: number): Promised {
+  const able = candidates(job, loads, nowMs);
+  const all = "none" in able ? [] : able.map((load) => estimate(job, load, nowMs));
+  const others = all.filter((one) => one.site.name !== site);
+  const next = others.length === 0 ? null : others.reduce((best, one) => (one.ms < best.ms ? one : best));
+  return promiseOf(all.find((one) => one.site.name === site) ?? estimate(job, loads.find(({ name }) => name === site)!, nowMs), next);
 }
 
 /**
@@ -112,7 +63,7 @@ function withJob(loads: readonly SiteLoad[], site: SiteName, job: RoutedJob, cho
 export function planGrants(
   state: State,
   initial: readonly SiteLoad[],
-  policy: Policy,
+  policyOf: PolicyOf,
   asked: ReadonlyMap<SiteName, number>,
   nowMs: number,
   ahead: ReadonlyMap<SiteName, number> = new Map(),
@@ -120,9 +71,9 @@ export function planGrants(
   const grants: Grant[] = [];
   const left = new Map([...asked].filter(([, slots]) => slots > 0));
   const aheadLeft = new Map(ahead);
-  let loads = [...initial];
+  const loads = [...initial];
+  const place = new Map(loads.map(({ name }, at) => [name, at]));
   let looked = 0;
-  const isRuled = initial.some(({ submitters = null }) => submitters !== null);
   // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
   const hopeless = new Set<string>();
   for (const id of state.ready) {
@@ -130,34 +81,36 @@ export function planGrants(
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record, nowMs);
-    const owned = isRuled ? JSON.stringify(job.submitter) : "";
-    const kind = `${owned} ${job.app} ${job.site ?? ""} ${job.avoid.join(" ")} ${job.refusedBy.join(" ")} ${JSON.stringify(job.resources)}`;
-    if (hopeless.has(kind)) continue;
+    const policy = policyOf(record.spec);
+    if (hopeless.size > 0 && hopeless.has(kindOf(job, policy.name))) continue;
     looked += 1;
-    const choice = policy.choose(job, loads, nowMs);
+    const { action, site, why } = policy.choose(job, loads, nowMs);
     const need = needOf(job.resources).slots;
-    const early =
-      choice.site === null || choice.action === "run" ? 0 : Math.min(aheadLeft.get(choice.site) ?? 0, left.get(choice.site) ?? 0);
-    if (choice.action === "wait" && choice.site !== null && early >= need) {
-      grants.push({ job: id, site: choice.site, why: `its files are brought while it waits: ${choice.reason}` });
-      loads = withJob(loads, choice.site, job, choice);
-      aheadLeft.set(choice.site, aheadLeft.get(choice.site)! - need);
-      left.set(choice.site, left.get(choice.site)! - need);
-      continue;
-    }
     // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.
-    if (choice.site === null || (choice.action === "wait" && job.site !== null)) {
-      hopeless.add(kind);
+    const early = action === "wait" && site !== null && need <= Math.min(aheadLeft.get(site) ?? 0, left.get(site) ?? 0);
+    if (site === null || (action === "wait" && job.site !== null && !early)) {
+      hopeless.add(kindOf(job, policy.name));
       continue;
     }
-    loads = withJob(loads, choice.site, job, choice);
-    const slots = left.get(choice.site);
-    if (choice.action !== "run" || slots === undefined || slots < need) continue;
-    grants.push({ job: id, site: choice.site, why: choice.why });
-    if (slots === need) left.delete(choice.site);
-    else left.set(choice.site, slots - need);
+    const slots = left.get(site) ?? 0;
+    if (early || (action === "run" && slots >= need)) {
+      const reason = early ? `its files are brought while it waits: ${why()}` : why();
+      grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs) });
+      if (early) aheadLeft.set(site, aheadLeft.get(site)! - need);
+      if (slots === need) left.delete(site);
+      else left.set(site, slots - need);
+    }
+    const at = place.get(site)!;
+    loads[at] = withJob(loads[at]!, job, action, nowMs);
   }
   return grants;
+}
+
+/** What these sites have run, by app. */
+function runsOf(sites: Iterable<SiteRecord>): ReadonlyMap<string, RunStats> {
+  const sums = new Map<string, RunStats>();
+  for (const { runs } of sites) for (const [app, stats] of Object.entries(runs)) sums.set(app, addRuns(sums.get(app), stats));
+  return sums;
 }
 
 /** A job without a time limit is taken to need no more than so many times what its app took on the average. */
@@ -222,7 +175,7 @@ function slotsFor({ slots, nodes }: Shared, like: Pick<SiteLoad, "slots" | "capa
 
 /** Slots that are free there, as `slotsFor` counts them. */
 export function freeSlots(load: SiteLoad): number {
-  const free = freeFor(load);
+  const { free } = load;
   const ofNodes = load.capacity === null ? load.slots : (load.slots * free.nodes) / load.capacity.nodes;
   return Math.max(0, Math.min(free.slots, Math.floor(ofNodes)));
 }
@@ -246,7 +199,7 @@ export function parentsReason(job: JobRecord, state: State): string {
 export function waitReason(
   job: JobRecord,
   loads: readonly SiteLoad[],
-  policy: Policy,
+  policyOf: PolicyOf,
   nowMs: number,
   keeperSays: (site: SiteName) => string | null,
 ): string {
@@ -257,9 +210,8 @@ export function waitReason(
   const { site: pinned } = job.spec;
   const says = pinned === undefined || loads.some((load) => load.up && belongs(pinned, load)) ? null : keeperSays(pinned);
   if (says !== null) return `site ${pinned} has no pilot at work: ${says}`;
-  const choice = policy.choose(routed(job, nowMs), loads, nowMs);
-  const waits =
-    choice.action === "wait" ? choice.reason : `its turn: site ${choice.site} has a free slot and takes it with its next request`;
+  const { action, site, why } = policyOf(job.spec).choose(routed(job, nowMs), loads, nowMs);
+  const waits = action === "wait" ? why() : `its turn: site ${site} has a free slot and takes it with its next request`;
   const refused = refusals(job);
   return refused === "" ? waits : `${waits}; refused by ${refused}`;
 }

@@ -18,7 +18,7 @@ function somethingWaits({ jobs, ready }: State, nowMs: number): boolean {
   return false;
 }
 
-/** The built-in apps of which another run does no harm. */
+/** The built-in apps of which another run does no harm. Not a stream: it has one source, and a second receiver would be no sooner. */
 const REPEATABLE = ["xpcs.corr", "xpcs.noop"];
 
 /** A command may run twice if the site says that it has none of that name which must not. */
@@ -26,17 +26,18 @@ export function mayRunTwice(app: string, site: SiteName, sites: Sites): boolean 
   return REPEATABLE.includes(app) || sites.get(site)?.exclusive?.includes(app) === false;
 }
 
-function runningAttempt(job: JobRecord, { terms, nowMs }: Situation): RunningAttempt | null {
+function runningAttempt(job: JobRecord, { terms, policyOf, nowMs }: Situation): RunningAttempt | null {
   const [attempt] = runningAttempts(job);
   if (attempt === undefined || noDuplicate(job, "") !== null || terms.get(job.id, attempt.epoch)?.phase !== "running") return null;
   const { deadline } = job.spec;
   const elapsedMs = Math.max(0, nowMs - Date.parse(attempt.startedAt));
-  return { job: routed(job, nowMs), site: attempt.site, elapsedMs, dueMs: deadline === undefined ? null : Date.parse(deadline) };
+  const [question, policy] = [routed(job, nowMs), policyOf(job.spec)];
+  return { job: question, policy, site: attempt.site, elapsedMs, dueMs: deadline === undefined ? null : Date.parse(deadline) };
 }
 
 /** The second attempts to begin now. */
 export function duplicatesFor(situation: Situation, sites: Sites, rules: DuplicateRules): Duplication[] {
-  const { state, loads, idle, policy, nowMs } = situation;
+  const { state, loads, idle, nowMs } = situation;
   if (rules.when === "never" || ![...idle.values()].some((slots) => slots > 0) || somethingWaits(state, nowMs)) return [];
   const running: RunningAttempt[] = [];
   for (const held of state.leased.values()) {
@@ -48,6 +49,6 @@ export function duplicatesFor(situation: Situation, sites: Sites, rules: Duplica
     }
   }
   if (running.length === 0) return [];
-  const planned = planDuplicates(running, loads, idle, policy, nowMs, rules, LIMITS.duplicatesMax);
+  const planned = planDuplicates(running, loads, idle, nowMs, rules, LIMITS.duplicatesMax);
   return planned.filter(({ job, site }) => mayRunTwice(state.jobs.get(job)!.spec.work.app, site, sites));
 }

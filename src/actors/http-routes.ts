@@ -20,6 +20,7 @@ import {
   sitesShape,
 } from "./http-shapes.js";
 import { changes, experiment, id, spec, time } from "./job-schemas.js";
+import { livePartShape } from "./live-shapes.js";
 import { parseRequest } from "./requests.js";
 
 /** What of a request a route sees. Each is checked by the route's own schema. */
@@ -73,6 +74,10 @@ const listQuery = z.strictObject({
 });
 const waitQuery = z.strictObject({ waitMs });
 const eventsQuery = z.strictObject({ cursor: z.string().max(128).optional().describe("of the answer before; none: from now on"), waitMs });
+const liveQuery = z.strictObject({
+  cursor: z.string().max(64).optional().describe("of the answer before; none: whatever is known"),
+  waitMs,
+});
 const logsQuery = z.strictObject({
   stream: z.enum(LOG_STREAMS).default("stdout"),
   attempt: z.coerce.number().int().min(1).optional().describe("its epoch; none: the latest attempt"),
@@ -165,6 +170,20 @@ export const ROUTES: readonly Route[] = [
     },
     ...{ status: 200, answer: resultShape },
     run: ({ api, params }) => resultOf(api, params.id!),
+  },
+  {
+    ...{
+      method: "get",
+      path: "/v1/jobs/:id/live",
+      name: "live",
+      summary:
+        "What is known of a stream that runs: at once if it is newer than the cursor, else when there is more, or when the job ends.",
+    },
+    ...{ query: liveQuery, status: 200, answer: livePartShape },
+    run: ({ api, params, query }) => {
+      const { cursor = null, waitMs: forMs } = parseQuery(liveQuery, "live", query);
+      return api.live({ id: params.id!, cursor, waitMs: forMs });
+    },
   },
   {
     ...{

@@ -29,9 +29,13 @@ import {
   type Resources,
   type SelfTest,
   type SiteCapacity,
+  type StreamJob,
   type Work,
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { isStreamUrl } from "../core/live.js";
+import { POLICIES } from "../router/registry.js";
+import { parseUntil } from "../stream/until.js";
 
 export const CONTROL_CHARACTERS = /\p{Cc}/u;
 export const plainText = (max: number) =>
@@ -123,6 +127,44 @@ const corrJob = z
   .refine(({ input, job }) => input !== undefined || job !== undefined, "needs an input, or a job file that names one")
   .transform((job) => withoutUndefined(job));
 
+/** What can be told of a stream before it runs; the rest is the native core's to refuse. */
+const streamOptions = corrOptions.pick({
+  ...{ frameTimeS: true, dpl: true, averaging: true, threads: true, memoryGb: true, normalize: true },
+});
+const streamJob = z
+  .strictObject({
+    app: z.literal("xpcs.stream"),
+    source: plainText(LIMITS.pathCharsMax).refine(
+      (text) => isStreamUrl(text) || path.safeParse(text).success,
+      "must be ws://HOST:PORT, or an absolute path",
+    ),
+    qmap: file,
+    metadata: file.optional(),
+    out: file,
+    overwrite: z.boolean(),
+    options: streamOptions.transform((options) => withoutUndefined(options)),
+    everyMs: z
+      .int()
+      .min(50)
+      .max(1_000 * LIMITS.liveEveryMaxS),
+    until: plainText(LIMITS.reasonCharsMax)
+      .refine((text) => untilFault(text) === null, { error: ({ input }) => untilFault(String(input)) ?? "" })
+      .optional(),
+    framesMax: positive.max(2 ** 52).optional(),
+    patienceMs: positive.max(86_400_000),
+  } satisfies Record<keyof StreamJob, z.ZodType>)
+  .transform((job) => withoutUndefined(job));
+
+/** Null: it can be waited for. */
+function untilFault(text: string): string | null {
+  try {
+    parseUntil(text);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 const noopJob = z.strictObject({ app: z.literal("xpcs.noop"), durationMs: z.number().min(0).max(86_400_000) });
 const named = <T extends z.ZodType>(value: T) =>
   z
@@ -135,12 +177,12 @@ const commandJob = z.strictObject({
   outputs: named(file),
   overwrite: z.boolean(),
 } satisfies Record<keyof CommandJob, z.ZodType>);
-const builtIn = z.discriminatedUnion("app", [corrJob, noopJob]);
+const builtIn = z.discriminatedUnion("app", [corrJob, streamJob, noopJob]);
 const { $schema: _dialect, ...workAsJsonSchema } = z.toJSONSchema(z.union([builtIn, commandJob]), { io: "input", unrepresentable: "any" });
 /** Which of the two it is decides what is wrong with it; a description of the interface shows both. */
 const described = z.unknown().meta(workAsJsonSchema as Record<string, unknown>);
 const work: z.ZodType<Work> = described.transform((value, context): Work => {
-  const isBuiltIn = ["xpcs.corr", "xpcs.noop"].includes((value as { app?: string } | null)?.app ?? "");
+  const isBuiltIn = ["xpcs.corr", "xpcs.stream", "xpcs.noop"].includes((value as { app?: string } | null)?.app ?? "");
   const parsed = (isBuiltIn ? builtIn : commandJob).safeParse(value);
   if (parsed.success) return parsed.data as Work;
   context.issues.push(...(parsed.error.issues as unknown as typeof context.issues));
@@ -198,6 +240,7 @@ export const spec: z.ZodType<JobSpec> = z
     parents: z.array(id).max(LIMITS.parentsMax).optional(),
     deadline: time.optional(),
     site: name.optional(),
+    policy: z.enum(Object.keys(POLICIES)).optional(),
     inputBytes: count.optional(),
     crossCheck: z.boolean().optional(),
   } satisfies Record<Exclude<keyof JobSpec, "checkOf">, z.ZodType>)

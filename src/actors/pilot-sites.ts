@@ -3,12 +3,14 @@
  * which that wait was measured: without it nobody can say when a job would be answered there.
  */
 import type { SelfTest, SiteName } from "../core/job.js";
+import { pooled } from "../core/learning.js";
 import { LIMITS } from "../core/limits.js";
 import { isPilotName } from "../core/pilot-names.js";
 import type { LinkStats, SiteRecord, State } from "../ledger/state.js";
-import { NOTHING, type SiteLoad } from "../router/policy.js";
-import { linkRate, runMean, runsOf } from "./dispatch.js";
+import type { SiteLoad } from "../router/policy.js";
+import { loadOf as withoutWork } from "../router/work-ahead.js";
 import type { PilotSite, Sites } from "./presence.js";
+import { linkRate, pooledOf } from "./site-loads.js";
 
 /** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
 function pilotsOf(state: State, site: SiteName): SiteRecord[] {
@@ -21,7 +23,7 @@ function addedLinks(links: readonly (LinkStats | undefined)[]): LinkStats | unde
   return { bytes: known.reduce((sum, { bytes }) => sum + bytes, 0), ms: known.reduce((sum, { ms }) => sum + ms, 0) };
 }
 
-function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: SiteName) => boolean): SiteLoad | null {
+function loadOf(name: SiteName, site: PilotSite, state: State, nowMs: number, isUp: (pilot: SiteName) => boolean): SiteLoad | null {
   const known = pilotsOf(state, name);
   const selfTest: SelfTest | null = known.find(({ selfTest: told }) => told?.queueWaitS !== undefined)?.selfTest ?? site.selfTest;
   if (selfTest?.queueWaitS === undefined) return null;
@@ -30,34 +32,32 @@ function loadOf(name: SiteName, site: PilotSite, state: State, isUp: (pilot: Sit
   if (count <= 0) return null;
   const [latest] = known;
   const capacity = site.capacity.cores < LIMITS.resourceMax ? site.capacity : (latest?.capacity ?? site.capacity);
-  const runs = [...runsOf(known)].map(([app, stats]) => [app, runMean(stats)] as const);
-  return {
-    ...{
-      name,
-      up: true,
-      pilotOf: null,
-      draining: null,
-      submitters: site.submitters,
-      slots: 0,
-      capacity,
-      apps: site.apps,
-      running: [],
-      queued: 0,
-      reserved: NOTHING,
-      granted: 0,
-    },
-    runs: Object.fromEntries(runs),
+  const facts = {
+    ...{ name, up: true, pilotOf: null, draining: null, submitters: site.submitters, slots: 0, capacity, apps: site.apps, granted: 0 },
+    learnt: pooledOf(state, name, known),
+    common: pooledOf(state, "", [...state.sites.values()]),
     links: {
-      in: linkRate(addedLinks(known.map(({ links }) => links?.in)), selfTest.inBytesPerS),
-      out: linkRate(addedLinks(known.map(({ links }) => links?.out)), selfTest.outBytesPerS),
+      in: linkRate(
+        addedLinks(known.map(({ links }) => links?.in)),
+        pooled(known.map(({ learnt }) => learnt?.in)),
+        selfTest.inBytesPerS,
+        nowMs,
+      ),
+      out: linkRate(
+        addedLinks(known.map(({ links }) => links?.out)),
+        pooled(known.map(({ learnt }) => learnt?.out)),
+        selfTest.outBytesPerS,
+        nowMs,
+      ),
     },
     // Of cores that nobody has told the number, nothing can be said.
     eventsPerCoreS: capacity.cores < LIMITS.resourceMax ? (selfTest.eventsPerCoreS ?? null) : null,
     pilots: { count, slotsEach: site.slotsEach, queueWaitMs: 1000 * selfTest.queueWaitS },
   };
+  return withoutWork(facts, [], nowMs);
 }
 
 /** One for each such site that is connected. */
-export function comingPilots(state: State, sites: Sites, monotonicMs: number): SiteLoad[] {
-  return [...sites.pilotSites].flatMap(([name, site]) => loadOf(name, site, state, (pilot) => sites.isUp(pilot, monotonicMs)) ?? []);
+export function comingPilots(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
+  return [...sites.pilotSites].flatMap(([name, site]) => loadOf(name, site, state, nowMs, (pilot) => sites.isUp(pilot, monotonicMs)) ?? []);
 }

@@ -24,6 +24,7 @@ import {
   time,
   withoutUndefined,
 } from "./job-schemas.js";
+import { liveShape } from "./live-shapes.js";
 import { specs } from "./similar-jobs.js";
 
 const lease = z.object({ job: id, epoch: positive });
@@ -93,6 +94,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   modify: z.strictObject({ ids, changes }),
   retry: z.strictObject({ ids, children: z.boolean().optional() }).transform((request) => withoutUndefined(request)),
   changes: z.strictObject({ cursor: z.string().max(128).nullable(), waitMs }),
+  live: z.strictObject({ id, cursor: z.string().max(64).nullable(), waitMs }),
   logs: z.strictObject({ id, epoch: positive.optional(), stream, offset: count, waitMs }).transform((request) => withoutUndefined(request)),
   addToken: tokenRequest,
   tokens: empty,
@@ -155,6 +157,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
     offset: count,
     data: z.instanceof(Uint8Array).refine((data) => data.length <= LIMITS.logChunkBytes, `has more than ${LIMITS.logChunkBytes} bytes`),
   }),
+  pushLive: z.object({ ...process, lease, live: liveShape }),
   backlog: z
     .object({
       site: name,

@@ -6,10 +6,13 @@ import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { runningAt, type State } from "../ledger/state.js";
-import { NOTHING, needOf, type Policy, plus, type SiteLoad } from "../router/policy.js";
+import { needOf, type SiteLoad } from "../router/policy.js";
+import type { PolicyOf } from "../router/policy-rules.js";
 import { planMoves, type UnbegunJob } from "../router/reroute.js";
+import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
 import type { LeaseTerms } from "./lease-terms.js";
+import { heldBy, heldRecords } from "./site-loads.js";
 
 interface Recall {
   readonly lease: LeaseRef;
@@ -26,7 +29,7 @@ export interface Situation {
   readonly loads: readonly SiteLoad[];
   /** Slots by site for which it asks and nothing waits. */
   readonly idle: ReadonlyMap<SiteName, number>;
-  readonly policy: Policy;
+  readonly policyOf: PolicyOf;
   readonly nowMs: number;
   readonly monotonicMs: number;
 }
@@ -57,7 +60,7 @@ export class Rerouting {
 
   /** Looks again. @returns the sites that have news, and the slots that are idle still */
   look(situation: Situation): { news: ReadonlySet<SiteName>; idle: ReadonlyMap<SiteName, number> } {
-    const { state, terms, loads, policy, nowMs, monotonicMs } = situation;
+    const { state, terms, loads, nowMs, monotonicMs } = situation;
     this.#lookedMs = monotonicMs;
     for (const [id, { lease, from }] of this.#recalls) {
       const job = state.jobs.get(id);
@@ -71,7 +74,7 @@ export class Rerouting {
     const movable = held.filter(({ job }) => !this.#recalls.has(job.id) && (state.jobs.get(job.id)?.moves ?? 0) < LIMITS.movesMax);
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
-    for (const { job, from, to, why } of planMoves(movable, loads, idle, policy, nowMs, bounds)) {
+    for (const { job, from, to, why } of planMoves(movable, loads, idle, nowMs, bounds)) {
       const epoch = runningAt(state.jobs.get(job)!, from)!.epoch;
       this.#recalls.set(job, { lease: { job, epoch }, from, to, why, atMs: monotonicMs });
       news.add(from);
@@ -82,18 +85,19 @@ export class Rerouting {
 }
 
 /** The jobs that a site holds beyond its slots and has not begun; the oldest come first there. */
-function unbegun({ state, terms, nowMs }: Situation, { name, slots }: SiteLoad): UnbegunJob[] {
-  const held = [...(state.leased.get(name) ?? [])].map((id) => state.jobs.get(id)!).sort((a, b) => a.since - b.since);
+function unbegun({ state, terms, policyOf, nowMs }: Situation, load: SiteLoad): UnbegunJob[] {
+  const { name, slots } = load;
+  const jobs = heldRecords(state, name);
+  const held = heldBy(state, name);
   const found: UnbegunJob[] = [];
-  let [taken, before] = [0, NOTHING];
-  for (const job of held) {
-    const need = needOf(job.spec.resources ?? {});
-    taken += need.slots;
+  let taken = 0;
+  for (const [at, job] of jobs.entries()) {
+    taken += needOf(job.spec.resources ?? {}).slots;
     if (taken <= slots) continue;
     const epoch = runningAt(job, name)?.epoch ?? 0;
-    if (terms.get(job.id, epoch)?.phase === "staged-in" && !job.cancelRequested)
-      found.push({ job: routed(job, nowMs), site: name, before });
-    before = plus(before, need);
+    if (terms.get(job.id, epoch)?.phase !== "staged-in" || job.cancelRequested) continue;
+    const ahead = loadOf(load, held.slice(0, at), nowMs);
+    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, ahead });
   }
   return found;
 }

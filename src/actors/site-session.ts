@@ -11,9 +11,10 @@ import { canResume, holdsLease } from "../ledger/holds-lease.js";
 import { runningAt } from "../ledger/state.js";
 import type { Central } from "./central.js";
 import { followChecks } from "./cross-checks.js";
-import { freeSlots, siteLoads, waitingWork } from "./dispatch.js";
+import { freeSlots, waitingWork } from "./dispatch.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
+import { siteLoads } from "./site-loads.js";
 
 type Request<M extends keyof WorkSource> = Parameters<WorkSource[M]>[0];
 interface Process {
@@ -208,6 +209,17 @@ export class SiteSession implements WorkSource {
     const { size, added } = await logs.append(lease, stream, offset, data, quotas.logRoom(lease.job));
     quotas.logGrew(lease.job, added);
     return { size };
+  }
+
+  async pushLive(request: Request<"pushLive">): ReturnType<WorkSource["pushLive"]> {
+    const { site, instance, lease, live } = this.#parse("pushLive", request);
+    return this.#central.turn(() => {
+      this.#present({ site, instance });
+      const attempt = this.#central.state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
+      if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
+      this.#central.live.tell(lease, live);
+      return {};
+    });
   }
 
   async backlog(request: Request<"backlog">): ReturnType<WorkSource["backlog"]> {

@@ -12,6 +12,7 @@ import { makeFolder } from "../ledger/make-folder.js";
 import type { EventStore } from "../ledger/store.js";
 import { DUPLICATE_RULES, type DuplicateRules } from "../router/duplicates.js";
 import type { Policy } from "../router/policy.js";
+import { type PolicyOf, policyOf } from "../router/policy-rules.js";
 import { POLICIES } from "../router/registry.js";
 import type { Certificate } from "../wire/http-server.js";
 import type { Link } from "../wire/link.js";
@@ -52,6 +53,8 @@ export interface StartOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Name of a routing policy (default "soonest"). */
   readonly policy?: string;
+  /** For jobs with these tags; the first that fits counts. */
+  readonly policyFor?: readonly { readonly key: string; readonly value: string; readonly policy: string }[];
   /** Which running jobs get a second attempt (default "late"). */
   readonly duplicates?: DuplicateRules["when"];
   /** Of the jobs that do not say themselves, those that run again at another site to compare the results, 0 to 1 (default 0). */
@@ -94,11 +97,19 @@ const PRIVATE = 0o700;
 /** Some events for each of a hundred thousand jobs. */
 const DISK_RESERVE_BYTES = 256e6;
 
-function policyOf(name: string): Policy {
+function policyNamed(name: string): Policy {
   const policy = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
   if (policy === undefined)
     throw new XpcsError("INVALID_ARGUMENT", `there is no policy "${name}": take one of ${Object.keys(POLICIES).join(", ")}`);
   return policy;
+}
+
+/** @throws INVALID_ARGUMENT */
+function policiesOf({ policy = "soonest", policyFor = [] }: StartOptions): PolicyOf {
+  return policyOf(
+    policyNamed(policy),
+    policyFor.map(({ policy: name, ...tag }) => ({ ...tag, policy: policyNamed(name) })),
+  );
 }
 
 async function openLedger(store: EventStore): Promise<Ledger> {
@@ -118,7 +129,7 @@ async function openLedger(store: EventStore): Promise<Ledger> {
  */
 export async function startCentral(options: StartOptions): Promise<RunningCentral> {
   const { host, port, clock } = options;
-  policyOf(options.policy ?? "soonest");
+  policiesOf(options);
   let serving: Serving = {
     onLink: (link) => link.close(new XpcsError("UNAVAILABLE", "central is starting")),
     onRequest: (_request, response) => void response.writeHead(503, { "retry-after": "1" }).end(),
@@ -169,7 +180,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
   const room = new DiskRoom(dir, options.diskReserveBytes ?? DISK_RESERVE_BYTES, { clock, logger });
   const central = new Central({
     ledger,
-    policy: policyOf(options.policy ?? "soonest"),
+    policyOf: policiesOf(options),
     clock,
     logger,
     newJobId: createIdSource(randomBytes),

@@ -14,6 +14,7 @@ export function viewState(job: JobRecord, term: Term | undefined): JobState {
 function typeOf(work: Work, job: JobRecord): string {
   if (isCommandJob(work)) return work.app;
   if (work.app === "xpcs.noop") return "noop";
+  if (work.app === "xpcs.stream") return "multitau";
   // A job file may name the type; then only the finished result can tell.
   const found = job.summary?.type;
   return work.options.type ?? (typeof found === "string" ? found : "multitau");
@@ -22,7 +23,8 @@ function typeOf(work: Work, job: JobRecord): string {
 function inputsOf(work: Work): string[] {
   if (isCommandJob(work)) return Object.values(work.inputs).map(({ path }) => path);
   if (work.app === "xpcs.noop") return [];
-  return jobFiles(work).map(({ path }) => path);
+  // A stream is known by its source.
+  return [...(work.app === "xpcs.stream" ? [work.source] : []), ...jobFiles(work).map(({ path }) => path)];
 }
 
 function startOf(attempts: readonly Attempt[]): string | null {
@@ -48,7 +50,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
     site: waits ? null : lastSite(job),
     why: waits ? null : job.why,
     epoch: job.epoch,
-    attempts: job.attempts,
+    attempts: job.attempts.map(({ promised: _told, ...attempt }) => attempt),
     inputs: inputsOf(spec.work),
     outputs: job.outputs,
     experiment: experimentOf(spec),

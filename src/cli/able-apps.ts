@@ -11,6 +11,6 @@ export function ableApps(logger: Logger): string[] {
     return [...APPS];
   } catch (error) {
     logger.warn("native-core-missing", { reason: toXpcsError(error).message });
-    return APPS.filter((app) => app !== "xpcs.corr");
+    return APPS.filter((app) => app === "xpcs.noop");
   }
 }

@@ -27,10 +27,17 @@ interface Address {
   readonly port: number;
 }
 
+interface PolicyRule {
+  readonly key: string;
+  readonly value: string;
+  readonly policy: string;
+}
+
 interface CentralOptions {
   readonly data: string;
   readonly listen: Address;
   readonly policy: string;
+  readonly policyFor?: readonly PolicyRule[];
   readonly duplicates: DuplicateRules["when"];
   /** 0 to 1. */
   readonly crossCheck: number;
@@ -60,6 +67,14 @@ function addressOption(text: string): Address {
   if (host === undefined || port > 65_535)
     throw new InvalidArgumentError("It must be HOST:PORT, such as 127.0.0.1:7878; port 0 takes any.");
   return { host, port };
+}
+
+/** Collects `TAG=VALUE:POLICY`. */
+function policyForOption(text: string, before: readonly PolicyRule[] = []): PolicyRule[] {
+  const [, key, value, policy] = /^([^=]+)=(.*):([^:]+)$/.exec(text) ?? [];
+  if (key === undefined || value === undefined || policy === undefined || !Object.hasOwn(POLICIES, policy))
+    throw new InvalidArgumentError(`It must be TAG=VALUE:POLICY, with a policy of ${Object.keys(POLICIES).join(", ")}.`);
+  return [...before, { key, value, policy }];
 }
 
 /** @throws INVALID_ARGUMENT one of the pair is missing · NOT_FOUND */
@@ -106,6 +121,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     logger: createPinoLogger({ json: io.json }),
     randomBytes,
     policy: options.policy,
+    ...(options.policyFor === undefined ? {} : { policyFor: options.policyFor }),
     duplicates: options.duplicates,
     crossCheckShare: options.crossCheck,
     ...(await tlsOf(options)),
@@ -150,6 +166,7 @@ export function registerCentral(program: Command, io: CliIo): void {
     .requiredOption("--data <folder>", "folder of the ledger and the tokens, made if missing")
     .option("--listen <host:port>", "address to listen on; port 0 takes any", addressOption, DEFAULT_LISTEN)
     .addOption(new Option("--policy <name>", "how a site is chosen for a job").choices(Object.keys(POLICIES)).default("soonest"))
+    .option("--policy-for <tag=value:policy>", "how it is for jobs with this tag (repeat for more; the first that fits)", policyForOption)
     .addOption(
       new Option("--duplicates <when>", "which running jobs begin at an idle site as well, the first answer wins (docs/leases.md)")
         .choices(["never", "late", "stragglers"])

@@ -12,15 +12,18 @@ export function registerDemo(program: Command, io: CliIo): void {
     .command("demo")
     .description("Simulate a sample with known dynamics, analyse it through a central and two sites, compare the fit with the truth.")
     .option("--out <folder>", "folder for samples, results and plot", "demo-output")
-    .action(async (options: { out: string }) => {
-      const outcome = await runDemo({ folder: resolve(options.out), signal: io.signal, say: (text) => io.out(text) });
-      io.result(outcomeJson(outcome), () => closingText(outcome));
-      if (outcome.failures.length > 0) throw demoFailure(outcome.failures);
+    .option("--keep", "go on until Ctrl-C, with the page to look at (default in a terminal)")
+    .option("--no-keep", "end after the verdict (default elsewhere)")
+    .action(async (options: { out: string; keep?: boolean }) => {
+      const keep = options.keep ?? io.interactive;
+      const judged = (outcome: DemoOutcome) => io.result(outcomeJson(outcome), () => closingText(outcome, keep));
+      const { failures } = await runDemo({ folder: resolve(options.out), signal: io.signal, say: (text) => io.out(text), keep, judged });
+      if (failures.length > 0) throw demoFailure(failures);
     });
-  withExample(command, "xpcs demo", "xpcs demo --out /tmp/demo --json");
+  withExample(command, "xpcs demo", "xpcs demo --keep", "xpcs demo --out /tmp/demo --json");
 }
 
-function closingText({ results, plot, failures, seconds }: DemoOutcome): string {
+function closingText({ results, plot, failures, seconds }: DemoOutcome, keep: boolean): string {
   const verdict =
     failures.length === 0 ? "All decay rates agree with the truth." : `FAILED:\n${failures.map((failure) => `  ${failure}`).join("\n")}`;
   return [
@@ -34,6 +37,7 @@ function closingText({ results, plot, failures, seconds }: DemoOutcome): string 
     `  ${plot}`,
     "To look at the results in the beamline's viewer: pip install xpcs-viewer, then",
     `  pyxpcsviewer ${results[0]?.replace(/\/[^/]*$/, "") ?? "."}`,
+    ...(keep ? [] : ["To see jobs and results on the web page, which central serves while it runs:", "  npx xpcs demo --keep"]),
   ].join("\n");
 }
 

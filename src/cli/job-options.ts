@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { type JobChanges, type JobSpec, PARENT_POLICIES, type ParentPolicy, type Resources } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { POLICIES } from "../router/registry.js";
 import { experimentOption, experimentSetting } from "./client-settings.js";
 import { collectPairs, integerOption, positiveOption, timeOption } from "./option-values.js";
 
@@ -26,6 +27,7 @@ export interface JobOptions extends ChangeableOptions {
   readonly experiment?: string;
   readonly parent?: readonly string[];
   readonly crossCheck?: true;
+  readonly policy?: string;
 }
 
 /** Adds the options that can also be changed later; nothing has a default. */
@@ -39,7 +41,11 @@ export function addChangeableOptions(command: Command): Command {
       integerOption(1, LIMITS.attemptsMaxMax),
     )
     .option("--priority <n>", "higher comes first (default: 0)", integerOption(-LIMITS.priorityMax, LIMITS.priorityMax))
-    .option("--deadline <time>", "fail unless begun by then: 2026-11-25T18:00:00Z, or from now: 15m, 2h", timeOption(1))
+    .option(
+      "--deadline <time>",
+      "when the answer is wanted; fail unless begun by then: 2026-11-25T18:00:00Z, or from now: 15m, 2h",
+      timeOption(1),
+    )
     .option("--retry-delay <s>", "wait before the second attempt; doubles with each (default: 1)", positiveOption)
     .addOption(new Option("--on-parent-failure <what>", "fail too, or run all the same (default: fail)").choices(PARENT_POLICIES))
     .option("--slots <n>", "slots that the job takes of its site (default: 1)", integerOption(1, LIMITS.siteSlotsMax))
@@ -59,7 +65,8 @@ export function addJobOptions(command: Command): Command {
       experimentOption,
     )
     .option("--parent <id...>", "jobs that must end first")
-    .option("--cross-check", "run them again at another site, and compare the results bit for bit");
+    .option("--cross-check", "run them again at another site, and compare the results bit for bit")
+    .addOption(new Option("--policy <name>", "how a site is chosen for them (default: central's way)").choices(Object.keys(POLICIES)));
 }
 
 function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
@@ -85,7 +92,7 @@ export function changesOf(options: ChangeableOptions): JobChanges {
  * @throws INVALID_ARGUMENT the experiment in the environment or the settings is no experiment's name
  */
 export function specOf(options: JobOptions): Omit<JobSpec, "work"> {
-  const { parent: parents, experiment, crossCheck } = options;
+  const { parent: parents, experiment, policy, crossCheck } = options;
   const named = experimentSetting(experiment);
   const fields = changesOf(options) as Partial<Omit<JobSpec, "work">>;
   return {
@@ -95,5 +102,6 @@ export function specOf(options: JobOptions): Omit<JobSpec, "work"> {
     ...(named === null ? {} : { experiment: named }),
     ...(parents === undefined ? {} : { parents }),
     ...(crossCheck === undefined ? {} : { crossCheck }),
+    ...(policy === undefined ? {} : { policy }),
   };
 }

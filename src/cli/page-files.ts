@@ -1,6 +1,6 @@
-/** The files of the browser's page: what src/web became, the vocabulary that it shares, and the libraries that it imports. Read once, when central starts. */
-import { readdirSync, readFileSync } from "node:fs";
-import { extname, join, relative } from "node:path";
+/** The files of the browser's page: the modules that src/web became, what they import of ours, and the libraries. Read once, when central starts. */
+import { readFileSync } from "node:fs";
+import { extname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PageFile, PageFiles } from "../actors/web-page.js";
 import { fromSystem } from "../files/system-error.js";
@@ -13,7 +13,10 @@ const TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
 };
 
-/** What page modules import, to files of packages. */
+/** Where the page's modules begin. */
+const ENTRIES = ["web/main.js"];
+const STYLES = ["web/style.css"];
+/** What page modules import by a name, to files of packages. */
 const IMPORTS: Readonly<Record<string, string>> = {
   preact: "preact/dist/preact.mjs",
   "preact/hooks": "preact/hooks/dist/hooks.mjs",
@@ -25,6 +28,8 @@ const IMPORTS: Readonly<Record<string, string>> = {
 };
 /** What those import by themselves, and styles. */
 const BESIDE = ["h5wasm/dist/esm/hdf5_util.js", "h5wasm/dist/esm/file_handlers.js", "uplot/dist/uPlot.min.css"];
+/** As tsc writes the import of a file of ours: `from "./a.js"`, `import("./a.js")`, `new URL("./a.js", import.meta.url)`. */
+const RELATIVE = /(?:\bfrom |\bimport\(|\bnew URL\()"(\.[^"]+\.js)"/g;
 
 function readPageFile(path: string): PageFile {
   return { type: TYPES[extname(path)]!, body: readFileSync(path) };
@@ -34,14 +39,13 @@ function readPageFile(path: string): PageFile {
 export function readPageFiles(): PageFiles {
   const files = new Map<string, PageFile>();
   try {
-    for (const folder of ["web", "core"]) {
-      const top = join(ROOT, "dist", folder);
-      for (const entry of readdirSync(top, { withFileTypes: true, recursive: true })) {
-        if (!entry.isFile() || TYPES[extname(entry.name)] === undefined) continue;
-        const path = join(entry.parentPath, entry.name);
-        files.set(join(folder, relative(top, path)), readPageFile(path));
-      }
+    const modules = new Set(ENTRIES);
+    for (const path of modules) {
+      const file = readPageFile(join(ROOT, "dist", path));
+      files.set(path, file);
+      for (const [, name] of file.body.toString().matchAll(RELATIVE)) modules.add(posix.join(posix.dirname(path), name!));
     }
+    for (const path of STYLES) files.set(path, readPageFile(join(ROOT, "dist", path)));
     for (const file of [...Object.values(IMPORTS), ...BESIDE]) files.set(`lib/${file}`, readPageFile(join(ROOT, "node_modules", file)));
   } catch (error) {
     throw fromSystem(error);

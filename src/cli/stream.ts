@@ -2,20 +2,28 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { AVERAGINGS, type CorrOptions, type CorrSummary, NORMALIZATIONS } from "../core/analysis.js";
-import { XpcsError } from "../core/errors.js";
+import { isCode, XpcsError } from "../core/errors.js";
+import type { JobId, StreamJob } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { isStreamUrl, type LiveSnapshot, type StreamRequest } from "../core/live.js";
 import { realClock } from "../core/real-clock.js";
+import type { XpcsClient } from "../index.js";
 import { startHost } from "../sites/kernel-host.js";
 import { DEFAULT_SUPERVISION } from "../sites/supervision.js";
 import { parseUntil } from "../stream/until.js";
 import { findMetadata } from "../xpcs/corr-files.js";
+import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
+import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
 import { everyOption, integerOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { describeStream, liveLine, liveTable } from "./stream-text.js";
+import { exitByOutcome } from "./watch.js";
 
-interface StreamOptions extends Pick<CorrOptions, "dpl" | "averaging" | "threads" | "memoryGb" | "normalize"> {
+interface StreamOptions extends CentralOptions, JobOptions, Pick<CorrOptions, "dpl" | "averaging" | "threads" | "memoryGb" | "normalize"> {
+  readonly submit?: true;
+  readonly detach?: true;
+  readonly follow?: string;
   readonly qmap?: string;
   readonly metadata?: string;
   readonly frameTime?: number;
@@ -91,11 +99,54 @@ async function runHere(stream: StreamRequest, io: CliIo): Promise<void> {
   }
 }
 
+/** Shows what is known of a stream that runs as a job, until that has ended; Ctrl-C ends the showing alone. */
+async function follow(client: XpcsClient, id: JobId, io: CliIo): Promise<void> {
+  const show = liveShower(io);
+  try {
+    await client.live(id, { onLive: show, signal: io.signal });
+  } catch (error) {
+    if (!isCode(error, "CANCELED") || io.interrupted === null) throw error;
+    return io.note(`stopped looking; the job goes on: xpcs stream --follow ${id} looks again, xpcs cancel ${id} stops it`);
+  }
+  const job = await client.job(id);
+  const made = job.outputs.map(({ path }) => path).join(" ");
+  io.result({ job }, () => `job ${id} ${job.state}${job.reason === null ? "" : `: ${job.reason}`}${made === "" ? "" : `; ${made}`}`);
+  exitByOutcome(io, [job]);
+}
+
+/** The stream as a job. */
+async function submit(stream: StreamRequest, raw: StreamOptions, io: CliIo): Promise<void> {
+  const { files, options, out, overwrite } = stream.request;
+  const { everyMs, until, framesMax, patienceMs, source } = stream;
+  const work: StreamJob = {
+    app: "xpcs.stream",
+    source,
+    qmap: { path: files.qmap! },
+    ...(files.metadata === undefined ? {} : { metadata: { path: files.metadata } }),
+    out: { path: out },
+    ...{ overwrite, options, everyMs, patienceMs },
+    ...(until === undefined ? {} : { until }),
+    ...(framesMax === undefined ? {} : { framesMax }),
+  };
+  await withClient(raw, async (client) => {
+    const { jobs } = await client.submit({ jobs: [{ ...specOf(raw), work }] });
+    io.result({ jobs }, () => jobs[0]!);
+    if (raw.detach !== true) await follow(client, jobs[0]!, io);
+  });
+}
+
+async function stream(source: string | undefined, raw: StreamOptions, io: CliIo): Promise<void> {
+  if (raw.follow !== undefined) return withClient(raw, (client) => follow(client, raw.follow!, io));
+  if (source === undefined) throw new XpcsError("INVALID_ARGUMENT", "name the source: ws://HOST:PORT, or a job with --follow");
+  const request = requestOf(source, raw);
+  return raw.submit === true || raw.central !== undefined ? submit(request, raw, io) : runHere(request, io);
+}
+
 /** Adds the command to the program. */
 export function registerStream(program: Command, io: CliIo): void {
   const command = program
     .command("stream")
-    .argument("<source>", "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md)")
+    .argument("[source]", "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md)")
     .description(
       "Correlate a stream while it runs, in bounded memory: g2, its errors and a fit per q, live; at the end a whole result file. Ctrl-C ends it with the result of what came.",
     )
@@ -118,10 +169,15 @@ export function registerStream(program: Command, io: CliIo): void {
     .addOption(new Option("--normalize <by>", "divide every frame by its mean, or not").choices(NORMALIZATIONS))
     .option("--threads <n>", "threads of the correlator (default: all cores)", integerOption(1, LIMITS.threadsMax))
     .option("--memory-gb <GB>", "memory that the stream may take (default: 80 % of what is free)", positiveOption)
-    .action((source: string, raw: StreamOptions) => runHere(requestOf(source, raw), io));
+    .option("--submit", "as a job of central, at a site; also meant by --central")
+    .option("--detach", "print the job's id and leave; without it the job is followed")
+    .option("--follow <job>", "look at a stream that runs as a job");
+  addJobOptions(addCentralOptions(command)).action((source: string | undefined, raw: StreamOptions) => stream(source, raw, io));
   withExample(
     command,
     "xpcs stream ws://detector:7979 --qmap qmap.hdf --out live_results.hdf",
     'xpcs stream ws://detector:7979 --qmap qmap.hdf --until "error(q1..q4) < 2%" --out live_results.hdf',
+    "xpcs stream ws://detector:7979 --qmap /data/qmap.hdf --out /data/live_results.hdf --submit",
+    "xpcs stream --follow JOB_ID",
   );
 }

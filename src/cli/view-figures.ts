@@ -3,11 +3,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { XpcsError } from "../core/errors.js";
 import { ageLagPicture } from "../xpcs/age-lag.js";
+import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "../xpcs/bin-fits.js";
 import { readC2Map } from "../xpcs/c2-file.js";
 import { type CurvePanel, g2FigureSvg, seriesFigureSvg } from "../xpcs/plot.js";
 import { mapFigureSvg } from "../xpcs/plot-map.js";
-import type { ResultFile } from "../xpcs/result-file.js";
-import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "./view-fits.js";
+import type { ResultFile } from "../xpcs/result-layouts.js";
 import { binName, plusMinus } from "./view-text.js";
 
 const CURVE_POINTS = 200;

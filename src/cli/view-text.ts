@@ -1,10 +1,10 @@
 /** What `xpcs view` prints for a person: a summary of the result and a table of the fits. */
 import { basename } from "node:path";
+import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "../xpcs/bin-fits.js";
 import type { PowerLawFit } from "../xpcs/power-law.js";
-import type { ResultBin, ResultFile } from "../xpcs/result-file.js";
+import type { ResultBin, ResultFile } from "../xpcs/result-layouts.js";
 import { fewPairs, PAIRS_FOR_ERROR } from "./few-pairs.js";
 import { formatTable } from "./output.js";
-import { type BinFit, FIT_MODELS, type FitModel, lagUnit, type Measured } from "./view-fits.js";
 
 /** Value and error with two digits of the error; the value alone where there is no error. */
 export function plusMinus({ value, error }: Measured): string {

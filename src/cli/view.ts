@@ -1,11 +1,11 @@
 /** `xpcs view RESULT`: what is in a result file, fits per q, and plots. Only reads the result. */
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { FIT_MODELS, type FitModel, fitBin, powerLawOf } from "../xpcs/bin-fits.js";
 import { readResultFile } from "../xpcs/result-file.js";
 import { withExample } from "./help.js";
 import type { CliIo } from "./output.js";
 import { writeFigures } from "./view-figures.js";
-import { FIT_MODELS, type FitModel, fitBin, powerLawOf } from "./view-fits.js";
 import { viewText, warningsOf } from "./view-text.js";
 
 interface ViewOptions {

@@ -3,10 +3,12 @@
  * input (`parts`) was found at submission, by the native core.
  */
 import type { CorrFiles } from "./analysis.js";
-import type { CorrJob, FileRef, MonitorRef } from "./job.js";
+import type { CorrJob, FileRef, MonitorRef, StreamJob } from "./job.js";
 
 /** All of them, the input and its parts first. */
-export function jobFiles({ input, parts, qmap, job, metadata, monitor }: CorrJob): FileRef[] {
+export function jobFiles(work: CorrJob | StreamJob): FileRef[] {
+  if (work.app === "xpcs.stream") return [work.qmap, ...(work.metadata === undefined ? [] : [work.metadata])];
+  const { input, parts, qmap, job, metadata, monitor } = work;
   return [input, ...(parts ?? []), qmap, job, metadata, monitor].filter((ref) => ref !== undefined);
 }
 

@@ -4,6 +4,7 @@
  */
 import type { CorrOptions } from "./analysis.js";
 import type { ErrorCode } from "./errors.js";
+import type { Promised } from "./promise.js";
 
 export type JobId = string;
 export type SiteName = string;
@@ -44,6 +45,24 @@ export interface CorrJob {
   readonly options: CorrOptions;
 }
 
+/** A stream that is correlated while it runs (docs/streaming.md). */
+export interface StreamJob {
+  readonly app: "xpcs.stream";
+  /** A URL that the site dials, or a path that it sees. */
+  readonly source: string;
+  readonly qmap: FileRef;
+  readonly metadata?: FileRef;
+  /** Result file. */
+  readonly out: FileRef;
+  readonly overwrite: boolean;
+  readonly options: CorrOptions;
+  /** As in StreamRequest. */
+  readonly everyMs: number;
+  readonly until?: string;
+  readonly framesMax?: number;
+  readonly patienceMs: number;
+}
+
 /** Does nothing for `durationMs`: measures the runtime itself and tests it. */
 export interface NoopJob {
   readonly app: "xpcs.noop";
@@ -65,7 +84,7 @@ export interface CommandJob {
   readonly overwrite: boolean;
 }
 
-export type Work = CorrJob | NoopJob | CommandJob;
+export type Work = CorrJob | StreamJob | NoopJob | CommandJob;
 
 /** Names that begin so are the built-in apps. */
 export const BUILT_IN_PREFIX = "xpcs.";
@@ -131,7 +150,7 @@ export interface JobSpec {
   readonly onParentFailure?: ParentPolicy;
   /** Higher comes first; absent: 0. Of the same priority those with the earlier deadline, then those that have waited longer. */
   readonly priority?: number;
-  /** A job that no site has begun by then fails. ISO 8601, UTC. */
+  /** When its answer is wanted; a job that no site has begun by then fails. ISO 8601, UTC. */
   readonly deadline?: string;
   /** Before the second attempt after a failure, ms; doubles with each. */
   readonly retryDelayMs?: number;
@@ -141,6 +160,8 @@ export interface JobSpec {
   readonly attemptsMax: number;
   /** Pin to one site. */
   readonly site?: SiteName;
+  /** Name of the policy that chooses its site; absent: central's. */
+  readonly policy?: string;
   /** Size of all files that it reads, as the submitter sees them; absent: not known. For estimates alone: it does not make another job. */
   readonly inputBytes?: number;
   /** Run it again at another site, and compare the results; absent: as central's settings draw it. */
@@ -216,6 +237,8 @@ export interface Attempt {
   readonly duplicate?: true;
   readonly code?: ErrorCode;
   readonly reason?: string;
+  /** What the router expected of it, for `explain`; absent: nothing, a ledger from before this field, or a view for clients. */
+  readonly promised?: Promised;
 }
 
 /** The right to run one attempt. `epoch` is its fencing number. */

@@ -20,7 +20,7 @@ import type {
   SiteName,
   SiteView,
 } from "./job.js";
-import type { StreamRequest } from "./live.js";
+import type { LiveSnapshot, StreamRequest } from "./live.js";
 import type { Submitters } from "./submitters.js";
 
 /** What can be called over a link: every method takes one plain argument and answers later. */
@@ -61,6 +61,17 @@ export interface LogPart {
   /** Where the next part begins, bytes. */
   readonly next: number;
   /** The attempt has ended and this is all. */
+  readonly ended: boolean;
+}
+
+/** What is known of a stream, and where to go on. */
+export interface LivePart {
+  readonly cursor: string | null;
+  /** Of the attempt that told; 0: none has. */
+  readonly epoch: number;
+  /** Null: nothing newer than the cursor, or nothing at all. */
+  readonly live: LiveSnapshot | null;
+  /** The job has ended: nothing follows. */
   readonly ended: boolean;
 }
 
@@ -119,6 +130,12 @@ export interface ClientApi {
    */
   changes(request: { cursor: string | null; waitMs: number }): Promise<{ cursor: string; jobs: JobView[] }>;
   /**
+   * Long poll: what is known of a stream that runs, its latest attempt's, at once if that is not what `cursor` (null: nothing) says, else when there is
+   * more, when the job ends, or after `waitMs`. Kept in memory only: after a restart of central null until the site tells again.
+   * @throws NOT_FOUND
+   */
+  live(request: { id: JobId; cursor: string | null; waitMs: number }): Promise<LivePart>;
+  /**
    * Long poll: what an attempt (default: the latest) has written from byte `offset` on, at once if there is any, else when there is, when the
    * attempt ends, or after `waitMs`.
    * @throws NOT_FOUND the job, or an attempt of it
@@ -154,6 +171,7 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   modify: true,
   retry: true,
   changes: true,
+  live: true,
   logs: true,
   addToken: true,
   tokens: true,
@@ -246,6 +264,8 @@ export interface WorkSource {
     offset: number;
     data: Uint8Array;
   }): Promise<{ size: number }>;
+  /** What is known of a stream that the site runs; only the latest counts, so a repeat is harmless. */
+  pushLive(request: { site: SiteName; instance: string; lease: LeaseRef; live: LiveSnapshot }): Promise<Record<string, never>>;
   /**
    * For a site that starts pilots, sites of their own on batch nodes: what waits that a pilot with these apps, slots and capacity could run, in slots, and which of
    * its pilots are there, with how many slots free. Needs no join, and changes nothing.
@@ -284,6 +304,7 @@ export const WORK_SOURCE_METHODS: MethodTable<WorkSource> = {
   fail: true,
   giveBack: true,
   pushLog: true,
+  pushLive: true,
   backlog: true,
   leave: true,
 };

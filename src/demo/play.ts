@@ -66,11 +66,20 @@ function* partsOf(options: PlayOptions): Generator<Part> {
   for (let made = 0; made < replay; made += take.at(-1)!.frames) take.push(make(Math.min(each, replay - made)));
   for (let done = 0; done < frames; ) {
     for (const part of take) {
-      if (done + part.frames > frames) return;
-      yield part;
+      const whole = done + part.frames <= frames;
+      yield whole ? part : firstOf(part, frames - done);
       done += part.frames;
+      if (!whole) return;
     }
   }
+}
+
+/** The first frames of a part. */
+function firstOf({ events }: Part, frames: number): Part {
+  const end = events.frame.findIndex((frame) => frame >= frames);
+  const cut = end < 0 ? events.frame.length : end;
+  const kept = { frames, frame: events.frame.slice(0, cut), pixel: events.pixel.slice(0, cut), count: events.count.slice(0, cut) };
+  return { frames, events: kept, block: eventsBlock(0, 0, frames, kept, 0, 0, cut) };
 }
 
 /** Waits until it is time for frame `frame`; a source that is late does not wait. */

@@ -16,7 +16,7 @@ import { fitAnalysis, type RingFit } from "./curves.js";
 import { demoFigure } from "./figure.js";
 import { type DemoSample, denseSample, photonSource, sparseSample } from "./sample.js";
 import { writeMetadata, writeQmap } from "./sample-files.js";
-import { type Service, startService } from "./service.js";
+import { type CentralAddress, type Service, startService } from "./service.js";
 import { pairsTable, physicsFailures, rateTable } from "./verdict.js";
 
 /** Fixed, so that every run shows the same photons. */
@@ -28,6 +28,10 @@ export interface DemoOptions {
   readonly folder: string;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
+  /** Central and the sites go on after the verdict, until the signal. */
+  readonly keep: boolean;
+  /** Told of the outcome while they are still there. */
+  readonly judged: (outcome: DemoOutcome) => void;
 }
 
 export interface DemoOutcome {
@@ -54,7 +58,42 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const sparse = await makeSample(sparseSample(SEED), sampleFolder, say);
   const dense = await makeSample(denseSample(SEED + 1), sampleFolder, say);
   const analyses = demoAnalyses(sparse, dense, options.folder);
-  const jobs = await runJobs(analyses, options, say);
+  return withService(options, say, async (service) => {
+    const judged = await analyseAndJudge(service, { sparse, analyses }, options, say);
+    const outcome = { ...judged, seconds: (performance.now() - startMs) / 1000 };
+    options.judged(outcome);
+    if (options.keep) {
+      options.say(`\n${pageText(service.central)}\nCtrl-C ends it.`);
+      await untilAborted(options.signal);
+    }
+    return outcome;
+  });
+}
+
+/** The page, with a log-in in the part of the address that no server sees. */
+function pageText({ url, operatorToken }: CentralAddress): string {
+  return `The page, logged in: ${url.replace(/^ws/, "http")}/#token=${operatorToken}`;
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+interface Prepared {
+  readonly sparse: SampleOnDisk;
+  readonly analyses: readonly Analysis[];
+}
+
+async function analyseAndJudge(
+  service: Service,
+  { sparse, analyses }: Prepared,
+  options: DemoOptions,
+  say: (text: string) => void,
+): Promise<Omit<DemoOutcome, "seconds">> {
+  const jobs = await runJobs(service, analyses, options, say);
   const failures = jobs.flatMap((job, at) => (job.state === "finished" ? [] : [`${analyses[at]!.name} ${job.state}: ${job.reason ?? ""}`]));
   const fits: RingFit[] = [];
   for (const [at, analysis] of analyses.entries()) if (jobs[at]!.state === "finished") fits.push(...(await fitAnalysis(analysis)));
@@ -69,7 +108,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   options.say(`\nDecay rates, fitted against true:\n${rateTable(fits)}`);
   options.say("  excluded = lags without photon pairs + last lags, where too few products make the stated error too small");
   options.say(`\nPhoton pairs per ring and lag, ${analyses[0]!.name}:\n${pairsTable(shown)}`);
-  return { jobs, fits, failures, results: analyses.map((analysis) => analysis.out), plot, seconds: (performance.now() - startMs) / 1000 };
+  return { jobs, fits, failures, results: analyses.map((analysis) => analysis.out), plot };
 }
 
 /** Draws the photons of a sample and writes the detector file, the q-map and the metadata. */
@@ -95,30 +134,45 @@ async function makeSample(sample: DemoSample, folder: string, say: (text: string
   return files;
 }
 
-/** Runs the analyses through a central and two sites of their own; answers with the final jobs, in order. */
-async function runJobs(analyses: readonly Analysis[], options: DemoOptions, say: (text: string) => void): Promise<JobView[]> {
+/** A central and two sites of their own, as long as `work` takes. Their logs are kept when it fails. */
+async function withService(
+  options: DemoOptions,
+  say: (text: string) => void,
+  work: (service: Service) => Promise<DemoOutcome>,
+): Promise<DemoOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "xpcs-demo-"));
   let service: Service | undefined;
   let keepLogs = true;
   try {
     service = await startService({ folder, siteNames: SITE_NAMES, signal: options.signal });
     say(`central at ${service.central.url} and sites ${SITE_NAMES.join(", ")} are up (processes ${service.pids.join(", ")})`);
-    const client = await connect(service.central.url, { token: service.central.operatorToken });
-    try {
-      const { jobs: ids } = await client.submit({ jobs: analyses.map(jobOf) });
-      say(`submitted ${ids.length} jobs`);
-      const nameOf = new Map(ids.map((id, at) => [id, analyses[at]!.name]));
-      const jobs = await client.wait(ids, { onChange: progressPrinter(nameOf, say), signal: options.signal });
-      keepLogs = jobs.some((job) => job.state !== "finished");
-      return jobs;
-    } finally {
-      client.close();
-    }
+    if (options.keep) say(pageText(service.central));
+    const outcome = await work(service);
+    keepLogs = outcome.jobs.some((job) => job.state !== "finished");
+    return outcome;
   } finally {
     await service?.stop();
     if (service) say("stopped the sites and central");
     if (keepLogs && !options.signal.aborted) options.say(`The logs of central and of the sites are in ${folder}`);
     else rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs the analyses; answers with the final jobs, in order. */
+async function runJobs(
+  { central }: Service,
+  analyses: readonly Analysis[],
+  { signal }: DemoOptions,
+  say: (text: string) => void,
+): Promise<JobView[]> {
+  const client = await connect(central.url, { token: central.operatorToken });
+  try {
+    const { jobs: ids } = await client.submit({ jobs: analyses.map(jobOf) });
+    say(`submitted ${ids.length} jobs`);
+    const nameOf = new Map(ids.map((id, at) => [id, analyses[at]!.name]));
+    return await client.wait(ids, { onChange: progressPrinter(nameOf, say), signal });
+  } finally {
+    client.close();
   }
 }
 

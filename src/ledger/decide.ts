@@ -15,6 +15,7 @@ import {
   type SiteName,
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import type { Promised } from "../core/promise.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
@@ -27,7 +28,7 @@ import { attemptOf, canceledBy, type JobRecord, lastSite, runningAt, runningAtte
 
 export type Command =
   | { readonly type: "submit"; readonly key: string; readonly digest: string; readonly jobs: readonly { id: JobId; spec: JobSpec }[] }
-  | { readonly type: "grant"; readonly job: JobId; readonly site: SiteName; readonly why: string }
+  | { readonly type: "grant"; readonly job: JobId; readonly site: SiteName; readonly why: string; readonly promised?: Promised }
   | { readonly type: "resume"; readonly lease: LeaseRef; readonly site: SiteName }
   | { readonly type: "expire"; readonly lease: LeaseRef }
   | {
@@ -174,7 +175,9 @@ function grant(state: State, command: Of<"grant">, now: number): Decision {
   const site = state.sites.get(command.site);
   if (site?.present !== true) return new XpcsError("REFUSED", `site ${command.site} is not there`);
   if (job.state !== "ready" || job.notBefore > now) return new XpcsError("REFUSED", `job ${job.id} cannot be granted now`);
-  return [{ type: "leased", at: now, job: job.id, epoch: job.epoch + 1, site: site.name, instance: site.instance, why: command.why }];
+  const { why, promised } = command;
+  const leased = { type: "leased", at: now, job: job.id, epoch: job.epoch + 1, site: site.name, instance: site.instance, why } as const;
+  return [{ ...leased, ...(promised === undefined ? {} : { promised }) }];
 }
 
 function resume(state: State, { lease, site }: Of<"resume">, now: number): Decision {

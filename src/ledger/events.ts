@@ -5,6 +5,7 @@
  */
 import type { ErrorCode } from "../core/errors.js";
 import type { CheckRun, JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { Promised } from "../core/promise.js";
 
 /** Version of the events that this program writes. */
 export const EVENT_VERSION = 5;
@@ -68,6 +69,8 @@ export interface Leased {
   readonly site: SiteName;
   readonly instance: string;
   readonly why: string;
+  /** What the router expects of it; absent: nothing, or an event from before version 5. */
+  readonly promised?: Promised;
   readonly duplicate?: true;
 }
 

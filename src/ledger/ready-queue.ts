@@ -4,11 +4,30 @@
  */
 import type { JobId, JobSpec } from "../core/job.js";
 
+/** One that `byDeadline` does not have any more has left. */
+interface Due {
+  readonly id: JobId;
+  readonly dueMs: number;
+}
+
 /** Jobs of one priority. */
 interface Rank {
   readonly priority: number;
-  readonly byDeadline: Map<JobId, number>;
+  readonly byDeadline: Map<JobId, Due>;
+  /** The earliest first, and of the same deadline as they came; also some that have left. */
+  sorted: Due[];
   readonly others: Set<JobId>;
+}
+
+/** Place of the first that is due later. */
+function placeAfter(sorted: readonly Due[], dueMs: number): number {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (sorted[middle]!.dueMs <= dueMs) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 export class ReadyQueue implements Iterable<JobId> {
@@ -29,12 +48,16 @@ export class ReadyQueue implements Iterable<JobId> {
     const dueMs = deadline === undefined ? undefined : Date.parse(deadline);
     const before = this.#rankOf.get(id);
     if (before !== undefined) {
-      if (before.priority === priority && before.byDeadline.get(id) === dueMs) return;
+      if (before.priority === priority && before.byDeadline.get(id)?.dueMs === dueMs) return;
       this.delete(id);
     }
     const rank = this.#rank(priority);
     if (dueMs === undefined) rank.others.add(id);
-    else rank.byDeadline.set(id, dueMs);
+    else {
+      const due = { id, dueMs };
+      rank.byDeadline.set(id, due);
+      rank.sorted.splice(placeAfter(rank.sorted, dueMs), 0, due);
+    }
     this.#rankOf.set(id, rank);
   }
 
@@ -42,23 +65,27 @@ export class ReadyQueue implements Iterable<JobId> {
     const rank = this.#rankOf.get(id);
     if (rank === undefined) return;
     this.#rankOf.delete(id);
-    rank.others.delete(id);
-    rank.byDeadline.delete(id);
-    if (rank.others.size === 0 && rank.byDeadline.size === 0) this.#ranks = this.#ranks.filter((other) => other !== rank);
+    const { others, byDeadline } = rank;
+    others.delete(id);
+    // Those that have left go together, when they are most.
+    if (byDeadline.delete(id) && rank.sorted.length > 2 * byDeadline.size) {
+      rank.sorted = rank.sorted.filter((due) => byDeadline.get(due.id) === due);
+    }
+    if (others.size === 0 && byDeadline.size === 0) this.#ranks = this.#ranks.filter((other) => other !== rank);
   }
 
   #rank(priority: number): Rank {
     const at = this.#ranks.findIndex((rank) => rank.priority <= priority);
     const found = this.#ranks[at];
     if (found?.priority === priority) return found;
-    const rank: Rank = { priority, byDeadline: new Map(), others: new Set() };
+    const rank: Rank = { priority, byDeadline: new Map(), sorted: [], others: new Set() };
     this.#ranks.splice(at < 0 ? this.#ranks.length : at, 0, rank);
     return rank;
   }
 
   *[Symbol.iterator](): Generator<JobId> {
-    for (const { byDeadline, others } of [...this.#ranks]) {
-      for (const [id] of [...byDeadline].sort(([, a], [, b]) => a - b)) yield id;
+    for (const { byDeadline, sorted, others } of [...this.#ranks]) {
+      for (const due of sorted) if (byDeadline.get(due.id) === due) yield due.id;
       yield* others;
     }
   }

@@ -5,18 +5,8 @@
 import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
 import type { AttemptEnded, Completed, CrossChecked, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
-import {
-  ATTEMPTS_KEPT,
-  addJob,
-  addRuns,
-  attemptOf,
-  canceledBy,
-  indexJob,
-  type JobRecord,
-  type LinkStats,
-  type SiteRecord,
-  type State,
-} from "./state.js";
+import { learntWith, linksWith } from "./learnt.js";
+import { ATTEMPTS_KEPT, addJob, addRuns, attemptOf, canceledBy, indexJob, type JobRecord, type SiteRecord, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -36,8 +26,9 @@ function updateJob(state: State, id: JobId, change: (job: JobRecord) => Partial<
 function changed(job: JobRecord, of: number, change: Partial<Attempt>): readonly Attempt[] {
   return job.attempts.map((attempt) => {
     if (attempt.epoch !== of) return attempt;
-    const { site, epoch, startedAt, outcome, duplicate } = attempt;
-    return { ...{ site, epoch, startedAt, outcome }, ...(duplicate === undefined ? {} : { duplicate }), ...change };
+    const { site, epoch, startedAt, outcome, duplicate, promised } = attempt;
+    const kept = { ...(duplicate === undefined ? {} : { duplicate }), ...(promised === undefined ? {} : { promised }) };
+    return { ...{ site, epoch, startedAt, outcome }, ...kept, ...change };
   });
 }
 
@@ -152,18 +143,8 @@ function siteJoined(state: State, event: SiteJoined): void {
     runs: before?.runs ?? {},
     ...(before?.links === undefined ? {} : { links: before.links }),
     ...(before?.checks === undefined ? {} : { checks: before.checks }),
+    ...(before?.learnt === undefined ? {} : { learnt: before.learnt }),
   });
-}
-
-/** Smaller files tell of latencies, not of rates. */
-const LINK_BYTES_MIN = 1e6;
-/** What the past counts beside the next transfer. */
-const LINK_PAST = 0.8;
-
-function linkWith(before: LinkStats | undefined, bytes: unknown, seconds: unknown): LinkStats | undefined {
-  if (typeof bytes !== "number" || typeof seconds !== "number" || bytes < LINK_BYTES_MIN || !(seconds > 0)) return before;
-  const { bytes: pastBytes, ms: pastMs } = before ?? { bytes: 0, ms: 0 };
-  return { bytes: LINK_PAST * pastBytes + bytes, ms: LINK_PAST * pastMs + 1_000 * seconds };
 }
 
 /** The site of a completion. */
@@ -172,27 +153,23 @@ function siteOf(state: State, { job: id, epoch }: Completed): SiteRecord | undef
   return job && state.sites.get(attemptOf(job, epoch)?.site ?? "");
 }
 
-/** What a completion says of its site's links. */
-function countLinks(state: State, event: Completed): void {
-  const { stageInBytes, stageInS, stageOutBytes, stageOutS } = event.summary;
-  const site = siteOf(state, event);
-  if (site === undefined) return;
-  const into = linkWith(site.links?.in, stageInBytes, stageInS);
-  const out = linkWith(site.links?.out, stageOutBytes, stageOutS);
-  if (into === site.links?.in && out === site.links?.out) return;
-  const links = { ...(into === undefined ? {} : { in: into }), ...(out === undefined ? {} : { out }) };
-  state.sites.set(site.name, { ...site, links });
-}
-
+/** What a completion says of its site. */
 function countRun(state: State, event: Completed): void {
-  const { runMs, outputs } = event;
   const job = state.jobs.get(event.job);
+  const attempt = job && attemptOf(job, event.epoch);
   const site = siteOf(state, event);
-  if (job === undefined || site === undefined) return;
+  if (job === undefined || attempt === undefined || site === undefined) return;
+  const { runMs, outputs, summary } = event;
   const { app } = job.spec.work;
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const run = { count: 1, totalMs: runMs, ...(outputs.length === 0 ? {} : { results: { count: 1, bytes } }) };
-  state.sites.set(site.name, { ...site, runs: { ...site.runs, [app]: addRuns(site.runs[app], run) } });
+  const links = linksWith(site.links, summary);
+  state.sites.set(site.name, {
+    ...site,
+    runs: { ...site.runs, [app]: addRuns(site.runs[app], run) },
+    ...(links === undefined ? {} : { links }),
+    learnt: learntWith(site, job.spec, attempt, event),
+  });
 }
 
 /** Counts a comparison for each of the sites, as far as it says something new of them. */
@@ -255,7 +232,9 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       break;
     case "leased": {
       const duplicate = event.duplicate === true ? { duplicate: true as const } : {};
-      const attempt: Attempt = { site: event.site, epoch: event.epoch, startedAt: iso(event.at), outcome: "running", ...duplicate };
+      const { site: name, epoch, promised } = event;
+      const told = { ...duplicate, ...(promised === undefined ? {} : { promised }) };
+      const attempt: Attempt = { site: name, epoch, startedAt: iso(event.at), outcome: "running", ...told };
       const attempts = (job: JobRecord) => [...job.attempts, attempt].slice(-ATTEMPTS_KEPT);
       updateJob(state, event.job, (job) =>
         event.duplicate === true
@@ -282,11 +261,11 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         attempts: finishedAttempts(job, event),
         outputs: event.outputs,
         summary: event.summary,
+        runMs: event.runMs,
         reason: job.cancelRequested ? "it finished before the cancel reached its site" : null,
         finishedAt: event.at,
       }));
       countRun(state, event);
-      countLinks(state, event);
       break;
     case "crossChecked":
       crossChecked(state, event);

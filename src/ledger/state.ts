@@ -3,7 +3,9 @@
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
 import type { Attempt, CrossCheckResult, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteChecks, SiteName } from "../core/job.js";
+import type { SiteLearnt } from "../core/learning.js";
 import type { Summary } from "./events.js";
+import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
 import { ReadyQueue } from "./ready-queue.js";
@@ -46,6 +48,8 @@ export interface JobRecord {
   readonly reason: string | null;
   readonly outputs: readonly OutputFile[];
   readonly summary: Summary | null;
+  /** Duration of its run by the site's clock; absent before it has finished, and in ledgers from before this field. */
+  readonly runMs?: number;
   readonly submittedAt: number;
   readonly finishedAt: number | null;
   /** Absent: it was not compared. */
@@ -98,6 +102,8 @@ export interface SiteRecord {
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
   /** Absent: none of its runs was compared. */
   readonly checks?: SiteChecks;
+  /** What its completions have taught; absent before the first, and in checkpoints from before this field. */
+  readonly learnt?: SiteLearnt;
 }
 
 export interface KeyRecord {
@@ -121,7 +127,7 @@ export interface State {
   /** Jobs by each of their parents. */
   readonly children: Map<JobId, JobId[]>;
   /** Leased jobs by site. */
-  readonly leased: Map<SiteName, Set<JobId>>;
+  readonly leased: Map<SiteName, HeldJobs>;
 }
 
 /** The state before the first event. */
@@ -186,9 +192,9 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   for (const { site } of before === undefined ? [] : runningAttempts(before))
     if (!holders.includes(site)) state.leased.get(site)?.delete(job.id);
   for (const site of holders) {
-    const held = state.leased.get(site);
-    if (held === undefined) state.leased.set(site, new Set([job.id]));
-    else held.add(job.id);
+    const held = state.leased.get(site) ?? new HeldJobs();
+    state.leased.set(site, held);
+    held.add(job.id);
   }
 }
 

@@ -2,8 +2,9 @@
  * Central and its sites on virtual time: the rules (`decide`), the state (`reduce`), the view of the sites and the choices (`planGrants` with a policy) are the
  * real ones; links, store and clock are replaced by calls and a heap of events. One run of one shift with one policy.
  */
-import { planGrants, siteLoads } from "../actors/dispatch.js";
+import { planGrants } from "../actors/dispatch.js";
 import { Sites } from "../actors/presence.js";
+import { siteLoads } from "../actors/site-loads.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -12,6 +13,7 @@ import type { LedgerEvent } from "../ledger/events.js";
 import { reduce } from "../ledger/reduce.js";
 import { emptyState, lastSite, type State } from "../ledger/state.js";
 import { needOf, type Policy } from "../router/policy.js";
+import { always } from "../router/policy-rules.js";
 import { EventHeap } from "./event-heap.js";
 import { type Arrival, replayId, type Shift, type SiteModel } from "./shift.js";
 import { type Ran, SiteActor } from "./site-actor.js";
@@ -324,8 +326,8 @@ export class World {
     }
     if (asked.size === 0) return;
     const loads = siteLoads(this.state, this.#sites, this.#wallMs, this.#nowMs);
-    for (const { job, site, why } of planGrants(this.state, loads, this.#options.policy, asked, this.#wallMs, ahead)) {
-      this.#execute({ type: "grant", job, site, why });
+    for (const { job, site, why, promised } of planGrants(this.state, loads, always(this.#options.policy), asked, this.#wallMs, ahead)) {
+      this.#execute({ type: "grant", job, site, why, promised });
       this.#grantedMs = this.#nowMs;
       const { epoch, index, spec } = this.state.jobs.get(job)!;
       this.#actors.get(site)!.take(job, epoch, index, spec);

@@ -3,9 +3,9 @@
  * attempt takes far longer than such jobs do.
  */
 import type { JobId, SiteName } from "../core/job.js";
-import { estimateRun } from "./estimates.js";
+import { estimateRun, remainingMs } from "./estimates.js";
 import { needOf, type Policy, type RoutedJob, type SiteLoad } from "./policy.js";
-import { beginMs, remainingMs } from "./reroute.js";
+import { beginMs } from "./reroute.js";
 
 export interface DuplicateRules {
   /** `late`: a job whose answer is expected after its deadline. `stragglers`: also one that takes much longer than expected. */
@@ -26,6 +26,7 @@ const GAIN_SHARE = 0.7;
 /** A job of which one attempt runs. */
 export interface RunningAttempt {
   readonly job: RoutedJob;
+  readonly policy: Policy;
   readonly site: SiteName;
   /** Since it was given to the site. */
   readonly elapsedMs: number;
@@ -60,7 +61,6 @@ export function planDuplicates(
   running: readonly RunningAttempt[],
   sites: readonly SiteLoad[],
   idle: ReadonlyMap<SiteName, number>,
-  policy: Policy,
   nowMs: number,
   rules: DuplicateRules,
   most: number,
@@ -73,16 +73,16 @@ export function planDuplicates(
     if (planned.length >= most || ![...left.values()].some((slots) => slots > 0)) break;
     const here = sites.find(({ name }) => name === attempt.site);
     // What nobody has measured cannot be late.
-    if (here === undefined || estimateRun(attempt.job, here, sites).by === "nothing") continue;
-    const usualMs = beginMs(attempt.job, here, sites);
+    if (here === undefined || estimateRun(attempt.job, here, nowMs).by === "nothing") continue;
+    const usualMs = beginMs(attempt.job, here, nowMs);
     const reason = reasonOf(attempt, usualMs, rules, nowMs);
     if (reason === null) continue;
     const job = { ...attempt.job, refusedBy: [...attempt.job.refusedBy, attempt.site] };
-    const choice = policy.choose(job, sites, nowMs);
+    const choice = attempt.policy.choose(job, sites, nowMs);
     const to = choice.action === "run" ? sites.find(({ name }) => name === choice.site) : undefined;
     const need = needOf(job.resources).slots;
     if (to === undefined || (left.get(to.name) ?? 0) < need) continue;
-    const goMs = beginMs(job, to, sites);
+    const goMs = beginMs(job, to, nowMs);
     if (goMs > GAIN_SHARE * remainingMs(usualMs, attempt.elapsedMs)) continue;
     left.set(to.name, left.get(to.name)! - need);
     planned.push({ job: job.id, site: to.name, why: `${reason}; site ${to.name} is idle and answers in ${seconds(goMs)}` });

@@ -4,8 +4,10 @@
  * test/router/policies.test.ts: it never picks a site that `ineligible` names, and the same question has the same answer.
  */
 import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
+import type { SiteLearnt } from "../core/learning.js";
 import { isPilotName } from "../core/pilot-names.js";
 import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
+import { cannotFinish } from "./estimates.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -23,6 +25,8 @@ export interface RoutedJob {
   readonly inputBytes: number | null;
   /** Since it could run. */
   readonly waitedMs: number;
+  /** When its answer is wanted, ms since 1970; absent: as soon as can be. */
+  readonly deadlineMs?: number;
 }
 
 /** What the jobs of a site share. */
@@ -47,28 +51,17 @@ export function plus(a: Shared, b: Shared): Shared {
   };
 }
 
-/** Mean run time of an app, from completions. */
-export interface RunMean {
-  readonly count: number;
-  readonly meanMs: number;
-  /** Mean size of what such a job makes; absent: not known. */
-  readonly resultBytes?: number;
-}
-
 /** How fast files cross a link. */
 export interface LinkRate {
   readonly bytesPerS: number;
   /** By the site's self-test: no job's files have crossed yet. */
   readonly tested: boolean;
+  /** How far one crossing may be off, as a share of its time. */
+  readonly spread: number;
 }
 
-export interface RunningJob {
-  readonly app: string;
-  readonly elapsedMs: number;
-  readonly resources: Resources;
-}
-
-export interface SiteLoad {
+/** What is known of a site, but for its work. */
+export interface SiteFacts {
   readonly name: SiteName;
   /** It is connected and renews. */
   readonly up: boolean;
@@ -82,21 +75,30 @@ export interface SiteLoad {
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
   readonly apps: readonly string[];
-  readonly running: readonly RunningJob[];
-  /** Jobs ahead of this one for which this site was chosen, and which wait for a place there. */
-  readonly queued: number;
-  /** What those will take: kept free for them, so that a large job is not overtaken for ever. */
-  readonly reserved: Shared;
   /** Jobs ever given to it. */
   readonly granted: number;
-  /** Measured mean run time by app. */
-  readonly runs: Readonly<Record<string, RunMean>>;
+  /** What its completions have taught; for a pilot, also those of the site's other pilots. */
+  readonly learnt: SiteLearnt;
+  /** The same of all sites together. */
+  readonly common: SiteLearnt;
   /** Of files that cross to it and back; null: none do, or it is not known. */
   readonly links: { readonly in: LinkRate | null; readonly out: LinkRate | null };
   /** Photon events that a core of it correlates, 1/s, by its self-test; null: not known. */
   readonly eventsPerCoreS: number | null;
   /** Present for a site that runs nothing itself, and has no slots: pilots of it do, sites of their own, some of which are still to begin. */
   readonly pilots?: ComingPilots;
+}
+
+/** A site as a policy sees it; work-ahead.ts makes it. */
+export interface SiteLoad extends SiteFacts {
+  /** Jobs that run there. */
+  readonly running: number;
+  /** Jobs ahead of this one for which this site was chosen, and which wait for a place there. */
+  readonly queued: number;
+  /** Neither taken by running jobs nor kept for those that are queued, so that a large job is not overtaken for ever; below 0: so much is lacking. */
+  readonly free: Shared;
+  /** When each slot is expected to be free of all that runs and is queued there, the earliest first, ms since 1970. */
+  readonly freeAtMs: readonly number[];
 }
 
 /** Pilots that are still to begin. */
@@ -108,15 +110,31 @@ export interface ComingPilots {
   readonly queueWaitMs: number;
 }
 
-/** Run now at `site`; or wait, for a slot at `site` or (null) for something that no slot will bring. */
+/**
+ * Run now at `site`; or wait, for a slot at `site` or (null) for something that no slot will bring. The sentence that says why is made when somebody asks:
+ * dispatch looks at many jobs for each that it gives away.
+ */
 export type Choice =
-  | { readonly action: "run"; readonly site: SiteName; readonly why: string }
-  | { readonly action: "wait"; readonly site: SiteName | null; readonly reason: string };
+  | { readonly action: "run"; readonly site: SiteName; readonly why: () => string }
+  | { readonly action: "wait"; readonly site: SiteName | null; readonly why: () => string };
 
 export interface Policy {
   readonly name: string;
   /** `sites` are sorted by name. */
   choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice;
+}
+
+/** What the job lacks there at present; empty when it could begin at once. What it does not ask for it cannot lack. */
+function lacks(job: RoutedJob, site: SiteLoad): readonly (keyof Shared)[] {
+  const need = needOf(job.resources);
+  return SHARED.filter((what) => need[what] > 0 && need[what] > site.free[what]);
+}
+
+/** True when the job could begin there at once. */
+export function fits(job: RoutedJob, site: SiteLoad): boolean {
+  const need = needOf(job.resources);
+  for (const what of SHARED) if (need[what] > 0 && need[what] > site.free[what]) return false;
+  return true;
 }
 
 const UNBOUNDED: SiteCapacity = {
@@ -127,40 +145,23 @@ const UNBOUNDED: SiteCapacity = {
   walltimeS: null,
 };
 
-/** What is free for a job that comes now: neither taken by running jobs nor kept for those that are queued. */
-export function freeFor({ slots, capacity, running, reserved }: SiteLoad): Shared {
-  const taken = running.reduce((sum, { resources }) => plus(sum, needOf(resources)), reserved);
-  const { cores, memoryGb, gpus, nodes } = capacity ?? UNBOUNDED;
-  return {
-    slots: slots - taken.slots,
-    cores: cores - taken.cores,
-    memoryGb: memoryGb - taken.memoryGb,
-    gpus: gpus - taken.gpus,
-    nodes: nodes - taken.nodes,
-  };
-}
-
-/** What the job lacks there at present; empty when it could begin at once. What it does not ask for it cannot lack. */
-function lacks(job: RoutedJob, site: SiteLoad): readonly (keyof Shared)[] {
-  const need = needOf(job.resources);
-  const free = freeFor(site);
-  return SHARED.filter((what) => need[what] > 0 && need[what] > free[what]);
-}
-
-/** True when the job could begin there at once. */
-export function fits(job: RoutedJob, site: SiteLoad): boolean {
-  return lacks(job, site).length === 0;
+/** What a site has in all. */
+export function hasInAll({
+  slots,
+  capacity,
+  pilots,
+}: Pick<SiteLoad, "slots" | "capacity" | "pilots">): Shared & Pick<SiteCapacity, "walltimeS"> {
+  const { cores, memoryGb, gpus, nodes, walltimeS } = capacity ?? UNBOUNDED;
+  return { slots: pilots?.slotsEach ?? slots, cores, memoryGb, gpus, nodes, walltimeS };
 }
 
 const UNITS = { slots: "slots", cores: "cores", memoryGb: "GB of memory", gpus: "GPUs", nodes: "nodes" } as const;
 
 /** Why the site can never have a job with these needs, or null. */
-export function tooLarge(
-  resources: Resources,
-  { name, slots, capacity, pilots }: Pick<SiteLoad, "name" | "slots" | "capacity" | "pilots">,
-): string | null {
-  const has = { ...(capacity ?? UNBOUNDED), slots: pilots?.slotsEach ?? slots };
-  for (const what of Object.keys(UNITS) as (keyof typeof UNITS)[]) {
+export function tooLarge(resources: Resources, site: Pick<SiteLoad, "name" | "slots" | "capacity" | "pilots">): string | null {
+  const { name } = site;
+  const has = hasInAll(site);
+  for (const what of SHARED) {
     const need = resources[what] ?? 0;
     if (need > has[what]) return `the job needs ${need} ${UNITS[what]}, site ${name} has ${has[what]}`;
   }
@@ -189,11 +190,16 @@ export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   return null;
 }
 
-function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
+/** Why this site cannot have this job, or could not finish it; null: it can. */
+function whyNot(job: RoutedJob, site: SiteLoad, nowMs: number): string | null {
+  return ineligible(job, site) ?? cannotFinish(job, site, nowMs);
+}
+
+function whyNone(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): string {
   if (sites.length === 0) return "no site is connected to central";
   if (job.site !== null) {
     const { site } = job;
-    const pinned = sites.filter((load) => belongs(site, load)).map((load) => ineligible(job, load));
+    const pinned = sites.filter((load) => belongs(site, load)).map((load) => whyNot(job, load, nowMs));
     return pinned.length === 0 ? `site ${site}, to which it is pinned, is not connected to central` : pinned.join("; ");
   }
   const offering = sites.filter(({ name, apps }) => apps.includes(job.app) && !job.refusedBy.includes(name));
@@ -201,7 +207,7 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
   if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
-  if (fitting.some(({ up }) => up)) return fitting.map((site) => ineligible(job, site)).join("; ");
+  if (fitting.some(({ up }) => up)) return fitting.map((site) => whyNot(job, site, nowMs)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 
@@ -210,10 +216,18 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[]): string {
  *
  * @param withComing also those whose pilots are still to begin; a job that is pinned to a site does not wait for pilots, which have names of their own
  */
-export function candidates(job: RoutedJob, all: readonly SiteLoad[], withComing = false): readonly SiteLoad[] | string {
-  const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
-  const able = sites.filter((site) => ineligible(job, site) === null);
-  if (able.length === 0) return whyNone(job, sites);
+export function candidates(
+  job: RoutedJob,
+  all: readonly SiteLoad[],
+  nowMs: number,
+  withComing = false,
+): readonly SiteLoad[] | { readonly none: () => string } {
+  const able = all.filter((site) => (site.pilots === undefined || (withComing && job.site === null)) && whyNot(job, site, nowMs) === null);
+  if (able.length === 0) {
+    const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
+    return { none: () => whyNone(job, sites, nowMs) };
+  }
+  if (job.avoid.length === 0) return able;
   const fresh = able.filter(({ name }) => !job.avoid.includes(name));
   // Pilots that may never come are no reason not to take what is there.
   return fresh.some(({ pilots }) => pilots === undefined) ? fresh : able;
@@ -223,7 +237,7 @@ function busyAt(job: RoutedJob, site: SiteLoad): string {
   const { name, slots, pilots } = site;
   if (pilots !== undefined) return `${pilots.count} pilot${pilots.count === 1 ? "" : "s"} of site ${name} still to begin`;
   const need = needOf(job.resources);
-  const free = freeFor(site);
+  const { free } = site;
   const lacking = lacks(job, site);
   if (lacking.includes("slots") && need.slots === 1) return `${slots === 1 ? "the only slot" : `all ${slots} slots`} of site ${name} busy`;
   return `site ${name} has ${lacking.map((what) => `${Math.max(0, free[what])} of ${need[what]} ${UNITS[what]}`).join(" and ")} free`;

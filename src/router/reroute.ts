@@ -3,8 +3,9 @@
  * now, and it moves only where that pays for the move by far, because estimates are no promises.
  */
 import type { JobId, SiteName } from "../core/job.js";
-import { estimateCrossings, estimateRun, usualRunMs } from "./estimates.js";
-import { ineligible, needOf, type Policy, plus, type RoutedJob, type RunningJob, type Shared, type SiteLoad } from "./policy.js";
+import { estimate } from "./estimates.js";
+import { ineligible, needOf, type Policy, plus, type RoutedJob, type SiteLoad } from "./policy.js";
+import { withJob } from "./work-ahead.js";
 
 /** A move must gain this share of the answer from where the job is, and at least so long: news, a new lease and the files take some s. */
 const GAIN_SHARE = 0.3;
@@ -14,8 +15,9 @@ const GAIN_MIN_MS = 5_000;
 export interface UnbegunJob {
   readonly job: RoutedJob;
   readonly site: SiteName;
-  /** What the site took ahead before it: that comes first. */
-  readonly before: Shared;
+  readonly policy: Policy;
+  /** The site with what it took before this one: that comes first. */
+  readonly ahead: SiteLoad;
 }
 
 export interface Move {
@@ -31,54 +33,31 @@ export interface MoveBounds {
   readonly moves: number;
 }
 
-const minus = (a: Shared, b: Shared): Shared =>
-  plus(a, { slots: -b.slots, cores: -b.cores, memoryGb: -b.memoryGb, gpus: -b.gpus, nodes: -b.nodes });
-
-/** What a job that has outlasted its mean still takes: as long again. */
-export function remainingMs(meanMs: number, elapsedMs: number): number {
-  return elapsedMs < meanMs ? meanMs - elapsedMs : elapsedMs;
-}
-
-/** When a slot is free for a job that waits there behind `before`, ms from now. */
-function waitMs({ job, before }: UnbegunJob, site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
-  const endOf = ({ app, elapsedMs }: RunningJob) => remainingMs(app === job.app ? runMs : usualRunMs(app, site, sites), elapsedMs);
-  const ends = site.running.flatMap((running) => Array.from({ length: needOf(running.resources).slots }, () => endOf(running)));
-  while (ends.length < site.slots) ends.push(0);
-  ends.sort((a, b) => a - b);
-  const place = before.slots + needOf(job.resources).slots - 1;
-  return ends[place % site.slots]! + Math.floor(place / site.slots) * runMs;
-}
-
 /** From now to the answer of a job that stays where it is; its files are taken to be there. */
-function stayMs(held: UnbegunJob, site: SiteLoad, sites: readonly SiteLoad[]): number {
-  const run = estimateRun(held.job, site, sites).ms;
-  return waitMs(held, site, run, sites) + run + (estimateCrossings(held.job, site, sites).out?.ms ?? 0);
+function stayMs({ job, ahead }: UnbegunJob, nowMs: number): number {
+  const { aheadMs, run, stageOut } = estimate(job, ahead, nowMs);
+  return aheadMs + run.ms + (stageOut?.ms ?? 0);
 }
 
 /** The same of a job that begins at a site whose slot is free. */
-export function beginMs(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad[]): number {
-  const crossings = estimateCrossings(job, site, sites);
-  return (crossings.in?.ms ?? 0) + estimateRun(job, site, sites).ms + (crossings.out?.ms ?? 0);
+export function beginMs(job: RoutedJob, site: SiteLoad, nowMs: number): number {
+  const { stageIn, run, stageOut } = estimate(job, site, nowMs);
+  return (stageIn?.ms ?? 0) + run.ms + (stageOut?.ms ?? 0);
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
 
 /** Where the job should go, or null. */
-function moveOf(
-  held: UnbegunJob,
-  sites: readonly SiteLoad[],
-  idle: ReadonlyMap<SiteName, number>,
-  policy: Policy,
-  nowMs: number,
-): Move | null {
-  const { job, site: from } = held;
+function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<SiteName, number>, nowMs: number): Move | null {
+  const { job, site: from, policy } = held;
   const here = sites.find(({ name }) => name === from);
   // One that is silent hears nothing; its leases run out, and its jobs move then.
   if (here === undefined || !here.up) return null;
   const need = needOf(job.resources);
   const unable = ineligible(job, here);
   if (unable === null && ![...idle].some(([site, slots]) => site !== from && slots >= need.slots)) return null;
-  const choice = policy.choose(job, without(sites, from, need), nowMs);
+  const without = sites.map((site) => (site === here ? held.ahead : site));
+  const choice = policy.choose(job, without, nowMs);
   const to = sites.find(({ name }) => name === choice.site);
   if (to === undefined || to === here) return null;
   const begins = choice.action === "run" && (idle.get(to.name) ?? 0) >= need.slots;
@@ -88,7 +67,7 @@ function moveOf(
     return { job: job.id, from, to: to.name, why: unable };
   }
   if (!begins) return null;
-  const [stay, go] = [stayMs(held, here, sites), beginMs(job, to, sites)];
+  const [stay, go] = [stayMs(held, nowMs), beginMs(job, to, nowMs)];
   if (stay - go < Math.max(GAIN_MIN_MS, GAIN_SHARE * stay)) return null;
   return {
     job: job.id,
@@ -96,10 +75,6 @@ function moveOf(
     to: to.name,
     why: `a free slot of site ${to.name} answers in ${seconds(go)}, site ${from} in ${seconds(stay)}`,
   };
-}
-
-function without(sites: readonly SiteLoad[], name: SiteName, need: Shared): SiteLoad[] {
-  return sites.map((site) => (site.name === name ? { ...site, queued: site.queued - 1, reserved: minus(site.reserved, need) } : site));
 }
 
 /**
@@ -112,25 +87,24 @@ export function planMoves(
   held: readonly UnbegunJob[],
   initial: readonly SiteLoad[],
   idle: ReadonlyMap<SiteName, number>,
-  policy: Policy,
   nowMs: number,
   bounds: MoveBounds,
 ): Move[] {
   const moves: Move[] = [];
   const left = new Map(idle);
   let sites = [...initial];
-  const order = [...held].sort((a, b) => b.before.slots - a.before.slots || (a.job.id < b.job.id ? 1 : -1));
+  const order = [...held].sort((a, b) => a.ahead.free.slots - b.ahead.free.slots || (a.job.id < b.job.id ? 1 : -1));
   for (const unbegun of order.slice(0, bounds.looked)) {
     if (moves.length >= bounds.moves) break;
-    const move = moveOf(unbegun, sites, left, policy, nowMs);
+    const move = moveOf(unbegun, sites, left, nowMs);
     if (move === null) continue;
     moves.push(move);
-    const { app, resources } = unbegun.job;
-    const need = needOf(resources);
+    const need = needOf(unbegun.job.resources);
     left.set(move.to, (left.get(move.to) ?? 0) - need.slots);
-    sites = without(sites, move.from, need).map((site) =>
-      site.name === move.to ? { ...site, running: [...site.running, { app, elapsedMs: 0, resources }] } : site,
-    );
+    sites = sites.map((site) => {
+      if (site.name === move.to) return withJob(site, unbegun.job, "run", nowMs);
+      return site.name === move.from ? { ...site, queued: site.queued - 1, free: plus(site.free, need) } : site;
+    });
   }
   return moves;
 }

@@ -5,7 +5,7 @@
 import { basename, join } from "node:path";
 import type { CorrSummary } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
-import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease } from "../core/job.js";
+import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease, type StreamJob } from "../core/job.js";
 import { corrFilesOf, jobFiles } from "../core/job-files.js";
 import type { Destination } from "../files/publication.js";
 import { type Roots, readable } from "../files/roots.js";
@@ -14,7 +14,7 @@ import { checkCommand, commandRun, outputPath } from "./command-plan.js";
 import type { KernelWork } from "./kernel-host.js";
 
 /** Apps of this build; a site offers those that its machine can run. */
-export const APPS = ["xpcs.noop", "xpcs.corr"] as const;
+export const APPS = ["xpcs.noop", "xpcs.corr", "xpcs.stream"] as const;
 
 /** Where the work of an attempt is done. */
 export interface WorkPlace {
@@ -92,6 +92,9 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
   const nothing = { inputs: [], destinations: [], hasFolder: false, results: () => [], exclusive: false };
   if (work.app === "xpcs.noop") return { ...nothing, work: () => work };
   const inputs = jobFiles(work);
+  const threads = resources?.cores || threadsPerSlot * (resources?.slots ?? 1);
+  const place = (paths: readonly string[]) => (ref: FileRef) => paths[inputs.indexOf(ref)]!;
+  if (work.app === "xpcs.stream") return streamPlan(lease, work, { inputs, threads, place, site, roots });
   return {
     inputs,
     destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
@@ -101,13 +104,49 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
     work: ({ paths, folder }) => ({
       app: "xpcs.corr",
       request: {
-        files: corrFilesOf(work, (ref) => paths[inputs.indexOf(ref)]!),
-        options: { threads: resources?.cores || threadsPerSlot * (resources?.slots ?? 1), ...work.options },
+        files: corrFilesOf(work, place(paths)),
+        options: { threads, ...work.options },
         out: join(folder, RESULT_NAME),
         // The attempt's folder is its own; the destination's rule is the transfer's business.
         overwrite: true,
         provenance: provenance(job, epoch, site),
         ...(lease.digest === true ? { contentDigest: true } : {}),
+      },
+      ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
+    }),
+  };
+}
+
+interface StreamFacts extends Pick<SiteFacts, "site" | "roots"> {
+  readonly inputs: readonly FileRef[];
+  readonly threads: number;
+  readonly place: (paths: readonly string[]) => (ref: FileRef) => string;
+}
+
+/** A source is not staged: it is dialed, or read where it is. */
+function streamPlan({ job, epoch }: Lease, work: StreamJob, { inputs, threads, place, site, roots }: StreamFacts): Plan {
+  const { source, qmap, metadata, everyMs, until, framesMax, patienceMs } = work;
+  return {
+    inputs,
+    destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
+    hasFolder: true,
+    results: (folder) => [join(folder, RESULT_NAME)],
+    exclusive: false,
+    work: ({ paths, folder }) => ({
+      app: "xpcs.stream",
+      stream: {
+        source,
+        request: {
+          files: { input: source, qmap: place(paths)(qmap), ...(metadata === undefined ? {} : { metadata: place(paths)(metadata) }) },
+          options: { threads, ...work.options },
+          out: join(folder, RESULT_NAME),
+          overwrite: true,
+          provenance: provenance(job, epoch, site),
+        },
+        everyMs,
+        patienceMs,
+        ...(until === undefined ? {} : { until }),
+        ...(framesMax === undefined ? {} : { framesMax }),
       },
       ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
     }),

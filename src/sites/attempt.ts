@@ -24,6 +24,7 @@ import { type HeldLease, type HeldLeases, walltimeError } from "./held-leases.js
 import { endedFromOutside } from "./job-signals.js";
 import type { KernelPool } from "./kernel-pool.js";
 import { endLeftCommand } from "./left-command.js";
+import { shipLive } from "./live-shipper.js";
 import type { Transfers } from "./locations.js";
 import { shipLogs } from "./log-shipper.js";
 import type { ResultAccess } from "./result-access.js";
@@ -143,12 +144,14 @@ async function runWork(context: AttemptContext, held: HeldLease, plan: Plan, pla
   const { walltimeS } = held.lease.resources ?? {};
   const { job, epoch } = held.lease;
   const logs = work.app === "command" ? shipLogs({ ...context, lease: { job, epoch }, files: work.logs }) : null;
+  const live = work.app === "xpcs.stream" ? shipLive({ ...context, lease: { job, epoch } }) : null;
   const walltime = walltimeS === undefined ? null : clock.after(walltimeS * 1000, () => held.stop("walltime"));
   try {
     const { summary } = await kernels.run({
       work,
       onProgress: (progress) => {
         held.progress = Math.max(held.progress ?? 0, progressOf(progress));
+        if (progress.live !== undefined) live?.tell(progress.live);
       },
       signal: held.signal,
     });
@@ -157,6 +160,7 @@ async function runWork(context: AttemptContext, held: HeldLease, plan: Plan, pla
     walltime?.cancel();
     guard?.cancel();
     await logs?.finish();
+    await live?.finish();
     if (work.app === "command") endLeftCommand(folder);
   }
 }

@@ -3,7 +3,7 @@ import { isCode } from "../core/errors.js";
 import { type DecayFit, fitDecay } from "./fit.js";
 import { lagsOf } from "./lag-correlation.js";
 import type { Verdict } from "./repeats.js";
-import { curveOf, type ResultFile } from "./result-file.js";
+import { curveOf, type ResultFile } from "./result-layouts.js";
 
 /** The table by columns; those of a repeat are [repeats], those of a curve [repeats, bins], NaN where a fit has no answer. */
 export interface DoseTable {

@@ -4,7 +4,7 @@
  */
 import { isCode, XpcsError } from "../core/errors.js";
 import { independentLags, type LagCorrelation } from "./fit.js";
-import type { ResultFile } from "./result-file.js";
+import type { ResultFile } from "./result-layouts.js";
 import { cholesky } from "./small-linear.js";
 
 /** Degrees of freedom below which a correlation is too uncertain to be used: at 20, errors of fits are uncertain by 16 %. */

@@ -3,7 +3,7 @@
  * median, a drift within the repeat, a g2 away from the median curve. Decides only; docs/merging.md has the criteria.
  */
 import { PRODUCTS_MIN } from "./fit.js";
-import type { ResultFile } from "./result-file.js";
+import type { ResultFile } from "./result-layouts.js";
 
 /** Limits of the criteria. */
 export interface RejectLimits {

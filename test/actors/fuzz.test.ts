@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LiveSnapshot } from "../../src/core/live.js";
 import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import { verifyLedger } from "../../src/ledger/verify.js";
@@ -16,6 +17,33 @@ const ROUNDS = 250;
 const me = { site: "a", instance: "1" };
 const lease = { job: "j", epoch: 1 };
 
+const LIVE: LiveSnapshot = {
+  ...{
+    cursor: 1,
+    ended: null,
+    note: null,
+    source: "ws://detector:7979",
+    frames: 10,
+    missing: 0,
+    gaps: 0,
+    events: 5,
+    framesPerS: 1,
+    eventsPerS: 1,
+  },
+  ...{ frameTimeS: 1e-3, repeatsAfter: null, delays: [1], binsLeftOut: 0, saxs: [0.1, null], goal: null },
+  bins: [
+    {
+      bin: 1,
+      q: 0.1,
+      g2: [1.2],
+      error: [null],
+      pairs: [3],
+      fit: { tau: 1, tauError: null, contrast: 0.2, contrastError: 0.1, baseline: 1 },
+    },
+  ],
+  intensity: { firstRow: 0, framesPerRow: 1, mean: [0.1] },
+};
+
 /** A good request of each method; `JOB` becomes the id of a job. */
 const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   submit: { key: "k", jobs: [noop({ a: "b" }, { parents: ["JOB"], resources: { cores: 1 }, deadline: "2027-01-01T00:00:00Z" })] },
@@ -26,6 +54,7 @@ const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   modify: { ids: ["JOB"], changes: { priority: 3, deadline: null, tags: { c: "d" } } },
   retry: { ids: ["JOB"], children: true },
   changes: { cursor: null, waitMs: 0 },
+  live: { id: "JOB", cursor: null, waitMs: 0 },
   logs: { id: "JOB", epoch: 1, stream: "stdout", offset: 0, waitMs: 0 },
   addToken: { hash: "0".repeat(64), role: "visitor", person: "x", validS: 60 },
   tokens: {},
@@ -46,6 +75,7 @@ const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   },
   fail: { ...me, lease, code: "NATIVE_CRASHED", reason: "r" },
   giveBack: { ...me, leases: [lease], reason: "r" },
+  pushLive: { ...me, lease, live: LIVE },
   pushLog: { ...me, lease, stream: "stdout", offset: 0, data: new Uint8Array([65]) },
   backlog: {
     site: me.site,

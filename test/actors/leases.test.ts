@@ -13,6 +13,7 @@ import { VERSION } from "../../src/core/version.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
+import { always } from "../../src/router/policy-rules.js";
 import { type Connection, openSession } from "../../src/wire/connect.js";
 import type { Link } from "../../src/wire/link.js";
 import { memoryLinkPair } from "../../src/wire/memory-link.js";
@@ -33,7 +34,7 @@ async function startOn(disk: MemoryStore): Promise<void> {
   runs += 1;
   central = new Central({
     ledger: new Ledger(store, await loadState(store)),
-    policy: soonest,
+    policyOf: always(soonest),
     clock,
     logger: silentLogger,
     newJobId: createIdSource((size) => Uint8Array.from({ length: size }, () => nextByte++ % 256)),

@@ -1,15 +1,17 @@
 /** Central's smaller parts alone: ids, the change feed, dispatch. */
 import { describe, expect, it } from "vitest";
 import { ChangeFeed } from "../../src/actors/change-feed.js";
-import { planGrants, siteLoads } from "../../src/actors/dispatch.js";
+import { planGrants } from "../../src/actors/dispatch.js";
 import { createIdSource } from "../../src/actors/ids.js";
 import { Sites } from "../../src/actors/presence.js";
+import { siteLoads } from "../../src/actors/site-loads.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { type Command, decide } from "../../src/ledger/decide.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
 import { reduce } from "../../src/ledger/reduce.js";
 import { emptyState, type State } from "../../src/ledger/state.js";
 import { soonest } from "../../src/router/policies/soonest.js";
+import { always } from "../../src/router/policy-rules.js";
 import { spec } from "../ledger/world.js";
 import { settle, virtualClock } from "./virtual-clock.js";
 
@@ -125,7 +127,7 @@ describe("dispatch", () => {
     }
     const plan = (asked: Record<string, number>, nowMs = 1, ahead: Record<string, number> = {}) => {
       const loads = siteLoads(state, sites, nowMs, 0);
-      const grants = planGrants(state, loads, soonest, new Map(Object.entries(asked)), nowMs, new Map(Object.entries(ahead)));
+      const grants = planGrants(state, loads, always(soonest), new Map(Object.entries(asked)), nowMs, new Map(Object.entries(ahead)));
       for (const { job, site, why } of grants) if (why.startsWith("its files are brought")) early.push(`${job} ${site}`);
       return grants.map(({ job, site }) => `${job} ${site}`);
     };
@@ -139,7 +141,7 @@ describe("dispatch", () => {
     expect(early).toEqual(["5 a"]);
     for (const job of ["1", "3", "5"]) obey(state, { type: "grant", job, site: "a", why: "" });
     const [a] = siteLoads(state, new Sites(LIMITS.leaseMs), 1, 0);
-    expect(a).toMatchObject({ queued: 1, reserved: { slots: 1 }, running: [{}, {}] });
+    expect(a).toMatchObject({ queued: 1, free: { slots: -1 }, running: 2 });
     expect(plan({}, 1, { a: 1 })).toEqual([]);
   });
 

@@ -20,7 +20,7 @@ describe("a site with pilots", () => {
   });
   const loads = (site: PilotSite) => {
     sites.pilotSites.set("farm", site);
-    return comingPilots(state, sites, 0);
+    return comingPilots(state, sites, 1, 0);
   };
   beforeEach(() => {
     state = emptyState();
@@ -57,7 +57,7 @@ describe("a site with pilots", () => {
     for (const other of ["farm-x", "farm", "farm-1-2", "farmer-1"]) state.sites.set(other, record(other, { runs: ran(99, 1) }));
     expect(loads(said({ selfTest: null }))).toMatchObject([
       {
-        runs: { "xpcs.noop": { count: 4, meanMs: 200, resultBytes: 10 } },
+        learnt: { runs: { "xpcs.noop": { "-": { ms: { count: 4, mean: 200 }, resultBytes: { mean: 10 } } } } },
         links: { in: { bytesPerS: 2e6, tested: false } },
         pilots: { queueWaitMs: 5_000 },
       },

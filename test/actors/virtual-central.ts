@@ -11,6 +11,7 @@ import { VERSION } from "../../src/core/version.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
+import { always } from "../../src/router/policy-rules.js";
 import { type Connection, openSession } from "../../src/wire/connect.js";
 import type { Link } from "../../src/wire/link.js";
 import { memoryLinkPair } from "../../src/wire/memory-link.js";
@@ -39,7 +40,7 @@ export class VirtualCentral {
     this.#links = [];
     this.central = new Central({
       ledger: new Ledger(this.store, await loadState(this.store)),
-      policy: soonest,
+      policyOf: always(soonest),
       clock: this.clock,
       logger: silentLogger,
       newJobId: createIdSource((size) => Uint8Array.from({ length: size }, () => this.#byte++ % 256)),

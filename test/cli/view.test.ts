@@ -13,7 +13,8 @@ import { delayScheme } from "../../src/xpcs/delays.js";
 import { decayShape } from "../../src/xpcs/fit.js";
 import { correlateFile, mergeResults } from "../../src/xpcs/native.js";
 import { Random } from "../../src/xpcs/random.js";
-import { curveOf, readResultFile } from "../../src/xpcs/result-file.js";
+import { readResultFile } from "../../src/xpcs/result-file.js";
+import { curveOf } from "../../src/xpcs/result-layouts.js";
 import { nexusSample } from "../xpcs/nexus-sample.js";
 import { stageCase } from "../xpcs/reference-case.js";
 

@@ -2,22 +2,21 @@
 import { expect, it } from "vitest";
 import { DUPLICATE_RULES, type DuplicateRules, planDuplicates, type RunningAttempt } from "../../src/router/duplicates.js";
 import { soonest } from "../../src/router/policies/soonest.js";
-import { NOTHING, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
+import type { RoutedJob, SiteLoad } from "../../src/router/policy.js";
+import { among, busy, type Made, job as made, site as madeSite, mean } from "./made.js";
 
-function site(name: string, meanMs: number | null, more: Partial<SiteLoad> = {}): SiteLoad {
-  const runs = meanMs === null ? {} : { "xpcs.corr": { count: 5, meanMs } };
-  const nothing = { running: [], queued: 0, reserved: NOTHING, granted: 0, links: { in: null, out: null }, eventsPerCoreS: null };
-  return { name, up: true, pilotOf: null, draining: null, slots: 1, apps: ["xpcs.corr"], capacity: null, runs, ...nothing, ...more };
+const NOW = 1_000_000;
+
+function site(name: string, meanMs: number | null, more: Made = {}): SiteLoad {
+  return madeSite(name, { slots: 1, apps: ["xpcs.corr"], ...(meanMs === null ? {} : { learnt: mean(meanMs, 1e9) }), ...more });
 }
 function attempt(id: string, elapsedMs: number, dueMs: number | null = null, more: Partial<RoutedJob> = {}): RunningAttempt {
-  const job = { id, app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, inputBytes: null, waitedMs: 0, ...more };
-  return { job, site: "a", elapsedMs, dueMs };
+  return { job: made({ id, ...more }), policy: soonest, site: "a", elapsedMs, dueMs };
 }
 const STRAGGLERS: DuplicateRules = { ...DUPLICATE_RULES, when: "stragglers" };
-const sites = [site("a", 60_000, { running: [{ app: "xpcs.corr", elapsedMs: 0, resources: {} }] }), site("b", 60_000), site("c", 20_000)];
-const NOW = 1_000_000;
+const sites = [site("a", 60_000, { held: busy(1) }), site("b", 60_000), site("c", 20_000)];
 const plan = (running: RunningAttempt[], rules = STRAGGLERS, idle = { b: 1, c: 1 } as Record<string, number>, there = sites) =>
-  planDuplicates(running, there, new Map(Object.entries(idle)), soonest, NOW, rules, 10);
+  planDuplicates(running, among(there), new Map(Object.entries(idle)), NOW, rules, 10);
 
 it("late ones, at the site that answers soonest, with the reason", () => {
   expect(plan([attempt("1", 10_000, NOW + 40_000)])).toEqual([

@@ -1,27 +1,31 @@
 /** Which unbegun jobs move, and which stay: a plain account of the rule on small worlds. */
 import { describe, expect, it } from "vitest";
 import { soonest } from "../../src/router/policies/soonest.js";
-import { NOTHING, type Policy, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
+import type { Policy, RoutedJob, SiteFacts, SiteLoad } from "../../src/router/policy.js";
 import { planMoves, type UnbegunJob } from "../../src/router/reroute.js";
 import { seeded } from "../ledger/world.js";
+import { among, busy, job as made, site as madeSite, mean } from "./made.js";
 
-function site(name: string, more: Partial<SiteLoad> = {}): SiteLoad {
-  const nothing = { running: [], queued: 0, reserved: NOTHING, granted: 0, runs: {}, links: { in: null, out: null }, eventsPerCoreS: null };
-  return { name, up: true, pilotOf: null, draining: null, slots: 1, apps: ["xpcs.corr"], capacity: null, ...nothing, ...more };
-}
-function job(id: string, more: Partial<RoutedJob> = {}): RoutedJob {
-  return { id, app: "xpcs.corr", site: null, avoid: [], refusedBy: [], resources: {}, inputBytes: null, waitedMs: 0, ...more };
-}
-const takes = (meanMs: number) => ({ runs: { "xpcs.corr": { count: 5, meanMs } } });
-const running = (n: number) => Array.from({ length: n }, () => ({ app: "xpcs.corr", elapsedMs: 0, resources: {} }));
+const job = (id: string, more: Partial<RoutedJob> = {}) => made({ id, ...more });
+const site = (name: string, more: Partial<SiteFacts> = {}) => madeSite(name, { slots: 1, apps: ["xpcs.corr"], ...more });
+const takes = (meanMs: number) => ({ learnt: mean(meanMs, 1e9) });
 /** A site whose slot is busy, with `ahead` jobs whose files it has. */
-const full = (name: string, ahead: number, meanMs: number, more: Partial<SiteLoad> = {}) =>
-  site(name, { running: running(1), queued: ahead, reserved: { ...NOTHING, slots: ahead }, ...takes(meanMs), ...more });
-const heldBy = (at: string, ...jobs: RoutedJob[]): UnbegunJob[] =>
-  jobs.map((each, place) => ({ job: each, site: at, before: { ...NOTHING, slots: place } }));
+const full = (name: string, ahead: number, meanMs: number, more: Partial<SiteFacts> = {}) =>
+  madeSite(name, { slots: 1, apps: ["xpcs.corr"], held: busy(1), queued: ahead, ...takes(meanMs), ...more });
+/** Jobs that a site took one after the other; how the site was before each is worked out with the sites. */
+const heldBy = (at: string, ...jobs: RoutedJob[]) => jobs.map((each, place) => ({ job: each, site: at, place }));
 const BOUNDS = { looked: 10, moves: 10 };
-const plan = (held: UnbegunJob[], sites: SiteLoad[], idle: Record<string, number>, bounds = BOUNDS) =>
-  planMoves(held, sites, new Map(Object.entries(idle)), soonest, 0, bounds);
+function unbegun(held: ReturnType<typeof heldBy>, sites: readonly SiteLoad[], policy: Policy = soonest): UnbegunJob[] {
+  return held.map(({ place, ...rest }) => {
+    const here = sites.find(({ name }) => name === rest.site)!;
+    const { running: _running, queued: _queued, free: _free, freeAtMs: _at, ...facts } = here;
+    return { ...rest, policy, ahead: madeSite(rest.site, { ...facts, held: busy(1), queued: place }) };
+  });
+}
+const plan = (held: ReturnType<typeof heldBy>, made: SiteLoad[], idle: Record<string, number>, bounds = BOUNDS) => {
+  const sites = among(made);
+  return planMoves(unbegun(held, sites), sites, new Map(Object.entries(idle)), 0, bounds);
+};
 
 describe("an unbegun job", () => {
   it("moves to a free slot that answers much sooner, the one that waits behind most first", () => {
@@ -35,7 +39,7 @@ describe("an unbegun job", () => {
     expect(plan(heldBy("a", job("1")), [full("a", 1, 3_000), site("b", takes(3_000))], { b: 1 })).toEqual([]);
   });
   it("stays where the files would have to cross again for longer than it waits", () => {
-    const far = (bytesPerS: number) => site("b", { ...takes(60_000), links: { in: { bytesPerS, tested: false }, out: null } });
+    const far = (bytesPerS: number) => site("b", { ...takes(60_000), links: { in: { bytesPerS, tested: false, spread: 0 }, out: null } });
     const large = heldBy("a", job("1", { inputBytes: 1e9 }));
     expect(plan(large, [full("a", 1, 60_000), far(1e9)], { b: 1 })).toHaveLength(1);
     expect(plan(large, [full("a", 1, 60_000), far(1e7)], { b: 1 })).toEqual([]);
@@ -71,10 +75,10 @@ describe("a round", () => {
         return soonest.choose(...question);
       },
     };
-    const held = heldBy("a", ...jobs);
-    expect(planMoves(held, sites, new Map([["b", 9]]), counting, 0, { looked: 9, moves: 2 })).toHaveLength(2);
+    const held = unbegun(heldBy("a", ...jobs), sites, counting);
+    expect(planMoves(held, sites, new Map([["b", 9]]), 0, { looked: 9, moves: 2 })).toHaveLength(2);
     expect(asked).toBe(2);
-    expect(planMoves(held, sites, new Map([["b", 9]]), counting, 0, { looked: 3, moves: 9 })).toHaveLength(3);
+    expect(planMoves(held, sites, new Map([["b", 9]]), 0, { looked: 3, moves: 9 })).toHaveLength(3);
     expect(asked).toBe(5);
   });
   it("moves exactly those that gain 5 s and 30 % by a plain account, in any order of sites", () => {
@@ -83,7 +87,7 @@ describe("a round", () => {
     for (let round = 0; round < 500; round += 1) {
       const [here, there] = [1_000 + rng() * 60_000, 1_000 + rng() * 60_000];
       const place = Math.floor(rng() * 3);
-      const held: UnbegunJob = { job: job("1"), site: "a", before: { ...NOTHING, slots: place } };
+      const held = { job: job("1"), site: "a", place };
       const sites = [full("a", place + 1, here), site("b", takes(there))];
       // The running one to its end, those before it, and itself.
       const stayMs = here * (1 + place + 1);

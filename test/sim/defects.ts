@@ -4,6 +4,7 @@ import type { SiteNews } from "../../src/core/protocols.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
+import { always } from "../../src/router/policy-rules.js";
 import { sharedPath } from "../../src/sites/transfers/shared-path.js";
 import { type Decide, plantRules } from "./mounts.js";
 import type { PromiseName } from "./promises.js";
@@ -151,13 +152,13 @@ export const DEFECTS: readonly Defect[] = [
     name: "a waiting job does not say what it waits for",
     breaks: ["P7"],
     replacements: {
-      policy: {
+      policyOf: always({
         name: "silent",
         choose(job, sites, now) {
           const choice = soonest.choose(job, sites, now);
-          return choice.action === "wait" ? { ...choice, reason: "" } : choice;
+          return choice.action === "wait" ? { ...choice, why: () => "" } : choice;
         },
-      },
+      }),
     },
   },
   {

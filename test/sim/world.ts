@@ -18,6 +18,7 @@ import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js"
 import { runningAttempts, type State } from "../../src/ledger/state.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
+import { always } from "../../src/router/policy-rules.js";
 import type { KernelRun } from "../../src/sites/kernel-host.js";
 import type { KernelPool } from "../../src/sites/kernel-pool.js";
 import { runSite, type Site } from "../../src/sites/site.js";
@@ -42,7 +43,7 @@ export interface Replacements {
   readonly ledger?: (ledger: Ledger) => void;
   readonly store?: (store: EventStore) => EventStore;
   readonly central?: (central: Central) => void;
-  readonly policy?: CentralOptions["policy"];
+  readonly policyOf?: CentralOptions["policyOf"];
   /** The site's view of central. */
   readonly source?: (source: WorkSource) => WorkSource;
   /** What a client sends. */
@@ -185,7 +186,7 @@ export class World {
       const randomBytes = (size: number) => Uint8Array.from({ length: size }, () => Math.floor(process.rng() * 256));
       const central = new Central({
         ledger,
-        policy: this.#replacements.policy ?? soonest,
+        policyOf: this.#replacements.policyOf ?? always(soonest),
         clock: process.clock,
         logger: this.#logger(),
         newJobId: createIdSource(randomBytes),

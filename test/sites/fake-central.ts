@@ -110,6 +110,9 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
       said.returned.push(...leases);
       return { news: newsFor([]) };
     },
+    async pushLive() {
+      return {};
+    },
     async pushLog({ stream, data }) {
       const before = said.logs[stream] ?? "";
       said.logs[stream] = before + new TextDecoder().decode(data);

@@ -23,8 +23,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ["index", "actors", "sites", ...MECHANISMS, "core"],
   cli: [...ROOTS, "replay", "actors", "sites", ...MECHANISMS, "core"],
   demo: [...ROOTS, "actors", "sites", ...MECHANISMS, "core"],
-  // The page runs in a browser, and asks central by HTTP.
-  web: ["web", "core"],
+  // The page runs in a browser, and asks central by HTTP; of xpcs it has what reads results and fits curves.
+  web: ["web", "xpcs", "core"],
 };
 
 /** Package to the files that may import it, and why only they. */

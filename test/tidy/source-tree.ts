@@ -52,7 +52,7 @@ export interface ImportFound {
 }
 
 export function importsOf(path: string, text: string): ImportFound[] {
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)"([^"]+)"/g;
+  const pattern = /(?:\bfrom\s+|\bimport\s*\(\s*|\bimport\s+)"([^"]+)"/g;
   const code = codeOnly(text, true);
   return [...code.matchAll(pattern)].map((match) => {
     const specifier = match[1] ?? "";

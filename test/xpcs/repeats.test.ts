@@ -4,7 +4,7 @@ import { doseCsv, doseTable } from "../../src/xpcs/dose.js";
 import { decayShape } from "../../src/xpcs/fit.js";
 import { Random } from "../../src/xpcs/random.js";
 import { judgeRepeats, REJECT_LIMITS, type Verdict, widened } from "../../src/xpcs/repeats.js";
-import type { ResultFile } from "../../src/xpcs/result-file.js";
+import type { ResultFile } from "../../src/xpcs/result-layouts.js";
 
 const FRAMES = 400;
 const DELAYS = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32];

@@ -1,66 +1,22 @@
 /**
- * Where the job would be answered soonest: the wait for a slot, or for its files, whichever is longer, plus run time, plus the way back of the result
- * (estimates.ts). Where pilots are still to begin, the wait is that of the queue. First cut: means without decay. A site without a measurement is taken to be as fast as the others' mean, so it
- * gets tried. A free slot is left idle only where waiting for a busy site gains more than the estimates can be wrong.
+ * Where the job would be answered soonest (estimates.ts); with a deadline the site that meets it with the fewest core seconds, if any does. A site of which
+ * little is known is taken to be a little better than expected, so it gets tried. A free slot is left idle only where waiting for a busy site gains more than
+ * the estimates can be wrong.
  */
-import { type Crossing, estimateCrossings, estimateRun, type RunEstimate, usualRunMs } from "../estimates.js";
-import { busyText, candidates, fits, freeFor, needOf, type Policy, type RoutedJob, type RunningJob, type SiteLoad } from "../policy.js";
+import { type Crossing, coresOf, type Estimate, estimate, type RunEstimate } from "../estimates.js";
+import { busyText, type Choice, candidates, fits, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
 
-/** Waiting while a slot is free must gain this share of the answer from the free slot, and at least so long: means are no promises. */
+/** Waiting while a slot is free must gain this share of the answer from the free slot, half of what both may be off, and at least so long. */
 const WAIT_GAIN_SHARE = 0.25;
+const WAIT_GAIN_SD = 0.5;
 const WAIT_GAIN_MIN_MS = 1_000;
-
-interface Estimate {
-  readonly site: SiteLoad;
-  readonly run: RunEstimate;
-  readonly stageIn: Crossing | null;
-  readonly stageOut: Crossing | null;
-  readonly waitMs: number;
-  /** It could begin there at once. */
-  readonly isFree: boolean;
-}
-
-/** A job that has outlasted the mean is none of the usual ones: expect it to need as long again as it has run. */
-function remainingMs(meanMs: number, elapsedMs: number): number {
-  return elapsedMs < meanMs ? meanMs - elapsedMs : elapsedMs;
-}
-
-/**
- * When a slot is free for this job, ms from now: the running jobs end first, then those queued ahead take the slots in turn. A queued job
- * is taken to run as long as this one, so whole rounds of them move every slot by the same time.
- */
-function waitForSlotMs(job: RoutedJob, site: SiteLoad, runMs: number, sites: readonly SiteLoad[]): number {
-  // The last of the slots that it needs.
-  const place = site.reserved.slots + needOf(job.resources).slots - 1;
-  if (site.pilots !== undefined) {
-    const { count, slotsEach, queueWaitMs } = site.pilots;
-    // One that has waited longer is taken to wait as long again, so that nobody waits for ever for pilots that do not come.
-    return remainingMs(queueWaitMs, job.waitedMs) + Math.floor(place / (count * slotsEach)) * runMs;
-  }
-  // A job that is like this one is taken to be of its size.
-  const known = new Map([[job.app, runMs]]);
-  const runOf = (app: string): number => {
-    const ms = known.get(app) ?? usualRunMs(app, site, sites);
-    known.set(app, ms);
-    return ms;
-  };
-  const endOf = ({ app, elapsedMs }: RunningJob) => remainingMs(runOf(app), elapsedMs);
-  const ends = site.running.flatMap((running) => Array.from({ length: needOf(running.resources).slots }, () => endOf(running)));
-  while (ends.length < site.slots) ends.push(0);
-  ends.sort((a, b) => a - b);
-  return ends[place % site.slots]! + Math.floor(place / site.slots) * runMs;
-}
-
-function estimate(job: RoutedJob, site: SiteLoad, sites: readonly SiteLoad[]): Estimate {
-  const run = estimateRun(job, site, sites);
-  const { in: stageIn, out: stageOut } = estimateCrossings(job, site, sites);
-  return { site, run, stageIn, stageOut, isFree: fits(job, site), waitMs: waitForSlotMs(job, site, run.ms, sites) };
-}
+/** A deadline is taken to be met where this many standard deviations are left. */
+const DEADLINE_SD = 1;
 
 const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
 
 function runText({ ms, by, count }: RunEstimate): string {
-  if (by === "runs") return `${seconds(ms)} mean of ${count} run${count === 1 ? "" : "s"}`;
+  if (by === "runs") return `${seconds(ms)} by ${count} run${count === 1 ? "" : "s"}`;
   return by === "self-test" ? `${seconds(ms)} by its self-test` : "run time not measured yet";
 }
 
@@ -72,53 +28,86 @@ function crossingText(what: string, crossing: Crossing | null): string[] {
   ];
 }
 
-function describe({ site, run, stageIn, stageOut, waitMs, isFree }: Estimate): string {
+function describe(job: RoutedJob, { site, run, stageIn, stageOut, allocationMs, aheadMs }: Estimate): string {
   const wait =
     site.pilots !== undefined
-      ? `a pilot in ${seconds(waitMs)}`
-      : isFree
-        ? `${freeFor(site).slots} of ${site.slots} slots free`
-        : `a slot in ${seconds(waitMs)}`;
+      ? `a pilot in ${seconds(allocationMs + aheadMs)}`
+      : fits(job, site)
+        ? `${site.free.slots} of ${site.slots} slots free`
+        : `a slot in ${seconds(aheadMs)}`;
   const parts = [wait, ...crossingText("bring", stageIn), runText(run), ...crossingText("send back", stageOut)];
   return `${site.name} (${parts.join(", ")})`;
 }
 
-/** Files come while the job waits for a slot. */
-const answerMs = ({ waitMs, run, stageIn, stageOut }: Estimate) => Math.max(waitMs, stageIn?.ms ?? 0) + run.ms + (stageOut?.ms ?? 0);
+/** What the sites are ranked by: a little doubt is to their good. */
+const rank = ({ ms, run }: Estimate) => ms - run.doubtMs;
 
-function sooner(a: Estimate, b: Estimate): number {
-  const byTime = answerMs(a) - answerMs(b);
-  if (byTime !== 0) return byTime;
-  const byFree = freeFor(b.site).slots - freeFor(a.site).slots;
-  if (byFree !== 0) return byFree;
-  return a.site.name < b.site.name ? -1 : 1;
+/** Whether `a` is the better one; the same time: more slots free, then the name. */
+function isSooner(a: Estimate, b: Estimate): boolean {
+  const byTime = rank(a) - rank(b);
+  if (byTime !== 0) return byTime < 0;
+  if (a.site.free.slots !== b.site.free.slots) return a.site.free.slots > b.site.free.slots;
+  return a.site.name < b.site.name;
 }
 
-function whyHere(job: RoutedJob, chosen: Estimate, ranked: readonly Estimate[]): string {
+const bestOf = (all: readonly Estimate[]): Estimate => all.reduce((best, one) => (isSooner(one, best) ? one : best));
+
+function costOf(job: RoutedJob, { site, run }: Estimate): number {
+  return (coresOf(job, site) * run.ms) / 1000;
+}
+
+/** The cheapest that answers in time, or null. */
+function cheapest(job: RoutedJob, all: readonly Estimate[], leftMs: number): Estimate | null {
+  const inTime = all.filter(({ ms, sdMs }) => ms + DEADLINE_SD * sdMs <= leftMs);
+  const isCheaper = (a: Estimate, b: Estimate) => costOf(job, a) < costOf(job, b) || (costOf(job, a) === costOf(job, b) && isSooner(a, b));
+  return inTime.length === 0 ? null : inTime.reduce((best, one) => (isCheaper(one, best) ? one : best));
+}
+
+function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly Estimate[]): string {
   if (job.site !== null) return `pinned to site ${job.site}`;
-  const best = ranked[0]!;
-  if (best !== chosen) return `a free slot at ${describe(chosen)}: waiting for ${describe(best)} would not gain enough`;
-  const next = ranked[1];
-  return next === undefined ? `only ${describe(best)} can run it now` : `soonest at ${describe(best)}, before ${describe(next)}`;
+  if (best !== chosen) return `a free slot at ${describe(job, chosen)}: waiting for ${describe(job, best)} would not gain enough`;
+  const others = all.filter((one) => one !== best);
+  if (others.length === 0) return `only ${describe(job, best)} can run it now`;
+  const next = bestOf(others);
+  const word = best.ms > next.ms ? "tried, as little is known of it of late," : "soonest";
+  return `${word} at ${describe(job, best)}, before ${describe(job, next)}`;
 }
 
-export const soonest: Policy = {
-  name: "soonest",
-  choose(job, sites) {
-    const able = candidates(job, sites, true);
-    if (typeof able === "string") return { action: "wait", site: null, reason: able };
-    const ranked = able.map((site) => estimate(job, site, sites)).sort(sooner);
-    const best = ranked[0]!;
-    const free = ranked.find(({ isFree }) => isFree);
-    if (free === undefined) {
-      const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
-      return { action: "wait", site: best.site.name, reason: `${busyText(job, able)}; soonest at ${describe(best)}${ahead}` };
-    }
-    const gainMs = answerMs(free) - answerMs(best);
-    if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * answerMs(free))) {
-      const reason = `a ${best.site.pilots === undefined ? "slot" : "pilot"} of ${describe(best)} answers ${seconds(gainMs)} sooner than ${describe(free)}`;
-      return { action: "wait", site: best.site.name, reason };
-    }
-    return { action: "run", site: free.site.name, why: whyHere(job, free, ranked) };
-  },
-};
+/** Waits for, or runs at, the cheapest site in time. */
+function withinDeadline(job: RoutedJob, chosen: Estimate, leftMs: number): Choice {
+  const { site } = chosen;
+  const why = () =>
+    `the cheapest in time is ${describe(job, chosen)}: ${costOf(job, chosen).toPrecision(2)} core seconds, answered ${seconds(leftMs - chosen.ms)} before its deadline`;
+  return { action: site.pilots === undefined && fits(job, site) ? "run" : "wait", site: site.name, why };
+}
+
+function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice {
+  const able = candidates(job, sites, nowMs, true);
+  if ("none" in able) return { action: "wait", site: null, why: able.none };
+  const all = able.map((site) => estimate(job, site, nowMs));
+  if (job.deadlineMs !== undefined && job.site === null) {
+    const leftMs = job.deadlineMs - nowMs;
+    const chosen = cheapest(job, all, leftMs);
+    if (chosen !== null) return withinDeadline(job, chosen, leftMs);
+  }
+  const best = bestOf(all);
+  const free = fits(job, best.site) && best.site.pilots === undefined ? best : null;
+  const alternatives = free === null ? all.filter(({ site }) => site.pilots === undefined && fits(job, site)) : [];
+  const here = free ?? (alternatives.length === 0 ? null : bestOf(alternatives));
+  if (here === null) {
+    const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
+    return { action: "wait", site: best.site.name, why: () => `${busyText(job, able)}; soonest at ${describe(job, best)}${ahead}` };
+  }
+  const gainMs = here.ms - best.ms;
+  if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * here.ms, WAIT_GAIN_SD * Math.hypot(here.sdMs, best.sdMs))) {
+    const what = best.site.pilots === undefined ? "slot" : "pilot";
+    return {
+      action: "wait",
+      site: best.site.name,
+      why: () => `a ${what} of ${describe(job, best)} answers ${seconds(gainMs)} sooner than ${describe(job, here)}`,
+    };
+  }
+  return { action: "run", site: here.site.name, why: () => whyHere(job, here, best, all) };
+}
+
+export const soonest: Policy = { name: "soonest", choose };

@@ -2,18 +2,18 @@
  * The files that a site has brought here, by digest: what many jobs read crosses once, also under several names. Attempts get them by reflink or hard link,
  * so what goes from the cache stays with those that have it. Least recently used goes first.
  *
- * On the disk: content/SHA256, read-only; names/KEY with the digest of a source, its time that of the last use; partial/KEY while a file is on its way.
- * A name is a symbolic link to its text, which is no path: made by one call, whole or not at all, where a file takes three.
+ * On the disk: content/SHA256, read-only; names.jsonl (cache-names.ts); partial/KEY while a file is on its way.
  * Nothing is synced: after a reboot each file is digested before it is used again. A file that somebody has written to is not used again.
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, copyFile, link, lstat, mkdir, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import { digestFile } from "../../files/digest.js";
 import { isNoLink, systemCode } from "../../files/system-error.js";
+import { type CacheName, type CacheNames, openNames, readNames } from "./cache-names.js";
 
 export interface CacheRequest {
   /** Which file this is: where, and in which version. */
@@ -53,12 +53,6 @@ interface Entry {
   unproven: boolean;
   usedMs: number;
   readonly names: Set<string>;
-}
-
-interface Name {
-  readonly sha256: string;
-  readonly identity: string;
-  readonly boot: string;
 }
 
 /** What is on its way for so long is nobody's any more, ms. */
@@ -132,6 +126,7 @@ class FolderCache implements SiteCache {
   readonly #options: CacheOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #byName = new Map<string, Entry>();
+  #names: CacheNames | null = null;
   readonly #flights = new Map<string, Promise<unknown>>();
   /** Keys of what lies in partial/: of an earlier process, or of a transfer that broke. */
   readonly #left = new Set<string>();
@@ -145,24 +140,19 @@ class FolderCache implements SiteCache {
     this.#options = options;
   }
 
-  #path(kind: "content" | "names" | "partial", name: string): string {
+  #path(kind: "content" | "partial", name: string): string {
     return join(this.#options.folder, kind, name);
   }
 
   async #open(): Promise<void> {
     const { folder, clock, boot } = this.#options;
-    for (const kind of ["content", "names", "partial"]) await mkdir(join(folder, kind), { recursive: true });
-    for (const key of await readdir(join(folder, "names"))) {
-      const path = this.#path("names", key);
-      try {
-        const { sha256, identity, boot: then } = JSON.parse(await readlink(path)) as Name;
-        const found = await identityOf(this.#path("content", sha256));
-        if (found.identity !== identity) throw new Error("written to");
-        const { mtimeMs: changedMs } = await lstat(path);
-        this.#enter(key, { sha256, bytes: found.bytes, identity, unproven: then !== boot, usedMs: changedMs, names: new Set() });
-      } catch {
-        await rm(path, { force: true });
-      }
+    for (const kind of ["content", "partial"]) await mkdir(join(folder, kind), { recursive: true });
+    const names = join(folder, "names.jsonl");
+    for (const { key, sha256, identity, boot: then, usedMs } of await readNames(names)) {
+      const found = await identityOf(this.#path("content", sha256)).catch(() => null);
+      // Gone, or written to.
+      if (found?.identity !== identity) continue;
+      this.#enter(key, { sha256, bytes: found.bytes, identity, unproven: then !== boot, usedMs, names: new Set() });
     }
     for (const name of await readdir(join(folder, "content")))
       if (!this.#entries.has(name)) await rm(this.#path("content", name), { force: true });
@@ -171,6 +161,15 @@ class FolderCache implements SiteCache {
       if (clock.nowMs() - changedMs > PARTIAL_KEPT_MS) await rm(this.#path("partial", name), { force: true });
       else this.#left.add(name);
     }
+    this.#names = await openNames(names, () => this.#live());
+  }
+
+  #live(): CacheName[] {
+    return [...this.#byName].map(([key, entry]) => this.#nameOf(key, entry));
+  }
+
+  #nameOf(key: string, { sha256, identity, unproven, usedMs }: Entry): CacheName {
+    return { key, sha256, identity, boot: unproven ? "" : this.#options.boot, usedMs };
   }
 
   #enter(key: string, fresh: Entry): Entry {
@@ -187,10 +186,7 @@ class FolderCache implements SiteCache {
     if (this.#entries.get(entry.sha256) !== entry) return;
     this.#entries.delete(entry.sha256);
     this.#bytes -= entry.bytes;
-    for (const key of entry.names) {
-      this.#byName.delete(key);
-      await rm(this.#path("names", key), { force: true });
-    }
+    for (const key of entry.names) this.#byName.delete(key);
     await rm(this.#path("content", entry.sha256), { force: true });
   }
 
@@ -209,15 +205,8 @@ class FolderCache implements SiteCache {
 
   /** Notes that the file with this key is the entry, used now. */
   async #use(key: string, entry: Entry): Promise<void> {
-    const { clock, boot } = this.#options;
-    this.#enter(key, { ...entry, usedMs: clock.nowMs() });
-    const path = this.#path("names", key);
-    const text = JSON.stringify({ sha256: entry.sha256, identity: entry.identity, boot } satisfies Name);
-    await symlink(text, path).catch(async (error: unknown) => {
-      if (systemCode(error) !== "EEXIST") throw error;
-      await rm(path, { force: true });
-      await symlink(text, path);
-    });
+    const known = this.#enter(key, { ...entry, usedMs: this.#options.clock.nowMs() });
+    await this.#names!.note(this.#nameOf(key, known));
   }
 
   async #fromHere(key: string, { sha256, to }: CacheRequest): Promise<boolean> {

@@ -4,6 +4,7 @@ import { isFinal, type JobView } from "../../core/job.js";
 import { ApiError, askJson } from "../api.js";
 import { changed } from "../live.js";
 import { ago, bytes } from "../words.js";
+import { Result } from "./result.js";
 
 /** The job of this id, or why it cannot be shown. */
 export function JobPage({ id }: { id: string }) {
@@ -48,6 +49,8 @@ export function JobPage({ id }: { id: string }) {
           </li>
         ))}
       </ol>
+      {job.app === "xpcs.corr" &&
+        job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <h2>Files</h2>
       <ul>
         {job.inputs.map((path) => (

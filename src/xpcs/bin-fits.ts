@@ -1,10 +1,10 @@
-/** The fits that `xpcs view` shows: one model for every bin, in physical units, and the power law over q. Prints and draws nothing. */
+/** The fits that `xpcs view` and the page show: one model for every bin, in physical units, and the power law over q. Prints and draws nothing. */
 import { isCode, type XpcsError } from "../core/errors.js";
-import { type CurvePoint, decayShape, type FitQuality, fitDecay, type LagCorrelation } from "../xpcs/fit.js";
-import { doubleShape, fitDouble, fitStretched, stretchedShape } from "../xpcs/fit-models.js";
-import { lagsOf } from "../xpcs/lag-correlation.js";
-import { fitPowerLaw, type PowerLawFit } from "../xpcs/power-law.js";
-import { curveOf, type ResultBin, type ResultFile } from "../xpcs/result-file.js";
+import { type CurvePoint, decayShape, type FitQuality, fitDecay, type LagCorrelation } from "./fit.js";
+import { doubleShape, fitDouble, fitStretched, stretchedShape } from "./fit-models.js";
+import { lagsOf } from "./lag-correlation.js";
+import { fitPowerLaw, type PowerLawFit } from "./power-law.js";
+import { curveOf, type ResultBin, type ResultFile } from "./result-layouts.js";
 
 export const FIT_MODELS = { single: "single exponential", stretched: "stretched exponential", double: "double exponential" } as const;
 export type FitModel = keyof typeof FIT_MODELS;

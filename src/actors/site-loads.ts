@@ -1,0 +1,133 @@
+/**
+ * The sites as policies see them: what is in the ledger, and who is connected. What does not change from turn to turn is kept: the jobs that a site
+ * holds until they change, and what all sites have learnt together until one of them learns more.
+ */
+import type { SiteName } from "../core/job.js";
+import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt, spreadOf, weightOf } from "../core/learning.js";
+import type { HeldJobs } from "../ledger/held-jobs.js";
+import { type JobRecord, type LinkStats, type RunStats, runningAt, type SiteRecord, type State } from "../ledger/state.js";
+import type { LinkRate, SiteLoad } from "../router/policy.js";
+import { type HeldJob, loadOf } from "../router/work-ahead.js";
+import type { Sites } from "./presence.js";
+
+/** Spread of a rate that no job's files have shown. */
+const TESTED_SPREAD = 0.5;
+/** Spread of run times that were kept before they were learnt with one. */
+const OLD_SPREAD = 0.5;
+
+/**
+ * What jobs have shown; before that, and when it has grown old, what the self-test told.
+ *
+ * @param shown bytes and their time on the link
+ * @param learnt how that time went with what was expected
+ */
+export function linkRate(
+  shown: LinkStats | undefined,
+  learnt: Learnt | undefined,
+  tested: number | undefined,
+  nowMs: number,
+): LinkRate | null {
+  if (shown === undefined) return tested === undefined ? null : { bytesPerS: tested, tested: true, spread: TESTED_SPREAD };
+  const weight = learnt === undefined ? 1 : Math.min(1, weightOf(learnt, nowMs));
+  const msPerByte = (weight * shown.ms) / shown.bytes + (tested === undefined ? 0 : ((1 - weight) * 1000) / tested);
+  const spread = learnt === undefined ? TESTED_SPREAD : Math.min(1, spreadOf(learnt));
+  return { bytesPerS: 1000 / Math.max(msPerByte, Number.MIN_VALUE), tested: false, spread };
+}
+
+function learntOf({ learnt, runs, joinedAt }: SiteRecord): SiteLearnt {
+  if (learnt !== undefined) return learnt;
+  const apps = Object.entries(runs);
+  return apps.length === 0
+    ? NOTHING_LEARNT
+    : { runs: Object.fromEntries(apps.map(([app, stats]) => [app, { "-": oldRuns(stats, joinedAt) }])) };
+}
+
+/** From a checkpoint of before run times were learnt. */
+function oldRuns({ count, totalMs, results }: RunStats, at: number) {
+  const mean = totalMs / count;
+  const ms: Learnt = { mean, variance: (OLD_SPREAD * mean) ** 2, count, at };
+  return results === undefined
+    ? { ms }
+    : { ms, resultBytes: { mean: results.bytes / results.count, variance: 0, count: results.count, at } };
+}
+
+interface Pooled {
+  readonly of: readonly SiteLearnt[];
+  readonly together: SiteLearnt;
+}
+
+const pools = new WeakMap<State, Map<string, Pooled>>();
+
+/** What `sites` have learnt together; `name` is that of the group, of which one answer is kept. */
+export function pooledOf(state: State, name: string, sites: readonly SiteRecord[]): SiteLearnt {
+  const kept = pools.get(state) ?? new Map<string, Pooled>();
+  pools.set(state, kept);
+  const before = kept.get(name);
+  const records = sites.map(learntOf);
+  if (before !== undefined && before.of.length === records.length && records.every((one, at) => one === before.of[at]))
+    return before.together;
+  const together = pooledRuns(records);
+  kept.set(name, { of: records, together });
+  return together;
+}
+
+interface Held {
+  readonly version: number;
+  readonly jobs: readonly HeldJob[];
+}
+
+const helds = new WeakMap<HeldJobs, Held>();
+
+/** Since when the site has it: a second attempt begins later than the first. */
+function heldJob(job: JobRecord, site: SiteName): HeldJob {
+  const { spec, since } = job;
+  const startedAt = runningAt(job, site)?.startedAt;
+  const sinceMs = startedAt === undefined ? since : Date.parse(startedAt);
+  return { app: spec.work.app, resources: spec.resources ?? {}, inputBytes: spec.inputBytes ?? null, sinceMs };
+}
+
+/** Records of the jobs that a site holds, the oldest first. */
+export function heldRecords(state: State, site: SiteName): JobRecord[] {
+  const records = [...(state.leased.get(site) ?? [])].map((id) => state.jobs.get(id)!);
+  return records.sort((a, b) => a.since - b.since || a.index - b.index);
+}
+
+/** The same as policies see them. */
+export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
+  const ids = state.leased.get(site);
+  if (ids === undefined) return [];
+  const kept = helds.get(ids);
+  if (kept?.version === ids.version) return kept.jobs;
+  const jobs = heldRecords(state, site).map((job) => heldJob(job, site));
+  helds.set(ids, { version: ids.version, jobs });
+  return jobs;
+}
+
+/** The sites that have not said goodbye, sorted by name, as a policy sees them. */
+export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
+  const loads: SiteLoad[] = [];
+  const present = [...state.sites.values()].filter((site) => site.present);
+  const common = pooledOf(state, "", [...state.sites.values()]);
+  const groups = new Map<SiteName, SiteRecord[]>();
+  for (const site of present) {
+    const pilotOf = sites.get(site.name)?.pilotOf ?? null;
+    if (pilotOf === null) continue;
+    const group = groups.get(pilotOf);
+    if (group === undefined) groups.set(pilotOf, [site]);
+    else group.push(site);
+  }
+  for (const site of present) {
+    const { name, slots, capacity = null, apps, granted, selfTest } = site;
+    const { draining = null, pilotOf = null } = sites.get(name) ?? {};
+    const own = learntOf(site);
+    const learnt = pilotOf === null ? own : pooledOf(state, pilotOf, groups.get(pilotOf)!);
+    const links = {
+      in: linkRate(site.links?.in, own.in, selfTest?.inBytesPerS, nowMs),
+      out: linkRate(site.links?.out, own.out, selfTest?.outBytesPerS, nowMs),
+    };
+    const work = { slots, capacity, apps, granted, learnt, common, links, eventsPerCoreS: selfTest?.eventsPerCoreS ?? null };
+    const facts = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, ...work };
+    loads.push(loadOf(facts, heldBy(state, name), nowMs));
+  }
+  return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
+}

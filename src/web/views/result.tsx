@@ -1,0 +1,239 @@
+/** What a finished analysis says: g2 of each q with its error and a fit, tau against q, SAXS, intensity. */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import { type BinFit, FIT_MODELS, type FitModel, fitBin, lagUnit, powerLawOf } from "../../xpcs/bin-fits.js";
+import type { ResultFile } from "../../xpcs/result-layouts.js";
+import { place, setQuery } from "../place.js";
+import { type Curve, colourOf, Plot } from "../plot.js";
+import { type OpenResult, openResult } from "../result.js";
+import { TwoTime } from "./two-time.js";
+
+/** Curves that are drawn before somebody chooses. */
+const BINS_SHOWN = 5;
+
+function isModel(text: string | null): text is FitModel {
+  return text !== null && Object.hasOwn(FIT_MODELS, text);
+}
+
+/** Bins of the address (`bins=1,4`), else some that are spread over all. */
+function chosenBins({ bins }: ResultFile, asked: string | null): readonly number[] {
+  const given = (asked ?? "").split(",").map(Number);
+  const known = given.filter((bin) => bin >= 1 && bin <= bins.length);
+  if (known.length > 0) return known.map((bin) => bin - 1);
+  const step = Math.max(1, bins.length / BINS_SHOWN);
+  return Array.from({ length: Math.min(BINS_SHOWN, bins.length) }, (_, at) => Math.floor(at * step));
+}
+
+function qText(result: ResultFile, at: number): string {
+  const { q, phi } = result.bins[at]!;
+  if (q === null) return `bin ${at + 1}`;
+  return `q ${q.toPrecision(3)}${phi === null ? "" : ` φ ${phi.toFixed(0)}`}`;
+}
+
+const numberText = (measured: { value: number; error: number | null } | undefined): string =>
+  measured === undefined ? "–" : `${measured.value.toPrecision(3)}${measured.error === null ? "" : ` ± ${measured.error.toPrecision(2)}`}`;
+
+function G2({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
+  const { perLag, unit } = lagUnit(result);
+  const x = result.delays.map((delay) => delay * result.average * perLag);
+  const curves = shown.flatMap((at): Curve[] => {
+    const { points, curve } = fits[at]!;
+    const has = points.map(({ pairs, g2 }) => pairs > 0 && Number.isFinite(g2));
+    const measured: Curve = {
+      label: qText(result, at),
+      kind: "points",
+      colour: shown.indexOf(at),
+      y: points.map(({ g2 }, d) => (has[d] ? g2 : null)),
+      error: points.map(({ error }, d) => (has[d] ? error : null)),
+    };
+    if (curve === null) return [measured];
+    return [measured, { label: `fit ${at + 1}`, kind: "line", colour: shown.indexOf(at), y: points.map(({ lag }) => curve(lag)) }];
+  });
+  return <Plot title="g2 against delay" x={x} curves={curves} xLabel={`delay, ${unit}`} yLabel="g2" xLog height={420} />;
+}
+
+function FitTable({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
+  const toggle = (at: number) => {
+    const next = shown.includes(at) ? shown.filter((bin) => bin !== at) : [...shown, at].sort((a, b) => a - b);
+    setQuery({ bins: next.map((bin) => bin + 1).join(",") });
+  };
+  return (
+    <div class="scroll tall">
+      <table>
+        <thead>
+          <tr>
+            {["", "Bin", "q", "tau", "Contrast", "Baseline", "χ²/ν"].map((title) => (
+              <th key={title} scope="col">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {fits.map((fit, at) => (
+            <tr key={fit.bin.bin}>
+              <td>
+                <input type="checkbox" checked={shown.includes(at)} onChange={() => toggle(at)} aria-label={`draw ${qText(result, at)}`} />
+              </td>
+              <td>
+                {shown.includes(at) && <span class="swatch" style={{ background: colourOf(shown.indexOf(at)) }} />}
+                {fit.bin.bin}
+              </td>
+              <td class="number">{fit.bin.q?.toPrecision(4) ?? "–"}</td>
+              {fit.failure === null ? (
+                <>
+                  <td class="number">{numberText(fit.parameters.tau ?? fit.parameters.fastRate)}</td>
+                  <td class="number">{numberText(fit.parameters.contrast)}</td>
+                  <td class="number">{numberText(fit.parameters.baseline)}</td>
+                  <td class="number">{fit.quality === null ? "–" : (fit.quality.chi2 / fit.quality.dof).toPrecision(3)}</td>
+                </>
+              ) : (
+                <td colSpan={4} class="reason">
+                  {fit.failure}
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function TauAgainstQ({ result, fits }: { result: ResultFile; fits: readonly BinFit[] }) {
+  const { unit } = lagUnit(result);
+  const points = fits
+    .flatMap(({ bin: { q }, parameters: { tau } }) => (q !== null && q > 0 && tau !== undefined && tau.value > 0 ? [{ q, tau }] : []))
+    .sort((a, b) => a.q - b.q);
+  if (points.length < 3) return null;
+  const law = powerLawOf(fits);
+  const curves: Curve[] = [
+    { label: "tau", kind: "points", colour: 0, y: points.map(({ tau }) => tau.value), error: points.map(({ tau }) => tau.error) },
+  ];
+  if (law !== null) {
+    const line = points.map(({ q }) => law.prefactor * q ** law.exponent);
+    curves.push({ label: `q^${law.exponent.toFixed(2)}`, kind: "line", colour: 1, y: line });
+  }
+  return (
+    <Plot
+      title="tau against q"
+      x={points.map(({ q }) => q)}
+      curves={curves}
+      xLabel={`q, ${result.qUnit}`}
+      yLabel={`tau, ${unit}`}
+      xLog
+      yLog
+    />
+  );
+}
+
+function Static({ result }: { result: ResultFile }) {
+  const saxs = result.saxs.flatMap(({ q, intensity }) => (q !== null && intensity > 0 ? [{ q, intensity }] : [])).sort((a, b) => a.q - b.q);
+  const { intensity, stride } = result;
+  return (
+    <div class="pair">
+      {saxs.length > 1 && (
+        <Plot
+          title="SAXS"
+          x={saxs.map(({ q }) => q)}
+          curves={[{ label: "counts", kind: "line", colour: 2, y: saxs.map((bin) => bin.intensity) }]}
+          xLabel={`q, ${result.qUnit}`}
+          yLabel="counts per pixel and frame"
+          xLog
+          yLog
+        />
+      )}
+      {intensity.length > 1 && (
+        <Plot
+          title="Intensity"
+          x={intensity.map((_, frame) => frame * stride)}
+          curves={[{ label: "mean", kind: "line", colour: 0, y: intensity }]}
+          xLabel="frame"
+          yLabel="mean counts per pixel"
+        />
+      )}
+    </div>
+  );
+}
+
+function csvOf(result: ResultFile, fits: readonly BinFit[]): string {
+  const { perLag, unit } = lagUnit(result);
+  const rows = fits.flatMap(({ bin, points }) =>
+    points.map(({ lag, g2, error, pairs }) => [bin.bin, bin.q ?? "", lag * perLag, g2, error, pairs].join(",")),
+  );
+  return [`bin,q (${result.qUnit}),delay (${unit}),g2,error,pairs`, ...rows, ""].join("\n");
+}
+
+function Keep({ name, type, content, children }: { name: string; type: string; content: BlobPart; children: string }) {
+  const url = useMemo(() => URL.createObjectURL(new Blob([content], { type })), [content, type]);
+  return (
+    <a class="button" href={url} download={name}>
+      {children}
+    </a>
+  );
+}
+
+/** The result in the `place`-th file of a job. */
+export function Result({ job, at, name }: { job: string; at: number; name: string }) {
+  const open = useSignal<OpenResult | null>(null);
+  const problem = useSignal<string | null>(null);
+  useSignalEffect(() => {
+    const stop = new AbortController();
+    openResult(job, at, stop.signal).then(
+      (result) => {
+        open.value = result;
+      },
+      (error: unknown) => {
+        if (!stop.signal.aborted) problem.value = (error as Error).message;
+      },
+    );
+    return () => stop.abort();
+  });
+  const { query } = place.value;
+  const asked = query.get("fit");
+  const model: FitModel = isModel(asked) ? asked : "single";
+  const result = open.value?.result ?? null;
+  const fits = useMemo(() => (result === null ? [] : result.bins.map((_, bin) => fitBin(result, bin, model))), [result, model]);
+  if (problem.value !== null) return <p role="alert">{problem.value}</p>;
+  if (open.value === null || result === null) return <p role="status">The result is being fetched…</p>;
+  const shown = chosenBins(result, query.get("bins"));
+  return (
+    <section aria-label={name}>
+      {result.warnings.map((warning) => (
+        <p key={warning} class="warning">
+          {warning}
+        </p>
+      ))}
+      {result.bins.length > 0 && (
+        <>
+          <div class="filters">
+            <label for="fit">Fit</label>
+            <select id="fit" value={model} onChange={({ currentTarget }) => setQuery({ fit: currentTarget.value })}>
+              {Object.entries(FIT_MODELS).map(([key, title]) => (
+                <option key={key} value={key}>
+                  {title}
+                </option>
+              ))}
+            </select>
+            <Keep name={`${name}.csv`} type="text/csv" content={csvOf(result, fits)}>
+              CSV
+            </Keep>
+            <Keep name={name} type="application/x-hdf5" content={open.value.bytes as BlobPart}>
+              HDF5
+            </Keep>
+          </div>
+          <div class="pair">
+            <G2 result={result} fits={fits} shown={shown} />
+            <FitTable result={result} fits={fits} shown={shown} />
+          </div>
+          <TauAgainstQ result={result} fits={fits} />
+        </>
+      )}
+      {result.c2.length > 0 && <TwoTime open={open.value} />}
+      <Static result={result} />
+      <p class="muted">
+        {result.program} {result.conventions}
+      </p>
+    </section>
+  );
+}
