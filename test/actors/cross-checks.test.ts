@@ -64,6 +64,8 @@ it("a check that no site begins is given up", async () => {
 
 it("nothing is checked that asks not to be, said no digest, is exclusive, or is a check", async () => {
   const { world, sites } = await begin(1, ["a", "b"]);
+  // It is there, and gets nothing as long as it drains.
+  await sites.b!.remote.renew({ ...sites.b!.me, held: [], draining: "for a test" });
   await world.submit(corr({ crossCheck: false }));
   const unasked = await sites.a!.take();
   expect(unasked).not.toHaveProperty("digest");
@@ -74,9 +76,10 @@ it("nothing is checked that asks not to be, said no digest, is exclusive, or is 
   const copy = { app: "copy", parameters: {}, inputs: {}, outputs: { o: { path: "/out/o" } }, overwrite: false };
   await world.submit(corr({ work: copy }));
   await sites.a!.complete(await sites.a!.take(), says("x"));
-  expect(await sites.b!.offered()).toBe(0);
+  expect((await (await world.people()).jobs({ states: ["ready"] })).jobs).toEqual([]);
   await world.submit(corr());
   await sites.a!.complete(await sites.a!.take(), says("x"));
+  await sites.b!.renew();
   await sites.b!.complete(await sites.b!.take(), says("x"));
   expect((await (await world.people()).jobs({ states: ["ready"] })).jobs).toEqual([]);
 });
