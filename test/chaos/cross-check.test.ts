@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, beforeEach, expect, it, onTestFailed } from "vitest";
+import { afterEach, beforeEach, expect, it, onTestFailed, vi } from "vitest";
 import type { JobSpec } from "../../src/core/job.js";
 import { corrJobs, writeDetectorRun } from "./detector-run.js";
 import { type Facility, startFacility } from "./processes.js";
@@ -46,7 +46,9 @@ it("correlations of two sites with other threads agree bit for bit; their files 
   expect(job.crossCheck!.runs[0]!.sha256).not.toBe(job.outputs[0]!.sha256);
   expect(readdirSync(results)).toEqual(["r.hdf"]);
   const work = join(facility.folder, "work");
-  expect(["a", "b"].flatMap((name) => readdirSync(join(work, name)).filter((left) => left.includes(".")))).toEqual([]);
+  // The folder goes when central has the report.
+  const left = () => ["a", "b"].flatMap((name) => readdirSync(join(work, name)).filter((each) => each.includes(".")));
+  await vi.waitFor(() => expect(left()).toEqual([]), 20_000);
   const metrics = await (
     await fetch(`${facility.url.replace("ws", "http")}/metrics`, { headers: { authorization: `Bearer ${facility.operatorToken}` } })
   ).text();
