@@ -44,8 +44,12 @@ export function followChecks(central: Central, id: JobId, rules: CrossCheckRules
   };
   const { checkOf, work } = job.spec;
   if (checkOf !== undefined) {
-    for (const event of central.execute({ type: "compare", check: id }))
-      if (event.type === "crossChecked" && !event.agreed && event.wrong === null) begin(event.job);
+    for (const event of central.execute({ type: "compare", check: id })) {
+      if (event.type !== "crossChecked" || event.agreed) continue;
+      if (event.wrong === null) begin(event.job);
+      else if (state.sites.has(event.wrong))
+        central.execute({ type: "setProbation", site: event.wrong, reason: `cross-check of job ${event.job}: ${event.reason}` });
+    }
   } else if (wantsCheck(job, rules)) {
     const site = job.attempts.find(({ outcome }) => outcome === "finished")?.site;
     if (site !== undefined && mayRunTwice(work.app, site, sites)) begin(id);

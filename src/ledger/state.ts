@@ -2,12 +2,14 @@
  * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
+import type { Downtime } from "../core/downtime.js";
 import type { Attempt, CrossCheckResult, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteChecks, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
 import type { Summary } from "./events.js";
 import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
+import type { Doubt, Probation } from "./probation.js";
 import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
@@ -102,6 +104,12 @@ export interface SiteRecord {
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
   /** Absent: none of its runs was compared. */
   readonly checks?: SiteChecks;
+  /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
+  readonly endsAt?: number;
+  /** What is held against it; absent: nothing. */
+  readonly doubts?: readonly Doubt[];
+  /** Absent: it is on none. */
+  readonly probation?: Probation;
   /** What its completions have taught; absent before the first, and in checkpoints from before this field. */
   readonly learnt?: SiteLearnt;
 }
@@ -118,6 +126,8 @@ export interface State {
   readonly order: JobOrder;
   readonly keys: Map<string, KeyRecord>;
   readonly sites: Map<SiteName, SiteRecord>;
+  /** By their source; none without any. */
+  readonly downtimes: Map<string, readonly Downtime[]>;
   /** Jobs in the archive. */
   archived: number;
   readonly index: JobIndex;
@@ -140,6 +150,7 @@ export function emptyState(): State {
     index: new JobIndex(),
     keys: new Map(),
     sites: new Map(),
+    downtimes: new Map(),
     ready: new ReadyQueue(),
     due: new Map(),
     children: new Map(),

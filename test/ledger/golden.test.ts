@@ -95,6 +95,17 @@ it("events of version 4 still mean what they meant", async () => {
 
 it("events of version 5 still mean what they meant", async () => {
   const state = stateAfter(await golden(5));
+  expect([...state.downtimes]).toEqual([
+    [
+      "hand",
+      [
+        {
+          ...{ id: "d1", site: "a", fromMs: 5000, toMs: null, kind: "unplanned", source: "hand", fetchedMs: 1000, text: "power" },
+          ...{ by: "smith", removedBy: "jones" },
+        },
+      ],
+    ],
+  ]);
   const jobs = [...state.jobs.values()].map(({ id, state: at, epoch, attempts, attemptsCounted, moves }) => [
     ...[id, at, epoch, attempts.map((a) => `${a.site} ${a.outcome}${a.duplicate === true ? " too" : ""}`), attemptsCounted, moves],
   ]);
@@ -112,6 +123,8 @@ it("events of version 5 still mean what they meant", async () => {
   expect(state.jobs.get("s4")?.refusedBy).toEqual(["a"]);
   expect(state.jobs.get("s2")?.crossCheck).toMatchObject({ agreed: false, wrong: null });
   expect(["a", "b"].map((site) => state.sites.get(site)?.checks)).toEqual([1, 2].map(() => ({ agreed: 0, differed: 1, wrong: 0 })));
+  expect(state.sites.get("a")?.probation).toEqual({ since: 12_000, reason: "3 jobs in a row", failures: 0, probeAt: 42_000 });
+  expect(state.sites.get("b")?.probation).toBeUndefined();
 });
 
 it("an entry that is no event is named as damaged", () => {
