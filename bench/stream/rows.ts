@@ -32,11 +32,11 @@ async function measureLive(place: Place): Promise<Measured> {
 async function measureFastest(place: Place): Promise<Measured> {
   const runs = await rounds(place, () => runChain(place, Math.round(2 * RATE * SECONDS * place.scale), null));
   const beside = [
-    `per second of the correlator's core ${list(runs, ({ events, cpuS }) => `${(events / cpuS / 1e6).toFixed(1)} M`)}`,
+    `events/s ${list(runs, ({ events, seconds }) => `${(events / seconds / 1e6).toFixed(1)} M`)}`,
     `cores that it had ${list(runs, ({ cpuS, seconds }) => (cpuS / seconds).toFixed(2))}, the source ${list(runs, ({ sourceCpuS, seconds }) => (sourceCpuS / seconds).toFixed(2))}`,
   ];
   return measuredOf(
-    runs.map(({ events, seconds }) => events / seconds),
+    runs.map(({ events, cpuS }) => events / cpuS),
     beside.join("; "),
   );
 }
@@ -49,7 +49,7 @@ export const STREAM_CASES: readonly RuntimeCase[] = [
   },
   {
     name: "fastest",
-    title: "the same photons as fast as they go, events/s",
+    title: "the same photons as fast as they go: events per second of the correlator's core",
     ...{ goal: 2.8e6, unit: "/s", better: "more", balsam: "-", measure: measureFastest },
   },
 ];
