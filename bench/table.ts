@@ -17,17 +17,17 @@ export function markdownTable<Row>(columns: readonly Column<Row>[], rows: readon
   return [line(columns.map((column) => column.head)), line(rule), ...cells.map(line)].join("\n");
 }
 
-const BEGIN = "<!-- measured: begin -->";
-const END = "<!-- measured: end -->";
-
 /**
  * A document with everything between its markers replaced.
+ *
+ * @param what of the markers' names, where a document has several pairs
  * @throws when a marker is missing
  */
-export function replaceMeasured(document: string, text: string): string {
-  const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`the document lacks its markers ${BEGIN} and ${END}`);
-  return `${document.slice(0, begin + BEGIN.length)}\n${text}\n${document.slice(end)}`;
+export function replaceMeasured(document: string, text: string, what = "measured"): string {
+  const [first, last] = [`<!-- ${what}: begin -->`, `<!-- ${what}: end -->`];
+  const [begin, end] = [document.indexOf(first), document.indexOf(last)];
+  if (begin < 0 || end < begin) throw new Error(`the document lacks its markers ${first} and ${last}`);
+  return `${document.slice(0, begin + first.length)}\n${text}\n${document.slice(end)}`;
 }
 
 /** Three digits, thousands as k, millions as M, and so on. */

@@ -2,17 +2,14 @@
  * Three facilities on this machine, and jobs through them: `npm run facilities` (docs/facilities.md). Sets up what is missing, installs and starts a Slurm and
  * a Grid Engine, builds and runs bench/facilities, and stops them.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmdirSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { startReal } from "./schedulers/real.mjs";
+import { runBesideSchedulers } from "./beside-schedulers.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const USAGE = readFileSync(join(ROOT, "bench/facilities/usage.txt"), "utf8");
-const INTERRUPTED = 130;
 
 /**
  * @param {number} code
@@ -58,42 +55,9 @@ if (help) {
 if (faults !== "all" && faults !== "none") stopWith(2, `--faults ${faults}: it is all or none\n${USAGE}`);
 const settings = { jobs: count("jobs", jobs), seed: count("seed", seed), faults: faults === "all", json, record };
 
-for (const step of [["scripts/setup.mjs"], ["node_modules/typescript/bin/tsc", "-p", "bench/tsconfig.json"]]) {
-  // stdout is for the report.
-  const { status } = spawnSync(process.execPath, step, { cwd: ROOT, stdio: ["ignore", 2, "inherit"] });
-  if (status !== 0) stopWith(status === 2 ? 3 : 1, `failed: ${step.join(" ")}`);
-}
-
-/** @type {import("node:child_process").ChildProcess | null} */
-let running = null;
-let interrupted = false;
-for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"]))
-  process.on(signal, () => {
-    interrupted = true;
-    running?.kill("SIGTERM");
-  });
-
-const { reached, stop } = await startReal(["slurm", "grid-engine"]);
-const lacking = Object.entries(reached).flatMap(([name, { skip, failure }]) =>
-  skip === undefined ? (failure === undefined ? [] : [`${name} did not start: ${failure}`]) : [`no ${name} here: ${skip}`],
+process.exit(
+  await runBesideSchedulers({
+    ...{ name: "facilities", main: "facilities/main.js", variable: "XPCS_FACILITIES", schedulers: true },
+    settings: (folder, schedulers) => ({ ...settings, folder, schedulers }),
+  }),
 );
-let code = 0;
-if (lacking.length > 0) {
-  for (const text of lacking) console.error(`facilities: ${text}`);
-  code = Object.values(reached).some(({ failure }) => failure !== undefined) ? 1 : 3;
-} else if (!interrupted) {
-  const folder = mkdtempSync(join(tmpdir(), "xpcs-facilities-"));
-  const schedulers = Object.fromEntries(Object.entries(reached).map(([name, { env }]) => [name, env]));
-  const main = join(ROOT, "build/bench/bench/facilities/main.js");
-  const env = { ...process.env, XPCS_FACILITIES: JSON.stringify({ ...settings, folder: join(folder, "run"), schedulers }) };
-  running = spawn(process.execPath, [main], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"], env });
-  const child = running;
-  code = await new Promise((resolve) => child.once("exit", (status) => resolve(status ?? 1)));
-  try {
-    rmdirSync(folder);
-  } catch {
-    // It keeps what is to be looked at.
-  }
-}
-await stop();
-process.exit(interrupted ? INTERRUPTED : code);

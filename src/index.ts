@@ -8,14 +8,16 @@ import { tokenHash } from "./actors/token-file.js";
 import { makeToken } from "./actors/tokens.js";
 import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js";
 import type { Clock } from "./core/clock.js";
+import type { DowntimeView, FeedView } from "./core/downtime.js";
 import { isCode } from "./core/errors.js";
-import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteView } from "./core/job.js";
+import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteName, type SiteView } from "./core/job.js";
 import { allPages } from "./core/job-pages.js";
 import { LIMITS } from "./core/limits.js";
 import type { LiveSnapshot } from "./core/live.js";
 import { type Logger, silentLogger } from "./core/log.js";
 import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LivePart, type LogStream } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
+import { inSubmitChunks, namesPlaces, SUBMITS_IN_FLIGHT, withKnownParents } from "./core/submit-chunks.js";
 import { beforeExpiry } from "./core/token-expiry.js";
 import { VERSION } from "./core/version.js";
 import { type Connection, openSession } from "./wire/connect.js";
@@ -25,6 +27,7 @@ import { openWebSocket } from "./wire/websocket-client.js";
 
 export type { Revoked, Role, TokenRequest, TokenView } from "./core/access.js";
 export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
+export type { DowntimeKind, DowntimeView, FacilityState, FeedView } from "./core/downtime.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
 export {
   type Attempt,
@@ -162,7 +165,31 @@ export interface XpcsClient {
    * @throws REFUSED a job has not ended, or something has changed since · PERMISSION_DENIED not an operator of all experiments
    */
   removeExperiment(archived: { readonly experiment: string; readonly jobs: number; readonly sequence: number }): Promise<number>;
+  /** Downtimes of sites that are not over, by when they begin, and the feeds that tell of some. */
+  downtimes(): Promise<{ downtimes: DowntimeView[]; feeds: FeedView[] }>;
+  /**
+   * Says that a site, with its pilots, is not there for a while: nothing is sent to it that would not end before.
+   * @throws PERMISSION_DENIED not an operator of all experiments · INVALID_ARGUMENT it is over already
+   */
+  addDowntime(downtime: NewDowntime): Promise<DowntimeView>;
+  /** @throws NOT_FOUND · REFUSED it is the end of a token or of a batch job · PERMISSION_DENIED not an operator of all experiments */
+  removeDowntime(id: string): Promise<DowntimeView>;
+  /**
+   * Puts a site on probation for a reason, or (null) lifts that.
+   * @throws NOT_FOUND · PERMISSION_DENIED not an operator of all experiments
+   */
+  setProbation(site: SiteName, reason: string | null): Promise<void>;
   close(): void;
+}
+
+export interface NewDowntime {
+  readonly site: SiteName;
+  /** ISO 8601 UTC; default: now. */
+  readonly from?: string;
+  /** Absent: nobody knows until when. */
+  readonly to?: string;
+  /** Why, for others to read. */
+  readonly text?: string;
 }
 
 export interface LiveOptions {
@@ -177,49 +204,6 @@ export interface NewToken {
   readonly view: TokenView;
   /** Of a join code: SHA-256 of the script that brings this program to the new site (docs/bundle.md); null where central serves none. */
   readonly installer: string | null;
-}
-
-/** Jobs of one submit call, and the characters of their JSON: keeps a request under the frame limit, at 3 bytes a character. */
-const SUBMIT_JOBS = 500;
-const SUBMIT_CHARS = 300_000;
-/** Submit calls on their way at a time: central decides on one while others travel and the disk works. */
-const SUBMITS_IN_FLIGHT = 4;
-
-function inChunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
-}
-
-/** Always the same for the same jobs: a repeat under the same key must make the same calls. */
-function inSubmitChunks(jobs: readonly JobSpec[]): JobSpec[][] {
-  const chunks: JobSpec[][] = [];
-  let chunk: JobSpec[] = [];
-  let chars = 0;
-  for (const job of jobs) {
-    const size = JSON.stringify(job).length;
-    if (chunk.length > 0 && (chunk.length >= SUBMIT_JOBS || chars + size > SUBMIT_CHARS)) {
-      chunks.push(chunk);
-      chunk = [];
-      chars = 0;
-    }
-    chunk.push(job);
-    chars += size;
-  }
-  return chunk.length === 0 ? chunks : [...chunks, chunk];
-}
-
-const isPlace = (parent: string): boolean => /^#\d+$/.test(parent);
-
-const namesPlaces = ({ parents = [] }: JobSpec): boolean => parents.some(isPlace);
-
-/** Parents that a request names by place (`#n`), as the calls so far have made them: their ids, or their place within the next call. */
-function withKnownParents(spec: JobSpec, ids: readonly JobId[]): JobSpec {
-  if (spec.parents === undefined) return spec;
-  const known = (parent: string): string => {
-    if (!isPlace(parent)) return parent;
-    const place = Number(parent.slice(1));
-    return ids[place] ?? `#${place - ids.length}`;
-  };
-  return { ...spec, parents: spec.parents.map(known) };
 }
 
 async function dial(url: string, options: ConnectOptions, clock: Clock): Promise<Connection<ClientApi>> {
@@ -297,9 +281,20 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     backup: () => inParts((of) => call((api) => api.backup(of))),
     archiveExperiment: (experiment) => inParts((of) => call((api) => api.archiveExperiment({ experiment, ...of }))),
     removeExperiment: async (archived) => (await call((api) => api.removeExperiment(archived))).removed,
+    downtimes: () => call((api) => api.downtimes({})),
+    async addDowntime({ site, from = new Date(realClock.nowMs()).toISOString(), to = null, text = "" }) {
+      const id = `d${randomBytes(5).toString("hex")}`;
+      return (await call((api) => api.addDowntime({ id, site, from, to, text }))).downtime;
+    },
+    setProbation: async (site, reason) => void (await call((api) => api.setProbation({ site, reason }))),
+    removeDowntime: async (id) => (await call((api) => api.removeDowntime({ id }))).downtime,
     close: () => link.close(),
   };
   return client;
+}
+
+function inChunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }
 
 /** The parts of a backup, one after the other. */

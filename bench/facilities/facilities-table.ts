@@ -26,6 +26,11 @@ const COLUMNS: readonly Column<Figures>[] = [
   { head: "used in backlog", cell: ({ utilisationInBacklog }) => percent(utilisationInBacklog) },
 ];
 
+/** Medians of the stages, and how slots were used, a line for each facility. */
+export function figuresTable(figures: readonly Figures[]): string {
+  return markdownTable(COLUMNS, figures);
+}
+
 /** `3 idle, 1 failed` */
 export function counted(counts: Readonly<Record<string, number>>): string {
   const words = Object.entries(counts)
@@ -94,7 +99,7 @@ export function facilitiesText(report: RunReport): string {
   return [
     `${jobs} jobs with seed ${seed} in ${wholeS.toFixed(0)} s; attempts: ${counted(outcomes)}; ${published} results published`,
     "",
-    markdownTable(COLUMNS, figures),
+    figuresTable(figures),
     "",
     `${pilotStarts} pilots began; they ended: ${ends.join("; ")}`,
     "",

@@ -1,6 +1,6 @@
 /**
  * The three facilities of a run: a Slurm of three nodes, a Grid Engine and a site of its own, each with its own folder, its own link to central, and no way to
- * the files but central. Processes of the built command.
+ * the files but central; alike, or not. Processes of the built command.
  */
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,6 +31,28 @@ const BATCHES: Readonly<Record<string, Batch>> = {
 };
 export const FACILITIES = [...Object.keys(BATCHES), "local"] as const;
 
+/** How a facility may differ from another. */
+export interface Shape {
+  /** Of its site, or of each of its pilots. */
+  readonly slots: number;
+  /** Of its site, or of each of its pilots, to central and back; null: no bound. */
+  readonly mbPerS: number | null;
+  /** Of its kernels: all facilities share the cores of this machine. */
+  readonly niceness: number;
+}
+
+/** What goes on at one facility must not wait for the kernels of another. */
+const ALIKE: Shape = { slots: 1, mbPerS: null, niceness: 10 };
+
+export interface Wish {
+  /** By facility; default: all alike. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+  /** Command apps of all facilities, as a site's file has them. */
+  readonly apps?: object;
+  /** False: sites of their own, with as many slots as they would have had pilots. */
+  readonly schedulers?: boolean;
+}
+
 /** Whether a site, or a pilot, is of a facility. */
 export const isOf =
   (facility: string) =>
@@ -60,14 +82,13 @@ export interface Facilities {
   readonly end: (keep: boolean) => Promise<void>;
 }
 
-function siteSettings(beamline: string): object {
+function siteSettings(beamline: string, { mbPerS, niceness }: Shape): object {
   return {
     // The site itself may read and write nothing: what succeeds has come through central.
     roots: { read: [], write: [] },
-    locations: [{ folder: beamline, by: "http" }],
+    locations: [{ folder: beamline, by: "http", ...(mbPerS === null ? {} : { mbPerS }) }],
     cache: { gb: 1 },
-    // All facilities share the cores of this machine: what goes on at one must not wait for the kernels of another.
-    supervision: { hosts: { niceness: 10 } },
+    supervision: { hosts: { niceness } },
   };
 }
 
@@ -78,7 +99,10 @@ function siteSettings(beamline: string): object {
  * @param folder removed first
  * @param beamline its files, in `data`; `results` are to be there
  */
-export async function prepareFacilities(root: string, folder: string, beamline: string): Promise<Facilities> {
+export async function prepareFacilities(root: string, folder: string, beamline: string, wish: Wish = {}): Promise<Facilities> {
+  const { shapes = {}, apps = {}, schedulers = true } = wish;
+  const batches = schedulers ? BATCHES : {};
+  const shapeOf = (name: string): Shape => shapes[name] ?? ALIKE;
   const facility: Facility = createFacility(root, folder);
   const proxies = new Map<string, TcpProxy>();
   const sites = new Map<string, Started>();
@@ -97,7 +121,7 @@ export async function prepareFacilities(root: string, folder: string, beamline: 
     };
     const data = { read: [join(beamline, "data")], write: [join(beamline, "results")] };
     const central = await facility.startCentral(["--settings", write("central.json", { data })]);
-    const settings = write("site.json", siteSettings(beamline));
+    const appsFile = write("apps.json", apps);
     for (const name of FACILITIES) {
       mkdirSync(join(folder, name, "batch"), { recursive: true });
       proxies.set(name, await TcpProxy.listen(Number(new URL(central.url).port)));
@@ -112,7 +136,7 @@ export async function prepareFacilities(root: string, folder: string, beamline: 
         pilots: { max: pilots, queuedMax: pilots, idleS: IDLE_S, everyS: 1 },
       });
     const batchJobs = (): string[] =>
-      Object.keys(BATCHES).flatMap((name) => {
+      Object.keys(batches).flatMap((name) => {
         const tags = sites.has(name) ? readdirSync(join(folder, name, "batch", name)) : [];
         return tags.filter((tag) => !tag.startsWith("."));
       });
@@ -121,9 +145,12 @@ export async function prepareFacilities(root: string, folder: string, beamline: 
       proxies,
       addressOf,
       async start(name) {
-        const own = ["--central", addressOf(name), "--work", join(folder, name, "work"), "--settings", settings, "--grace", `${GRACE_S}`];
-        const batch = BATCHES[name];
-        sites.set(name, await facility.startSite(name, 1, [...own, ...(batch === undefined ? [] : ["--batch", batchFile(name, batch)])]));
+        const settings = write(`${name}-site.json`, siteSettings(beamline, shapeOf(name)));
+        const files = ["--work", join(folder, name, "work"), "--settings", settings, "--apps", appsFile];
+        const batch = batches[name];
+        const slots = shapeOf(name).slots * (batch === undefined ? (BATCHES[name]?.pilots ?? 1) : 1);
+        const more = batch === undefined ? [] : ["--batch", batchFile(name, batch)];
+        sites.set(name, await facility.startSite(name, slots, ["--central", addressOf(name), ...files, "--grace", `${GRACE_S}`, ...more]));
       },
       stop: async (name) => sites.get(name)?.stop("SIGTERM"),
       submit: (words) => facility.run(["submit", ...words, "--central", central.url, "--token", central.operatorToken]),
@@ -133,8 +160,8 @@ export async function prepareFacilities(root: string, folder: string, beamline: 
         return batchJobs();
       },
       pilots: () => ({
-        starts: Object.keys(BATCHES).flatMap((name) => pilotStarts(notes(name))),
-        ends: Object.fromEntries(Object.keys(BATCHES).map((name) => [name, pilotEnds(notes(name), join(folder, `${name}.log`))])),
+        starts: Object.keys(batches).flatMap((name) => pilotStarts(notes(name))),
+        ends: Object.fromEntries(Object.keys(batches).map((name) => [name, pilotEnds(notes(name), join(folder, `${name}.log`))])),
       }),
       end,
     };

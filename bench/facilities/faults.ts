@@ -66,14 +66,19 @@ async function killPilot(victims: Victims): Promise<string> {
   return `pilot ${site} killed`;
 }
 
-async function cutLink({ proxies, rng }: Victims): Promise<string> {
-  const names = [...proxies.keys()];
-  const name = names[Math.floor(rng() * names.length)]!;
-  const proxy = proxies.get(name)!;
+/** Resets the connections of a link, and lets nothing pass for a time. @returns how many there were */
+export async function cutLink(proxy: TcpProxy, downMs: number): Promise<number> {
   proxy.stall({ out: true, in: true });
   const count = proxy.cut();
-  await pause(LINK_DOWN_MS);
+  await pause(downMs);
   proxy.flow();
+  return count;
+}
+
+async function cutSomeLink({ proxies, rng }: Victims): Promise<string> {
+  const names = [...proxies.keys()];
+  const name = names[Math.floor(rng() * names.length)]!;
+  const count = await cutLink(proxies.get(name)!, LINK_DOWN_MS);
   return `link of ${name} cut (${count} connections), and nothing passed for ${LINK_DOWN_MS / 1000} s`;
 }
 
@@ -84,7 +89,7 @@ async function restartSite({ stop, start }: Victims): Promise<string> {
   return `site local stopped, and started after ${SITE_DOWN_MS / 1000} s`;
 }
 
-const FAULTS = [killNode, killPilot, cutLink, restartSite];
+const FAULTS = [killNode, killPilot, cutSomeLink, restartSite];
 
 export interface PlannedFault {
   /** Part of the jobs that have finished when it comes. */

@@ -11,7 +11,8 @@ import { FACILITIES, type Facilities, isOf, prepareFacilities } from "./faciliti
 import { planFaults, type Victims } from "./faults.js";
 import { type Figures, figuresOf, firstRunsS } from "./figures.js";
 import { drawSizes, type Inputs, SIZES, type Size, writeInputs } from "./inputs.js";
-import { eventsOf, type Story, storyOf } from "./story.js";
+import { ledgerEvents } from "./ledger-events.js";
+import { type Story, storyOf } from "./story.js";
 
 const EXPERIMENT = "2026-3/facilities";
 const ALONE_EXPERIMENT = "2026-3/alone";
@@ -57,12 +58,6 @@ export interface RunReport {
   readonly firstRunsS: readonly number[];
   /** The same of pilots that had the machine for themselves, before. */
   readonly firstRunsAloneS: readonly number[];
-}
-
-async function textOf(parts: AsyncIterable<Uint8Array>): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  for await (const part of parts) pieces.push(part);
-  return Buffer.concat(pieces).toString("utf8");
 }
 
 /** Does the planned faults as the jobs end, one after the other; resolves with what was done when all jobs have ended. */
@@ -176,7 +171,7 @@ export async function runFacilities(options: RunOptions): Promise<RunReport> {
       const faults = await watchJobs(client, ids, options, { ...facilities, slurm, rng });
       const left = await facilities.pilotsLeft();
       for (const name of FACILITIES) await facilities.stop(name);
-      const events = eventsOf(await textOf(client.backup()));
+      const events = await ledgerEvents(client);
       const broken = await checkAll({ events, ids: [...alone, ...ids], results, names: names.counts, patienceS: PATIENCE_MS / 1000 });
       names.close();
       if (ids.length !== jobs) broken.push(`${jobs} jobs were submitted, and central has ${ids.length}`);

@@ -27,6 +27,10 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   backup: "administer",
   archiveExperiment: "act",
   removeExperiment: "administer",
+  downtimes: "look",
+  addDowntime: "administer",
+  removeDowntime: "administer",
+  setProbation: "administer",
 };
 
 function mayCall({ role, experiment }: Principal, right: Right): boolean {

@@ -4,6 +4,7 @@
  * client-session.ts and site-session.ts.
  */
 import type { Clock, Timer } from "../core/clock.js";
+import type { Downtime, DowntimeView } from "../core/downtime.js";
 import type { XpcsError } from "../core/errors.js";
 import type { JobId, JobView, Lease, SiteName, SiteView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -18,6 +19,7 @@ import type { PolicyOf } from "../router/policy-rules.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js";
+import { allDowntimes, bySite, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
 import { duplicatesFor } from "./duplicates.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { LiveStreams } from "./live-streams.js";
@@ -70,6 +72,8 @@ export class Central {
   readonly live = new LiveStreams(LIMITS.liveStreamsMax);
   readonly quotas: Quotas;
   readonly rerouting = new Rerouting();
+  /** What is heard of facilities. */
+  feeds: FeedNews = NO_FEEDS;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
   readonly ledger: Ledger;
   readonly #policyOf: PolicyOf;
@@ -140,6 +144,7 @@ export class Central {
         ...("job" in event ? { job: event.job } : {}),
         ...(event.type === "submitted" ? { job: event.jobs[0], jobs: event.jobs.length } : {}),
         ...("site" in event ? { site: event.site } : {}),
+        ...("source" in event ? { source: event.source, downtimes: event.downtimes.length } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
         ...(event.by === undefined ? {} : { by: event.by }),
       });
@@ -255,17 +260,30 @@ export class Central {
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.furthest(job.id), waitsFor) : archivedView(job));
   }
 
+  /** Within a turn: all downtimes that are not over, by when they begin. */
+  downtimeViews(): DowntimeView[] {
+    return this.#downtimeViews(allDowntimes(this.state, this.sites, this.clock.nowMs()));
+  }
+
+  #downtimeViews(downtimes: readonly Downtime[]): DowntimeView[] {
+    return downtimes.map((downtime) => downtimeView(downtime, this.clock.nowMs(), this.feeds.heardMs(downtime.source)));
+  }
+
   /** Within a turn: all sites, sorted by name. */
   siteViews(): SiteView[] {
     const mono = this.clock.monotonicMs();
-    const views = [...this.state.sites.values()].map((site) =>
-      siteView(site, {
+    const downtimesOf = bySite(allDowntimes(this.state, this.sites, this.clock.nowMs()));
+    const views = [...this.state.sites.values()].map((site) => {
+      const { seenAt = null, draining = null, pilotOf = null } = this.sites.get(site.name) ?? {};
+      return siteView(site, {
         up: this.sites.isUp(site.name, mono),
         running: this.state.leased.get(site.name)?.size ?? 0,
-        seenAt: this.sites.get(site.name)?.seenAt ?? null,
-        draining: this.sites.get(site.name)?.draining ?? null,
-      }),
-    );
+        seenAt,
+        draining,
+        downtime: firstDowntime(this.#downtimeViews(downtimesOf(site.name, pilotOf))),
+        facility: this.feeds.facility(pilotOf ?? site.name),
+      });
+    });
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

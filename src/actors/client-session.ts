@@ -85,8 +85,10 @@ function tellSites(central: Central, ids: readonly JobId[]): void {
   }
 }
 
-/** What has files of its own: token-admin.ts and ledger-admin.ts. */
-type AdminMethods = "addToken" | "tokens" | "revokeToken" | "backup" | "archiveExperiment" | "removeExperiment";
+/** What has files of its own: token-admin.ts, ledger-admin.ts and downtime-admin.ts. */
+type AdminMethods =
+  | ("addToken" | "tokens" | "revokeToken" | "backup" | "archiveExperiment" | "removeExperiment")
+  | ("downtimes" | "addDowntime" | "removeDowntime" | "setProbation");
 export type JobsApi = Omit<ClientApi, AdminMethods>;
 
 /** The jobs' part of the client's interface of `central`, in the name of `principal`. */

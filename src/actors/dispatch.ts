@@ -36,13 +36,14 @@ export function routed(job: JobRecord, nowMs: number): RoutedJob {
   const submitter = { owner: job.owner, experiment };
   const waitedMs = Math.max(0, nowMs - job.since);
   const { id, refusedBy = NONE } = job;
-  const question = { id, app: work.app, site, submitter, avoid: avoided(job), refusedBy, resources, inputBytes, waitedMs };
+  const attemptsLeft = job.spec.attemptsMax - job.attemptsCounted;
+  const question = { id, app: work.app, site, submitter, avoid: avoided(job), refusedBy, resources, inputBytes, waitedMs, attemptsLeft };
   return deadline === undefined ? question : { ...question, deadlineMs: Date.parse(deadline) };
 }
 
 /** Jobs alike in all that says which sites can have them. */
-function kindOf({ submitter, app, site, avoid, refusedBy, resources, inputBytes }: RoutedJob, policy: string): string {
-  return JSON.stringify([policy, submitter, app, site, avoid, refusedBy, resources, sizeClass(inputBytes)]);
+function kindOf({ submitter, app, site, avoid, refusedBy, resources, inputBytes, attemptsLeft }: RoutedJob, policy: string): string {
+  return JSON.stringify([policy, submitter, app, site, avoid, refusedBy, resources, sizeClass(inputBytes), attemptsLeft === 1]);
 }
 
 /** What is expected of a job at the site that gets it, with the best of the others beside it. */
@@ -134,11 +135,13 @@ export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> 
   readonly pilotsOf: SiteName;
   /** Whose jobs it takes; absent: everybody's. */
   readonly submitters?: Submitters;
+  /** Until it closes, s: what takes longer does not count; null or absent: it does not. */
+  readonly leftS?: number | null;
 }
 
 /** The work of waiting jobs which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
 export function waitingWork(state: State, like: SiteLike, nowMs: number): WaitingWork {
-  const { pilotsOf, submitters = null } = like;
+  const { pilotsOf, submitters = null, leftS } = like;
   const means = meansOf(state);
   let [slots, slotS, longestS] = [0, 0, 0];
   let looked = 0;
@@ -159,6 +162,7 @@ export function waitingWork(state: State, like: SiteLike, nowMs: number): Waitin
     const own = slotsFor(needOf(resources), like);
     const meanS = means.get(work.app) ?? Number.NaN;
     const { walltimeS = Number.NaN } = resources;
+    if ((Number.isNaN(walltimeS) ? meanS : walltimeS) > (leftS ?? Number.POSITIVE_INFINITY)) continue;
     slots += own;
     slotS += own * (Number.isNaN(meanS) ? walltimeS : Math.min(meanS, Number.isNaN(walltimeS) ? meanS : walltimeS));
     longestS = Math.max(longestS, Number.isNaN(walltimeS) ? LONGEST_MEANS * meanS : walltimeS);

@@ -12,6 +12,7 @@ import type { Central } from "./central.js";
 import type { Door } from "./door.js";
 import { GATE_REQUESTS, parseRequest } from "./requests.js";
 import { SiteSession } from "./site-session.js";
+import type { Admitted } from "./tokens.js";
 
 /** Refused tokens on one link before it is closed. */
 const FAILURES_MAX = 3;
@@ -27,12 +28,12 @@ export interface GateOptions {
   readonly peer: string;
 }
 
-function enter(principal: Principal, link: Link, exposed: Exposed, { central, clientApi }: GateOptions): void {
+function enter({ principal, expiresAtMs }: Admitted, link: Link, exposed: Exposed, { central, clientApi }: GateOptions): void {
   if (principal.role !== "site") {
     exposed.become(clientApi(principal), CLIENT_API_METHODS);
     return;
   }
-  const session = new SiteSession(central, principal);
+  const session = new SiteSession(central, principal, expiresAtMs);
   link.onClose(() => session.closed());
   exposed.become<WorkSource>(session, WORK_SOURCE_METHODS);
 }
@@ -72,17 +73,18 @@ export function guardLink(link: Link, options: GateOptions): void {
     async authenticate(request) {
       const { token, version, party } = parseRequest(GATE_REQUESTS.authenticate, "authenticate", request);
       checkVersion(party, version);
-      const { principal, expiresAtMs } = await counted(async () => {
-        const admitted = await door.admit(token, peer);
-        checkParty(party, admitted.principal);
-        return admitted;
+      const admitted = await counted(async () => {
+        const holder = await door.admit(token, peer);
+        checkParty(party, holder.principal);
+        return holder;
       });
+      const { principal, expiresAtMs } = admitted;
       timer.cancel();
       central.newcomers.release(link);
       const { person, role, experiment, site } = principal;
       logger.info("link-authenticated", { peer, person, role, token: principal.token });
       door.watch(link, principal);
-      enter(principal, link, exposed, options);
+      enter(admitted, link, exposed, options);
       return { version: VERSION, person, role, experiment, site, expiresInMs: expiresAtMs === null ? null : expiresAtMs - clock.nowMs() };
     },
     async exchangeCode(request) {

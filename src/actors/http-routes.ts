@@ -10,16 +10,19 @@ import { LIMITS } from "../core/limits.js";
 import { type ClientApi, type JobQuery, LOG_STREAMS } from "../core/protocols.js";
 import {
   canceledShape,
+  downtimeShape,
+  downtimesShape,
   eventsShape,
   idsShape,
   jobShape,
   logShape,
+  nothingShape,
   pageShape,
   resultShape,
   retriedShape,
   sitesShape,
 } from "./http-shapes.js";
-import { changes, experiment, id, spec, time } from "./job-schemas.js";
+import { changes, experiment, id, newDowntime, spec, time } from "./job-schemas.js";
 import { livePartShape } from "./live-shapes.js";
 import { parseRequest } from "./requests.js";
 
@@ -85,6 +88,7 @@ const logsQuery = z.strictObject({
   waitMs,
 });
 const submitBody = z.strictObject({ jobs: z.array(spec).min(1).max(LIMITS.submitJobsMax) });
+const probationBody = z.strictObject({ reason: z.string().nullable() }).default({ reason: null });
 const retryBody = z
   .strictObject({ children: z.boolean().optional() })
   .describe("children: also those below it that failed or were canceled");
@@ -237,5 +241,25 @@ export const ROUTES: readonly Route[] = [
   {
     ...{ method: "get", path: "/v1/sites", name: "sites", summary: "The sites and what they are doing.", status: 200, answer: sitesShape },
     run: ({ api }) => api.sites({}),
+  },
+  {
+    ...{ method: "get", path: "/v1/downtimes", name: "downtimes", summary: "When sites are not there, and the feeds that tell." },
+    ...{ status: 200, answer: downtimesShape },
+    run: ({ api }) => api.downtimes({}),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes", name: "addDowntime", summary: "Say when a site is not there. The key is its id." },
+    ...{ keyed: true, body: newDowntime, status: 201, answer: downtimeShape },
+    run: ({ api, body, key }) => api.addDowntime({ ...(body as z.output<typeof newDowntime>), id: key! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/downtimes/:id/remove", name: "removeDowntime", summary: "Remove a downtime, also one of a feed." },
+    ...{ status: 200, answer: downtimeShape },
+    run: ({ api, params }) => api.removeDowntime({ id: params.id! }),
+  },
+  {
+    ...{ method: "post", path: "/v1/sites/:id/probation", name: "probation", summary: "Put a site on probation, or lift that (null)." },
+    ...{ body: probationBody, status: 200, answer: nothingShape },
+    run: ({ api, params, body }) => api.setProbation({ ...(body as z.output<typeof probationBody>), site: params.id! }),
   },
 ];

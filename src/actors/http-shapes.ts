@@ -1,5 +1,6 @@
 /** What the HTTP interface answers, as schemas: for its description (openapi.ts) and for the tests that hold answers against it. */
 import { z } from "zod";
+import { DOWNTIME_KINDS, type DowntimeView, FACILITY_STATES, type FeedView } from "../core/downtime.js";
 import { ERROR_CODES, type ErrorCode } from "../core/errors.js";
 import { JOB_STATES, PARENT_POLICIES, type SelfTest } from "../core/job.js";
 
@@ -50,10 +51,40 @@ export const jobShape = z.object({
   archived: z.boolean(),
 });
 
+const downtime = z.object({
+  id: z.string(),
+  site: z.string(),
+  from: time,
+  to: timeOrNull.describe("null: nobody knows"),
+  kind: z.enum(DOWNTIME_KINDS),
+  source: z.string().describe("hand, token, allocation, or the name of a feed"),
+  fetchedAt: time.describe("when the source last said so"),
+  text: z.string(),
+  state: z.enum(["in-force", "to-come", "degraded", "removed"]),
+  by: textOrNull.describe("who entered it, or had it removed"),
+} satisfies Record<keyof DowntimeView, z.ZodType>);
+
+const feed = z.object({
+  name: z.string(),
+  kind: z.string(),
+  state: z.enum(["fresh", "stale", "waiting"]),
+  heardAt: timeOrNull,
+  reason: textOrNull.describe("what went wrong at the last try"),
+  sites: z.array(
+    z.object({ site: z.string(), resource: z.string(), now: z.enum(FACILITY_STATES), schedule: z.enum(["known", "unknown"]) }),
+  ),
+} satisfies Record<keyof FeedView, z.ZodType>);
+
 export const siteShape = z.object({
   name: z.string(),
-  state: z.enum(["up", "silent", "draining", "gone"]),
-  reason: textOrNull.describe("why it takes no work"),
+  state: z.enum(["up", "silent", "draining", "probation", "down", "gone"]),
+  reason: textOrNull.describe("why it takes no work, or will take none"),
+  downtime: downtime.nullable().describe("the one in force, or the next one"),
+  probation: z
+    .object({ since: time, reason: z.string(), failures: z.int(), triedAt: time })
+    .nullable()
+    .describe("it failed what others finished, and gets one job at a time"),
+  facility: z.enum(FACILITY_STATES).nullable().describe("what the feeds of its facility say now"),
   slots: z.int(),
   running: z.int(),
   apps: z.array(z.string()),
@@ -87,6 +118,9 @@ export const logShape = z.object({
 });
 export const canceledShape = z.object({ canceled: z.array(z.string()), alreadyFinal: z.array(z.string()) });
 export const retriedShape = z.object({ retried: z.array(z.string()) });
+export const downtimesShape = z.object({ downtimes: z.array(downtime), feeds: z.array(feed) });
+export const downtimeShape = z.object({ downtime });
+export const nothingShape = z.object({});
 export const sitesShape = z.object({ sites: z.array(siteShape) });
 export const errorShape = z.object({ error: z.object({ code, message: z.string() }) });
 export const healthShape = z.object({ status: z.enum(["ok", "failed"]), version: z.string(), jobs: z.int(), sites: z.int() });

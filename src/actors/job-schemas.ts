@@ -50,6 +50,7 @@ export const name = z
 /** Name of a command's parameter: what `{name}` in its template can be. */
 const parameterName = z.string().regex(/^[a-z][A-Za-z0-9_]{0,63}$/, "is no name of a parameter");
 export const id = z.string().min(1).max(64);
+export const downtimeId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "is no id of a downtime");
 export const path = plainText(LIMITS.pathCharsMax)
   .refine(isAbsolute, "must be an absolute path")
   .refine((text) => !text.split("/").some((part) => part === ".." || part === "."), "has . or .. in it: write it without");
@@ -222,6 +223,13 @@ export const selfTest: z.ZodType<SelfTest> = z
   .transform((test) => withoutUndefined(test));
 /** A time in UTC. */
 export const time = z.iso.datetime({ error: "must be a time in UTC, such as 2026-11-25T18:00:00Z" });
+/** A downtime by hand, but for its id. */
+export const newDowntime = z.strictObject({
+  site: name,
+  from: time,
+  to: time.nullable(),
+  text: plainText(LIMITS.tagCharsMax).default(""),
+});
 /** Fields that `modify` may change, but for those that null takes away. */
 const changeable = {
   attemptsMax: positive.max(LIMITS.attemptsMaxMax),

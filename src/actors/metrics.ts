@@ -98,6 +98,42 @@ export function createMetrics(): Metrics {
         },
       });
       new Gauge({
+        ...{ name: "xpcs_site_down", help: "1 while a downtime of a site is in force", labelNames: ["site"], registers },
+        collect() {
+          this.reset();
+          for (const { name, downtime } of central.siteViews()) this.set({ site: name }, downtime?.state === "in-force" ? 1 : 0);
+        },
+      });
+      new Gauge({
+        ...{ name: "xpcs_site_probation", help: "1 while a site is on probation", labelNames: ["site"], registers },
+        collect() {
+          this.reset();
+          for (const { name, probation } of central.siteViews()) this.set({ site: name }, probation === null ? 0 : 1);
+        },
+      });
+      new Gauge({
+        ...{ name: "xpcs_feed_fresh", help: "1 while a facility's feed was heard of lately, 0 while it is stale or waited for" },
+        ...{ labelNames: ["feed"], registers },
+        collect() {
+          this.reset();
+          for (const { name, state } of central.feeds.views()) this.set({ feed: name }, state === "fresh" ? 1 : 0);
+        },
+      });
+      new Gauge({
+        ...{
+          name: "xpcs_facility_up",
+          help: "1 up, 0.5 degraded, 0 down, by a facility's feeds; no value: unknown",
+          labelNames: ["site"],
+          registers,
+        },
+        collect() {
+          this.reset();
+          for (const { name, facility } of central.siteViews())
+            if (facility !== null && facility !== "unknown")
+              this.set({ site: name }, facility === "up" ? 1 : facility === "degraded" ? 0.5 : 0);
+        },
+      });
+      new Gauge({
         ...{ name: "xpcs_links", help: "Links that have shown a token", registers },
         collect() {
           this.set(links());

@@ -9,6 +9,7 @@ import { isPilotName } from "../core/pilot-names.js";
 import type { LinkStats, SiteRecord, State } from "../ledger/state.js";
 import type { SiteLoad } from "../router/policy.js";
 import { loadOf as withoutWork } from "../router/work-ahead.js";
+import { openings } from "./downtimes.js";
 import type { PilotSite, Sites } from "./presence.js";
 import { linkRate, pooledOf } from "./site-loads.js";
 
@@ -59,5 +60,9 @@ function loadOf(name: SiteName, site: PilotSite, state: State, nowMs: number, is
 
 /** One for each such site that is connected. */
 export function comingPilots(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
-  return [...sites.pilotSites].flatMap(([name, site]) => loadOf(name, site, state, nowMs, (pilot) => sites.isUp(pilot, monotonicMs)) ?? []);
+  const openingFor = openings(state, sites, nowMs);
+  return [...sites.pilotSites].flatMap(([name, site]) => {
+    const load = loadOf(name, site, state, nowMs, (pilot) => sites.isUp(pilot, monotonicMs));
+    return load === null ? [] : [{ ...load, ...openingFor(name, null) }];
+  });
 }

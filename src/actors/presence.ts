@@ -27,6 +27,8 @@ export interface Presence {
   exclusive: readonly string[] | null;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   draining: string | null;
+  /** When the token of its link ends, ms since 1970; null: never. */
+  tokenEndsMs: number | null;
   seenMs: number;
   seenAt: number;
   waiter: Waiter | null;
@@ -46,6 +48,10 @@ export interface PilotSite {
   readonly selfTest: SelfTest | null;
   /** Whose jobs its pilots take. */
   readonly submitters: SubmitterRule;
+  /** When the token of its link ends, ms since 1970; null: never. */
+  readonly tokenEndsMs: number | null;
+  /** When it said this. */
+  readonly saidMs: number;
   /** Why it has as many pilots as it has; null: it did not say. */
   readonly says: string | null;
 }
@@ -87,6 +93,7 @@ export class Sites {
         pilotOf: null,
         exclusive: null,
         draining: null,
+        tokenEndsMs: null,
         seenMs: monotonicMs,
         seenAt: nowMs,
         waiter: null,

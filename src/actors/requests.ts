@@ -12,9 +12,11 @@ import {
   capacity,
   changes,
   count,
+  downtimeId,
   experiment,
   id,
   name,
+  newDowntime,
   path,
   plainText,
   positive,
@@ -102,6 +104,10 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
   backup: z.strictObject({ id: id.nullable(), part: count }),
   archiveExperiment: z.strictObject({ experiment, id: id.nullable(), part: count }),
   removeExperiment: z.strictObject({ experiment, jobs: positive, sequence: positive }),
+  downtimes: empty,
+  addDowntime: newDowntime.extend({ id: downtimeId }),
+  removeDowntime: z.strictObject({ id: downtimeId }),
+  setProbation: z.strictObject({ site: name, reason: plainText(LIMITS.tagCharsMax).min(1).nullable() }),
 };
 
 /** Not strict: a site of the next minor version may tell more than this central understands, and works all the same. */
@@ -116,6 +122,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       prefetch: count.max(LIMITS.siteSlotsMax).optional(),
       pilotOf: name.optional(),
       selfTest: selfTest.optional(),
+      endsInS: count.optional(),
       exclusive: z.array(name).max(64).optional(),
       held: leases,
     })

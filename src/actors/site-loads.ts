@@ -8,6 +8,7 @@ import type { HeldJobs } from "../ledger/held-jobs.js";
 import { type JobRecord, type LinkStats, type RunStats, runningAt, type SiteRecord, type State } from "../ledger/state.js";
 import type { LinkRate, SiteLoad } from "../router/policy.js";
 import { type HeldJob, loadOf } from "../router/work-ahead.js";
+import { openings } from "./downtimes.js";
 import type { Sites } from "./presence.js";
 
 /** Spread of a rate that no job's files have shown. */
@@ -106,6 +107,7 @@ export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */
 export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
   const loads: SiteLoad[] = [];
+  const openingFor = openings(state, sites, nowMs);
   const present = [...state.sites.values()].filter((site) => site.present);
   const common = pooledOf(state, "", [...state.sites.values()]);
   const groups = new Map<SiteName, SiteRecord[]>();
@@ -126,7 +128,9 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
       out: linkRate(site.links?.out, own.out, selfTest?.outBytesPerS, nowMs),
     };
     const work = { slots, capacity, apps, granted, learnt, common, links, eventsPerCoreS: selfTest?.eventsPerCoreS ?? null };
-    const facts = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, ...work };
+    const { probation } = site;
+    const tried = probation === undefined ? {} : { probation: { reason: probation.reason, triedInMs: probation.probeAt - nowMs } };
+    const facts = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, ...openingFor(name, pilotOf), ...tried, ...work };
     loads.push(loadOf(facts, heldBy(state, name), nowMs));
   }
   return loads.sort((a, b) => (a.name < b.name ? -1 : 1));

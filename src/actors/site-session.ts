@@ -9,8 +9,10 @@ import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/holds-lease.js";
 import { runningAt } from "../ledger/state.js";
+import { ALWAYS_OPEN } from "../router/downtime.js";
 import type { Central } from "./central.js";
 import { freeSlots, waitingWork } from "./dispatch.js";
+import { openings } from "./downtimes.js";
 import type { PilotSite, Presence } from "./presence.js";
 import { parseRequest, WORK_REQUESTS } from "./requests.js";
 import { siteLoads } from "./site-loads.js";
@@ -24,13 +26,16 @@ interface Process {
 export class SiteSession implements WorkSource {
   readonly #central: Central;
   readonly #principal: Principal;
+  readonly #tokenEndsMs: number | null;
   #joined: Process | null = null;
   /** The site whose pilots this link has asked for, and what it last said. */
   #pilotSite: { readonly name: SiteName; readonly said: PilotSite } | null = null;
 
-  constructor(central: Central, principal: Principal) {
+  /** @param tokenEndsMs when the token that the link has shown ends, ms since 1970; null: never */
+  constructor(central: Central, principal: Principal, tokenEndsMs: number | null) {
     this.#central = central;
     this.#principal = principal;
+    this.#tokenEndsMs = tokenEndsMs;
   }
 
   #parse<M extends keyof WorkSource>(method: M, request: unknown): Request<M> {
@@ -99,6 +104,7 @@ export class SiteSession implements WorkSource {
       const presence = this.#central.sites.take(site, instance, clock.monotonicMs(), clock.nowMs());
       presence.prefetch = prefetch;
       presence.pilotOf = pilotOf;
+      presence.tokenEndsMs = this.#tokenEndsMs;
       presence.exclusive = exclusive;
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
@@ -230,13 +236,22 @@ export class SiteSession implements WorkSource {
       const { slots: slotsEach, apps, capacity } = like;
       this.#pilotSite = {
         name: site,
-        said: { slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says, submitters: like.submitters ?? null },
+        said: {
+          ...{ slotsEach, apps, capacity, pilots, pilotsMax, selfTest, says, submitters: like.submitters ?? null },
+          ...{ tokenEndsMs: this.#tokenEndsMs, saidMs: clock.nowMs() },
+        },
       };
       sites.pilotSites.set(site, this.#pilotSite.said);
       const asked = new Set(pilots);
       const there = siteLoads(state, sites, clock.nowMs(), clock.monotonicMs()).filter(({ name, up }) => up && asked.has(name));
-      const { slots, slotS, longestS } = waitingWork(state, { ...like, pilotsOf: site }, clock.nowMs());
+      const { opening = ALWAYS_OPEN } = openings(state, sites, clock.nowMs())(site, null);
+      const leftS = opening.leftMs === null ? null : opening.leftMs / 1000;
+      const { slots, slotS, longestS } = waitingWork(state, { ...like, pilotsOf: site, leftS }, clock.nowMs());
+      const closes = opening.closed ?? opening.next;
       return {
+        ...(leftS === null || closes === null
+          ? {}
+          : { closesInS: leftS, closes: `site ${site} ${closes}`.slice(0, LIMITS.reasonCharsMax) }),
         waitingSlots: slots,
         waitingSlotS: slotS,
         waitingLongestS: longestS,

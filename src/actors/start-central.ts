@@ -29,6 +29,9 @@ import { type DataFolders, dataRights } from "./data-rights.js";
 import { dataServer } from "./data-server.js";
 import { DiskRoom } from "./disk-room.js";
 import { GuardedDoor } from "./door.js";
+import { downtimeAdmin } from "./downtime-admin.js";
+import { FeedWatch } from "./feed-watch.js";
+import type { FeedSettings } from "./feeds/feed-settings.js";
 import { guardLink } from "./gate.js";
 import { DEFAULT_KEEPING, Housekeeping, type Keeping } from "./housekeeping.js";
 import { type Health, httpApi } from "./http-api.js";
@@ -60,6 +63,8 @@ export interface StartOptions {
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
   readonly data?: DataFolders | null;
+  /** Feeds of facilities, by name; absent: none. */
+  readonly feeds?: Readonly<Record<string, FeedSettings>>;
   /** What new sites can fetch; absent: nothing. */
   readonly bundle?: ServedBundle | undefined;
   /** The browser's page; absent: there is none. */
@@ -211,6 +216,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
           ...clientSession(central, principal),
           ...tokenAdmin(tokens, principal, bundle?.installer ?? null),
           ...ledgerAdmin(central, principal, { backups, housekeeping }),
+          ...downtimeAdmin(central, principal),
         },
         principal,
       );
@@ -236,8 +242,10 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
           api(request, response)
         ),
     });
+    const feeds = new FeedWatch(central, options.feeds ?? {}, { clock, logger });
     await room.start();
     central.start();
+    await feeds.start();
     housekeeping.start();
     door.start();
     logger.info("central-started", { url: listener.url, dir, jobs: central.state.jobs.size });
@@ -249,6 +257,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
       async stop() {
         door.stop();
         await listener.close();
+        await feeds.stop();
         room.stop();
         await backups.stop();
         await housekeeping.stop();

@@ -1,6 +1,8 @@
 /** What people see of the state: the shapes of core/job.ts. Reads, decides nothing. */
+import type { DowntimeView, FacilityState } from "../core/downtime.js";
 import { type Attempt, experimentOf, isCommandJob, type JobState, type JobView, type SiteView, type Work } from "../core/job.js";
 import { jobFiles } from "../core/job-files.js";
+import { timeText } from "../core/time-text.js";
 import { type JobRecord, type LinkStats, lastSite, type SiteRecord } from "../ledger/state.js";
 import type { Term } from "./lease-terms.js";
 
@@ -76,19 +78,52 @@ export function archivedView(job: JobRecord): JobView {
 
 const rateOf = (link: LinkStats | undefined): number | null => (link === undefined ? null : (1000 * link.bytes) / link.ms);
 
+/** "down until 2026-12-07 23:00 UTC (planned: Polaris PM, said by alcf)". */
+function downtimeText({ from, to, kind, text, source, state }: DowntimeView): string {
+  const until = to === null ? "without an end that is known" : `until ${timeText(Date.parse(to))}`;
+  const what = state === "degraded" ? "degraded" : "down";
+  const when = state === "to-come" ? `from ${timeText(Date.parse(from))} ` : "";
+  return `${what} ${when}${until} (${text === "" ? kind : `${kind}: ${text}`}, said by ${source})`;
+}
+
+/** What is known of a site beside its record. */
+interface LiveSite {
+  readonly up: boolean;
+  readonly running: number;
+  readonly seenAt: number | null;
+  readonly draining: string | null;
+  readonly downtime: DowntimeView | null;
+  readonly facility: FacilityState | null;
+}
+
+function probationView({ probation }: SiteRecord): SiteView["probation"] {
+  if (probation === undefined) return null;
+  const { since, reason, failures, probeAt } = probation;
+  return { since: iso(since), reason, failures, triedAt: iso(probeAt) };
+}
+
+/** Whether it takes work, and why not; of one that does, what is to come. */
+function stateOf({ present, probation }: SiteRecord, { up, draining, downtime }: LiveSite): Pick<SiteView, "state" | "reason"> {
+  if (!present) return { state: "gone", reason: null };
+  const coming = downtime === null ? null : downtimeText(downtime);
+  if (downtime?.state === "in-force") return { state: "down", reason: coming };
+  if (!up) return { state: "silent", reason: coming };
+  if (draining !== null) return { state: "draining", reason: draining };
+  return probation === undefined ? { state: "up", reason: coming } : { state: "probation", reason: probation.reason };
+}
+
 /** A site as clients see it. */
-export function siteView(
-  site: SiteRecord,
-  live: { up: boolean; running: number; seenAt: number | null; draining: string | null },
-): SiteView {
+export function siteView(site: SiteRecord, live: LiveSite): SiteView {
   const runs = Object.values(site.runs);
   const finishedJobs = runs.reduce((sum, { count }) => sum + count, 0);
   const totalMs = runs.reduce((sum, run) => sum + run.totalMs, 0);
-  const draining = site.present && live.up ? live.draining : null;
+  const { downtime, facility } = live;
   return {
     name: site.name,
-    state: !site.present ? "gone" : !live.up ? "silent" : draining === null ? "up" : "draining",
-    reason: draining,
+    ...stateOf(site, live),
+    downtime,
+    probation: probationView(site),
+    facility,
     slots: site.slots,
     capacity: site.capacity ?? null,
     apps: site.apps,

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ServedBundle } from "../actors/bundle-server.js";
 import { CENTRAL_SETTINGS } from "../actors/central-settings.js";
 import { readCertificate } from "../actors/certificate.js";
+import { FEEDS_FILE } from "../actors/feeds/feed-settings.js";
 import type { Keeping } from "../actors/housekeeping.js";
 import { startCentral } from "../actors/start-central.js";
 import { XpcsError } from "../core/errors.js";
@@ -40,6 +41,7 @@ interface CentralOptions {
   readonly policyFor?: readonly PolicyRule[];
   readonly duplicates: DuplicateRules["when"];
   readonly settings?: string;
+  readonly feeds?: string;
   readonly bundle?: string;
   readonly tls?: true;
   readonly tlsCert?: string;
@@ -110,6 +112,7 @@ function firstTokensText({ operatorToken, siteToken }: { operatorToken: string; 
 
 async function run(options: CentralOptions, io: CliIo): Promise<void> {
   const { quotas, data } = readSettingsFile(CENTRAL_SETTINGS, options.settings);
+  const feeds = options.feeds === undefined ? {} : readSettingsFile(FEEDS_FILE, options.feeds).feeds;
   const dir = resolve(options.data);
   const bundle = await bundleOf(options);
   const central = await startCentral({
@@ -124,6 +127,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     ...(await tlsOf(options)),
     quotas,
     data,
+    feeds,
     bundle,
     page: readPageFiles(),
     insecure: options.insecure === true,
@@ -170,6 +174,7 @@ export function registerCentral(program: Command, io: CliIo): void {
         .default("late"),
     )
     .option("--settings <file>", "quotas, and folders whose files go through central (docs/settings.md)")
+    .option("--feeds <file>", "what facilities publish of their downtimes (docs/downtimes.md)")
     .option("--bundle <file>", "let new sites fetch this bundle (xpcs bundle; docs/bundle.md)")
     .option("--tls", "speak TLS, with a certificate made in the data folder, for clients to pin")
     .option("--tls-cert <file>", "speak TLS with this certificate chain (PEM); needs --tls-key")

@@ -67,10 +67,11 @@ export function collectPairs(text: string, previous: Readonly<Record<string, str
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A time as ISO 8601 UTC: one with its zone, or a span such as 90s, 15m, 2h, 1d from now on (`sign` 1) or back (-1). */
+/** A time as ISO 8601 UTC: one with its zone, `now`, or a span such as 90s, 15m, +2h, 1d from now on (`sign` 1) or back (-1). */
 export function timeOption(sign: 1 | -1): (text: string) => string {
   return (text) => {
-    const span = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text);
+    const span = /^\+?(\d+(?:\.\d+)?)([smhd])$/.exec(text);
+    if (text === "now") return new Date().toISOString();
     const spelled = /T.*(Z|[+-]\d\d:?\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
     const at = new Date(span === null ? spelled : Date.now() + sign * Number(span[1]) * UNIT_MS[span[2]!]!);
     if (Number.isNaN(at.getTime()))

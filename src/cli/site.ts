@@ -25,7 +25,7 @@ import { ableApps } from "./able-apps.js";
 import { batchPlace } from "./batch-place.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
-import { integerOption, siteNameOption } from "./option-values.js";
+import { integerOption, siteNameOption, timeOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { secondsLeft, watchLife } from "./pilot-life.js";
 import { createPinoLogger } from "./pino-logger.js";
@@ -149,6 +149,7 @@ async function workHere(options: SiteOptions, given: string, kept: KeptSite | nu
       nodes: hosts.length,
       walltimeS: secondsLeft(life),
     },
+    endsInS: () => secondsLeft(life),
     workDir,
     dial: siteDial({ settings: whereCentral, reach, clock, logger }),
     kernels: createKernelPool({
@@ -203,7 +204,7 @@ export function addSiteOptions(command: Command): Command {
     .option("--grace <s>", "on stopping, time for running jobs to finish before they are given back", integerOption(0, 86_400), 30);
 }
 
-const ACTIONS = ["init", "start", "stop", "status", "logs", "drain", "halt"] as const;
+const ACTIONS = ["init", "start", "stop", "status", "logs", "drain", "halt", "downtime", "probation"] as const;
 export type SiteAction = (typeof ACTIONS)[number];
 
 /** Adds the command to the program. */
@@ -213,12 +214,13 @@ export function registerSite(program: Command, io: CliIo): void {
     .description("Work for a central on this machine: take jobs, analyse, report. Ctrl-C or SIGTERM stops it cleanly.");
   addCentralOptions(command)
     .addArgument(
-      new Argument("[action]", "init: write a file of batch settings; the others: of a site that goes on without this shell").choices(
-        ACTIONS,
-      ),
+      new Argument(
+        "[action]",
+        "init: write a file of batch settings; downtime, probation: keep jobs from a site; the others: of a site that goes on without this shell",
+      ).choices(ACTIONS),
     )
     .argument("[what]", "init: the file; else: the site's name")
-    .argument("[switch]", "drain (finish what runs), halt (stop it): on or off")
+    .argument("[switch]", "drain (finish what runs), halt (stop it), probation: on or off")
     .option("--profile <name>", "init: take over what is known of a facility's machine (docs/profiles.md)")
     .option("--work <folder>", "folder for unfinished results; fast and local, or on the results' file system")
     .option("--name <name>", "name of the site, unique at this central (default: the host's name)", siteNameOption)
@@ -227,7 +229,10 @@ export function registerSite(program: Command, io: CliIo): void {
     .option("--scrontab", "start: print an entry for Slurm's scrontab instead")
     .option("--orders <folder>", "folder whose files drain and halt it obeys (default: that of --state, else its own in --work)")
     .option("--pilot-of <site>", "of a pilot: the site that started it, whose pinned jobs it takes too", siteNameOption)
-    .option("--reason <text>", "drain, halt: why, for others to read")
+    .option("--reason <text>", "drain, halt, downtime, probation: why, for others to read")
+    .option("--from <time>", "downtime: since or from when: 2026-12-07T15:00:00Z, +2h (default: now)", timeOption(1))
+    .option("--to <time>", "downtime: until when (default: nobody knows)", timeOption(1))
+    .option("--remove <id>", "downtime: remove this one; what a feed has said counts no more")
     .option("--lines <n>", "logs: the last so many lines", integerOption(0, 1_000_000), 100)
     .option("-f, --follow", "logs: go on with what comes, until Ctrl-C")
     .option("--idle <s>", "leave when there has been nothing to do for this long", integerOption(1, 86_400))
@@ -246,5 +251,6 @@ export function registerSite(program: Command, io: CliIo): void {
     "xpcs site init batch.yaml --profile polaris",
     "xpcs site --central ws://127.0.0.1:7878 --token SITE_TOKEN --name polaris --slots 2 --work /tmp/xpcs-work",
     "xpcs site start polaris --work /tmp/xpcs-work --slots 2",
+    "xpcs site downtime polaris --from 2026-12-07T15:00:00Z --to 2026-12-07T23:00:00Z --reason maintenance",
   );
 }

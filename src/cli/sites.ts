@@ -9,6 +9,7 @@ import { type CliIo, type Column, formatTable } from "./output.js";
 const COLUMNS: readonly Column[] = [
   { title: "SITE" },
   { title: "STATE" },
+  { title: "FACILITY" },
   { title: "RUNNING", align: "right" },
   { title: "SLOTS", align: "right" },
   { title: "FINISHED", align: "right" },
@@ -29,6 +30,7 @@ function siteTable(sites: readonly SiteView[]): string {
     sites.map((site) => [
       site.name,
       site.state,
+      site.facility ?? "-",
       String(site.running),
       String(site.slots),
       String(site.finishedJobs),

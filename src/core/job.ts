@@ -3,6 +3,7 @@
  * No behaviour: the rules live in ledger/decide.ts.
  */
 import type { CorrOptions } from "./analysis.js";
+import type { DowntimeView, FacilityState } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
 import type { Promised } from "./promise.js";
 
@@ -256,9 +257,16 @@ export interface JobView {
 
 export interface SiteView {
   readonly name: SiteName;
-  readonly state: "up" | "silent" | "draining" | "gone";
-  /** Why it takes no work, in the words of its admin; null: it does, or nobody said. */
+  /** Down: a downtime is in force, whether it is connected or not. Probation: it failed what others finished, and gets one job at a time. */
+  readonly state: "up" | "silent" | "draining" | "probation" | "down" | "gone";
+  /** Why it takes no work, or will take none; null: nobody said. */
   readonly reason: string | null;
+  /** The downtime that is in force, or the next one; null: none is known. */
+  readonly downtime: DowntimeView | null;
+  /** Null: it is on none. Times are ISO 8601 UTC. */
+  readonly probation: { readonly since: string; readonly reason: string; readonly failures: number; readonly triedAt: string } | null;
+  /** What the feeds of its facility say of it now; null: none watches it. */
+  readonly facility: FacilityState | null;
   readonly slots: number;
   /** Null: it did not say. */
   readonly capacity: SiteCapacity | null;

@@ -74,6 +74,12 @@ export const LIMITS = {
   resourceMax: 1_000_000,
   /** Of bytes or events a second that a site's self-test tells. */
   rateMax: 1e15,
+  /** Downtimes of one source: those of all machines of a facility for years. */
+  downtimesMax: 500,
+  /** Of one machine in one answer of a feed. */
+  feedDowntimesMax: 200,
+  /** A feed that was not heard of for so long is stale: what it says of now is not believed any more. */
+  feedStaleMs: 15 * 60_000,
   /** Slots that one site may offer, and leases that it may hold (slots, and those that wait to be reported). */
   siteSlotsMax: 1_024,
   /** Pilots of one site. */

@@ -6,6 +6,7 @@
  */
 import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./access.js";
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
+import type { DowntimeView, FeedView } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
 import type {
   JobChanges,
@@ -160,6 +161,23 @@ export interface ClientApi {
    * @throws REFUSED a job has not ended, or something has changed since
    */
   removeExperiment(request: { experiment: string; jobs: number; sequence: number }): Promise<{ removed: number }>;
+  /** Downtimes of sites that are not over, by when they begin, and the feeds that tell of some. */
+  downtimes(request: Record<string, never>): Promise<{ downtimes: DowntimeView[]; feeds: FeedView[] }>;
+  /**
+   * Says when a site, and its pilots, are not there; ISO 8601, UTC, `to` null: nobody knows. Idempotent by `id`, which is the caller's.
+   * @throws INVALID_ARGUMENT it is over already · KEY_CONFLICT there is another of that id · OVERLOADED there are too many
+   */
+  addDowntime(request: { id: string; site: SiteName; from: string; to: string | null; text: string }): Promise<{ downtime: DowntimeView }>;
+  /**
+   * Removes a downtime: one that a feed has said counts no more, also when it is said again. Idempotent.
+   * @throws NOT_FOUND · REFUSED nobody has said it: it is the end of a token or of a batch job
+   */
+  removeDowntime(request: { id: string }): Promise<{ downtime: DowntimeView }>;
+  /**
+   * Puts a site on probation for a reason, so that it gets one job at a time with growing pauses until it finishes one; or (null) lifts that. Idempotent.
+   * @throws NOT_FOUND
+   */
+  setProbation(request: { site: SiteName; reason: string | null }): Promise<Record<string, never>>;
 }
 
 export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
@@ -179,6 +197,10 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   backup: true,
   archiveExperiment: true,
   removeExperiment: true,
+  downtimes: true,
+  addDowntime: true,
+  removeDowntime: true,
+  setProbation: true,
 };
 
 export interface LeaseRef {
@@ -216,6 +238,8 @@ export interface WorkSource {
     pilotOf?: SiteName;
     /** What was measured before it had jobs. */
     selfTest?: SelfTest;
+    /** Until the batch job ends in which it works, s; absent: it is in none. */
+    endsInS?: number;
     /** Those of its commands of which two attempts must not run at once; absent: it is of a version that did not say. */
     exclusive?: readonly string[];
     held: readonly LeaseRef[];
@@ -290,6 +314,9 @@ export interface WorkSource {
     waitingSlotS?: number | null;
     /** The longest that one of them may take, s, or is likely to. */
     waitingLongestS?: number | null;
+    /** Until a downtime of the site, s, 0 in one, and which; absent: none is known. A pilot should end before. */
+    closesInS?: number;
+    closes?: string;
     pilots: { site: SiteName; freeSlots: number }[];
   }>;
   /** A clean goodbye; the site holds nothing any more. */

@@ -2,6 +2,7 @@
  * The state as records, which a checkpoint writes and a restart reads back; and what has changed since the last one. Which events change what is
  * reduce.ts's.
  */
+import type { Downtime } from "../core/downtime.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, SiteName } from "../core/job.js";
 import { addJob, dropJobs, type JobRecord, type KeyRecord, type SiteRecord, type State } from "./state.js";
@@ -13,6 +14,7 @@ const JOB = "job/";
 const jobName = (index: number) => `${JOB}${String(index).padStart(12, "0")}`;
 const keyName = (key: string) => `key/${key}`;
 const siteName = (site: SiteName) => `site/${site}`;
+const sourceName = (source: string) => `downtimes/${source}`;
 /** The record of how many there are; absent in checkpoints of before it. */
 export const COUNTS = "state/counts";
 /** The record that is there while records ahead of the next checkpoint are: first of all, it says which they are. */
@@ -33,6 +35,8 @@ export interface Dirty {
   readonly jobs: Set<JobId>;
   readonly keys: Set<string>;
   readonly sites: Set<SiteName>;
+  /** Of downtimes. */
+  readonly sources: Set<string>;
   /** Names of records that are no more. */
   readonly gone: Set<string>;
   /** Names and values of what goes into the archive. */
@@ -43,8 +47,8 @@ export interface Dirty {
 
 /** Nothing has changed, and the next job is at place `newFrom`. */
 export function noDirty(newFrom = 0): Dirty {
-  const none = { jobs: new Set<JobId>(), keys: new Set<string>(), sites: new Set<SiteName>(), gone: new Set<string>() };
-  return { newFrom, ahead: newFrom, changes: 0, ...none, archive: new Map(), unarchive: new Set() };
+  const none = { jobs: new Set<JobId>(), keys: new Set<string>(), sites: new Set<SiteName>(), sources: new Set<string>() };
+  return { newFrom, ahead: newFrom, changes: 0, ...none, gone: new Set(), archive: new Map(), unarchive: new Set() };
 }
 
 /** What a checkpoint writes. */
@@ -120,7 +124,13 @@ export function checkpointChanges(state: State, dirty: Dirty): CheckpointChanges
     if (known !== undefined) records.push([keyName(key), known]);
   }
   for (const name of dirty.sites) records.push([siteName(name), state.sites.get(name)]);
-  return { records, gone: [AHEAD, ...dirty.gone], archive: [...dirty.archive], unarchive: [...dirty.unarchive] };
+  const gone = [AHEAD, ...dirty.gone];
+  for (const source of dirty.sources) {
+    const said = state.downtimes.get(source);
+    if (said === undefined) gone.push(sourceName(source));
+    else records.push([sourceName(source), said]);
+  }
+  return { records, gone, archive: [...dirty.archive], unarchive: [...dirty.unarchive] };
 }
 
 /** All records of the state, by name. */
@@ -130,6 +140,7 @@ export function allRecords(state: State): Map<string, unknown> {
   for (const job of state.jobs.values()) records.set(jobName(job.index), job);
   for (const [key, known] of state.keys) records.set(keyName(key), known);
   for (const [name, site] of state.sites) records.set(siteName(name), site);
+  for (const [source, said] of state.downtimes) records.set(sourceName(source), said);
   return records;
 }
 
@@ -181,6 +192,7 @@ export class Restoring {
     if (kind === "job") this.#job(value as JobRecord);
     else if (kind === "key") this.#key(name.slice(keyName("").length), value as KeyRecord);
     else if (kind === "site") this.#state.sites.set((value as SiteRecord).name, value as SiteRecord);
+    else if (kind === "downtimes") this.#state.downtimes.set(name.slice(sourceName("").length), value as readonly Downtime[]);
     else if (name === COUNTS) this.#counts = value as Counts;
     else {
       throw new XpcsError("CORRUPT_DATA", `the ledger's checkpoint has an unknown record "${name}": restore a backup, or upgrade central`);

@@ -19,10 +19,12 @@ import type { Promised } from "../core/promise.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
+import { type AddDowntime, addDowntime, type RemoveDowntime, removeDowntime, type SetDowntimes, setDowntimes } from "./decide-downtimes.js";
 import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicates.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
 import { canResume, holdsLease } from "./holds-lease.js";
+import { type SetProbation, setProbation, withProbation } from "./probation.js";
 import { attemptOf, canceledBy, type JobRecord, lastSite, runningAt, runningAttempts, type State } from "./state.js";
 
 export type Command =
@@ -54,6 +56,10 @@ export type Command =
   | Retry
   | Archive
   | Remove
+  | SetDowntimes
+  | AddDowntime
+  | RemoveDowntime
+  | SetProbation
   | {
       readonly type: "join";
       readonly site: SiteName;
@@ -63,6 +69,8 @@ export type Command =
       readonly apps: readonly string[];
       readonly capacity?: SiteCapacity;
       readonly selfTest?: SelfTest;
+      /** Until its batch job ends, s; absent: it is in none. */
+      readonly endsInS?: number;
       readonly held: readonly LeaseRef[];
     }
   | { readonly type: "leave"; readonly site: SiteName };
@@ -258,9 +266,13 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
   return events;
 }
 
+/** A site that joins again tells the end of its batch job anew, by other clocks: this much is the same end. */
+const ENDS_SAME_MS = 60_000;
+
 function join(state: State, command: Of<"join">, now: number): Decision {
-  const { site, instance, host, slots, apps, capacity, selfTest, held } = command;
+  const { site, instance, host, slots, apps, capacity, selfTest, endsInS, held } = command;
   const before = state.sites.get(site);
+  const endsAt = endsInS === undefined ? undefined : now + 1_000 * endsInS;
   // What a site holds and does not name is over: a grant that did not reach it, or what a process that is gone was running.
   const restarted = before !== undefined && before.instance !== instance;
   const ending: Ending = restarted
@@ -273,8 +285,13 @@ function join(state: State, command: Of<"join">, now: number): Decision {
     before.host === host &&
     before.slots === slots &&
     before.apps.join("\n") === apps.join("\n") &&
-    JSON.stringify([before.capacity, before.selfTest]) === JSON.stringify([capacity, selfTest]);
-  const told = { ...(capacity === undefined ? {} : { capacity }), ...(selfTest === undefined ? {} : { selfTest }) };
+    JSON.stringify([before.capacity, before.selfTest]) === JSON.stringify([capacity, selfTest]) &&
+    Math.abs((before.endsAt ?? 0) - (endsAt ?? 0)) < ENDS_SAME_MS;
+  const told = {
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(selfTest === undefined ? {} : { selfTest }),
+    ...(endsAt === undefined ? {} : { endsAt }),
+  };
   if (!same) events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps, ...told });
   return events;
 }
@@ -291,7 +308,7 @@ function leave(state: State, { site }: Of<"leave">, now: number): Decision {
  */
 export function decide(state: State, command: Command, now: number): Decision {
   const decision = decideAlone(state, command, now);
-  return decision instanceof XpcsError ? decision : withChildren(state, decision, now);
+  return decision instanceof XpcsError ? decision : withChildren(state, withProbation(state, decision, now), now);
 }
 
 function decideAlone(state: State, command: Command, now: number): Decision {
@@ -326,6 +343,14 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return archive(state, command, now);
     case "remove":
       return remove(state, command, now);
+    case "setDowntimes":
+      return setDowntimes(state, command, now);
+    case "addDowntime":
+      return addDowntime(state, command, now);
+    case "setProbation":
+      return setProbation(state, command, now);
+    case "removeDowntime":
+      return removeDowntime(state, command, now);
     case "join":
       return join(state, command, now);
     case "leave":

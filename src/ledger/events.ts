@@ -3,6 +3,7 @@
  * A type keeps its meaning for ever: a changed meaning is a new version and a step in upcast.ts.
  * `at` is wall-clock time in ms since 1970 UTC, for people; order comes from the sequence number alone.
  */
+import type { Downtime } from "../core/downtime.js";
 import type { ErrorCode } from "../core/errors.js";
 import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 import type { Promised } from "../core/promise.js";
@@ -152,6 +153,8 @@ export interface SiteJoined {
   readonly apps: readonly string[];
   readonly capacity?: SiteCapacity;
   readonly selfTest?: SelfTest;
+  /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
+  readonly endsAt?: number;
 }
 
 /** A site's process said goodbye. */
@@ -159,6 +162,30 @@ export interface SiteLeft {
   readonly type: "siteLeft";
   readonly at: number;
   readonly site: SiteName;
+}
+
+/** What a source says of downtimes now, all of it, in place of what it said before. */
+export interface DowntimesSet {
+  readonly type: "downtimesSet";
+  readonly at: number;
+  readonly source: string;
+  readonly downtimes: readonly Downtime[];
+}
+
+/** A site is on probation: other sites finished what had failed there, or somebody says so. */
+export interface ProbationBegan {
+  readonly type: "probationBegan";
+  readonly at: number;
+  readonly site: SiteName;
+  readonly reason: string;
+}
+
+/** A site is trusted again: it finished a job, or somebody says so. */
+export interface ProbationEnded {
+  readonly type: "probationEnded";
+  readonly at: number;
+  readonly site: SiteName;
+  readonly reason: string;
 }
 
 /** What follows from an order carries the person whose token the order came with; what central does by itself, and old events, do not. */
@@ -178,6 +205,9 @@ export type LedgerEvent = (
   | Removed
   | SiteJoined
   | SiteLeft
+  | DowntimesSet
+  | ProbationBegan
+  | ProbationEnded
 ) & { readonly by?: string };
 
 export type EventType = LedgerEvent["type"];
@@ -199,4 +229,7 @@ export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   removed: true,
   siteJoined: true,
   siteLeft: true,
+  downtimesSet: true,
+  probationBegan: true,
+  probationEnded: true,
 };

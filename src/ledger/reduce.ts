@@ -2,10 +2,11 @@
  * What each event does to the state. Deterministic and total: no clock, no rules, no refusals; those are decide.ts's. Changes `state` in
  * place, because central holds a hundred thousand jobs, but replaces records instead of changing them.
  */
-import type { Attempt, JobChanges, JobId, JobSpec } from "../core/job.js";
+import type { Attempt, JobChanges, JobId, JobSpec, SiteName } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
 import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
 import { learntWith, linksWith } from "./learnt.js";
+import { afterFailure, afterOthersSuccess, afterSuccess, keptOnJoin, onProbation, otherSitesOf, trusted } from "./probation.js";
 import { ATTEMPTS_KEPT, addJob, addRuns, attemptOf, canceledBy, indexJob, type JobRecord, type SiteRecord, type State } from "./state.js";
 
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -131,6 +132,8 @@ function siteJoined(state: State, event: SiteJoined): void {
     apps: event.apps,
     ...(event.capacity === undefined ? {} : { capacity: event.capacity }),
     ...(event.selfTest === undefined ? {} : { selfTest: event.selfTest }),
+    ...(event.endsAt === undefined ? {} : { endsAt: event.endsAt }),
+    ...keptOnJoin(before, event),
     joinedAt: event.at,
     present: true,
     granted: before?.granted ?? 0,
@@ -140,8 +143,19 @@ function siteJoined(state: State, event: SiteJoined): void {
   });
 }
 
-/** The site of a completion. */
-function siteOf(state: State, { job: id, epoch }: Completed): SiteRecord | undefined {
+function updateSite(state: State, name: SiteName | undefined, change: (site: SiteRecord) => SiteRecord): void {
+  const before = state.sites.get(name ?? "");
+  if (before !== undefined) state.sites.set(before.name, change(before));
+}
+
+/** Sites where a job had failed that is finished now. */
+function others(state: State, event: Completed): SiteName[] {
+  const job = state.jobs.get(event.job);
+  return job === undefined ? [] : otherSitesOf(job, attemptOf(job, event.epoch)?.site);
+}
+
+/** The site of an attempt that has ended. */
+function siteOf(state: State, { job: id, epoch }: Pick<Completed, "job" | "epoch">): SiteRecord | undefined {
   const job = state.jobs.get(id);
   return job && state.sites.get(attemptOf(job, epoch)?.site ?? "");
 }
@@ -233,6 +247,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       break;
     case "attemptEnded":
       updateJob(state, event.job, (job) => attemptEnded(job, event));
+      updateSite(state, siteOf(state, event)?.name, (site) => afterFailure(site, event));
       break;
     case "completed":
       updateJob(state, event.job, (job) => ({
@@ -246,6 +261,8 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         finishedAt: event.at,
       }));
       countRun(state, event);
+      for (const other of others(state, event)) updateSite(state, other, (site) => afterOthersSuccess(site, event.job));
+      updateSite(state, siteOf(state, event)?.name, afterSuccess);
       break;
     case "cancelRequested":
       updateJob(state, event.job, () => ({
@@ -278,6 +295,16 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       if (site !== undefined) state.sites.set(site.name, { ...site, present: false, leftAt: event.at });
       break;
     }
+    case "probationBegan":
+      updateSite(state, event.site, (site) => onProbation(site, event.reason, event.at));
+      break;
+    case "probationEnded":
+      updateSite(state, event.site, trusted);
+      break;
+    case "downtimesSet":
+      if (event.downtimes.length === 0) state.downtimes.delete(event.source);
+      else state.downtimes.set(event.source, event.downtimes);
+      break;
   }
 }
 
@@ -286,10 +313,12 @@ function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
   if (event.type !== "submitted") dirty.changes += 1;
   if ("job" in event) dirty.jobs.add(event.job);
   if ("key" in event) dirty.keys.add(event.key);
+  if (event.type === "downtimesSet") dirty.sources.add(event.source);
   if ("site" in event) dirty.sites.add(event.site);
-  else if (event.type === "completed") {
+  else if (event.type === "completed" || event.type === "attemptEnded") {
     const site = siteOf(state, event);
     if (site !== undefined) dirty.sites.add(site.name);
+    if (event.type === "completed") for (const other of others(state, event)) if (state.sites.has(other)) dirty.sites.add(other);
   }
 }
 

@@ -2,12 +2,14 @@
  * The state that the ledger's events add up to: jobs, idempotency keys, sites. Plain records, replaced and never changed, so a view may
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
+import type { Downtime } from "../core/downtime.js";
 import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
 import type { Summary } from "./events.js";
 import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
+import type { Doubt, Probation } from "./probation.js";
 import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
@@ -98,6 +100,12 @@ export interface SiteRecord {
   readonly runs: Readonly<Record<string, RunStats>>;
   /** Of its files, in and out; absent before any has crossed, and in checkpoints from before this field. */
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
+  /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
+  readonly endsAt?: number;
+  /** What is held against it; absent: nothing. */
+  readonly doubts?: readonly Doubt[];
+  /** Absent: it is on none. */
+  readonly probation?: Probation;
   /** What its completions have taught; absent before the first, and in checkpoints from before this field. */
   readonly learnt?: SiteLearnt;
 }
@@ -114,6 +122,8 @@ export interface State {
   readonly order: JobOrder;
   readonly keys: Map<string, KeyRecord>;
   readonly sites: Map<SiteName, SiteRecord>;
+  /** By their source; none without any. */
+  readonly downtimes: Map<string, readonly Downtime[]>;
   /** Jobs in the archive. */
   archived: number;
   readonly index: JobIndex;
@@ -136,6 +146,7 @@ export function emptyState(): State {
     index: new JobIndex(),
     keys: new Map(),
     sites: new Map(),
+    downtimes: new Map(),
     ready: new ReadyQueue(),
     due: new Map(),
     children: new Map(),

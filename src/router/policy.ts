@@ -7,7 +7,9 @@ import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
 import { isPilotName } from "../core/pilot-names.js";
 import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
+import { closedNow, closesTooSoon, type Opening } from "./downtime.js";
 import { cannotFinish } from "./estimates.js";
+import { isForOthers, keptAway, type SiteProbation } from "./probation.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -25,6 +27,8 @@ export interface RoutedJob {
   readonly inputBytes: number | null;
   /** Since it could run. */
   readonly waitedMs: number;
+  /** Attempts that it has, this one included; absent: not known. */
+  readonly attemptsLeft?: number;
   /** When its answer is wanted, ms since 1970; absent: as soon as can be. */
   readonly deadlineMs?: number;
 }
@@ -71,6 +75,10 @@ export interface SiteFacts {
   readonly submitters?: SubmitterRule;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   readonly draining: string | null;
+  /** Its downtimes; absent: none is known. */
+  readonly opening?: Opening;
+  /** It failed what others finished; absent: it is trusted. */
+  readonly probation?: SiteProbation;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -185,14 +193,16 @@ export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   if (!takesFrom(submitters, job.submitter ?? {})) return notTaken(site.name, job.submitter ?? {});
   const large = tooLarge(job.resources, site);
   if (large !== null) return large;
+  const closed = closedNow(site);
+  if (closed !== null) return closed;
   if (!site.up) return `site ${site.name} is silent`;
   if (site.draining !== null) return `site ${site.name} takes no work: ${site.draining}`;
-  return null;
+  return keptAway(site);
 }
 
 /** Why this site cannot have this job, or could not finish it; null: it can. */
 function whyNot(job: RoutedJob, site: SiteLoad, nowMs: number): string | null {
-  return ineligible(job, site) ?? cannotFinish(job, site, nowMs);
+  return ineligible(job, site) ?? cannotFinish(job, site, nowMs) ?? closesTooSoon(job, site, nowMs);
 }
 
 function whyNone(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): string {
@@ -207,7 +217,7 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): str
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
   if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
-  if (fitting.some(({ up }) => up)) return fitting.map((site) => whyNot(job, site, nowMs)).join("; ");
+  if (fitting.some((site) => site.up || closedNow(site) !== null)) return fitting.map((site) => whyNot(job, site, nowMs)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 
@@ -227,8 +237,8 @@ export function candidates(
     const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
     return { none: () => whyNone(job, sites, nowMs) };
   }
-  if (job.avoid.length === 0) return able;
-  const fresh = able.filter(({ name }) => !job.avoid.includes(name));
+  if (job.avoid.length === 0 && (job.attemptsLeft ?? 2) > 1) return able;
+  const fresh = able.filter((site) => !job.avoid.includes(site.name) && !isForOthers(job, site));
   // Pilots that may never come are no reason not to take what is there.
   return fresh.some(({ pilots }) => pilots === undefined) ? fresh : able;
 }

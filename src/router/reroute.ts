@@ -3,6 +3,7 @@
  * now, and it moves only where that pays for the move by far, because estimates are no promises.
  */
 import type { JobId, SiteName } from "../core/job.js";
+import { closesTooSoon } from "./downtime.js";
 import { estimate } from "./estimates.js";
 import { ineligible, needOf, type Policy, plus, type RoutedJob, type SiteLoad } from "./policy.js";
 import { withJob } from "./work-ahead.js";
@@ -54,7 +55,7 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
   // One that is silent hears nothing; its leases run out, and its jobs move then.
   if (here === undefined || !here.up) return null;
   const need = needOf(job.resources);
-  const unable = ineligible(job, here);
+  const unable = ineligible(job, here) ?? closesTooSoon(job, held.ahead, nowMs);
   if (unable === null && ![...idle].some(([site, slots]) => site !== from && slots >= need.slots)) return null;
   const without = sites.map((site) => (site === here ? held.ahead : site));
   const choice = policy.choose(job, without, nowMs);

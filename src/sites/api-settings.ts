@@ -1,15 +1,11 @@
 /** What a batch file says under `api`, of a scheduler that is the HTTP API of a facility (docs/schedulers/iri.md, sfapi.md). */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { isLoopback } from "../wire/loopback.js";
-
-const isSafe = ({ protocol, hostname }: URL): boolean => protocol === "https:" || isLoopback(hostname);
+import { safeUrl } from "../wire/safe-url.js";
 
 const there = z.string().regex(/^\/[^\0\r\n]*[^\0\r\n/]$/, "must be an absolute path at the facility");
 const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}$/, "is no name: letters, digits and _ . : @ -");
-const url = z
-  .url({ protocol: /^https?$/, error: "must be an address: https://..." })
-  .refine((text) => !URL.canParse(text) || isSafe(new URL(text)), "must be https: a credential would cross the network in clear text");
+const url = safeUrl("a credential would cross the network in clear text");
 
 /** Its parts; each API has some of them. */
 export const API_SETTINGS = {

@@ -6,12 +6,10 @@ import type { Clock } from "../core/clock.js";
 import { isCode, XpcsError } from "../core/errors.js";
 import { VERSION } from "../core/version.js";
 import { createHttpClient, type HttpAnswer } from "../wire/http-client.js";
+import { pauseMs } from "../wire/retry-after.js";
 import type { ApiSettings } from "./api-settings.js";
 import { createTurns } from "./batch-turns.js";
 import type { ApiAnswer, ApiRequest, Credential, Machine } from "./schedulers/define.js";
-
-/** An API that asks for a longer pause is asked after this all the same. */
-const PAUSE_MAX_MS = 15 * 60_000;
 
 export interface ApiMachineOptions {
   readonly settings: ApiSettings;
@@ -41,13 +39,6 @@ async function encoded({ json, form, file }: ApiRequest): Promise<Encoded> {
   parts.append("file", new Blob([file.text]), file.name);
   const response = new Response(parts);
   return { body: new Uint8Array(await response.arrayBuffer()), headers: { "content-type": response.headers.get("content-type")! } };
-}
-
-/** Retry-After in ms: seconds, or a date (RFC 9110). Null: it says nothing. */
-export function pauseMs(header: string | undefined, nowMs: number): number | null {
-  if (header === undefined) return null;
-  const ms = /^\d{1,9}$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
-  return Number.isNaN(ms) ? null : Math.min(PAUSE_MAX_MS, Math.max(0, ms));
 }
 
 /** The outside of an adapter of an API. @throws REFUSED clear text off loopback */

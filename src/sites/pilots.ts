@@ -23,6 +23,8 @@ const EXPECTED_FOR_MS = 60_000;
 const PAUSE_MS = 30_000;
 const PAUSE_MAX_MS = 10 * 60_000;
 const ORDERS_MS = 1_000;
+/** A pilot that would have less for its jobs is not started before a downtime, s. */
+const ROOM_MIN_S = 60;
 /** Ends that say something about the next pilot. */
 const FAILURES = new Set(["failed", "refused", "gone", "out-of-memory"]);
 
@@ -85,6 +87,12 @@ function shaped(plan: PilotPlan, shape: PilotShape | null, fixed: boolean): Pilo
   if (shape === null || shape.why === null) return plan;
   if (!shape.skip) return { ...plan, why: `${plan.why}, ${shape.why}` };
   return fixed ? plan : { ...plan, submit: 0, why: `${plan.why}, but not yet: ${shape.why}` };
+}
+
+/** What a pilot that ends before the site closes has for its jobs, s; 0: it is not worth a start. */
+function roomS(closesInS: number, overheadS: number): number {
+  const left = closesInS - overheadS;
+  return left < ROOM_MIN_S ? 0 : left;
 }
 
 /** The pilots of a site. */
@@ -238,6 +246,8 @@ export function createPilots(options: PilotOptions): Pilots {
       waitingSlots,
       waitingSlotS = null,
       waitingLongestS = null,
+      closesInS = Number.POSITIVE_INFINITY,
+      closes = "",
       pilots: joined,
     } = await backlog(
       [...new Set([...sites, ...ended])].flatMap(sitesOf).slice(0, LIMITS.pilotsMax),
@@ -261,7 +271,12 @@ export function createPilots(options: PilotOptions): Pilots {
         waitingSlots,
         pilots: pilotsSeen,
         budget,
-        pausedFor: pausedS > 0 ? `the last one failed (${lastFailure}): the next is tried in ${pausedS} s` : null,
+        pausedFor:
+          roomS(closesInS, overheadS) === 0
+            ? closes
+            : pausedS > 0
+              ? `the last one failed (${lastFailure}): the next is tried in ${pausedS} s`
+              : null,
       },
       limits,
     );
@@ -270,7 +285,10 @@ export function createPilots(options: PilotOptions): Pilots {
     const expects = first.submit > 0 && waitingSlots > 0 ? await expected() : null;
     const shape: PilotShape | null =
       expects === null ? null : shapePilot(expects, { longestS: waitingLongestS, slotS: waitingSlotS, slotsBegun, overheadS });
-    const plan = shaped(first, shape, pilotsSeen.length < limits.pilotsMin);
+    const walltimeS = Math.min(shape?.walltimeS ?? settings.walltimeS, Math.floor(closesInS / 60) * 60);
+    const wanted = shaped(first, shape, pilotsSeen.length < limits.pilotsMin);
+    const cut = wanted.submit > 0 && walltimeS < (shape?.walltimeS ?? settings.walltimeS) ? `, of ${walltimeS} s, since ${closes}` : "";
+    const plan = { ...wanted, why: `${wanted.why}${cut}` };
     await withdraw(
       statuses.map(({ ref }) => ref),
       plan.withdraw,
@@ -279,7 +297,7 @@ export function createPilots(options: PilotOptions): Pilots {
     for (let count = 0; count < plan.submit; count += 1) {
       const site = freeName(name, taken);
       taken.add(site);
-      if (!(await submit(tagOf(site, newStamp()), shape?.walltimeS))) break;
+      if (!(await submit(tagOf(site, newStamp()), walltimeS))) break;
     }
     return plan;
   }

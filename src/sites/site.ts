@@ -34,6 +34,8 @@ export interface SiteOptions {
   readonly pilotOf?: string;
   /** What was measured here before there were jobs; absent: nothing. */
   readonly selfTest?: SelfTest;
+  /** Until the batch job ends in which it works, s; null: it is in none; absent: nobody knows of one. */
+  readonly endsInS?: () => number | null;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   /** Names of its nodes, `capacity.nodes` of them. */
@@ -128,6 +130,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
+    const endsInS = options.endsInS?.() ?? null;
     const held = first ? await recoverableLeases(options.workDir) : leases().refs();
     try {
       const { renewMs, news } = await source.join({
@@ -140,6 +143,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
         exclusive,
         held,
         ...(prefetch === 0 ? {} : { prefetch }),
+        ...(endsInS === null ? {} : { endsInS }),
         ...(pilotOf === undefined ? {} : { pilotOf }),
         ...(selfTest === undefined ? {} : { selfTest }),
       });

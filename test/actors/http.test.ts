@@ -170,9 +170,18 @@ describe("the description", () => {
     for (const route of ROUTES) {
       const body =
         route.name === "submit" ? submission() : route.method === "get" ? {} : { method: route.method.toUpperCase(), body: '{"tags":{}}' };
-      const wanted = route.name === "retry" ? { method: "POST" } : body;
+      const wanted =
+        route.name === "retry"
+          ? { method: "POST" }
+          : route.name === "addDowntime"
+            ? { method: "POST", body: JSON.stringify({ site: "a", from: "2026-12-07T15:00:00Z", to: null }) }
+            : route.name === "probation"
+              ? { method: "POST", body: '{"reason":null}' }
+              : body;
       const query = route.query !== undefined && "waitMs" in route.query.shape ? "?waitMs=0" : "";
-      const answer = await ask(at(route.path) + query, { ...wanted, headers: { "idempotency-key": route.name } });
+      const named = { removeDowntime: "addDowntime", probation: "a" }[route.name];
+      const path = named === undefined ? at(route.path) : route.path.replace(":id", named);
+      const answer = await ask(path + query, { ...wanted, headers: { "idempotency-key": route.name } });
       // A finished job cannot begin anew.
       if (route.name === "retry") expect(answer.status).toBe(409);
       else {

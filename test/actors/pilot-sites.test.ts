@@ -13,7 +13,8 @@ describe("a site with pilots", () => {
   let state: State;
   let sites: Sites;
   const said = (more: Partial<PilotSite> = {}): PilotSite => ({
-    ...{ slotsEach: 4, apps: ["xpcs.noop"], capacity, pilots: ["farm-1"], pilotsMax: 3, selfTest, says: null, submitters: null, ...more },
+    ...{ slotsEach: 4, apps: ["xpcs.noop"], capacity, pilots: ["farm-1"], pilotsMax: 3, selfTest, says: null, submitters: null },
+    ...{ tokenEndsMs: null, saidMs: 0, ...more },
   });
   const record = (name: string, more: Partial<SiteRecord> = {}): SiteRecord => ({
     ...{ name, instance: "1", host: "h", slots: 4, apps: [], joinedAt: 1, present: false, granted: 0, runs: {}, ...more },

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import type { Central } from "../../src/actors/central.js";
 import { clientSession } from "../../src/actors/client-session.js";
+import { downtimeAdmin } from "../../src/actors/downtime-admin.js";
 import type { GateOptions } from "../../src/actors/gate.js";
 import { type RunningCentral, type StartOptions, startCentral } from "../../src/actors/start-central.js";
 import type { Principal, Role } from "../../src/core/access.js";
@@ -62,6 +63,7 @@ export function openDoor(role: Role, central: Central): Pick<GateOptions, "door"
     door: { admit: async () => ({ principal, expiresAtMs: null }), exchange: none, watch() {} },
     clientApi: (holder) => ({
       ...clientSession(central, holder),
+      ...downtimeAdmin(central, holder),
       addToken: none,
       tokens: none,
       revokeToken: none,

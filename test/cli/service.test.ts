@@ -362,6 +362,7 @@ it("every documented JSON shape was compared with a real one", () => {
     doctor: "doctor-batch.test.ts",
     bundle: "../bundle/bare-machine.test.ts",
     site_status: "site-service.test.ts",
+    downtimes: "site-downtime.test.ts",
   };
   for (const [shape, file] of Object.entries(elsewhere)) {
     expect(readFileSync(new URL(file, import.meta.url), "utf8")).toContain(`shapeFaults(documentedJson("${shape}")`);

@@ -60,9 +60,9 @@ it("events of version 2 still mean what they meant", async () => {
   expect(state.sites.get("b")?.capacity).toEqual({ cores: 4, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: null });
 });
 
-it("events of version 3 still mean what they meant, and with those before are all there are", async () => {
+it("events of version 3 still mean what they meant, and with those of the others are all there are", async () => {
   const events = await golden(3);
-  const types = [...(await golden(1)), ...(await golden(2)), ...events].map(({ type }) => type);
+  const types = [...(await golden(1)), ...(await golden(2)), ...events, ...(await golden(5))].map(({ type }) => type);
   expect(new Set(types)).toEqual(new Set(Object.keys(EVENT_TYPES)));
   const dirty = noDirty();
   const state = emptyState();
@@ -95,6 +95,17 @@ it("events of version 4 still mean what they meant", async () => {
 
 it("events of version 5 still mean what they meant", async () => {
   const state = stateAfter(await golden(5));
+  expect([...state.downtimes]).toEqual([
+    [
+      "hand",
+      [
+        {
+          ...{ id: "d1", site: "a", fromMs: 5000, toMs: null, kind: "unplanned", source: "hand", fetchedMs: 1000, text: "power" },
+          ...{ by: "smith", removedBy: "jones" },
+        },
+      ],
+    ],
+  ]);
   const jobs = [...state.jobs.values()].map(({ id, state: at, epoch, attempts, attemptsCounted, moves }) => [
     ...[id, at, epoch, attempts.map((a) => `${a.site} ${a.outcome}${a.duplicate === true ? " too" : ""}`), attemptsCounted, moves],
   ]);
@@ -108,6 +119,8 @@ it("events of version 5 still mean what they meant", async () => {
     ["b", ["s3"]],
   ]);
   expect(state.sites.get("a")?.runs["xpcs.noop"]?.count).toBe(1);
+  expect(state.sites.get("a")?.probation).toEqual({ since: 12_000, reason: "3 jobs in a row", failures: 0, probeAt: 42_000 });
+  expect(state.sites.get("b")?.probation).toBeUndefined();
 });
 
 it("an entry that is no event is named as damaged", () => {

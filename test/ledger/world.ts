@@ -88,6 +88,15 @@ export function randomCommand(rng: () => number, state: State): Command {
     }),
     () => ({ ...join, instance: pick(rng, ["1", "2"]), held: rng() < 0.5 ? [lease] : [] }),
     () => ({ type: "leave", site }),
+    () => ({ type: "setProbation", site, reason: rng() < 0.5 ? null : "r" }),
+    () => {
+      const said = (id: string) => ({ id, site, fromMs: Math.floor(rng() * 100_000), toMs: rng() < 0.3 ? null : 200_000, text: "t" });
+      const whose = (source: string) => ({ kind: "planned" as const, source, fetchedMs: 0 });
+      const ids = ["f1", "f2"].filter(() => rng() < 0.5);
+      if (rng() < 0.3) return { type: "removeDowntime", id: pick(rng, ["f1", "h1"]), person: "p" };
+      if (rng() < 0.5) return { type: "addDowntime", downtime: { ...said(pick(rng, ["h1", "h2"])), ...whose("hand") } };
+      return { type: "setDowntimes", source: "feed", downtimes: ids.map((id) => ({ ...said(id), ...whose("feed") })) };
+    },
   ];
   return pick(rng, commands)();
 }
@@ -140,7 +149,8 @@ export class Invariants {
     }
     if (event.type === "attemptEnded") {
       demand(open.has(event.epoch), "an attempt ended that did not run");
-      if (event.outcome !== "lost" || event.next !== "retry") open.delete(event.epoch);
+      // One that was lost may go on, even where the job had failed with it and was retried by hand.
+      if (event.outcome !== "lost") open.delete(event.epoch);
       demand(event.moved !== true || event.outcome === "returned", "a recall was counted as something else");
       demand((event.next === "other") === (after.jobs.get(event.job)?.state === "leased"), "what goes on is not what runs");
     }

@@ -58,6 +58,26 @@ describe("an unbegun job", () => {
   });
 });
 
+describe("an unbegun job at a site that closes", () => {
+  const closes = (inMs: number) => ({ opening: { closed: null, leftMs: inMs, next: "goes down" } });
+
+  it("leaves where it would not end in time, however little that gains, and stays where it would", () => {
+    const other = site("b", takes(59_000));
+    const [move] = plan(heldBy("a", job("1")), [full("a", 1, 60_000, closes(110_000)), other], { b: 1 });
+    expect(move).toMatchObject({ to: "b", why: expect.stringContaining("the job would not end there within 2") });
+    // Another would answer hardly sooner, and here there is time.
+    const near = site("b", takes(100_000));
+    expect(plan(heldBy("a", job("1")), [full("a", 1, 60_000, closes(130_000)), near], { b: 1 })).toEqual([]);
+    expect(plan(heldBy("a", job("1")), [full("a", 1, 60_000, closes(110_000)), near], { b: 1 })).toHaveLength(1);
+  });
+
+  it("leaves one that is down, or on probation", () => {
+    const down = { opening: { closed: "is down", leftMs: 0, next: null } };
+    for (const why of [down, { probation: { reason: "r", triedInMs: 0 } }])
+      expect(plan(heldBy("a", job("1")), [full("a", 1, 1_000, why), site("b", takes(1_000))], { b: 1 })).toHaveLength(1);
+  });
+});
+
 describe("a round", () => {
   it("gives each idle slot once", () => {
     const jobs = ["1", "2", "3", "4"].map((id) => job(id));

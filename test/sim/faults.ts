@@ -100,6 +100,10 @@ const KINDS = {
     const process = world.sites.get(who);
     if (process !== undefined) process.wallJumpMs += amount * 3_600_000;
   },
+  "the kernels of a site crash": (world, fault) => {
+    world.crashing.add(fault.who);
+    later(world, { ...fault, forMs: 15_000 + fault.forMs }, () => void world.crashing.delete(fault.who));
+  },
   "the disk of the results is full": (world, fault) => {
     world.files.full = true;
     later(world, fault, () => {
@@ -154,6 +158,7 @@ export async function heal(world: World): Promise<void> {
   const deadForGood = world.stream()() < 0.4 ? SITE_NAMES[0] : null;
   world.crashInWrite = null;
   world.files.full = false;
+  world.crashing.clear();
   for (const who of [...SITE_NAMES, ...CLIENT_NAMES]) {
     world.network.unblock(who);
     world.network.lossy(who, 0);

@@ -8,6 +8,7 @@ import type { JobId, JobView, OutputFile } from "../../src/core/job.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
 import { reduce } from "../../src/ledger/reduce.js";
 import { emptyState, type State } from "../../src/ledger/state.js";
+import { openingOf } from "../../src/router/downtime.js";
 import { Invariants } from "../ledger/world.js";
 
 export type PromiseName = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7" | "defect";
@@ -72,6 +73,20 @@ export class History {
   }
 }
 
+/** A site on probation has one job at a time, and none before its pause is over. */
+function checkTried(state: State, { site, at, job }: Extract<LedgerEvent, { type: "leased" }>): void {
+  const { probation } = state.sites.get(site) ?? {};
+  const held = state.leased.get(site)?.size ?? 0;
+  const may = probation === undefined || (held === 1 && at >= probation.probeAt);
+  demand(may, "defect", () => `job ${job} was sent to site ${site} on probation at ${at}, as one of ${held}: ${JSON.stringify(probation)}`);
+}
+
+/** No job is sent to a site that is known to be down. */
+function checkOpen(state: State, { site, at, job }: Extract<LedgerEvent, { type: "leased" }>): void {
+  const own = [...state.downtimes.values()].flat().filter((downtime) => downtime.site === site);
+  demand(openingOf(own, at).closed === null, "defect", () => `job ${job} was sent to site ${site} at ${at}: ${JSON.stringify(own)}`);
+}
+
 /**
  * P2 and P3 over the events of a ledger; marks what happened in it.
  *
@@ -96,6 +111,10 @@ export async function checkEvents(
       invariants.check(event, state);
     } catch (error) {
       throw new Broken(/submitted twice|one key/.test((error as Error).message) ? "P2" : "P3", (error as Error).message);
+    }
+    if (event.type === "leased") {
+      checkOpen(state, event);
+      checkTried(state, event);
     }
     const ownFault = event.type === "attemptEnded" && event.code === "INTERNAL";
     demand(!ownFault, "defect", () => `an attempt ended by a fault of our own: ${JSON.stringify(event)}`);
@@ -132,7 +151,7 @@ export function checkConverged(state: State, withinS: number): void {
 
 /** P6: what the events make is what central had. */
 export function checkReplay(replayed: State, live: State): void {
-  for (const field of ["jobs", "keys", "sites", "order"] as const)
+  for (const field of ["jobs", "keys", "sites", "downtimes", "order"] as const)
     demand(isDeepStrictEqual(replayed[field], live[field]), "P6", () => `the replayed ${field} differ from those that central had`);
 }
 

@@ -20,7 +20,21 @@ const TIMEOUT_MS = 900_000;
 /** What all runs together must have met, or they are worth less than they seem. */
 const RARE = [
   ...FAULT_KINDS,
-  ...["lost", "returned", "failed", "resumed", "completed", "canceled", "released", "modified", "moved", "duplicated"],
+  ...[
+    "lost",
+    "returned",
+    "failed",
+    "resumed",
+    "completed",
+    "canceled",
+    "released",
+    "modified",
+    "moved",
+    "duplicated",
+    "downtimesSet",
+    "probationBegan",
+    "probationEnded",
+  ],
   ...["lost", "failed", "canceled", "returned"].map((outcome) => `one of two attempts ${outcome}`),
   ...["central crashed in a write", "a site was killed as it published", "a dead link was noticed by its heartbeat"],
   ...["a frame was dropped", "a frame came twice", "a key was used for another request"],

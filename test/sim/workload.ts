@@ -1,4 +1,5 @@
 /** What clients ask of central, drawn from the seed before the run; and what they heard, which is what the promises are about. */
+import { sleep } from "../../src/core/clock.js";
 import { isCode } from "../../src/core/errors.js";
 import type { JobId, JobSpec, JobView } from "../../src/core/job.js";
 import type { ClientApi } from "../../src/core/protocols.js";
@@ -6,7 +7,7 @@ import type { Reconnecting } from "../../src/wire/reconnecting.js";
 import { seeded } from "../ledger/world.js";
 import { CLIENT_NAMES, FAULTS_MS } from "./faults.js";
 import type { History } from "./promises.js";
-import type { World } from "./world.js";
+import { SITE_NAMES, type World } from "./world.js";
 
 type Api = Reconnecting<ClientApi>;
 type Ask = (api: Api, history: History, world: World) => Promise<void>;
@@ -70,6 +71,22 @@ function about(share: number, ask: (api: Api, id: JobId, history: History) => Pr
   };
 }
 
+/** Says that a site is down in a while; without an end it is taken back. */
+function sayDown(id: string, site: string, inMs: number, forMs: number | null): Ask {
+  return async (api, _history, world) => {
+    const fromMs = world.clock.nowMs() + inMs;
+    const [from, to] = [fromMs, forMs === null ? null : fromMs + forMs].map((ms) => (ms === null ? null : new Date(ms).toISOString()));
+    try {
+      await api.call((remote) => remote.addDowntime({ id, site, from: from!, to: to!, text: "" }));
+    } catch (error) {
+      // By the wall clock of central, which jumps, it is over already.
+      if (isCode(error, "INVALID_ARGUMENT")) return;
+      throw error;
+    }
+    if (to === null) await sleep(world.clock, inMs + 10_000).then(() => api.call((remote) => remote.removeDowntime({ id })));
+  };
+}
+
 /** The requests of a seed. */
 export function drawRequests(seed: number): Request[] {
   const rng = seeded(seed ^ 0xbeef);
@@ -92,6 +109,13 @@ export function drawRequests(seed: number): Request[] {
         }),
       );
     if (rng() < 0.1) add(about(rng(), (api, id) => api.call((remote) => remote.modify({ ids: [id], changes: { priority: 2 } }))));
+  }
+  // Of its own numbers, so that the other requests of a seed stay what they are.
+  const downs = seeded(seed ^ 0xd0e);
+  for (let at = 0; at < 3; at += 1) {
+    if (downs() > 0.4) continue;
+    const [site, inMs, forMs] = [SITE_NAMES[Math.floor(downs() * SITE_NAMES.length)]!, downs() * 8_000, 2_000 + downs() * 15_000];
+    add(sayDown(`d${at}`, site, inMs, downs() < 0.3 ? null : forMs), downs() * (FAULTS_MS - 20_000));
   }
   return requests;
 }

@@ -91,6 +91,8 @@ export class World {
   crashInWrite: { downMs: number } | null = null;
   /** The time of faults is over. */
   peace = false;
+  /** Sites whose kernels crash, all of them. */
+  readonly crashing = new Set<string>();
   /** Sites that never come back. */
   readonly retired = new Set<string>();
   readonly #seed: number;
@@ -306,7 +308,8 @@ export class World {
           await sleep(clock, rng() * 500);
           throw new XpcsError("CANCELED", "the work was stopped");
         }
-        if (rng() < 0.06) throw new XpcsError("NATIVE_CRASHED", "the kernel host process was ended by SIGSEGV");
+        if (rng() < 0.06 || this.crashing.has(name.split("#")[0]!))
+          throw new XpcsError("NATIVE_CRASHED", "the kernel host process was ended by SIGSEGV");
         if (work.app === "xpcs.corr") {
           const { job_id: job, epoch } = work.request.provenance ?? {};
           const text = `${job} ${epoch} ${name}`;

@@ -34,7 +34,7 @@ function world() {
     down: false,
     told: [] as (readonly string[])[],
     starts: [{ walltimeS: 600, waitS: 0 }] as [ExpectedStart, ...ExpectedStart[]],
-    work: {} as { waitingSlotS?: number | null; waitingLongestS?: number | null },
+    work: {} as { waitingSlotS?: number | null; waitingLongestS?: number | null; closesInS?: number; closes?: string },
     /** Central answers nobody. */
     away: false,
     orders: NO_ORDERS as SiteOrders,
@@ -272,6 +272,24 @@ it("makes a pilot shorter for a free window, and none that would come too late, 
     submit: 0,
     why: expect.stringContaining("but not yet: another would begin in about 5000 s"),
   });
+});
+
+it("ends its pilots before a downtime, starts none in one or just before, and says why", async () => {
+  const fake = world();
+  const { pilots } = fake;
+  fake.waitingSlots = 2;
+  const closes = "site farm goes down at 2026-12-07 15:00 UTC";
+  fake.work = { closesInS: 400, closes };
+  expect((await pilots.step()).why).toContain(`of 360 s, since ${closes}`);
+  expect(fake.walltimes).toEqual([360]);
+  fake.jobs.clear();
+  for (const closesInS of [119, 0]) {
+    fake.work = { closesInS, closes };
+    expect(await pilots.step()).toMatchObject({ submit: 0, why: expect.stringContaining(`1 pilot more needed, but ${closes}`) });
+  }
+  fake.work = { closesInS: 601, closes };
+  const { why } = await pilots.step();
+  expect([why.includes("since"), fake.walltimes]).toEqual([false, [360, 600]]);
 });
 
 it("tells which batch jobs there are: before a submission, and without those that have ended", async () => {

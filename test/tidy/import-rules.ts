@@ -45,6 +45,7 @@ const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: 
   commander: { where: /^src\/cli\//, why: "the command line is one caller among others" },
   pino: { where: /^src\/cli\/pino-logger\.ts$/, why: "below, a Logger is injected" },
   yaml: { where: /^src\/cli\/(config-file|settings-file|yaml-text)\.ts$/, why: "settings files are a matter of the command line" },
+  "ical.js": { where: /^src\/actors\/feeds\/ical\.ts$/, why: "calendars are read in one place, for a limited time" },
   zod: { where: /^src\/(?!core\/)/, why: "core has no third-party imports" },
   preact: { where: /^src\/web\//, why: "only the page is drawn by it" },
   "@preact/signals": { where: /^src\/web\//, why: "only the page is drawn by it" },

@@ -6,6 +6,7 @@ import { realClock } from "../../core/real-clock.js";
 import { siteNameOption } from "../option-values.js";
 import type { CliIo } from "../output.js";
 import type { SiteAction } from "../site.js";
+import { type DowntimeOptions, siteDowntime, siteProbation } from "../site-downtime.js";
 import { writeSiteFile } from "../site-init.js";
 import { showLog } from "./log-lines.js";
 import { giveOrder } from "./order.js";
@@ -41,6 +42,8 @@ export async function actOnSite(
     if (what === undefined) throw new XpcsError("INVALID_ARGUMENT", "which file shall it be? xpcs site init FILE");
     return writeSiteFile(what, options.profile ?? null, io);
   }
+  if (action === "downtime") return siteDowntime(what, command.opts<DowntimeOptions>(), io);
+  if (action === "probation") return siteProbation(what, how, command.opts<DowntimeOptions>(), io);
   const named = what ?? options.name;
   if (action === "status" && named === undefined && options.state === undefined) {
     const sites = knownSites().map((name) => ({ name, folder: stateFolder(name, undefined) }));

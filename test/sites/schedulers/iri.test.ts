@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { XpcsError } from "../../../src/core/errors.js";
 import { realClock } from "../../../src/core/real-clock.js";
-import { pauseMs } from "../../../src/sites/batch-api.js";
 import type { ApiAnswer, ApiRequest } from "../../../src/sites/schedulers/define.js";
 import { idempotencyKey, iri, jobSpec, sightingOf } from "../../../src/sites/schedulers/iri.js";
+import { pauseMs } from "../../../src/wire/retry-after.js";
 import { type FakeApi, type FakeOptions, onFakeApi } from "./fake-apis.js";
 import { counted, createPlace, isSubmission, PLAIN, type Place, type Run, reaches } from "./stage.js";
 

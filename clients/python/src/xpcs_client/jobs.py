@@ -62,6 +62,8 @@ class Attempt(TypedDict):
     outcome: str
     code: NotRequired[str]
     reason: NotRequired[str]
+    #: It began beside another attempt, in case it answers sooner.
+    duplicate: NotRequired[bool]
 
 
 class JobView(TypedDict):
