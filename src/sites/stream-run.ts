@@ -226,7 +226,7 @@ function warningsOf(header: StreamHeader, series: LiveSeries, { ended, note }: E
 
 /**
  * Runs a stream.
- * @throws CANCELED · UNAVAILABLE the source never sent a frame · CORRUPT_DATA what it sent first is no stream · what createLiveSeries throws
+ * @throws CANCELED · NOT_FOUND the source never sent a frame · CORRUPT_DATA what it sent first is no stream · what createLiveSeries throws
  */
 export async function runStream(run: StreamRun): Promise<CorrSummary> {
   const { stream, clock, signal, finish } = run;
@@ -237,7 +237,8 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
   const { series, header } = running;
   if (series === null || header === null || series.state().frames === series.state().missing)
-    throw new XpcsError("UNAVAILABLE", `no frame came from ${stream.source}${note === null ? "" : `: ${note}`}`);
+    // Not UNAVAILABLE, which the site takes for the end of this process.
+    throw new XpcsError("NOT_FOUND", `no frame came from ${stream.source}${note === null ? "" : `: ${note}`}`);
   const ending = running.enough ?? { ended: finish.aborted ? "stopped" : ended, note };
   running.tellEnd(ending);
   const { qmap } = stream.request.files;
