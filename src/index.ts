@@ -4,18 +4,19 @@
  * Everything the `xpcs` commands do with central goes through here. examples/ shows its use.
  */
 import { randomBytes, randomUUID } from "node:crypto";
+import { followLive, type LiveOptions, type LogOptions, readLogs } from "./actors/client-polls.js";
 import { tokenHash } from "./actors/token-file.js";
 import { makeToken } from "./actors/tokens.js";
 import type { Revoked, TokenId, TokenRequest, TokenView } from "./core/access.js";
 import type { Clock } from "./core/clock.js";
 import type { DowntimeView, FeedView } from "./core/downtime.js";
 import { isCode } from "./core/errors.js";
+import type { Explanation } from "./core/explanation.js";
 import { isFinal, type JobChanges, type JobId, type JobSpec, type JobView, type SiteName, type SiteView } from "./core/job.js";
 import { allPages } from "./core/job-pages.js";
 import { LIMITS } from "./core/limits.js";
-import type { LiveSnapshot } from "./core/live.js";
 import { type Logger, silentLogger } from "./core/log.js";
-import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery, type LivePart, type LogStream } from "./core/protocols.js";
+import { type BackupPart, CLIENT_API_METHODS, type ClientApi, type JobQuery } from "./core/protocols.js";
 import { realClock } from "./core/real-clock.js";
 import { inSubmitChunks, namesPlaces, SUBMITS_IN_FLIGHT, withKnownParents } from "./core/submit-chunks.js";
 import { beforeExpiry } from "./core/token-expiry.js";
@@ -25,10 +26,12 @@ import { type CallOptions, type Reconnecting, reconnecting } from "./wire/reconn
 import { trustOf } from "./wire/trust.js";
 import { openWebSocket } from "./wire/websocket-client.js";
 
+export type { LiveOptions, LogOptions } from "./actors/client-polls.js";
 export type { Revoked, Role, TokenRequest, TokenView } from "./core/access.js";
 export type { AnalysisType, CorrOptions, CorrSummary, Format, FurtherMap, Layout, PixelOrder } from "./core/analysis.js";
 export type { DowntimeKind, DowntimeView, FacilityState, FeedView } from "./core/downtime.js";
 export { ERROR_CODES, type ErrorCode, isCode, XpcsError } from "./core/errors.js";
+export type { Explanation, SiteOutlook } from "./core/explanation.js";
 export {
   type Attempt,
   type CommandJob,
@@ -84,18 +87,6 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface LogOptions {
-  /** Default: the latest attempt. */
-  readonly epoch?: number;
-  /** Default: stdout. */
-  readonly stream?: LogStream;
-  /** Byte to begin with (default 0). */
-  readonly from?: number;
-  readonly follow?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onText: (text: string) => void;
-}
-
 /** A connected client. Every call survives a restart of central: it reconnects and repeats what is harmless to repeat. */
 export interface XpcsClient {
   /** @throws KEY_CONFLICT · INVALID_ARGUMENT · UNAVAILABLE */
@@ -104,6 +95,8 @@ export interface XpcsClient {
   jobs(query?: JobQuery): Promise<{ jobs: JobView[]; next: string | null }>;
   /** @throws NOT_FOUND */
   job(id: JobId): Promise<JobView>;
+  /** Why a job is, or goes, where it does; once it has its answer, also what really was. @throws NOT_FOUND */
+  explain(id: JobId): Promise<Explanation>;
   sites(): Promise<SiteView[]>;
   /** @throws NOT_FOUND one of the ids */
   cancel(ids: readonly JobId[]): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
@@ -192,12 +185,6 @@ export interface NewDowntime {
   readonly text?: string;
 }
 
-export interface LiveOptions {
-  /** @param epoch of the attempt that tells */
-  readonly onLive: (live: LiveSnapshot, epoch: number) => void;
-  readonly signal?: AbortSignal;
-}
-
 export interface NewToken {
   /** In clear text, this once. */
   readonly token: string;
@@ -263,6 +250,7 @@ function clientOver(link: Reconnecting<ClientApi>, patienceMs: number): XpcsClie
     },
     jobs: (query = {}) => call((api) => api.jobs(query)),
     job: (id) => call((api) => api.job({ id })),
+    explain: (id) => call((api) => api.explain({ id })),
     sites: async () => (await call((api) => api.sites({}))).sites,
     cancel: (ids) => call((api) => api.cancel({ ids })),
     modify: async (ids, changes) => (await call((api) => api.modify({ ids, changes }))).modified,
@@ -333,31 +321,6 @@ async function followChanges(
       if (cursor === null || !isCode(error, "INVALID_ARGUMENT")) throw error;
       cursor = null;
     }
-  }
-}
-
-async function readLogs(link: Reconnecting<ClientApi>, id: JobId, options: LogOptions): Promise<{ epoch: number; next: number }> {
-  const { stream = "stdout", follow = false, onText } = options;
-  const callOptions: CallOptions = options.signal ? { signal: options.signal } : {};
-  let { epoch, from: offset = 0 } = options;
-  for (;;) {
-    const request = { id, ...(epoch === undefined ? {} : { epoch }), stream, offset, waitMs: follow ? LIMITS.longPollMs : 0 };
-    const part = await link.call((api) => api.logs(request), callOptions);
-    if (part.text !== "") onText(part.text);
-    offset = part.next;
-    // The attempt that was found first is followed to its end, not its successor. 0: there is none yet.
-    if (part.epoch > 0) epoch = part.epoch;
-    if (part.ended || (!follow && part.text === "")) return { epoch: part.epoch, next: offset };
-  }
-}
-
-async function followLive(link: Reconnecting<ClientApi>, id: JobId, { onLive, signal }: LiveOptions): Promise<void> {
-  for (let cursor: string | null = null; ; ) {
-    const request: { id: JobId; cursor: string | null; waitMs: number } = { id, cursor, waitMs: LIMITS.longPollMs };
-    const part: LivePart = await link.call((api) => api.live(request), signal ? { signal } : {});
-    if (part.live !== null) onLive(part.live, part.epoch);
-    cursor = part.cursor;
-    if (part.ended) return;
   }
 }
 

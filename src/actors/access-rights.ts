@@ -14,6 +14,7 @@ const RIGHTS: Readonly<Record<keyof ClientApi, Right>> = {
   submit: "act",
   jobs: "look",
   job: "look",
+  explain: "look",
   sites: "look",
   cancel: "act",
   modify: "act",

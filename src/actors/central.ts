@@ -6,6 +6,7 @@
 import type { Clock, Timer } from "../core/clock.js";
 import type { Downtime, DowntimeView } from "../core/downtime.js";
 import type { XpcsError } from "../core/errors.js";
+import type { Explanation } from "../core/explanation.js";
 import type { JobId, JobView, Lease, SiteName, SiteView } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -21,6 +22,7 @@ import { ChangeFeed } from "./change-feed.js";
 import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js";
 import { allDowntimes, bySite, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
 import { duplicatesFor } from "./duplicates.js";
+import { explanation } from "./explain.js";
 import { LeaseTerms } from "./lease-terms.js";
 import { LiveStreams } from "./live-streams.js";
 import { Mailbox } from "./mailbox.js";
@@ -30,7 +32,7 @@ import { Sites } from "./presence.js";
 import { NO_QUOTAS, type QuotaRules, Quotas } from "./quotas.js";
 import { Rerouting } from "./rerouting.js";
 import { siteLoads } from "./site-loads.js";
-import { archivedView, jobView, siteView } from "./views.js";
+import { archivedView, jobView, siteView, viewState } from "./views.js";
 
 export interface CentralOptions {
   readonly ledger: Ledger;
@@ -248,15 +250,26 @@ export class Central {
     );
   }
 
+  #waitsFor(job: JobRecord, loads: () => SiteLoad[]): string {
+    if (job.state === "awaiting-parents") return parentsReason(job, this.state);
+    return waitReason(job, loads(), this.#policyOf, this.clock.nowMs(), (site) => this.sites.pilotSites.get(site)?.says ?? null);
+  }
+
+  /** Within a turn: why the job is, or goes, where it does. */
+  explain(job: JobRecord): Explanation {
+    const loads = this.#loads();
+    const waits = () => this.#waitsFor(job, () => loads);
+    return explanation(job, viewState(job, this.terms.furthest(job.id)), loads, this.#policyOf, waits, this.clock.nowMs());
+  }
+
   /** Within a turn: how to show jobs as of now. */
   viewer(): (job: JobRecord) => JobView {
     let loads: SiteLoad[] | null = null;
-    const now = this.clock.nowMs();
-    const waitsFor = (job: JobRecord) => {
-      if (job.state === "awaiting-parents") return parentsReason(job, this.state);
-      loads ??= this.#loads();
-      return waitReason(job, loads, this.#policyOf, now, (site) => this.sites.pilotSites.get(site)?.says ?? null);
-    };
+    const waitsFor = (job: JobRecord) =>
+      this.#waitsFor(job, () => {
+        loads ??= this.#loads();
+        return loads;
+      });
     return (job) => (this.state.jobs.has(job.id) ? jobView(job, this.terms.furthest(job.id), waitsFor) : archivedView(job));
   }
 

@@ -131,6 +131,10 @@ export function clientSession(central: Central, principal: Principal): JobsApi {
       const { id } = parse("job", request) as { id: JobId };
       return central.turn(() => central.viewer()(horizon.any(id)));
     },
+    async explain(request) {
+      const { id } = parse("explain", request) as { id: JobId };
+      return central.turn(() => central.explain(horizon.any(id)));
+    },
     async sites(request) {
       parse("sites", request);
       return central.turn(() => ({ sites: central.siteViews() }));

@@ -13,6 +13,7 @@ import {
   downtimeShape,
   downtimesShape,
   eventsShape,
+  explanationShape,
   idsShape,
   jobShape,
   logShape,
@@ -151,6 +152,11 @@ export const ROUTES: readonly Route[] = [
   {
     ...{ method: "get", path: "/v1/jobs/:id", name: "job", summary: "One job.", status: 200, answer: jobShape },
     run: ({ api, params }) => api.job({ id: params.id! }),
+  },
+  {
+    ...{ method: "get", path: "/v1/jobs/:id/explain", name: "explain", summary: "Why it is, or goes, where it does, and how it went." },
+    ...{ status: 200, answer: explanationShape },
+    run: ({ api, params }) => api.explain({ id: params.id! }),
   },
   {
     ...{ method: "patch", path: "/v1/jobs/:id", name: "modify", summary: "Change what a job asks for, before it runs.", body: changes },

@@ -95,6 +95,7 @@ export const siteShape = z.object({
   meanRunS: z.number().nullable(),
   stageInBytesPerS: z.number().nullable(),
   stageOutBytesPerS: z.number().nullable(),
+  answerOverPromise: z.number().nullable().describe("time from grant to answer of late, over what was promised"),
   selfTest: z
     .object({
       at: time,
@@ -104,6 +105,34 @@ export const siteShape = z.object({
       outBytesPerS: z.number().optional(),
     } satisfies Record<keyof SelfTest, z.ZodType>)
     .nullable(),
+});
+
+const stagesMs = z.object({ stageIn: z.number(), allocation: z.number(), ahead: z.number(), run: z.number(), stageOut: z.number() });
+const promised = z.object({
+  ms: z.number(),
+  sdMs: z.number(),
+  stagesMs,
+  next: z.object({ site: z.string(), ms: z.number() }).nullable().describe("the next best site"),
+});
+export const explanationShape = z.object({
+  job: z.string(),
+  state: z.enum(JOB_STATES),
+  policy: z.string(),
+  site: textOrNull,
+  why: z.string(),
+  sites: z.array(
+    z.object({
+      site: z.string(),
+      unable: textOrNull.describe("why it cannot have the job"),
+      ms: z.number().nullable(),
+      sdMs: z.number().nullable(),
+      stagesMs,
+      runBy: textOrNull,
+      runs: z.int(),
+    }),
+  ),
+  promised: promised.nullable(),
+  happened: z.object({ ms: z.number(), stagesMs, ratio: z.number().nullable() }).nullable(),
 });
 
 export const idsShape = z.object({ jobs: z.array(z.string()) });

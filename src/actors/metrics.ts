@@ -1,6 +1,7 @@
 /** What central measures of itself, for Prometheus. Counts what it is told of; gauges are read when somebody asks. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { LedgerEvent } from "../ledger/events.js";
+import type { Completed, LedgerEvent } from "../ledger/events.js";
+import { keptRatio } from "../ledger/learnt.js";
 import type { RecordState } from "../ledger/state.js";
 import type { Central } from "./central.js";
 
@@ -27,6 +28,8 @@ const RECORD_STATES: Readonly<Record<RecordState, true>> = {
 };
 /** Seconds, from a fast disk to a long poll. */
 const BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
+/** 1: as promised. */
+const RATIO_BUCKETS = [0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10];
 
 /** Nothing measured yet. */
 export function createMetrics(): Metrics {
@@ -59,6 +62,19 @@ export function createMetrics(): Metrics {
     buckets: BUCKETS_S,
     registers,
   });
+  const kept = new Histogram({
+    name: "xpcs_answer_over_promise",
+    help: "Time from the grant to the answer over what was promised, of finished jobs",
+    labelNames: ["site"],
+    buckets: RATIO_BUCKETS,
+    registers,
+  });
+  let watched: Central | null = null;
+  const answered = (event: Completed): void => {
+    const attempt = watched?.state.jobs.get(event.job)?.attempts.find(({ epoch }) => epoch === event.epoch);
+    if (attempt?.promised === undefined) return;
+    kept.observe({ site: attempt.site }, keptRatio(event.at - Date.parse(attempt.startedAt), attempt.promised.ms));
+  };
   const refused = new Counter({ name: "xpcs_logins_refused_total", help: "Tokens that were refused, or not looked at", registers });
   return {
     contentType: registry.contentType,
@@ -66,6 +82,7 @@ export function createMetrics(): Metrics {
     events(list) {
       for (const event of list) {
         events.inc({ type: event.type });
+        if (event.type === "completed") answered(event);
         if (event.type === "submitted") jobs.inc(event.jobs.length);
         if (event.type === "attemptEnded") attempts.inc({ outcome: event.outcome, code: event.code ?? "none" });
       }
@@ -74,6 +91,7 @@ export function createMetrics(): Metrics {
     request: (route, status, durationMs) => requests.observe({ route, status }, durationMs / 1_000),
     refusedLogin: () => refused.inc(),
     watch(central, links) {
+      watched = central;
       new Gauge({
         ...{ name: "xpcs_jobs", help: "Jobs by state", labelNames: ["state"], registers },
         collect() {

@@ -91,6 +91,7 @@ export const CLIENT_REQUESTS: Requests<ClientApi> = {
     })
     .transform((query) => withoutUndefined(query)),
   job: z.strictObject({ id }),
+  explain: z.strictObject({ id }),
   sites: empty,
   cancel: z.strictObject({ ids }),
   modify: z.strictObject({ ids, changes }),

@@ -134,6 +134,7 @@ export function siteView(site: SiteRecord, live: LiveSite): SiteView {
     meanRunS: finishedJobs === 0 ? null : totalMs / finishedJobs / 1000,
     stageInBytesPerS: rateOf(site.links?.in),
     stageOutBytesPerS: rateOf(site.links?.out),
+    answerOverPromise: site.learnt?.kept?.mean ?? null,
     selfTest: site.selfTest ?? null,
   };
 }

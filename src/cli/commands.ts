@@ -136,6 +136,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./cancel.js")).registerCancel,
   },
   {
+    name: "explain",
+    group: "Jobs",
+    summary: "why this site, and how it went",
+    load: async () => (await import("./explain.js")).registerExplain,
+  },
+  {
     name: "modify",
     group: "Jobs",
     summary: "change what jobs ask for, before they run",

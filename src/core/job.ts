@@ -280,6 +280,8 @@ export interface SiteView {
   /** Measured rates at which files came to it and its results left, bytes/s; null before the first large enough. */
   readonly stageInBytesPerS: number | null;
   readonly stageOutBytesPerS: number | null;
+  /** Time from grant to answer of its jobs of late, over what was promised; null before the first. */
+  readonly answerOverPromise: number | null;
   /** Null: it told none. */
   readonly selfTest: SelfTest | null;
 }

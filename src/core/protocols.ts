@@ -8,6 +8,7 @@ import type { Party, Revoked, Role, TokenId, TokenRequest, TokenView } from "./a
 import type { CorrProgress, CorrRequest, CorrSummary } from "./analysis.js";
 import type { DowntimeView, FeedView } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
+import type { Explanation } from "./explanation.js";
 import type {
   JobChanges,
   JobId,
@@ -111,6 +112,8 @@ export interface ClientApi {
   /** Newest first. */
   jobs(query: JobQuery): Promise<{ jobs: JobView[]; next: string | null }>;
   job(request: { id: JobId }): Promise<JobView>;
+  /** Why a job is, or goes, where it does; once it has its answer, also what really was. @throws NOT_FOUND */
+  explain(request: { id: JobId }): Promise<Explanation>;
   sites(request: Record<string, never>): Promise<{ sites: SiteView[] }>;
   /** Idempotent: canceling twice answers the same; a final job stays as it is. */
   cancel(request: { ids: readonly JobId[] }): Promise<{ canceled: JobId[]; alreadyFinal: JobId[] }>;
@@ -184,6 +187,7 @@ export const CLIENT_API_METHODS: MethodTable<ClientApi> = {
   submit: true,
   jobs: true,
   job: true,
+  explain: true,
   sites: true,
   cancel: true,
   modify: true,

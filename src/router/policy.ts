@@ -201,7 +201,7 @@ export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
 }
 
 /** Why this site cannot have this job, or could not finish it; null: it can. */
-function whyNot(job: RoutedJob, site: SiteLoad, nowMs: number): string | null {
+export function whyNot(job: RoutedJob, site: SiteLoad, nowMs: number): string | null {
   return ineligible(job, site) ?? cannotFinish(job, site, nowMs) ?? closesTooSoon(job, site, nowMs);
 }
 

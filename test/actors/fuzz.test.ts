@@ -48,6 +48,7 @@ const LIVE: LiveSnapshot = {
 const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   submit: { key: "k", jobs: [noop({ a: "b" }, { parents: ["JOB"], resources: { cores: 1 }, deadline: "2027-01-01T00:00:00Z" })] },
   jobs: { states: ["ready"], tags: { a: "b" }, limit: 10, after: "JOB", submittedAfter: "2026-01-01T00:00:00Z", owner: "x" },
+  explain: { id: "JOB" },
   job: { id: "JOB" },
   sites: {},
   cancel: { ids: ["JOB"] },

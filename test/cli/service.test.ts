@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { run as runExample } from "../../examples/01-submit.js";
 import type { TokenView } from "../../src/core/access.js";
+import type { Explanation } from "../../src/core/explanation.js";
 import type { JobView, SiteView } from "../../src/core/job.js";
 import { type DetectorRun, writeDetectorRun } from "../chaos/detector-run.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
@@ -101,6 +102,9 @@ describe("a file through central and a site", () => {
     expect(await json<JobView[]>("jobs", "jobs", "--tag", "sample=other")).toEqual([]);
     const sites = await json<SiteView[]>("sites", "sites");
     expect(sites).toMatchObject([{ name: "here", state: "up", slots: 2 }]);
+    const explained = await json<Explanation>("explain", "explain", job.id);
+    expect(explained).toMatchObject({ job: job.id, site: "here", policy: "soonest", sites: [], happened: { ms: expect.any(Number) } });
+    expect((explained.happened!.ratio! * Math.max(1, explained.promised!.ms)) / Math.max(1, explained.happened!.ms)).toBeCloseTo(1, 1);
   });
 
   it("gives the same g2 as xpcs corr", async () => {

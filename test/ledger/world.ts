@@ -57,7 +57,7 @@ export function randomCommand(rng: () => number, state: State): Command {
       };
     },
     () => ({ type: "grant", job, site, why: "test" }),
-    () => ({ type: "grant", job, site, why: "test" }),
+    () => ({ type: "grant", job, site, why: "test", promised: { ms: 900, sdMs: 10, stagesMs: { run: 1 } } }),
     () => ({ type: "duplicate", job, site, why: "test" }),
     () => ({ type: "claim", lease, site }),
     () => ({ type: "resume", lease, site }),

@@ -7,7 +7,7 @@ import { setMaxListeners } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import { readFileFrames } from "../../wire/file-frames.js";
 import type { TakePiece } from "../../wire/take-pieces.js";
-import { Gather } from "./gather.js";
+import { type Gather, withGather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import type { Pipes } from "./range-staging.js";
 
@@ -42,9 +42,13 @@ interface Waiting {
 const FILES_MAX = 100;
 /** Where the bytes of one request become files, one after the other. */
 class Desk {
-  readonly #gather = new Gather();
+  readonly #gather: Gather;
   #file: FileHandle | null = null;
   #hash: Hash = createHash("sha256");
+
+  constructor(gather: Gather) {
+    this.#gather = gather;
+  }
 
   async begin(partial: string): Promise<void> {
     // As the cache wants it.
@@ -127,8 +131,8 @@ export function openBundle(given: BundleOptions): Bundle {
     }
     return line.splice(0, count);
   };
-  const work = async (): Promise<void> => {
-    const desk = new Desk();
+  const work = async (gather: Gather): Promise<void> => {
+    const desk = new Desk(gather);
     for (let batch = next(); batch.length > 0; batch = next()) {
       try {
         await patience.again(() => pipes.wire.run(() => request(options, batch, desk)));
@@ -147,7 +151,7 @@ export function openBundle(given: BundleOptions): Bundle {
         line.push({ file, partial, done, failed });
         if (busy >= pipes.connections) return;
         busy += 1;
-        void Promise.resolve().then(work);
+        void Promise.resolve().then(() => withGather(work));
       }),
   };
 }

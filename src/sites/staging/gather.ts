@@ -1,13 +1,28 @@
 /**
  * Collects the pieces of a socket, and writes many of them at once: a system call for each would take as long as the writing. While one half is written the other is
- * filled. Used again for one file after the other.
+ * filled. Used again for one file after the other: new memory for each file would cost more than its bytes.
  */
 import type { FileHandle } from "node:fs/promises";
 import { writePiece } from "../../files/whole-pieces.js";
 
 const HALF_BYTES = 512 * 1024;
 
-export class Gather {
+/** Kept for later. */
+const SPARE_MAX = 16;
+const spare: Gather[] = [];
+
+/** Lends one for as long as `work` takes. */
+export async function withGather<T>(work: (gather: Gather) => Promise<T>): Promise<T> {
+  const gather = spare.pop() ?? new Gather();
+  try {
+    return await work(gather);
+  } finally {
+    await gather.end();
+    if (spare.length < SPARE_MAX) spare.push(gather);
+  }
+}
+
+class Gather {
   #filling = Buffer.allocUnsafeSlow(HALF_BYTES);
   #other = Buffer.allocUnsafeSlow(HALF_BYTES);
   #file: FileHandle | null = null;
@@ -19,10 +34,16 @@ export class Gather {
 
   /** What follows goes into `file`, from `at` on; resolves when nothing is written any more that was given up before. */
   async begin(file: FileHandle, at: number): Promise<void> {
-    await this.#writing?.catch(() => {});
-    this.#writing = null;
+    await this.end();
     this.#file = file;
     this.#at = at;
+  }
+
+  /** Gives up what is held; resolves when nothing is written any more. */
+  async end(): Promise<void> {
+    await this.#writing?.catch(() => {});
+    this.#writing = null;
+    this.#file = null;
     this.#held = 0;
   }
 
@@ -67,3 +88,5 @@ export class Gather {
     await this.#writing;
   }
 }
+
+export type { Gather };

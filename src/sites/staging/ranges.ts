@@ -8,7 +8,7 @@ import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from
 import { XpcsError } from "../../core/errors.js";
 import { systemCode } from "../../files/system-error.js";
 import type { TakePiece } from "../../wire/take-pieces.js";
-import { Gather } from "./gather.js";
+import { type Gather, withGather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import { together } from "./together.js";
 
@@ -134,8 +134,7 @@ async function fetchChunks(request: RangeRequest, file: FileHandle, done: Readon
   const { bytes, chunkBytes, parallel, patience, partial } = request;
   const follower = followChunks(request, file, done);
   const open = Array.from({ length: Math.ceil(bytes / chunkBytes) }, (_, chunk) => chunk).filter((chunk) => !done.has(chunk));
-  const worker = async (signal: AbortSignal): Promise<void> => {
-    const gather = new Gather();
+  const work = async (gather: Gather, signal: AbortSignal): Promise<void> => {
     for (let chunk = open.shift(); chunk !== undefined && !signal.aborted; chunk = open.shift()) {
       const offset = chunk * chunkBytes;
       const range = { offset, length: Math.min(chunkBytes, bytes - offset) };
@@ -147,7 +146,7 @@ async function fetchChunks(request: RangeRequest, file: FileHandle, done: Readon
   try {
     await together(
       request.signal,
-      Array.from({ length: parallel }, () => worker),
+      Array.from({ length: parallel }, () => (signal: AbortSignal) => withGather((gather) => work(gather, signal))),
     );
     if (request.signal.aborted) throw new XpcsError("CANCELED", "the transfer was stopped");
     return await follower.digest();
@@ -171,7 +170,8 @@ async function fetchWhole(request: RangeRequest): Promise<string> {
           },
           signal,
         );
-      await readChunk({ ...request, read }, file, { offset: 0, length: request.bytes }, new Gather(), request.signal);
+      const range = { offset: 0, length: request.bytes };
+      await withGather((gather) => readChunk({ ...request, read }, file, range, gather, request.signal));
       return hash.digest("hex");
     });
   } finally {

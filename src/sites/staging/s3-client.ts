@@ -22,6 +22,7 @@ export interface S3Settings {
 
 export interface S3Ask {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** Empty: of the bucket. */
   readonly key: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -35,8 +36,8 @@ export interface S3Client {
   ask(request: S3Ask): Promise<HttpAnswer["headers"]>;
   /** A small answer as text. */
   text(request: S3Ask): Promise<string>;
-  /** Hands the body over piece by piece. */
-  read(request: S3Ask, take: TakePiece): Promise<void>;
+  /** Hands the body over piece by piece. @returns the headers of the answer */
+  read(request: S3Ask, take: TakePiece): Promise<HttpAnswer["headers"]>;
 }
 
 interface Credentials {
@@ -102,7 +103,7 @@ export function createS3Client(settings: S3Settings): S3Client {
   /** Signing keys, one a day: four of the five digests of a signature. */
   const keys = new Map<string, ArrayBuffer>();
   const once = async ({ method, key, query = {}, headers = {}, body, signal }: S3Ask, credentials: Credentials): Promise<HttpAnswer> => {
-    const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...key.split("/")].map(encoded).join("/")}`;
+    const path = `${base.pathname.replace(/\/$/, "")}/${[bucket, ...(key === "" ? [] : key.split("/"))].map(encoded).join("/")}`;
     const words = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
     const place = `${path}${words.length === 0 ? "" : `?${words.join("&")}`}`;
     const digest = createHash("sha256")
@@ -140,6 +141,10 @@ export function createS3Client(settings: S3Settings): S3Client {
       return answer.headers;
     },
     text: async (request) => (await send(request)).text(),
-    read: async (request, take) => (await send(request)).each(take),
+    async read(request, take) {
+      const answer = await send(request);
+      await answer.each(take);
+      return answer.headers;
+    },
   };
 }

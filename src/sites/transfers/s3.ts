@@ -12,6 +12,7 @@ import type { HttpAnswer } from "../../wire/http-client.js";
 import { briefPatience, type Patience, patienceOf } from "../staging/patience.js";
 import { CHUNK_BYTES, openPipes, type Pipes, type RangeSource, stageRanges } from "../staging/range-staging.js";
 import { createS3Client, type S3Client } from "../staging/s3-client.js";
+import { listObjects } from "../staging/s3-list.js";
 import { together } from "../staging/together.js";
 import type { Backend, LocationSettings, StageIn, StageOut, Transfer, TransferContext } from "./define.js";
 
@@ -70,39 +71,64 @@ function foundOf(headers: HttpAnswer["headers"]): Found {
   };
 }
 
+/** Has the store say its own checksum of the object. */
+const LOOK = { "x-amz-checksum-mode": "ENABLED" };
+
 /** What is under a key, or null. */
 async function look({ client }: Session, key: string, signal: AbortSignal): Promise<Found | null> {
   try {
-    return foundOf(await client.ask({ method: "HEAD", key, headers: { "x-amz-checksum-mode": "ENABLED" }, signal }));
+    return foundOf(await client.ask({ method: "HEAD", key, headers: LOOK, signal }));
   } catch (error) {
     if (isCode(error, "NOT_FOUND")) return null;
     throw error;
   }
 }
 
+/** An object to be brought. @param said resolves to its sha256 where it is not known yet */
+function sourceOf(
+  session: Session,
+  path: string,
+  { bytes, etag, sha256 }: Pick<Found, "bytes" | "etag" | "sha256">,
+  listed: boolean,
+): RangeSource {
+  const { client, location } = session;
+  const key = keyOf(session, path);
+  let said: (sha256: string | null) => void = () => {};
+  const digest = listed ? new Promise<string | null>((resolve) => (said = resolve)) : Promise.resolve(sha256);
+  return {
+    ...{ path, bytes, sha256, version: etag, source: `s3 ${location.endpoint} ${location.bucket} ${key} ${etag}` },
+    digest: () => digest,
+    async read({ offset, length }, take, signal) {
+      const range = length === bytes ? {} : { range: `bytes=${offset}-${offset + length - 1}` };
+      const headers = { ...range, ...(etag === "" ? {} : { "if-match": etag }), ...(listed ? LOOK : {}) };
+      try {
+        const answered = await client.read({ method: "GET", key, headers, signal }, take);
+        said(foundOf(answered).sha256);
+      } catch (error) {
+        if (!isCode(error, "ALREADY_EXISTS")) throw error;
+        throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
+      }
+    },
+  };
+}
+
 async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const { client, context, location, pipes } = session;
   const patience = patienceOf(session.context, session.location, request);
+  const listed = await listObjects(
+    client,
+    request.refs.map(({ path }) => keyOf(session, path)),
+    request.signal,
+  );
   const sources = await together(
     request.signal,
     request.refs.map(({ path }) => async (stop): Promise<RangeSource> => {
       const key = keyOf(session, path);
+      const inList = listed.get(key);
+      if (inList !== undefined) return sourceOf(session, path, { ...inList, sha256: null }, true);
       const found = await patience.again(() => look(session, key, stop));
       if (found === null) throw new XpcsError("NOT_FOUND", `${path} is not in the store: there is no s3://${location.bucket}/${key}`);
-      const { bytes, etag, sha256 } = found;
-      return {
-        ...{ path, bytes, sha256, version: etag, source: `s3 ${location.endpoint} ${location.bucket} ${key} ${etag}` },
-        digest: async () => null,
-        async read({ offset, length }, take, signal) {
-          const headers = { range: `bytes=${offset}-${offset + length - 1}`, ...(etag === "" ? {} : { "if-match": etag }) };
-          try {
-            await client.read({ method: "GET", key, headers, signal }, take);
-          } catch (error) {
-            if (!isCode(error, "ALREADY_EXISTS")) throw error;
-            throw new XpcsError("IO_FAILED", `${path} has changed since its transfer began: is it complete?`);
-          }
-        },
-      };
+      return sourceOf(session, path, found, false);
     }),
     pipes.wire,
   );
