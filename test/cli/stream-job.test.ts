@@ -161,7 +161,7 @@ describe("a stream as a job", { timeout: 120_000 }, () => {
     const read = await readResultFile(at("late.hdf"));
     expect(read.warnings[0]).toMatch(/^\d+ of 70001 frames are missing, in 1 gaps that no pair crosses$/);
     expect(Object.keys(await contents(at("late.hdf"), /^(?!\/provenance\/stream_gaps)/))).toEqual(["/provenance/stream_gaps"]);
-  }, 60_000);
+  }, 120_000);
 
   it.each([
     [["--until", "error(q1) > 2%"], "cannot be waited for"],
