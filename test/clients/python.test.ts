@@ -6,15 +6,23 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { ERROR_CODES } from "../../src/core/errors.js";
+import type { LiveSnapshot } from "../../src/core/live.js";
 import { VERSION } from "../../src/core/version.js";
 import { connect } from "../../src/index.js";
 import { decodeFrame, encodeFrame } from "../../src/wire/codec.js";
-import { start, type TestCentral, temporaryDir, withCentral } from "../actors/support.js";
+import { openSite, start, type TestCentral, temporaryDir, withCentral } from "../actors/support.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
 import { TcpProxy } from "../chaos/tcp-proxy.js";
 import { CLIENT, type PythonRun, SKIP, startPython } from "./python-process.js";
 
 const SCENARIOS = fileURLToPath(new URL("scenarios.py", import.meta.url));
+
+const LIVE: LiveSnapshot = {
+  ...{ cursor: 1, ended: null, note: null, source: "ws://detector:7979", frames: 0, missing: 0, gaps: 0, events: 5 },
+  ...{ framesPerS: 1, eventsPerS: 1, frameTimeS: 1e-3, repeatsAfter: null, delays: [1], binsLeftOut: 0, saxs: [0.1, null], goal: null },
+  bins: [{ bin: 1, q: 0.1, g2: [1.2], error: [null], pairs: [3], fit: null }],
+  intensity: { firstRow: 0, framesPerRow: 1, mean: [0.1] },
+};
 
 const running: PythonRun[] = [];
 function scenario(name: string, args: Readonly<Record<string, unknown>>): PythonRun {
@@ -172,6 +180,28 @@ describe.skipIf(SKIP !== null)("links that fail", () => {
     const run = scenario("closed_meanwhile", through());
     expect(await run.next()).toEqual({ codes: ["UNAVAILABLE"], alive: false, threads: [] });
     await run.end();
+  });
+
+  it("follows what a site tells of a stream until its job has ended", async () => {
+    const run = scenario("live", through());
+    const job = (await run.next()) as string;
+    // A site by hand: central does not look into what it tells.
+    const { remote, close } = await openSite(central);
+    const me = { site: "a", instance: "1" };
+    await remote.join({ ...me, host: "h", slots: 1, apps: ["xpcs.noop"], held: [] });
+    const { leases } = await remote.lease({ ...me, slots: 1, waitMs: 5_000 });
+    const lease = { job, epoch: leases[0]!.epoch };
+    for (const frames of [1_000, 2_000]) {
+      await remote.pushLive({ ...me, lease, live: { ...LIVE, cursor: frames, frames } });
+      expect(await run.next()).toMatchObject({ frames, bins: [{ g2: [1.2], error: [null] }] });
+      // A cut link is no end.
+      proxy.cut();
+    }
+    await remote.complete({ ...me, lease, outputs: [], summary: {}, startedAtMs: 0, finishedAtMs: 1 });
+    expect(await run.next()).toBe("ended");
+    expect(await run.next()).toBe("NOT_FOUND");
+    await run.end();
+    close();
   });
 
   it("is refused without a token that counts", async () => {

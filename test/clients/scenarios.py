@@ -87,6 +87,17 @@ def logs(url, token):
         tell({"followed": followed, "again": "".join(central.logs(job)), "err": "".join(central.logs(job, stream="stderr", attempt=1, offset=1))})
 
 
+def live(url, token):
+    """A stream that runs, as its site tells of it."""
+    with connect(url, token) as central:
+        [job] = central.submit(noop())
+        tell(job)
+        for snapshot in central.live(job):
+            tell(snapshot)
+        tell("ended")
+        tell(code_of(lambda: next(central.live("nothing"))))
+
+
 def big(url, token, jobs):
     """A submission of several calls with parents across them, a listing of many pages, and a wait for all."""
     with connect(url, token) as central:

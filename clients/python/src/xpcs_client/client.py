@@ -170,6 +170,20 @@ class Client:
             if part["ended"] or (not follow and not part["text"]):
                 return
 
+    def live(self, id: str) -> Iterator[Dict[str, Any]]:
+        """What is known of a stream that runs as a job (docs/streaming.md): g2, fits and counts, whenever they are new, until the job has ended.
+
+        :raises XpcsError: NOT_FOUND
+        """
+        cursor: Optional[str] = None
+        while True:
+            part = self._call("live", {"id": id, "cursor": cursor, "waitMs": _LONG_POLL_MS}, None)
+            if part["live"] is not None:
+                yield part["live"]
+            cursor = part["cursor"]
+            if part["ended"]:
+                return
+
     # -- what changes --------------------------------------------------------------------------------------------------------------------
 
     def changes(self, cursor: Optional[str] = None, *, wait_s: float = LONG_POLL_S) -> Changes:

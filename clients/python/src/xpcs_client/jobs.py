@@ -41,6 +41,8 @@ class JobSpec(TypedDict):
     retryDelayMs: NotRequired[int]
     #: slots, cores, memoryGb, gpus, nodes, walltimeS
     resources: NotRequired[Dict[str, float]]
+    #: Name of the policy that chooses its site; absent: central's.
+    policy: NotRequired[str]
     #: The one site that may run it.
     site: NotRequired[str]
     #: Bytes of all that it reads; for estimates alone.
@@ -105,7 +107,7 @@ class SiteView(TypedDict):
     """A site as central shows it; newer centrals may tell more."""
 
     name: str
-    #: up, silent, draining or gone
+    #: up, silent, draining, probation, down or gone
     state: str
     reason: Optional[str]
     slots: int
@@ -119,6 +121,10 @@ class SiteView(TypedDict):
     stageInBytesPerS: Optional[float]
     stageOutBytesPerS: Optional[float]
     selfTest: Optional[Dict[str, Any]]
+    #: The one that is in force, or the next one.
+    downtime: Optional[Dict[str, Any]]
+    probation: Optional[Dict[str, Any]]
+    facility: Optional[Dict[str, Any]]
 
 
 class Page(NamedTuple):
