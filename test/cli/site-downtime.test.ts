@@ -1,10 +1,13 @@
 /** `xpcs site downtime` against a real central and a real site: processes of the built command. */
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DowntimeView } from "../../src/core/downtime.js";
 import { type Facility, startFacility } from "../chaos/processes.js";
 import { documentedJson, shapeFaults } from "./cli-docs.js";
 import { type Result, startXpcs } from "./xpcs-process.js";
+
+// Many processes, one after the other: on a busy machine each takes seconds to begin.
+vi.setConfig({ testTimeout: 120_000 });
 
 let facility: Facility;
 beforeAll(async () => {
