@@ -6,8 +6,9 @@ import { openPlain } from "./plain-file.js";
 import { fromSystem } from "./system-error.js";
 
 const PIECE_BYTES = 1024 * 1024;
-/** For the next digest: memory that is new at each of many small files costs more than reading them. */
-let spare: Buffer | null = null;
+/** For the next digests: memory that is new at each of many small files costs more than reading them. */
+const spare: Buffer[] = [];
+const SPARE_MAX = 8;
 
 /**
  * Length and sha256 (hex) of a file.
@@ -42,8 +43,7 @@ export async function digestOpen(
   signal?: AbortSignal,
   length = Number.POSITIVE_INFINITY,
 ): Promise<{ bytes: number; sha256: string }> {
-  const piece = spare ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
-  spare = null;
+  const piece = spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
   try {
     const hash = createHash("sha256");
     let bytes = 0;
@@ -55,6 +55,6 @@ export async function digestOpen(
       bytes += bytesRead;
     }
   } finally {
-    spare = piece;
+    if (spare.length < SPARE_MAX) spare.push(piece);
   }
 }

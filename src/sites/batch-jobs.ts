@@ -5,7 +5,7 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
-import { isCode } from "../core/errors.js";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { conclude } from "./batch-ending.js";
 import { bringFiles } from "./batch-mirror.js";
 import { note, noted } from "./batch-notes.js";
@@ -58,6 +58,8 @@ export interface BatchOptions {
   readonly clock: Clock;
   /** Least time between two looks that count towards "gone", ms. */
   readonly strikeMs: number;
+  /** A submission may take effect so long after whoever asked for it has ended or given it up, ms. */
+  readonly lateMs: number;
 }
 
 export interface BatchJobs {
@@ -119,7 +121,12 @@ export function createBatchJobs({
   there,
   clock,
   strikeMs,
+  lateMs,
 }: BatchOptions): BatchJobs {
+  /** Submissions of an earlier process began before. */
+  const openedMs = clock.monotonicMs();
+  /** By tag: when its submission here had no answer. */
+  const unanswered = new Map<string, number>();
   /** By tag: looks in vain, and when the last one that counts was. */
   const strikes = new Map<string, { count: number; atMs: number }>();
 
@@ -140,6 +147,19 @@ export function createBatchJobs({
 
   async function findExisting(tag: string, folder: string): Promise<string | null> {
     return (await recordedId(folder)) ?? (await scheduler.find(tag, folder, machine))[0] ?? null;
+  }
+
+  /** Of one whose submission was begun before. @throws UNAVAILABLE it may be there, or still come: that the search was refused, or has no command, says nothing of it */
+  async function findBegun(tag: string, folder: string): Promise<string | null> {
+    const notKnown = (why: string): XpcsError =>
+      new XpcsError("UNAVAILABLE", `whether the batch job ${tag} was submitted is not known: ${why}`);
+    const id = await findExisting(tag, folder).catch((error: unknown) => {
+      throw notKnown(toXpcsError(error).message);
+    });
+    // The script is written just before.
+    if (id !== null || (await noted(batchFiles(folder).script)) === null) return id;
+    if (clock.monotonicMs() - (unanswered.get(tag) ?? openedMs) < lateMs) throw notKnown("it may still be under way");
+    return null;
   }
 
   async function findAfterFailure(tag: string, folder: string, failure: unknown): Promise<string> {
@@ -223,7 +243,7 @@ export function createBatchJobs({
       });
       const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
       if (!isNew && (await recordedId(folder)) === null) await bring(tag);
-      const existing = await findExisting(tag, folder);
+      const existing = await (isNew ? findExisting : findBegun)(tag, folder);
       let id = existing;
       let attached = existing !== null;
       if (id === null) {
@@ -231,11 +251,13 @@ export function createBatchJobs({
         try {
           id = await scheduler.submit({ tag, folder, scriptPath: files.script, script, settings }, machine);
         } catch (failure) {
+          unanswered.set(tag, clock.monotonicMs());
           id = await findAfterFailure(tag, folder, failure);
           attached = true;
         }
       }
       await note(files.submitted, `${id}\n`);
+      unanswered.delete(tag);
       return { ref: { tag, id, folder }, attached };
     },
     async known() {
@@ -268,6 +290,7 @@ export function createBatchJobs({
     },
     async forget({ tag }) {
       strikes.delete(tag);
+      unanswered.delete(tag);
       await rm(join(root, tag), { recursive: true, force: true });
     },
     async setAside({ tag }) {

@@ -9,6 +9,8 @@ import type { Machine, Scheduler } from "./schedulers/define.js";
 import { schedulerNamed } from "./schedulers/registry.js";
 
 const STRIKE_MS = 10_000;
+/** More than a submission takes that somebody waits for. */
+const LATE_MS = 30_000;
 
 export interface BatchWorld {
   /** What commands see of it. */
@@ -44,7 +46,7 @@ export function openBatch(file: BatchFile, { environment, clock, user }: BatchWo
     machine,
     jobs: (name = ".") =>
       createBatchJobs({
-        ...{ scheduler, machine, launch, folder: join(folder, name), clock, strikeMs: STRIKE_MS },
+        ...{ scheduler, machine, launch, folder: join(folder, name), clock, strikeMs: STRIKE_MS, lateMs: LATE_MS },
         ...(remote === undefined ? {} : { there: posix.join(remote, name) }),
       }),
     there: (name) => (remote === undefined ? join(folder, name) : posix.join(remote, name)),

@@ -119,10 +119,11 @@ export function createPilots(options: PilotOptions): Pilots {
   }
   let seen: readonly BatchStatus[] = [];
 
-  function failed(reason: string): void {
-    failures += 1;
+  /** @param counts otherwise it is the same failure again */
+  function failed(reason: string, counts = true): void {
+    if (counts) failures += 1;
     lastFailure = reason;
-    pausedUntilMs = clock.monotonicMs() + Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** (failures - 1));
+    pausedUntilMs = clock.monotonicMs() + Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** Math.max(0, failures - 1));
   }
 
   /** Of pilots that begin in the same millisecond too, and in the order of time. */
@@ -150,6 +151,7 @@ export function createPilots(options: PilotOptions): Pilots {
 
   async function submit(tag: string, walltimeS = settings.walltimeS): Promise<boolean> {
     const site = siteOf(tag);
+    const again = tags.includes(tag);
     tellTags([...tags, tag]);
     try {
       const { ref, attached } = await batch.submit({
@@ -163,7 +165,7 @@ export function createPilots(options: PilotOptions): Pilots {
       return true;
     } catch (error) {
       const { code, message } = toXpcsError(error);
-      failed(message);
+      failed(message, !(again && code === "UNAVAILABLE"));
       logger.warn("pilot-refused", { site, code, reason: message });
       // Otherwise it may be there: the next step looks for it.
       if (code === "REFUSED" || code === "NOT_FOUND") await batch.forget({ tag });

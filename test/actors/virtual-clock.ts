@@ -15,6 +15,9 @@ export async function settle(rounds = ROUNDS): Promise<void> {
   for (let round = 0; round < rounds; round += 1) await setImmediate();
 }
 
+/** Of a wait: no clock of a machine can do with less. */
+const SHORTEST_MS = 0.001;
+
 interface Pending {
   readonly at: number;
   readonly run: () => void;
@@ -42,7 +45,8 @@ export function virtualClock(startMs = Date.UTC(2026, 0, 1), rounds = ROUNDS): V
     monotonicMs: () => now,
     after(delayMs, run) {
       const id = nextId++;
-      timers.set(id, { at: now + Math.max(0, delayMs), run });
+      // What rounding leaves of a wait would be no time at all, again and again.
+      timers.set(id, { at: now + (delayMs > 0 ? Math.max(SHORTEST_MS, delayMs) : 0), run });
       return { cancel: () => timers.delete(id) };
     },
     async advance(ms, until) {

@@ -68,7 +68,8 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: "a submission is answered before it is on the disk",
-    breaks: ["P1", "P2"],
+    // A client's question about a job that is gone is answered so.
+    breaks: ["P1", "P2", "defect"],
     replacements: {
       store: (store) =>
         altered(store, {
@@ -231,6 +232,71 @@ export const DEFECTS: readonly Defect[] = [
       return () => {
         sharedPath.stageOut = real;
       };
+    },
+  },
+  {
+    name: "a pilot is submitted again without looking for its tag",
+    breaks: ["P8"],
+    replacements: { farm: { scheduler: (scheduler) => ({ ...scheduler, find: async () => [] }) } },
+  },
+  {
+    name: "pilots that are queued do not count",
+    breaks: ["P8"],
+    replacements: {
+      farm: {
+        batch: (jobs) => ({ ...jobs, poll: async (refs) => (await jobs.poll(refs)).filter(({ phase }) => phase !== "queued") }),
+      },
+    },
+  },
+  {
+    name: "a site forgets the pilots that it had when it was killed",
+    breaks: ["P8"],
+    replacements: {
+      farm: {
+        batch: (jobs) => {
+          const mine = new Set<string>();
+          return {
+            ...jobs,
+            submit: (request) => {
+              mine.add(request.tag);
+              return jobs.submit(request);
+            },
+            known: async () => (await jobs.known()).filter(({ tag }) => mine.has(tag)),
+          };
+        },
+      },
+    },
+  },
+  {
+    name: "a submission that had no answer is forgotten",
+    breaks: ["P8"],
+    replacements: { farm: { batch: (jobs) => ({ ...jobs, unsettled: async () => [] }) } },
+  },
+  {
+    name: "a pilot is withdrawn in the log alone",
+    breaks: ["P8"],
+    replacements: { farm: { batch: (jobs) => ({ ...jobs, cancel: async () => {} }) } },
+  },
+  {
+    name: "a pilot does not look at its walltime",
+    breaks: ["P8"],
+    replacements: { farm: { life: (life) => ({ ...life, endsS: null, idleS: null }) } },
+  },
+  {
+    name: "a job that the scheduler does not list once is gone",
+    breaks: ["P8"],
+    replacements: {
+      farm: {
+        scheduler: (scheduler) => ({
+          ...scheduler,
+          status: async (refs, machine) => {
+            const seen = await scheduler.status(refs, machine);
+            const missing = refs.filter(({ id }) => !seen.some((sighting) => sighting.id === id));
+            const ending = { outcome: "gone", exitCode: null, sentence: "it is not listed" } as const;
+            return [...seen, ...missing.map(({ id }) => ({ id, phase: "ended", words: "", sentence: ending.sentence, ending }) as const)];
+          },
+        }),
+      },
     },
   },
 ];

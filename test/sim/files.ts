@@ -9,6 +9,8 @@ interface Inode {
   readonly id: number;
   bytes: Buffer;
   changed: number;
+  /** By the clock of the file system, ms since 1970. */
+  changedMs: number;
 }
 
 function failure(code: string, path: string): Error {
@@ -18,11 +20,16 @@ function failure(code: string, path: string): Error {
 export class SimFiles {
   readonly #files = new Map<string, Inode>();
   readonly #folders = new Set<string>(["/"]);
+  readonly #nowMs: () => number;
   #nextId = 1;
   /** Writes fail. */
   full = false;
   /** Called when bytes get a name that does not begin with a dot, in the folder of results. */
   onPublish: (path: string, text: string, by: SimProcess | undefined) => void = () => {};
+
+  constructor(nowMs: () => number = () => 0) {
+    this.#nowMs = nowMs;
+  }
 
   /** What an operation of this process takes. A process that is dead never gets beyond it. */
   async step(): Promise<void> {
@@ -51,10 +58,41 @@ export class SimFiles {
     const parent = path.slice(0, path.lastIndexOf("/")) || "/";
     if (!this.#folders.has(parent)) throw failure("ENOENT", path);
     if (this.full && text.length > 0) throw failure("ENOSPC", path);
-    const inode = this.#files.get(path) ?? { id: this.#nextId++, bytes: Buffer.alloc(0), changed: 0 };
+    if (this.#folders.has(path)) throw failure("EISDIR", path);
+    const inode = this.#files.get(path) ?? { id: this.#nextId++, bytes: Buffer.alloc(0), changed: 0, changedMs: 0 };
     inode.bytes = Buffer.from(text);
     inode.changed = this.#nextId++;
+    inode.changedMs = this.#nowMs();
     this.#files.set(path, inode);
+  }
+
+  /** @returns the first folder that was made, as mkdir tells it */
+  make(path: string, recursive: boolean): string | undefined {
+    const parent = path.slice(0, path.lastIndexOf("/")) || "/";
+    if (this.#files.has(path) || (this.#folders.has(path) && !recursive)) throw failure("EEXIST", path);
+    if (!this.#folders.has(parent) && !recursive) throw failure("ENOENT", path);
+    if (this.#folders.has(path)) return undefined;
+    if (this.full) throw failure("ENOSPC", path);
+    let first = path;
+    for (let at = parent; !this.#folders.has(at); at = at.slice(0, at.lastIndexOf("/")) || "/") first = at;
+    this.folder(path);
+    return first;
+  }
+
+  rename(from: string, to: string): void {
+    if (!this.#folders.has(from)) {
+      this.name(to, this.inode(from));
+      this.#files.delete(from);
+      return;
+    }
+    const inside = this.below(from);
+    this.folder(to);
+    for (const path of inside) {
+      const moved = `${to}${path.slice(from.length)}`;
+      if (this.#folders.has(path)) this.folder(moved);
+      else this.#files.set(moved, this.inode(path));
+    }
+    this.remove(from);
   }
 
   inode(path: string): Inode {
@@ -118,10 +156,9 @@ export const simFsPromises = {
     if (present.has(to)) throw failure("EEXIST", to);
     present.name(to, inode);
   },
-  async mkdir(path: string): Promise<void> {
+  async mkdir(path: string, { recursive = false }: { recursive?: boolean } = {}): Promise<string | undefined> {
     await present.step();
-    if (present.full) throw failure("ENOSPC", path);
-    present.folder(path);
+    return present.make(path, recursive);
   },
   async open(path: string, mode: string | number): Promise<Handle> {
     await present.step();
@@ -160,17 +197,22 @@ export const simFsPromises = {
   },
   async rename(from: string, to: string): Promise<void> {
     await present.step();
-    const inode = present.inode(from);
-    present.name(to, inode);
-    present.remove(from);
+    present.rename(from, to);
   },
   async rm(path: string): Promise<void> {
     await present.step();
     present.remove(path);
   },
-  async stat(path: string): Promise<{ dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint }> {
+  async stat(path: string): Promise<{ dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint; mtimeMs: number }> {
     await present.step();
-    const { id, bytes, changed } = present.inode(path);
-    return { dev: 1n, ino: BigInt(id), size: BigInt(bytes.length), mtimeNs: BigInt(changed) };
+    const { id, bytes, changed, changedMs } = present.inode(path);
+    return { dev: 1n, ino: BigInt(id), size: BigInt(bytes.length), mtimeNs: BigInt(changed), mtimeMs: changedMs };
+  },
+  async writeFile(path: string, text: string): Promise<void> {
+    await present.step();
+    // Killed here it leaves an empty file.
+    present.write(path, "");
+    await present.step();
+    present.write(path, text);
   },
 };

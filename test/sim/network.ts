@@ -118,6 +118,15 @@ export class Network {
     this.#path(peer).slowMs = ms;
   }
 
+  /** All paths are as they were. */
+  heal(): void {
+    for (const [peer, path] of this.#paths) {
+      path.loss = 0;
+      path.slowMs = 0;
+      this.unblock(peer);
+    }
+  }
+
   /** A process is gone: those at the other ends of its links hear of it, if the path is there. */
   gone(process: SimProcess): void {
     for (const pair of [...this.#pairs]) {

@@ -29,7 +29,8 @@ export class SimProcess {
     this.rng = rng;
     this.#world = world;
     this.clock = {
-      nowMs: () => world.nowMs() + this.wallJumpMs,
+      // As that of the product: whole ms.
+      nowMs: () => Math.floor(world.nowMs() + this.wallJumpMs),
       monotonicMs: () => world.monotonicMs(),
       after: (delayMs, run) => this.#after(delayMs, run),
     };

@@ -1,6 +1,6 @@
 /**
  * The promises P1 to P7 (ARCHITECTURE.md) as checks: of a ledger's events, of what clients heard, and of the files. One set for the simulation
- * and for real processes (test/chaos/soak.ts): both read the ledger that a run left.
+ * and for real processes (test/chaos/soak.ts): both read the ledger that a run left. P8 is of pilots alone (farm.ts).
  */
 import { isDeepStrictEqual } from "node:util";
 import { toXpcsError } from "../../src/core/errors.js";
@@ -11,7 +11,7 @@ import { emptyState, type State } from "../../src/ledger/state.js";
 import { openingOf } from "../../src/router/downtime.js";
 import { Invariants } from "../ledger/world.js";
 
-export type PromiseName = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7" | "defect";
+export type PromiseName = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7" | "P8" | "defect";
 
 /** A promise was broken. */
 export class Broken extends Error {

@@ -1,5 +1,5 @@
 /**
- * Hundreds of runs of the simulation, each from its seed: whatever goes wrong, the promises P1 to P7 hold, and once faults have stopped every
+ * Hundreds of runs of the simulation, each from its seed: whatever goes wrong, the promises P1 to P8 hold, and once faults have stopped every
  * job ends. `npm run test:sim -- --seeds N` runs more; a seed that fails is run again with fewer faults, and printed.
  */
 import { afterAll, describe, expect, it, vi } from "vitest";
@@ -39,6 +39,10 @@ const RARE = [
   ...["central crashed in a write", "a site was killed as it published", "a dead link was noticed by its heartbeat"],
   ...["a frame was dropped", "a frame came twice", "a key was used for another request"],
   ...["attempt-discarded", "publication-found", "publication-recovered"],
+  ...["a pilot left", "pilot-submitted", "pilot-withdrawn", "a pilot failed at its start", "a listing left out what is there"],
+  ...["a submission was lost", "a submission's reply was lost", "a reply was lost", "the scheduler was away"],
+  ...["done", "failed", "canceled", "time-limit", "node-failed"].map((outcome) => `a batch job ended: ${outcome}`),
+  ...["a pilot was told to make room"],
 ];
 
 async function runSeed(seed: number, marks: Set<string>): Promise<void> {

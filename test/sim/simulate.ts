@@ -19,6 +19,8 @@ export interface Outcome {
 const CONVERGE_MS = 240_000;
 /** After the last job has ended: reports, and what is left to tidy. */
 const QUIET_MS = 8_000;
+/** From then to the end of the last pilot: it stands still until its walltime kills it, its batch job is no longer listed, and is given up after three looks. */
+const LEAVE_MS = 120_000;
 const TRACE_EVENTS = 40;
 
 /** P5: files that got their final name. */
@@ -37,7 +39,7 @@ function checkPublications(world: World): void {
 function checkTidy(world: World): void {
   // What a site left that never came back is there for its next start.
   const left = SITE_NAMES.filter((name) => !world.retired.has(name)).flatMap((name) => world.files.below(`/sites/${name}`));
-  const half = world.retired.size > 0 ? [] : world.files.below("/out").filter((path) => path.startsWith("/out/."));
+  const half = world.retired.size > 0 || world.leavesHalves ? [] : world.files.below("/out").filter((path) => path.startsWith("/out/."));
   if (left.length + half.length > 0) throw new Broken("P5", `left behind: ${[...left, ...half].slice(0, 5).join(" ")}`);
 }
 
@@ -46,6 +48,7 @@ async function check(world: World, history: History): Promise<void> {
   const { state: replayed, canceled, moved } = await checkEvents(world.store.events(0), world.marks);
   checkAcknowledged(replayed, canceled, history);
   if (history.broken !== null) throw history.broken;
+  if (world.broken !== null) throw world.broken;
   checkConverged(live, CONVERGE_MS / 1000);
   checkReplay(replayed, live);
   checkOutputs(live, (path) => {
@@ -56,6 +59,7 @@ async function check(world: World, history: History): Promise<void> {
   checkTidy(world);
   for (const attempt of moved)
     if (world.begun.has(attempt)) throw new Broken("P5", `attempt ${attempt} was given back as not begun, and had begun`);
+  world.farm.checkEnd();
 }
 
 /** The run of a seed with these faults. Same arguments, same run. */
@@ -64,6 +68,7 @@ export async function simulate(seed: number, faults: readonly Fault[], replaceme
   const history = new History();
   await world.startCentral();
   for (const name of SITE_NAMES) world.startSite(name);
+  world.farm.startKeeper();
   const { pending } = ask(world, drawRequests(seed), history);
   schedule(world, faults);
   await world.clock.advance(FAULTS_MS);
@@ -72,14 +77,18 @@ export async function simulate(seed: number, faults: readonly Fault[], replaceme
     const { central } = world;
     return pending() === 0 && central !== null && [...central.state.jobs.values()].every(({ finishedAt }) => finishedAt !== null);
   };
-  await world.clock.advance(CONVERGE_MS, () => history.broken !== null || ended());
+  const broken = () => history.broken !== null || world.broken !== null;
+  await world.clock.advance(CONVERGE_MS, () => broken() || ended());
+  // What is queued now is not to begin, but to be withdrawn.
+  world.farm.batch.frozen = true;
   await world.clock.advance(QUIET_MS);
-  let broken: Broken | null = null;
+  if (!broken()) await world.clock.advance(LEAVE_MS, () => world.farm.isSettled);
+  let found: Broken | null = null;
   try {
     if (history.broken === null && pending() > 0) throw new Broken("P4", `${pending()} requests of clients were never answered`);
     await check(world, history);
   } catch (error) {
-    broken = error instanceof Broken ? error : new Broken("defect", (error as Error).stack ?? String(error));
+    found = error instanceof Broken ? error : new Broken("defect", (error as Error).stack ?? String(error));
   }
   const lines: string[] = [];
   const digest = createHash("sha256");
@@ -89,5 +98,5 @@ export async function simulate(seed: number, faults: readonly Fault[], replaceme
     lines.push(line);
   }
   for (const mark of history.marks) world.marks.add(mark);
-  return { broken, marks: world.marks, trace: lines.slice(-TRACE_EVENTS), digest: digest.digest("hex") };
+  return { broken: found, marks: world.marks, trace: lines.slice(-TRACE_EVENTS), digest: digest.digest("hex") };
 }

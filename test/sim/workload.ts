@@ -5,6 +5,7 @@ import type { JobId, JobSpec, JobView } from "../../src/core/job.js";
 import type { ClientApi } from "../../src/core/protocols.js";
 import type { Reconnecting } from "../../src/wire/reconnecting.js";
 import { seeded } from "../ledger/world.js";
+import { FARM } from "./farm.js";
 import { CLIENT_NAMES, FAULTS_MS } from "./faults.js";
 import type { History } from "./promises.js";
 import { SITE_NAMES, type World } from "./world.js";
@@ -21,10 +22,17 @@ interface Request {
 const REQUESTS = 14;
 const LOOK_MS = 4_000;
 
+/** What only a pilot can run: pinned to its site, or because of what its node has. Some take a good part of a pilot's time. */
+function forPilots(rng: () => number): Partial<JobSpec> | null {
+  if (rng() >= 0.4) return null;
+  return rng() < 0.5 ? { site: FARM } : { resources: { gpus: 1 } };
+}
+
 function randomSpec(rng: () => number, key: string, at: number): JobSpec {
+  const pinned = forPilots(rng);
   const work: JobSpec["work"] =
     rng() < 0.45
-      ? { app: "xpcs.noop", durationMs: Math.round(rng() * 4_000) }
+      ? { app: "xpcs.noop", durationMs: Math.round(rng() * (pinned !== null && rng() < 0.3 ? 10_000 : 4_000)) }
       : {
           app: "xpcs.corr",
           input: { path: "/data/in.bin" },
@@ -35,6 +43,7 @@ function randomSpec(rng: () => number, key: string, at: number): JobSpec {
         };
   return {
     work,
+    ...pinned,
     tags: { key },
     attemptsMax: 2 + Math.floor(rng() * 3),
     ...(at > 0 && rng() < 0.3 ? { parents: [`#${at - 1}`], onParentFailure: rng() < 0.5 ? "run" : "fail" } : {}),

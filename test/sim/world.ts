@@ -9,6 +9,7 @@ import { guardLink } from "../../src/actors/gate.js";
 import { createIdSource } from "../../src/actors/ids.js";
 import { sleep } from "../../src/core/clock.js";
 import { XpcsError } from "../../src/core/errors.js";
+import type { SiteCapacity } from "../../src/core/job.js";
 import type { Logger } from "../../src/core/log.js";
 import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSource } from "../../src/core/protocols.js";
 import { VERSION } from "../../src/core/version.js";
@@ -20,19 +21,21 @@ import { soonest } from "../../src/router/policies/soonest.js";
 import { always } from "../../src/router/policy-rules.js";
 import type { KernelRun } from "../../src/sites/kernel-host.js";
 import type { KernelPool } from "../../src/sites/kernel-pool.js";
-import { runSite, type Site } from "../../src/sites/site.js";
+import { runSite, type Site, type SiteOptions } from "../../src/sites/site.js";
 import { NO_ORDERS } from "../../src/sites/site-orders.js";
-import { openSession } from "../../src/wire/connect.js";
+import { type Connection, openSession } from "../../src/wire/connect.js";
 import { type Reconnecting, reconnecting } from "../../src/wire/reconnecting.js";
 import { openDoor } from "../actors/support.js";
 import { type VirtualClock, virtualClock } from "../actors/virtual-clock.js";
 import { seeded } from "../ledger/world.js";
+import { Farm, type FarmReplacements } from "./farm.js";
 import { mountFiles, SimFiles } from "./files.js";
 import { Network } from "./network.js";
 import { SimProcess } from "./process.js";
+import type { Broken } from "./promises.js";
 
 export const SITE_NAMES = ["a", "b", "c"] as const;
-const SLOTS = 2;
+export const SLOTS = 2;
 
 /** Parts of the product that a planted defect replaces; each absent in the product itself. */
 export interface Replacements {
@@ -44,6 +47,7 @@ export interface Replacements {
   readonly source?: (source: WorkSource) => WorkSource;
   /** What a client sends. */
   readonly client?: (api: ClientApi) => ClientApi;
+  readonly farm?: FarmReplacements;
 }
 
 /** Bytes that got their final name. */
@@ -69,7 +73,7 @@ class CheckpointingLedger extends Ledger {
 
 export class World {
   readonly clock: VirtualClock = virtualClock(undefined, 1);
-  readonly files = new SimFiles();
+  readonly files = new SimFiles(() => this.clock.nowMs());
   readonly network: Network;
   readonly marks = new Set<string>();
   readonly publications: Publication[] = [];
@@ -83,6 +87,9 @@ export class World {
   central: Central | null = null;
   centralProcess: SimProcess | null = null;
   readonly sites = new Map<string, SimProcess>();
+  readonly apps = ["xpcs.noop", "xpcs.corr"] as const;
+  readonly capacity: SiteCapacity = { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null };
+  readonly farm: Farm;
   /** What runs in them. */
   readonly #running = new Map<string, Site>();
   /** Slots' worth of jobs that a site takes ahead, and how many times as long as others it takes for its work. */
@@ -95,6 +102,10 @@ export class World {
   readonly crashing = new Set<string>();
   /** Sites that never come back. */
   readonly retired = new Set<string>();
+  /** A site that may never come back has ended with something left to do. */
+  leavesHalves = false;
+  /** The first promise that was seen broken as it ran. */
+  broken: Broken | null = null;
   readonly #seed: number;
   readonly #replacements: Replacements;
   #streams = 0;
@@ -116,6 +127,11 @@ export class World {
       this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs, alone: this.#isAlone(text) });
     };
     mountFiles(this.files);
+    this.farm = new Farm(this, replacements.farm ?? {});
+  }
+
+  broke(broken: Broken): void {
+    this.broken ??= broken;
   }
 
   /** While its attempt has the right to publish, nobody else has. */
@@ -132,7 +148,7 @@ export class World {
     return seeded(this.#seed * 1_000_003 + this.#streams * 7919);
   }
 
-  #logger(): Logger {
+  logger(): Logger {
     const log = (event: string) => void this.marks.add(event);
     return { info: log, warn: log, error: log };
   }
@@ -153,10 +169,21 @@ export class World {
     await sleep(process.clock, takes);
   }
 
+  /** A new process, whose name no other has. */
+  process(name: string): SimProcess {
+    this.#runs += 1;
+    return new SimProcess(`${name}#${this.#runs}`, this.clock, this.stream());
+  }
+
+  /** A process is gone, by itself or by force: its machine's files stay, its links close. */
+  end(process: SimProcess): void {
+    process.kill();
+    this.network.gone(process);
+  }
+
   async startCentral(): Promise<void> {
     if (this.centralProcess !== null) return;
-    this.#runs += 1;
-    const process = new SimProcess(`central#${this.#runs}`, this.clock, this.stream());
+    const process = this.process("central");
     this.centralProcess = process;
     await process.run(async () => {
       const store = this.#replacements.store?.(this.store) ?? this.store;
@@ -169,7 +196,7 @@ export class World {
         ledger,
         policyOf: this.#replacements.policyOf ?? always(soonest),
         clock: process.clock,
-        logger: this.#logger(),
+        logger: this.logger(),
         newJobId: createIdSource(randomBytes),
         logs: new AttemptLogs("/nowhere"),
         duplicates: { when: "stragglers", times: 1.3, leastMs: 2_000 },
@@ -199,7 +226,7 @@ export class World {
     const { near, far } = this.network.dial(peer, process, central === null ? null : centralProcess);
     if (far !== null)
       centralProcess!.run(() =>
-        guardLink(far, { central: central!, ...openDoor(role, central!), clock: centralProcess!.clock, logger: this.#logger(), peer }),
+        guardLink(far, { central: central!, ...openDoor(role, central!), clock: centralProcess!.clock, logger: this.logger(), peer }),
       );
     return near;
   }
@@ -213,52 +240,59 @@ export class World {
       const connection = await openSession<ClientApi>(this.#dial(name, process, "operator"), CLIENT_API_METHODS, options);
       return { ...connection, remote: this.#replacements.client?.(connection.remote) ?? connection.remote };
     };
-    return { process, api: process.run(() => reconnecting<ClientApi>({ dial, clock, rng, logger: this.#logger() })) };
+    return { process, api: process.run(() => reconnecting<ClientApi>({ dial, clock, rng, logger: this.logger() })) };
   }
 
-  startSite(name: string): void {
-    if (this.sites.get(name)?.alive || this.retired.has(name)) return;
-    this.#runs += 1;
-    const process = new SimProcess(`${name}#${this.#runs}`, this.clock, this.stream());
-    this.sites.set(name, process);
+  /** A link to central, as sites have it. */
+  async dialSite(name: string, process: SimProcess): Promise<Connection<WorkSource>> {
+    const options = { token: "t", version: VERSION, party: "site", clock: process.clock } as const;
+    const connection = await openSession<WorkSource>(this.#dial(name, process, "site"), WORK_SOURCE_METHODS, options);
+    const source = this.#overheard(connection.remote, process);
+    return { ...connection, remote: this.#replacements.source?.(source) ?? source };
+  }
+
+  /** A site at work, in its process. */
+  runSite(name: string, process: SimProcess, more: Partial<SiteOptions> = {}): Site {
     const { clock, rng } = process;
-    const dial = async () => {
-      const options = { token: "t", version: VERSION, party: "site", clock } as const;
-      const connection = await openSession<WorkSource>(this.#dial(name, process, "site"), WORK_SOURCE_METHODS, options);
-      const source = this.#overheard(connection.remote, process);
-      return { ...connection, remote: this.#replacements.source?.(source) ?? source };
-    };
-    process.run(() => {
-      const site = runSite({
+    const { prefetch, slowness } = this.#traits[name] ?? { prefetch: 0, slowness: 1 };
+    return process.run(() =>
+      runSite({
         name,
         instance: process.name,
         host: "sim",
         slots: SLOTS,
-        prefetch: this.#traits[name]!.prefetch,
+        prefetch,
         threadsPerSlot: 1,
-        apps: ["xpcs.noop", "xpcs.corr"],
+        apps: this.apps,
         commands: {},
         access: { of: async () => ({}) },
         roots: null,
         hosts: ["sim"],
         launcher: null,
-        capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null },
+        capacity: this.capacity,
         workDir: `/sites/${name}`,
-        dial,
-        kernels: this.#kernels(process, this.#traits[name]!.slowness),
+        dial: () => this.dialSite(name, process),
+        kernels: this.#kernels(process, slowness),
         clock,
-        logger: this.#logger(),
+        logger: this.logger(),
         rng,
         onRefused: () => this.marks.add("a site's name was taken"),
-      });
-      this.#running.set(name, site);
-      // A predecessor that looks alive for too long ends it, as it would the command; a supervisor starts it again.
-      site.ended.catch(() => {
-        if (!process.alive) return;
-        process.kill();
-        this.network.gone(process);
-        this.clock.after(2_000, () => this.startSite(name));
-      });
+        ...more,
+      }),
+    );
+  }
+
+  startSite(name: string): void {
+    if (this.sites.get(name)?.alive || this.retired.has(name)) return;
+    const process = this.process(name);
+    this.sites.set(name, process);
+    const site = this.runSite(name, process);
+    this.#running.set(name, site);
+    // A predecessor that looks alive for too long ends it, as it would the command; a supervisor starts it again.
+    site.ended.catch(() => {
+      if (!process.alive) return;
+      this.end(process);
+      this.clock.after(2_000, () => this.startSite(name));
     });
   }
 
@@ -277,12 +311,9 @@ export class World {
     };
   }
 
-  /** Its machine's files stay; its links close. */
   killSite(name: string): void {
     const process = this.sites.get(name);
-    if (process === undefined || !process.alive) return;
-    process.kill();
-    this.network.gone(process);
+    if (process?.alive) this.end(process);
   }
 
   /** What the admin of a site orders: that it drains, or nothing. Holds until other orders come, or the process ends. */

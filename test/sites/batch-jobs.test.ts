@@ -10,6 +10,7 @@ import { local } from "../../src/sites/schedulers/local.js";
 import { type VirtualClock, virtualClock } from "../actors/virtual-clock.js";
 
 const STRIKE_MS = 10_000;
+const LATE_MS = 20_000;
 const settings = { nodes: 1, walltimeS: 60, modules: [], lines: [] };
 let root: string;
 let clock: VirtualClock;
@@ -35,7 +36,7 @@ beforeEach(() => {
     account: async () => orThrow(says.account),
     cancel: async () => {},
   };
-  jobs = createBatchJobs({ scheduler: fake, machine: {} as Machine, folder: root, clock, strikeMs: STRIKE_MS });
+  jobs = createBatchJobs({ scheduler: fake, machine: {} as Machine, folder: root, clock, strikeMs: STRIKE_MS, lateMs: LATE_MS });
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -106,6 +107,38 @@ it("a submission that failed, and of which nothing can be learned, fails with it
   expect(await jobs.submit(request)).toMatchObject({ attached: true, ref: { id: "8" } });
   expect([await jobs.unsettled(), (await jobs.known()).map(({ id }) => id)]).toEqual([[], ["8"]]);
 });
+
+it("a submission that was begun before this process may still come: it is looked for, and made again only when it cannot come any more", async () => {
+  mkdirSync(join(root, "a"));
+  writeFileSync(join(root, "a", "script.sh"), "");
+  await expect(jobs.submit(request)).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+    message: expect.stringContaining("may still be under way"),
+  });
+  await clock.advance(LATE_MS - 1);
+  says.submit = new Error("must not be asked");
+  await expect(jobs.submit(request)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  await clock.advance(1);
+  says.submit = "8";
+  expect(await jobs.submit(request)).toMatchObject({ attached: false, ref: { id: "8" } });
+  // One that was not begun before is made at once.
+  mkdirSync(join(root, "b"));
+  expect(await jobs.submit({ ...request, tag: "b" })).toMatchObject({ attached: false });
+});
+
+it.each(["REFUSED", "NOT_FOUND"] as const)(
+  "a submission that may have been made is not taken for refused when the search for it fails: %s",
+  async (code) => {
+    // As after a kill between the submission and the note of it.
+    mkdirSync(join(root, "a"));
+    writeFileSync(join(root, "a", "script.sh"), "");
+    says.find = new XpcsError(code, "squeue failed with exit code 1");
+    says.submit = new Error("must not be asked");
+    await expect(jobs.submit(request)).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("squeue failed") });
+    // One that is new has not been submitted: that may be said.
+    await expect(jobs.submit({ ...request, tag: "b" })).rejects.toBe(says.find);
+  },
+);
 
 it("nothing is submitted while it cannot be known whether the job is there", async () => {
   says.find = away;

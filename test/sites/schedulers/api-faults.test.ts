@@ -28,7 +28,15 @@ async function against(
   const { timeoutMs = 5_000, credential = ours } = own;
   const settings = { ...place.stage.api!, url, folder: place.there };
   const machine = createApiMachine({ settings, credential, timeoutMs, perMinute: 10_000, clock: realClock, user: "me" });
-  const jobs = createBatchJobs({ scheduler, machine, folder: place.folder, there: place.there, clock: realClock, strikeMs: STRIKE_MS });
+  const jobs = createBatchJobs({
+    scheduler,
+    machine,
+    folder: place.folder,
+    there: place.there,
+    clock: realClock,
+    strikeMs: STRIKE_MS,
+    lateMs: 0,
+  });
   const end = (): void => {
     server.closeAllConnections();
     server.close();

@@ -26,7 +26,7 @@ it("a job goes on when the process that submitted it is killed, and is found aga
     import { realClock } from ${JSON.stringify(new URL("../../../dist/core/real-clock.js", import.meta.url).href)};
     import { local } from ${JSON.stringify(new URL("../../../dist/sites/schedulers/local.js", import.meta.url).href)};
     const machine = createMachine({ timeoutMs: 5000, perMinute: 100, environment: process.env, clock: realClock, user: "me" });
-    const jobs = createBatchJobs({ scheduler: local, machine, folder: process.argv[1], clock: realClock, strikeMs: 100 });
+    const jobs = createBatchJobs({ scheduler: local, machine, folder: process.argv[1], clock: realClock, strikeMs: 100, lateMs: 0 });
     await jobs.submit(JSON.parse(process.argv[2]));
     console.log("submitted");
     setInterval(() => {}, 1000);`;

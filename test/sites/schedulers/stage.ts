@@ -166,7 +166,7 @@ export function createPlace(scheduler: Scheduler, stage: Stage, name = "jobs"): 
     },
     jobs: ({ wrap, environment, timeoutMs } = {}) =>
       createBatchJobs({
-        ...{ scheduler, machine: machine(wrap, environment, timeoutMs), folder, clock: realClock, strikeMs: STRIKE_MS },
+        ...{ scheduler, machine: machine(wrap, environment, timeoutMs), folder, clock: realClock, strikeMs: STRIKE_MS, lateMs: 0 },
         ...(stage.api === undefined ? {} : { there }),
       }),
     impostors: (script) => {
