@@ -5,7 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
-import { ERROR_CODES, isCode, toXpcsError, XpcsError } from "../core/errors.js";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import type { FileRef, OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -29,9 +29,6 @@ import type { Transfers } from "./locations.js";
 import { shipLogs } from "./log-shipper.js";
 import type { ResultAccess } from "./result-access.js";
 import type { RunSlots } from "./run-slots.js";
-
-/** Between two tries to forget a publication whose destination cannot be reached. */
-const SETTLE_AGAIN_MS = 5_000;
 
 export interface AttemptContext {
   readonly site: string;
@@ -288,10 +285,7 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
   const { leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
   let plan: Plan | null = null;
-  let later = false;
-  const settle = async (): Promise<void> => {
-    later = !(await settlePatiently(context, held, plan?.destinations ?? []));
-  };
+  const settle = () => settleAll(context, plan?.destinations ?? []).catch((error) => logUntidy(context, held, error));
   try {
     if (!takesFrom(context.submitters, held.lease)) throw new XpcsError("REFUSED", notTaken(context.site, held.lease));
     plan = planOf(held.lease, context);
@@ -310,27 +304,7 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
     if (endedElsewhere(error)) await settle();
     await reportFailure(context, held, fromSystem(error));
   }
-  // What the folder has of its publications is for the next process of this site (recovery.ts).
-  return (plan?.hasFolder ?? false) && !later;
-}
-
-/**
- * Forgets what was kept to recognise the publications. Where a destination cannot be reached it tries again, for as long as the site is there.
- * @returns false: that is still to be done
- */
-async function settlePatiently(context: AttemptContext, held: HeldLease, destinations: readonly Destination[]): Promise<boolean> {
-  const { clock, abandon } = context;
-  for (;;) {
-    try {
-      await settleAll(context, destinations);
-      return true;
-    } catch (error) {
-      logUntidy(context, held, error);
-      if (ERROR_CODES[fromSystem(error).code].retry !== "yes") return true;
-    }
-    await sleep(clock, SETTLE_AGAIN_MS, abandon);
-    if (abandon.aborted) return false;
-  }
+  return plan?.hasFolder ?? false;
 }
 
 function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown): void {
