@@ -5,7 +5,7 @@
 import type { Attempt, JobChanges, JobId, JobSpec, SiteName } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
 import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
-import { learntWith, linksWith } from "./learnt.js";
+import { inLineWith, learntWith, linksWith, sentWith } from "./learnt.js";
 import { afterFailure, afterOthersSuccess, afterSuccess, keptOnJoin, onProbation, otherSitesOf, trusted } from "./probation.js";
 import { ATTEMPTS_KEPT, addJob, addRuns, attemptOf, canceledBy, indexJob, type JobRecord, type SiteRecord, type State } from "./state.js";
 
@@ -140,6 +140,7 @@ function siteJoined(state: State, event: SiteJoined): void {
     runs: before?.runs ?? {},
     ...(before?.links === undefined ? {} : { links: before.links }),
     ...(before?.learnt === undefined ? {} : { learnt: before.learnt }),
+    ...(before?.inLine === undefined ? {} : { inLine: before.inLine }),
   });
 }
 
@@ -171,8 +172,10 @@ function countRun(state: State, event: Completed): void {
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const run = { count: 1, totalMs: runMs, ...(outputs.length === 0 ? {} : { results: { count: 1, bytes } }) };
   const links = linksWith(site.links, summary);
+  const inLine = inLineWith(site, Date.parse(attempt.startedAt), summary);
   state.sites.set(site.name, {
     ...site,
+    ...(inLine === undefined ? {} : { inLine }),
     runs: { ...site.runs, [app]: addRuns(site.runs[app], run) },
     ...(links === undefined ? {} : { links }),
     learnt: learntWith(site, job.spec, attempt, event),
@@ -236,7 +239,9 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
           : { state: "leased", since: event.at, epoch: event.epoch, attempts: attempts(job), why: event.why, reason: null },
       );
       const site = state.sites.get(event.site);
-      if (site !== undefined) state.sites.set(site.name, { ...site, granted: site.granted + 1 });
+      if (site === undefined) break;
+      const sent = sentWith(site.sent, event.at, state.jobs.get(event.job)?.spec.inputBytes ?? 0);
+      state.sites.set(site.name, { ...site, granted: site.granted + 1, ...(sent === undefined ? {} : { sent }) });
       break;
     }
     case "resumed":

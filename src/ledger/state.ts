@@ -5,6 +5,7 @@
 import type { Downtime } from "../core/downtime.js";
 import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
+import type { LinkLine } from "../core/link-line.js";
 import type { Summary } from "./events.js";
 import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
@@ -106,6 +107,10 @@ export interface SiteRecord {
   readonly doubts?: readonly Doubt[];
   /** Absent: it is on none. */
   readonly probation?: Probation;
+  /** Time that files took here against what was on its way at the same time; absent before any, and in checkpoints from before this field. */
+  readonly inLine?: LinkLine;
+  /** When jobs with files were given to it of late, ms since 1970, and how large those are; absent as before. */
+  readonly sent?: readonly (readonly [at: number, bytes: number])[];
   /** What its completions have taught; absent before the first, and in checkpoints from before this field. */
   readonly learnt?: SiteLearnt;
 }
