@@ -1,5 +1,6 @@
 /** What the HTTP interface answers, as schemas: for its description (openapi.ts) and for the tests that hold answers against it. */
 import { z } from "zod";
+import { ROLES } from "../core/access.js";
 import { DOWNTIME_KINDS, type DowntimeView, FACILITY_STATES, type FeedView } from "../core/downtime.js";
 import { ERROR_CODES, type ErrorCode } from "../core/errors.js";
 import { JOB_STATES, PARENT_POLICIES, type SelfTest } from "../core/job.js";
@@ -147,6 +148,11 @@ export const logShape = z.object({
 });
 export const canceledShape = z.object({ canceled: z.array(z.string()), alreadyFinal: z.array(z.string()) });
 export const retriedShape = z.object({ retried: z.array(z.string()) });
+export const meShape = z.object({
+  person: z.string(),
+  role: z.enum(ROLES),
+  experiment: textOrNull.describe("the only one that it sees; null: all"),
+});
 export const downtimesShape = z.object({ downtimes: z.array(downtime), feeds: z.array(feed) });
 export const downtimeShape = z.object({ downtime });
 export const nothingShape = z.object({});
