@@ -50,6 +50,15 @@ export const jobShape = z.object({
   startedAt: timeOrNull,
   finishedAt: timeOrNull,
   archived: z.boolean(),
+  crossCheck: z
+    .object({
+      agreed: z.boolean(),
+      wrong: textOrNull.describe("site whose result differs from two that agree"),
+      reason: z.string(),
+      runs: z.array(z.object({ site: z.string(), host: z.string(), sha256: z.string() })),
+    })
+    .optional()
+    .describe("how its result compares with that of other sites"),
 });
 
 const downtime = z.object({
@@ -106,6 +115,10 @@ export const siteShape = z.object({
       outBytesPerS: z.number().optional(),
     } satisfies Record<keyof SelfTest, z.ZodType>)
     .nullable(),
+  crossChecks: z
+    .object({ agreed: z.int(), differed: z.int(), wrong: z.int() })
+    .optional()
+    .describe("runs that were compared with those of other sites"),
 });
 
 const stagesMs = z.object({ stageIn: z.number(), allocation: z.number(), ahead: z.number(), run: z.number(), stageOut: z.number() });

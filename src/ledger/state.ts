@@ -3,7 +3,7 @@
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
 import type { Downtime } from "../core/downtime.js";
-import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { Attempt, CrossCheckResult, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteChecks, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
 import type { LinkLine } from "../core/link-line.js";
 import type { Summary } from "./events.js";
@@ -55,6 +55,8 @@ export interface JobRecord {
   readonly runMs?: number;
   readonly submittedAt: number;
   readonly finishedAt: number | null;
+  /** Absent: it was not compared. */
+  readonly crossCheck?: CrossCheckResult;
 }
 
 /** A job that is returned again and again must not grow without bound. */
@@ -101,6 +103,8 @@ export interface SiteRecord {
   readonly runs: Readonly<Record<string, RunStats>>;
   /** Of its files, in and out; absent before any has crossed, and in checkpoints from before this field. */
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
+  /** Absent: none of its runs was compared. */
+  readonly checks?: SiteChecks;
   /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
   readonly endsAt?: number;
   /** What is held against it; absent: nothing. */
