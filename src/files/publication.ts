@@ -12,7 +12,7 @@
  * A crash before 4 leaves nothing under the final name: the next attempt starts afresh. A crash between 4 and 5 leaves a
  * whole file and a note with its digest: the next attempt of the same job finds both, does not compute again and
  * completes with that digest, so the job's own publication is never a conflict. A crash between 5 and 6 leaves a note
- * that no job will read; the site removes it when it starts again. Any file without a fitting note is somebody else's.
+ * that no job will read; the site removes it when it starts again, or once the destination can be reached again. Any file without a fitting note is somebody else's.
  *
  * A process that is suspended between 2 and 4 until its lease was granted again cannot publish over the newer attempt:
  * without overwrite `link` fails; with overwrite the file is no longer the one it saw. With overwrite, the few

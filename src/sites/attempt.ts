@@ -5,7 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
-import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
+import { ERROR_CODES, isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { type FileRef, isCommandJob, type Lease, type OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -29,6 +29,9 @@ import type { Transfers } from "./locations.js";
 import { shipLogs } from "./log-shipper.js";
 import type { ResultAccess } from "./result-access.js";
 import type { RunSlots } from "./run-slots.js";
+
+/** Between two tries to forget a publication whose destination cannot be reached. */
+const SETTLE_AGAIN_MS = 5_000;
 
 export interface AttemptContext {
   readonly site: string;
@@ -292,7 +295,10 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
   const { leases, logger, workDir } = context;
   const { job, epoch } = held.lease;
   let plan: Plan | null = null;
-  const settle = () => settleAll(context, plan?.destinations ?? []).catch((error) => logUntidy(context, held, error));
+  let later = false;
+  const settle = async (): Promise<void> => {
+    later = !(await settlePatiently(context, held, plan?.destinations ?? []));
+  };
   try {
     if (!takesFrom(context.submitters, held.lease)) throw new XpcsError("REFUSED", notTaken(context.site, held.lease));
     plan = planOf(held.lease, context);
@@ -311,7 +317,27 @@ async function completeOrFail(context: AttemptContext, held: HeldLease): Promise
     if (endedElsewhere(error)) await settle();
     await reportFailure(context, held, fromSystem(error));
   }
-  return plan?.hasFolder ?? false;
+  // What the folder has of its publications is for the next process of this site (recovery.ts).
+  return (plan?.hasFolder ?? false) && !later;
+}
+
+/**
+ * Forgets what was kept to recognise the publications. Where a destination cannot be reached it tries again, for as long as the site is there.
+ * @returns false: that is still to be done
+ */
+async function settlePatiently(context: AttemptContext, held: HeldLease, destinations: readonly Destination[]): Promise<boolean> {
+  const { clock, abandon } = context;
+  for (;;) {
+    try {
+      await settleAll(context, destinations);
+      return true;
+    } catch (error) {
+      logUntidy(context, held, error);
+      if (ERROR_CODES[fromSystem(error).code].retry !== "yes") return true;
+    }
+    await sleep(clock, SETTLE_AGAIN_MS, abandon);
+    if (abandon.aborted) return false;
+  }
 }
 
 function logUntidy({ logger }: AttemptContext, held: HeldLease, error: unknown): void {

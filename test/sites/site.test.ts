@@ -10,8 +10,10 @@ import { XpcsError } from "../../src/core/errors.js";
 import type { CorrJob, NoopJob } from "../../src/core/job.js";
 import { silentLogger } from "../../src/core/log.js";
 import { realClock } from "../../src/core/real-clock.js";
+import type { Destination } from "../../src/files/publication.js";
 import type { KernelRun } from "../../src/sites/kernel-host.js";
 import type { KernelPool } from "../../src/sites/kernel-pool.js";
+import { SHARED_PATHS, type Transfers } from "../../src/sites/locations.js";
 import { runSite, type Site, type SiteOptions } from "../../src/sites/site.js";
 import { createFakeCentral, type FakeCentral } from "./fake-central.js";
 
@@ -103,6 +105,36 @@ describe("a site", () => {
     const path = join(folder, "out", "a_results.hdf");
     expect(central.said.completed[0]?.outputs).toEqual([{ path, bytes: 8, sha256: sha256("result 1") }]);
     await vi.waitFor(() => expect([...outFiles(), ...readdirSync(join(folder, "work"))]).toEqual(["a_results.hdf"]));
+  });
+
+  it("tidies up once a destination that was out of reach is back, or when it starts again", { timeout: 30_000 }, async () => {
+    let away = 1;
+    const transfers: Transfers = {
+      ...SHARED_PATHS,
+      of: (ref) => {
+        const plain = SHARED_PATHS.of(ref);
+        const settle = async (destination: Destination): Promise<void> => {
+          if (away > 0) throw new XpcsError("UNAVAILABLE", `out of reach: ${away--}`);
+          await plain.settle(destination);
+        };
+        return { ...plain, settle };
+      },
+    };
+    const left = (): string[] => [...outFiles(), ...readdirSync(join(folder, "work"))];
+    startSite({ transfers });
+    central.grant("j1", corrJob("a"));
+    await vi.waitFor(() => expect([central.said.completed.length, away]).toEqual([1, 0]));
+    expect(outFiles()).toEqual([".a_results.hdf.j1.published", "a_results.hdf"]);
+    await vi.waitFor(() => expect(left()).toEqual(["a_results.hdf"]), { timeout: 15_000, interval: 200 });
+    away = Number.POSITIVE_INFINITY;
+    central.grant("j2", corrJob("b"));
+    await vi.waitFor(() => expect(central.said.completed).toHaveLength(2));
+    await vi.waitFor(() => expect(outFiles()).toContain(".b_results.hdf.j2.published"));
+    await site?.stop({ graceMs: 100 });
+    expect(left()).toHaveLength(4);
+    away = 0;
+    startSite({ transfers });
+    await vi.waitFor(() => expect(left()).toEqual(["a_results.hdf", "b_results.hdf"]), { timeout: 5_000 });
   });
 
   it("fails a job whose input is missing, or whose result would replace a stranger's file", async () => {
