@@ -105,7 +105,9 @@ export function drawRequests(seed: number): Request[] {
   const crowd = Math.floor(2 * REQUESTS * rng());
   for (let at = 0; at < REQUESTS; at += 1) {
     const key = `k${at}`;
-    const jobs = Array.from({ length: at === crowd ? 12 : 1 + Math.floor(rng() * 3) }, (_, place) => randomSpec(rng, key, place, hasPilots(seed) ? 0.4 : 0));
+    const jobs = Array.from({ length: at === crowd ? 12 : 1 + Math.floor(rng() * 3) }, (_, place) =>
+      randomSpec(rng, key, place, hasPilots(seed) ? 0.4 : 0),
+    );
     const atMs = rng() * FAULTS_MS;
     add(submit(key, jobs), atMs);
     if (rng() < 0.5) add(submit(key, jobs), atMs + rng() * 2_000);
