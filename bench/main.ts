@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- kernels|detectors|runtime|staging`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md,
- * docs/runtime-numbers.md and docs/staging-numbers.md.
+ * `npm run bench -- kernels|detectors|runtime|staging|stream`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md,
+ * docs/runtime-numbers.md, docs/staging-numbers.md and docs/streaming.md.
  */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { getPriority } from "node:os";
@@ -22,6 +22,7 @@ import { measuredRow, type RuntimeRow, rowShortfall } from "./runtime/row.js";
 import { MICRO, RUNTIME_CASES, type RuntimeCase } from "./runtime/rows.js";
 import { plainTable, runtimeTable } from "./runtime/runtime-table.js";
 import { STAGING_CASES } from "./staging/rows.js";
+import { STREAM_CASES } from "./stream/rows.js";
 import { replaceMeasured } from "./table.js";
 
 /** From build/bench/bench, where this runs. */
@@ -192,7 +193,22 @@ async function staging(options: Options, at: string): Promise<Outcome> {
   };
 }
 
-const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors, runtime, staging };
+async function stream(options: Options, at: string): Promise<Outcome> {
+  const { rows, facts, report: ofRows } = await wholeProcesses(selected(STREAM_CASES, options.cases), options, plainTable);
+  const report = ofRows(at);
+  const text = `${facts(at)}\n\n${plainTable(rows)}`;
+  return {
+    report,
+    text,
+    shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
+    record: () => {
+      writeMeasured("docs/streaming.md", text);
+      appendFileSync(join(ROOT, "bench/results/stream.jsonl"), `${JSON.stringify(report)}\n`);
+    },
+  };
+}
+
+const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors, runtime, staging, stream };
 
 async function main(argv: readonly string[]): Promise<number> {
   const { question, options } = parse(argv);

@@ -1,5 +1,5 @@
 /**
- * Builds and runs the speed measurements: `npm run bench -- kernels|detectors|runtime|staging [options]` (docs/benchmarks.md).
+ * Builds and runs the speed measurements: `npm run bench -- kernels|detectors|runtime|staging|stream [options]` (docs/benchmarks.md).
  * Takes `dist` and the addon as they are, and with `--fresh`, as `npm run bench` has it, brings them up to date first. `--help` builds nothing.
  */
 import { spawnSync } from "node:child_process";
@@ -27,14 +27,13 @@ if (args.length === 0 || args.includes("--help") || args.includes("-h")) {
   process.exit(args.length === 0 ? 2 : 0);
 }
 
-/** What runtime and transfers are measured with needs nothing native of its own. */
-const native =
-  args[0] === "runtime" || args[0] === "staging"
-    ? []
-    : [
-        ["cmake", "-S", "native/xpcs-core", "-B", NATIVE, "-DXPCS_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],
-        ["cmake", "--build", NATIVE, "--target", "xpcs_bench"],
-      ];
+/** What runtime, transfers and streams are measured with needs nothing native of its own. */
+const native = ["runtime", "staging", "stream"].includes(args[0] ?? "")
+  ? []
+  : [
+      ["cmake", "-S", "native/xpcs-core", "-B", NATIVE, "-DXPCS_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],
+      ["cmake", "--build", NATIVE, "--target", "xpcs_bench"],
+    ];
 const fresh = process.argv.includes("--fresh") ? [[process.execPath, "scripts/setup.mjs"]] : [];
 const steps = [...native, [process.execPath, "node_modules/typescript/bin/tsc", "-p", "bench/tsconfig.json"]];
 for (const step of fresh) if (run(step, "inherit") !== 0) process.exit(1);

@@ -1,8 +1,14 @@
 /** The experiments across facilities: `npm run experiment -- NAME [options]` (docs/experiment.md). Exit code 2: there is none of that name. */
 import { live } from "./experiment-live.mjs";
+import { virtual } from "./experiment-virtual.mjs";
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
-const EXPERIMENTS = { live };
+const EXPERIMENTS = {
+  published: (args) => virtual("published", args),
+  staging: (args) => virtual("staging", args),
+  scaling: (args) => virtual("scaling", args),
+  live,
+};
 
 const [name = "", ...args] = process.argv.slice(2);
 const run = EXPERIMENTS[name];

@@ -19,6 +19,7 @@ import { needOf, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
+import { CROSS_CHECK_RULES, type CrossCheckRules, checkTerms } from "./cross-checks.js";
 import { type Grant, parentsReason, planGrants, waitReason } from "./dispatch.js";
 import { allDowntimes, bySite, downtimeView, type FeedNews, firstDowntime, NO_FEEDS } from "./downtimes.js";
 import { duplicatesFor } from "./duplicates.js";
@@ -45,6 +46,8 @@ export interface CentralOptions {
   readonly quotas?: QuotaRules;
   /** Which running jobs get a second attempt; absent: as in `DUPLICATE_RULES`. */
   readonly duplicates?: DuplicateRules;
+  /** Which finished jobs run again elsewhere; absent: those that ask for it. */
+  readonly crossChecks?: CrossCheckRules;
   /** Differs from run to run. */
   readonly incarnation: string;
   /** Told of events when they are decided, and of each synced write. */
@@ -74,6 +77,7 @@ export class Central {
   readonly live = new LiveStreams(LIMITS.liveStreamsMax);
   readonly quotas: Quotas;
   readonly rerouting = new Rerouting();
+  readonly crossChecks: CrossCheckRules;
   /** What is heard of facilities. */
   feeds: FeedNews = NO_FEEDS;
   /** For reading what is not in the state, and for housekeeping; commands go through `execute`. */
@@ -99,6 +103,7 @@ export class Central {
     this.ledger = options.ledger;
     this.#policyOf = options.policyOf;
     this.#duplicates = options.duplicates ?? DUPLICATE_RULES;
+    this.crossChecks = options.crossChecks ?? CROSS_CHECK_RULES;
     this.#logger = options.logger;
     this.#observer = options.observer;
     this.#refusal = options.refusal ?? (() => null);
@@ -142,10 +147,11 @@ export class Central {
       this.quotas.follow(event);
       if ("job" in event) this.#jobChanged(event);
       else if (event.type === "submitted") for (const job of event.jobs) this.feed.changed(job);
-      this.#logger.info(LOG_NAMES[event.type], {
+      this.#logger[event.type === "crossChecked" && !event.agreed ? "warn" : "info"](LOG_NAMES[event.type], {
         ...("job" in event ? { job: event.job } : {}),
         ...(event.type === "submitted" ? { job: event.jobs[0], jobs: event.jobs.length } : {}),
         ...("site" in event ? { site: event.site } : {}),
+        ...("wrong" in event && event.wrong !== null ? { site: event.wrong } : {}),
         ...("source" in event ? { source: event.source, downtimes: event.downtimes.length } : {}),
         ...("reason" in event ? { reason: event.reason } : {}),
         ...(event.by === undefined ? {} : { by: event.by }),
@@ -217,7 +223,8 @@ export class Central {
     const leases = new Map<SiteName, Lease[]>();
     for (const { job, site, why, promised } of grants) {
       this.execute({ type, job, site, why, ...(promised === undefined ? {} : { promised }) });
-      const { epoch, spec, owner } = this.state.jobs.get(job)!;
+      const record = this.state.jobs.get(job)!;
+      const { epoch, spec, owner } = record;
       leases.set(site, [
         ...(leases.get(site) ?? []),
         {
@@ -225,6 +232,7 @@ export class Central {
           ...(spec.experiment && { experiment: spec.experiment }),
           ...(owner !== undefined && { owner }),
           ...(spec.resources && { resources: spec.resources }),
+          ...checkTerms(record, this.crossChecks),
         },
       ]);
     }

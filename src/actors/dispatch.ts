@@ -77,29 +77,35 @@ export function planGrants(
   let looked = 0;
   // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
   const hopeless = new Set<string>();
+  // Of jobs alike, those that were asked about one after the other and got nothing: the next ones would wait behind them.
+  const waiting = new Map<string, number>();
   for (const id of state.ready) {
     if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const job = routed(record, nowMs);
     const policy = policyOf(record.spec);
-    if (hopeless.size > 0 && hopeless.has(kindOf(job, policy.name))) continue;
+    const kind = kindOf(job, policy.name);
+    const waits = waiting.get(kind) ?? 0;
+    if (hopeless.has(kind) || waits >= LIMITS.dispatchWaitsMax) continue;
     looked += 1;
     const { action, site, why } = policy.choose(job, loads, nowMs);
     const need = needOf(job.resources).slots;
     // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.
     const early = action === "wait" && site !== null && need <= Math.min(aheadLeft.get(site) ?? 0, left.get(site) ?? 0);
     if (site === null || (action === "wait" && job.site !== null && !early)) {
-      hopeless.add(kindOf(job, policy.name));
+      hopeless.add(kind);
       continue;
     }
     const slots = left.get(site) ?? 0;
+    waiting.set(kind, waits + 1);
     if (early || (action === "run" && slots >= need)) {
       const reason = early ? `its files are brought while it waits: ${why()}` : why();
       grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs) });
       if (early) aheadLeft.set(site, aheadLeft.get(site)! - need);
       if (slots === need) left.delete(site);
       else left.set(site, slots - need);
+      waiting.set(kind, 0);
     }
     const at = place.get(site)!;
     loads[at] = withJob(loads[at]!, job, action, nowMs);

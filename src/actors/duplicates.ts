@@ -1,5 +1,5 @@
 /** Which of the jobs that run central gives to a second site as well (src/router/duplicates.ts), from the ledger and from who is connected. */
-import { BUILT_IN_PREFIX, type SiteName } from "../core/job.js";
+import type { SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { noDuplicate } from "../ledger/decide-duplicates.js";
 import { type JobRecord, runningAttempts, type State } from "../ledger/state.js";
@@ -18,11 +18,12 @@ function somethingWaits({ jobs, ready }: State, nowMs: number): boolean {
   return false;
 }
 
-/** Two attempts of a command may run at once if the site says that it has none of that name which must not. */
-function mayRunTwice(app: string, site: SiteName, sites: Sites): boolean {
-  // One source, and its result is of what it sends: a second receiver would be no sooner.
-  if (app === "xpcs.stream") return false;
-  return app.startsWith(BUILT_IN_PREFIX) || sites.get(site)?.exclusive?.includes(app) === false;
+/** The built-in apps of which another run does no harm. Not a stream: it has one source, and a second receiver would be no sooner. */
+const REPEATABLE = ["xpcs.corr", "xpcs.noop"];
+
+/** A command may run twice if the site says that it has none of that name which must not. */
+export function mayRunTwice(app: string, site: SiteName, sites: Sites): boolean {
+  return REPEATABLE.includes(app) || sites.get(site)?.exclusive?.includes(app) === false;
 }
 
 function runningAttempt(job: JobRecord, { terms, policyOf, nowMs }: Situation): RunningAttempt | null {

@@ -136,6 +136,7 @@ async function serveRoute(
   const answer = await inFlight.hold(principal.token, async () =>
     route.run({
       api: clientApi(principal),
+      principal,
       clock,
       params: context.req.param(),
       query: context.req.queries(),

@@ -3,6 +3,7 @@
  * rules (rights, experiments, idempotency) are those of the links. Serving is http-api.ts, describing openapi.ts.
  */
 import { z } from "zod";
+import type { Principal } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { isFinal, JOB_STATES, type JobId, type JobView } from "../core/job.js";
@@ -17,6 +18,7 @@ import {
   idsShape,
   jobShape,
   logShape,
+  meShape,
   nothingShape,
   pageShape,
   resultShape,
@@ -30,6 +32,8 @@ import { parseRequest } from "./requests.js";
 /** What of a request a route sees. Each is checked by the route's own schema. */
 export interface RouteInput {
   readonly api: ClientApi;
+  /** Who asks. */
+  readonly principal: Principal;
   readonly clock: Clock;
   readonly params: Readonly<Record<string, string>>;
   /** Every value of each name. */
@@ -243,6 +247,10 @@ export const ROUTES: readonly Route[] = [
       const { cursor = null, waitMs: forMs } = parseQuery(eventsQuery, "events", query);
       return api.changes({ cursor, waitMs: forMs });
     },
+  },
+  {
+    ...{ method: "get", path: "/v1/me", name: "me", summary: "Whose token this is, and what it may do.", status: 200, answer: meShape },
+    run: async ({ principal: { person, role, experiment: only } }) => ({ person, role, experiment: only }),
   },
   {
     ...{ method: "get", path: "/v1/sites", name: "sites", summary: "The sites and what they are doing.", status: 200, answer: sitesShape },

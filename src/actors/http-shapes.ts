@@ -1,5 +1,6 @@
 /** What the HTTP interface answers, as schemas: for its description (openapi.ts) and for the tests that hold answers against it. */
 import { z } from "zod";
+import { ROLES } from "../core/access.js";
 import { DOWNTIME_KINDS, type DowntimeView, FACILITY_STATES, type FeedView } from "../core/downtime.js";
 import { ERROR_CODES, type ErrorCode } from "../core/errors.js";
 import { JOB_STATES, PARENT_POLICIES, type SelfTest } from "../core/job.js";
@@ -49,6 +50,15 @@ export const jobShape = z.object({
   startedAt: timeOrNull,
   finishedAt: timeOrNull,
   archived: z.boolean(),
+  crossCheck: z
+    .object({
+      agreed: z.boolean(),
+      wrong: textOrNull.describe("site whose result differs from two that agree"),
+      reason: z.string(),
+      runs: z.array(z.object({ site: z.string(), host: z.string(), sha256: z.string() })),
+    })
+    .optional()
+    .describe("how its result compares with that of other sites"),
 });
 
 const downtime = z.object({
@@ -105,6 +115,10 @@ export const siteShape = z.object({
       outBytesPerS: z.number().optional(),
     } satisfies Record<keyof SelfTest, z.ZodType>)
     .nullable(),
+  crossChecks: z
+    .object({ agreed: z.int(), differed: z.int(), wrong: z.int() })
+    .optional()
+    .describe("runs that were compared with those of other sites"),
 });
 
 const stagesMs = z.object({ stageIn: z.number(), allocation: z.number(), ahead: z.number(), run: z.number(), stageOut: z.number() });
@@ -147,6 +161,11 @@ export const logShape = z.object({
 });
 export const canceledShape = z.object({ canceled: z.array(z.string()), alreadyFinal: z.array(z.string()) });
 export const retriedShape = z.object({ retried: z.array(z.string()) });
+export const meShape = z.object({
+  person: z.string(),
+  role: z.enum(ROLES),
+  experiment: textOrNull.describe("the only one that it sees; null: all"),
+});
 export const downtimesShape = z.object({ downtimes: z.array(downtime), feeds: z.array(feed) });
 export const downtimeShape = z.object({ downtime });
 export const nothingShape = z.object({});

@@ -250,7 +250,8 @@ export const spec: z.ZodType<JobSpec> = z
     site: name.optional(),
     policy: z.enum(Object.keys(POLICIES)).optional(),
     inputBytes: count.optional(),
-  } satisfies Record<keyof JobSpec, z.ZodType>)
+    crossCheck: z.boolean().optional(),
+  } satisfies Record<Exclude<keyof JobSpec, "checkOf">, z.ZodType>)
   .transform((job) => withoutUndefined(job)) as z.ZodType<JobSpec>;
 
 export const changes: z.ZodType<JobChanges> = z

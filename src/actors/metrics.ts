@@ -49,6 +49,12 @@ export function createMetrics(): Metrics {
     labelNames: ["outcome", "code"],
     registers,
   });
+  const checks = new Counter({
+    name: "xpcs_cross_checks_total",
+    help: "Comparisons of runs of one job at several sites, and the site whose run was wrong, if it is known",
+    labelNames: ["outcome", "site"],
+    registers,
+  });
   const commits = new Histogram({
     name: "xpcs_ledger_commit_seconds",
     help: "Synced write of a group of turns",
@@ -84,6 +90,8 @@ export function createMetrics(): Metrics {
         events.inc({ type: event.type });
         if (event.type === "completed") answered(event);
         if (event.type === "submitted") jobs.inc(event.jobs.length);
+        if (event.type === "crossChecked")
+          checks.inc({ outcome: event.agreed ? "agreed" : event.wrong === null ? "differed" : "wrong", site: event.wrong ?? "" });
         if (event.type === "attemptEnded") attempts.inc({ outcome: event.outcome, code: event.code ?? "none" });
       }
     },

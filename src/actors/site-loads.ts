@@ -4,6 +4,7 @@
  */
 import type { SiteName } from "../core/job.js";
 import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt, spreadOf, weightOf } from "../core/learning.js";
+import { lineOf } from "../core/link-line.js";
 import type { HeldJobs } from "../ledger/held-jobs.js";
 import { type JobRecord, type LinkStats, type RunStats, runningAt, type SiteRecord, type State } from "../ledger/state.js";
 import type { LinkRate, SiteLoad } from "../router/policy.js";
@@ -123,8 +124,10 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
     const { draining = null, pilotOf = null } = sites.get(name) ?? {};
     const own = learntOf(site);
     const learnt = pilotOf === null ? own : pooledOf(state, pilotOf, groups.get(pilotOf)!);
+    const into = linkRate(site.links?.in, own.in, selfTest?.inBytesPerS, nowMs);
+    const line = lineOf(site.inLine);
     const links = {
-      in: linkRate(site.links?.in, own.in, selfTest?.inBytesPerS, nowMs),
+      in: into === null || line === null ? into : { ...into, line },
       out: linkRate(site.links?.out, own.out, selfTest?.outBytesPerS, nowMs),
     };
     const work = { slots, capacity, apps, granted, learnt, common, links, eventsPerCoreS: selfTest?.eventsPerCoreS ?? null };

@@ -11,6 +11,7 @@ import { canResume, holdsLease } from "../ledger/holds-lease.js";
 import { runningAt } from "../ledger/state.js";
 import { ALWAYS_OPEN } from "../router/downtime.js";
 import type { Central } from "./central.js";
+import { followChecks } from "./cross-checks.js";
 import { freeSlots, waitingWork } from "./dispatch.js";
 import { openings } from "./downtimes.js";
 import type { PilotSite, Presence } from "./presence.js";
@@ -173,7 +174,8 @@ export class SiteSession implements WorkSource {
     const runMs = Math.max(0, finishedAtMs - startedAtMs);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      this.#central.execute({ type: "complete", site, lease, outputs, summary, runMs }, this.#principal.person);
+      const events = this.#central.execute({ type: "complete", site, lease, outputs, summary, runMs }, this.#principal.person);
+      if (events.length > 0) followChecks(this.#central, lease.job, this.#central.crossChecks);
       return { news: this.#news(site) };
     });
   }

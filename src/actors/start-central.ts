@@ -25,6 +25,7 @@ import { type BundleServer, bundleServer, type ServedBundle } from "./bundle-ser
 import { Central } from "./central.js";
 import { ownCertificate } from "./certificate.js";
 import { clientSession } from "./client-session.js";
+import { CROSS_CHECK_RULES } from "./cross-checks.js";
 import { type DataFolders, dataRights } from "./data-rights.js";
 import { dataServer } from "./data-server.js";
 import { DiskRoom } from "./disk-room.js";
@@ -59,6 +60,8 @@ export interface StartOptions {
   readonly policyFor?: readonly { readonly key: string; readonly value: string; readonly policy: string }[];
   /** Which running jobs get a second attempt (default "late"). */
   readonly duplicates?: DuplicateRules["when"];
+  /** Of the jobs that do not say themselves, those that run again at another site to compare the results, 0 to 1 (default 0). */
+  readonly crossCheckShare?: number;
   /** Absent: no bounds. */
   readonly quotas?: QuotaRules;
   /** Folders whose files may move through this central to and from sites; absent: none. */
@@ -188,6 +191,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     newJobId: createIdSource(randomBytes),
     logs: new AttemptLogs(join(dir, "logs")),
     duplicates: { ...DUPLICATE_RULES, ...(options.duplicates === undefined ? {} : { when: options.duplicates }) },
+    crossChecks: { ...CROSS_CHECK_RULES, share: options.crossCheckShare ?? 0 },
     ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
     incarnation: Buffer.from(randomBytes(6)).toString("base64url"),
     observer: {

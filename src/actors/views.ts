@@ -68,6 +68,7 @@ export function jobView(job: JobRecord, term: Term | undefined, waitsFor: (job: 
     startedAt: waits ? null : startOf(job.attempts),
     finishedAt: job.finishedAt === null ? null : iso(job.finishedAt),
     archived: false,
+    ...(job.crossCheck === undefined ? {} : { crossCheck: job.crossCheck }),
   };
 }
 
@@ -136,5 +137,6 @@ export function siteView(site: SiteRecord, live: LiveSite): SiteView {
     stageOutBytesPerS: rateOf(site.links?.out),
     answerOverPromise: site.learnt?.kept?.mean ?? null,
     selfTest: site.selfTest ?? null,
+    ...(site.checks === undefined ? {} : { crossChecks: site.checks }),
   };
 }

@@ -17,7 +17,7 @@ import type { Certificate } from "../wire/http-server.js";
 import { installerText } from "./bundle/installer.js";
 import { readManifest } from "./bundle/manifest.js";
 import { withExample } from "./help.js";
-import { durationOption, positiveOption } from "./option-values.js";
+import { durationOption, percentOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { readPageFiles } from "./page-files.js";
 import { createPinoLogger } from "./pino-logger.js";
@@ -40,6 +40,8 @@ interface CentralOptions {
   readonly policy: string;
   readonly policyFor?: readonly PolicyRule[];
   readonly duplicates: DuplicateRules["when"];
+  /** 0 to 1. */
+  readonly crossCheck: number;
   readonly settings?: string;
   readonly feeds?: string;
   readonly bundle?: string;
@@ -124,6 +126,7 @@ async function run(options: CentralOptions, io: CliIo): Promise<void> {
     policy: options.policy,
     ...(options.policyFor === undefined ? {} : { policyFor: options.policyFor }),
     duplicates: options.duplicates,
+    crossCheckShare: options.crossCheck,
     ...(await tlsOf(options)),
     quotas,
     data,
@@ -173,6 +176,7 @@ export function registerCentral(program: Command, io: CliIo): void {
         .choices(["never", "late", "stragglers"])
         .default("late"),
     )
+    .option("--cross-check <percent>", "share of jobs that run again elsewhere to compare the results (docs/leases.md)", percentOption, 0)
     .option("--settings <file>", "quotas, and folders whose files go through central (docs/settings.md)")
     .option("--feeds <file>", "what facilities publish of their downtimes (docs/downtimes.md)")
     .option("--bundle <file>", "let new sites fetch this bundle (xpcs bundle; docs/bundle.md)")

@@ -26,6 +26,7 @@ export interface ChangeableOptions {
 export interface JobOptions extends ChangeableOptions {
   readonly experiment?: string;
   readonly parent?: readonly string[];
+  readonly crossCheck?: true;
   readonly policy?: string;
 }
 
@@ -64,6 +65,7 @@ export function addJobOptions(command: Command): Command {
       experimentOption,
     )
     .option("--parent <id...>", "jobs that must end first")
+    .option("--cross-check", "run them again at another site, and compare the results bit for bit")
     .addOption(new Option("--policy <name>", "how a site is chosen for them (default: central's way)").choices(Object.keys(POLICIES)));
 }
 
@@ -90,7 +92,7 @@ export function changesOf(options: ChangeableOptions): JobChanges {
  * @throws INVALID_ARGUMENT the experiment in the environment or the settings is no experiment's name
  */
 export function specOf(options: JobOptions): Omit<JobSpec, "work"> {
-  const { parent: parents, experiment, policy } = options;
+  const { parent: parents, experiment, policy, crossCheck } = options;
   const named = experimentSetting(experiment);
   const fields = changesOf(options) as Partial<Omit<JobSpec, "work">>;
   return {
@@ -99,6 +101,7 @@ export function specOf(options: JobOptions): Omit<JobSpec, "work"> {
     ...fields,
     ...(named === null ? {} : { experiment: named }),
     ...(parents === undefined ? {} : { parents }),
+    ...(crossCheck === undefined ? {} : { crossCheck }),
     ...(policy === undefined ? {} : { policy }),
   };
 }

@@ -86,6 +86,7 @@ export function jobText(job: JobView): string {
     ["deadline", job.deadline && utc(job.deadline)],
     ["needs", needs === "" ? null : needs],
     ["tags", tags.length === 0 ? null : tags.join(" ")],
+    ["checked", job.crossCheck?.reason ?? null],
     ["submitted", utc(job.submittedAt)],
     ["started", job.startedAt && utc(job.startedAt)],
     ["finished", job.finishedAt && utc(job.finishedAt)],

@@ -21,6 +21,13 @@ export function positiveOption(text: string): number {
   return value;
 }
 
+/** A share such as `1%`, as a number from 0 to 1. */
+export function percentOption(text: string): number {
+  const value = Number(/^(\d+(?:\.\d+)?)%$/.exec(text)?.[1]) / 100;
+  if (!(value <= 1)) throw new InvalidArgumentError("It must be a share from 0% to 100%, such as 1%.");
+  return value;
+}
+
 const SECONDS = { s: 1, min: 60, h: 3_600, d: 86_400 } as const;
 
 /** A duration such as `90s`, `45min`, `12h` or `30d`, in seconds; `never` is Infinity (of null commander makes an empty text). */

@@ -1,6 +1,6 @@
 /** `xpcs sites`: the sites that central knows, and what they are doing. */
 import type { Command } from "commander";
-import type { SiteView } from "../core/job.js";
+import type { SiteChecks, SiteView } from "../core/job.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { shortTime } from "./job-text.js";
@@ -23,6 +23,13 @@ const COLUMNS: readonly Column[] = [
 
 const megabytes = (bytesPerS: number | null): string => (bytesPerS === null ? "-" : (bytesPerS / 1e6).toPrecision(3));
 
+/** Null: there is nothing to be told of. */
+function checksText(checks: SiteChecks | undefined): string | null {
+  if (checks === undefined || checks.wrong + checks.differed === 0) return null;
+  const { wrong, differed, agreed } = checks;
+  return `cross-checks: ${wrong} wrong, ${differed} differing, ${agreed} agreeing`;
+}
+
 function siteTable(sites: readonly SiteView[]): string {
   if (sites.length === 0) return "no sites: start one with xpcs site";
   return formatTable(
@@ -39,7 +46,7 @@ function siteTable(sites: readonly SiteView[]): string {
       megabytes(site.stageOutBytesPerS),
       site.host,
       shortTime(site.lastSeenAt),
-      site.reason ?? "",
+      [site.reason, checksText(site.crossChecks)].filter(Boolean).join("; "),
     ]),
   );
 }

@@ -146,7 +146,7 @@ async function stream(source: string | undefined, raw: StreamOptions, io: CliIo)
 export function registerStream(program: Command, io: CliIo): void {
   const command = program
     .command("stream")
-    .argument("[source]", "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md)")
+    .argument("[source]", "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), or a Rigaku 500k file (.bin) that grows")
     .description(
       "Correlate a stream while it runs, in bounded memory: g2, its errors and a fit per q, live; at the end a whole result file. Ctrl-C ends it with the result of what came.",
     )

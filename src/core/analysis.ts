@@ -123,6 +123,8 @@ export interface CorrRequest {
   readonly startTime?: string;
   /** Extra lines for the provenance group: name to value. */
   readonly provenance: Readonly<Record<string, string>>;
+  /** Say a digest of the result's content (`contentSha256`); jobs only. */
+  readonly contentDigest?: true;
 }
 
 /** One more q-map for the same pass over the data; all else is as in the request. */
@@ -169,6 +171,8 @@ export interface CorrSummary {
   readonly warnings: readonly string[];
   readonly timings: { readonly readS: number; readonly correlateS: number; readonly writeS: number; readonly totalS: number };
   readonly outBytes: number;
+  /** Of the numbers in the result, which depend on data and settings alone; where the request asks for it. */
+  readonly contentSha256?: string;
   /** Of a stream: how it ended, and what of it is missing. */
   readonly stream?: { readonly ended: StreamEnd; readonly note: string | null; readonly missing: number; readonly gaps: number };
 }

@@ -165,6 +165,44 @@ export interface JobSpec {
   readonly policy?: string;
   /** Size of all files that it reads, as the submitter sees them; absent: not known. For estimates alone: it does not make another job. */
   readonly inputBytes?: number;
+  /** Run it again at another site, and compare the results; absent: as central's settings draw it. */
+  readonly crossCheck?: boolean;
+  /** It runs a finished job again, to compare the results; central alone makes such jobs. */
+  readonly checkOf?: CheckOf;
+}
+
+export interface CheckOf {
+  readonly job: JobId;
+  /** Sites that have run it before. */
+  readonly sites: readonly SiteName[];
+}
+
+/** One of the runs of a job whose results were compared. */
+export interface CheckRun {
+  readonly site: SiteName;
+  readonly host: string;
+  /** Of what in the results depends on data and settings alone. */
+  readonly sha256: string;
+}
+
+/** What came of comparing the runs of a job. */
+export interface CrossCheckResult {
+  /** Bit for bit. */
+  readonly agreed: boolean;
+  /** Whose result differs from two that agree; null: nobody's, or it is not known whose. */
+  readonly wrong: SiteName | null;
+  readonly reason: string;
+  /** The first is the one whose result was published. */
+  readonly runs: readonly CheckRun[];
+}
+
+/** Of the runs of a site that were compared with others. */
+export interface SiteChecks {
+  readonly agreed: number;
+  /** Two runs differed, and this was one of them. */
+  readonly differed: number;
+  /** Two others agreed, and this one differed. */
+  readonly wrong: number;
 }
 
 /** What `modify` may change; null takes a field away. A final job takes tags only. */
@@ -214,6 +252,10 @@ export interface Lease {
   /** Who submitted it; absent: nobody knows, or central is of a version that did not say. */
   readonly owner?: string;
   readonly resources?: Resources;
+  /** Tell a digest of what in the results depends on data and settings alone (`contentSha256` of the summary). */
+  readonly digest?: true;
+  /** The results are for that digest alone: publish nothing. */
+  readonly check?: true;
   readonly leaseMs: number;
 }
 
@@ -253,6 +295,8 @@ export interface JobView {
   readonly finishedAt: string | null;
   /** In the archive: it can be read, and does not change any more. */
   readonly archived: boolean;
+  /** Absent: its result was not compared with another run's. */
+  readonly crossCheck?: CrossCheckResult;
 }
 
 export interface SiteView {
@@ -284,4 +328,6 @@ export interface SiteView {
   readonly answerOverPromise: number | null;
   /** Null: it told none. */
   readonly selfTest: SelfTest | null;
+  /** Absent: none of its runs was compared with another site's. */
+  readonly crossChecks?: SiteChecks;
 }

@@ -56,7 +56,7 @@ export interface Played {
 export function playedSample(name: string, preset: DetectorPreset, played: Played): DemoSample {
   const { height, width, pixelSizeM, rings, pixelsPerRing, radiiPixels, hasPixel } = preset;
   const [first, last] = radiiPixels;
-  return buildSample({
+  const sample = buildSample({
     name,
     detector: {
       ...{ name: `simulated ${name}`, height, width, pixelSizeM, distanceM: 4, energyKeV: 10 },
@@ -68,9 +68,11 @@ export function playedSample(name: string, preset: DetectorPreset, played: Playe
     pixelsPerRing,
     innerDecayFrames: played.tauS / played.frameTimeS,
     contrast: played.contrast,
-    meanCounts: played.photonsPerFrame / (rings * pixelsPerRing),
+    meanCounts: 1,
     backgroundCounts: 0,
     seed: played.seed,
     ...(hasPixel === undefined ? {} : { hasPixel }),
   });
+  const pixels = sample.dqmap.reduce((sum, bin) => sum + (bin > 0 ? 1 : 0), 0);
+  return { ...sample, rings: sample.rings.map((ring) => ({ ...ring, meanCounts: played.photonsPerFrame / pixels })) };
 }

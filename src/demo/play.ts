@@ -45,25 +45,30 @@ function pixelsOfRing({ dqmap, rings }: DemoSample): number {
   return dqmap.reduce((sum, bin) => sum + (bin > 0 ? 1 : 0), 0) / rings.length;
 }
 
-/** Parts in order, at most `frames` in all. */
-function* partsOf(options: PlayOptions): Generator<Part> {
-  const { frames, replay } = options;
+/** Parts in order, at most `frames` in all. What is to be repeated is made at once, as that may take long. */
+function partsOf(options: PlayOptions): Generator<Part> {
+  const { replay } = options;
   const each = partFrames(options);
   const source = new PhotonSource(photonSource(options.sample));
   const make = (length: number): Part => {
     const events = source.next(length);
     return { frames: length, events, block: eventsBlock(0, 0, length, events, 0, 0, events.frame.length) };
   };
-  if (replay === 0) {
-    for (let done = 0; done < frames; ) {
-      const part = make(Math.min(each, frames - done));
-      yield part;
-      done += part.frames;
-    }
-    return;
-  }
+  if (replay === 0) return fresh(options.frames, each, make);
   const take: Part[] = [];
   for (let made = 0; made < replay; made += take.at(-1)!.frames) take.push(make(Math.min(each, replay - made)));
+  return repeated(options.frames, take);
+}
+
+function* fresh(frames: number, each: number, make: (length: number) => Part): Generator<Part> {
+  for (let done = 0; done < frames; ) {
+    const part = make(Math.min(each, frames - done));
+    yield part;
+    done += part.frames;
+  }
+}
+
+function* repeated(frames: number, take: readonly Part[]): Generator<Part> {
   for (let done = 0; done < frames; ) {
     for (const part of take) {
       const whole = done + part.frames <= frames;
@@ -120,6 +125,7 @@ export async function servePlay(options: ServeOptions): Promise<PlayedFrames> {
     id: options.id,
     name: sample.detector.name,
   };
+  const parts = partsOf(options);
   const sender = new StreamSender({ header, whenBehind: options.whenBehind, spoolBytes: options.spoolBytes });
   const { host, port } = options;
   const listener = await listenWebSocket({ host, port, clock, insecure: true, onLink: (link) => sender.attach(link) });
@@ -129,7 +135,7 @@ export async function servePlay(options: ServeOptions): Promise<PlayedFrames> {
     while (options.waitForReceiver && sender.state.receivers === 0 && !signal.aborted) await Promise.race([sender.changed(), gone]);
     const startMs = clock.monotonicMs();
     let done = 0;
-    for (const part of partsOf(options)) {
+    for (const part of parts) {
       await pace(options, startMs, done + part.frames);
       if (signal.aborted || sender.state.stopped) break;
       const put = sender.block(part.frames, part.events.frame.length, (sequence, counter) => renumbered(part.block, sequence, counter));
@@ -162,6 +168,7 @@ export interface WriteOptions extends PlayOptions {
 /** Writes Rigaku files; resolves when all is written. */
 export async function writePlay(options: WriteOptions): Promise<PlayedFrames> {
   const { out, framesPerFile, clock, signal } = options;
+  const parts = partsOf(options);
   const startMs = clock.monotonicMs();
   let [frames, events, file, waiting] = [0, 0, 1, [] as Uint8Array[]];
   if (framesPerFile > 0) await mkdir(out, { recursive: true });
@@ -173,7 +180,7 @@ export async function writePlay(options: WriteOptions): Promise<PlayedFrames> {
     [file, waiting] = [file + 1, []];
   };
   let inFile = 0;
-  for (const part of partsOf(options)) {
+  for (const part of parts) {
     await pace(options, startMs, frames + part.frames);
     if (signal.aborted) break;
     if (framesPerFile > 0) {

@@ -31,8 +31,15 @@ async function digest(path: string, signal: AbortSignal | undefined): Promise<{ 
   }
 }
 
+/** sha256 (hex) that stands for several files in their order. */
+export function digestOfDigests(files: readonly { readonly sha256: string }[]): string {
+  return createHash("sha256")
+    .update(files.map(({ sha256 }) => sha256).join("\n"))
+    .digest("hex");
+}
+
 /**
- * The same of a file that is open already.
+ * Length and sha256 (hex) of a file that is open already.
  * @param path for messages
  * @param length of the file, where whoever asks knows it, bytes
  * @throws CANCELED · an error of the system

@@ -19,6 +19,7 @@ import type { Promised } from "../core/promise.js";
 import type { LeaseRef } from "../core/protocols.js";
 import { type Archive, archive, type Remove, remove } from "./decide-archive.js";
 import { type Modify, modify, type Retry, retry } from "./decide-changes.js";
+import { type Compare, type CrossCheck, compare, crossCheck } from "./decide-checks.js";
 import { type AddDowntime, addDowntime, type RemoveDowntime, removeDowntime, type SetDowntimes, setDowntimes } from "./decide-downtimes.js";
 import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicates.js";
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
@@ -52,6 +53,8 @@ export type Command =
   | { readonly type: "overdue"; readonly job: JobId }
   | Duplicate
   | Claim
+  | CrossCheck
+  | Compare
   | Modify
   | Retry
   | Archive
@@ -335,6 +338,10 @@ function decideAlone(state: State, command: Command, now: number): Decision {
       return duplicate(state, command, now);
     case "claim":
       return claim(state, command, now);
+    case "crossCheck":
+      return crossCheck(state, command, now);
+    case "compare":
+      return compare(state, command, now);
     case "modify":
       return modify(state, command, now);
     case "retry":

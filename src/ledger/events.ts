@@ -5,7 +5,7 @@
  */
 import type { Downtime } from "../core/downtime.js";
 import type { ErrorCode } from "../core/errors.js";
-import type { JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { CheckRun, JobChanges, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
 import type { Promised } from "../core/promise.js";
 
 /** Version of the events that this program writes. */
@@ -125,6 +125,21 @@ export interface Canceled {
   readonly job: JobId;
 }
 
+/** The results of two or three runs of a job, at sites of their own, were compared. */
+export interface CrossChecked {
+  readonly type: "crossChecked";
+  readonly at: number;
+  /** The job whose result was published. */
+  readonly job: JobId;
+  /** The job whose end made the comparison. */
+  readonly check: JobId;
+  readonly runs: readonly CheckRun[];
+  readonly agreed: boolean;
+  /** The site whose run differs from two others that agree. */
+  readonly wrong: SiteName | null;
+  readonly reason: string;
+}
+
 /** Jobs that had ended left the live state for the archive, with all below them. */
 export interface Archived {
   readonly type: "archived";
@@ -199,6 +214,7 @@ export type LedgerEvent = (
   | Resumed
   | AttemptEnded
   | Completed
+  | CrossChecked
   | CancelRequested
   | Canceled
   | Archived
@@ -223,6 +239,7 @@ export const EVENT_TYPES: Readonly<Record<EventType, true>> = {
   resumed: true,
   attemptEnded: true,
   completed: true,
+  crossChecked: true,
   cancelRequested: true,
   canceled: true,
   archived: true,

@@ -10,6 +10,7 @@ import {
   type SiteLearnt,
   sizeClass,
 } from "../core/learning.js";
+import { lineWith } from "../core/link-line.js";
 import type { Completed, Summary } from "./events.js";
 import type { LinkStats, SiteRecord } from "./state.js";
 
@@ -39,6 +40,31 @@ export function linksWith(links: SiteRecord["links"], { stageInBytes, stageInS, 
   const out = linkWith(links?.out, stageOutBytes, stageOutS);
   if (into === undefined && out === undefined) return links;
   return { ...(into === undefined ? {} : { in: into }), ...(out === undefined ? {} : { out }) };
+}
+
+/** Jobs whose files may be on their way at a time, of those of late. */
+const SENT_KEPT = 64;
+const SENT_MS = 600_000;
+/** Given to a site so soon after one another, jobs share transfers. */
+const TOGETHER_MS = 5_000;
+
+/** One more job with files was given to the site. */
+export function sentWith(sent: SiteRecord["sent"], at: number, bytes: number): SiteRecord["sent"] {
+  if (bytes < LINK_BYTES_MIN) return sent;
+  return [...(sent ?? []).filter(([then]) => then > at - SENT_MS).slice(1 - SENT_KEPT), [at, bytes]];
+}
+
+/** With what a completion says of the time that files take when others are on their way too. */
+export function inLineWith(
+  { inLine, sent = [] }: SiteRecord,
+  startedMs: number,
+  { stageInBytes, stageInS }: Summary,
+): SiteRecord["inLine"] {
+  const one = crossed(stageInBytes, stageInS);
+  if (one === null) return inLine;
+  let bytes = 0;
+  for (const [at, size] of sent) if (at <= startedMs + TOGETHER_MS) bytes += size * Math.max(0, Math.min(1, 1 - (startedMs - at) / one.ms));
+  return lineWith(inLine, Math.max(one.bytes, bytes), one.ms);
 }
 
 /** Time that a transfer took over what the rate of before told; the first is as expected. */

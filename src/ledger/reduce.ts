@@ -4,8 +4,8 @@
  */
 import type { Attempt, JobChanges, JobId, JobSpec, SiteName } from "../core/job.js";
 import { archivedJob, archivedKey, type Dirty, retireJobs } from "./checkpoint.js";
-import type { AttemptEnded, Completed, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
-import { learntWith, linksWith } from "./learnt.js";
+import type { AttemptEnded, Completed, CrossChecked, LedgerEvent, Removed, SiteJoined, Submitted } from "./events.js";
+import { inLineWith, learntWith, linksWith, sentWith } from "./learnt.js";
 import { afterFailure, afterOthersSuccess, afterSuccess, keptOnJoin, onProbation, otherSitesOf, trusted } from "./probation.js";
 import { ATTEMPTS_KEPT, addJob, addRuns, attemptOf, canceledBy, indexJob, type JobRecord, type SiteRecord, type State } from "./state.js";
 
@@ -48,6 +48,11 @@ function enterKey(state: State, { key, digest, jobs }: Submitted): void {
   else for (const job of jobs) (known.jobs as JobId[]).push(job);
 }
 
+/** A check does not go where its job ran before. */
+function refusedFrom({ checkOf }: JobSpec): Pick<JobRecord, "refusedBy"> {
+  return checkOf === undefined ? {} : { refusedBy: checkOf.sites };
+}
+
 /** One for all jobs that have none: a hundred thousand empty lists are some MB. */
 const NONE: readonly never[] = [];
 
@@ -72,6 +77,7 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
       why: null,
       notBefore: 0,
       cancelRequested: false,
+      ...refusedFrom(event.specs[place]!),
       reason: null,
       outputs: NONE,
       summary: null,
@@ -139,7 +145,9 @@ function siteJoined(state: State, event: SiteJoined): void {
     granted: before?.granted ?? 0,
     runs: before?.runs ?? {},
     ...(before?.links === undefined ? {} : { links: before.links }),
+    ...(before?.checks === undefined ? {} : { checks: before.checks }),
     ...(before?.learnt === undefined ? {} : { learnt: before.learnt }),
+    ...(before?.inLine === undefined ? {} : { inLine: before.inLine }),
   });
 }
 
@@ -171,12 +179,26 @@ function countRun(state: State, event: Completed): void {
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const run = { count: 1, totalMs: runMs, ...(outputs.length === 0 ? {} : { results: { count: 1, bytes } }) };
   const links = linksWith(site.links, summary);
+  const inLine = inLineWith(site, Date.parse(attempt.startedAt), summary);
   state.sites.set(site.name, {
     ...site,
+    ...(inLine === undefined ? {} : { inLine }),
     runs: { ...site.runs, [app]: addRuns(site.runs[app], run) },
     ...(links === undefined ? {} : { links }),
     learnt: learntWith(site, job.spec, attempt, event),
   });
+}
+
+/** Counts a comparison for each of the sites, as far as it says something new of them. */
+function crossChecked(state: State, { job, runs, agreed, wrong, reason }: CrossChecked): void {
+  updateJob(state, job, () => ({ crossCheck: { agreed, wrong, reason, runs } }));
+  for (const { site: name } of runs) {
+    const site = state.sites.get(name);
+    if (site === undefined) continue;
+    const { checks = { agreed: 0, differed: 0, wrong: 0 } } = site;
+    const what = name === wrong ? "wrong" : agreed || wrong !== null ? "agreed" : "differed";
+    state.sites.set(name, { ...site, checks: { ...checks, [what]: checks[what] + 1 } });
+  }
 }
 
 function archived(state: State, ids: readonly JobId[], dirty: Dirty | undefined): void {
@@ -212,12 +234,13 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       updateJob(state, event.job, ({ spec }) => ({ spec: changedSpec(spec, event.changes) }));
       break;
     case "retried":
-      updateJob(state, event.job, () => ({
+      updateJob(state, event.job, ({ spec }) => ({
         state: event.awaits ? "awaiting-parents" : "ready",
         since: event.at,
         attemptsCounted: 0,
-        refusedBy: [],
+        refusedBy: spec.checkOf?.sites ?? [],
         moves: 0,
+        resumable: null,
         notBefore: 0,
         cancelRequested: false,
         reason: null,
@@ -236,7 +259,9 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
           : { state: "leased", since: event.at, epoch: event.epoch, attempts: attempts(job), why: event.why, reason: null },
       );
       const site = state.sites.get(event.site);
-      if (site !== undefined) state.sites.set(site.name, { ...site, granted: site.granted + 1 });
+      if (site === undefined) break;
+      const sent = sentWith(site.sent, event.at, state.jobs.get(event.job)?.spec.inputBytes ?? 0);
+      state.sites.set(site.name, { ...site, granted: site.granted + 1, ...(sent === undefined ? {} : { sent }) });
       break;
     }
     case "resumed":
@@ -263,6 +288,9 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       countRun(state, event);
       for (const other of others(state, event)) updateSite(state, other, (site) => afterOthersSuccess(site, event.job));
       updateSite(state, siteOf(state, event)?.name, afterSuccess);
+      break;
+    case "crossChecked":
+      crossChecked(state, event);
       break;
     case "cancelRequested":
       updateJob(state, event.job, () => ({
@@ -313,6 +341,7 @@ function markDirty(state: State, event: LedgerEvent, dirty: Dirty): void {
   if (event.type !== "submitted") dirty.changes += 1;
   if ("job" in event) dirty.jobs.add(event.job);
   if ("key" in event) dirty.keys.add(event.key);
+  if (event.type === "crossChecked") for (const { site } of event.runs) if (state.sites.has(site)) dirty.sites.add(site);
   if (event.type === "downtimesSet") dirty.sources.add(event.source);
   if ("site" in event) dirty.sites.add(event.site);
   else if (event.type === "completed" || event.type === "attemptEnded") {

@@ -3,8 +3,9 @@
  * keep one. What is not in the ledger (who is connected, progress, lease deadlines) is not here but in src/actors.
  */
 import type { Downtime } from "../core/downtime.js";
-import type { Attempt, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteName } from "../core/job.js";
+import type { Attempt, CrossCheckResult, JobId, JobSpec, OutputFile, SelfTest, SiteCapacity, SiteChecks, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
+import type { LinkLine } from "../core/link-line.js";
 import type { Summary } from "./events.js";
 import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
@@ -54,6 +55,8 @@ export interface JobRecord {
   readonly runMs?: number;
   readonly submittedAt: number;
   readonly finishedAt: number | null;
+  /** Absent: it was not compared. */
+  readonly crossCheck?: CrossCheckResult;
 }
 
 /** A job that is returned again and again must not grow without bound. */
@@ -100,12 +103,18 @@ export interface SiteRecord {
   readonly runs: Readonly<Record<string, RunStats>>;
   /** Of its files, in and out; absent before any has crossed, and in checkpoints from before this field. */
   readonly links?: { readonly in?: LinkStats; readonly out?: LinkStats };
+  /** Absent: none of its runs was compared. */
+  readonly checks?: SiteChecks;
   /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
   readonly endsAt?: number;
   /** What is held against it; absent: nothing. */
   readonly doubts?: readonly Doubt[];
   /** Absent: it is on none. */
   readonly probation?: Probation;
+  /** Time that files took here against what was on its way at the same time; absent before any, and in checkpoints from before this field. */
+  readonly inLine?: LinkLine;
+  /** When jobs with files were given to it of late, ms since 1970, and how large those are; absent as before. */
+  readonly sent?: readonly (readonly [at: number, bytes: number])[];
   /** What its completions have taught; absent before the first, and in checkpoints from before this field. */
   readonly learnt?: SiteLearnt;
 }

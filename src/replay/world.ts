@@ -13,7 +13,7 @@ import type { LedgerEvent } from "../ledger/events.js";
 import { reduce } from "../ledger/reduce.js";
 import { emptyState, lastSite, type State } from "../ledger/state.js";
 import { needOf, type Policy } from "../router/policy.js";
-import { always } from "../router/policy-rules.js";
+import { always, type PolicyOf } from "../router/policy-rules.js";
 import { EventHeap } from "./event-heap.js";
 import { type Arrival, replayId, type Shift, type SiteModel } from "./shift.js";
 import { type Ran, SiteActor } from "./site-actor.js";
@@ -56,6 +56,7 @@ export class World {
   /** Slots that leases take, by site. */
   readonly #leasedSlots = new Map<SiteName, number>();
   readonly #options: RunOptions;
+  readonly #policyOf: PolicyOf;
   readonly #startMs: number;
   readonly #arrivals: Iterator<Arrival>;
   #nowMs = 0;
@@ -70,6 +71,7 @@ export class World {
 
   constructor(shift: Shift, options: RunOptions) {
     this.#options = options;
+    this.#policyOf = always(options.policy);
     this.#startMs = shift.startMs;
     this.#arrivals = shift.arrivals();
     for (const model of shift.sites) this.addSite(model);
@@ -120,7 +122,6 @@ export class World {
     const actor = new SiteActor(model, this.#heap, now, {
       ran: (ran) => {
         siteTally(this.tally, name).busyMs += (ran.endedMs - ran.beganMs) * needOf(ran.spec.resources ?? {}).slots;
-        this.#wantDispatch();
       },
       done: (ran) => this.#done(ran, name),
     });
@@ -326,8 +327,9 @@ export class World {
     }
     if (asked.size === 0) return;
     const loads = siteLoads(this.state, this.#sites, this.#wallMs, this.#nowMs);
-    for (const { job, site, why, promised } of planGrants(this.state, loads, always(this.#options.policy), asked, this.#wallMs, ahead)) {
-      this.#execute({ type: "grant", job, site, why, promised });
+    for (const grant of planGrants(this.state, loads, this.#policyOf, asked, this.#wallMs, ahead)) {
+      const { job, site } = grant;
+      this.#execute({ type: "grant", ...grant });
       this.#grantedMs = this.#nowMs;
       const { epoch, index, spec } = this.state.jobs.get(job)!;
       this.#actors.get(site)!.take(job, epoch, index, spec);

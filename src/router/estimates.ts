@@ -126,9 +126,18 @@ function crossing(bytes: number | null, rate: LinkRate | null): Crossing | null 
   return { ms, sdMs: rate.spread * ms, bytes, tested: rate.tested };
 }
 
-/** What crosses to a site. */
+/** What crosses to a site, whatever else does. */
 export function estimateStageIn({ inputBytes }: Pick<Sized, "inputBytes">, { links }: SiteFacts): Crossing | null {
   return crossing(inputBytes, links.in);
+}
+
+/** What crosses to a site beside all that is on its way there. */
+function stageInNow(job: RoutedJob, site: SiteLoad): Crossing | null {
+  const alone = estimateStageIn(job, site);
+  const line = site.links.in?.line;
+  if (alone === null || line === undefined) return alone;
+  const ms = line.fixedMs + line.msPerByte * (site.inboundBytes + alone.bytes);
+  return { ...alone, ms, sdMs: site.links.in!.spread * ms };
 }
 
 function resultBytes(job: Sized, { learnt, common }: SiteFacts): number | null {
@@ -158,7 +167,7 @@ export function remainingMs(expectedMs: number, elapsedMs: number): number {
 /** When `job` would be answered at `site`, if it were given to it now. */
 export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number): Estimate {
   const run = estimateRun(job, site, nowMs);
-  const stageIn = estimateStageIn(job, site);
+  const stageIn = stageInNow(job, site);
   const stageOut = crossing(resultBytes(job, site), site.links.out);
   const { slots = 1 } = job.resources;
   const { pilots, freeAtMs } = site;

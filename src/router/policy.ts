@@ -62,6 +62,8 @@ export interface LinkRate {
   readonly tested: boolean;
   /** How far one crossing may be off, as a share of its time. */
   readonly spread: number;
+  /** How the time goes with all that is on its way at the same time; absent: too little was seen. */
+  readonly line?: { readonly fixedMs: number; readonly msPerByte: number };
 }
 
 /** What is known of a site, but for its work. */
@@ -105,6 +107,8 @@ export interface SiteLoad extends SiteFacts {
   readonly queued: number;
   /** Neither taken by running jobs nor kept for those that are queued, so that a large job is not overtaken for ever; below 0: so much is lacking. */
   readonly free: Shared;
+  /** Of jobs whose files are taken to be on their way there. */
+  readonly inboundBytes: number;
   /** When each slot is expected to be free of all that runs and is queued there, the earliest first, ms since 1970. */
   readonly freeAtMs: readonly number[];
 }

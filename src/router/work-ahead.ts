@@ -86,9 +86,13 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
   const free = { ...hasInAll(site), slots: site.slots };
   let [running, busy] = [0, 0];
   const ends = new Float64Array(site.slots).fill(nowMs);
+  const rate = site.links.in;
+  let inboundBytes = 0;
   const ahead: HeldJob[] = [];
   for (let at = 0; at < held.length; at += 1) {
     const job = held[at]!;
+    if (rate !== null && job.inputBytes !== null)
+      inboundBytes += Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
     const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
     free.slots -= slots;
     free.cores -= cores;
@@ -107,7 +111,7 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
   for (let at = 0; at < ends.length; at += 1) freeAtMs.push(ends[at]!);
   for (const job of ahead) freeAtMs = taken(freeAtMs, job.resources.slots ?? 1, job, site, job.sinceMs, nowMs);
   const { slots, cores, memoryGb, gpus, nodes } = free;
-  return { ...site, running, queued: ahead.length, free: { slots, cores, memoryGb, gpus, nodes }, freeAtMs };
+  return { ...site, running, queued: ahead.length, free: { slots, cores, memoryGb, gpus, nodes }, inboundBytes, freeAtMs };
 }
 
 /** The site with one more job, which runs there now or waits for its place. */
@@ -121,6 +125,7 @@ export function withJob(load: SiteLoad, job: RoutedJob, action: "run" | "wait", 
     granted: granted + (runs ? 1 : 0),
     queued: queued + (runs ? 0 : 1),
     free: minus(load.free, need),
+    inboundBytes: load.inboundBytes + (load.links.in === null ? 0 : (job.inputBytes ?? 0)),
     freeAtMs: pilots === undefined ? taken(freeAtMs, need.slots, job, load, nowMs, nowMs) : freeAtMs,
   };
 }

@@ -110,6 +110,7 @@ export function planOf(lease: Lease, facts: SiteFacts): Plan {
         // The attempt's folder is its own; the destination's rule is the transfer's business.
         overwrite: true,
         provenance: provenance(job, epoch, site),
+        ...(lease.digest === true ? { contentDigest: true } : {}),
       },
       ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
     }),

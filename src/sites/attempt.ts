@@ -6,12 +6,12 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Clock, sleep } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { FileRef, OutputFile } from "../core/job.js";
+import { type FileRef, isCommandJob, type Lease, type OutputFile } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { SiteNews, WorkSource } from "../core/protocols.js";
 import { notTaken, type SubmitterRule, takesFrom } from "../core/submitters.js";
-import { digestFile } from "../files/digest.js";
+import { digestFile, digestOfDigests } from "../files/digest.js";
 import type { Destination, DestinationFound } from "../files/publication.js";
 import { checkReadable, checkWritable, type Roots, readable } from "../files/roots.js";
 import { fromSystem } from "../files/system-error.js";
@@ -175,11 +175,17 @@ async function madeFile(path: string, { ref }: Destination, signal: AbortSignal)
   }
 }
 
+/** The digest of a command's results, where central wants one; a correlation has told its own. */
+function digested({ digest, work }: Lease, results: readonly OutputFile[]): Completion["summary"] {
+  return digest === true && isCommandJob(work) && results.length > 0 ? { contentSha256: digestOfDigests(results) } : {};
+}
+
 /** An attempt with a folder and, mostly, result files. */
 async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Promise<Completion> {
   const { clock, leases, logger, transfers, workDir } = context;
   const { job, epoch } = held.lease;
-  const { destinations } = plan;
+  // What is for comparing only goes nowhere.
+  const destinations = held.lease.check === true ? [] : plan.destinations;
   if (context.roots !== null) {
     const pathsOf = (refs: readonly FileRef[]) => refs.filter((ref) => transfers.of(ref).local).map(({ path }) => path);
     await checkReadable(pathsOf(plan.inputs), readable(context.roots));
@@ -197,14 +203,15 @@ async function produce(context: AttemptContext, held: HeldLease, plan: Plan): Pr
   const results = plan.results(folder);
   await createFolder(folder, { lease: { job, epoch }, destinations });
   for (const result of results) await mkdir(dirname(result), { recursive: true });
-  const done = await compute(context, held, plan, folder);
+  const computed = await compute(context, held, plan, folder);
   checkStopped(held);
   held.state = "staged-out";
   held.progress = 1;
   leases.touch();
   const locals: OutputFile[] = [];
-  for (const [at, result] of results.entries()) locals.push(await madeFile(result, destinations[at]!, held.signal));
-  const expected = locals.map((local, at) => ({ ...local, path: destinations[at]!.ref.path }));
+  for (const [at, result] of results.entries()) locals.push(await madeFile(result, plan.destinations[at]!, held.signal));
+  const done = { ...computed, summary: { ...computed.summary, ...digested(held.lease, locals) } };
+  const expected = destinations.map(({ ref }, at) => ({ ...locals[at]!, path: ref.path }));
   await writeRecord(folder, { lease: { job, epoch }, destinations, completion: { ...done, outputs: expected } });
   const outputs: OutputFile[] = [];
   const crossing: Crossing = { bytes: 0, ms: 0 };

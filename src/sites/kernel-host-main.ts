@@ -8,6 +8,7 @@ import { realClock } from "../core/real-clock.js";
 import { parentLink } from "../wire/child-link.js";
 import { expose } from "../wire/expose.js";
 import { createCommandRunner } from "./command-runner.js";
+import { contentDigest } from "./content-digest.js";
 import { correlateRecorded } from "./correlate.js";
 import { checkInput, checkStream } from "./input-roots.js";
 import { leaveSignalsToParent } from "./job-signals.js";
@@ -27,7 +28,8 @@ const actor = createKernelActor({
   commands,
   correlate: async (request, roots, onProgress, signal) => {
     if (roots !== null) await checkInput(request, roots);
-    return correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal });
+    const summary = await correlateRecorded({ request, digest: true, clock: realClock, onProgress, signal });
+    return request.contentDigest === true ? { ...summary, contentSha256: contentDigest(request.out) } : summary;
   },
   stream: async (stream, roots, onProgress, stop) => {
     if (roots !== null) await checkStream(stream, roots);

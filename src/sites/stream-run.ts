@@ -4,7 +4,7 @@
  */
 import type { CorrProgress, CorrSummary } from "../core/analysis.js";
 import type { Clock, Timer } from "../core/clock.js";
-import { XpcsError } from "../core/errors.js";
+import { toXpcsError, XpcsError } from "../core/errors.js";
 import { isStreamUrl, type LiveSnapshot, type StreamEnd, type StreamRequest } from "../core/live.js";
 import { digestFile } from "../files/digest.js";
 import type { StreamHeader } from "../stream/blocks.js";
@@ -13,10 +13,12 @@ import { Goal, PASSES, parseUntil } from "../stream/until.js";
 import type { LiveSeries } from "../xpcs/live-series.js";
 import { createLiveSeries } from "../xpcs/native.js";
 import { curvesOf, liveBins } from "./live-snapshot.js";
+import { takeFile } from "./stream-file.js";
 import { takeSocket } from "./stream-socket.js";
 
 /** Asking takes no more than a quarter of the time. */
 const ASKING_SHARE = 3;
+const RIGAKU_500K = { height: 512, width: 1024 };
 /** Gaps that the provenance lists one by one. */
 const GAPS_LISTED = 1_000;
 
@@ -95,6 +97,16 @@ class Running {
     this.#series!.pushWords(taken, first, wanted);
     this.#events += taken.length / 8;
     if (framesMax !== undefined && first + wanted >= framesMax) this.#stop("frames");
+    this.tell();
+  }
+
+  /** Words of a Rigaku file. */
+  words(words: Uint8Array): void {
+    if (this.enough !== null) return;
+    const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
+    const taken = this.#series!.pushRigaku(words, framesMax);
+    this.#events += taken;
+    if (8 * taken < words.length) this.#stop("frames");
     this.tell();
   }
 
@@ -214,7 +226,7 @@ function warningsOf(header: StreamHeader, series: LiveSeries, { ended, note }: E
 
 /**
  * Runs a stream.
- * @throws CANCELED · UNAVAILABLE the source never sent a frame · CORRUPT_DATA what it sent first is no stream · what createLiveSeries throws
+ * @throws CANCELED · NOT_FOUND the source never sent a frame · CORRUPT_DATA what it sent first is no stream · what createLiveSeries throws
  */
 export async function runStream(run: StreamRun): Promise<CorrSummary> {
   const { stream, clock, signal, finish } = run;
@@ -225,7 +237,8 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
   const { series, header } = running;
   if (series === null || header === null || series.state().frames === series.state().missing)
-    throw new XpcsError("UNAVAILABLE", `no frame came from ${stream.source}${note === null ? "" : `: ${note}`}`);
+    // Not UNAVAILABLE, which the site takes for the end of this process.
+    throw new XpcsError("NOT_FOUND", `no frame came from ${stream.source}${note === null ? "" : `: ${note}`}`);
   const ending = running.enough ?? { ended: finish.aborted ? "stopped" : ended, note };
   running.tellEnd(ending);
   const { qmap } = stream.request.files;
@@ -236,10 +249,33 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   return { ...summary, stream: { ...ending, missing, gaps: gaps.length } };
 }
 
+/** A Rigaku 500k writes whole words, without a header: what the header of a stream would say is known. */
+async function takeGrowing({ source, patienceMs }: StreamRequest, clock: Clock, running: Running, over: AbortSignal): Promise<Ending> {
+  if (!source.endsWith(".bin"))
+    throw new XpcsError("UNSUPPORTED", `${source} is no source of a stream: ws://HOST:PORT, or a Rigaku file (.bin) that grows`);
+  const { height, width } = RIGAKU_500K;
+  const none = { counterBits: 24, firstCounter: 0, repeatsAfter: 0, frameTimeS: 0, id: "0".repeat(32) };
+  running.begin({ height, width, ...none, name: "Rigaku file" });
+  const enough = new AbortController();
+  running.onEnough = () => enough.abort();
+  let damage: string | null = null;
+  const take = (words: Uint8Array): void => {
+    try {
+      running.words(words);
+    } catch (error) {
+      damage = toXpcsError(error).message;
+      enough.abort();
+    }
+  };
+  const note = await takeFile({ path: source, clock, patienceMs, signal: AbortSignal.any([over, enough.signal]), take });
+  const why = damage ?? note;
+  return { ended: why === null ? "end" : "lost", note: why };
+}
+
 /** Takes what the source gives. */
 async function takeAll({ stream, clock }: StreamRun, running: Running, over: AbortSignal): Promise<Ending> {
   const { source, patienceMs } = stream;
-  if (!isStreamUrl(source)) throw new XpcsError("UNSUPPORTED", `${source} is no stream: a source is ws://HOST:PORT`);
+  if (!isStreamUrl(source)) return takeGrowing(stream, clock, running, over);
   let refused: XpcsError | null = null;
   const receiver = new StreamReceiver({
     begin(header) {

@@ -5,6 +5,7 @@
 import { signal } from "@preact/signals";
 import type { JobView, SiteView } from "../core/job.js";
 import { ApiError, ask, askJson, query, saveToken } from "./api.js";
+import { learnMe, me } from "./me.js";
 
 export type Connection = "connecting" | "live" | "lost" | "logged-out";
 
@@ -99,6 +100,7 @@ export function startFollowing(): void {
   connection.value = "connecting";
   void followJobs(stopped.signal);
   void followSites(stopped.signal);
+  learnMe().catch(() => {});
   ask("/healthz")
     .then((response) => response.json())
     .then((health: { version: string }) => {
@@ -111,5 +113,6 @@ export function startFollowing(): void {
 export function logOut(): void {
   stopped.abort();
   saveToken(null);
+  me.value = null;
   connection.value = "logged-out";
 }

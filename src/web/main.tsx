@@ -3,14 +3,17 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { savedToken, saveToken } from "./api.js";
 import { connection, logOut, startFollowing, version } from "./live.js";
+import { mayAct, me } from "./me.js";
 import { linkTo, place } from "./place.js";
 import { JobPage } from "./views/job.js";
 import { Jobs } from "./views/jobs.js";
 import { Overview } from "./views/overview.js";
+import { Submit } from "./views/submit.js";
 
 const VIEWS = [
   ["overview", "Overview"],
   ["jobs", "Jobs"],
+  ["submit", "Submit"],
 ] as const;
 
 /** Whether the log-in link is being used: its token is taken out of the address, which people show to others. */
@@ -62,6 +65,7 @@ function View() {
   const [name = "overview", id] = place.value.path;
   if (name === "jobs" && id !== undefined) return <JobPage key={id} id={id} />;
   if (name === "jobs") return <Jobs />;
+  if (name === "submit") return <Submit />;
   return <Overview />;
 }
 
@@ -76,7 +80,7 @@ function Page() {
       <header>
         <strong>xpcs</strong>
         <nav aria-label="Views">
-          {VIEWS.map(([name, title]) => (
+          {VIEWS.filter(([name]) => name !== "submit" || mayAct()).map(([name, title]) => (
             <a key={name} href={linkTo([name])} aria-current={here === name ? "page" : undefined}>
               {title}
             </a>
@@ -86,6 +90,12 @@ function Page() {
           {STATES[connection.value]}
         </span>
         <span class="version">{version}</span>
+        {me.value !== null && (
+          <span class="muted">
+            {me.value.person} ({me.value.role}
+            {me.value.experiment === null ? "" : `, ${me.value.experiment}`})
+          </span>
+        )}
         <button type="button" onClick={logOut}>
           Log out
         </button>

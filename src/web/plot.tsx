@@ -76,7 +76,7 @@ function errorBars(curves: readonly Curve[]): uPlot.Plugin {
 function tickText(value: number | null): string {
   if (value === null) return "";
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential().replace("e+", "e") : String(Number(value.toPrecision(10)));
+  return size !== 0 && (size < 1e-3 || size >= 1e7) ? value.toExponential().replace("e+", "e") : String(Number(value.toPrecision(10)));
 }
 
 function optionsOf({ curves, xLabel, yLabel, xLog = false, yLog = false, height = 320 }: PlotProps, width: number): uPlot.Options {

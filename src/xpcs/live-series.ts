@@ -22,6 +22,11 @@ export interface LiveSeries {
    * @throws CORRUPT_DATA an event outside them or the detector, or out of order: nothing of the block is taken
    */
   pushWords(words: Uint8Array, first: number, frames: number): void;
+  /**
+   * Words of a Rigaku file as it grows, whole ones; the newest frame may get more with the next call. Those of frames from `end` on are passed over.
+   * @returns words that were taken @throws CORRUPT_DATA
+   */
+  pushRigaku(words: Uint8Array, end: number): number;
   /** Photons as columns, in frame order. @throws CORRUPT_DATA · INVALID_ARGUMENT */
   push(chunk: { readonly frame: Uint32Array; readonly pixel: Uint32Array; readonly count: Int32Array }): void;
   /** The next `frames` frames are gone: no pair crosses them. */

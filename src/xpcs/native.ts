@@ -48,6 +48,7 @@ interface Addon {
   patchQmap(result: string, out: string, overwrite: boolean): number;
   jobTarget(request: CorrRequest): JobTarget;
   replaceGroup(target: string, source: string, group: string): void;
+  readContent(path: string, take: (piece: Uint8Array) => void): void;
   countFrames(request: CorrRequest, cancelFlag: Int32Array): Promise<number>;
   correlate(
     request: CorrRequest,
@@ -198,6 +199,15 @@ export function replaceGroup(target: string, source: string, group: string): voi
 }
 
 /**
+ * The numbers of a result file, piece by piece, without what tells when, where and by which attempt it was made: the same data and settings give the
+ * same bytes (docs/leases.md). Blocks while it reads.
+ * @throws NOT_FOUND · CORRUPT_DATA · OUT_OF_MEMORY
+ */
+export function readResultContent(path: string, take: (piece: Uint8Array) => void): void {
+  guard(() => addon().readContent(path, take));
+}
+
+/**
  * Correlates one file and writes the result.
  * @param onProgress called a few times per second
  * @param signal aborting it ends the work within about a second; nothing is left at `request.out`
@@ -307,6 +317,7 @@ export function createLiveSeries(request: CorrRequest, height: number, width: nu
   const native = guard(() => new (addon().LiveSeries)(request, height, width));
   return {
     pushWords: (words, first, frames) => guard(() => native.pushWords(words, first, frames)),
+    pushRigaku: (words, end) => guard(() => native.pushRigaku(words, end)),
     push: (chunk) => guard(() => native.push(chunk)),
     gap: (frames) => guard(() => native.gap(frames)),
     setFrames: (frames) => guard(() => native.setFrames(frames)),

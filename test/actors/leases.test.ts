@@ -185,7 +185,8 @@ describe("a lease", () => {
     const b = new Site("b");
     await b.connect();
     for (const phaseMs of [0, 1, LIMITS.reapMs / 2, LIMITS.reapMs - 1]) {
-      const a = new Site("a", `a-${phaseMs}`);
+      // Each time another one: a site of which others finish the jobs gets none for a while.
+      const a = new Site(`a${phaseMs}`);
       const id = await submitOne();
       await a.connect();
       await a.lease();

@@ -122,6 +122,12 @@ export class VirtualSite {
       if (leases.length > 0) return leases[0]!;
     }
   }
+  /** Polls once. @returns how many leases there were */
+  async offered(): Promise<number> {
+    const poll = this.poll(1, 0);
+    await this.#world.clock.advance(1);
+    return (await poll).leases.length;
+  }
   /** Polls once, and answers with the only lease. */
   async take(): Promise<Lease> {
     const { leases } = await this.poll(1, 0);

@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type JobView } from "../../dist/index.js";
+import { isFinal, JOB_STATES } from "../../src/core/job.js";
 import { allPages } from "../../src/core/job-pages.js";
 import { openLevelStore } from "../../src/ledger/level-store.js";
 import type { JobRecord } from "../../src/ledger/state.js";
@@ -48,6 +49,8 @@ export interface SoakReport {
   /** Times that jobs were recalled, and jobs that ran at two sites at once. */
   readonly recalled: number;
   readonly duplicated: number;
+  /** Finished jobs of which another run was compared; all agree. */
+  readonly compared: number;
   readonly acknowledgedKeys: number;
   readonly cancels: number;
   readonly publications: number;
@@ -111,7 +114,17 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   process.once("exit", endAll);
 
   const port = await freePort();
-  const central = new KeptProcess("central", ["central", "--data", data, "--listen", `127.0.0.1:${port}`, "--duplicates", "stragglers"]);
+  const central = new KeptProcess("central", [
+    "central",
+    "--data",
+    data,
+    "--listen",
+    `127.0.0.1:${port}`,
+    "--duplicates",
+    "stragglers",
+    "--cross-check",
+    "20%",
+  ]);
   processes.push(central);
   const { operatorToken, siteToken } = (await central.start()) as { operatorToken: string; siteToken: string };
   const proxies = new Map<string, TcpProxy>();
@@ -173,7 +186,9 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
   for (const process of [central, ...sites]) process.resume();
   const peaceMs = Date.now();
   await Promise.race([Promise.all([...load, central.ready(), ...sites.map((site) => site.ready())]), pause(CONVERGE_MS)]);
-  while (open() > 0 && Date.now() < peaceMs + CONVERGE_MS) await pause(500);
+  // Checks are jobs that no client has submitted.
+  const unended = async () => (await watcher.jobs({ states: JOB_STATES.filter((state) => !isFinal(state)), limit: 1 })).jobs.length;
+  while ((open() > 0 || (await unended().catch(() => 1)) > 0) && Date.now() < peaceMs + CONVERGE_MS) await pause(500);
   const convergedS = (Date.now() - peaceMs) / 1000;
   // What a pilot that was killed has left is tidied by the next of its name.
   const pilotNames = farm.names;
@@ -212,6 +227,10 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
       await check(() => checkAcknowledged(state, canceled, history));
       await check(() => checkConverged(state, convergedS));
       await check(() => checkOutputs(state, digestOf));
+      await check(() => {
+        const differing = jobs.find(({ crossCheck }) => crossCheck?.agreed === false);
+        if (differing !== undefined) throw new Broken("P5", `the runs of job ${differing.id} differ: ${differing.crossCheck?.reason}`);
+      });
       await check(() => {
         for (const job of state.jobs.values()) {
           const seen = live.get(job.id);
@@ -262,6 +281,7 @@ export async function soak({ minutes, seed, folder, say }: SoakOptions): Promise
     states: tally(jobs.map(({ state }) => state)),
     attempts: tally(jobs.flatMap(({ attempts }) => attempts.map(({ outcome }) => outcome))),
     recalled: jobs.reduce((sum, { moves = 0 }) => sum + moves, 0),
+    compared: jobs.filter(({ crossCheck }) => crossCheck !== undefined).length,
     duplicated: jobs.filter(({ attempts }) => attempts.some(({ duplicate }) => duplicate)).length,
     acknowledgedKeys: history.acknowledged.size,
     cancels: history.canceled.size,

@@ -86,7 +86,7 @@ async function http<T>(path: string): Promise<T> {
   return (await response.json()) as T;
 }
 
-describe("a stream as a job", () => {
+describe("a stream as a job", { timeout: 120_000 }, () => {
   it("is leased, followed by command and over HTTP, and leaves a whole result", async () => {
     site("one");
     const source = await detector("--frames", "40000");
@@ -145,7 +145,7 @@ describe("a stream as a job", () => {
     expect((await here.result).code).toBe(0);
     const different = /^\/provenance\/|\/entry\/start_time|rawdata_path/;
     expect(await contents(at("resumed.hdf"), different)).toEqual(await contents(at("undisturbed.hdf"), different));
-  }, 60_000);
+  });
 
   it("whose spool has lost the beginning goes on behind a recorded gap", async () => {
     const dying = site("brief");
@@ -161,7 +161,7 @@ describe("a stream as a job", () => {
     const read = await readResultFile(at("late.hdf"));
     expect(read.warnings[0]).toMatch(/^\d+ of 70001 frames are missing, in 1 gaps that no pair crosses$/);
     expect(Object.keys(await contents(at("late.hdf"), /^(?!\/provenance\/stream_gaps)/))).toEqual(["/provenance/stream_gaps"]);
-  }, 60_000);
+  }, 120_000);
 
   it.each([
     [["--until", "error(q1) > 2%"], "cannot be waited for"],

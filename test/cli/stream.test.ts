@@ -69,15 +69,15 @@ function pidOf(marker: string): number {
 
 const PLAY = ["--photons", "40", "--rate", "20000", "--tau", "0.002"];
 
-describe("a detector and a stream", () => {
+describe("a detector and a stream", { timeout: 115_000 }, () => {
   it("end to end: g2 converges to the truth, and the played file gives the same bits", async () => {
-    const frames = ["--frames", "20000", "--seed", "3"];
+    const frames = ["--frames", "15000", "--seed", "3"];
     const { process, url } = await detector(...PLAY, ...frames, "--fast");
     const { code, stdout, stderr } = await stream(url, "live.hdf").result;
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const summary = resultOf(stdout);
-    expect(summary).toMatchObject({ format: "stream", frames: 20_000, stream: { ended: "end", missing: 0 } });
+    expect(summary).toMatchObject({ format: "stream", frames: 15_000, stream: { ended: "end", missing: 0 } });
     const live = lines(stdout).flatMap((line) => (line.live === undefined ? [] : [line.live as LiveSnapshot]));
     expect(live.length).toBeGreaterThan(0);
     expect(shapeFaults({ ...(documentedJson("live") as object), goal: null }, live.at(-1))).toEqual([]);
@@ -86,7 +86,7 @@ describe("a detector and a stream", () => {
       events: number;
       truth: { tau: number; contrast: number }[];
     };
-    expect(played.frames).toBe(20_000);
+    expect(played.frames).toBe(15_000);
     expect(summary.events).toBe(played.events);
     for (const [q, { tau, contrast }] of played.truth.slice(0, 2).entries()) {
       const { fit } = live.at(-1)!.bins[q]!;
@@ -143,6 +143,15 @@ describe("a detector and a stream", () => {
     await stream(undisturbed.url, "undisturbed.hdf").result;
     const different = /^\/provenance\/|\/entry\/start_time|rawdata_path/;
     expect(await contents(at("again.hdf"), different)).toEqual(await contents(at("undisturbed.hdf"), different));
+  });
+
+  it("a source that nobody serves is said to be none, with exit 2", async () => {
+    const { code, stderr } = await stream("ws://127.0.0.1:9", "nobody.hdf", "--patience", "0.2").result;
+    expect(code).toBe(2);
+    expect(JSON.parse(stderr).error).toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringContaining("no frame came from ws://127.0.0.1:9"),
+    });
   });
 
   it("Ctrl-C writes the result of what came", async () => {

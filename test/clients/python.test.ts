@@ -66,6 +66,7 @@ describe.skipIf(SKIP !== null)("a central and a site as processes", () => {
   it("does what each call says", async () => {
     const run = scenario("everyday", where);
     expect(await run.next()).toEqual({ state: "finished", site: "here", tags: { n: "one" }, priority: 3, last: true });
+    expect(await run.next()).toEqual({ job: true, site: "here", why: true, happened: true });
     expect(await run.next()).toEqual(["here"]);
     expect(await run.next()).toEqual({ same: true, conflict: "KEY_CONFLICT" });
     expect(await run.next()).toEqual({ page: true, rest: true, next: null });

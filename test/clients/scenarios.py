@@ -40,6 +40,8 @@ def everyday(url, token):
         changes = []
         [job] = central.wait(one, on_change=changes.append)
         tell({"state": job["state"], "site": job["site"], "tags": job["tags"], "priority": job["priority"], "last": changes[-1] == job})
+        told = central.explain(one)
+        tell({"job": told["job"] == one, "site": told["site"], "why": told["why"] != "", "happened": told["happened"]["ms"] > 0})
         tell([site["name"] for site in central.sites()])
 
         key = "the same jobs once"

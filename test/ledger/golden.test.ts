@@ -113,12 +113,16 @@ it("events of version 5 still mean what they meant", async () => {
     ["s1", "ready", 1, ["a returned"], 0, 1],
     ["s2", "finished", 2, ["a finished", "b canceled too"], 0, undefined],
     ["s3", "leased", 2, ["a lost", "b running too"], 0, undefined],
+    ["s4", "finished", 1, ["b finished"], 0, undefined],
   ]);
   expect([...state.leased].map(([site, held]) => [site, [...held]])).toEqual([
     ["a", []],
     ["b", ["s3"]],
   ]);
   expect(state.sites.get("a")?.runs["xpcs.noop"]?.count).toBe(1);
+  expect(state.jobs.get("s4")?.refusedBy).toEqual(["a"]);
+  expect(state.jobs.get("s2")?.crossCheck).toMatchObject({ agreed: false, wrong: null });
+  expect(["a", "b"].map((site) => state.sites.get(site)?.checks)).toEqual([1, 2].map(() => ({ agreed: 0, differed: 1, wrong: 0 })));
   expect(state.sites.get("a")?.probation).toEqual({ since: 12_000, reason: "3 jobs in a row", failures: 0, probeAt: 42_000 });
   expect(state.sites.get("b")?.probation).toBeUndefined();
 });

@@ -44,6 +44,13 @@ export function randomCommand(rng: () => number, state: State): Command {
   // Mostly the present epoch, sometimes one that was or will be.
   const lease = { job, epoch: Math.max(1, epochNow + (rng() < 0.8 ? 0 : pick(rng, [-1, 1]))) };
   const site = pick(rng, SITES);
+  const finished = (isCheck: boolean) => {
+    const some = [...state.jobs.values()].filter(
+      ({ spec: { checkOf }, state: now }) => now === "finished" && (checkOf !== undefined) === isCheck,
+    );
+    return some.length === 0 ? job : pick(rng, some).id;
+  };
+  const done = { outputs: [{ path: "/o", bytes: 1, sha256: "0" }], summary: { contentSha256: pick(rng, ["0", "0", "1"]) }, runMs: 5 };
   const join = { type: "join", site, host: "h", slots: 2, apps: ["xpcs.noop"] } as const;
   const commands: (() => Command)[] = [
     () => {
@@ -60,9 +67,17 @@ export function randomCommand(rng: () => number, state: State): Command {
     () => ({ type: "grant", job, site, why: "test", promised: { ms: 900, sdMs: 10, stagesMs: { run: 1 } } }),
     () => ({ type: "duplicate", job, site, why: "test" }),
     () => ({ type: "claim", lease, site }),
+    () => ({ type: "crossCheck", job: finished(false), check: `c${Math.floor(rng() * 1e9)}`, withinMs: 10_000 }),
+    () => ({ type: "compare", check: finished(true) }),
+    // The way to a comparison is long.
+    () => {
+      const [check] = [...state.jobs.values()].filter(({ spec: { checkOf }, finishedAt }) => checkOf !== undefined && finishedAt === null);
+      if (check?.state !== "leased") return { type: "grant", job: check?.id ?? job, site, why: "test" };
+      return { type: "complete", ...done, site: check.attempts.at(-1)!.site, lease: { job: check.id, epoch: check.epoch } };
+    },
     () => ({ type: "resume", lease, site }),
     () => ({ type: "expire", lease }),
-    () => ({ type: "complete", site, lease, outputs: [{ path: "/o", bytes: 1, sha256: "0" }], summary: {}, runMs: 5 }),
+    () => ({ type: "complete", ...done, site, lease }),
     () => ({ type: "fail", site, lease, code: rng() < 0.2 ? "INVALID_ARGUMENT" : "NATIVE_CRASHED", reason: "crash" }),
     () => ({ type: "giveBack", site, leases: [lease], reason: "stop" }),
     () => ({ type: "cancel", ids: [job] }),
@@ -135,7 +150,7 @@ export class Invariants {
     if (event.type === "retried") {
       demand(this.#final.delete(event.job) && !this.#completions.has(event.job), "a job was retried that had not failed");
     }
-    demand(event.type === "modified" || !this.#final.has(event.job), "a final job changed");
+    demand(event.type === "modified" || event.type === "crossChecked" || !this.#final.has(event.job), "a final job changed");
     const open = this.#open.get(event.job) ?? new Set();
     this.#open.set(event.job, open);
     if (event.type === "leased") {

@@ -131,6 +131,25 @@ describe("deadlines", () => {
   });
 });
 
+describe("a long queue of jobs alike", () => {
+  it("hides no other job, and is not asked about to its end each time", () => {
+    const asked = new Map<number, number>();
+    const choose: typeof soonest.choose = (job, sites, nowMs) => {
+      asked.set(nowMs, (asked.get(nowMs) ?? 0) + 1);
+      return soonest.choose(job, sites, nowMs);
+    };
+    const sites = [site("s", {}, { runMs: 1_300 }), site("t", { apps: ["b"] }, { runMs: 1_300 })];
+    const other = spec({ work: { app: "b", parameters: {}, inputs: {}, outputs: {}, overwrite: false } });
+    const specs = [...Array.from({ length: 80 }, () => spec()), other];
+    const shift = { ...shiftOf(sites, []), arrivals: () => [{ atMs: 0, specs }][Symbol.iterator]() };
+    const { tally } = runShift(shift, { policy: { ...soonest, choose }, dispatchMs: 0 });
+    expect(tally.finished).toBe(81);
+    expect(tally.answersMs.values.slice(0, 2)).toEqual(Float64Array.of(1_300, 1_300));
+    // Two that begin, and those that wait in a row; central may look twice at one moment.
+    expect(Math.max(...asked.values())).toBeLessThan(80);
+  });
+});
+
 describe("any run", () => {
   const shift = syntheticShift(parseSynthetic("jobs=400,sites=5,seed=3,load=0.9"));
   const runs = [soonest, roundRobin].map((policy) => figuresOf(policy.name, runShift(shift, { policy }).tally, shift.sites));

@@ -1,5 +1,6 @@
 /** Planted defects: the product with one thing wrong, each of which the simulation must find. The test of the tests. */
 import { XpcsError } from "../../src/core/errors.js";
+import type { SiteNews } from "../../src/core/protocols.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
@@ -192,6 +193,45 @@ export const DEFECTS: readonly Defect[] = [
     }),
   },
   {
+    name: "a check goes to the site where its job ran",
+    breaks: ["defect"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (decision instanceof XpcsError || command.type !== "crossCheck") return decision;
+      return decision.map((event) =>
+        event.type === "submitted"
+          ? { ...event, specs: event.specs.map((spec) => ({ ...spec, checkOf: { job: command.job, sites: [] } })) }
+          : event,
+      );
+    }),
+  },
+  {
+    name: "of three runs the wrong site is named",
+    breaks: ["defect"],
+    plant: rules((real) => (state, command, now) => {
+      const decision = real(state, command, now);
+      if (decision instanceof XpcsError || command.type !== "compare") return decision;
+      return decision.map((event) =>
+        event.type === "crossChecked" && event.wrong !== null
+          ? { ...event, wrong: event.runs.find(({ site }) => site !== event.wrong)!.site }
+          : event,
+      );
+    }),
+  },
+  {
+    name: "a site publishes what is for comparing only",
+    breaks: ["P5"],
+    replacements: {
+      source: (source) => ({
+        ...source,
+        lease: async (request) => {
+          const { leases, news } = await source.lease(request);
+          return { leases: leases.map(({ check: _, ...lease }) => lease), news };
+        },
+      }),
+    },
+  },
+  {
     name: "of two attempts both may publish",
     breaks: ["P5"],
     plant: rules((real) => (state, command, now) => (command.type === "claim" ? [] : real(state, command, now))),
@@ -211,16 +251,24 @@ export const DEFECTS: readonly Defect[] = [
     name: "a site gives back what it is asked for, begun or not",
     breaks: ["P5"],
     replacements: {
-      source: (source) => ({
-        ...source,
-        renew: async (request) => {
-          const answer = await source.renew(request);
-          const { site, instance } = request;
-          const { recall = [] } = answer.news;
+      source: (source) => {
+        const obey = async ({ site, instance }: { site: string; instance: string }, { recall = [] }: SiteNews) => {
           if (recall.length > 0) await source.giveBack({ site, instance, leases: recall, reason: "asked for" });
-          return answer;
-        },
-      }),
+        };
+        return {
+          ...source,
+          lease: async (request) => {
+            const answer = await source.lease(request);
+            await obey(request, answer.news);
+            return answer;
+          },
+          renew: async (request) => {
+            const answer = await source.renew(request);
+            await obey(request, answer.news);
+            return answer;
+          },
+        };
+      },
     },
   },
   {

@@ -104,6 +104,8 @@ export async function checkEvents(
     try {
       reduce(state, event);
       marks.add(event.type === "attemptEnded" ? event.outcome : event.type);
+      if (event.type === "crossChecked")
+        marks.add(event.agreed ? "runs agreed" : event.wrong === null ? "runs differed" : "a wrong site was named");
       if (event.type === "leased" && event.duplicate === true) marks.add("duplicated");
       if (event.type === "attemptEnded" && event.next === "other") marks.add(`one of two attempts ${event.outcome}`);
       if (event.type === "attemptEnded" && event.moved === true) moved.add(`${event.job} ${event.epoch}`);
@@ -160,7 +162,7 @@ export function checkOutputs(state: State, digest: (path: string) => Pick<Output
   const owners = new Map<string, JobId>();
   for (const { id, outputs, state: now, spec } of state.jobs.values()) {
     if (now !== "finished") continue;
-    demand(outputs.length > 0 || !("out" in spec.work), "P5", () => `job ${id} finished without its output`);
+    demand(outputs.length > 0 || !("out" in spec.work) || spec.checkOf !== undefined, "P5", () => `job ${id} finished without its output`);
     for (const { path, bytes, sha256 } of outputs) {
       demand(!owners.has(path), "P5", () => `${path} is the output of both ${owners.get(path)} and ${id}`);
       owners.set(path, id);

@@ -35,6 +35,7 @@ const RARE = [
     "probationBegan",
     "probationEnded",
   ],
+  ...["runs agreed", "runs differed", "a wrong site was named"],
   ...["lost", "failed", "canceled", "returned"].map((outcome) => `one of two attempts ${outcome}`),
   ...["central crashed in a write", "a site was killed as it published", "a dead link was noticed by its heartbeat"],
   ...["a frame was dropped", "a frame came twice", "a key was used for another request"],

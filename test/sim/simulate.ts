@@ -30,6 +30,7 @@ function checkPublications(world: World): void {
     const before = first.get(path);
     if (before !== undefined) throw new Broken("P5", `${path} was published twice: by "${before}" and then "${text}"`);
     first.set(path, text);
+    if (path.includes("cross-check-")) throw new Broken("P5", `a check was published: ${path}`);
     if (!world.made.has(text)) throw new Broken("P5", `${path} was published as "${text}", which no kernel made`);
     if (!confirmed) throw new Broken("P5", `"${text}" was published, and central had not said that the lease is current`);
     if (!alone) throw new Broken("P5", `"${text}" was published while another attempt of the job might have been`);
@@ -57,6 +58,7 @@ async function check(world: World, history: History): Promise<void> {
   });
   checkPublications(world);
   checkTidy(world);
+  world.checkVerdicts(live);
   for (const attempt of moved)
     if (world.begun.has(attempt)) throw new Broken("P5", `attempt ${attempt} was given back as not begun, and had begun`);
   world.farm.checkEnd();

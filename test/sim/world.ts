@@ -7,6 +7,7 @@ import { AttemptLogs } from "../../src/actors/attempt-logs.js";
 import { Central, type CentralOptions } from "../../src/actors/central.js";
 import { guardLink } from "../../src/actors/gate.js";
 import { createIdSource } from "../../src/actors/ids.js";
+import type { CorrSummary } from "../../src/core/analysis.js";
 import { sleep } from "../../src/core/clock.js";
 import { XpcsError } from "../../src/core/errors.js";
 import type { SiteCapacity } from "../../src/core/job.js";
@@ -15,7 +16,7 @@ import { CLIENT_API_METHODS, type ClientApi, WORK_SOURCE_METHODS, type WorkSourc
 import { VERSION } from "../../src/core/version.js";
 import { Ledger, loadState } from "../../src/ledger/ledger.js";
 import { type MemoryStore, memoryStore } from "../../src/ledger/memory-store.js";
-import { runningAttempts } from "../../src/ledger/state.js";
+import { runningAttempts, type State } from "../../src/ledger/state.js";
 import type { EventStore } from "../../src/ledger/store.js";
 import { soonest } from "../../src/router/policies/soonest.js";
 import { always } from "../../src/router/policy-rules.js";
@@ -36,6 +37,9 @@ import type { Broken } from "./promises.js";
 
 export const SITE_NAMES = ["a", "b", "c"] as const;
 export const SLOTS = 2;
+
+/** Of a kernel that only waits. */
+const NOTHING_FOUND = { warnings: [], timings: {} } as unknown as CorrSummary;
 
 /** Parts of the product that a planted defect replaces; each absent in the product itself. */
 export interface Replacements {
@@ -102,6 +106,8 @@ export class World {
   readonly crashing = new Set<string>();
   /** Sites that never come back. */
   readonly retired = new Set<string>();
+  /** The site whose kernels compute something else, in some runs. */
+  readonly #faulty: string | null;
   /** A site that may never come back has ended with something left to do. */
   leavesHalves = false;
   /** The first promise that was seen broken as it ran. */
@@ -118,6 +124,7 @@ export class World {
     this.store = memoryStore(() => this.#sync());
     const rng = this.stream();
     const trait = () => ({ prefetch: Math.floor(rng() * 4), slowness: 1 + 3 * rng() * rng() });
+    this.#faulty = rng() < 0.3 ? SITE_NAMES[Math.floor(rng() * SITE_NAMES.length)]! : null;
     this.#traits = Object.fromEntries(SITE_NAMES.map((name) => [name, trait()]));
     for (const folder of ["/data", "/out", ...SITE_NAMES.map((name) => `/sites/${name}`)]) this.files.folder(folder);
     for (const name of ["in.bin", "q.hdf"]) this.files.write(`/data/${name}`, name);
@@ -140,6 +147,20 @@ export class World {
     const job = this.central?.state.jobs.get(id);
     const running = job === undefined ? [] : runningAttempts(job);
     return running.length < 2 || !running.some((attempt) => attempt.epoch === Number(epoch));
+  }
+
+  /** P5: a comparison names the site that computes something else, and no other. */
+  checkVerdicts(state: State): void {
+    for (const { id, crossCheck } of state.jobs.values()) {
+      if (crossCheck === undefined) continue;
+      const { agreed, wrong, runs } = crossCheck;
+      const sites = runs.map(({ site }) => site);
+      if (new Set(sites).size < sites.length) throw new Error(`job ${id} was checked at a site where it had run: ${sites.join(" ")}`);
+      const faulty = sites.filter((site) => site === this.#faulty);
+      if (agreed !== (faulty.length === 0))
+        throw new Error(`job ${id} ran at ${sites.join(" ")}, of which ${faulty} is faulty: ${crossCheck.reason}`);
+      if (wrong !== (sites.length > 2 ? (faulty[0] ?? null) : null)) throw new Error(`job ${id}: ${wrong} is not ${faulty}`);
+    }
   }
 
   /** Random numbers of one part of the world: what another part draws does not move them. */
@@ -199,6 +220,7 @@ export class World {
         logger: this.logger(),
         newJobId: createIdSource(randomBytes),
         logs: new AttemptLogs("/nowhere"),
+        crossChecks: { share: this.#faulty === null ? 0.1 : 0.4, withinMs: 60_000 },
         duplicates: { when: "stragglers", times: 1.3, leastMs: 2_000 },
         incarnation: process.name,
         onDead: () => {},
@@ -272,7 +294,7 @@ export class World {
         capacity: this.capacity,
         workDir: `/sites/${name}`,
         dial: () => this.dialSite(name, process),
-        kernels: this.#kernels(process, slowness),
+        kernels: this.#kernels(process, name, slowness),
         clock,
         logger: this.logger(),
         rng,
@@ -329,7 +351,7 @@ export class World {
   }
 
   /** Imitates kernel hosts: takes a while, sometimes crashes, and leaves a text that no other attempt makes. */
-  #kernels({ name, clock, rng }: SimProcess, slowness: number): KernelPool {
+  #kernels({ name, clock, rng }: SimProcess, site: string, slowness: number): KernelPool {
     return {
       run: async ({ work, signal }: KernelRun) => {
         const hangs = rng() < 0.05 ? 30_000 : 0;
@@ -347,7 +369,9 @@ export class World {
           this.files.write(work.request.out, text);
           this.made.set(text, clock.monotonicMs());
         }
-        return { summary: null };
+        if (work.app !== "xpcs.corr" || work.request.contentDigest !== true) return { summary: null };
+        // What is computed depends on the job alone: its result has the name of its key and place.
+        return { summary: { ...NOTHING_FOUND, out: work.request.out, contentSha256: site === this.#faulty ? "wrong" : "right" } };
       },
       failed: new Promise(() => {}),
       close: async () => {},

@@ -245,7 +245,7 @@ describe("the end of a stream", () => {
 describe("what is refused", () => {
   it("a source without a frame, the q-map of another detector, a result that is there, a goal for bins that there are not", async () => {
     const nobody = run({ source: "ws://127.0.0.1:9", request: requestOf("nobody", "ws://127.0.0.1:9"), patienceMs: 10 });
-    await expect(nobody).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(nobody).rejects.toMatchObject({ code: "NOT_FOUND" });
     const other = await serve({ height: 10, width: 20 });
     open.push(other);
     await expect(run({ source: other.url, request: requestOf("other", other.url) })).rejects.toThrow("use the q-map of this detector");

@@ -59,6 +59,7 @@ struct LiveSeries::State {
   std::uint64_t frames = 0;
   std::uint64_t missing = 0;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;
+  std::uint64_t rigakuFrame = 0, rigakuWords = 0;  ///< of a Rigaku file: newest frame, words so far
   std::vector<std::uint32_t> frameOf, pixelOf;  // of a block, reused
   std::vector<std::int64_t> countOf;
 
@@ -132,6 +133,38 @@ void LiveSeries::push_words(std::span<const std::byte> words, std::uint64_t firs
   s.stream->push(s.frameOf, s.pixelOf, s.countOf);
   s.frames = first + frames;
   s.stream->set_frames(s.local(s.frames));
+}
+
+std::uint64_t LiveSeries::push_rigaku(std::span<const std::byte> words, std::uint64_t end) {
+  constexpr std::uint64_t kCounterRange = std::uint64_t{1} << 24;
+  State& s = *state_;
+  if (words.size() % 8 != 0) throw Error(Code::corrupt_data, "Rigaku words come whole, and these end within word " + std::to_string(words.size() / 8));
+  s.frameOf.clear();
+  s.pixelOf.clear();
+  s.countOf.clear();
+  std::uint64_t newest = s.rigakuFrame;
+  for (std::size_t i = 0; i < words.size() / 8; ++i) {
+    const auto word = load<std::uint64_t>(words, 8 * i);
+    const std::uint64_t counter = word >> 40;
+    const auto pixel = static_cast<std::uint32_t>(word >> 16 & 0x1FFFFF);
+    const std::uint64_t ahead = (counter - newest) % kCounterRange;  // unsigned: the counter goes round
+    if (ahead >= kCounterRange / 2 || pixel >= s.partition.pixels()) {
+      throw Error(Code::corrupt_data, "Rigaku word " + std::to_string(s.rigakuWords + i) + " says frame " + std::to_string(counter) + " after " + std::to_string(newest % kCounterRange) + ", pixel " +
+                                          std::to_string(pixel) + " of " + std::to_string(s.partition.pixels()));
+    }
+    newest += ahead;
+    if (newest >= end) break;
+    s.frameOf.push_back(s.local(newest));
+    s.pixelOf.push_back(pixel);
+    s.countOf.push_back(static_cast<std::int64_t>(word & 0xFFF));
+  }
+  s.stream->push(s.frameOf, s.pixelOf, s.countOf);
+  if (!s.frameOf.empty()) {
+    s.rigakuFrame = s.base + s.frameOf.back();
+    s.frames = std::max(s.frames, s.rigakuFrame + 1);
+  }
+  s.rigakuWords += s.frameOf.size();
+  return s.frameOf.size();
 }
 
 void LiveSeries::gap(std::uint64_t frames) {

@@ -1,9 +1,13 @@
 /** One job: its state and why, its attempts, its files. */
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { isFinal, type JobView } from "../../core/job.js";
+import { BUILT_IN_PREFIX, isFinal, type JobView } from "../../core/job.js";
 import { ApiError, askJson } from "../api.js";
 import { changed } from "../live.js";
+import { mayAct } from "../me.js";
 import { ago, bytes } from "../words.js";
+import { Explain } from "./explain.js";
+import { Live } from "./live.js";
+import { Log } from "./log.js";
 import { Result } from "./result.js";
 
 /** The job of this id, or why it cannot be shown. */
@@ -22,7 +26,7 @@ export function JobPage({ id }: { id: string }) {
   const job = changed.value.get(id) ?? asked.value;
   if (job === null) return <p role="status">{problem.value ?? "…"}</p>;
   const cancel = () => {
-    askJson(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" }).catch((error: unknown) => {
+    askJson(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST", body: {} }).catch((error: unknown) => {
       problem.value = error instanceof ApiError ? error.message : String(error);
     });
   };
@@ -33,13 +37,14 @@ export function JobPage({ id }: { id: string }) {
       <p>
         <span class={`state ${job.state}`}>{job.state}</span> {job.site !== null && `at ${job.site}`} {job.reason}
       </p>
-      {job.why !== null && <p class="muted">{job.why}</p>}
       {problem.value !== null && <p role="alert">{problem.value}</p>}
-      {!isFinal(job.state) && (
+      {!isFinal(job.state) && mayAct() && (
         <button type="button" onClick={cancel}>
           Cancel
         </button>
       )}
+      {!job.app.startsWith(BUILT_IN_PREFIX) && <Log job={id} />}
+      <Explain job={id} />
       <h2>Attempts</h2>
       <ol>
         {job.attempts.map((attempt) => (
@@ -49,7 +54,8 @@ export function JobPage({ id }: { id: string }) {
           </li>
         ))}
       </ol>
-      {job.app === "xpcs.corr" &&
+      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
+      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
         job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <h2>Files</h2>
       <ul>

@@ -1,18 +1,36 @@
-/** All jobs, newest first, by state: a page at a time, kept current. */
+/** All jobs, newest first: filtered, a page at a time, kept current; cancel and retry of those that are chosen. */
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { JOB_STATES, type JobView } from "../../core/job.js";
+import { isFinal, JOB_STATES, type JobView } from "../../core/job.js";
 import { ApiError, askJson, query } from "../api.js";
-import { changed } from "../live.js";
+import { changed, connection } from "../live.js";
+import { mayAct } from "../me.js";
+import { type Order, orderJobs } from "../orders.js";
 import { linkTo, place, setQuery } from "../place.js";
 import { ago } from "../words.js";
 
 const PAGE = 100;
+/** What a list can be narrowed to, as the address and central's list name it. */
+const FILTERS = ["experiment", "site", "app", "owner", "tag"] as const;
 
-function JobRow({ job, nowMs }: { job: JobView; nowMs: number }) {
+function asked(): string {
+  const { query: wanted } = place.value;
+  const list = (name: string) => (wanted.get(name) ? [wanted.get(name)!] : undefined);
+  const text = (name: string) => wanted.get(name) || undefined;
+  const [experiment, site, app, owner] = ["experiment", "site", "app", "owner"].map(text);
+  return `/v1/jobs${query({ state: list("state"), tag: list("tag"), experiment, site, app, owner, limit: PAGE, after: text("after") })}`;
+}
+
+function JobRow({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; chosen: boolean; choose: (() => void) | null }) {
+  const name = job.inputs[0]?.split("/").at(-1) ?? job.id;
   return (
     <tr>
+      {choose !== null && (
+        <td>
+          <input type="checkbox" checked={chosen} onChange={choose} aria-label={`choose ${name}`} />
+        </td>
+      )}
       <td>
-        <a href={linkTo(["jobs", job.id])}>{job.inputs[0]?.split("/").at(-1) ?? job.id}</a>
+        <a href={linkTo(["jobs", job.id])}>{name}</a>
       </td>
       <td>{job.type}</td>
       <td>
@@ -28,20 +46,53 @@ function JobRow({ job, nowMs }: { job: JobView; nowMs: number }) {
   );
 }
 
+function Filters() {
+  const { query: wanted } = place.value;
+  return (
+    <form class="filters" onSubmit={(event) => event.preventDefault()}>
+      <label for="state">State</label>
+      <select
+        id="state"
+        value={wanted.get("state") ?? ""}
+        onChange={({ currentTarget }) => setQuery({ state: currentTarget.value, after: null })}
+      >
+        <option value="">all</option>
+        {JOB_STATES.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+      {FILTERS.map((name) => (
+        <span key={name}>
+          <label for={`by-${name}`}>{name}</label>{" "}
+          <input
+            id={`by-${name}`}
+            size={12}
+            placeholder={name === "tag" ? "KEY=VALUE" : ""}
+            value={wanted.get(name) ?? ""}
+            onChange={({ currentTarget }) => setQuery({ [name]: currentTarget.value.trim(), after: null })}
+          />
+        </span>
+      ))}
+    </form>
+  );
+}
+
 /** The list. */
 export function Jobs() {
   const shown = useSignal<readonly JobView[]>([]);
   const next = useSignal<string | null>(null);
   const problem = useSignal<string | null>(null);
-  const { query: asked } = place.value;
-  const state = asked.get("state") ?? "";
-  const after = asked.get("after") ?? undefined;
+  const said = useSignal<string | null>(null);
+  const chosen = useSignal<ReadonlySet<string>>(new Set());
   useSignalEffect(() => {
-    const { query: wanted } = place.value;
-    const states = wanted.get("state");
-    const values = { state: states ? [states] : undefined, limit: PAGE, after: wanted.get("after") ?? undefined };
-    askJson<{ jobs: JobView[]; next: string | null }>(`/v1/jobs${query(values)}`)
+    const path = asked();
+    // A connection that came back may have missed what changed.
+    void connection.value;
+    askJson<{ jobs: JobView[]; next: string | null }>(path)
       .then((page) => {
+        if (path !== asked()) return;
         shown.value = page.jobs;
         next.value = page.next;
         problem.value = null;
@@ -51,26 +102,66 @@ export function Jobs() {
       });
   });
   const nowMs = Date.now();
+  const { query: wanted } = place.value;
   const current = shown.value.map((job) => changed.value.get(job.id) ?? job);
+  const ids = current.flatMap(({ id }) => (chosen.value.has(id) ? [id] : []));
+  const choose = (some: readonly string[], take: boolean) => {
+    const set = new Set(chosen.value);
+    for (const id of some) {
+      if (take) set.add(id);
+      else set.delete(id);
+    }
+    chosen.value = set;
+  };
+  const give = (order: Order) => {
+    const able = current.filter(({ id, state }) => chosen.value.has(id) && isFinal(state) === (order === "retry")).map(({ id }) => id);
+    orderJobs(order, able, (done) => {
+      said.value = `${order}: ${done} of ${able.length}`;
+    }).then(
+      ({ refused }) => {
+        said.value = [`${order}: ${able.length - refused.length} of ${ids.length} chosen`, ...refused].join("; ");
+        chosen.value = new Set();
+      },
+      (error: unknown) => {
+        said.value = String(error);
+      },
+    );
+  };
   return (
     <>
       <h1>Jobs</h1>
-      <div class="filters">
-        <label for="state">State</label>
-        <select id="state" value={state} onChange={({ currentTarget }) => setQuery({ state: currentTarget.value, after: null })}>
-          <option value="">all</option>
-          {JOB_STATES.map((name) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </div>
+      <Filters />
       {problem.value !== null && <p role="alert">{problem.value}</p>}
+      {mayAct() && (
+        <div class="filters">
+          <button type="button" disabled={ids.length === 0} onClick={() => give("cancel")}>
+            Cancel
+          </button>
+          <button type="button" disabled={ids.length === 0} onClick={() => give("retry")}>
+            Retry
+          </button>
+          <span role="status">{said.value ?? `${ids.length} chosen`}</span>
+        </div>
+      )}
       <div class="scroll">
         <table>
           <thead>
             <tr>
+              {mayAct() && (
+                <th scope="col">
+                  <input
+                    type="checkbox"
+                    aria-label="choose all of this page"
+                    checked={current.length > 0 && ids.length === current.length}
+                    onChange={({ currentTarget }) =>
+                      choose(
+                        current.map(({ id }) => id),
+                        currentTarget.checked,
+                      )
+                    }
+                  />
+                </th>
+              )}
               {["Input", "Type", "State", "Site", "Owner", "Experiment", "Submitted", "Reason"].map((title) => (
                 <th key={title} scope="col">
                   {title}
@@ -79,15 +170,17 @@ export function Jobs() {
             </tr>
           </thead>
           <tbody>
-            {current.map((job) => (
-              <JobRow key={job.id} job={job} nowMs={nowMs} />
-            ))}
+            {current.map((job) => {
+              const is = chosen.value.has(job.id);
+              return <JobRow key={job.id} job={job} nowMs={nowMs} chosen={is} choose={mayAct() ? () => choose([job.id], !is) : null} />;
+            })}
           </tbody>
         </table>
       </div>
+      {current.length === 0 && problem.value === null && <p>No such jobs.</p>}
       <div class="pages">
-        {after !== undefined && <a href={linkTo(["jobs"], { state })}>First page</a>}
-        {next.value !== null && <a href={linkTo(["jobs"], { state, after: next.value })}>Next page</a>}
+        {wanted.get("after") && <a href={linkTo(["jobs"], { ...Object.fromEntries(wanted), after: null })}>First page</a>}
+        {next.value !== null && <a href={linkTo(["jobs"], { ...Object.fromEntries(wanted), after: next.value })}>Next page</a>}
       </div>
     </>
   );

@@ -5,6 +5,8 @@ import { askJson, query } from "../api.js";
 import { news, sites } from "../live.js";
 import { linkTo } from "../place.js";
 import { ago, bytes, duration } from "../words.js";
+import { Downtimes } from "./downtimes.js";
+import { Throughput } from "./throughput.js";
 
 const FAILURES_SHOWN = 8;
 
@@ -74,6 +76,9 @@ export function Overview() {
         </table>
       </div>
       {sites.value.length === 0 && <p>No site is connected to central.</p>}
+      <Downtimes />
+      <h2>Throughput</h2>
+      <Throughput />
       <h2>What failed lately</h2>
       {failures.value.length === 0 ? (
         <p>Nothing.</p>

@@ -143,6 +143,13 @@ class Client:
         """
         return self._call("job", {"id": id})
 
+    def explain(self, id: str) -> Dict[str, Any]:
+        """Why a job is, or goes, where it does: site, policy, why, what is expected of each site, what was promised and, afterwards, what happened.
+
+        :raises XpcsError: NOT_FOUND
+        """
+        return self._call("explain", {"id": id})
+
     def sites(self) -> List[SiteView]:
         """All sites that central knows."""
         return self._call("sites", {})["sites"]

@@ -35,6 +35,9 @@ class LiveSeries {
   /// All of them or none: a word of another frame or pixel, or out of order, refuses the block.
   /// @throws corrupt_data with the number of the event
   void push_words(std::span<const std::byte> words, std::uint64_t first, std::uint64_t frames);
+  /// Words of a Rigaku file as it grows (docs/formats.md), row-major, first frame 0; frames go on from those before, and the newest may get more.
+  /// Words of frames from `end` on are passed over. @returns words that were taken @throws corrupt_data with the number of the word, invalid_argument a frame that goes back
+  std::uint64_t push_rigaku(std::span<const std::byte> words, std::uint64_t end);
   /// The next `frames` frames are gone: no pair crosses them.
   void gap(std::uint64_t frames);
   /// The stream has `frames` frames so far, trailing empty ones and gaps included. @throws invalid_argument fewer than there are

@@ -12,6 +12,7 @@
 #include "xpcs/correlator.hpp"
 #include "xpcs/job_results.hpp"
 #include "xpcs/patch_qmap.hpp"
+#include "xpcs/result_content.hpp"
 #include "xpcs/version.hpp"
 
 namespace {
@@ -123,6 +124,19 @@ void replace_group(const Napi::CallbackInfo& info) {
   xpcs::binding::guarded(env, [&] { xpcs::replace_group(text(0), text(1), text(2)); });
 }
 
+/// readContent(path, take): what of a result does not depend on when and where it was made; `take` gets one piece after the other.
+void read_content(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 2 || !info[0].IsString() || !info[1].IsFunction()) throw Napi::TypeError::New(env, "readContent(path, take)");
+  const Napi::Function take = info[1].As<Napi::Function>();
+  xpcs::binding::guarded(env, [&] {
+    xpcs::read_result_content(info[0].As<Napi::String>().Utf8Value(), [&](std::span<const std::uint8_t> piece) {
+      const Napi::HandleScope scope(env);
+      take.Call({Napi::Buffer<std::uint8_t>::Copy(env, piece.data(), piece.size())});
+    });
+  });
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   xpcs::h5::initialize();  // on this thread: opened first on another, HDF5 does not close at the end of the process
   exports.Set("version", xpcs::kVersion);
@@ -134,6 +148,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("patchQmap", Napi::Function::New(env, patch_qmap));
   exports.Set("jobTarget", Napi::Function::New(env, job_target));
   exports.Set("replaceGroup", Napi::Function::New(env, replace_group));
+  exports.Set("readContent", Napi::Function::New(env, read_content));
   exports.Set("countFrames", Napi::Function::New(env, xpcs::binding::count_frames));
   exports.Set("correlate", Napi::Function::New(env, xpcs::binding::correlate));
   exports.Set("Correlator", xpcs::binding::correlator_class(env));

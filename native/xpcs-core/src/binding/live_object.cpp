@@ -24,7 +24,7 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "LiveSeries",
-                       {InstanceMethod<&LiveObject::push>("push"), InstanceMethod<&LiveObject::push_words>("pushWords"), InstanceMethod<&LiveObject::gap>("gap"),
+                       {InstanceMethod<&LiveObject::push>("push"), InstanceMethod<&LiveObject::push_words>("pushWords"), InstanceMethod<&LiveObject::push_rigaku>("pushRigaku"), InstanceMethod<&LiveObject::gap>("gap"),
                         InstanceMethod<&LiveObject::set_frames>("setFrames"), InstanceMethod<&LiveObject::state>("state"), InstanceMethod<&LiveObject::wave_vectors>("waveVectors"), InstanceMethod<&LiveObject::result>("result"),
                         InstanceMethod<&LiveObject::write>("write")});
   }
@@ -45,6 +45,15 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     const std::uint64_t first = frames_of(info, 1, "first");
     const std::uint64_t frames = frames_of(info, 2, "frames");
     guarded(info.Env(), [&] { series_->push_words(std::as_bytes(std::span(bytes.Data(), bytes.ElementLength())), first, frames); });
+  }
+
+  /// pushRigaku(bytes, end): the words that were taken.
+  Napi::Value push_rigaku(const Napi::CallbackInfo& info) {
+    if (!info[0].IsTypedArray()) throw js_error(info.Env(), Code::invalid_argument, "the words of a file must be bytes");
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    const std::uint64_t end = frames_of(info, 1, "end");
+    const std::uint64_t taken = guarded(info.Env(), [&] { return series_->push_rigaku(std::as_bytes(std::span(bytes.Data(), bytes.ElementLength())), end); });
+    return Napi::Number::New(info.Env(), static_cast<double>(taken));
   }
 
   void gap(const Napi::CallbackInfo& info) {

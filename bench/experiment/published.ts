@@ -1,0 +1,253 @@
+/** The published comparison again, and then on equal terms: every policy, three loads, three workloads, an outage and a site that turns slower. */
+import { POLICIES } from "../../src/router/registry.js";
+import { capacities } from "./capacity.js";
+import { FACILITIES, type Facility, type Source } from "./facilities.js";
+import { type Estimate, gapClosed, meanInterval } from "./intervals.js";
+import { inWorkers } from "./pool.js";
+import { type Contender, type RunResult, type Setting, WORKLOADS, type Workload } from "./published-run.js";
+import { type MoveResult, SLOW_SITE } from "./slower.js";
+import type { Task } from "./worker.js";
+
+/** Rates of transfers as a share of the published ones that makes the model's sites as fast as those of that day. */
+export const RATE_SHARE: Readonly<Record<Facility, number>> = { theta: 1.25, cori: 0.5, summit: 1.1 };
+/** Jobs per minute that the published agent submitted. */
+const REAL_RATE = 116;
+/** The two published runs: jobs, and jobs over the last answer of each site, per minute. */
+const RUNS = [
+  { agent: "rr-agent", jobs: 688, published: { theta: 15.23, cori: 15.96, summit: 15.12 }, went: { theta: 240, cori: 224, summit: 224 } },
+  { agent: "sb-agent", jobs: 816, published: { theta: 15.48, cori: 18.52, summit: 16.33 }, went: { theta: 256, cori: 272, summit: 288 } },
+] as const;
+
+export const LOADS = [0.5, 0.8, 2.5] as const;
+const JOBS = 400;
+/** Of runs in which something goes wrong on the way. */
+const JOBS_LONG = 960;
+const OUTAGE_SITE: Facility = "cori";
+const OUTAGE_MS = 600_000;
+export const BASE: Contender = "sb-agent";
+export const OURS: Contender = "soonest";
+const BOUNDS = { medianS: "clairvoyant-median", p95S: "clairvoyant-p95", jobsPerMin: "clairvoyant-last" } as const;
+export type Figure = keyof typeof BOUNDS;
+export const FIGURES: readonly Figure[] = ["medianS", "p95S", "jobsPerMin"];
+/** The clairvoyant's times are those of its plan to a look at the transfers; less than this is none, s. */
+const BOUND_SLACK = 0.01;
+
+export const CONTENDERS: readonly Contender[] = [
+  "rr-agent",
+  BASE,
+  ...Object.keys(POLICIES).filter((name) => name !== "pinned"),
+  ...Object.values(BOUNDS),
+];
+
+export interface SiteCheck {
+  readonly agent: string;
+  readonly site: Facility;
+  readonly jobs: Estimate;
+  readonly jobsPerMin: Estimate;
+  readonly publishedJobs: number;
+  readonly publishedJobsPerMin: number;
+}
+
+export interface Cell {
+  readonly source: Source;
+  readonly workload: Workload;
+  readonly load: number;
+  readonly periodS: number;
+  readonly contenders: readonly {
+    readonly name: string;
+    readonly figures: Readonly<Record<Figure, Estimate>>;
+    readonly shares: Readonly<Record<Facility, number>>;
+  }[];
+  /** Share of the gap from the published shortest-backlog to the bound that each policy of the router closes. */
+  readonly closed: readonly { readonly name: string; readonly figures: Readonly<Record<Figure, Estimate>> }[];
+  /** Of ours over the published shortest-backlog, jobs/min in the same run. */
+  readonly gain: Estimate;
+  /** Runs in which somebody was better than the bound, and by how much of it at most. */
+  readonly beaten: readonly { readonly figure: Figure; readonly name: string; readonly runs: number; readonly most: number }[];
+}
+
+export interface Outage {
+  /** Mean time to answer with it less that without it, s. */
+  readonly extraS: Readonly<Record<string, Estimate>>;
+  readonly left: Readonly<Record<string, number>>;
+  readonly lost: Readonly<Record<string, number>>;
+}
+
+export interface Published {
+  readonly seeds: number;
+  readonly checks: readonly SiteCheck[];
+  readonly capacity: Readonly<Record<Workload, Readonly<Record<Facility, number>>>>;
+  readonly cells: readonly Cell[];
+  readonly outage: Outage;
+  readonly slower: Readonly<Record<string, { readonly before: Estimate; readonly soon: Estimate; readonly settled: Estimate }>>;
+}
+
+const sumOf = (values: Readonly<Record<Facility, number>>): number => FACILITIES.reduce((sum, site) => sum + values[site], 0);
+const seedsOf = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
+const figureOf = (result: RunResult, figure: Figure): number => result[figure];
+
+function checksOf(results: ReadonlyMap<string, readonly RunResult[]>): SiteCheck[] {
+  return RUNS.flatMap(({ agent, published, went }) =>
+    FACILITIES.map((site) => {
+      const runs = results.get(agent)!;
+      const own = runs.map(({ sites }) => sites[site]);
+      return {
+        ...{ agent, site, publishedJobs: went[site], publishedJobsPerMin: published[site] },
+        jobs: meanInterval(own.map(({ jobs }) => jobs)),
+        jobsPerMin: meanInterval(own.map(({ jobs, lastS }) => jobs / (lastS / 60))),
+      };
+    }),
+  );
+}
+
+/** `runs` has for each seed the results of all contenders. */
+function cellOf(cell: Pick<Cell, "source" | "workload" | "load" | "periodS">, runs: readonly (readonly RunResult[])[]): Cell {
+  const of = (name: Contender, figure: Figure) => runs.map((results) => figureOf(results[CONTENDERS.indexOf(name)]!, figure));
+  const each = <T>(make: (figure: Figure) => T) => Object.fromEntries(FIGURES.map((figure) => [figure, make(figure)])) as Record<Figure, T>;
+  const shares = (name: Contender) => {
+    const jobs = (site: Facility) => runs.reduce((sum, results) => sum + results[CONTENDERS.indexOf(name)]!.sites[site].jobs, 0);
+    const all = FACILITIES.reduce((sum, site) => sum + jobs(site), 0);
+    return Object.fromEntries(FACILITIES.map((site) => [site, jobs(site) / all])) as Record<Facility, number>;
+  };
+  const real = CONTENDERS.filter((name) => !name.startsWith("clairvoyant"));
+  const beaten = FIGURES.flatMap((figure) => {
+    const bound = of(BOUNDS[figure], figure);
+    const sign = figure === "jobsPerMin" ? -1 : 1;
+    return real.flatMap((name) => {
+      const over = of(name, figure).map((value, at) => (sign * (bound[at]! - value)) / bound[at]!);
+      const better = over.filter((share) => share > BOUND_SLACK);
+      return better.length === 0 ? [] : [{ figure, name, runs: better.length, most: Math.max(...better) }];
+    });
+  });
+  return {
+    ...cell,
+    contenders: CONTENDERS.map((name) => ({ name, figures: each((figure) => meanInterval(of(name, figure))), shares: shares(name) })),
+    closed: real
+      .filter((name) => POLICIES[name] !== undefined)
+      .map((name) => ({ name, figures: each((figure) => gapClosed(of(BASE, figure), of(name, figure), of(BOUNDS[figure], figure))) })),
+    gain: meanInterval(of(OURS, "jobsPerMin").map((value, at) => value / of(BASE, "jobsPerMin")[at]! - 1)),
+    beaten,
+  };
+}
+
+/** All of it. */
+export async function runPublished(seeds: number, workers: number, say: (text: string) => void): Promise<Published> {
+  const base = { source: "aps", rateShare: RATE_SHARE } as const;
+  say("capacities of the model");
+  const capacity = Object.fromEntries(WORKLOADS.map((workload) => [workload, capacities({ ...base, workload })])) as Published["capacity"];
+  const periodOf = (workload: Workload, load: number) => (16 / (load * sumOf(capacity[workload]))) * 60_000;
+
+  const runsTasks: Task[] = [];
+  const place = new Map<string, number>();
+  const add = (name: string, contenders: readonly Contender[], setting: Setting) => {
+    place.set(name, runsTasks.length);
+    for (const seed of seedsOf(seeds)) runsTasks.push({ kind: "runs", contenders, setting, seed });
+  };
+  for (const { agent, jobs } of RUNS) add(agent, [agent], { ...base, workload: "xpcs", jobs, periodMs: (16 / REAL_RATE) * 60_000 });
+  const cells: Pick<Cell, "source" | "workload" | "load" | "periodS">[] = [];
+  for (const workload of WORKLOADS)
+    for (const load of LOADS) {
+      const periodMs = periodOf(workload, load);
+      cells.push({ source: "aps", workload, load, periodS: periodMs / 1_000 });
+      add(`${workload} ${load}`, CONTENDERS, { ...base, workload, jobs: JOBS, periodMs });
+    }
+  const long: Setting = { ...base, workload: "xpcs", jobs: JOBS_LONG, periodMs: periodOf("xpcs", 0.8) };
+  // Where the others can carry what the one that fails leaves.
+  const calm: Setting = { ...long, periodMs: periodOf("xpcs", 0.5) };
+  const third = ((JOBS_LONG / 16) * calm.periodMs) / 3;
+  const presence = [
+    { fromMs: 0, untilMs: third, leaves: false },
+    { fromMs: third + OUTAGE_MS, untilMs: Number.POSITIVE_INFINITY, leaves: false },
+  ];
+  const compared = [BASE, OURS];
+  add("whole", compared, calm);
+  add("outage", compared, { ...calm, more: { [OUTAGE_SITE]: { presence } } });
+  say(`${runsTasks.length} runs of seeds, in ${workers} processes`);
+  const answers = await inWorkers<readonly RunResult[]>(runsTasks, workers);
+  const runsOf = (name: string) => answers.slice(place.get(name)!, place.get(name)! + seeds);
+
+  const slowTasks = compared.flatMap((contender) =>
+    seedsOf(seeds).map((seed): Task => ({ kind: "slower", contender, setting: long, seed })),
+  );
+  say(`a site that turns slower: ${slowTasks.length} runs`);
+  const moves = await inWorkers<MoveResult>(slowTasks, workers);
+  const [whole, outage] = [runsOf("whole"), runsOf("outage")];
+  const byContender = <T>(make: (at: number) => T) => Object.fromEntries(compared.map((name, at) => [name, make(at)])) as Record<string, T>;
+  const sumAt = (at: number, of: (result: RunResult) => number) => outage.reduce((sum, results) => sum + of(results[at]!), 0);
+  return {
+    seeds,
+    capacity,
+    checks: checksOf(new Map(RUNS.map(({ agent }) => [agent, runsOf(agent).map(([result]) => result!)]))),
+    cells: cells.map((cell) => cellOf(cell, runsOf(`${cell.workload} ${cell.load}`))),
+    outage: {
+      extraS: byContender((at) => meanInterval(outage.map((results, seed) => results[at]!.meanS - whole[seed]![at]!.meanS))),
+      left: byContender((at) => sumAt(at, ({ left }) => left)),
+      lost: byContender((at) => sumAt(at, ({ lost }) => lost)),
+    },
+    slower: byContender((at) => {
+      const own = moves.slice(at * seeds, (at + 1) * seeds);
+      const of = (what: "before" | "soon" | "settled") => meanInterval(own.map((move) => move[what]));
+      return { before: of("before"), soon: of("soon"), settled: of("settled") };
+    }),
+  };
+}
+
+export interface Verdict {
+  readonly goal: string;
+  readonly measured: string;
+  readonly reached: boolean;
+}
+
+const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
+const within = ({ mean, half }: Estimate, text: (value: number) => string): string => `${text(mean)} ± ${text(half)}`;
+
+/** What was to be reached, and whether it was. */
+export function verdictsOf({ cells, outage, slower }: Published): Verdict[] {
+  const verdicts: Verdict[] = [];
+  const closedBy = (cell: Cell, figure: Figure) => cell.closed.find(({ name }) => name === OURS)!.figures[figure];
+  const names = { medianS: "the median", p95S: "the 95th percentile", jobsPerMin: "jobs/min" } as const;
+  for (const cell of cells.filter(({ load }) => load < 1))
+    for (const figure of ["medianS", "p95S"] as const) {
+      const closed = closedBy(cell, figure);
+      const goal = `${cell.workload} at ${cell.load}: 60 % of the gap in ${names[figure]} closed`;
+      verdicts.push({ goal, measured: within(closed, percent), reached: closed.mean >= 0.6 });
+    }
+  const full = (workload: Workload) => cells.find((cell) => cell.workload === workload && cell.load > 1)!;
+  const { gain } = full("xpcs");
+  verdicts.push({
+    goal: "xpcs at 2.5: no throughput lost, within the interval",
+    measured: within(gain, percent),
+    reached: gain.mean + gain.half >= 0,
+  });
+  const closed = closedBy(full("mix"), "jobsPerMin");
+  verdicts.push({ goal: "mix at 2.5: half of the gap in jobs/min closed", measured: within(closed, percent), reached: closed.mean >= 0.5 });
+  const [base, ours] = [outage.extraS[BASE]!, outage.extraS[OURS]!];
+  verdicts.push({
+    goal: "outage: every job answered",
+    measured: `${outage.left[OURS]} left, of ${outage.lost[OURS]} attempts lost`,
+    reached: outage.left[OURS] === 0 && outage.lost[OURS]! > 0,
+  });
+  verdicts.push({
+    goal: "outage: at most half of the extra delay",
+    measured: `${within(ours, (s) => `${s.toFixed(1)} s`)} of ${within(base, (s) => `${s.toFixed(1)} s`)}`,
+    reached: ours.mean <= base.mean / 2,
+  });
+  const move = slower[OURS]!;
+  const moved = (move.before.mean - move.soon.mean) / (move.before.mean - move.settled.mean);
+  verdicts.push({
+    goal: `${SLOW_SITE} 3 times slower: after 2 minutes its share has moved at least half of the way`,
+    measured: `${percent(move.before.mean)}, then ${percent(move.soon.mean)}, in the end ${percent(move.settled.mean)}`,
+    reached: move.before.mean > move.settled.mean && moved >= 0.5,
+  });
+  const beaten = cells.flatMap((cell) => cell.beaten.map((beat) => ({ ...beat, cell: `${cell.workload} at ${cell.load}` })));
+  const worst = beaten.sort((a, b) => b.most - a.most)[0];
+  verdicts.push({
+    goal: "nobody is better than the bound in any run",
+    measured:
+      worst === undefined
+        ? "nobody is"
+        : `${worst.name} is in ${worst.runs} runs of ${worst.cell}, ${names[worst.figure]}, by ${(100 * worst.most).toFixed(1)} % at most`,
+    reached: worst === undefined,
+  });
+  return verdicts;
+}

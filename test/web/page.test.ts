@@ -1,0 +1,262 @@
+/** The page in a real Chromium against a real central and site: what a scientist does, with what they then see. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { JobSpec } from "../../src/core/job.js";
+import { type Facility, startCommand } from "../chaos/processes.js";
+import { datasetOf } from "../xpcs/file-contents.js";
+import { NO_BROWSER, type OpenPage, openBrowser, openPage } from "./browser.js";
+import { FRAME_TIME_S, FRAMES, openScene } from "./scene.js";
+
+const PATIENCE_MS = 20_000;
+
+describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${NO_BROWSER})`}`, () => {
+  let facility: Facility;
+  let browser: Browser;
+  let base: string;
+  let job: string;
+  let result: string;
+  let input: string;
+  let qmap: string;
+  const opened: OpenPage[] = [];
+
+  beforeAll(async () => {
+    ({ facility, base, job, result, input, qmap } = await openScene());
+    browser = await openBrowser();
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await facility?.end();
+  });
+  afterEach(async () => {
+    for (const { page, complaints } of opened.splice(0)) {
+      await page.context().close();
+      expect(complaints).toEqual([]);
+    }
+  });
+
+  async function open(place = "", token = facility.operatorToken): Promise<Page> {
+    const made = await openPage(browser, `${base}/#token=${token}`);
+    opened.push(made);
+    await made.page.getByRole("heading", { name: "Sites" }).waitFor();
+    if (place !== "") await made.page.goto(`${base}/#/${place}`);
+    return made.page;
+  }
+  const noop = async (durationMs: number, more: Partial<JobSpec> = {}): Promise<string> => {
+    const { jobs } = await facility.client.submit({
+      jobs: [{ work: { app: "xpcs.noop", durationMs }, tags: {}, attemptsMax: 1, ...more }],
+    });
+    return jobs[0]!;
+  };
+  const tokenOf = async (role: "visitor" | "operator"): Promise<string> => {
+    const { token } = await facility.client.createToken({ role, person: `p${randomBytes(4).toString("hex")}`, validS: null });
+    return token;
+  };
+
+  it("is entered with a token, typed or in the link, which leaves the address; a wrong one is refused", async () => {
+    const made = await openPage(browser, base);
+    opened.push(made);
+    const { page } = made;
+    await page.getByLabel("Token").fill("xpcs_op_wrong");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("button", { name: "Log in" }).waitFor();
+    await page.getByLabel("Token").fill(facility.operatorToken);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("rowheader", { name: "alpha" }).waitFor();
+    const second = await open();
+    expect(second.url()).toBe(`${base}/#/overview`);
+    await second.getByRole("button", { name: "Log out" }).click();
+    await second.getByLabel("Token").waitFor();
+    expect(await second.evaluate("sessionStorage.length")).toBe(0);
+  });
+
+  it("shows a job that comes and ends, without a reload", async () => {
+    const page = await open("jobs?state=finished");
+    await page.goto(`${base}/#/jobs`);
+    await page.getByRole("heading", { name: "Jobs" }).waitFor();
+    const id = await noop(1_500);
+    await page.goto(`${base}/#/jobs/${id}`);
+    await page.getByText("running", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+    await page.getByText("finished", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+  });
+
+  it("shows g2 with its fit, and offers the numbers", async () => {
+    const page = await open(`jobs/${job}`);
+    await page.getByRole("img", { name: "g2 against delay" }).waitFor({ timeout: PATIENCE_MS });
+    const [delays, g2] = [await datasetOf(result, "/xpcs/multitau/delay_list"), await datasetOf(result, "/xpcs/multitau/normalized_g2")];
+    const download = page.waitForEvent("download");
+    await page.getByRole("link", { name: "CSV" }).click();
+    const stream = await (await download).createReadStream();
+    let csv = "";
+    for await (const piece of stream) csv += piece;
+    const rows = csv
+      .trim()
+      .split("\n")
+      .slice(1)
+      .map((row) => row.split(",").map(Number));
+    const first = rows.filter(([bin]) => bin === 1);
+    expect(first.map(([, , lag]) => Math.round(lag! / FRAME_TIME_S))).toEqual(Array.from(delays, Number));
+    const columns = g2.length / delays.length;
+    for (const [at, [, , , value]] of first.entries()) expect(value).toBeCloseTo(Number(g2[at * columns]), 6);
+    await page.getByLabel("Fit").selectOption("stretched");
+    expect(page.url()).toContain("fit=stretched");
+    await page
+      .getByLabel(/^draw q/)
+      .first()
+      .uncheck();
+    expect(page.url()).toContain("bins=2");
+  });
+
+  it("shows C2 under the pointer", async () => {
+    const page = await open(`jobs/${job}`);
+    const canvas = page.locator(".map canvas");
+    await canvas.waitFor({ timeout: PATIENCE_MS });
+    const c2 = await datasetOf(result, "/xpcs/twotime/correlation_map/c2_00001");
+    const box = (await canvas.boundingBox())!;
+    const [t1, t2] = [100, 300];
+    const at = (t: number) => (t + 0.5) / FRAMES;
+    await canvas.hover({ position: { x: at(t1) * box.width, y: (1 - at(t2)) * box.height } });
+    const said = await page.locator(".map output").textContent();
+    expect(said).toMatch(/^t1 0\.1000 s, t2 0\.3000 s: C2 = /);
+    expect(Number(said!.split("= ")[1])).toBeCloseTo(Number(c2[t1 * FRAMES + t2]), 4);
+    const pixel = async (x: number, y: number) =>
+      canvas.evaluate(
+        (element, [px, py]) => {
+          const from = element as unknown as {
+            width: number;
+            getContext(kind: string): { readPixels(...args: unknown[]): void; RGBA: number; UNSIGNED_BYTE: number };
+          };
+          const bytes = new Uint8Array(4);
+          const gl = from.getContext("webgl2");
+          gl.readPixels(px, py, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
+          return [...bytes];
+        },
+        [x, y] as const,
+      );
+    // The map is its own mirror, and is no single colour.
+    expect(await pixel(140, 420)).toEqual(await pixel(420, 140));
+    const some = await Promise.all(Array.from({ length: 30 }, (_, step) => pixel(10 + 18 * step, 300)));
+    expect(new Set(some.map(String)).size).toBeGreaterThan(3);
+  });
+
+  it("shows g2 of a stream, which comes to the truth while it runs", async () => {
+    const [film, out] = [join(facility.folder, "live.hdf"), join(facility.folder, "live_results.hdf")];
+    const tauS = 0.002;
+    const play = ["--photons", "40", "--rate", "20000", "--tau", String(tauS), "--listen", "0", "--write-qmap", film];
+    const detector = startCommand(["simulate-detector", ...play]);
+    try {
+      const { url } = await detector.ready;
+      const work = { app: "xpcs.stream" as const, source: url!, qmap: { path: film }, out: { path: out }, overwrite: false, options: {} };
+      const { jobs } = await facility.client.submit({
+        jobs: [{ work: { ...work, everyMs: 200, patienceMs: 20_000 }, tags: {}, attemptsMax: 1 }],
+      });
+      const page = await open(`jobs/${jobs[0]}`);
+      await page.getByRole("img", { name: "g2 against delay" }).waitFor({ timeout: PATIENCE_MS });
+      // "0.00201 ± 0.000012": of the innermost ring.
+      const cell = page.getByRole("region", { name: "Live" }).locator(".tall tbody tr").first().locator("td").nth(3);
+      const seen = new Set<string>();
+      await expect
+        .poll(
+          async () => {
+            const { state, reason } = await facility.client.job(jobs[0]!);
+            expect({ state, reason }).toMatchObject({ state: "running" });
+            const text = (await cell.textContent({ timeout: PATIENCE_MS }))!;
+            seen.add(text);
+            const [tau, error] = text.split(" ± ").map(Number);
+            return error !== undefined && error < 0.05 * tau! && Math.abs(tau! - tauS) < 4 * error;
+          },
+          { timeout: 60_000, interval: 200 },
+        )
+        .toBe(true);
+      expect(seen.size).toBeGreaterThan(1);
+      await page.getByRole("button", { name: "Cancel" }).click();
+      await page.getByText("canceled", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+    } finally {
+      detector.child.kill("SIGKILL");
+    }
+  }, 120_000);
+
+  it("follows a log", async () => {
+    const talk = { work: { app: "talk", parameters: {}, inputs: {}, outputs: {}, overwrite: false }, tags: {}, attemptsMax: 1 };
+    const { jobs } = await facility.client.submit({ jobs: [talk] });
+    const page = await open(`jobs/${jobs[0]}`);
+    const log = page.locator("pre.log");
+    await log.getByText("word 2").waitFor({ timeout: PATIENCE_MS });
+    expect(await log.textContent()).not.toContain("word 9");
+    await log.getByText("word 9").waitFor({ timeout: PATIENCE_MS });
+  });
+
+  it("filters, chooses and cancels; cancels one", async () => {
+    const [one, other] = [await noop(60_000, { tags: { batch: "x" } }), await noop(60_000, { tags: { batch: "x" } })];
+    const page = await open("jobs");
+    await page.getByLabel("tag").fill("batch=x");
+    await page.getByLabel("tag").press("Enter");
+    await expect.poll(() => page.locator("tbody tr").count(), { timeout: PATIENCE_MS }).toBe(2);
+    await page.goto(`${base}/#/jobs/${one}`);
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByText("canceled", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+    await page.goto(`${base}/#/jobs?tag=batch%3Dx`);
+    await page.getByLabel("choose all of this page").check();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await expect.poll(async () => (await facility.client.job(other)).state, { timeout: PATIENCE_MS }).toBe("canceled");
+  });
+
+  it("submits, and says what central refuses", async () => {
+    const page = await open("submit");
+    await page.getByLabel("Detector file").fill("relative.imm");
+    await page.getByLabel("q-map").fill(qmap);
+    await page.getByRole("button", { name: "Submit" }).click();
+    await page.getByRole("alert").waitFor({ timeout: PATIENCE_MS });
+    await page.getByLabel("Detector file").fill(input);
+    await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "again_results.hdf"));
+    await page.getByLabel("Stride").fill("2");
+    await page.getByLabel("Frame time, s").fill(String(FRAME_TIME_S));
+    await page.getByRole("button", { name: "Submit" }).click();
+    await page.getByText("Submitted:").waitFor({ timeout: PATIENCE_MS });
+    const id = (await page.locator("[role=status] a").textContent())!;
+    const [done] = await facility.client.wait([id]);
+    expect(done).toMatchObject({ state: "finished", reason: null });
+    const stride = await datasetOf(join(facility.folder, "again_results.hdf"), "/xpcs/multitau/config/stride_frame");
+    expect(Number(stride)).toBe(2);
+  });
+
+  it("a visitor sees, and cannot change", async () => {
+    const id = await noop(20_000);
+    const page = await open(`jobs/${id}`, await tokenOf("visitor"));
+    await page.getByText("running", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+    expect(await page.getByRole("button", { name: "Cancel" }).count()).toBe(0);
+    expect(await page.getByRole("link", { name: "Submit" }).count()).toBe(0);
+    const status = await page.evaluate(
+      `fetch("/v1/jobs/${id}/cancel", { method: "POST", headers: { authorization: "Bearer " + sessionStorage.getItem("xpcs-token") } }).then((answer) => answer.status)`,
+    );
+    expect(status).toBe(403);
+    await facility.client.cancel([id]);
+  });
+
+  it("says that the connection is lost, and goes on when central is back", async () => {
+    const page = await open("overview");
+    await page.getByText("live", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+    await facility.kill("central");
+    await page.getByText("connection lost: trying again").waitFor({ timeout: PATIENCE_MS });
+    await facility.startCentral();
+    await page.getByText("live", { exact: true }).waitFor({ timeout: PATIENCE_MS });
+  });
+
+  it.each([
+    ["overview", ""],
+    ["jobs", ""],
+    ["submit", ""],
+    ["result", "job"],
+  ])("%s has no serious fault of accessibility", async (name, what) => {
+    const page = await open(what === "job" ? `jobs/${job}` : name);
+    if (what === "job") await page.getByRole("img", { name: "Intensity" }).waitFor({ timeout: PATIENCE_MS });
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+      expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 200))])).toEqual([]);
+    }
+  });
+});
