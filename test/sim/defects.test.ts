@@ -11,7 +11,7 @@ vi.mock("../../src/ledger/decide.js", async (original) =>
   (await import("./mounts.js")).withPlantedRules(await original<{ readonly decide: Decide }>()),
 );
 
-const SEEDS = 60;
+const SEEDS = 200;
 const TIMEOUT_MS = 900_000;
 
 async function find({ replacements }: Defect): Promise<{ seed: number; outcome: Outcome } | null> {

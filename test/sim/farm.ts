@@ -27,6 +27,11 @@ const LATE_MS = 3_500;
 const IDLE_S = 4;
 const GRACE_S = 3;
 
+/** Whether there are pilots, and work for them alone, in the run of a seed. */
+export function hasPilots(seed: number): boolean {
+  return seed % 4 !== 0;
+}
+
 /** Parts of it that a planted defect replaces. */
 export interface FarmReplacements {
   readonly batch?: (jobs: BatchJobs) => BatchJobs;
@@ -44,9 +49,12 @@ export class Farm {
   readonly #world: World;
   readonly #replacements: FarmReplacements;
   readonly #walltimeS: number;
+  readonly #isThere: boolean;
   #leaving = new AbortController();
 
-  constructor(world: World, replacements: FarmReplacements) {
+  /** @param isThere otherwise there are no pilots: some seeds leave all work to the other sites */
+  constructor(world: World, replacements: FarmReplacements, isThere: boolean) {
+    this.#isThere = isThere;
     this.#world = world;
     this.#replacements = replacements;
     const rng = world.stream();
@@ -102,7 +110,7 @@ export class Farm {
   }
 
   startKeeper(): void {
-    if (this.keeper?.alive) return;
+    if (this.keeper?.alive || !this.#isThere) return;
     const world = this.#world;
     const process = world.process(FARM);
     this.keeper = process;

@@ -5,7 +5,7 @@ import type { JobId, JobSpec, JobView } from "../../src/core/job.js";
 import type { ClientApi } from "../../src/core/protocols.js";
 import type { Reconnecting } from "../../src/wire/reconnecting.js";
 import { seeded } from "../ledger/world.js";
-import { FARM } from "./farm.js";
+import { FARM, hasPilots } from "./farm.js";
 import { CLIENT_NAMES, FAULTS_MS } from "./faults.js";
 import type { History } from "./promises.js";
 import { SITE_NAMES, type World } from "./world.js";
@@ -23,13 +23,13 @@ const REQUESTS = 14;
 const LOOK_MS = 4_000;
 
 /** What only a pilot can run: pinned to its site, or because of what its node has. Some take a good part of a pilot's time. */
-function forPilots(rng: () => number): Partial<JobSpec> | null {
-  if (rng() >= 0.4) return null;
+function forPilots(rng: () => number, share: number): Partial<JobSpec> | null {
+  if (rng() >= share) return null;
   return rng() < 0.5 ? { site: FARM } : { resources: { gpus: 1 } };
 }
 
-function randomSpec(rng: () => number, key: string, at: number): JobSpec {
-  const pinned = forPilots(rng);
+function randomSpec(rng: () => number, key: string, at: number, share: number): JobSpec {
+  const pinned = forPilots(rng, share);
   const work: JobSpec["work"] =
     rng() < 0.45
       ? { app: "xpcs.noop", durationMs: Math.round(rng() * (pinned !== null && rng() < 0.3 ? 10_000 : 4_000)) }
@@ -105,7 +105,9 @@ export function drawRequests(seed: number): Request[] {
   const crowd = Math.floor(2 * REQUESTS * rng());
   for (let at = 0; at < REQUESTS; at += 1) {
     const key = `k${at}`;
-    const jobs = Array.from({ length: at === crowd ? 12 : 1 + Math.floor(rng() * 3) }, (_, place) => randomSpec(rng, key, place));
+    const jobs = Array.from({ length: at === crowd ? 12 : 1 + Math.floor(rng() * 3) }, (_, place) =>
+      randomSpec(rng, key, place, hasPilots(seed) ? 0.4 : 0),
+    );
     const atMs = rng() * FAULTS_MS;
     add(submit(key, jobs), atMs);
     if (rng() < 0.5) add(submit(key, jobs), atMs + rng() * 2_000);

@@ -29,7 +29,7 @@ import { type Reconnecting, reconnecting } from "../../src/wire/reconnecting.js"
 import { openDoor } from "../actors/support.js";
 import { type VirtualClock, virtualClock } from "../actors/virtual-clock.js";
 import { seeded } from "../ledger/world.js";
-import { Farm, type FarmReplacements } from "./farm.js";
+import { Farm, type FarmReplacements, hasPilots } from "./farm.js";
 import { mountFiles, SimFiles } from "./files.js";
 import { Network } from "./network.js";
 import { SimProcess } from "./process.js";
@@ -134,7 +134,7 @@ export class World {
       this.publications.push({ path, text, confirmed: askedMs !== "lost" && askedMs >= madeMs, alone: this.#isAlone(text) });
     };
     mountFiles(this.files);
-    this.farm = new Farm(this, replacements.farm ?? {});
+    this.farm = new Farm(this, replacements.farm ?? {}, hasPilots(seed));
   }
 
   broke(broken: Broken): void {
