@@ -6,6 +6,7 @@ import type { JobId, SiteName } from "../core/job.js";
 import { estimateRun, remainingMs } from "./estimates.js";
 import { needOf, type Policy, type RoutedJob, type SiteLoad } from "./policy.js";
 import { beginMs } from "./reroute.js";
+import { withJob } from "./work-ahead.js";
 
 export interface DuplicateRules {
   /** `late`: a job whose answer is expected after its deadline. `stragglers`: also one that takes much longer than expected. */
@@ -67,6 +68,7 @@ export function planDuplicates(
 ): Duplication[] {
   const planned: Duplication[] = [];
   const left = new Map(idle);
+  let loads = sites;
   const due = ({ dueMs }: RunningAttempt) => dueMs ?? Number.POSITIVE_INFINITY;
   const order = [...running].sort((a, b) => (due(a) === due(b) ? b.elapsedMs - a.elapsedMs : due(a) - due(b)));
   for (const attempt of order.slice(0, LOOKED_MAX)) {
@@ -78,13 +80,15 @@ export function planDuplicates(
     const reason = reasonOf(attempt, usualMs, rules, nowMs);
     if (reason === null) continue;
     const job = { ...attempt.job, refusedBy: [...attempt.job.refusedBy, attempt.site] };
-    const choice = attempt.policy.choose(job, sites, nowMs);
-    const to = choice.action === "run" ? sites.find(({ name }) => name === choice.site) : undefined;
+    const choice = attempt.policy.choose(job, loads, nowMs);
+    const to = choice.action === "run" ? loads.find(({ name }) => name === choice.site) : undefined;
     const need = needOf(job.resources).slots;
     if (to === undefined || (left.get(to.name) ?? 0) < need) continue;
     const goMs = beginMs(job, to, nowMs);
     if (goMs > GAIN_SHARE * remainingMs(usualMs, attempt.elapsedMs)) continue;
     left.set(to.name, left.get(to.name)! - need);
+    // The next one sees this one there.
+    loads = loads.map((load) => (load === to ? withJob(load, job, "run", nowMs) : load));
     planned.push({ job: job.id, site: to.name, why: `${reason}; site ${to.name} is idle and answers in ${seconds(goMs)}` });
   }
   return planned;

@@ -49,3 +49,10 @@ it("each idle slot once, the earliest deadline first; never at its own site, nor
   expect(plan([attempt("1", 200_000, null, { site: "a" })])).toEqual([]);
   expect(plan([attempt("1", 200_000, null, { refusedBy: ["b", "c"] })])).toEqual([]);
 });
+
+it("a site on probation gets one of them", () => {
+  const tried = site("c", 20_000, { slots: 2, probation: { reason: "3 jobs failed", triedInMs: -1 } });
+  const late = [attempt("1", 10_000, NOW + 9_000), attempt("2", 10_000, NOW + 8_000)];
+  const there = [sites[0]!, tried];
+  expect(plan(late, STRAGGLERS, { c: 2 }, there)).toMatchObject([{ job: "2", site: "c" }]);
+});
