@@ -11,6 +11,8 @@ export type Connection = "connecting" | "live" | "lost" | "logged-out";
 
 export const connection = signal<Connection>("connecting");
 export const sites = signal<readonly SiteView[]>([]);
+/** Why central did not let the token in; null: it has not been asked, or did. */
+export const refusal = signal<string | null>(null);
 /** Of central. */
 export const version = signal("");
 /** Counts the news, so that a view can ask again for what it shows. */
@@ -52,6 +54,7 @@ function took(jobs: readonly JobView[]): void {
 function failed(error: unknown): void {
   if (error instanceof ApiError && error.status === 401) {
     connection.value = "logged-out";
+    refusal.value = error.message;
     saveToken(null);
     stopped.abort();
   } else connection.value = "lost";
@@ -98,6 +101,7 @@ export function startFollowing(): void {
   stopped.abort();
   stopped = new AbortController();
   connection.value = "connecting";
+  refusal.value = null;
   void followJobs(stopped.signal);
   void followSites(stopped.signal);
   learnMe().catch(() => {});
@@ -114,5 +118,6 @@ export function logOut(): void {
   stopped.abort();
   saveToken(null);
   me.value = null;
+  refusal.value = null;
   connection.value = "logged-out";
 }

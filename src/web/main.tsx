@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { savedToken, saveToken } from "./api.js";
-import { connection, logOut, startFollowing, version } from "./live.js";
+import { connection, logOut, refusal, startFollowing, version } from "./live.js";
 import { mayAct, me } from "./me.js";
 import { linkTo, place } from "./place.js";
 import { JobPage } from "./views/job.js";
@@ -52,6 +52,7 @@ function LogIn() {
         />
         <button type="submit">Log in</button>
       </form>
+      {refusal.value !== null && <p role="alert">{refusal.value}</p>}
       <p>
         A token is made with <code>xpcs token create</code>; one with <code>--role visitor</code> sees everything and changes nothing.
       </p>

@@ -61,10 +61,10 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     const { page } = made;
     await page.getByLabel("Token").fill("xpcs_op_wrong");
     await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("button", { name: "Log in" }).waitFor();
+    await page.getByRole("alert").waitFor({ timeout: PATIENCE_MS });
     await page.getByLabel("Token").fill(facility.operatorToken);
     await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("rowheader", { name: "alpha" }).waitFor();
+    await page.getByRole("rowheader", { name: "alpha", exact: true }).waitFor();
     const second = await open();
     expect(second.url()).toBe(`${base}/#/overview`);
     await second.getByRole("button", { name: "Log out" }).click();
