@@ -8,11 +8,13 @@ import { LIMITS } from "../core/limits.js";
 import type { AttemptEnded, LedgerEvent, SiteJoined } from "./events.js";
 import { attemptOf, type JobRecord, type SiteRecord, type State } from "./state.js";
 
-/** Attempts that failed at a site since it last finished a job; of one moment, as when it went silent, at most one is held against it. */
+/** An attempt that failed at a site since it last finished a job. */
 export interface Doubt {
   readonly job: JobId;
   readonly at: number;
   readonly what: string;
+  /** The site went silent. */
+  readonly lost?: true;
   /** Another site has finished the job. */
   readonly proven: boolean;
 }
@@ -51,7 +53,8 @@ export function afterFailure(site: SiteRecord, event: AttemptEnded): SiteRecord 
     return { ...site, probation: { ...probation, failures, probeAt: event.at + probePauseMs(failures) } };
   }
   const what = `${event.code === null ? "" : `${event.code} `}${event.reason}`;
-  return { ...site, doubts: [...doubts, { job: event.job, at: event.at, what, proven: false }].slice(-DOUBTS_KEPT) };
+  const doubt: Doubt = { job: event.job, at: event.at, what, ...(event.outcome === "lost" ? { lost: true } : {}), proven: false };
+  return { ...site, doubts: [...doubts, doubt].slice(-DOUBTS_KEPT) };
 }
 
 /** The site after it finished a job: nothing is held against it. */
@@ -74,14 +77,26 @@ export function otherSitesOf(job: JobRecord, site: SiteName | undefined): SiteNa
   return [...new Set(failed.map(({ site: at }) => at))];
 }
 
+/** What fails at one time counts once; so do the leases of a site that went silent, which run out within a lease of each other. */
+function momentsOf(doubts: readonly Doubt[]): number {
+  const failed = new Set(doubts.flatMap(({ at, lost }) => (lost ? [] : [at])));
+  let silences = 0;
+  let silentAt = Number.NEGATIVE_INFINITY;
+  for (const { at, lost } of doubts) {
+    if (!lost || at - silentAt < LIMITS.leaseMs) continue;
+    silences += 1;
+    silentAt = at;
+  }
+  return failed.size + silences;
+}
+
 /** Why a site is to be put on probation once another has finished `job`; null: it is not, or is there already. */
 function whyOnProbation(state: State, name: SiteName, job: JobId): string | null {
   const site = state.sites.get(name);
   if (site === undefined || site.probation !== undefined) return null;
   const proven = afterOthersSuccess(site, job).doubts?.filter((doubt) => doubt.proven) ?? [];
-  const moments = new Set(proven.map(({ at }) => at)).size;
   const jobs = new Set(proven.map((doubt) => doubt.job)).size;
-  if (Math.min(moments, jobs) < DOUBTS_MAX) return null;
+  if (Math.min(momentsOf(proven), jobs) < DOUBTS_MAX) return null;
   return `${jobs} jobs in a row failed there and finished elsewhere, the last: ${proven.at(-1)!.what}`.slice(0, LIMITS.reasonCharsMax);
 }
 

@@ -97,6 +97,21 @@ it("begins also when the failures come first and the others finish later", () =>
   expect(story.probation("bad")).toBeDefined();
 });
 
+it("takes the leases of one silence for one failure, though they run out one after the other", () => {
+  const silences = (apartMs: number) => {
+    const story = new Story("bad", "good");
+    const jobs = [1, 2, 3, 4].map(() => story.submit());
+    for (const job of jobs) {
+      story.lose([job, "bad"]);
+      story.nowMs += apartMs;
+    }
+    for (const job of jobs) story.finish(job, "good");
+    return story.probation("bad");
+  };
+  expect(silences(3)).toBeUndefined();
+  expect(silences(20_000)).toBeDefined();
+});
+
 it("is not begun by a job that fails everywhere, nor by many of them", () => {
   const story = new Story("a", "b", "c");
   for (let poison = 0; poison < 20; poison += 1) {
