@@ -18,14 +18,14 @@ it("sends all jobs, each ends once, and the share of the site behind the cut lin
   // As examples/apps.json has it, in no need of numpy.
   const diagonalise = { argv: ["/bin/sh", "-c", 'echo "$0" >"$1"', "{size}", "{result}"], parameters: SIZES };
   const report: LiveReport = await runLive({
-    ...{ root: ROOT, folder: join(folder, "run"), jobs: 60, seed: 1, outageMs: 15_000, schedulers: false, policy: "central" },
+    ...{ root: ROOT, folder: join(folder, "run"), jobs: 120, seed: 1, outageMs: 15_000, schedulers: false, policy: "central" },
     agent: [process.execPath, join(ROOT, "build/bench/examples/aps-agent.js")],
     apps: { diagonalise },
     say: (line) => lines.push(line),
     signal: AbortSignal.timeout(280_000),
   });
   expect(report.broken).toEqual([]);
-  expect(report.flows.flows.at(-1)).toMatchObject({ finished: 60, kinds: { proxy: 20 } });
+  expect(report.flows.flows.at(-1)).toMatchObject({ finished: 120, kinds: { proxy: 40 } });
   expect(lines.some((line) => line.includes(`the link of ${report.victim} is cut for 15 s`))).toBe(true);
   rmSync(folder, { recursive: true });
 });
