@@ -199,7 +199,11 @@ export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): Host
       signal.addEventListener("abort", onAbort);
       void watch(onProgress, done.signal);
       try {
-        return await remote.run({ work });
+        const answer = await remote.run({ work });
+        // What it told last may not have been asked for: how a stream ended is in it.
+        const told = work.app === "xpcs.stream" ? await remote.progress({ waitMs: 0 }).catch(() => null) : null;
+        if (told?.progress) onProgress(told.progress);
+        return answer;
       } catch (error) {
         throw await failure(error, signal);
       } finally {
