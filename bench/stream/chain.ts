@@ -72,7 +72,9 @@ export async function runChain({ root, folder, say }: Place, frames: number, rat
       onProgress: ({ live }) => {
         if (live === undefined) return;
         onLive(live);
-        [endCpu, endSource] = [cpuOf(host.pid), cpuOf(source.pid!)];
+        endCpu = cpuOf(host.pid);
+        // With the last look the source may have gone.
+        if (source.exitCode === null) endSource = cpuOf(source.pid!);
       },
       signal: new AbortController().signal,
     });
