@@ -1,6 +1,6 @@
 /** One live run: unequal facilities, the agent as a process of its own, an outage on the way; then what must hold, and where the jobs went. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
@@ -39,6 +39,8 @@ const OUTAGE_AT = 0.3;
 const WINDOW_S = 10;
 /** No job that ends for so long is the end of the run. */
 const PATIENCE_MS = 150_000;
+/** A site tries to tidy every 5 s, and gives a request 15 s. */
+const TIDY_MS = 30_000;
 
 export interface LiveOptions {
   /** The project's folder. */
@@ -151,6 +153,12 @@ async function withOutage(
   return { ...done, agentCode };
 }
 
+/** Waits until sites have forgotten their publications: one whose link was cut does so some seconds after it is back. */
+async function tidied(results: string): Promise<void> {
+  const endMs = Date.now() + TIDY_MS;
+  while (Date.now() < endMs && readdirSync(results).some((name) => name.endsWith(".published"))) await pause(500);
+}
+
 /** Runs it. @throws something went wrong that was not meant to */
 export async function runLive(options: LiveOptions): Promise<LiveReport> {
   const { root, folder, jobs, seed, schedulers, policy, apps, say } = options;
@@ -178,6 +186,7 @@ export async function runLive(options: LiveOptions): Promise<LiveReport> {
       child = startAgent(options, { central, folder }, plan);
       const { victim, outage, agentCode } = await withOutage(client, facilities, child, options);
       const left = await facilities.pilotsLeft();
+      await tidied(results);
       for (const name of FACILITIES) await facilities.stop(name);
       const ids = (await allPages(client.jobs, { experiment: EXPERIMENT })).map(({ id }) => id);
       const events = await ledgerEvents(client);
