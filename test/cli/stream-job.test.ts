@@ -1,42 +1,12 @@
 /** A stream as a job: leased by a site, followed live by command and HTTP, canceled, and resumed elsewhere after its site's death. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { existsSync } from "node:fs";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { JobView } from "../../src/core/job.js";
-import type { LiveSnapshot } from "../../src/core/live.js";
 import type { LivePart } from "../../src/core/protocols.js";
 import { readResultFile } from "../../src/xpcs/result-file.js";
 import { contents } from "../xpcs/file-contents.js";
-import { startXpcs, type Xpcs } from "./xpcs-process.js";
-
-const ROOT = mkdtempSync(join(tmpdir(), "xpcs-stream-job-"));
-afterAll(() => rmSync(ROOT, { recursive: true, force: true }));
-const at = (name: string): string => join(ROOT, name);
-const lines = (text: string) =>
-  text
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-
-async function until<T>(look: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> {
-  for (let tries = 0; tries < 1_500; tries += 1) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`${what} did not come`);
-}
-
-const started: Xpcs[] = [];
-function start(args: readonly string[], env: Record<string, string> = {}): Xpcs {
-  const one = startXpcs(args, { HOME: ROOT, XDG_CONFIG_HOME: at("config"), ...env });
-  started.push(one);
-  return one;
-}
-afterAll(() => {
-  for (const one of started) one.kill("SIGKILL");
-});
+import { at, lines, lives, start, detector as startDetector, startStream, until } from "./stream-processes.js";
+import type { Xpcs } from "./xpcs-process.js";
 
 interface Ready {
   readonly url: string;
@@ -68,15 +38,8 @@ function site(name: string): Xpcs {
   return one;
 }
 
-async function detector(...args: string[]): Promise<string> {
-  const play = ["--photons", "40", "--rate", "20000", "--tau", "0.002", "--listen", "0", "--write-qmap", at("qmap.hdf")];
-  const process = start(["simulate-detector", "--json", ...play, ...args]);
-  return until(() => lines(process.printed())[0]?.url as string | undefined, "the detector");
-}
-const stream = (source: string, out: string, ...more: string[]): Xpcs =>
-  start(["stream", source, "--json", "--qmap", at("qmap.hdf"), "--out", at(out), "--every", "100ms", "--submit", ...more], who);
-const lives = (process: Xpcs): LiveSnapshot[] =>
-  lines(process.printed()).flatMap(({ live }) => (live === undefined ? [] : [live as LiveSnapshot]));
+const detector = async (...args: string[]): Promise<string> => (await startDetector(...args)).url;
+const stream = (source: string, out: string, ...more: string[]): Xpcs => startStream(source, out, ["--submit", ...more], who);
 
 async function http<T>(path: string): Promise<T> {
   const response = await fetch(`${central.url.replace(/^ws/, "http")}${path}`, {

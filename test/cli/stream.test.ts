@@ -1,54 +1,14 @@
 /** `xpcs stream` and `xpcs simulate-detector` as processes: the whole chain, and either side killed. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
 import type { CorrSummary } from "../../src/core/analysis.js";
-import type { LiveSnapshot } from "../../src/core/live.js";
 import { readResultFile } from "../../src/xpcs/result-file.js";
 import { contents } from "../xpcs/file-contents.js";
 import { documentedJson, shapeFaults } from "./cli-docs.js";
-import { startXpcs, type Xpcs } from "./xpcs-process.js";
+import { at, detector, lines, lives, PLAY, ROOT, start, startStream, until } from "./stream-processes.js";
+import type { Xpcs } from "./xpcs-process.js";
 
-const ROOT = mkdtempSync(join(tmpdir(), "xpcs-stream-cli-"));
-afterAll(() => rmSync(ROOT, { recursive: true, force: true }));
-
-const at = (name: string): string => join(ROOT, name);
-const lines = (text: string) =>
-  text
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-
-async function until<T>(look: () => T | undefined, what: string): Promise<T> {
-  for (let tries = 0; tries < 1_500; tries += 1) {
-    const found = look();
-    if (found !== undefined && found !== false) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`${what} did not come`);
-}
-
-const running: Xpcs[] = [];
-afterAll(() => {
-  for (const one of running) one.kill("SIGKILL");
-});
-function start(...args: string[]): Xpcs {
-  const one = startXpcs(args, { HOME: ROOT });
-  running.push(one);
-  return one;
-}
-
-async function detector(...args: string[]): Promise<{ process: Xpcs; url: string }> {
-  const process = start("simulate-detector", "--json", "--listen", "0", "--write-qmap", at("qmap.hdf"), ...args);
-  const url = await until(() => lines(process.printed())[0]?.url as string | undefined, "the detector");
-  return { process, url };
-}
-
-const stream = (url: string, out: string, ...args: string[]): Xpcs =>
-  start("stream", url, "--json", "--qmap", at("qmap.hdf"), "--out", at(out), "--every", "100ms", "--threads", "1", ...args);
-const lives = (process: Xpcs): LiveSnapshot[] =>
-  lines(process.printed()).flatMap(({ live }) => (live === undefined ? [] : [live as LiveSnapshot]));
+const stream = (url: string, out: string, ...args: string[]): Xpcs => startStream(url, out, ["--threads", "1", ...args]);
 const resultOf = (stdout: string): CorrSummary => lines(stdout).at(-1)!.result as CorrSummary;
 
 /** Of one process: the children that it has. */
@@ -67,18 +27,17 @@ function pidOf(marker: string): number {
   return Number(pids.find((pid) => cmd(pid).includes(marker) && cmd(pid).includes("stream")));
 }
 
-const PLAY = ["--photons", "40", "--rate", "20000", "--tau", "0.002"];
-
 describe("a detector and a stream", { timeout: 115_000 }, () => {
   it("end to end: g2 converges to the truth, and the played file gives the same bits", async () => {
     const frames = ["--frames", "15000", "--seed", "3"];
-    const { process, url } = await detector(...PLAY, ...frames, "--fast");
-    const { code, stdout, stderr } = await stream(url, "live.hdf").result;
+    const { process, url } = await detector(...frames, "--fast");
+    const following = stream(url, "live.hdf");
+    const { code, stdout, stderr } = await following.result;
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const summary = resultOf(stdout);
     expect(summary).toMatchObject({ format: "stream", frames: 15_000, stream: { ended: "end", missing: 0 } });
-    const live = lines(stdout).flatMap((line) => (line.live === undefined ? [] : [line.live as LiveSnapshot]));
+    const live = lives(following);
     expect(live.length).toBeGreaterThan(0);
     expect(shapeFaults({ ...(documentedJson("live") as object), goal: null }, live.at(-1))).toEqual([]);
     const played = lines((await process.result).stdout).at(-1) as {
@@ -93,9 +52,9 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
       expect(Math.abs(fit!.tau - tau), `tau of q${q + 1}`).toBeLessThan(5 * fit!.tauError!);
       expect(Math.abs(fit!.contrast - contrast)).toBeLessThan(5 * fit!.contrastError!);
     }
-    const wrote = await start("simulate-detector", ...PLAY, ...frames, "--fast", "--out", at("played.bin")).result;
+    const wrote = await start(["simulate-detector", ...PLAY, ...frames, "--fast", "--out", at("played.bin")]).result;
     expect(wrote.code).toBe(0);
-    const corr = await start(
+    const corr = await start([
       "corr",
       at("played.bin"),
       "--qmap",
@@ -105,14 +64,14 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
       "--streaming",
       "--out",
       at("batch.hdf"),
-    ).result;
+    ]).result;
     expect(corr.stderr).not.toContain("xpcs:");
     const different = /^\/provenance\/|scattering_1d_segments|\/entry\/start_time|rawdata_path/;
     expect(await contents(at("live.hdf"), different)).toEqual(await contents(at("batch.hdf"), different));
   });
 
   it("a killed source leaves a partial result that says so", async () => {
-    const { process, url } = await detector(...PLAY);
+    const { process, url } = await detector();
     const following = stream(url, "partial.hdf", "--patience", "0.5");
     await until(() => lives(following).find(({ frames }) => frames > 2_000), "some frames");
     process.kill("SIGKILL");
@@ -126,7 +85,7 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
   });
 
   it("a killed correlator leaves no result; the next one gets all from the spool, to the bit", async () => {
-    const { process, url } = await detector(...PLAY, "--frames", "12000", "--seed", "9");
+    const { process, url } = await detector("--frames", "12000", "--seed", "9");
     const first = stream(url, "killed.hdf");
     await until(() => lives(first).find(({ frames }) => frames > 1_000), "some frames");
     const [host] = childrenOf(pidOf(at("killed.hdf")));
@@ -139,7 +98,7 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
     expect(second.code).toBe(0);
     expect(resultOf(second.stdout)).toMatchObject({ frames: 12_000, stream: { ended: "end", missing: 0 } });
     await process.result;
-    const undisturbed = await detector(...PLAY, "--frames", "12000", "--seed", "9");
+    const undisturbed = await detector("--frames", "12000", "--seed", "9");
     await stream(undisturbed.url, "undisturbed.hdf").result;
     const different = /^\/provenance\/|\/entry\/start_time|rawdata_path/;
     expect(await contents(at("again.hdf"), different)).toEqual(await contents(at("undisturbed.hdf"), different));
@@ -155,7 +114,7 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
   });
 
   it("Ctrl-C writes the result of what came", async () => {
-    const { url } = await detector(...PLAY);
+    const { url } = await detector();
     const following = stream(url, "stopped.hdf");
     await until(() => lives(following).find(({ frames }) => frames > 1_000), "some frames");
     following.kill("SIGINT");

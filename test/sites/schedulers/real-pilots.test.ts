@@ -9,20 +9,26 @@ import { RIGS } from "./rigs.js";
 const REAL = Object.entries(RIGS).filter(([, { kind }]) => kind === "real");
 
 describe.each(REAL)("%s", (scheduler, rig) => {
+  /** A facility, the batch file of a site in it, and the folder of that site's batch jobs. */
+  const start = async (job: Record<string, unknown>, pilots: Record<string, number>) => {
+    const stage = await rig.start();
+    // The command looks for its scheduler in the environment of this process.
+    Object.assign(process.env, stage.environment);
+    const facility = await startFacility();
+    const folder = join(facility.folder, "batch");
+    mkdirSync(folder);
+    const memory = schedulerNamed(scheduler).takes.includes("memoryGbPerNode") ? { memoryGbPerNode: 1 } : {};
+    const file = join(facility.folder, "batch.json");
+    writeFileSync(file, JSON.stringify({ scheduler, folder, job: { ...stage.settings, ...memory, ...job }, pilots }));
+    return { facility, folder, file };
+  };
+
   it.skipIf(rig.skip !== null)(
     "runs a pilot, which works for central and leaves",
     async () => {
-      const stage = await rig.start();
-      // The command looks for its scheduler in the environment of this process.
-      Object.assign(process.env, stage.environment);
-      const facility = await startFacility();
+      const { facility, folder, file } = await start({ walltimeS: 600 }, { max: 2, idleS: 5, everyS: 1 });
       try {
-        const folder = join(facility.folder, "batch");
-        mkdirSync(folder);
-        const memory = schedulerNamed(scheduler).takes.includes("memoryGbPerNode") ? { memoryGbPerNode: 1 } : {};
-        const batch = { scheduler, folder, job: { ...stage.settings, ...memory, walltimeS: 600 }, pilots: { max: 2, idleS: 5, everyS: 1 } };
-        writeFileSync(join(facility.folder, "batch.json"), JSON.stringify(batch));
-        const site = await facility.startSite("farm", 2, ["--batch", join(facility.folder, "batch.json")]);
+        const site = await facility.startSite("farm", 2, ["--batch", file]);
         const work = { app: "xpcs.noop" as const, durationMs: 200 };
         const { jobs } = await facility.client.submit({ jobs: [1, 2, 3, 4].map(() => ({ work, tags: {}, attemptsMax: 1 })) });
         const views = await facility.client.wait(jobs);
@@ -40,18 +46,11 @@ describe.each(REAL)("%s", (scheduler, rig) => {
   it.skipIf(rig.skip !== null)(
     "loses the work of a pilot that its walltime kills, which counts as no failure of it",
     async () => {
-      const stage = await rig.start();
-      Object.assign(process.env, stage.environment);
-      const facility = await startFacility();
+      // The script is misled about its end, as by a node with a wrong clock: the pilot does not leave by itself, nor in the time that a signal leaves it.
+      const lines = ["cut() { echo $(($(date +%s) + 86400)); }"];
+      const { facility, folder, file } = await start({ walltimeS: 60, lines }, { max: 1, everyS: 1 });
       try {
-        const folder = join(facility.folder, "batch");
-        mkdirSync(folder);
-        const memory = schedulerNamed(scheduler).takes.includes("memoryGbPerNode") ? { memoryGbPerNode: 1 } : {};
-        // The script is misled about its end, as by a node with a wrong clock: the pilot does not leave by itself, nor in the time that a signal leaves it.
-        const lines = ["cut() { echo $(($(date +%s) + 86400)); }"];
-        const job = { ...stage.settings, ...memory, walltimeS: 60, lines };
-        writeFileSync(join(facility.folder, "batch.json"), JSON.stringify({ scheduler, folder, job, pilots: { max: 1, everyS: 1 } }));
-        const site = await facility.startSite("farm", 1, ["--batch", join(facility.folder, "batch.json"), "--grace", "600"]);
+        const site = await facility.startSite("farm", 1, ["--batch", file, "--grace", "600"]);
         const { jobs } = await facility.client.submit({
           jobs: [{ work: { app: "xpcs.noop", durationMs: 900_000 }, tags: {}, attemptsMax: 9 }],
         });
