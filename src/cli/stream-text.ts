@@ -1,6 +1,7 @@
 /** How a running stream looks in a terminal: one line about the stream, a table of the q bins, and how far the goal is. */
 import type { CorrSummary } from "../core/analysis.js";
 import type { LiveBin, LiveGoal, LiveSnapshot } from "../core/live.js";
+import { relativeErrors } from "../stream/until.js";
 import { formatTable } from "./output.js";
 import { plusMinus } from "./view-text.js";
 
@@ -11,20 +12,20 @@ function percent(fraction: number): string {
   return `${(100 * fraction).toPrecision(2)} %`;
 }
 
-/** The largest error of g2 over g2, of lags with at least 100 pairs. */
-function errorOf({ g2, error, pairs }: LiveBin): string {
-  const ready = g2.flatMap((value, d) => (value !== null && error[d] != null && pairs[d]! >= 100 ? [error[d]! / value] : []));
+/** The largest of those that a goal looks at. */
+function errorOf(bin: LiveBin): string {
+  const ready = relativeErrors(bin);
   return ready.length === 0 ? "-" : percent(Math.max(...ready));
 }
 
 /** `in about 12 s`, `in about 1.2e5 frames`. */
-export function leftText({ framesLeft, leftS }: LiveGoal): string {
+function leftText({ framesLeft, leftS }: LiveGoal): string {
   if (leftS !== null) return `in about ${leftS >= 100 ? Math.round(leftS) : leftS.toPrecision(2)} s of frames`;
   return framesLeft === null ? "when, cannot be said yet" : `in about ${framesLeft} frames`;
 }
 
 /** What the goal is, and how far. */
-export function goalText(goal: LiveGoal): string {
+function goalText(goal: LiveGoal): string {
   if (goal.passes > 0) return `goal ${goal.until}: reached ${goal.passes} time${goal.passes > 1 ? "s in a row" : ", looking once more"}`;
   const now = goal.worst === null ? "" : `; now ${percent(goal.worst)} in q${goal.worstBin}`;
   return `goal ${goal.until}${now}; ${leftText(goal)}`;

@@ -62,7 +62,7 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
 }
 
 /** Shows snapshots: a table that is drawn over in a terminal, lines elsewhere, JSON under --json. */
-export function liveShower(io: CliIo): (live: LiveSnapshot) => void {
+function liveShower(io: CliIo): (live: LiveSnapshot) => void {
   let lines = 0;
   return (live) => {
     if (io.json) return io.result({ live }, () => "");

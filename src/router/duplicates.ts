@@ -4,6 +4,7 @@
  */
 import type { JobId, SiteName } from "../core/job.js";
 import { estimateRun, remainingMs } from "./estimates.js";
+import { seconds } from "./figures.js";
 import { needOf, type Policy, type RoutedJob, type SiteLoad } from "./policy.js";
 import { beginMs } from "./reroute.js";
 import { withJob } from "./work-ahead.js";
@@ -40,8 +41,6 @@ export interface Duplication {
   readonly site: SiteName;
   readonly why: string;
 }
-
-const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
 
 /** Why it should run a second time, as far as the first attempt goes; null: it should not. */
 function reasonOf({ elapsedMs, dueMs }: RunningAttempt, usualMs: number, rules: DuplicateRules, nowMs: number): string | null {

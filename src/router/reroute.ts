@@ -5,6 +5,7 @@
 import type { JobId, SiteName } from "../core/job.js";
 import { closesTooSoon } from "./downtime.js";
 import { estimate } from "./estimates.js";
+import { seconds } from "./figures.js";
 import { ineligible, needOf, type Policy, plus, type RoutedJob, type SiteLoad } from "./policy.js";
 import { withJob } from "./work-ahead.js";
 
@@ -45,8 +46,6 @@ export function beginMs(job: RoutedJob, site: SiteLoad, nowMs: number): number {
   const { stageIn, run, stageOut } = estimate(job, site, nowMs);
   return (stageIn?.ms ?? 0) + run.ms + (stageOut?.ms ?? 0);
 }
-
-const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
 
 /** Where the job should go, or null. */
 function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<SiteName, number>, nowMs: number): Move | null {

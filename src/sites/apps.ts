@@ -3,9 +3,9 @@
  * Pure; moving the files and running the work is attempt.ts.
  */
 import { basename, join } from "node:path";
-import type { CorrSummary } from "../core/analysis.js";
+import type { CorrFiles, CorrRequest, CorrSummary } from "../core/analysis.js";
 import { XpcsError } from "../core/errors.js";
-import { type CommandJob, type FileRef, isCommandJob, type JobId, type Lease, type StreamJob } from "../core/job.js";
+import { type CommandJob, type CorrJob, type FileRef, isCommandJob, type Lease, type StreamJob } from "../core/job.js";
 import { corrFilesOf, jobFiles } from "../core/job-files.js";
 import type { Destination } from "../files/publication.js";
 import { type Roots, readable } from "../files/roots.js";
@@ -86,75 +86,44 @@ function commandPlan(lease: Lease, work: CommandJob, facts: SiteFacts): Plan {
  * @throws REFUSED this site can never run it
  */
 export function planOf(lease: Lease, facts: SiteFacts): Plan {
-  const { job, epoch, work, resources } = lease;
-  const { site, threadsPerSlot, roots } = facts;
+  const { work } = lease;
   if (isCommandJob(work)) return commandPlan(lease, work, facts);
   const nothing = { inputs: [], destinations: [], hasFolder: false, results: () => [], exclusive: false };
-  if (work.app === "xpcs.noop") return { ...nothing, work: () => work };
+  return work.app === "xpcs.noop" ? { ...nothing, work: () => work } : correlationPlan(lease, work, facts);
+}
+
+/** Of files, or of a stream: its source is not staged, it is dialed, or read where it is. */
+function correlationPlan(lease: Lease, work: CorrJob | StreamJob, { site, roots, threadsPerSlot }: SiteFacts): Plan {
+  const { job, epoch, resources } = lease;
   const inputs = jobFiles(work);
   const threads = resources?.cores || threadsPerSlot * (resources?.slots ?? 1);
-  const place = (paths: readonly string[]) => (ref: FileRef) => paths[inputs.indexOf(ref)]!;
-  if (work.app === "xpcs.stream") return streamPlan(lease, work, { inputs, threads, place, site, roots });
+  const requestOf = (files: CorrFiles, folder: string): CorrRequest => ({
+    files,
+    options: { threads, ...work.options },
+    out: join(folder, RESULT_NAME),
+    // The attempt's folder is its own; the destination's rule is the transfer's business.
+    overwrite: true,
+    provenance: { job_id: job, epoch: String(epoch), site },
+  });
   return {
     inputs,
     destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
     hasFolder: true,
     results: (folder) => [join(folder, RESULT_NAME)],
     exclusive: false,
-    work: ({ paths, folder }) => ({
-      app: "xpcs.corr",
-      request: {
-        files: corrFilesOf(work, place(paths)),
-        options: { threads, ...work.options },
-        out: join(folder, RESULT_NAME),
-        // The attempt's folder is its own; the destination's rule is the transfer's business.
-        overwrite: true,
-        provenance: provenance(job, epoch, site),
-        ...(lease.digest === true ? { contentDigest: true } : {}),
-      },
-      ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
-    }),
+    work: ({ paths, folder }) => {
+      const place = (ref: FileRef) => paths[inputs.indexOf(ref)]!;
+      const allowed = roots === null ? {} : { roots: [...readable(roots), folder] };
+      if (work.app === "xpcs.corr") {
+        const request = requestOf(corrFilesOf(work, place), folder);
+        return { app: work.app, request: lease.digest === true ? { ...request, contentDigest: true } : request, ...allowed };
+      }
+      const { app, source, qmap, metadata, everyMs, patienceMs, until, framesMax } = work;
+      const files = { input: source, qmap: place(qmap), ...(metadata === undefined ? {} : { metadata: place(metadata) }) };
+      const ends = { ...(until === undefined ? {} : { until }), ...(framesMax === undefined ? {} : { framesMax }) };
+      return { app, stream: { source, request: requestOf(files, folder), everyMs, patienceMs, ...ends }, ...allowed };
+    },
   };
-}
-
-interface StreamFacts extends Pick<SiteFacts, "site" | "roots"> {
-  readonly inputs: readonly FileRef[];
-  readonly threads: number;
-  readonly place: (paths: readonly string[]) => (ref: FileRef) => string;
-}
-
-/** A source is not staged: it is dialed, or read where it is. */
-function streamPlan({ job, epoch }: Lease, work: StreamJob, { inputs, threads, place, site, roots }: StreamFacts): Plan {
-  const { source, qmap, metadata, everyMs, until, framesMax, patienceMs } = work;
-  return {
-    inputs,
-    destinations: [{ ref: work.out, job, overwrite: work.overwrite }],
-    hasFolder: true,
-    results: (folder) => [join(folder, RESULT_NAME)],
-    exclusive: false,
-    work: ({ paths, folder }) => ({
-      app: "xpcs.stream",
-      stream: {
-        source,
-        request: {
-          files: { input: source, qmap: place(paths)(qmap), ...(metadata === undefined ? {} : { metadata: place(paths)(metadata) }) },
-          options: { threads, ...work.options },
-          out: join(folder, RESULT_NAME),
-          overwrite: true,
-          provenance: provenance(job, epoch, site),
-        },
-        everyMs,
-        patienceMs,
-        ...(until === undefined ? {} : { until }),
-        ...(framesMax === undefined ? {} : { framesMax }),
-      },
-      ...(roots === null ? {} : { roots: [...readable(roots), folder] }),
-    }),
-  };
-}
-
-function provenance(job: JobId, epoch: number, site: string): Record<string, string> {
-  return { job_id: job, epoch: String(epoch), site };
 }
 
 /** What the ledger keeps of a kernel's report: numbers and short words, no paths of this site. */

@@ -274,7 +274,6 @@ export class CounterUnwrap {
   #counter: number;
   #frame = 0;
 
-  /** @param expected what the counter is at frame 0 */
   constructor({ counterBits, firstCounter }: Pick<StreamHeader, "counterBits" | "firstCounter">) {
     this.#range = counterBits === 0 ? 0 : 2 ** counterBits;
     this.#counter = firstCounter;

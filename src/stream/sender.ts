@@ -5,7 +5,6 @@
  */
 import { toXpcsError, XpcsError } from "../core/errors.js";
 import {
-  CounterUnwrap,
   CREDITS_MAX,
   type DropReason,
   droppedBlock,
@@ -60,14 +59,12 @@ export interface SenderState {
   /** Frames that a receiver was told it would not get, over all receivers. */
   readonly droppedFrames: number;
   readonly receivers: number;
-  readonly spoolBytes: number;
   /** A receiver has asked for no more, or has all. */
   readonly stopped: boolean;
 }
 
 export class StreamSender {
   readonly #options: SenderOptions;
-  readonly #counter: CounterUnwrap;
   readonly #receivers = new Set<Receiver>();
   #spool: Held[] = [];
   #spoolBytes = 0;
@@ -81,7 +78,6 @@ export class StreamSender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    this.#counter = new CounterUnwrap(options.header);
   }
 
   get state(): SenderState {
@@ -90,7 +86,6 @@ export class StreamSender {
       events: this.#events,
       droppedFrames: this.#dropped,
       receivers: this.#receivers.size,
-      spoolBytes: this.#spoolBytes,
       stopped: this.#stopped,
     };
   }
@@ -168,6 +163,7 @@ export class StreamSender {
     }
   }
 
+  /** What the detector's counter was at a frame. */
   #counterOf(frame: number): number {
     const { firstCounter, counterBits } = this.#options.header;
     return counterBits === 0 ? firstCounter + frame : (firstCounter + frame) % 2 ** counterBits;
@@ -203,14 +199,13 @@ export class StreamSender {
 
   async #add(frames: number, make: (sequence: number, counter: number) => Uint8Array): Promise<void> {
     if (this.#ended) throw new XpcsError("INVALID_ARGUMENT", "this stream has ended");
-    const bytes = make(this.#sequence, this.#counter.counterOf(this.#frames));
+    const bytes = make(this.#sequence, this.#counterOf(this.#frames));
     while (!this.#room(bytes.length) && !this.#stopped) await this.changed();
     if (this.#stopped) return;
     this.#spool.push({ sequence: this.#sequence, first: this.#frames, end: this.#frames + frames, bytes });
     this.#spoolBytes += bytes.length;
     this.#sequence += 1;
     this.#frames += frames;
-    this.#counter.advanceTo(this.#frames);
     for (const receiver of this.#receivers) this.#pump(receiver);
   }
 

@@ -77,12 +77,17 @@ function factorOf(value: number, below: number): number {
   return (value / below) ** 2;
 }
 
+/** Standard errors of g2 over g2, of the lags with pairs enough. */
+export function relativeErrors({ pairs, g2: values, error: errors }: LiveBin): number[] {
+  return pairs.flatMap((count, d) => {
+    const [g2, error] = [values[d], errors[d]];
+    return count >= PAIRS_MIN && typeof g2 === "number" && g2 > 0 && typeof error === "number" && error > 0 ? [error / g2] : [];
+  });
+}
+
 function standingOf(bin: LiveBin, { what, below }: Term): Standing {
   const nothing = { bin: bin.bin, value: null, factor: null, passes: false };
-  const ready = bin.pairs.flatMap((pairs, d) => {
-    const [g2, error] = [bin.g2[d], bin.error[d]];
-    return pairs >= PAIRS_MIN && typeof g2 === "number" && g2 > 0 && typeof error === "number" && error > 0 ? [error / g2] : [];
-  });
+  const ready = relativeErrors(bin);
   if (ready.length < LAGS_MIN) {
     // From counting alone: 1 / sqrt(pairs), and at least PAIRS_MIN of them at enough lags.
     const best = [...bin.pairs].sort((a, b) => b - a)[LAGS_MIN - 1] ?? 0;

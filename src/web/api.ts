@@ -11,6 +11,11 @@ export class ApiError extends Error {
   }
 }
 
+/** An error in words: central's own, where they are. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 const KEPT = "xpcs-token";
 
 /** The token in use, or null. It is kept until the tab is closed. */

@@ -1,6 +1,6 @@
 /**
  * What the page knows of central, kept current: sites, and the jobs that change. Central answers a long poll when something changes, so nothing is
- * asked for on a timer but the sites, whose news has no cursor.
+ * asked for on a timer but the sites and downtimes, whose news has no cursor.
  */
 import { signal } from "@preact/signals";
 import type { JobView, SiteView } from "../core/job.js";
@@ -15,7 +15,7 @@ export const sites = signal<readonly SiteView[]>([]);
 export const refusal = signal<string | null>(null);
 /** Of central. */
 export const version = signal("");
-/** Counts the news, so that a view can ask again for what it shows. */
+/** Counts the news, once a second at most, so that a view can ask again for what it shows. */
 export const news = signal(0);
 /** The jobs that changed lately, newest state. */
 export const changed = signal<ReadonlyMap<string, JobView>>(new Map());
@@ -23,6 +23,7 @@ export const changed = signal<ReadonlyMap<string, JobView>>(new Map());
 const CHANGED_MAX = 2_000;
 const RETRY_MS = 1_000;
 const SITES_MS = 2_000;
+const NEWS_MS = 1_000;
 
 let stopped = new AbortController();
 
@@ -34,6 +35,18 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     });
   });
+}
+
+let isTelling = false;
+
+/** A busy central has hundreds of news a second, and each view that asks again is a request. */
+function tellNews(): void {
+  if (isTelling) return;
+  isTelling = true;
+  setTimeout(() => {
+    isTelling = false;
+    news.value += 1;
+  }, NEWS_MS);
 }
 
 function took(jobs: readonly JobView[]): void {
@@ -48,7 +61,7 @@ function took(jobs: readonly JobView[]): void {
     next.delete(id);
   }
   changed.value = next;
-  news.value += 1;
+  tellNews();
 }
 
 function failed(error: unknown): void {
@@ -74,7 +87,7 @@ async function followJobs(stop: AbortSignal): Promise<void> {
       cursor = answer.cursor;
       connection.value = "live";
       took(answer.jobs);
-      if (isNew) news.value += 1;
+      if (isNew) tellNews();
     } catch (error) {
       if (stop.aborted) return;
       failed(error);

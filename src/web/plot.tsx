@@ -32,10 +32,6 @@ export function colourOf(place: number): string {
   return PALETTE[place % PALETTE.length]!;
 }
 
-function variable(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
-}
-
 /** light-dark() of a variable, as canvases want it. */
 function canvasColour(name: string): string {
   const probe = document.createElement("span");
@@ -43,17 +39,18 @@ function canvasColour(name: string): string {
   document.body.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();
-  return color || variable(name);
+  return color;
 }
 
-function errorBars(curves: readonly Curve[]): uPlot.Plugin {
+/** @param latest the curves as they are when it draws */
+function errorBars(latest: () => readonly Curve[]): uPlot.Plugin {
   return {
     hooks: {
       draw(plot) {
         const { ctx } = plot;
         ctx.save();
         ctx.lineWidth = devicePixelRatio;
-        curves.forEach(({ error, y, colour }, at) => {
+        latest().forEach(({ error, y, colour }, at) => {
           if (error === undefined || plot.series[at + 1]?.show === false) return;
           ctx.strokeStyle = colourOf(colour);
           ctx.beginPath();
@@ -79,7 +76,11 @@ function tickText(value: number | null): string {
   return size !== 0 && (size < 1e-3 || size >= 1e7) ? value.toExponential().replace("e+", "e") : String(Number(value.toPrecision(10)));
 }
 
-function optionsOf({ curves, xLabel, yLabel, xLog = false, yLog = false, height = 320 }: PlotProps, width: number): uPlot.Options {
+function optionsOf(
+  { curves, xLabel, yLabel, xLog = false, yLog = false, height = 320 }: PlotProps,
+  width: number,
+  latest: () => readonly Curve[],
+): uPlot.Options {
   const [text, line] = [canvasColour("--text"), canvasColour("--line")];
   const axis = (label: string): uPlot.Axis => ({
     ...{ label, stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line } },
@@ -92,7 +93,7 @@ function optionsOf({ curves, xLabel, yLabel, xLog = false, yLog = false, height 
     axes: [axis(xLabel), { ...axis(yLabel), size: 70 }],
     legend: { live: true },
     cursor: { drag: { x: true, y: true } },
-    plugins: [errorBars(curves)],
+    plugins: [errorBars(latest)],
     series: [
       { label: xLabel },
       ...curves.map(({ label, kind, colour }): uPlot.Series => {
@@ -109,6 +110,7 @@ function optionsOf({ curves, xLabel, yLabel, xLog = false, yLog = false, height 
 export function Plot(props: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const drawn = useRef<{ plot: uPlot; shape: string } | null>(null);
+  const shown = useRef<readonly Curve[]>([]);
   const { x, curves, title } = props;
   const shape = JSON.stringify([
     props.xLabel,
@@ -119,12 +121,17 @@ export function Plot(props: PlotProps) {
   ]);
   useEffect(() => {
     const data = [x, ...curves.map(({ y }) => y)] as unknown as uPlot.AlignedData;
-    if (drawn.current?.shape === shape && curves.every(({ error }) => error === undefined)) {
+    shown.current = curves;
+    if (drawn.current?.shape === shape) {
       drawn.current.plot.setData(data);
       return;
     }
     drawn.current?.plot.destroy();
-    const plot = new uPlot(optionsOf(props, Math.max(280, box.current!.clientWidth)), data, box.current!);
+    const plot = new uPlot(
+      optionsOf(props, Math.max(280, box.current!.clientWidth), () => shown.current),
+      data,
+      box.current!,
+    );
     drawn.current = { plot, shape };
   });
   useEffect(() => {

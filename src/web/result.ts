@@ -14,8 +14,8 @@ export interface OpenResult {
   readonly bytes: Uint8Array;
   /** C2(t1, t2) of a dataset. @throws it is no square matrix */
   matrix(dataset: string): Matrix;
-  /** A mean detector image, or null. */
-  image(): { readonly width: number; readonly height: number; readonly values: ArrayLike<number> } | null;
+  /** Nothing is read any more; the memory is free. */
+  close(): void;
 }
 
 interface Dataset {
@@ -49,13 +49,6 @@ export async function openResult(job: string, place: number, signal: AbortSignal
       if (side === undefined || side !== columns) throw new Error(`${dataset} is no square matrix`);
       return { side, values: value as Float32Array | Float64Array };
     },
-    image() {
-      const found = numbers("/xpcs/temporal_mean/scattering_2d");
-      const shape = found?.shape ?? [];
-      const [height, width] = shape.slice(-2);
-      return found === null || height === undefined || width === undefined
-        ? null
-        : { width, height, values: found.value as ArrayLike<number> };
-    },
+    close: () => void file.close(),
   };
 }

@@ -32,3 +32,8 @@ export function bytes(count: number | null): string {
     if (count >= size) return `${(count / size).toPrecision(3)} ${unit}`;
   return `${count} B`;
 }
+
+/** "0.0200 ± 0.00022". @param error null: the data do not determine it */
+export function withError(value: number, error: number | null): string {
+  return `${value.toPrecision(3)}${error === null ? "" : ` ± ${error.toPrecision(2)}`}`;
+}

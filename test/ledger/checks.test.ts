@@ -1,32 +1,14 @@
 /** The rules of cross-checks: what runs again and where, and what the digests say. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { XpcsError } from "../../src/core/errors.js";
 import type { JobSpec } from "../../src/core/job.js";
-import { type Command, decide } from "../../src/ledger/decide.js";
-import type { LedgerEvent } from "../../src/ledger/events.js";
-import { reduce } from "../../src/ledger/reduce.js";
-import { emptyState, type State } from "../../src/ledger/state.js";
-import { Invariants, spec } from "./world.js";
+import type { Command } from "../../src/ledger/decide.js";
+import { Story } from "./story.js";
+import { spec } from "./world.js";
 
-let state: State;
-let invariants: Invariants;
-let now: number;
+let story: Story;
 
-function ask(command: Command): readonly LedgerEvent[] | XpcsError {
-  now += 1_000;
-  const decision = decide(state, command, now);
-  if (decision instanceof XpcsError) return decision;
-  for (const event of decision) {
-    reduce(state, event);
-    invariants.check(event, state);
-  }
-  return decision;
-}
-function obey(command: Command): readonly LedgerEvent[] {
-  const answer = ask(command);
-  if (answer instanceof XpcsError) throw answer;
-  return answer;
-}
+const ask = (command: Command) => story.ask(command);
+const obey = (command: Command) => story.obey(command);
 const corr: JobSpec["work"] = {
   ...{ app: "xpcs.corr", input: { path: "/data/a.bin" }, qmap: { path: "/data/q.hdf" } },
   ...{ out: { path: "/out/a.hdf" }, overwrite: false, options: {} },
@@ -43,14 +25,12 @@ const join = (site: string, apps = ["xpcs.corr"]): Command => ({
 const run = (job: string, site: string, digest?: string) => {
   obey({ type: "grant", job, site, why: "" });
   const summary = digest === undefined ? {} : { contentSha256: digest };
-  obey({ type: "complete", site, lease: { job, epoch: state.jobs.get(job)!.epoch }, outputs: [], summary, runMs: 5 });
+  obey({ type: "complete", site, lease: { job, epoch: story.state.jobs.get(job)!.epoch }, outputs: [], summary, runMs: 5 });
 };
 const crossCheck = (check: string, job = "j"): Command => ({ type: "crossCheck", job, check, withinMs: 60_000 });
 
 beforeEach(() => {
-  state = emptyState();
-  invariants = new Invariants();
-  now = Date.UTC(2026, 10, 26);
+  story = new Story(Date.UTC(2026, 10, 26));
   for (const site of ["a", "b", "c"]) obey(join(site));
   obey({
     type: "submit",
@@ -64,7 +44,7 @@ describe("a check", () => {
   it("is a job of its own: the same work, with results of other names, at another site, after everything else, for a while", () => {
     run("j", "a", "x");
     obey(crossCheck("c1"));
-    expect(state.jobs.get("c1")).toMatchObject({
+    expect(story.state.jobs.get("c1")).toMatchObject({
       state: "ready",
       refusedBy: ["a"],
       spec: {
@@ -74,13 +54,13 @@ describe("a check", () => {
         priority: -1_000,
         tags: { "cross-check": "j" },
         checkOf: { job: "j", sites: ["a"] },
-        deadline: new Date(now + 60_000).toISOString(),
+        deadline: new Date(story.nowMs + 60_000).toISOString(),
       },
     });
     // Tried again it still does not go where the job ran.
     obey({ type: "cancel", ids: ["c1"] });
     obey({ type: "retry", ids: ["c1"], children: false });
-    expect(state.jobs.get("c1")?.refusedBy).toEqual(["a"]);
+    expect(story.state.jobs.get("c1")?.refusedBy).toEqual(["a"]);
   });
   it("gives the files that a command makes names of their own", () => {
     const work: JobSpec["work"] = { app: "copy", parameters: {}, inputs: {}, outputs: { o: { path: "/out/x.txt" } }, overwrite: false };
@@ -88,7 +68,7 @@ describe("a check", () => {
     obey({ type: "submit", key: "k2", digest: "d", jobs: [{ id: "m", spec: spec(1, { work }) }] });
     run("m", "a", "x");
     obey(crossCheck("c1", "m"));
-    expect(state.jobs.get("c1")?.spec.work).toMatchObject({ outputs: { o: { path: "/out/cross-check-x.txt" } }, overwrite: true });
+    expect(story.state.jobs.get("c1")?.spec.work).toMatchObject({ outputs: { o: { path: "/out/cross-check-x.txt" } }, overwrite: true });
   });
   it("is made once at a time, and of a job whose result can be compared", () => {
     expect(ask(crossCheck("c1"))).toMatchObject({ code: "REFUSED" });
@@ -123,7 +103,7 @@ describe("a check", () => {
 });
 
 describe("a comparison", () => {
-  const checksOf = (site: string) => state.sites.get(site)?.checks;
+  const checksOf = (site: string) => story.state.sites.get(site)?.checks;
   it("of two that agree is all", () => {
     run("j", "a", "x");
     obey(crossCheck("c1"));
@@ -137,7 +117,7 @@ describe("a comparison", () => {
       { agreed: 1, differed: 0, wrong: 0 },
       undefined,
     ]);
-    expect(state.jobs.get("j")).toMatchObject({ state: "finished", crossCheck: { agreed: true } });
+    expect(story.state.jobs.get("j")).toMatchObject({ state: "finished", crossCheck: { agreed: true } });
   });
   it.each([
     ["the one that was published", "a", ["x", "y", "y"], "site a (a-node) differs from site b (b-node) and site c (c-node), which agree"],
@@ -151,7 +131,7 @@ describe("a comparison", () => {
       { agreed: false, wrong: null, reason: expect.stringContaining("a third run decides") },
     ]);
     obey(crossCheck("c2"));
-    expect(state.jobs.get("c2")?.refusedBy).toEqual(["a", "b"]);
+    expect(story.state.jobs.get("c2")?.refusedBy).toEqual(["a", "b"]);
     run("c2", "c", third);
     expect(obey({ type: "compare", check: "c2" })).toMatchObject([{ agreed: false, wrong, reason }]);
     // No fourth run.
@@ -165,7 +145,7 @@ describe("a comparison", () => {
     obey(crossCheck("c1"));
     run("c1", "b");
     expect(obey({ type: "compare", check: "c1" })).toEqual([]);
-    obey({ type: "archive", endedBefore: now + 1, jobsMax: 1 });
+    obey({ type: "archive", endedBefore: story.nowMs + 1, jobsMax: 1 });
     expect(obey({ type: "compare", check: "c1" })).toEqual([]);
   });
 });

@@ -1,33 +1,15 @@
 /** The rules of a job that runs twice: either may answer, one does, and nothing that held of single attempts is given up. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { XpcsError } from "../../src/core/errors.js";
-import { type Command, decide } from "../../src/ledger/decide.js";
-import type { LedgerEvent } from "../../src/ledger/events.js";
-import { reduce } from "../../src/ledger/reduce.js";
-import { emptyState, type JobRecord, lastSite, type State } from "../../src/ledger/state.js";
-import { Invariants, spec } from "./world.js";
+import type { Command } from "../../src/ledger/decide.js";
+import { type JobRecord, lastSite } from "../../src/ledger/state.js";
+import { Story } from "./story.js";
+import { spec } from "./world.js";
 
-let state: State;
-let invariants: Invariants;
-let now: number;
+let story: Story;
 
-/** Obeys, or answers with the refusal. */
-function ask(command: Command): readonly LedgerEvent[] | XpcsError {
-  now += 1_000;
-  const decision = decide(state, command, now);
-  if (decision instanceof XpcsError) return decision;
-  for (const event of decision) {
-    reduce(state, event);
-    invariants.check(event, state);
-  }
-  return decision;
-}
-function obey(command: Command): readonly LedgerEvent[] {
-  const answer = ask(command);
-  if (answer instanceof XpcsError) throw answer;
-  return answer;
-}
-const job = (): JobRecord => state.jobs.get("j")!;
+const ask = (command: Command) => story.ask(command);
+const obey = (command: Command) => story.obey(command);
+const job = (): JobRecord => story.state.jobs.get("j")!;
 const outcomes = () => job().attempts.map(({ site, outcome }) => `${site} ${outcome}`);
 const join = (site: string, instance = "1", held: { job: string; epoch: number }[] = []): Command => ({
   ...{ type: "join", site, instance, host: "h", slots: 2, apps: ["xpcs.noop"], held },
@@ -46,9 +28,7 @@ const expire = (epoch: number): Command => ({ type: "expire", lease: { job: "j",
 
 /** The job runs at a as attempt 1, and at b as attempt 2. */
 beforeEach(() => {
-  state = emptyState();
-  invariants = new Invariants();
-  now = 0;
+  story = new Story();
   for (const site of ["a", "b", "c"]) obey(join(site));
   obey({ type: "submit", key: "k", digest: "d", jobs: [{ id: "j", spec: spec(1) }] });
   obey({ type: "grant", job: "j", site: "a", why: "first" });
@@ -59,7 +39,7 @@ it("runs at both sites, each with an epoch of its own, and says so", () => {
   expect(job()).toMatchObject({ state: "leased", epoch: 2, why: "first", reason: "it runs at site b too: late" });
   expect(job().attempts).toMatchObject([{ epoch: 1 }, { epoch: 2, duplicate: true }]);
   expect(job().attempts[0]).not.toHaveProperty("duplicate");
-  expect([...state.leased].filter(([, held]) => held.has("j")).map(([site]) => site)).toEqual(["a", "b"]);
+  expect([...story.state.leased].filter(([, held]) => held.has("j")).map(([site]) => site)).toEqual(["a", "b"]);
 });
 
 it.each([
@@ -95,9 +75,9 @@ describe("the first answer wins,", () => {
     expect(ask(complete(other, late))).toMatchObject({ code: "STALE_LEASE", details: { jobEnded: true } });
     expect(ask({ type: "resume", lease: { job: "j", epoch: late }, site: other })).toMatchObject({ code: "STALE_LEASE" });
     expect(obey(fail(other, late))).toEqual([]);
-    expect(state.sites.get(site)?.runs["xpcs.noop"]).toMatchObject({ count: 1 });
-    expect(state.sites.get(other)?.runs).toEqual({});
-    expect([...state.leased.values()].every((held) => held.size === 0)).toBe(true);
+    expect(story.state.sites.get(site)?.runs["xpcs.noop"]).toMatchObject({ count: 1 });
+    expect(story.state.sites.get(other)?.runs).toEqual({});
+    expect([...story.state.leased.values()].every((held) => held.size === 0)).toBe(true);
   });
   it("and a site cannot answer for the other's attempt", () => {
     expect(ask(complete("a", 2))).toMatchObject({ code: "STALE_LEASE" });
@@ -141,7 +121,7 @@ describe("an attempt that ends beside another", () => {
     obey(command);
     expect(job()).toMatchObject({ state: "leased", attemptsCounted: 0 });
     expect(job().reason).toMatch(/^attempt 1 at site a ended: /);
-    expect([...state.leased].filter(([, held]) => held.has("j")).map(([site]) => site)).toEqual(["b"]);
+    expect([...story.state.leased].filter(([, held]) => held.has("j")).map(([site]) => site)).toEqual(["b"]);
     obey(complete("b", 2));
     expect(job().state).toBe("finished");
   });

@@ -1,32 +1,20 @@
 /** Who is put on probation, and who is not: failures count against a site only where another one finished the job. */
 import { expect, it } from "vitest";
 import type { ErrorCode } from "../../src/core/errors.js";
-import { XpcsError } from "../../src/core/errors.js";
-import { type Command, decide } from "../../src/ledger/decide.js";
 import type { LedgerEvent } from "../../src/ledger/events.js";
 import { probePauseMs } from "../../src/ledger/probation.js";
 import { reduce } from "../../src/ledger/reduce.js";
-import { emptyState, type State } from "../../src/ledger/state.js";
+import { emptyState } from "../../src/ledger/state.js";
+import { Story } from "./story.js";
 import { spec } from "./world.js";
 
-/** A state, and what has happened in it. */
-class Story {
-  readonly state: State = emptyState();
-  readonly events: LedgerEvent[] = [];
-  nowMs = 1_000_000;
+/** The jobs of a few sites: what fails there, and what they finish. */
+class SitesStory extends Story {
   #jobs = 0;
 
   constructor(...sites: string[]) {
+    super(1_000_000);
     for (const site of sites) this.join(site);
-  }
-
-  obey(command: Command): readonly LedgerEvent[] {
-    this.nowMs += 1_000;
-    const decision = decide(this.state, command, this.nowMs);
-    if (decision instanceof XpcsError) throw decision;
-    for (const event of decision) reduce(this.state, event);
-    this.events.push(...decision);
-    return decision;
   }
 
   join(site: string, more: object = {}): readonly LedgerEvent[] {
@@ -74,7 +62,7 @@ class Story {
 }
 
 it("begins when several different jobs in a row failed at a site and others finished them", () => {
-  const story = new Story("bad", "good");
+  const story = new SitesStory("bad", "good");
   story.move("bad", "good");
   story.move("bad", "good");
   expect(story.probation("bad")).toBeUndefined();
@@ -90,7 +78,7 @@ it("begins when several different jobs in a row failed at a site and others fini
 });
 
 it("begins also when the failures come first and the others finish later", () => {
-  const story = new Story("bad", "good");
+  const story = new SitesStory("bad", "good");
   const jobs = [1, 2, 3].map(() => story.submit());
   for (const job of jobs) story.fail(job, "bad");
   for (const job of jobs) story.finish(job, "good");
@@ -99,7 +87,7 @@ it("begins also when the failures come first and the others finish later", () =>
 
 it("takes the leases of one silence for one failure, though they run out one after the other", () => {
   const silences = (apartMs: number) => {
-    const story = new Story("bad", "good");
+    const story = new SitesStory("bad", "good");
     const jobs = [1, 2, 3, 4].map(() => story.submit());
     for (const job of jobs) {
       story.lose([job, "bad"]);
@@ -113,7 +101,7 @@ it("takes the leases of one silence for one failure, though they run out one aft
 });
 
 it("is not begun by a job that fails everywhere, nor by many of them", () => {
-  const story = new Story("a", "b", "c");
+  const story = new SitesStory("a", "b", "c");
   for (let poison = 0; poison < 20; poison += 1) {
     const job = story.submit(9);
     for (const site of ["a", "b", "c", "a", "b", "c", "a", "b", "c"]) story.fail(job, site, "NATIVE_CRASHED");
@@ -123,7 +111,7 @@ it("is not begun by a job that fails everywhere, nor by many of them", () => {
 });
 
 it("is not begun by one job that fails at a site again and again", () => {
-  const story = new Story("bad", "good");
+  const story = new SitesStory("bad", "good");
   const job = story.submit();
   for (let time = 0; time < 5; time += 1) story.fail(job, "bad");
   story.finish(job, "good");
@@ -131,7 +119,7 @@ it("is not begun by one job that fails at a site again and again", () => {
 });
 
 it("begins anew to count when the site finishes a job", () => {
-  const story = new Story("bad", "good");
+  const story = new SitesStory("bad", "good");
   story.move("bad", "good");
   story.move("bad", "good");
   story.finish(story.submit(), "bad");
@@ -148,7 +136,7 @@ it("begins anew to count when the site finishes a job", () => {
 });
 
 it("is not begun by what jobs have wrong themselves, by refusals, and by jobs given back", () => {
-  const story = new Story("bad", "good");
+  const story = new SitesStory("bad", "good");
   for (let time = 0; time < 4; time += 1) {
     const refused = story.submit();
     story.fail(refused, "bad", "REFUSED");
@@ -162,7 +150,7 @@ it("is not begun by what jobs have wrong themselves, by refusals, and by jobs gi
 });
 
 it("counts jobs that are lost at one moment once: a cut of the network is no fault of the site", () => {
-  const story = new Story("bad", "good");
+  const story = new SitesStory("bad", "good");
   const lose = (count: number) => {
     const jobs = Array.from({ length: count }, () => story.submit());
     story.lose(...jobs.map((job): [string, string] => [job, "bad"]));
@@ -178,8 +166,8 @@ it("counts jobs that are lost at one moment once: a cut of the network is no fau
   expect(story.probation("bad")?.reason).toContain("failed there and finished elsewhere");
 });
 
-function onProbation(): Story {
-  const story = new Story("bad", "good");
+function onProbation(): SitesStory {
+  const story = new SitesStory("bad", "good");
   for (let time = 0; time < 3; time += 1) story.move("bad", "good");
   return story;
 }
@@ -217,7 +205,7 @@ it("lets a site that was stopped and started be tried at once, keeps one waiting
 });
 
 it("is begun and lifted by hand", () => {
-  const story = new Story("a");
+  const story = new SitesStory("a");
   expect(story.obey({ type: "setProbation", site: "a", reason: "its digests differ" })).toMatchObject([{ type: "probationBegan" }]);
   expect(story.obey({ type: "setProbation", site: "a", reason: "its digests differ" })).toEqual([]);
   expect(story.probation("a")?.reason).toBe("its digests differ");
@@ -225,7 +213,7 @@ it("is begun and lifted by hand", () => {
     { type: "probationEnded", reason: "it was lifted by hand" },
   ]);
   expect(story.obey({ type: "setProbation", site: "a", reason: null })).toEqual([]);
-  expect(decide(story.state, { type: "setProbation", site: "z", reason: null }, 0)).toMatchObject({ code: "NOT_FOUND" });
+  expect(story.ask({ type: "setProbation", site: "z", reason: null })).toMatchObject({ code: "NOT_FOUND" });
 });
 
 it("is the same when the events are replayed from their text", () => {

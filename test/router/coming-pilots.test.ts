@@ -15,7 +15,7 @@ describe("pilots that are still to begin", () => {
     expect(asked(soonest, job(), [coming(), slow], 0)).toEqual({
       action: "wait",
       site: "farm",
-      why: "a pilot of farm (a pilot in 60 s, 10 s by 5 runs) answers 1.3e+2 s sooner than slow (2 of 2 slots free, 2.0e+2 s by 5 runs)",
+      why: "a pilot of farm (a pilot in 60 s, 10 s by 5 runs) answers 130 s sooner than slow (2 of 2 slots free, 200 s by 5 runs)",
     });
     expect(asked(soonest, job(), [coming(), site("quick", { learnt: mean(20_000) })], 0)).toMatchObject({ action: "run", site: "quick" });
     expect(asked(soonest, job(), [coming(), site("full", { held: busy(2), learnt: mean(10_000) })], 0)).toMatchObject({ site: "full" });

@@ -120,7 +120,7 @@ describe("a job with a deadline", () => {
     expect(by(60_000)).toEqual({
       action: "run",
       site: "small",
-      why: "the cheapest in time is small (1 of 1 slots free, 40 s by 20 runs): 1.6e+2 core seconds, answered 20 s before its deadline",
+      why: "the cheapest in time is small (1 of 1 slots free, 40 s by 20 runs): 160 core seconds, answered 20 s before its deadline",
     });
     expect(by(41_000).site).toBe("large");
     expect(by(5_000)).toMatchObject({ site: "large", why: expect.stringContaining("soonest at large") });

@@ -30,7 +30,7 @@ const plan = (held: ReturnType<typeof heldBy>, made: SiteLoad[], idle: Record<st
 describe("an unbegun job", () => {
   it("moves to a free slot that answers much sooner, the one that waits behind most first", () => {
     const moves = plan(heldBy("a", job("1"), job("2")), [full("a", 2, 60_000), site("b", takes(60_000))], { b: 1 });
-    expect(moves).toEqual([{ job: "2", from: "a", to: "b", why: "a free slot of site b answers in 60 s, site a in 1.8e+2 s" }]);
+    expect(moves).toEqual([{ job: "2", from: "a", to: "b", why: "a free slot of site b answers in 60 s, site a in 180 s" }]);
   });
   it("stays where the other site would answer hardly sooner", () => {
     expect(plan(heldBy("a", job("1")), [full("a", 1, 10_000), site("b", takes(15_000))], { b: 1 })).toEqual([]);

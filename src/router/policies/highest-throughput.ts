@@ -3,6 +3,7 @@
  * several the first by name.
  */
 import { finishedPerHour } from "../../core/learning.js";
+import { figure } from "../figures.js";
 import { least } from "../least.js";
 import { fits, type Policy, type SiteLoad } from "../policy.js";
 
@@ -13,7 +14,7 @@ export const highestThroughput: Policy = {
     return least(job, sites, nowMs, {
       // Below 0 with a place free.
       of: (site) => (fits(job, site) ? -1 - rate(site) : 1 / (1 + rate(site))),
-      says: (site) => `the highest throughput is that of site ${site.name}: ${rate(site).toPrecision(3)} jobs an hour of late`,
+      says: (site) => `the highest throughput is that of site ${site.name}: ${figure(rate(site), 3)} jobs an hour of late`,
     });
   },
 };

@@ -4,6 +4,7 @@
  * the estimates can be wrong.
  */
 import { type Crossing, coresOf, type Estimate, estimate, type RunEstimate } from "../estimates.js";
+import { figure, seconds } from "../figures.js";
 import { busyText, type Choice, candidates, fits, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
 
 /** Waiting while a slot is free must gain this share of the answer from the free slot, half of what both may be off, and at least so long. */
@@ -12,8 +13,6 @@ const WAIT_GAIN_SD = 0.5;
 const WAIT_GAIN_MIN_MS = 1_000;
 /** A deadline is taken to be met where this many standard deviations are left. */
 const DEADLINE_SD = 1;
-
-const seconds = (ms: number) => `${(ms / 1000).toPrecision(2)} s`;
 
 function runText({ ms, by, count }: RunEstimate): string {
   if (by === "runs") return `${seconds(ms)} by ${count} run${count === 1 ? "" : "s"}`;
@@ -24,7 +23,7 @@ function crossingText(what: string, crossing: Crossing | null): string[] {
   if (crossing === null) return [];
   const { ms, bytes, tested } = crossing;
   return [
-    `${seconds(ms)} to ${what} ${bytes < 1e9 ? `${(bytes / 1e6).toPrecision(2)} MB` : `${(bytes / 1e9).toPrecision(2)} GB`}${tested ? " by its self-test" : ""}`,
+    `${seconds(ms)} to ${what} ${bytes < 1e9 ? `${figure(bytes / 1e6, 2)} MB` : `${figure(bytes / 1e9, 2)} GB`}${tested ? " by its self-test" : ""}`,
   ];
 }
 
@@ -77,7 +76,7 @@ function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly
 function withinDeadline(job: RoutedJob, chosen: Estimate, leftMs: number): Choice {
   const { site } = chosen;
   const why = () =>
-    `the cheapest in time is ${describe(job, chosen)}: ${costOf(job, chosen).toPrecision(2)} core seconds, answered ${seconds(leftMs - chosen.ms)} before its deadline`;
+    `the cheapest in time is ${describe(job, chosen)}: ${figure(costOf(job, chosen), 2)} core seconds, answered ${seconds(leftMs - chosen.ms)} before its deadline`;
   return { action: site.pilots === undefined && fits(job, site) ? "run" : "wait", site: site.name, why };
 }
 

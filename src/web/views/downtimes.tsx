@@ -3,6 +3,7 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import type { DowntimeView, FeedView } from "../../core/downtime.js";
 import { askJson } from "../api.js";
 import { sites } from "../live.js";
+import { Table } from "../table.js";
 import { ago } from "../words.js";
 
 interface Answer {
@@ -33,34 +34,21 @@ export function Downtimes() {
       {downtimes.length === 0 ? (
         <p>None is known.</p>
       ) : (
-        <div class="scroll">
-          <table>
-            <thead>
-              <tr>
-                {["Site", "State", "From", "To", "Kind", "Source", "Why"].map((title) => (
-                  <th key={title} scope="col">
-                    {title}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {downtimes.map(({ id, site, state, from, to, kind, source, text }) => (
-                <tr key={id}>
-                  <th scope="row">{site}</th>
-                  <td>
-                    <span class={`state ${state === "in-force" ? "silent" : ""}`}>{state}</span>
-                  </td>
-                  <td>{local(from)}</td>
-                  <td>{to === null ? "open" : local(to)}</td>
-                  <td>{kind}</td>
-                  <td>{source}</td>
-                  <td class="reason">{text}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table titles={["Site", "State", "From", "To", "Kind", "Source", "Why"]}>
+          {downtimes.map(({ id, site, state, from, to, kind, source, text }) => (
+            <tr key={id}>
+              <th scope="row">{site}</th>
+              <td>
+                <span class={`state ${state === "in-force" ? "silent" : ""}`}>{state}</span>
+              </td>
+              <td>{local(from)}</td>
+              <td>{to === null ? "open" : local(to)}</td>
+              <td>{kind}</td>
+              <td>{source}</td>
+              <td class="reason">{text}</td>
+            </tr>
+          ))}
+        </Table>
       )}
       {feeds.map(({ name, state, heardAt, reason }) => (
         <p key={name} class={state === "fresh" ? "muted" : "warning"}>

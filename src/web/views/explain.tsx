@@ -1,9 +1,10 @@
 /** Why a job is, or goes, where it does: the sites with what each stage is expected to take, what was promised, and what really was. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import type { Explanation, StagesMs } from "../../core/explanation.js";
 import { STAGES, type StageName } from "../../core/promise.js";
 import { askJson } from "../api.js";
 import { changed } from "../live.js";
+import { Table } from "../table.js";
 import { duration } from "../words.js";
 
 const TITLES: Readonly<Record<StageName, string>> = {
@@ -31,8 +32,10 @@ function Row({ name, stagesMs, ms, sdMs, note }: { name: string; stagesMs: Stage
 /** The router's explanation of a job. */
 export function Explain({ job }: { job: string }) {
   const known = useSignal<Explanation | null>(null);
+  // Of this job alone: others change all the time.
+  const version = useComputed(() => changed.value.get(job));
   useSignalEffect(() => {
-    void changed.value.get(job);
+    void version.value;
     askJson<Explanation>(`/v1/jobs/${encodeURIComponent(job)}/explain`)
       .then((explanation) => {
         known.value = explanation;
@@ -47,45 +50,32 @@ export function Explain({ job }: { job: string }) {
       <p>
         {why} <span class="muted">(policy {policy})</span>
       </p>
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              {["Site", ...STAGES.map((stage) => TITLES[stage]), "Answer", ""].map((title) => (
-                <th key={title} scope="col">
-                  {title}
-                </th>
-              ))}
+      <Table titles={["Site", ...STAGES.map((stage) => TITLES[stage]), "Answer", ""]}>
+        {sites.map(({ site, unable, ms, sdMs, stagesMs, runBy, runs }) =>
+          ms === null ? (
+            <tr key={site}>
+              <th scope="row">{site}</th>
+              <td colSpan={STAGES.length + 2}>{unable}</td>
             </tr>
-          </thead>
-          <tbody>
-            {sites.map(({ site, unable, ms, sdMs, stagesMs, runBy, runs }) =>
-              ms === null ? (
-                <tr key={site}>
-                  <th scope="row">{site}</th>
-                  <td colSpan={STAGES.length + 2}>{unable}</td>
-                </tr>
-              ) : (
-                <Row
-                  key={site}
-                  {...{ name: site, stagesMs, ms, sdMs: sdMs ?? 0 }}
-                  note={`${site === chosen ? "chosen; " : ""}${runBy === "runs" ? `${runs} runs there` : `run by ${runBy}`}`}
-                />
-              ),
-            )}
-            {promised !== null && (
-              <Row
-                name="promised"
-                {...promised}
-                note={promised.next === null ? "" : `next: ${promised.next.site}, ${duration(promised.next.ms / 1_000)}`}
-              />
-            )}
-            {happened !== null && (
-              <Row name="really" {...happened} note={happened.ratio === null ? "" : `${happened.ratio.toFixed(2)} of what was promised`} />
-            )}
-          </tbody>
-        </table>
-      </div>
+          ) : (
+            <Row
+              key={site}
+              {...{ name: site, stagesMs, ms, sdMs: sdMs ?? 0 }}
+              note={`${site === chosen ? "chosen; " : ""}${runBy === "runs" ? `${runs} runs there` : `run by ${runBy}`}`}
+            />
+          ),
+        )}
+        {promised !== null && (
+          <Row
+            name="promised"
+            {...promised}
+            note={promised.next === null ? "" : `next: ${promised.next.site}, ${duration(promised.next.ms / 1_000)}`}
+          />
+        )}
+        {happened !== null && (
+          <Row name="really" {...happened} note={happened.ratio === null ? "" : `${happened.ratio.toFixed(2)} of what was promised`} />
+        )}
+      </Table>
     </section>
   );
 }

@@ -1,7 +1,7 @@
 /** One job: its state and why, its attempts, its files. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { BUILT_IN_PREFIX, isFinal, type JobView } from "../../core/job.js";
-import { ApiError, askJson } from "../api.js";
+import { askJson, messageOf } from "../api.js";
 import { changed } from "../live.js";
 import { mayAct } from "../me.js";
 import { ago, bytes } from "../words.js";
@@ -20,14 +20,14 @@ export function JobPage({ id }: { id: string }) {
         asked.value = job;
       })
       .catch((error: unknown) => {
-        problem.value = error instanceof ApiError ? error.message : String(error);
+        problem.value = messageOf(error);
       });
   });
   const job = changed.value.get(id) ?? asked.value;
   if (job === null) return <p role="status">{problem.value ?? "…"}</p>;
   const cancel = () => {
     askJson(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST", body: {} }).catch((error: unknown) => {
-      problem.value = error instanceof ApiError ? error.message : String(error);
+      problem.value = messageOf(error);
     });
   };
   const nowMs = Date.now();

@@ -1,8 +1,8 @@
 /** All jobs, newest first: filtered, a page at a time, kept current; cancel and retry of those that are chosen. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { isFinal, JOB_STATES, type JobView } from "../../core/job.js";
-import { ApiError, askJson, query } from "../api.js";
-import { changed, connection } from "../live.js";
+import { askJson, messageOf, query } from "../api.js";
+import { changed } from "../live.js";
 import { mayAct } from "../me.js";
 import { type Order, orderJobs } from "../orders.js";
 import { linkTo, place, setQuery } from "../place.js";
@@ -88,8 +88,6 @@ export function Jobs() {
   const chosen = useSignal<ReadonlySet<string>>(new Set());
   useSignalEffect(() => {
     const path = asked();
-    // A connection that came back may have missed what changed.
-    void connection.value;
     askJson<{ jobs: JobView[]; next: string | null }>(path)
       .then((page) => {
         if (path !== asked()) return;
@@ -98,7 +96,7 @@ export function Jobs() {
         problem.value = null;
       })
       .catch((error: unknown) => {
-        problem.value = error instanceof ApiError ? error.message : String(error);
+        problem.value = messageOf(error);
       });
   });
   const nowMs = Date.now();

@@ -2,13 +2,13 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { LiveSnapshot } from "../../core/live.js";
 import type { LivePart } from "../../core/protocols.js";
-import { ApiError, askJson, query } from "../api.js";
-import { place, setQuery } from "../place.js";
+import { askJson, messageOf, query } from "../api.js";
+import { BinBox, chosenBins } from "../chosen-bins.js";
 import { type Curve, Plot } from "../plot.js";
-import { duration } from "../words.js";
+import { Table } from "../table.js";
+import { duration, withError } from "../words.js";
 
 const RETRY_MS = 1_000;
-const BINS_SHOWN = 5;
 
 async function follow(
   job: string,
@@ -26,23 +26,21 @@ async function follow(
       if (part.ended) return;
     } catch (error) {
       if (stop.aborted) return;
-      say(error instanceof ApiError ? error.message : String(error));
+      say(messageOf(error));
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
-function shownBins({ bins }: LiveSnapshot, asked: string | null): LiveSnapshot["bins"] {
-  const given = (asked ?? "").split(",").map(Number);
-  const known = bins.filter(({ bin }) => given.includes(bin));
-  const step = Math.max(1, bins.length / BINS_SHOWN);
-  return known.length > 0 ? known : Array.from({ length: Math.min(BINS_SHOWN, bins.length) }, (_, at) => bins[Math.floor(at * step)]!);
+function shownBins({ bins }: LiveSnapshot): LiveSnapshot["bins"] {
+  const shown = chosenBins(bins.map(({ bin }) => bin));
+  return bins.filter(({ bin }) => shown.includes(bin));
 }
 
 function G2({ live }: { live: LiveSnapshot }) {
   const { delays, frameTimeS } = live;
   const x = delays.map((delay) => delay * (frameTimeS ?? 1));
-  const curves = shownBins(live, place.value.query.get("bins")).flatMap(({ bin, q, g2, error, fit }, colour): Curve[] => {
+  const curves = shownBins(live).flatMap(({ bin, q, g2, error, fit }, colour): Curve[] => {
     const points: Curve = { label: q === null ? `bin ${bin}` : `q ${q.toPrecision(3)}`, kind: "points", colour, y: g2, error };
     if (fit === null) return [points];
     const { baseline, contrast, tau } = fit;
@@ -62,39 +60,21 @@ function G2({ live }: { live: LiveSnapshot }) {
 }
 
 function BinTable({ live }: { live: LiveSnapshot }) {
-  const shown = shownBins(live, place.value.query.get("bins")).map(({ bin }) => bin);
-  const toggle = (bin: number) => {
-    const next = shown.includes(bin) ? shown.filter((other) => other !== bin) : [...shown, bin].sort((a, b) => a - b);
-    setQuery({ bins: next.join(",") });
-  };
-  const text = (value: number, error: number | null) => `${value.toPrecision(3)}${error === null ? "" : ` ± ${error.toPrecision(2)}`}`;
+  const shown = shownBins(live).map(({ bin }) => bin);
   return (
-    <div class="scroll tall">
-      <table>
-        <thead>
-          <tr>
-            {["", "Bin", "q", "tau", "Contrast"].map((title) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {live.bins.map(({ bin, q, fit }) => (
-            <tr key={bin}>
-              <td>
-                <input type="checkbox" checked={shown.includes(bin)} onChange={() => toggle(bin)} aria-label={`draw bin ${bin}`} />
-              </td>
-              <td>{bin}</td>
-              <td class="number">{q?.toPrecision(4) ?? "–"}</td>
-              <td class="number">{fit === null ? "–" : text(fit.tau, fit.tauError)}</td>
-              <td class="number">{fit === null ? "–" : text(fit.contrast, fit.contrastError)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table titles={["", "Bin", "q", "tau", "Contrast"]} tall>
+      {live.bins.map(({ bin, q, fit }) => (
+        <tr key={bin}>
+          <td>
+            <BinBox bin={bin} shown={shown} label={`bin ${bin}`} />
+          </td>
+          <td>{bin}</td>
+          <td class="number">{q?.toPrecision(4) ?? "–"}</td>
+          <td class="number">{fit === null ? "–" : withError(fit.tau, fit.tauError)}</td>
+          <td class="number">{fit === null ? "–" : withError(fit.contrast, fit.contrastError)}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

@@ -1,7 +1,7 @@
 /** What an attempt has written, followed as it comes. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { ApiError, askJson, query } from "../api.js";
+import { askJson, messageOf, query } from "../api.js";
 import { place, setQuery } from "../place.js";
 
 interface LogPart {
@@ -47,7 +47,7 @@ export function Log({ job }: { job: string }) {
         ended.value = "The attempt has ended.";
       },
       (error: unknown) => {
-        if (!stop.signal.aborted) ended.value = error instanceof ApiError ? error.message : String(error);
+        if (!stop.signal.aborted) ended.value = messageOf(error);
       },
     );
     return () => stop.abort();

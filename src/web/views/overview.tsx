@@ -4,6 +4,7 @@ import type { JobView, SiteView } from "../../core/job.js";
 import { askJson, query } from "../api.js";
 import { news, sites } from "../live.js";
 import { linkTo } from "../place.js";
+import { Table } from "../table.js";
 import { ago, bytes, duration } from "../words.js";
 import { Downtimes } from "./downtimes.js";
 import { Throughput } from "./throughput.js";
@@ -55,26 +56,11 @@ export function Overview() {
   return (
     <>
       <h1>Sites</h1>
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Site</th>
-              <th scope="col">State</th>
-              <th scope="col">Running / slots</th>
-              <th scope="col">Finished</th>
-              <th scope="col">Mean run</th>
-              <th scope="col">Link in</th>
-              <th scope="col">Seen</th>
-            </tr>
-          </thead>
-          <tbody>
-            {sites.value.map((site) => (
-              <SiteRow key={site.name} site={site} nowMs={nowMs} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table titles={["Site", "State", "Running / slots", "Finished", "Mean run", "Link in", "Seen"]}>
+        {sites.value.map((site) => (
+          <SiteRow key={site.name} site={site} nowMs={nowMs} />
+        ))}
+      </Table>
       {sites.value.length === 0 && <p>No site is connected to central.</p>}
       <Downtimes />
       <h2>Throughput</h2>

@@ -1,27 +1,19 @@
 /** What a finished analysis says: g2 of each q with its error and a fit, tau against q, SAXS, intensity. */
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useMemo } from "preact/hooks";
-import { type BinFit, FIT_MODELS, type FitModel, fitBin, lagUnit, powerLawOf } from "../../xpcs/bin-fits.js";
+import { useEffect, useMemo } from "preact/hooks";
+import { type BinFit, FIT_MODELS, type FitModel, fitBin, lagUnit, type Measured, powerLawOf } from "../../xpcs/bin-fits.js";
 import type { ResultFile } from "../../xpcs/result-layouts.js";
+import { messageOf } from "../api.js";
+import { BinBox, chosenBins } from "../chosen-bins.js";
 import { place, setQuery } from "../place.js";
 import { type Curve, colourOf, Plot } from "../plot.js";
 import { type OpenResult, openResult } from "../result.js";
+import { Table } from "../table.js";
+import { withError } from "../words.js";
 import { TwoTime } from "./two-time.js";
-
-/** Curves that are drawn before somebody chooses. */
-const BINS_SHOWN = 5;
 
 function isModel(text: string | null): text is FitModel {
   return text !== null && Object.hasOwn(FIT_MODELS, text);
-}
-
-/** Bins of the address (`bins=1,4`), else some that are spread over all. */
-function chosenBins({ bins }: ResultFile, asked: string | null): readonly number[] {
-  const given = (asked ?? "").split(",").map(Number);
-  const known = given.filter((bin) => bin >= 1 && bin <= bins.length);
-  if (known.length > 0) return known.map((bin) => bin - 1);
-  const step = Math.max(1, bins.length / BINS_SHOWN);
-  return Array.from({ length: Math.min(BINS_SHOWN, bins.length) }, (_, at) => Math.floor(at * step));
 }
 
 function qText(result: ResultFile, at: number): string {
@@ -30,73 +22,56 @@ function qText(result: ResultFile, at: number): string {
   return `q ${q.toPrecision(3)}${phi === null ? "" : ` φ ${phi.toFixed(0)}`}`;
 }
 
-const numberText = (measured: { value: number; error: number | null } | undefined): string =>
-  measured === undefined ? "–" : `${measured.value.toPrecision(3)}${measured.error === null ? "" : ` ± ${measured.error.toPrecision(2)}`}`;
+const numberText = (measured: Measured | undefined): string => (measured === undefined ? "–" : withError(measured.value, measured.error));
 
 function G2({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
   const { perLag, unit } = lagUnit(result);
   const x = result.delays.map((delay) => delay * result.average * perLag);
-  const curves = shown.flatMap((at): Curve[] => {
+  const curves = shown.flatMap((bin, colour): Curve[] => {
+    const at = bin - 1;
     const { points, curve } = fits[at]!;
     const has = points.map(({ pairs, g2 }) => pairs > 0 && Number.isFinite(g2));
     const measured: Curve = {
       label: qText(result, at),
       kind: "points",
-      colour: shown.indexOf(at),
+      colour,
       y: points.map(({ g2 }, d) => (has[d] ? g2 : null)),
       error: points.map(({ error }, d) => (has[d] ? error : null)),
     };
     if (curve === null) return [measured];
-    return [measured, { label: `fit ${at + 1}`, kind: "line", colour: shown.indexOf(at), y: points.map(({ lag }) => curve(lag)) }];
+    return [measured, { label: `fit ${bin}`, kind: "line", colour, y: points.map(({ lag }) => curve(lag)) }];
   });
   return <Plot title="g2 against delay" x={x} curves={curves} xLabel={`delay, ${unit}`} yLabel="g2" xLog height={420} />;
 }
 
 function FitTable({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
-  const toggle = (at: number) => {
-    const next = shown.includes(at) ? shown.filter((bin) => bin !== at) : [...shown, at].sort((a, b) => a - b);
-    setQuery({ bins: next.map((bin) => bin + 1).join(",") });
-  };
   return (
-    <div class="scroll tall">
-      <table>
-        <thead>
-          <tr>
-            {["", "Bin", "q", "tau", "Contrast", "Baseline", "χ²/ν"].map((title) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {fits.map((fit, at) => (
-            <tr key={fit.bin.bin}>
-              <td>
-                <input type="checkbox" checked={shown.includes(at)} onChange={() => toggle(at)} aria-label={`draw ${qText(result, at)}`} />
-              </td>
-              <td>
-                {shown.includes(at) && <span class="swatch" style={{ background: colourOf(shown.indexOf(at)) }} />}
-                {fit.bin.bin}
-              </td>
-              <td class="number">{fit.bin.q?.toPrecision(4) ?? "–"}</td>
-              {fit.failure === null ? (
-                <>
-                  <td class="number">{numberText(fit.parameters.tau ?? fit.parameters.fastRate)}</td>
-                  <td class="number">{numberText(fit.parameters.contrast)}</td>
-                  <td class="number">{numberText(fit.parameters.baseline)}</td>
-                  <td class="number">{fit.quality === null ? "–" : (fit.quality.chi2 / fit.quality.dof).toPrecision(3)}</td>
-                </>
-              ) : (
-                <td colSpan={4} class="reason">
-                  {fit.failure}
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table titles={["", "Bin", "q", "tau", "Contrast", "Baseline", "χ²/ν"]} tall>
+      {fits.map((fit, at) => (
+        <tr key={fit.bin.bin}>
+          <td>
+            <BinBox bin={fit.bin.bin} shown={shown} label={qText(result, at)} />
+          </td>
+          <td>
+            {shown.includes(fit.bin.bin) && <span class="swatch" style={{ background: colourOf(shown.indexOf(fit.bin.bin)) }} />}
+            {fit.bin.bin}
+          </td>
+          <td class="number">{fit.bin.q?.toPrecision(4) ?? "–"}</td>
+          {fit.failure === null ? (
+            <>
+              <td class="number">{numberText(fit.parameters.tau ?? fit.parameters.fastRate)}</td>
+              <td class="number">{numberText(fit.parameters.contrast)}</td>
+              <td class="number">{numberText(fit.parameters.baseline)}</td>
+              <td class="number">{fit.quality === null ? "–" : (fit.quality.chi2 / fit.quality.dof).toPrecision(3)}</td>
+            </>
+          ) : (
+            <td colSpan={4} class="reason">
+              {fit.failure}
+            </td>
+          )}
+        </tr>
+      ))}
+    </Table>
   );
 }
 
@@ -166,6 +141,7 @@ function csvOf(result: ResultFile, fits: readonly BinFit[]): string {
 
 function Keep({ name, type, content, children }: { name: string; type: string; content: BlobPart; children: string }) {
   const url = useMemo(() => URL.createObjectURL(new Blob([content], { type })), [content, type]);
+  useEffect(() => () => URL.revokeObjectURL(url), [url]);
   return (
     <a class="button" href={url} download={name}>
       {children}
@@ -180,23 +156,28 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
   useSignalEffect(() => {
     const stop = new AbortController();
     openResult(job, at, stop.signal).then(
-      (result) => {
-        open.value = result;
+      (found) => {
+        if (stop.signal.aborted) found.close();
+        else open.value = found;
       },
       (error: unknown) => {
-        if (!stop.signal.aborted) problem.value = (error as Error).message;
+        if (!stop.signal.aborted) problem.value = messageOf(error);
       },
     );
-    return () => stop.abort();
+    return () => {
+      stop.abort();
+      open.peek()?.close();
+    };
   });
   const { query } = place.value;
   const asked = query.get("fit");
   const model: FitModel = isModel(asked) ? asked : "single";
   const result = open.value?.result ?? null;
   const fits = useMemo(() => (result === null ? [] : result.bins.map((_, bin) => fitBin(result, bin, model))), [result, model]);
+  const csv = useMemo(() => (result === null ? "" : csvOf(result, fits)), [result, fits]);
   if (problem.value !== null) return <p role="alert">{problem.value}</p>;
   if (open.value === null || result === null) return <p role="status">The result is being fetched…</p>;
-  const shown = chosenBins(result, query.get("bins"));
+  const shown = chosenBins(result.bins.map(({ bin }) => bin));
   return (
     <section aria-label={name}>
       {result.warnings.map((warning) => (
@@ -215,7 +196,7 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
                 </option>
               ))}
             </select>
-            <Keep name={`${name}.csv`} type="text/csv" content={csvOf(result, fits)}>
+            <Keep name={`${name}.csv`} type="text/csv" content={csv}>
               CSV
             </Keep>
             <Keep name={name} type="application/x-hdf5" content={open.value.bytes as BlobPart}>

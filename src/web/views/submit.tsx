@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { ANALYSIS_TYPES, ERROR_CONVENTIONS } from "../../core/analysis.js";
 import { DEFAULT_EXPERIMENT } from "../../core/job.js";
-import { ApiError, askJson } from "../api.js";
+import { askJson, messageOf } from "../api.js";
 import { mayAct, me } from "../me.js";
 import { linkTo } from "../place.js";
 
@@ -97,7 +97,7 @@ export function Submit() {
         key.value = crypto.randomUUID();
       },
       (error: unknown) => {
-        problem.value = error instanceof ApiError ? error.message : String(error);
+        problem.value = messageOf(error);
         // What was refused was not made; what was corrected is another request.
         key.value = crypto.randomUUID();
       },
