@@ -178,37 +178,31 @@ async function runtime(options: Options, at: string): Promise<Outcome> {
   };
 }
 
-async function staging(options: Options, at: string): Promise<Outcome> {
-  const { rows, facts, report: ofRows } = await wholeProcesses(selected(STAGING_CASES, options.cases), options, plainTable);
-  const report = ofRows(at);
-  const text = `${facts(at)}\n\n${plainTable(rows)}`;
-  return {
-    report,
-    text,
-    shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
-    record: () => {
-      writeMeasured("docs/staging-numbers.md", text);
-      appendFileSync(join(ROOT, "bench/results/staging.jsonl"), `${JSON.stringify(report)}\n`);
-    },
+/** A question of whole processes alone: its cases, the page of its table, and the file in bench/results that keeps its numbers. */
+const plainQuestion =
+  (cases: readonly RuntimeCase[], page: string, results: string) =>
+  async (options: Options, at: string): Promise<Outcome> => {
+    const { rows, facts, report: ofRows } = await wholeProcesses(selected(cases, options.cases), options, plainTable);
+    const report = ofRows(at);
+    const text = `${facts(at)}\n\n${plainTable(rows)}`;
+    return {
+      report,
+      text,
+      shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
+      record: () => {
+        writeMeasured(page, text);
+        appendFileSync(join(ROOT, "bench/results", results), `${JSON.stringify(report)}\n`);
+      },
+    };
   };
-}
 
-async function stream(options: Options, at: string): Promise<Outcome> {
-  const { rows, facts, report: ofRows } = await wholeProcesses(selected(STREAM_CASES, options.cases), options, plainTable);
-  const report = ofRows(at);
-  const text = `${facts(at)}\n\n${plainTable(rows)}`;
-  return {
-    report,
-    text,
-    shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
-    record: () => {
-      writeMeasured("docs/streaming.md", text);
-      appendFileSync(join(ROOT, "bench/results/stream.jsonl"), `${JSON.stringify(report)}\n`);
-    },
-  };
-}
-
-const QUESTIONS: Readonly<Record<string, typeof kernels>> = { kernels, detectors, runtime, staging, stream };
+const QUESTIONS: Readonly<Record<string, typeof kernels>> = {
+  kernels,
+  detectors,
+  runtime,
+  staging: plainQuestion(STAGING_CASES, "docs/staging-numbers.md", "staging.jsonl"),
+  stream: plainQuestion(STREAM_CASES, "docs/streaming.md", "stream.jsonl"),
+};
 
 async function main(argv: readonly string[]): Promise<number> {
   const { question, options } = parse(argv);

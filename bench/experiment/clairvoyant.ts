@@ -160,9 +160,8 @@ export function bestPlan(known: Known, aim: Aim, seed: number, tries: number): U
 }
 
 /** Who submits by a plan. */
-export function clairvoyant(known: Known, aim: Aim, plan: Uint8Array): Client {
+export function clairvoyant(known: Known, plan: Uint8Array): Client {
   return {
-    name: `clairvoyant, ${aim}`,
     bind: (specs, first) => specs.map((spec, at) => ({ ...spec, site: known.sites[plan[first + at]!]!.name })),
   };
 }

@@ -22,7 +22,6 @@ function backlogOf(world: World, site: Facility): number {
 export function roundRobinAgent(): Client {
   let submission = 0;
   return {
-    name: "round-robin, published agent",
     bind(specs, _first, world) {
       for (let tried = 0; tried < FACILITIES.length; tried += 1) {
         const site = FACILITIES[(submission + tried) % FACILITIES.length]!;
@@ -39,7 +38,6 @@ export function roundRobinAgent(): Client {
 /** The site with the fewest; of equals the first in the list. */
 export function shortestBacklogAgent(): Client {
   return {
-    name: "shortest-backlog, published agent",
     bind(specs, _first, world) {
       const backlogs = FACILITIES.map((site) => backlogOf(world, site));
       return pinned(specs, FACILITIES[backlogs.indexOf(Math.min(...backlogs))]!);

@@ -96,7 +96,7 @@ export function timesAt(facility: Facility, { source, seed, rateShare }: SiteOpt
   });
 }
 
-/** The three of them, sorted by name as central has them. */
+/** The three of them, in the order of the published agents. */
 export function facilitySites(options: SiteOptions): SiteModel[] {
   return FACILITIES.map((name): SiteModel => {
     const base = { name, slots: SLOTS, prefetch: options.prefetch, apps: [XPCS, PROXY], presence: ALWAYS, slower: [], link: TRANSFERS };

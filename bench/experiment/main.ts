@@ -25,12 +25,15 @@ interface Answer {
 
 interface Experiment {
   readonly seeds: number;
+  /** It runs in processes of its own. */
+  readonly inWorkers?: true;
   run(seeds: number, workers: number, say: (text: string) => void): Promise<Answer>;
 }
 
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   published: {
     seeds: 30,
+    inWorkers: true,
     async run(seeds, workers, say) {
       const figures = await runPublished(seeds, workers, say);
       return { figures, text: publishedText(figures), verdicts: verdictsOf(figures) };
@@ -69,7 +72,7 @@ function options(words: string[]) {
       args: words,
       options: {
         seeds: { type: "string" },
-        workers: { type: "string", default: String(Math.min(WORKERS_MAX, availableParallelism())) },
+        workers: { type: "string" },
         check: { type: "boolean", default: false },
         json: { type: "string" },
         record: { type: "boolean", default: false },
@@ -85,12 +88,14 @@ const [name = "", ...words] = process.argv.slice(2);
 const experiment = EXPERIMENTS[name];
 if (experiment === undefined) usage(`there is no experiment "${name}"`);
 const { seeds, workers, check, json, record } = options(words);
+if (workers !== undefined && experiment.inWorkers === undefined) usage(`--workers: ${name} runs in one process`);
 const at = new Date().toISOString().slice(0, 16);
 const machine = thisMachine(ROOT);
 const runs = seeds === undefined ? experiment.seeds : count("seeds", seeds, 1_000);
 const startMs = performance.now();
-const { figures, text: figuresText, verdicts } = await experiment.run(runs, count("workers", workers, 64), (said) => console.error(said));
-const text = `${figuresText}\n\n${markdownTable(GOALS, verdicts)}`;
+const processes = workers === undefined ? Math.min(WORKERS_MAX, availableParallelism()) : count("workers", workers, 64);
+const { figures, text: figuresText, verdicts } = await experiment.run(runs, processes, (said) => console.error(said));
+const text = `${runs} seeds; ± is half of a 95 % interval of the mean.\n\n${figuresText}\n\n${markdownTable(GOALS, verdicts)}`;
 const tookS = (performance.now() - startMs) / 1_000;
 const head = `${machineLine(machine, at)}; ${tookS.toFixed(0)} s`;
 console.log(`${head}\n\n${text}`);

@@ -6,7 +6,7 @@ import { type RunOptions, runShift } from "../../src/replay/world.js";
 import { POLICIES } from "../../src/router/registry.js";
 import { type Aim, bestPlan, clairvoyant, everything } from "./clairvoyant.js";
 import { roundRobinAgent, shortestBacklogAgent } from "./clients.js";
-import { FACILITIES, type Facility, facilitySites, jobOf, PROXY, type Source, XPCS } from "./facilities.js";
+import { type Facility, facilitySites, jobOf, PROXY, type Source, XPCS } from "./facilities.js";
 
 export const WORKLOADS = ["xpcs", "proxy", "mix"] as const;
 export type Workload = (typeof WORKLOADS)[number];
@@ -98,12 +98,6 @@ export function runOnce(contender: Contender, setting: Setting, seed: number, on
   const aim = AIMS.find((name) => contender === `clairvoyant-${name}`);
   if (aim === undefined) throw new Error(`there is no contender ${contender}`);
   const known = everything(sites, batches, DISPATCH_MS);
-  const client = clairvoyant(known, aim, bestPlan(known, aim, seed, TRIES));
+  const client = clairvoyant(known, bestPlan(known, aim, seed, TRIES));
   return resultOf(runShift(shift, { ...options, client }).tally);
-}
-
-/** Sites that jobs went to, as shares. */
-export function sharesOf({ sites }: RunResult): Record<Facility, number> {
-  const all = FACILITIES.reduce((sum, site) => sum + sites[site].jobs, 0);
-  return Object.fromEntries(FACILITIES.map((site) => [site, sites[site].jobs / all])) as Record<Facility, number>;
 }

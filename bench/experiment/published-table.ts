@@ -47,7 +47,7 @@ function cellText(cell: Cell): string {
 
 /** All of it, as Markdown that a terminal shows as well. */
 export function publishedText(published: Published): string {
-  const { seeds, capacity, checks, cells, outage, slower } = published;
+  const { capacity, checks, cells, outage, slower } = published;
   const capacities = WORKLOADS.map(
     (workload) => `${workload} ${FACILITIES.map((site) => `${site} ${capacity[workload][site].toFixed(1)}`).join(", ")}`,
   );
@@ -58,8 +58,6 @@ export function publishedText(published: Published): string {
     ([name, { before, soon, settled }]) => `${name} ${percent(before)}, then ${percent(soon)}, in the end ${percent(settled)}`,
   );
   return [
-    `${seeds} seeds; ± is half of a 95 % interval of the mean.`,
-    "",
     `The two published runs, all jobs over the last answer of each site:\n\n${markdownTable(CHECKS, checks)}`,
     "",
     `What the model's sites can do, jobs/min: ${capacities.join("; ")}.`,

@@ -13,7 +13,6 @@ export interface MoveResult {
   readonly before: number;
   readonly soon: number;
   readonly settled: number;
-  readonly medianS: number;
 }
 
 /** When jobs went where. */
@@ -33,14 +32,11 @@ export function runSlower(contender: Contender, setting: Setting, seed: number):
   const turnMs = lengthMs / 3;
   const slower: Partial<SiteModel> = { slower: [{ fromMs: turnMs, factor: SLOW_FACTOR }] };
   const went: Went[] = [];
-  const result = runOnce(contender, { ...setting, more: { [SLOW_SITE]: slower } }, seed, ({ leasedMs }, site) =>
-    went.push({ atMs: leasedMs, site }),
-  );
+  runOnce(contender, { ...setting, more: { [SLOW_SITE]: slower } }, seed, ({ leasedMs }, site) => went.push({ atMs: leasedMs, site }));
   const soonMs = turnMs + 1_000 * MOVED_WITHIN_S;
   return {
     before: shareOf(went, lengthMs / 12, turnMs),
     soon: shareOf(went, soonMs, soonMs + 300_000),
     settled: shareOf(went, turnMs + 600_000, lengthMs),
-    medianS: result.medianS,
   };
 }

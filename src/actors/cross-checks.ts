@@ -1,6 +1,6 @@
 /** Which finished jobs run again at another site so that their results can be compared, and what follows from it (src/ledger/decide-checks.ts has the rules). */
 import type { JobId, Lease } from "../core/job.js";
-import type { JobRecord } from "../ledger/state.js";
+import { type JobRecord, lastSite } from "../ledger/state.js";
 import type { Central } from "./central.js";
 import { mayRunTwice } from "./duplicates.js";
 
@@ -51,7 +51,7 @@ export function followChecks(central: Central, id: JobId, rules: CrossCheckRules
         central.execute({ type: "setProbation", site: event.wrong, reason: `cross-check of job ${event.job}: ${event.reason}` });
     }
   } else if (wantsCheck(job, rules)) {
-    const site = job.attempts.find(({ outcome }) => outcome === "finished")?.site;
-    if (site !== undefined && mayRunTwice(work.app, site, sites)) begin(id);
+    const site = lastSite(job);
+    if (site !== null && mayRunTwice(work.app, site, sites)) begin(id);
   }
 }

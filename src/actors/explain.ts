@@ -3,7 +3,7 @@ import type { Explanation, SiteOutlook, StagesMs } from "../core/explanation.js"
 import type { Attempt, JobState } from "../core/job.js";
 import type { Promised } from "../core/promise.js";
 import { keptRatio } from "../ledger/learnt.js";
-import type { JobRecord } from "../ledger/state.js";
+import { type JobRecord, lastAttempt } from "../ledger/state.js";
 import { estimate, stagesOf } from "../router/estimates.js";
 import { type RoutedJob, type SiteLoad, whyNot } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
@@ -19,11 +19,6 @@ function outlook(job: RoutedJob, site: SiteLoad, nowMs: number): SiteOutlook {
     ...{ site: site.name, unable, ms: Math.round(at.ms), sdMs: Math.round(at.sdMs), stagesMs: allStages(stagesOf(at)) },
     ...{ runBy: at.run.by, runs: at.run.count },
   };
-}
-
-/** The attempt that gave the result, else the last. */
-function attemptOf({ attempts }: JobRecord): Attempt | undefined {
-  return attempts.findLast(({ outcome }) => outcome === "finished") ?? attempts.at(-1);
 }
 
 const ms = (seconds: unknown): number => (typeof seconds === "number" && seconds > 0 ? Math.round(1_000 * seconds) : 0);
@@ -52,7 +47,7 @@ export function explanation(
 ): Explanation {
   const policy = policyOf(job.spec);
   const base = { job: job.id, state, policy: policy.name };
-  const attempt = attemptOf(job);
+  const attempt = lastAttempt(job);
   if (job.state === "ready" || job.state === "awaiting-parents") {
     const question = routed(job, nowMs);
     const { site } = policy.choose(question, loads, nowMs);

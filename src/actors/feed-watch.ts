@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import type { Clock, Timer } from "../core/clock.js";
-import type { Downtime, FacilityState, FeedView } from "../core/downtime.js";
+import { BY_HAND, type Downtime, type FacilityState, type FeedView } from "../core/downtime.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
 import type { SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
@@ -69,7 +69,7 @@ export class FeedWatch implements FeedNews {
     const watched = new Set(this.#feeds.map(({ name }) => name));
     await this.#central.turn(() => {
       for (const source of [...this.#central.state.downtimes.keys()])
-        if (source !== "hand" && !watched.has(source)) this.#central.execute({ type: "setDowntimes", source, downtimes: [] });
+        if (source !== BY_HAND && !watched.has(source)) this.#central.execute({ type: "setDowntimes", source, downtimes: [] });
     });
     for (const feed of this.#feeds) this.#ask(feed);
   }
@@ -105,7 +105,7 @@ export class FeedWatch implements FeedNews {
       feed.news = news;
       feed.heardMs = askedMs;
       feed.freshMono = this.#clock.monotonicMs();
-      if (feed.failures > 0 || feed.reason !== null) this.#logger.info("feed-heard-again", { feed: feed.name });
+      if (feed.failures > 0) this.#logger.info("feed-heard-again", { feed: feed.name });
       feed.failures = 0;
       feed.reason = null;
       return everyMs;

@@ -2,7 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Completed, LedgerEvent } from "../ledger/events.js";
 import { keptRatio } from "../ledger/learnt.js";
-import type { RecordState } from "../ledger/state.js";
+import { attemptOf, type RecordState } from "../ledger/state.js";
 import type { Central } from "./central.js";
 
 export interface Metrics {
@@ -77,7 +77,8 @@ export function createMetrics(): Metrics {
   });
   let watched: Central | null = null;
   const answered = (event: Completed): void => {
-    const attempt = watched?.state.jobs.get(event.job)?.attempts.find(({ epoch }) => epoch === event.epoch);
+    const job = watched?.state.jobs.get(event.job);
+    const attempt = job && attemptOf(job, event.epoch);
     if (attempt?.promised === undefined) return;
     kept.observe({ site: attempt.site }, keptRatio(event.at - Date.parse(attempt.startedAt), attempt.promised.ms));
   };

@@ -8,7 +8,7 @@ import type { Lease, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import { canResume, holdsLease } from "../ledger/holds-lease.js";
-import { runningAt } from "../ledger/state.js";
+import { attemptOf, runningAt } from "../ledger/state.js";
 import { ALWAYS_OPEN } from "../router/downtime.js";
 import type { Central } from "./central.js";
 import { followChecks } from "./cross-checks.js";
@@ -221,8 +221,9 @@ export class SiteSession implements WorkSource {
     const { site, instance, lease, live } = this.#parse("pushLive", request);
     return this.#central.turn(() => {
       this.#present({ site, instance });
-      const attempt = this.#central.state.jobs.get(lease.job)?.attempts.find(({ epoch }) => epoch === lease.epoch);
-      if (attempt?.site !== site) throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
+      const job = this.#central.state.jobs.get(lease.job);
+      if (job === undefined || attemptOf(job, lease.epoch)?.site !== site)
+        throw new XpcsError("STALE_LEASE", `site ${site} has no attempt ${lease.epoch} of job ${lease.job}`);
       this.#central.live.tell(lease, live);
       return {};
     });

@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path/posix";
 import { XpcsError } from "../core/errors.js";
 import { type CheckRun, type FileRef, isCommandJob, type JobId, type SiteName, type Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import type { CrossChecked, LedgerEvent } from "./events.js";
+import type { LedgerEvent } from "./events.js";
 import { type JobRecord, lastSite, type State } from "./state.js";
 
 /** Runs a finished job once more. */
@@ -115,17 +115,6 @@ export function compare(state: State, { check: id }: Compare, now: number): read
   if (runs.length < 2 || runs.length <= (job.crossCheck?.runs.length ?? 0)) return [];
   const wrong = oddOne(runs);
   const agreed = new Set(runs.map(({ sha256 }) => sha256)).size === 1;
-  const event: CrossChecked = {
-    ...{
-      type: "crossChecked",
-      at: now,
-      job: job.id,
-      check: id,
-      runs,
-      agreed,
-      wrong: wrong?.site ?? null,
-      reason: verdictText(runs, wrong),
-    },
-  };
-  return [event];
+  const verdict = { runs, agreed, wrong: wrong?.site ?? null, reason: verdictText(runs, wrong) };
+  return [{ type: "crossChecked", at: now, job: job.id, check: id, ...verdict }];
 }

@@ -178,12 +178,16 @@ export function runningAt(job: JobRecord, site: SiteName): Attempt | undefined {
   return job.state === "leased" ? job.attempts.findLast((attempt) => attempt.outcome === "running" && attempt.site === site) : undefined;
 }
 
-/** Site of the attempt that matters: that gave the result, else the latest that runs, else the last. */
-export function lastSite({ attempts }: JobRecord): SiteName | null {
+/** The attempt that matters: that gave the result, else the latest that runs, else the last. */
+export function lastAttempt({ attempts }: JobRecord): Attempt | undefined {
   const last = attempts.at(-1);
-  if (last === undefined || last.outcome === "running" || last.outcome === "finished") return last?.site ?? null;
-  const other = attempts.findLast(({ outcome }) => outcome === "finished") ?? attempts.findLast(({ outcome }) => outcome === "running");
-  return (other ?? last).site;
+  if (last === undefined || last.outcome === "running" || last.outcome === "finished") return last;
+  return attempts.findLast(({ outcome }) => outcome === "finished") ?? attempts.findLast(({ outcome }) => outcome === "running") ?? last;
+}
+
+/** Its site. */
+export function lastSite(job: JobRecord): SiteName | null {
+  return lastAttempt(job)?.site ?? null;
 }
 
 /** Why a job is canceled. */

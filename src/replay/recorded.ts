@@ -5,7 +5,7 @@
 import { XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, SiteCapacity, SiteName, Work } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import type { Completed, LedgerEvent, SiteJoined } from "../ledger/events.js";
+import type { Completed, Leased, LedgerEvent, SiteJoined } from "../ledger/events.js";
 import { changedSpec } from "../ledger/reduce.js";
 import { needOf } from "../router/policy.js";
 import { stream, uniformOf } from "./chance.js";
@@ -24,8 +24,16 @@ interface Job {
   canceled: boolean;
   /** Of its completion; null: it has none. */
   run: { readonly site: SiteName; readonly ms: number; readonly resultBytes: number; readonly outMs: number } | null;
-  site: SiteName | null;
-  leasedMs: number;
+  readonly attempts: Attempt[];
+}
+
+/** A lease of a job; several may run at a time. */
+interface Attempt {
+  readonly epoch: number;
+  readonly site: SiteName;
+  readonly leasedMs: number;
+  /** Its slots are taken. */
+  holds: boolean;
 }
 
 class Mean {
@@ -82,8 +90,7 @@ class Reading {
       case "submitted":
         for (const [place, id] of event.jobs.entries()) {
           const { work, ...spec } = event.specs[place]!;
-          const base = { canceled: false, run: null, site: null, leasedMs: 0 };
-          this.jobs.set(id, { spec: { ...spec, work: workOf(work.app) }, atMs: event.at, ...base });
+          this.jobs.set(id, { spec: { ...spec, work: workOf(work.app) }, atMs: event.at, canceled: false, run: null, attempts: [] });
         }
         return;
       case "siteJoined":
@@ -93,7 +100,7 @@ class Reading {
         this.#gone(event.site, event.at, true);
         return;
       case "leased":
-        this.#leased(event.job, event.site, event.at);
+        this.#leased(event);
         return;
       default:
         if ("job" in event) this.#ofJob(event);
@@ -103,20 +110,22 @@ class Reading {
   #ofJob(event: Extract<LedgerEvent, { job: JobId }>): void {
     const job = this.jobs.get(event.job);
     if (job === undefined) return;
-    const site = job.site === null ? undefined : this.sites.get(job.site);
     if (event.type === "modified") job.spec = changedSpec(job.spec, event.changes);
     if (event.type === "canceled" || event.type === "cancelRequested") job.canceled = true;
     if (event.type === "retried") job.canceled = false;
-    if (event.type === "resumed" && job.site !== null) this.#there(job.site, event.at);
+    const attempt = "epoch" in event ? job.attempts.find(({ epoch }) => epoch === event.epoch) : undefined;
+    if (attempt === undefined) return;
+    if (event.type === "resumed") this.#hold(job, attempt, event.at);
     if (event.type === "completed") {
       this.lastMs = Math.max(this.lastMs, event.at);
-      this.#completed(job, event);
+      // What else of it runs ends with it.
+      for (const one of job.attempts) this.#free(job, one);
+      this.#completed(job, attempt, event);
     }
-    if (event.type !== "attemptEnded" && event.type !== "completed") return;
-    if (site !== undefined) site.heldSlots = Math.max(0, site.heldSlots - needOf(job.spec.resources ?? {}).slots);
+    if (event.type !== "attemptEnded") return;
+    this.#free(job, attempt);
     // It has been silent for a lease term when its leases run out.
-    if (event.type === "attemptEnded" && event.outcome === "lost" && job.site !== null)
-      this.#gone(job.site, event.at - LIMITS.leaseMs, false);
+    if (event.outcome === "lost") this.#gone(attempt.site, event.at - LIMITS.leaseMs, false);
   }
 
   #joined({ site: name, slots, apps, capacity, at }: SiteJoined): void {
@@ -140,24 +149,36 @@ class Reading {
     site.heldSlots = 0;
   }
 
-  #leased(id: JobId, name: SiteName, atMs: number): void {
+  #leased({ job: id, epoch, site, at }: Leased): void {
     const job = this.jobs.get(id);
-    const site = this.sites.get(name);
     if (job === undefined) return;
-    job.site = name;
-    job.leasedMs = atMs;
-    if (site === undefined) return;
-    this.#there(name, atMs);
+    const attempt = { epoch, site, leasedMs: at, holds: false };
+    job.attempts.push(attempt);
+    this.#hold(job, attempt, at);
+  }
+
+  #hold(job: Job, attempt: Attempt, atMs: number): void {
+    const site = this.sites.get(attempt.site);
+    if (site === undefined || attempt.holds) return;
+    attempt.holds = true;
+    this.#there(attempt.site, atMs);
     site.heldSlots += needOf(job.spec.resources ?? {}).slots;
     site.heldMax = Math.max(site.heldMax, site.heldSlots);
   }
 
-  #completed(job: Job, { runMs, outputs, summary }: Completed): void {
-    const site = job.site === null ? undefined : this.sites.get(job.site);
-    if (site === undefined || job.site === null) return;
+  #free(job: Job, attempt: Attempt): void {
+    if (!attempt.holds) return;
+    attempt.holds = false;
+    const site = this.sites.get(attempt.site)!;
+    site.heldSlots = Math.max(0, site.heldSlots - needOf(job.spec.resources ?? {}).slots);
+  }
+
+  #completed(job: Job, attempt: Attempt, { runMs, outputs, summary }: Completed): void {
+    const site = this.sites.get(attempt.site);
+    if (site === undefined) return;
     const { app } = job.spec.work;
     const resultBytes = outputs.reduce((sum, { bytes }) => sum + bytes, 0);
-    job.run = { site: job.site, ms: runMs, resultBytes, outMs: 1_000 * number(summary.stageOutS) };
+    job.run = { site: attempt.site, ms: runMs, resultBytes, outMs: 1_000 * number(summary.stageOutS) };
     const mean = site.runMs.get(app) ?? new Mean();
     mean.add(runMs);
     site.runMs.set(app, mean);
@@ -166,7 +187,7 @@ class Reading {
     if (job.spec.inputBytes === undefined) job.spec = { ...job.spec, inputBytes: bytes };
     site.in.bytes += bytes;
     site.in.ms += ms;
-    const window = Math.floor((job.leasedMs + ms) / BUSY_MS);
+    const window = Math.floor((attempt.leasedMs + ms) / BUSY_MS);
     site.in.windows.set(window, (site.in.windows.get(window) ?? 0) + bytes);
   }
 }

@@ -21,7 +21,6 @@ import { noTally, siteTally, type Tally } from "./tally.js";
 
 /** Who submits may bind jobs to sites, as an agent outside does: one that asks how things are and then pins what it submits. */
 export interface Client {
-  readonly name: string;
   /** @param firstJob place in the shift of the first of `specs` */
   bind(specs: readonly JobSpec[], firstJob: number, world: World): readonly JobSpec[];
 }

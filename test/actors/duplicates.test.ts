@@ -68,6 +68,14 @@ describe("a job that will miss its deadline", () => {
     await expect(a.complete(lease)).rejects.toMatchObject({ code: "STALE_LEASE", details: { jobEnded: true } });
   });
 
+  it("is explained by the attempt that runs, when the other has failed", async () => {
+    const { lease, second } = await running(due(12_000));
+    await pass(16_000, lease);
+    await b.fail(await second);
+    const told = await (await world.people()).explain({ id: lease.job });
+    expect(told).toMatchObject({ site: "a", promised: { ms: expect.any(Number) } });
+  });
+
   it("does not while no slot is idle, while something waits, and where it is pinned", async () => {
     const [id] = await world.submit(noop({}, due(8_000)));
     const lease = await a.take();

@@ -52,7 +52,6 @@ describe("the bound", () => {
     });
     const seen: number[][] = [];
     const client = {
-      name: "",
       bind: (specs: typeof known.specs, first: number) => specs.map((spec, at) => ({ ...spec, site: sites[plan[first + at]!]!.name })),
     };
     const shift = { name: "", startMs: 0, sites, arrivals: () => batches[Symbol.iterator]() };

@@ -70,20 +70,11 @@ describe("a recorded shift", () => {
     }
   });
 
+  const lost: LedgerEvent = {
+    ...{ type: "attemptEnded", at: at(30), job: "1", epoch: 1, outcome: "lost", code: null, reason: "", next: "retry", notBefore: at(30) },
+  };
+
   it("has sites that were silent away from when they were last heard of", async () => {
-    const lost: LedgerEvent = {
-      ...{
-        type: "attemptEnded",
-        at: at(30),
-        job: "1",
-        epoch: 1,
-        outcome: "lost",
-        code: null,
-        reason: "",
-        next: "retry",
-        notBefore: at(30),
-      },
-    };
     const { shift } = await read([
       join("s", 0),
       submitted(1, "1"),
@@ -97,6 +88,18 @@ describe("a recorded shift", () => {
       { fromMs: 0, untilMs: 20_000, leaves: false },
       { fromMs: 49_000, untilMs: Number.POSITIVE_INFINITY, leaves: false },
     ]);
+  });
+
+  it("knows which of two attempts at a time was lost, and which one has the result", async () => {
+    const of = (...ends: LedgerEvent[]) =>
+      read([join("a", 0, 1), join("b", 0, 1), submitted(1, "1", "2"), leased(2, "1", "a"), leased(20, "1", "b", 2), ...ends]);
+    const always = { fromMs: 0, untilMs: Number.POSITIVE_INFINITY, leaves: false };
+    const second = { ...completed(40, "1", 9_000), epoch: 2 };
+    const silent = await of({ ...lost, next: "other" }, second);
+    expect(silent.shift.sites.map(({ presence }) => presence)).toEqual([[{ ...always, untilMs: 20_000 }], [always]]);
+    const { shift } = await of(completed(30, "1", 9_000), leased(31, "2", "b"), completed(41, "2", 18_000));
+    const [a, b] = shift.sites;
+    expect([a!.times(0, spec()).runMs, b!.times(1, spec()).runMs, b!.prefetch]).toEqual([9_000, 18_000, 0]);
   });
 
   it("keeps children behind their parents", async () => {

@@ -4,19 +4,11 @@ import random
 import unittest
 
 import msgpack
+from errors_of import code_of
 
 from xpcs_client.codec import DEPTH_MAX, FRAME_BYTES_MAX, decode_frame, encode_frame
-from xpcs_client.errors import XpcsError
 
 VALUE = {"id": "a", "type": "RAW", "value": {"jobs": [1, -7, 2.5, None, True, "é", b"\x00\x01"], "deep": [[{"x": [2**32 - 1]}]]}}
-
-
-def code_of(run):
-    try:
-        run()
-    except XpcsError as error:
-        return error.code
-    return None
 
 
 class Frames(unittest.TestCase):

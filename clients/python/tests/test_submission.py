@@ -6,20 +6,14 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from errors_of import code_of
+
 from xpcs_client import command_job, connect, corr_job
 from xpcs_client.errors import CODES, XpcsError, from_wire
 from xpcs_client.link import Way, check_way
 from xpcs_client.settings import find_settings
 from xpcs_client.submission import CHARS_MAX, JOBS_MAX, in_chunks, names_places, with_known_parents
 from xpcs_client.trust import check_pin, is_pin, pin_of
-
-
-def code_of(run):
-    try:
-        run()
-    except XpcsError as error:
-        return error.code
-    return None
 
 
 class Submissions(unittest.TestCase):

@@ -1,0 +1,12 @@
+"""What a call is refused with."""
+
+from xpcs_client.errors import XpcsError
+
+
+def code_of(run):
+    """The code of the error that a call ends with; None: it does not."""
+    try:
+        run()
+    except XpcsError as error:
+        return error.code
+    return None
