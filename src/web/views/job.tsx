@@ -44,6 +44,9 @@ export function JobPage({ id }: { id: string }) {
         </button>
       )}
       {!job.app.startsWith(BUILT_IN_PREFIX) && <Log job={id} />}
+      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
+      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
+        job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <Explain job={id} />
       <h2>Attempts</h2>
       <ol>
@@ -54,9 +57,6 @@ export function JobPage({ id }: { id: string }) {
           </li>
         ))}
       </ol>
-      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
-      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
-        job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <h2>Files</h2>
       <ul>
         {job.inputs.map((path) => (
