@@ -31,12 +31,14 @@ export function JobPage({ id }: { id: string }) {
     });
   };
   const nowMs = Date.now();
+  const tags = Object.entries(job.tags);
   return (
     <>
       <h1>{job.inputs[0]?.split("/").at(-1) ?? job.app}</h1>
       <p>
         <span class={`state ${job.state}`}>{job.state}</span> {job.site !== null && `at ${job.site}`} {job.reason}
       </p>
+      {tags.length > 0 && <p class="muted">{tags.map(([name, value]) => `${name} ${value}`).join(", ")}</p>}
       {problem.value !== null && <p role="alert">{problem.value}</p>}
       {!isFinal(job.state) && mayAct() && (
         <button type="button" onClick={cancel}>
