@@ -33,7 +33,7 @@ import {
   type Work,
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import { isStreamUrl } from "../core/live.js";
+import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import { POLICIES } from "../router/registry.js";
 import { parseUntil } from "../stream/until.js";
 
@@ -135,10 +135,13 @@ const streamOptions = corrOptions.pick({
 const streamJob = z
   .strictObject({
     app: z.literal("xpcs.stream"),
-    source: plainText(LIMITS.pathCharsMax).refine(
-      (text) => isStreamUrl(text) || path.safeParse(text).success,
-      "must be ws://HOST:PORT, or an absolute path",
-    ),
+    source: plainText(LIMITS.pathCharsMax).refine((text) => {
+      try {
+        return isDialed(text) || path.safeParse(text).success;
+      } catch {
+        return false;
+      }
+    }, `must be ${SOURCE_FORMS}; paths are absolute`),
     qmap: file,
     metadata: file.optional(),
     out: file,

@@ -5,8 +5,9 @@ import { AVERAGINGS, type CorrOptions, type CorrSummary, NORMALIZATIONS } from "
 import { isCode, XpcsError } from "../core/errors.js";
 import type { JobId, StreamJob } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import { isStreamUrl, type LiveSnapshot, type StreamRequest } from "../core/live.js";
+import type { LiveSnapshot, StreamRequest } from "../core/live.js";
 import { realClock } from "../core/real-clock.js";
+import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import type { XpcsClient } from "../index.js";
 import { startHost } from "../sites/kernel-host.js";
 import { DEFAULT_SUPERVISION } from "../sites/supervision.js";
@@ -40,9 +41,10 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
   if (raw.qmap === undefined) throw new XpcsError("INVALID_ARGUMENT", "give the partition map: --qmap FILE");
   if (raw.out === undefined) throw new XpcsError("INVALID_ARGUMENT", "say where the result goes: --out FILE");
   if (raw.until !== undefined) parseUntil(raw.until);
-  const place = isStreamUrl(source) ? source : resolve(source);
+  const dialed = isDialed(source);
+  const place = dialed ? source : resolve(source);
   const { frameTime: frameTimeS, dpl, averaging, threads, memoryGb, normalize } = raw;
-  const looked = !isStreamUrl(source) && frameTimeS === undefined ? findMetadata(place) : null;
+  const looked = !dialed && frameTimeS === undefined ? findMetadata(place) : null;
   const metadata = raw.metadata ?? looked ?? undefined;
   const given = { frameTimeS, dpl, averaging, threads, memoryGb, normalize };
   return {
@@ -137,7 +139,7 @@ async function submit(stream: StreamRequest, raw: StreamOptions, io: CliIo): Pro
 
 async function stream(source: string | undefined, raw: StreamOptions, io: CliIo): Promise<void> {
   if (raw.follow !== undefined) return withClient(raw, (client) => follow(client, raw.follow!, io));
-  if (source === undefined) throw new XpcsError("INVALID_ARGUMENT", "name the source: ws://HOST:PORT, or a job with --follow");
+  if (source === undefined) throw new XpcsError("INVALID_ARGUMENT", `name the source: ${SOURCE_FORMS}; or a job with --follow`);
   const request = requestOf(source, raw);
   return raw.submit === true || raw.central !== undefined ? submit(request, raw, io) : runHere(request, io);
 }

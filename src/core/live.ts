@@ -7,7 +7,7 @@ import type { CorrRequest } from "./analysis.js";
 
 /** A stream to correlate. */
 export interface StreamRequest {
-  /** A URL (ws://, wss://), a folder or a file (docs/streaming.md). */
+  /** As stream-source.ts reads it: an address, a folder or a file (docs/streaming.md). */
   readonly source: string;
   /** Its input is the source's name. */
   readonly request: CorrRequest;
@@ -19,11 +19,6 @@ export interface StreamRequest {
   readonly framesMax?: number;
   /** A source that cannot be reached, or does not grow, for so long is lost, ms. */
   readonly patienceMs: number;
-}
-
-/** True for a source that is dialed, false for a file or a folder. */
-export function isStreamUrl(source: string): boolean {
-  return /^wss?:\/\//.test(source);
 }
 
 /** Where a stream stands. `lost`: its source is gone without an end, and the result is of what came. */
