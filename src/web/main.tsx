@@ -5,14 +5,17 @@ import { savedToken, saveToken } from "./api.js";
 import { connection, logOut, refusal, startFollowing, version } from "./live.js";
 import { mayAct, me } from "./me.js";
 import { linkTo, place } from "./place.js";
+import { Compare } from "./views/compare.js";
 import { JobPage } from "./views/job.js";
 import { Jobs } from "./views/jobs.js";
 import { Overview } from "./views/overview.js";
+import { Results } from "./views/results.js";
 import { Submit } from "./views/submit.js";
 
 const VIEWS = [
   ["overview", "Overview"],
   ["jobs", "Jobs"],
+  ["results", "Results"],
   ["submit", "Submit"],
 ] as const;
 
@@ -66,6 +69,8 @@ function View() {
   const [name = "overview", id] = place.value.path;
   if (name === "jobs" && id !== undefined) return <JobPage key={id} id={id} />;
   if (name === "jobs") return <Jobs />;
+  if (name === "results") return <Results />;
+  if (name === "compare") return <Compare />;
   if (name === "submit") return <Submit />;
   return <Overview />;
 }
@@ -82,7 +87,7 @@ function Page() {
         <strong>xpcs</strong>
         <nav aria-label="Views">
           {VIEWS.filter(([name]) => name !== "submit" || mayAct()).map(([name, title]) => (
-            <a key={name} href={linkTo([name])} aria-current={here === name ? "page" : undefined}>
+            <a key={name} href={linkTo([name])} aria-current={(here === "compare" ? "results" : here) === name ? "page" : undefined}>
               {title}
             </a>
           ))}
