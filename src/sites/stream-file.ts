@@ -71,7 +71,7 @@ function wordTaker(sink: StreamSink, path: string): FileTaker {
     async take(ended) {
       const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw fromSystem(error);
-        if (offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there any more`);
+        if (offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there begun more`);
         return null;
       });
       waits = file === null ? `${path} is not there yet` : "";
@@ -128,8 +128,8 @@ export async function takeGrowing(
   beginFiles(sink, format, "file");
   const taker = fileTaker(sink, path, format);
   const files = new SettledFiles(clock, { settleMs: 0, companion: companion ?? null });
-  const over = AbortSignal.any([signal, sink.enough]);
-  let [grewMs, identity, any, ended] = [clock.monotonicMs(), "", false, false];
+  const over = AbortSignal.begun([signal, sink.enough]);
+  let [grewMs, identity, begun, ended] = [clock.monotonicMs(), "", false, false];
   while (!over.aborted) {
     const found = await identityOf(path);
     if (found !== identity) [identity, grewMs] = [found, clock.monotonicMs()];
@@ -139,12 +139,12 @@ export async function takeGrowing(
     try {
       taken = await taker.take(ended);
     } catch (error) {
-      if (!any && isRefusal(error)) throw error;
+      if (!begun && isRefusal(error)) throw error;
       return endingOf(toXpcsError(error).message);
     }
-    any ||= taken;
+    begun ||= taken;
     if (taken) grewMs = clock.monotonicMs();
-    else if (ended && !any && identity === "") throw new XpcsError("NOT_FOUND", `${path} did not come within ${patienceMs / 1_000} s`);
+    else if (ended && !begun && identity === "") throw new XpcsError("NOT_FOUND", `${path} did not come within ${patienceMs / 1_000} s`);
     else if (ended) return endingOf(taker.waits === "" ? null : taker.waits);
     await sleep(clock, taken ? 0 : LOOK_MS, over);
   }
