@@ -71,7 +71,7 @@ function wordTaker(sink: StreamSink, path: string): FileTaker {
     async take(ended) {
       const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw fromSystem(error);
-        if (offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there begun more`);
+        if (offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there any more`);
         return null;
       });
       waits = file === null ? `${path} is not there yet` : "";
@@ -128,7 +128,7 @@ export async function takeGrowing(
   beginFiles(sink, format, "file");
   const taker = fileTaker(sink, path, format);
   const files = new SettledFiles(clock, { settleMs: 0, companion: companion ?? null });
-  const over = AbortSignal.begun([signal, sink.enough]);
+  const over = AbortSignal.any([signal, sink.enough]);
   let [grewMs, identity, begun, ended] = [clock.monotonicMs(), "", false, false];
   while (!over.aborted) {
     const found = await identityOf(path);
