@@ -33,7 +33,8 @@ import {
   type Work,
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import { isStreamUrl } from "../core/live.js";
+import { isCompanionName, type StreamFiles } from "../core/live.js";
+import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import { POLICIES } from "../router/registry.js";
 import { parseUntil } from "../stream/until.js";
 
@@ -132,13 +133,21 @@ const corrJob = z
 const streamOptions = corrOptions.pick({
   ...{ frameTimeS: true, dpl: true, averaging: true, threads: true, memoryGb: true, normalize: true },
 });
+const streamFiles = z
+  .strictObject({
+    companion: plainText(LIMITS.tagCharsMax).refine(isCompanionName, "must be a file's name with one *").optional(),
+  } satisfies Record<keyof StreamFiles, z.ZodType>)
+  .transform((files) => withoutUndefined(files));
 const streamJob = z
   .strictObject({
     app: z.literal("xpcs.stream"),
-    source: plainText(LIMITS.pathCharsMax).refine(
-      (text) => isStreamUrl(text) || path.safeParse(text).success,
-      "must be ws://HOST:PORT, or an absolute path",
-    ),
+    source: plainText(LIMITS.pathCharsMax).refine((text) => {
+      try {
+        return isDialed(text) || path.safeParse(text).success;
+      } catch {
+        return false;
+      }
+    }, `must be ${SOURCE_FORMS}; paths are absolute`),
     qmap: file,
     metadata: file.optional(),
     out: file,
@@ -153,6 +162,7 @@ const streamJob = z
       .optional(),
     framesMax: positive.max(2 ** 52).optional(),
     patienceMs: positive.max(86_400_000),
+    files: streamFiles.optional(),
   } satisfies Record<keyof StreamJob, z.ZodType>)
   .transform((job) => withoutUndefined(job));
 

@@ -4,7 +4,8 @@
  */
 import type { CorrRequest } from "../core/analysis.js";
 import { monitorRef } from "../core/job-files.js";
-import { isStreamUrl, type StreamRequest } from "../core/live.js";
+import type { StreamRequest } from "../core/live.js";
+import { isDialed } from "../core/stream-source.js";
 import { checkReadable } from "../files/roots.js";
 import { hdf5References, inputFiles } from "../xpcs/native.js";
 
@@ -38,5 +39,5 @@ export async function checkInput(request: CorrRequest, roots: readonly string[])
 export async function checkStream({ source, request }: StreamRequest, roots: readonly string[]): Promise<void> {
   const { input: _source, monitor: _monitor, ...files } = request.files;
   await checkReferences(Object.values(files), roots);
-  if (!isStreamUrl(source)) await checkReadable([source], roots);
+  if (!isDialed(source)) await checkReadable([source], roots);
 }

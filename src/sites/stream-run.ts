@@ -2,23 +2,20 @@
  * One stream from its first block to its result, within a kernel host: takes frames from the source, tells what is known every so often, ends when
  * the source does, when enough is known, or when it is told to, and writes the result. A source that is lost leaves the result of what came.
  */
-import type { CorrProgress, CorrSummary } from "../core/analysis.js";
+import type { CorrProgress, CorrSummary, Format } from "../core/analysis.js";
 import type { Clock, Timer } from "../core/clock.js";
-import { toXpcsError, XpcsError } from "../core/errors.js";
-import { isStreamUrl, type LiveSnapshot, type StreamEnd, type StreamRequest } from "../core/live.js";
+import { XpcsError } from "../core/errors.js";
+import type { LiveSnapshot, StreamEnd, StreamRequest } from "../core/live.js";
 import { digestFile } from "../files/digest.js";
 import type { StreamHeader } from "../stream/blocks.js";
-import { StreamReceiver } from "../stream/receiver.js";
 import { Goal, PASSES, parseUntil } from "../stream/until.js";
-import type { LiveSeries } from "../xpcs/live-series.js";
+import type { FilePiece, LiveSeries } from "../xpcs/live-series.js";
 import { createLiveSeries } from "../xpcs/native.js";
 import { curvesOf, liveBins } from "./live-snapshot.js";
-import { takeFile } from "./stream-file.js";
-import { takeSocket } from "./stream-socket.js";
+import { type StreamSink, takeSource } from "./stream-sources.js";
 
 /** Asking takes no more than a quarter of the time. */
 const ASKING_SHARE = 3;
-const RIGAKU_500K = { height: 512, width: 1024 };
 /** Gaps that the provenance lists one by one. */
 const GAPS_LISTED = 1_000;
 
@@ -38,7 +35,7 @@ interface Ending {
 }
 
 /** What is known of a stream that runs. */
-class Running {
+class Running implements StreamSink {
   readonly #run: StreamRun;
   readonly #goal: Goal | null;
   #series: LiveSeries | null = null;
@@ -53,12 +50,20 @@ class Running {
   #timer: Timer | null = null;
   #over = false;
   /** Why it is enough; null: it is not. */
-  enough: Ending | null = null;
-  onEnough: () => void = () => {};
+  #why: Ending | null = null;
+  readonly #enough = new AbortController();
 
   constructor(run: StreamRun) {
     this.#run = run;
     this.#goal = run.stream.until === undefined ? null : new Goal(parseUntil(run.stream.until));
+  }
+
+  get enough(): AbortSignal {
+    return this.#enough.signal;
+  }
+
+  get whyEnough(): Ending | null {
+    return this.#why;
   }
 
   get series(): LiveSeries | null {
@@ -86,7 +91,7 @@ class Running {
   }
 
   events(words: Uint8Array, first: number, frames: number): void {
-    if (this.enough !== null) return;
+    if (this.#why !== null) return;
     const { framesMax } = this.#run.stream;
     const wanted = framesMax === undefined ? frames : Math.min(frames, framesMax - first);
     if (wanted <= 0) {
@@ -102,7 +107,7 @@ class Running {
 
   /** Words of a Rigaku file. */
   words(words: Uint8Array): void {
-    if (this.enough !== null) return;
+    if (this.#why !== null) return;
     const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
     const taken = this.#series!.pushRigaku(words, framesMax);
     this.#events += taken;
@@ -110,18 +115,32 @@ class Running {
     this.tell();
   }
 
+  openFile(file: { readonly path: string; readonly format: Format }): void {
+    this.#series!.openFile(file);
+  }
+
+  takeFile(ended: boolean): FilePiece {
+    if (this.#why !== null) return { frames: 0, events: 0, waits: "" };
+    const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
+    const piece = this.#series!.takeFile(framesMax, ended);
+    this.#events += piece.events;
+    if (this.#series!.state().frames >= framesMax) this.#stop("frames");
+    if (piece.frames > 0) this.tell();
+    return piece;
+  }
+
   gap(frames: number): void {
-    if (this.enough !== null) return;
+    if (this.#why !== null) return;
     this.#series!.gap(frames);
   }
 
   end(frames: number): void {
-    if (this.enough === null) this.#series!.setFrames(frames);
+    if (this.#why === null) this.#series!.setFrames(frames);
   }
 
   #stop(ended: StreamEnd): void {
-    this.enough = { ended, note: null };
-    this.onEnough();
+    this.#why = { ended, note: null };
+    this.#enough.abort();
   }
 
   /** Tells what is known, where it is time to. */
@@ -140,7 +159,7 @@ class Running {
     this.#snapshot(nowMs, null);
     const tookMs = clock.monotonicMs() - nowMs;
     this.#nextMs = nowMs + tookMs + Math.max(stream.everyMs - tookMs, ASKING_SHARE * tookMs);
-    if (this.#latest?.goal && this.#latest.goal.passes >= PASSES && this.enough === null) this.#stop("until");
+    if (this.#latest?.goal && this.#latest.goal.passes >= PASSES && this.#why === null) this.#stop("until");
   }
 
   /** Nothing more is told. */
@@ -233,13 +252,15 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   const running = new Running(run);
   const startedAt = new Date(clock.nowMs()).toISOString();
   const over = AbortSignal.any([signal, finish]);
-  const { ended, note } = await takeAll(run, running, over).finally(() => running.close());
+  const { source, patienceMs, files = {} } = stream;
+  const taken = takeSource(source, { sink: running, clock, patienceMs, signal: over, files });
+  const { ended, note } = await taken.finally(() => running.close());
   if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
   const { series, header } = running;
   if (series === null || header === null || series.state().frames === series.state().missing)
     // Not UNAVAILABLE, which the site takes for the end of this process.
-    throw new XpcsError("NOT_FOUND", `no frame came from ${stream.source}${note === null ? "" : `: ${note}`}`);
-  const ending = running.enough ?? { ended: finish.aborted ? "stopped" : ended, note };
+    throw new XpcsError("NOT_FOUND", `no frame came from ${source}${note === null ? "" : `: ${note}`}`);
+  const ending = running.whyEnough ?? { ended: finish.aborted ? "stopped" : ended, note };
   running.tellEnd(ending);
   const { qmap } = stream.request.files;
   const digest = qmap === undefined ? {} : { qmap_sha256: (await digestFile(qmap, signal)).sha256 };
@@ -247,52 +268,4 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   const summary = series.write({ ...lines, ...linesOf(stream, header, series, ending) }, warningsOf(header, series, ending), false);
   const { missing, gaps } = series.state();
   return { ...summary, stream: { ...ending, missing, gaps: gaps.length } };
-}
-
-/** A Rigaku 500k writes whole words, without a header: what the header of a stream would say is known. */
-async function takeGrowing({ source, patienceMs }: StreamRequest, clock: Clock, running: Running, over: AbortSignal): Promise<Ending> {
-  if (!source.endsWith(".bin"))
-    throw new XpcsError("UNSUPPORTED", `${source} is no source of a stream: ws://HOST:PORT, or a Rigaku file (.bin) that grows`);
-  const { height, width } = RIGAKU_500K;
-  const none = { counterBits: 24, firstCounter: 0, repeatsAfter: 0, frameTimeS: 0, id: "0".repeat(32) };
-  running.begin({ height, width, ...none, name: "Rigaku file" });
-  const enough = new AbortController();
-  running.onEnough = () => enough.abort();
-  let damage: string | null = null;
-  const take = (words: Uint8Array): void => {
-    try {
-      running.words(words);
-    } catch (error) {
-      damage = toXpcsError(error).message;
-      enough.abort();
-    }
-  };
-  const note = await takeFile({ path: source, clock, patienceMs, signal: AbortSignal.any([over, enough.signal]), take });
-  const why = damage ?? note;
-  return { ended: why === null ? "end" : "lost", note: why };
-}
-
-/** Takes what the source gives. */
-async function takeAll({ stream, clock }: StreamRun, running: Running, over: AbortSignal): Promise<Ending> {
-  const { source, patienceMs } = stream;
-  if (!isStreamUrl(source)) return takeGrowing(stream, clock, running, over);
-  let refused: XpcsError | null = null;
-  const receiver = new StreamReceiver({
-    begin(header) {
-      try {
-        running.begin(header);
-      } catch (error) {
-        refused = error as XpcsError;
-        throw error;
-      }
-    },
-    events: (words, first, frames) => running.events(words, first, frames),
-    gap: (_first, frames) => running.gap(frames),
-    end: (frames) => running.end(frames),
-  });
-  running.onEnough = () => receiver.stop();
-  over.addEventListener("abort", () => receiver.stop());
-  const note = await takeSocket({ url: source, receiver, clock, patienceMs, signal: over });
-  if (refused !== null) throw refused;
-  return note === null ? { ended: "end", note } : { ended: "lost", note };
 }
