@@ -12,11 +12,12 @@ import { install } from "./schedulers/daemons.mjs";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const [option, folder] = process.argv.slice(2);
+/** @type {Record<string, { variable: string, test: string } | undefined>} */
 const PICTURES = {
   "--screenshots": { variable: "XPCS_SCREENSHOTS", test: "test/web/screenshots.test.ts" },
   "--tour": { variable: "XPCS_TOUR", test: "test/web/tour.test.ts" },
 };
-const pictures = PICTURES[option];
+const pictures = PICTURES[option ?? ""];
 if (option !== undefined && (pictures === undefined || folder === undefined)) {
   console.error("web: npm run test:web [-- --screenshots FOLDER | --tour FOLDER]");
   process.exit(2);
@@ -28,7 +29,7 @@ if (obstacle !== null) {
   console.error(`web: the tests of the page cannot run here: ${obstacle}`);
   process.exit(2);
 }
-const where = pictures === undefined ? {} : { [pictures.variable]: resolve(folder) };
+const where = pictures === undefined ? {} : { [pictures.variable]: resolve(folder ?? "") };
 const tests = pictures?.test ?? "test/web";
 const done = spawnSync(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", tests], {
   cwd: ROOT,

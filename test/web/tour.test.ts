@@ -37,6 +37,12 @@ it.skipIf(FOLDER === undefined)("the tour is pictured", { timeout: 300_000 }, as
     await picture("jobs", page.getByRole("link", { name: "dense.imm" }));
     await page.getByRole("link", { name: "dense.imm" }).first().click();
     await picture("result", g2);
+    await go("results");
+    const ticks = page.getByRole("checkbox", { name: /^choose colloid_(whole|first|second|stride)/ });
+    await ticks.first().waitFor({ timeout: 30_000 });
+    for (const tick of await ticks.all()) await tick.check();
+    await page.getByRole("link", { name: /^Compare/ }).click();
+    await picture("compare", page.getByText("4 of 4 results"));
     expect(complaints).toEqual([]);
   } finally {
     await browser.close();
