@@ -317,6 +317,7 @@ export function createLiveSeries(request: CorrRequest, height: number, width: nu
   const native = guard(() => new (addon().LiveSeries)(request, height, width));
   return {
     pushWords: (words, first, frames) => guard(() => native.pushWords(words, first, frames)),
+    pushFrame: (bytes, packing) => guard(() => native.pushFrame(bytes, packing)),
     pushRigaku: (words, end) => guard(() => native.pushRigaku(words, end)),
     push: (chunk) => guard(() => native.push(chunk)),
     gap: (frames) => guard(() => native.gap(frames)),

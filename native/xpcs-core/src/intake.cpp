@@ -7,6 +7,7 @@
 #include "bad_frames.hpp"
 #include "event_packing.hpp"
 #include "frame_pipeline.hpp"
+#include "marked.hpp"
 #include "monitor.hpp"
 
 namespace xpcs {
@@ -40,19 +41,6 @@ class Darks {
 
  public:
   std::vector<double> average, spread;
-};
-
-/// Pixels of one map that gave no reading in a frame of the series.
-struct Marked {
-  std::vector<bool> pixels;  ///< [n], or empty
-  std::uint64_t readings = 0;
-
-  void add(std::uint32_t pixel, const Settings& map) {
-    if (map.dqmap[pixel] <= 0 || map.sqmap[pixel] <= 0) return;
-    if (pixels.empty()) pixels.assign(map.dqmap.size(), false);
-    pixels[pixel] = true;
-    ++readings;
-  }
 };
 
 /// One pass over the file.
@@ -259,8 +247,7 @@ class Intake {
     for (std::size_t k = 0; k < maps_.size(); ++k) {
       const Marked& marked = marked_[k];
       if (marked.readings == 0) continue;
-      maps_[k].warnings.push_back(std::to_string(std::count(marked.pixels.begin(), marked.pixels.end(), true)) + " pixels of the map hold the detector's marker for no reading, " +
-                                  std::to_string(marked.readings) + " times in all; they count as 0 there: mask these pixels");
+      maps_[k].warnings.push_back(marked.warning());
     }
   }
 

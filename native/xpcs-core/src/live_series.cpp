@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "formats/little_endian.hpp"
+#include "formats/packed_frame.hpp"
+#include "marked.hpp"
 #include "partial_file.hpp"
 #include "result_file.hpp"
 #include "series_parts.hpp"
@@ -62,6 +64,10 @@ struct LiveSeries::State {
   std::uint64_t rigakuFrame = 0, rigakuWords = 0;  ///< of a Rigaku file: newest frame, words so far
   std::vector<std::uint32_t> frameOf, pixelOf;  // of a block, reused
   std::vector<std::int64_t> countOf;
+  FrameBatch batch;                  // of a whole frame, reused, as the next two
+  std::vector<std::uint8_t> words;
+  h5::FilterScratch scratch;
+  Marked marked;
 
   State(const Request& asked, const LiveShape& shape, const Control& control)
       : request(as_stream(asked)), settings(live_settings(request, shape)),
@@ -133,6 +139,20 @@ void LiveSeries::push_words(std::span<const std::byte> words, std::uint64_t firs
   s.stream->push(s.frameOf, s.pixelOf, s.countOf);
   s.frames = first + frames;
   s.stream->set_frames(s.local(s.frames));
+}
+
+std::uint64_t LiveSeries::push_frame(const PackedFrame& packed) {
+  State& s = *state_;
+  s.batch.clear();
+  const std::uint32_t frame = s.local(s.frames);
+  if (const std::string wrong = append_frame(packed, s.partition.pixels(), frame, s.words, s.scratch, s.batch); !wrong.empty()) {
+    throw Error(Code::corrupt_data, "the image of frame " + std::to_string(s.frames) + " is damaged: " + wrong);
+  }
+  s.stream->push(s.batch.frame, s.batch.pixel, s.batch.count);
+  s.frames += 1;
+  s.stream->set_frames(s.local(s.frames));
+  for (const std::uint32_t pixel : s.batch.markedPixel) s.marked.add(pixel, s.settings);
+  return s.batch.frame.size();
 }
 
 std::uint64_t LiveSeries::push_rigaku(std::span<const std::byte> words, std::uint64_t end) {
@@ -224,11 +244,13 @@ Summary LiveSeries::write(const std::map<std::string, std::string>& provenance, 
   Settings settings = state_->settings;
   settings.staticWindow = static_cast<std::uint32_t>(std::min<std::uint64_t>(result.frames, std::numeric_limits<std::uint32_t>::max()));
   settings.warnings.insert(settings.warnings.end(), warnings.begin(), warnings.end());
+  if (state_->marked.readings > 0) settings.warnings.push_back(state_->marked.warning());
   average_static_bins(settings.averaging, result);
   Request request = state_->request;
   for (const auto& [name, value] : provenance) request.provenance[name] = value;
   Measured measured;
   measured.framesRead = state_->frames;
+  measured.markedReadings = state_->marked.readings;
   const auto seconds = [](auto since) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count(); };
   Summary summary;
   summary.correlateS = seconds(begun);
