@@ -5,6 +5,7 @@ import { virtual } from "./experiment-virtual.mjs";
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const EXPERIMENTS = {
   published: (args) => virtual("published", args),
+  surge: (args) => virtual("surge", args),
   staging: (args) => virtual("staging", args),
   scaling: (args) => virtual("scaling", args),
   live,

@@ -24,7 +24,7 @@ if (obstacle !== null) {
   process.exit(2);
 }
 const screenshots = folder === undefined ? {} : { XPCS_SCREENSHOTS: resolve(folder) };
-const tests = folder === undefined ? "test/web/page.test.ts" : "test/web/screenshots.test.ts";
+const tests = folder === undefined ? "test/web" : "test/web/screenshots.test.ts";
 const done = spawnSync(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", tests], {
   cwd: ROOT,
   stdio: "inherit",

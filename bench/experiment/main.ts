@@ -1,4 +1,4 @@
-/** `npm run experiment -- published|staging|scaling`, whose builds scripts/experiment-virtual.mjs has made (docs/experiment.md). */
+/** `npm run experiment -- published|surge|staging|scaling`, whose builds scripts/experiment-virtual.mjs has made (docs/experiment.md). */
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -10,6 +10,8 @@ import { runPublished, type Verdict, verdictsOf } from "./published.js";
 import { GOALS, publishedText } from "./published-table.js";
 import { runScaling, scalingText, scalingVerdicts } from "./scaling.js";
 import { runStaging, stagingText, stagingVerdicts } from "./staging.js";
+import { runSurge } from "./surge.js";
+import { surgeText, surgeVerdicts } from "./surge-table.js";
 
 /** From build/bench/bench/experiment, where this runs. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
@@ -27,7 +29,9 @@ interface Experiment {
   readonly seeds: number;
   /** It runs in processes of its own. */
   readonly inWorkers?: true;
-  run(seeds: number, workers: number, say: (text: string) => void): Promise<Answer>;
+  /** Its first seed can be chosen. */
+  readonly fromSeed?: true;
+  run(seeds: number, workers: number, say: (text: string) => void, firstSeed: number): Promise<Answer>;
 }
 
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
@@ -37,6 +41,15 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
     async run(seeds, workers, say) {
       const figures = await runPublished(seeds, workers, say);
       return { figures, text: publishedText(figures), verdicts: verdictsOf(figures) };
+    },
+  },
+  surge: {
+    seeds: 10,
+    fromSeed: true,
+    async run(seeds, _workers, _say, firstSeed) {
+      const each = (withStall: boolean) => Array.from({ length: seeds }, (_, at) => runSurge(firstSeed + at, withStall));
+      const figures = { free: each(false), stalled: each(true) };
+      return { figures, text: surgeText(figures), verdicts: surgeVerdicts(figures) };
     },
   },
   staging: {
@@ -72,6 +85,7 @@ function options(words: string[]) {
       args: words,
       options: {
         seeds: { type: "string" },
+        seed: { type: "string" },
         workers: { type: "string" },
         check: { type: "boolean", default: false },
         json: { type: "string" },
@@ -87,15 +101,17 @@ function options(words: string[]) {
 const [name = "", ...words] = process.argv.slice(2);
 const experiment = EXPERIMENTS[name];
 if (experiment === undefined) usage(`there is no experiment "${name}"`);
-const { seeds, workers, check, json, record } = options(words);
+const { seeds, seed, workers, check, json, record } = options(words);
 if (workers !== undefined && experiment.inWorkers === undefined) usage(`--workers: ${name} runs in one process`);
+if (seed !== undefined && experiment.fromSeed === undefined) usage(`--seed: ${name} begins with seed 1`);
+const firstSeed = seed === undefined ? 1 : count("seed", seed, 1_000_000);
 const at = new Date().toISOString().slice(0, 16);
 const machine = thisMachine(ROOT);
 const runs = seeds === undefined ? experiment.seeds : count("seeds", seeds, 1_000);
 const startMs = performance.now();
 const processes = workers === undefined ? Math.min(WORKERS_MAX, availableParallelism()) : count("workers", workers, 64);
-const { figures, text: figuresText, verdicts } = await experiment.run(runs, processes, (said) => console.error(said));
-const text = `${runs} seeds; ± is half of a 95 % interval of the mean.\n\n${figuresText}\n\n${markdownTable(GOALS, verdicts)}`;
+const { figures, text: figuresText, verdicts } = await experiment.run(runs, processes, (said) => console.error(said), firstSeed);
+const text = `${runs} seed${runs === 1 ? "" : "s"}${seed === undefined ? "" : ` from ${firstSeed} on`}; ± is half of a 95 % interval of the mean.\n\n${figuresText}\n\n${markdownTable(GOALS, verdicts)}`;
 const tookS = (performance.now() - startMs) / 1_000;
 const head = `${machineLine(machine, at)}; ${tookS.toFixed(0)} s`;
 console.log(`${head}\n\n${text}`);

@@ -7,7 +7,7 @@ import { XpcsError } from "../core/errors.js";
 import { realClock } from "../core/real-clock.js";
 import { doseCsv, doseTable } from "../xpcs/dose.js";
 import { type MergeRequest, mergeResults } from "../xpcs/native.js";
-import { judgeRepeats, REJECT_LIMITS, REPEATS_MIN, type RejectLimits, type Verdict } from "../xpcs/repeats.js";
+import { canStand, judgeRepeats, otherScheme, REJECT_LIMITS, REPEATS_MIN, type RejectLimits, type Verdict } from "../xpcs/repeats.js";
 import { readResultFile } from "../xpcs/result-file.js";
 import type { ResultFile } from "../xpcs/result-layouts.js";
 import { withExample } from "./help.js";
@@ -30,6 +30,8 @@ const PROGRESS_STEP = 100;
 
 /** Repeats that are judged, and what is made of them. */
 interface Judged {
+  /** Enough are kept. */
+  readonly standing: boolean;
   readonly kept: readonly string[];
   readonly rejected: readonly { readonly input: string; readonly reasons: Verdict["reasons"] }[];
   readonly csv: string;
@@ -48,9 +50,8 @@ async function readRepeats(inputs: readonly string[], io: CliIo): Promise<Result
     repeats.push(repeat);
     if (repeats.length % PROGRESS_STEP === 0) io.note(`read ${repeats.length} of ${inputs.length} results`);
   }
-  const shape = ({ delays, bins }: ResultFile): string => `${delays.join()} ${bins.length}`;
-  const other = repeats.find((repeat) => shape(repeat) !== shape(repeats[0]!));
-  if (other !== undefined)
+  const other = otherScheme(repeats);
+  if (other !== null)
     throw new XpcsError("INVALID_ARGUMENT", `${other.path} does not belong to ${repeats[0]!.path}: they differ in the delays or q bins`);
   return repeats;
 }
@@ -72,6 +73,7 @@ async function judge(inputs: readonly string[], options: MergeOptions, io: CliIo
   const rejected = verdicts.flatMap(({ reasons }, at) => (reasons.length > 0 ? [{ input: inputs[at]!, reasons }] : []));
   const reasons = verdicts.map((verdict) => verdict.reasons.map(({ text }) => text).join("; "));
   return {
+    standing: canStand(verdicts),
     kept: inputs.filter((_, at) => verdicts[at]!.reasons.length === 0),
     rejected,
     csv: doseCsv(table, repeats, verdicts),
@@ -98,10 +100,10 @@ function writeTable(path: string, csv: string): void {
 }
 
 /** Says what was dropped and why, and refuses where too little is left. */
-function report({ kept, rejected, g2Unjudged }: Judged, total: number, table: string, io: CliIo): void {
+function report({ standing, rejected, g2Unjudged }: Judged, total: number, table: string, io: CliIo): void {
   for (const { input, reasons } of rejected) io.note(`dropped ${input}: ${reasons.map(({ text }) => text).join("; ")}`);
   if (g2Unjudged) io.note("warning: no g2 was compared: too few repeats have 20 photon pairs at a lag");
-  if (2 * rejected.length <= total && kept.length >= 2) return;
+  if (standing) return;
   throw new XpcsError(
     "INVALID_ARGUMENT",
     `${rejected.length} of ${total} results would be dropped, so that none of them can stand for the others: nothing was merged; see ${table}, then merge the good ones by name without --reject, or widen --reject-scales and --reject-drift`,

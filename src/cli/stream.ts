@@ -10,6 +10,7 @@ import { realClock } from "../core/real-clock.js";
 import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import type { XpcsClient } from "../index.js";
 import { startHost } from "../sites/kernel-host.js";
+import { checkCompanion } from "../sites/settled-files.js";
 import { DEFAULT_SUPERVISION } from "../sites/supervision.js";
 import { parseUntil } from "../stream/until.js";
 import { findMetadata } from "../xpcs/corr-files.js";
@@ -34,6 +35,7 @@ interface StreamOptions extends CentralOptions, JobOptions, Pick<CorrOptions, "d
   readonly until?: string;
   readonly frames?: number;
   readonly patience: number;
+  readonly companion?: string;
 }
 
 /** The stream that was asked for. @throws INVALID_ARGUMENT */
@@ -41,6 +43,7 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
   if (raw.qmap === undefined) throw new XpcsError("INVALID_ARGUMENT", "give the partition map: --qmap FILE");
   if (raw.out === undefined) throw new XpcsError("INVALID_ARGUMENT", "say where the result goes: --out FILE");
   if (raw.until !== undefined) parseUntil(raw.until);
+  if (raw.companion !== undefined) checkCompanion(raw.companion);
   const dialed = isDialed(source);
   const place = dialed ? source : resolve(source);
   const { frameTime: frameTimeS, dpl, averaging, threads, memoryGb, normalize } = raw;
@@ -60,13 +63,17 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
     ...(raw.until === undefined ? {} : { until: raw.until }),
     ...(raw.frames === undefined ? {} : { framesMax: raw.frames }),
     patienceMs: Math.round(1_000 * raw.patience),
+    ...(raw.companion === undefined ? {} : { files: { companion: raw.companion } }),
   };
 }
 
 /** Shows snapshots: a table that is drawn over in a terminal, lines elsewhere, JSON under --json. */
 function liveShower(io: CliIo): (live: LiveSnapshot) => void {
-  let lines = 0;
+  let [lines, shown] = [0, -1];
   return (live) => {
+    // Progress is told more often than there is a new snapshot; that of another attempt begins anew.
+    if (live.cursor === shown) return;
+    shown = live.cursor;
     if (io.json) return io.result({ live }, () => "");
     if (!io.interactive) return io.note(liveLine(live));
     const table = liveTable(live);
@@ -119,7 +126,7 @@ async function follow(client: XpcsClient, id: JobId, io: CliIo): Promise<void> {
 /** The stream as a job. */
 async function submit(stream: StreamRequest, raw: StreamOptions, io: CliIo): Promise<void> {
   const { files, options, out, overwrite } = stream.request;
-  const { everyMs, until, framesMax, patienceMs, source } = stream;
+  const { everyMs, until, framesMax, patienceMs, source, files: complete } = stream;
   const work: StreamJob = {
     app: "xpcs.stream",
     source,
@@ -129,6 +136,7 @@ async function submit(stream: StreamRequest, raw: StreamOptions, io: CliIo): Pro
     ...{ overwrite, options, everyMs, patienceMs },
     ...(until === undefined ? {} : { until }),
     ...(framesMax === undefined ? {} : { framesMax }),
+    ...(complete === undefined ? {} : { files: complete }),
   };
   await withClient(raw, async (client) => {
     const { jobs } = await client.submit({ jobs: [{ ...specOf(raw), work }] });
@@ -150,7 +158,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .command("stream")
     .argument(
       "[source]",
-      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), dectris://HOST[:PORT] of a DECTRIS detector (docs/streaming.md), or a Rigaku 500k file (.bin) that grows",
+      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), dectris://HOST[:PORT] of a DECTRIS detector (docs/streaming.md), or a file that grows (.bin of a Rigaku 500k, .imm)",
     )
     .description(
       "Correlate a stream while it runs, in bounded memory: g2, its errors and a fit per q, live; at the end a whole result file. Ctrl-C ends it with the result of what came.",
@@ -167,6 +175,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .option("--until <goal>", 'end when this holds twice in a row, such as "error(q1..q10) < 2%" or "rate(q3) < 5%" (docs/streaming.md)')
     .option("--frames <n>", "end after so many frames", integerOption(1))
     .option("--patience <s>", "a source that is away for so long is lost", positiveOption, LIMITS.streamPatienceMs / 1_000)
+    .option("--companion <name>", "a file that grows is complete when this one is beside it, * standing for its name, such as '*.done'")
     .option("--metadata <file>", "NeXus metadata (*_metadata.hdf): energy, frame time, start")
     .option("--frame-time <s>", "seconds between frames, in place of what the source says", positiveOption)
     .option("--dpl <n>", "delays per level (default: 4, or the q-map's)", integerOption(1, 65_535))

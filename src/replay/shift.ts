@@ -32,6 +32,8 @@ export interface LinkModel {
   readonly jobsPerTransfer: number;
   /** How often the site looks for files that wait, and begins transfers, ms; 0: as soon as it can. */
   readonly lookMs: number;
+  /** When nothing moves, in order. */
+  readonly stalls?: readonly { readonly fromMs: number; readonly untilMs: number }[];
 }
 
 /** When a site is there, ms since the beginning of the shift. */

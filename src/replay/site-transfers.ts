@@ -38,11 +38,23 @@ export class SiteTransfers {
   /** Makes what was set up before a drop void. */
   #life = 0;
   #willLook = false;
+  #stalled = false;
 
   constructor(heap: EventHeap, now: () => number, link: LinkModel) {
     this.#heap = heap;
     this.#now = now;
     this.#link = link;
+    for (const { fromMs, untilMs } of link.stalls ?? []) {
+      if (untilMs <= now()) continue;
+      heap.add(Math.max(fromMs, now()), () => this.#stall(true));
+      heap.add(untilMs, () => this.#stall(false));
+    }
+  }
+
+  #stall(stalled: boolean): void {
+    this.#advance();
+    this.#stalled = stalled;
+    this.#share();
   }
 
   want(wanted: Wanted): void {
@@ -104,7 +116,7 @@ export class SiteTransfers {
 
   /** Even shares, and what one cannot use goes to the others; then the next end. */
   #share(): void {
-    let free = this.#link.bytesPerMs;
+    let free = this.#stalled ? 0 : this.#link.bytesPerMs;
     let others = this.#moving.length;
     for (const transfer of [...this.#moving].sort((a, b) => a.capBytesPerMs - b.capBytesPerMs)) {
       transfer.rate = Math.min(transfer.capBytesPerMs, free / others);

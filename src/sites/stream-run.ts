@@ -2,7 +2,7 @@
  * One stream from its first block to its result, within a kernel host: takes frames from the source, tells what is known every so often, ends when
  * the source does, when enough is known, or when it is told to, and writes the result. A source that is lost leaves the result of what came.
  */
-import type { CorrProgress, CorrSummary } from "../core/analysis.js";
+import type { CorrProgress, CorrSummary, Format } from "../core/analysis.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import type { FramePacking } from "../core/frame-packing.js";
@@ -10,7 +10,7 @@ import type { LiveSnapshot, StreamEnd, StreamRequest } from "../core/live.js";
 import { digestFile } from "../files/digest.js";
 import type { StreamHeader } from "../stream/blocks.js";
 import { Goal, PASSES, parseUntil } from "../stream/until.js";
-import type { LiveSeries } from "../xpcs/live-series.js";
+import type { FilePiece, LiveSeries } from "../xpcs/live-series.js";
 import { createLiveSeries } from "../xpcs/native.js";
 import { curvesOf, liveBins } from "./live-snapshot.js";
 import { type StreamSink, takeSource } from "./stream-sources.js";
@@ -126,6 +126,20 @@ class Running implements StreamSink {
     this.#events += taken;
     if (8 * taken < words.length) this.#stop("frames");
     this.tell();
+  }
+
+  openFile(file: { readonly path: string; readonly format: Format }): void {
+    this.#series!.openFile(file);
+  }
+
+  takeFile(ended: boolean): FilePiece {
+    if (this.#why !== null) return { frames: 0, events: 0, waits: "" };
+    const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
+    const piece = this.#series!.takeFile(framesMax, ended);
+    this.#events += piece.events;
+    if (this.#series!.state().frames >= framesMax) this.#stop("frames");
+    if (piece.frames > 0) this.tell();
+    return piece;
   }
 
   gap(frames: number): void {
@@ -251,8 +265,8 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   const running = new Running(run);
   const startedAt = new Date(clock.nowMs()).toISOString();
   const over = AbortSignal.any([signal, finish]);
-  const { source, patienceMs } = stream;
-  const taken = takeSource(source, { sink: running, clock, patienceMs, signal: over });
+  const { source, patienceMs, files = {} } = stream;
+  const taken = takeSource(source, { sink: running, clock, patienceMs, signal: over, files });
   const { ended, note } = await taken.finally(() => running.close());
   if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
   const { series, header } = running;

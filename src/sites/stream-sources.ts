@@ -1,8 +1,11 @@
 /** The sources of a stream: one function per kind, which takes what comes into a sink until the source ends, is lost, or is told to end. */
+import type { Format } from "../core/analysis.js";
 import type { Clock } from "../core/clock.js";
 import type { FramePacking } from "../core/frame-packing.js";
+import type { StreamFiles } from "../core/live.js";
 import { parseStreamSource, type StreamSource } from "../core/stream-source.js";
 import type { StreamHeader } from "../stream/blocks.js";
+import type { FilePiece } from "../xpcs/live-series.js";
 import { takeGrowing } from "./stream-file.js";
 import { takeBlocks } from "./stream-socket.js";
 
@@ -18,6 +21,10 @@ export interface StreamSink {
   image(frame: number, bytes: Uint8Array, packing: FramePacking): void;
   /** Whole words of a Rigaku file, which go on where the last ones ended. @throws CORRUPT_DATA */
   words(words: Uint8Array): void;
+  /** The file whose frames come next, growing or complete; it need not be there yet. @throws UNSUPPORTED */
+  openFile(file: { readonly path: string; readonly format: Format }): void;
+  /** The next whole frames of that file. @param ended nothing more is written @throws what LiveSeries.takeFile throws */
+  takeFile(ended: boolean): FilePiece;
   /** The next `frames` frames are gone. */
   gap(frames: number): void;
   /** The stream has so many frames in all. Not called where it was lost. */
@@ -31,6 +38,7 @@ export interface SourceTake {
   readonly patienceMs: number;
   /** Ends it. */
   readonly signal: AbortSignal;
+  readonly files: StreamFiles;
 }
 
 /** `note`: why it was lost, or what else is to be said of it. */

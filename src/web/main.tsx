@@ -5,23 +5,32 @@ import { savedToken, saveToken } from "./api.js";
 import { connection, logOut, refusal, startFollowing, version } from "./live.js";
 import { mayAct, me } from "./me.js";
 import { linkTo, place } from "./place.js";
+import { Compare } from "./views/compare.js";
 import { JobPage } from "./views/job.js";
 import { Jobs } from "./views/jobs.js";
 import { Overview } from "./views/overview.js";
+import { Results } from "./views/results.js";
 import { Submit } from "./views/submit.js";
 
 const VIEWS = [
   ["overview", "Overview"],
   ["jobs", "Jobs"],
+  ["results", "Results"],
   ["submit", "Submit"],
 ] as const;
 
-/** Whether the log-in link is being used: its token is taken out of the address, which people show to others. */
+/**
+ * Whether a log-in link is being used, `#token=TOKEN` or `#/jobs/ID?token=TOKEN`: its token is taken out of the address, which people
+ * show to others.
+ */
 function takeToken(): boolean {
-  const token = /^#token=([\x21-\x7e]+)$/.exec(location.hash)?.[1];
-  if (token === undefined) return false;
-  saveToken(decodeURIComponent(token));
-  history.replaceState(null, "", linkTo(["overview"]));
+  const { path, query } = place.value;
+  const bare = /^#token=([\x21-\x7e]+)$/.exec(location.hash)?.[1];
+  const token = bare === undefined ? query.get("token") : decodeURIComponent(bare);
+  if (token === null) return false;
+  saveToken(token);
+  query.delete("token");
+  history.replaceState(null, "", bare === undefined ? linkTo(path, Object.fromEntries(query)) : linkTo(["overview"]));
   dispatchEvent(new HashChangeEvent("hashchange"));
   return true;
 }
@@ -66,6 +75,8 @@ function View() {
   const [name = "overview", id] = place.value.path;
   if (name === "jobs" && id !== undefined) return <JobPage key={id} id={id} />;
   if (name === "jobs") return <Jobs />;
+  if (name === "results") return <Results />;
+  if (name === "compare") return <Compare />;
   if (name === "submit") return <Submit />;
   return <Overview />;
 }
@@ -82,7 +93,7 @@ function Page() {
         <strong>xpcs</strong>
         <nav aria-label="Views">
           {VIEWS.filter(([name]) => name !== "submit" || mayAct()).map(([name, title]) => (
-            <a key={name} href={linkTo([name])} aria-current={here === name ? "page" : undefined}>
+            <a key={name} href={linkTo([name])} aria-current={(here === "compare" ? "results" : here) === name ? "page" : undefined}>
               {title}
             </a>
           ))}

@@ -1,4 +1,5 @@
 /** Curves with error bars on linear or log axes, drawn by uPlot, in the colours of the page. */
+import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 
@@ -9,8 +10,10 @@ export interface Curve {
   /** Half the length of each bar. */
   readonly error?: readonly (number | null)[];
   readonly kind: "points" | "line";
-  /** Place in the palette: a fit has that of its points. */
-  readonly colour: number;
+  /** The legend does not name it: it belongs to the points of the same colour. */
+  readonly quiet?: true;
+  /** Place in the palette, or a colour of CSS: a fit has that of its points. */
+  readonly colour: number | string;
 }
 
 export interface PlotProps {
@@ -27,10 +30,49 @@ export interface PlotProps {
 /** Distinct also for most who see few colours (Okabe and Ito). */
 const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7600", "#7f7f7f"];
 
-/** Colour of a place in the palette. */
-export function colourOf(place: number): string {
-  return PALETTE[place % PALETTE.length]!;
+const LABEL_FONT = "13px system-ui, sans-serif";
+/** Of more curves a table beside the plot says which is which. */
+const LEGEND_MAX = 40;
+
+/** A colour of CSS. */
+export function colourOf(place: number | string): string {
+  return typeof place === "string" ? place : PALETTE[place % PALETTE.length]!;
 }
+
+/** A colour for each of n curves: those of the palette, or for more a row from blue to red, which stand out in both themes. */
+export function coloursFor(count: number): readonly (number | string)[] {
+  return Array.from({ length: count }, (_, at) =>
+    count <= PALETTE.length ? at : `hsl(${Math.round(250 * (1 - at / (count - 1)))} 70% 48%)`,
+  );
+}
+
+/** Curves with x of their own, on one x: that of all. */
+export function onOneX(curves: readonly (Curve & { readonly x: readonly number[] })[]): { x: readonly number[]; curves: readonly Curve[] } {
+  const x = [...new Set(curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
+  const at = new Map(x.map((value, index) => [value, index]));
+  const spread = (own: readonly number[], values: readonly (number | null)[]): (number | null)[] => {
+    const row = x.map((): number | null => null);
+    own.forEach((value, index) => {
+      row[at.get(value)!] = values[index] ?? null;
+    });
+    return row;
+  };
+  return {
+    x,
+    curves: curves.map(({ x: own, y, error, ...rest }) => ({
+      ...rest,
+      y: spread(own, y),
+      ...(error === undefined ? {} : { error: spread(own, error) }),
+    })),
+  };
+}
+
+/** Whether the page is dark: canvases are drawn anew when that changes. */
+const themes = matchMedia("(prefers-color-scheme: dark)");
+const dark = signal(themes.matches);
+themes.addEventListener("change", ({ matches }) => {
+  dark.value = matches;
+});
 
 /** light-dark() of a variable, as canvases want it. */
 function canvasColour(name: string): string {
@@ -48,7 +90,11 @@ function errorBars(latest: () => readonly Curve[]): uPlot.Plugin {
     hooks: {
       draw(plot) {
         const { ctx } = plot;
+        const { left, top, width, height } = plot.bbox;
         ctx.save();
+        ctx.beginPath();
+        ctx.rect(left, top, width, height);
+        ctx.clip();
         ctx.lineWidth = devicePixelRatio;
         latest().forEach(({ error, y, colour }, at) => {
           if (error === undefined || plot.series[at + 1]?.show === false) return;
@@ -58,7 +104,9 @@ function errorBars(latest: () => readonly Curve[]): uPlot.Plugin {
             const [value, half] = [y[point], error[point]];
             if (value === null || value === undefined || !half) return;
             const px = plot.valToPos(x, "x", true);
-            ctx.moveTo(px, plot.valToPos(value - half, "y", true));
+            // Of a log axis: down to its end.
+            const low = plot.scales.y?.distr === 3 && value <= half ? (plot.scales.y.min ?? value) : value - half;
+            ctx.moveTo(px, plot.valToPos(low, "y", true));
             ctx.lineTo(px, plot.valToPos(value + half, "y", true));
           });
           ctx.stroke();
@@ -76,31 +124,54 @@ function tickText(value: number | null): string {
   return size !== 0 && (size < 1e-3 || size >= 1e7) ? value.toExponential().replace("e+", "e") : String(Number(value.toPrecision(10)));
 }
 
+/** Of less than two decades of a log axis more than the powers of ten have a text. */
+function logTicks(plot: uPlot, splits: number[], axis: number): (number | null)[] {
+  const { min, max } = plot.scales[axis === 0 ? "x" : "y"]!;
+  const isShort = min !== undefined && max !== undefined && max / min < 100;
+  return splits.map((value) => {
+    const mantissa = Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9));
+    return mantissa === 1 || mantissa === 10 || (isShort && [2, 3, 5, 7].includes(mantissa)) ? value : null;
+  });
+}
+
+/** A little wider, so that no point lies on the frame. */
+function padded(_plot: uPlot, min: number | null, max: number | null): [number | null, number | null] {
+  if (min === null || max === null) return [min, max];
+  const margin = 0.03 * (max - min || 1);
+  return [min - margin, max + margin];
+}
+
 function optionsOf(
   { curves, xLabel, yLabel, xLog = false, yLog = false, height = 320 }: PlotProps,
   width: number,
   latest: () => readonly Curve[],
 ): uPlot.Options {
   const [text, line] = [canvasColour("--text"), canvasColour("--line")];
-  const axis = (label: string): uPlot.Axis => ({
-    ...{ label, stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line } },
+  const axis = (label: string, log: boolean): uPlot.Axis => ({
+    ...{ label, stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, labelFont: LABEL_FONT },
+    ...{ labelSize: 20, labelGap: 2, ...(log ? { filter: logTicks } : {}) },
     values: (_plot, splits) => splits.map(tickText),
   });
+  const hasPoints = curves.some(({ kind }) => kind === "points");
   return {
     width,
     height,
-    scales: { x: { time: false, ...(xLog ? { distr: 3 } : {}) }, y: yLog ? { distr: 3 } : {} },
-    axes: [axis(xLabel), { ...axis(yLabel), size: 70 }],
-    legend: { live: true },
+    scales: { x: { time: false, ...(xLog ? { distr: 3 } : hasPoints ? { range: padded } : {}) }, y: yLog ? { distr: 3 } : {} },
+    axes: [
+      { ...axis(xLabel, xLog), size: 34 },
+      { ...axis(yLabel, yLog), size: 58 },
+    ],
+    legend: { live: true, show: curves.length <= LEGEND_MAX },
     cursor: { drag: { x: true, y: true } },
     plugins: [errorBars(latest)],
     series: [
       { label: xLabel },
-      ...curves.map(({ label, kind, colour }): uPlot.Series => {
+      ...curves.map(({ label, kind, colour, quiet }): uPlot.Series => {
         const stroke = colourOf(colour);
+        const common = { label, stroke, ...(quiet === true ? { class: "quiet" } : {}) };
         return kind === "line"
-          ? { label, stroke, width: 1.5, points: { show: false }, spanGaps: true }
-          : { label, stroke, width: 0, paths: () => null, points: { show: true, size: 5, stroke, fill: stroke } };
+          ? { ...common, width: 1.5, points: { show: false }, spanGaps: true }
+          : { ...common, width: 0, paths: () => null, points: { show: true, size: 5, stroke, fill: stroke } };
       }),
     ],
   };
@@ -117,6 +188,7 @@ export function Plot(props: PlotProps) {
     props.yLabel,
     props.xLog,
     props.yLog,
+    dark.value,
     curves.map(({ label, kind, colour }) => [label, kind, colour]),
   ]);
   useEffect(() => {

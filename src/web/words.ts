@@ -1,4 +1,6 @@
 /** Numbers and times as people read them. */
+import type { Measured } from "../xpcs/bin-fits.js";
+import type { ResultBin } from "../xpcs/result-layouts.js";
 
 const STEPS = [
   [1, "s"],
@@ -36,4 +38,15 @@ export function bytes(count: number | null): string {
 /** "0.0200 ± 0.00022". @param error null: the data do not determine it */
 export function withError(value: number, error: number | null): string {
   return `${value.toPrecision(3)}${error === null ? "" : ` ± ${error.toPrecision(2)}`}`;
+}
+
+/** The same of a fit's parameter, where the fit has it. */
+export function measuredText(measured: Measured | undefined): string {
+  return measured === undefined ? "–" : withError(measured.value, measured.error);
+}
+
+/** "q 0.00479 φ 30" of a q bin. */
+export function qText({ bin, q, phi }: ResultBin): string {
+  if (q === null) return `bin ${bin}`;
+  return `q ${q.toPrecision(3)}${phi === null ? "" : ` φ ${phi.toFixed(0)}`}`;
 }

@@ -58,6 +58,18 @@ export function widened(scales: number, repeats: number): number {
   return scales * Math.exp(7.8 / repeats);
 }
 
+/** The first result whose delays or q bins are not those of the first; null: all are of one scheme. */
+export function otherScheme(repeats: readonly ResultFile[]): ResultFile | null {
+  const shape = ({ delays, bins }: ResultFile): string => `${delays.join()} ${bins.length}`;
+  return repeats.find((repeat) => shape(repeat) !== shape(repeats[0]!)) ?? null;
+}
+
+/** Whether what is left after the verdicts can stand for all: half of the repeats, and two. */
+export function canStand(verdicts: readonly Verdict[]): boolean {
+  const kept = verdicts.filter(({ reasons }) => reasons.length === 0).length;
+  return 2 * kept >= verdicts.length && kept >= 2;
+}
+
 /** Judges every repeat against all; needs REPEATS_MIN of them, with one scheme of delays and bins. */
 export function judgeRepeats(repeats: readonly ResultFile[], limits: RejectLimits = REJECT_LIMITS): Verdict[] {
   const limit = widened(limits.scales, repeats.length);

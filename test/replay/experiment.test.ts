@@ -1,9 +1,11 @@
 /** The parts of the experiment on virtual time: published agents, the bound, intervals, and how transfers are foretold. Small runs; the experiment itself is `npm run experiment`. */
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { answeredAt, bestPlan, everything } from "../../bench/experiment/clairvoyant.js";
 import { FACILITIES, facilitySites, jobOf, MEASURED, setUpS, TRANSFERS, XPCS } from "../../bench/experiment/facilities.js";
 import { gapClosed, meanInterval, student975 } from "../../bench/experiment/intervals.js";
 import { batchesOf, runOnce, type Setting } from "../../bench/experiment/published-run.js";
+import { PHASES, PUBLISHED, runSurge, type SurgeRun, submitsMs } from "../../bench/experiment/surge.js";
+import { surgeText, surgeVerdicts } from "../../bench/experiment/surge-table.js";
 import { type LinkLine, lineOf, lineWith } from "../../src/core/link-line.js";
 import { runShift } from "../../src/replay/world.js";
 import { POLICIES } from "../../src/router/registry.js";
@@ -75,6 +77,42 @@ describe("the bound", () => {
         expect(last!.jobsPerMin, name).toBeGreaterThanOrEqual(run.jobsPerMin);
       }
     }
+  });
+});
+
+describe("the run of faults and a surge", () => {
+  let run: SurgeRun;
+  beforeAll(() => {
+    run = runSurge(1, true);
+  });
+
+  it("submits as many jobs as were published, at the rates that were reached", () => {
+    const times = submitsMs();
+    expect(Math.abs(times.length / PUBLISHED.jobs - 1)).toBeLessThan(0.01);
+    const [, surge] = PHASES;
+    const perS = times.filter((at) => at >= surge.fromMs && at < surge.untilMs).length / ((surge.untilMs - surge.fromMs) / 1_000);
+    expect(Math.abs(perS / PUBLISHED.surgePerS - 1)).toBeLessThan(0.05);
+  });
+
+  it("answers every job, though launchers are killed under it", () => {
+    expect(run).toMatchObject({ jobs: submitsMs().length, left: 0, kills: 8 });
+    expect(run.lost).toBeGreaterThan(8);
+    // A kill is known when its leases run out.
+    expect(run.againS.median).toBeGreaterThanOrEqual(9);
+    expect(run.phases.reduce((sum, { answered }) => sum + answered, 0)).toBe(run.jobs);
+    for (const { nodes } of run.phases) expect(nodes).toBeLessThanOrEqual(PUBLISHED.nodes);
+  });
+
+  it("takes longer than one without the stall of the link", () => {
+    expect(runSurge(1, false).lastRunMin).toBeLessThan(run.lastRunMin - 5);
+  });
+
+  it("says what is short", () => {
+    const short = (more: object) => surgeVerdicts({ free: [run], stalled: [{ ...run, ...more }] }).map(({ reached }) => reached);
+    expect(short({})).toEqual([true, true]);
+    expect(short({ left: 1 })).toEqual([false, true]);
+    expect(short({ lastRunMin: 77 })).toEqual([true, false]);
+    expect(surgeText({ free: [run], stalled: [run] })).toContain(`about ${PUBLISHED.lastRunMin}`);
   });
 });
 

@@ -69,6 +69,12 @@ describe("transfers", () => {
     expect(ends({ transfersMax: 1 }, [1_000, 1_000, 1_000])).toEqual([1_000, 2_000, 3_000]);
   });
 
+  it("stand still while the link is stalled", () => {
+    // The first is over at 1 s; of the second half a second is left when the link stalls.
+    const stalls = [{ fromMs: 1_500, untilMs: 4_000 }];
+    expect(ends({ transfersMax: 1, stalls }, [1_000, 1_000])).toEqual([1_000, 4_500]);
+  });
+
   it("take the files of several jobs along, which are all there when the last byte is", () => {
     expect(ends({ transfersMax: 1, jobsPerTransfer: 2 }, [1_000, 1_000, 1_000])).toEqual([2_000, 2_000, 3_000]);
   });

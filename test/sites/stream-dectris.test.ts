@@ -296,7 +296,7 @@ describe("a stream that is none, or goes wrong", () => {
     const { summary } = await play([startV2(shape), ...[0, 1, 2, 3, 4].map(good), message, good(6)], out);
     expect(summary).toMatchObject({ frames: 5, stream: { ended: "lost" } });
     expect(summary.stream!.note).toMatch(why);
-    expect(summary.warnings[0]).toMatch(/^PARTIAL/);
+    expect(summary.warnings.join()).toContain("PARTIAL: ");
   });
 
   it("is refused at its start, with the reason", async () => {

@@ -1,49 +1,29 @@
 /** The page in a real Chromium against a real central and site: what a scientist does, with what they then see. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobSpec } from "../../src/core/job.js";
 import { type Facility, startCommand } from "../chaos/processes.js";
 import { datasetOf } from "../xpcs/file-contents.js";
-import { NO_BROWSER, type OpenPage, openBrowser, openPage } from "./browser.js";
-import { FRAME_TIME_S, FRAMES, openScene } from "./scene.js";
-
-const PATIENCE_MS = 20_000;
+import { NO_BROWSER, openPage } from "./browser.js";
+import { downloaded, expectAccessible, PATIENCE_MS, usePages } from "./pages.js";
+import { FRAME_TIME_S, FRAMES, openScene, type Scene } from "./scene.js";
 
 describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${NO_BROWSER})`}`, () => {
+  let scene: Scene;
   let facility: Facility;
-  let browser: Browser;
   let base: string;
   let job: string;
   let result: string;
   let input: string;
   let qmap: string;
-  const opened: OpenPage[] = [];
-
   beforeAll(async () => {
-    ({ facility, base, job, result, input, qmap } = await openScene());
-    browser = await openBrowser();
+    scene = await openScene();
+    ({ facility, base, job, result, input, qmap } = scene);
   }, 120_000);
-  afterAll(async () => {
-    await browser?.close();
-    await facility?.end();
-  });
-  afterEach(async () => {
-    for (const { page, complaints } of opened.splice(0)) {
-      await page.context().close();
-      expect(complaints).toEqual([]);
-    }
-  });
-
-  async function open(place = "", token = facility.operatorToken): Promise<Page> {
-    const made = await openPage(browser, `${base}/#token=${token}`);
-    opened.push(made);
-    await made.page.getByRole("heading", { name: "Sites" }).waitFor();
-    if (place !== "") await made.page.goto(`${base}/#/${place}`);
-    return made.page;
-  }
+  afterAll(() => facility?.end());
+  const pages = usePages(() => scene);
+  const { open } = pages;
   const noop = async (durationMs: number, more: Partial<JobSpec> = {}): Promise<string> => {
     const { jobs } = await facility.client.submit({
       jobs: [{ work: { app: "xpcs.noop", durationMs }, tags: {}, attemptsMax: 1, ...more }],
@@ -56,9 +36,7 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
   };
 
   it("is entered with a token, typed or in the link, which leaves the address; a wrong one is refused", async () => {
-    const made = await openPage(browser, base);
-    opened.push(made);
-    const { page } = made;
+    const page = pages.watch(await openPage(pages.browser(), base));
     await page.getByLabel("Token").fill("xpcs_op_wrong");
     await page.getByRole("button", { name: "Log in" }).click();
     await page.getByRole("alert").waitFor({ timeout: PATIENCE_MS });
@@ -86,11 +64,7 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     const page = await open(`jobs/${job}`);
     await page.getByRole("img", { name: "g2 against delay" }).waitFor({ timeout: PATIENCE_MS });
     const [delays, g2] = [await datasetOf(result, "/xpcs/multitau/delay_list"), await datasetOf(result, "/xpcs/multitau/normalized_g2")];
-    const download = page.waitForEvent("download");
-    await page.getByRole("link", { name: "CSV" }).click();
-    const stream = await (await download).createReadStream();
-    let csv = "";
-    for await (const piece of stream) csv += piece;
+    const csv = (await downloaded(page, () => page.getByRole("link", { name: "CSV" }).click())).toString();
     const rows = csv
       .trim()
       .split("\n")
@@ -252,11 +226,6 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
   ])("%s has no serious fault of accessibility", async (name, what) => {
     const page = await open(what === "job" ? `jobs/${job}` : name);
     if (what === "job") await page.getByRole("img", { name: "Intensity" }).waitFor({ timeout: PATIENCE_MS });
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-      expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 200))])).toEqual([]);
-    }
+    await expectAccessible(page);
   });
 });

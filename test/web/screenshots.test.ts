@@ -1,9 +1,11 @@
 /** Pictures of every view in both themes and two sizes, for people to look at: `npm run test:web -- --screenshots FOLDER`. Skipped otherwise. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { Locator, Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { openBrowser, openPage } from "./browser.js";
 import { openScene } from "./scene.js";
+import { analyseSeries } from "./series.js";
 
 const FOLDER = process.env.XPCS_SCREENSHOTS;
 const SIZES = { laptop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
@@ -13,12 +15,23 @@ it.skipIf(FOLDER === undefined)(
   async () => {
     mkdirSync(FOLDER!, { recursive: true });
     const { facility, base, job } = await openScene();
+    await analyseSeries(facility);
     const browser = await openBrowser();
     try {
-      const views = { "log-in": null, overview: "overview", jobs: "jobs", submit: "submit", result: `jobs/${job}` };
+      // Where each view is, and what is there when it is whole.
+      const views: Readonly<Record<string, readonly [place: string | null, whole: (page: Page) => Locator]>> = {
+        "log-in": [null, (page) => page.getByLabel("Token")],
+        overview: ["overview", (page) => page.getByRole("img", { name: "Finished jobs per minute" })],
+        jobs: ["jobs", (page) => page.getByRole("link", { name: "film.imm" })],
+        submit: ["submit", (page) => page.getByRole("button", { name: "Submit" })],
+        result: [`jobs/${job}`, (page) => page.getByRole("img", { name: "Intensity" })],
+        results: ["results", (page) => page.getByRole("link", { name: "film_results.hdf" })],
+        compare: ["compare?tag=series%3Dtemperature&q=2", (page) => page.getByText("3 of 3 results")],
+        repeats: ["compare?tag=series%3Drepeats&repeats=1", (page) => page.getByRole("region", { name: "Repeats" })],
+      };
       for (const colorScheme of ["light", "dark"] as const) {
         for (const [size, viewport] of Object.entries(SIZES)) {
-          for (const [name, place] of Object.entries(views)) {
+          for (const [name, [place, whole]] of Object.entries(views)) {
             const { page, complaints } = await openPage(
               browser,
               place === null ? base : `${base}/#token=${facility.operatorToken}`,
@@ -29,7 +42,7 @@ it.skipIf(FOLDER === undefined)(
               await page.getByRole("heading", { name: "Sites" }).waitFor();
               await page.goto(`${base}/#/${place}`);
             }
-            if (name === "result") await page.getByRole("img", { name: "Intensity" }).waitFor();
+            await whole(page).waitFor();
             await page.waitForTimeout(500);
             await page.screenshot({ path: join(FOLDER!, `${name}-${size}-${colorScheme}.png`), fullPage: true });
             const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
@@ -44,5 +57,5 @@ it.skipIf(FOLDER === undefined)(
       await facility.end();
     }
   },
-  180_000,
+  600_000,
 );

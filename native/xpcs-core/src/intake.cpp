@@ -7,7 +7,7 @@
 #include "bad_frames.hpp"
 #include "event_packing.hpp"
 #include "frame_pipeline.hpp"
-#include "marked.hpp"
+#include "marked_pixels.hpp"
 #include "monitor.hpp"
 
 namespace xpcs {
@@ -245,9 +245,7 @@ class Intake {
   void warn() {
     for (const std::string& warning : reader_.warnings()) warn_all(warning);
     for (std::size_t k = 0; k < maps_.size(); ++k) {
-      const Marked& marked = marked_[k];
-      if (marked.readings == 0) continue;
-      maps_[k].warnings.push_back(marked.warning());
+      if (const auto warning = marked_[k].warning()) maps_[k].warnings.push_back(*warning);
     }
   }
 
@@ -352,7 +350,7 @@ class Intake {
   std::optional<std::uint64_t> fileFrames_;
   FrameList bad_;
   FrameRanges badOfSeries_;
-  std::vector<Marked> marked_;  // [maps]
+  std::vector<MarkedPixels> marked_;  // [maps]
   std::vector<double> clockS_, tick_;
   std::vector<std::uint32_t> frame_, pixel_;
   std::vector<double> real_;

@@ -50,7 +50,7 @@ export function Explain({ job }: { job: string }) {
       <p>
         {why} <span class="muted">(policy {policy})</span>
       </p>
-      <Table titles={["Site", ...STAGES.map((stage) => TITLES[stage]), "Answer", ""]}>
+      <Table titles={["Site", ...STAGES.map((stage) => TITLES[stage]), "Answer", ""]} numbers={[1, 2, 3, 4, 5, 6]}>
         {sites.map(({ site, unable, ms, sdMs, stagesMs, runBy, runs }) =>
           ms === null ? (
             <tr key={site}>

@@ -1,8 +1,9 @@
-/** All jobs, newest first: filtered, a page at a time, kept current; cancel and retry of those that are chosen. */
+/** All jobs, newest first: filtered, a page at a time, kept current; cancel, retry and comparison of those that are chosen. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { isFinal, JOB_STATES, type JobView } from "../../core/job.js";
 import { askJson, messageOf, query } from "../api.js";
 import { changed } from "../live.js";
+import { hasResult } from "../many-results.js";
 import { mayAct } from "../me.js";
 import { type Order, orderJobs } from "../orders.js";
 import { linkTo, place, setQuery } from "../place.js";
@@ -20,15 +21,13 @@ function asked(): string {
   return `/v1/jobs${query({ state: list("state"), tag: list("tag"), experiment, site, app, owner, limit: PAGE, after: text("after") })}`;
 }
 
-function JobRow({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; chosen: boolean; choose: (() => void) | null }) {
+function JobRow({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; chosen: boolean; choose: () => void }) {
   const name = job.inputs[0]?.split("/").at(-1) ?? job.id;
   return (
     <tr>
-      {choose !== null && (
-        <td>
-          <input type="checkbox" checked={chosen} onChange={choose} aria-label={`choose ${name}`} />
-        </td>
-      )}
+      <td>
+        <input type="checkbox" checked={chosen} onChange={choose} aria-label={`choose ${name}`} />
+      </td>
       <td>
         <a href={linkTo(["jobs", job.id])}>{name}</a>
       </td>
@@ -103,6 +102,7 @@ export function Jobs() {
   const { query: wanted } = place.value;
   const current = shown.value.map((job) => changed.value.get(job.id) ?? job);
   const ids = current.flatMap(({ id }) => (chosen.value.has(id) ? [id] : []));
+  const withResult = current.flatMap((job) => (chosen.value.has(job.id) && hasResult(job) ? [job.id] : []));
   const choose = (some: readonly string[], take: boolean) => {
     const set = new Set(chosen.value);
     for (const id of some) {
@@ -130,38 +130,43 @@ export function Jobs() {
       <h1>Jobs</h1>
       <Filters />
       {problem.value !== null && <p role="alert">{problem.value}</p>}
-      {mayAct() && (
-        <div class="filters">
-          <button type="button" disabled={ids.length === 0} onClick={() => give("cancel")}>
-            Cancel
-          </button>
-          <button type="button" disabled={ids.length === 0} onClick={() => give("retry")}>
-            Retry
-          </button>
-          <span role="status">{said.value ?? `${ids.length} chosen`}</span>
-        </div>
-      )}
+      <div class="filters">
+        {mayAct() && (
+          <>
+            <button type="button" disabled={ids.length === 0} onClick={() => give("cancel")}>
+              Cancel
+            </button>
+            <button type="button" disabled={ids.length === 0} onClick={() => give("retry")}>
+              Retry
+            </button>
+          </>
+        )}
+        {withResult.length > 0 && (
+          <a class="button" href={linkTo(["compare"], { ids: withResult.join(",") })}>
+            Compare {withResult.length}
+          </a>
+        )}
+        <span role="status">{said.value ?? `${ids.length} chosen`}</span>
+      </div>
       <div class="scroll">
         <table>
           <thead>
             <tr>
-              {mayAct() && (
-                <th scope="col">
-                  <input
-                    type="checkbox"
-                    aria-label="choose all of this page"
-                    checked={current.length > 0 && ids.length === current.length}
-                    onChange={({ currentTarget }) =>
-                      choose(
-                        current.map(({ id }) => id),
-                        currentTarget.checked,
-                      )
-                    }
-                  />
-                </th>
-              )}
+              <th scope="col">
+                <input
+                  type="checkbox"
+                  aria-label="choose all of this page"
+                  checked={current.length > 0 && ids.length === current.length}
+                  onChange={({ currentTarget }) =>
+                    choose(
+                      current.map(({ id }) => id),
+                      currentTarget.checked,
+                    )
+                  }
+                />
+              </th>
               {["Input", "Type", "State", "Site", "Owner", "Experiment", "Submitted", "Reason"].map((title) => (
-                <th key={title} scope="col">
+                <th key={title} scope="col" class={title === "Submitted" ? "number" : undefined}>
                   {title}
                 </th>
               ))}
@@ -170,7 +175,7 @@ export function Jobs() {
           <tbody>
             {current.map((job) => {
               const is = chosen.value.has(job.id);
-              return <JobRow key={job.id} job={job} nowMs={nowMs} chosen={is} choose={mayAct() ? () => choose([job.id], !is) : null} />;
+              return <JobRow key={job.id} job={job} nowMs={nowMs} chosen={is} choose={() => choose([job.id], !is)} />;
             })}
           </tbody>
         </table>

@@ -44,7 +44,10 @@ function G2({ live }: { live: LiveSnapshot }) {
     const points: Curve = { label: q === null ? `bin ${bin}` : `q ${q.toPrecision(3)}`, kind: "points", colour, y: g2, error };
     if (fit === null) return [points];
     const { baseline, contrast, tau } = fit;
-    return [points, { label: `fit ${bin}`, kind: "line", colour, y: x.map((lag) => baseline + contrast * Math.exp((-2 * lag) / tau)) }];
+    return [
+      points,
+      { label: `fit ${bin}`, kind: "line", quiet: true, colour, y: x.map((lag) => baseline + contrast * Math.exp((-2 * lag) / tau)) },
+    ];
   });
   return (
     <Plot
@@ -62,7 +65,7 @@ function G2({ live }: { live: LiveSnapshot }) {
 function BinTable({ live }: { live: LiveSnapshot }) {
   const shown = shownBins(live).map(({ bin }) => bin);
   return (
-    <Table titles={["", "Bin", "q", "tau", "Contrast"]} tall>
+    <Table titles={["", "Bin", "q", "tau", "Contrast"]} numbers={[2, 3, 4]} tall>
       {live.bins.map(({ bin, q, fit }) => (
         <tr key={bin}>
           <td>
@@ -142,7 +145,7 @@ export function Live({ job }: { job: string }) {
       {intensity.mean.length > 1 && (
         <Plot
           title="Intensity"
-          x={intensity.mean.map((_, row) => (intensity.firstRow + row) * intensity.framesPerRow)}
+          x={intensity.mean.map((_, row) => row * intensity.framesPerRow)}
           curves={[{ label: "mean", kind: "line", colour: 0, y: intensity.mean }]}
           xLabel="frame"
           yLabel="mean counts per pixel"

@@ -56,7 +56,7 @@ export function Overview() {
   return (
     <>
       <h1>Sites</h1>
-      <Table titles={["Site", "State", "Running / slots", "Finished", "Mean run", "Link in", "Seen"]}>
+      <Table titles={["Site", "State", "Running / slots", "Finished", "Mean run", "Link in", "Seen"]} numbers={[2, 3, 4, 5, 6]}>
         {sites.value.map((site) => (
           <SiteRow key={site.name} site={site} nowMs={nowMs} />
         ))}

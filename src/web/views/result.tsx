@@ -1,28 +1,18 @@
 /** What a finished analysis says: g2 of each q with its error and a fit, tau against q, SAXS, intensity. */
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
-import { type BinFit, FIT_MODELS, type FitModel, fitBin, lagUnit, type Measured, powerLawOf } from "../../xpcs/bin-fits.js";
+import { useMemo } from "preact/hooks";
+import { type BinFit, fitBin, lagUnit } from "../../xpcs/bin-fits.js";
 import type { ResultFile } from "../../xpcs/result-layouts.js";
 import { messageOf } from "../api.js";
 import { BinBox, chosenBins } from "../chosen-bins.js";
-import { place, setQuery } from "../place.js";
+import { chosenModel, FitChoice } from "../fit-choice.js";
+import { Keep } from "../keep.js";
 import { type Curve, colourOf, Plot } from "../plot.js";
 import { type OpenResult, openResult } from "../result.js";
 import { Table } from "../table.js";
-import { withError } from "../words.js";
+import { TauPlot } from "../tau-plot.js";
+import { measuredText, qText } from "../words.js";
 import { TwoTime } from "./two-time.js";
-
-function isModel(text: string | null): text is FitModel {
-  return text !== null && Object.hasOwn(FIT_MODELS, text);
-}
-
-function qText(result: ResultFile, at: number): string {
-  const { q, phi } = result.bins[at]!;
-  if (q === null) return `bin ${at + 1}`;
-  return `q ${q.toPrecision(3)}${phi === null ? "" : ` φ ${phi.toFixed(0)}`}`;
-}
-
-const numberText = (measured: Measured | undefined): string => (measured === undefined ? "–" : withError(measured.value, measured.error));
 
 function G2({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
   const { perLag, unit } = lagUnit(result);
@@ -32,25 +22,25 @@ function G2({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit
     const { points, curve } = fits[at]!;
     const has = points.map(({ pairs, g2 }) => pairs > 0 && Number.isFinite(g2));
     const measured: Curve = {
-      label: qText(result, at),
+      label: qText(result.bins[at]!),
       kind: "points",
       colour,
       y: points.map(({ g2 }, d) => (has[d] ? g2 : null)),
       error: points.map(({ error }, d) => (has[d] ? error : null)),
     };
     if (curve === null) return [measured];
-    return [measured, { label: `fit ${bin}`, kind: "line", colour, y: points.map(({ lag }) => curve(lag)) }];
+    return [measured, { label: `fit ${bin}`, kind: "line", quiet: true, colour, y: points.map(({ lag }) => curve(lag)) }];
   });
   return <Plot title="g2 against delay" x={x} curves={curves} xLabel={`delay, ${unit}`} yLabel="g2" xLog height={420} />;
 }
 
 function FitTable({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
   return (
-    <Table titles={["", "Bin", "q", "tau", "Contrast", "Baseline", "χ²/ν"]} tall>
+    <Table titles={["", "Bin", "q", "tau", "Contrast", "Baseline", "χ²/ν"]} numbers={[2, 3, 4, 5, 6]} tall>
       {fits.map((fit, at) => (
         <tr key={fit.bin.bin}>
           <td>
-            <BinBox bin={fit.bin.bin} shown={shown} label={qText(result, at)} />
+            <BinBox bin={fit.bin.bin} shown={shown} label={qText(result.bins[at]!)} />
           </td>
           <td>
             {shown.includes(fit.bin.bin) && <span class="swatch" style={{ background: colourOf(shown.indexOf(fit.bin.bin)) }} />}
@@ -59,9 +49,9 @@ function FitTable({ result, fits, shown }: { result: ResultFile; fits: readonly 
           <td class="number">{fit.bin.q?.toPrecision(4) ?? "–"}</td>
           {fit.failure === null ? (
             <>
-              <td class="number">{numberText(fit.parameters.tau ?? fit.parameters.fastRate)}</td>
-              <td class="number">{numberText(fit.parameters.contrast)}</td>
-              <td class="number">{numberText(fit.parameters.baseline)}</td>
+              <td class="number">{measuredText(fit.parameters.tau ?? fit.parameters.fastRate)}</td>
+              <td class="number">{measuredText(fit.parameters.contrast)}</td>
+              <td class="number">{measuredText(fit.parameters.baseline)}</td>
               <td class="number">{fit.quality === null ? "–" : (fit.quality.chi2 / fit.quality.dof).toPrecision(3)}</td>
             </>
           ) : (
@@ -72,33 +62,6 @@ function FitTable({ result, fits, shown }: { result: ResultFile; fits: readonly 
         </tr>
       ))}
     </Table>
-  );
-}
-
-function TauAgainstQ({ result, fits }: { result: ResultFile; fits: readonly BinFit[] }) {
-  const { unit } = lagUnit(result);
-  const points = fits
-    .flatMap(({ bin: { q }, parameters: { tau } }) => (q !== null && q > 0 && tau !== undefined && tau.value > 0 ? [{ q, tau }] : []))
-    .sort((a, b) => a.q - b.q);
-  if (points.length < 3) return null;
-  const law = powerLawOf(fits);
-  const curves: Curve[] = [
-    { label: "tau", kind: "points", colour: 0, y: points.map(({ tau }) => tau.value), error: points.map(({ tau }) => tau.error) },
-  ];
-  if (law !== null) {
-    const line = points.map(({ q }) => law.prefactor * q ** law.exponent);
-    curves.push({ label: `q^${law.exponent.toFixed(2)}`, kind: "line", colour: 1, y: line });
-  }
-  return (
-    <Plot
-      title="tau against q"
-      x={points.map(({ q }) => q)}
-      curves={curves}
-      xLabel={`q, ${result.qUnit}`}
-      yLabel={`tau, ${unit}`}
-      xLog
-      yLog
-    />
   );
 }
 
@@ -139,16 +102,6 @@ function csvOf(result: ResultFile, fits: readonly BinFit[]): string {
   return [`bin,q (${result.qUnit}),delay (${unit}),g2,error,pairs`, ...rows, ""].join("\n");
 }
 
-function Keep({ name, type, content, children }: { name: string; type: string; content: BlobPart; children: string }) {
-  const url = useMemo(() => URL.createObjectURL(new Blob([content], { type })), [content, type]);
-  useEffect(() => () => URL.revokeObjectURL(url), [url]);
-  return (
-    <a class="button" href={url} download={name}>
-      {children}
-    </a>
-  );
-}
-
 /** The result in the `place`-th file of a job. */
 export function Result({ job, at, name }: { job: string; at: number; name: string }) {
   const open = useSignal<OpenResult | null>(null);
@@ -169,9 +122,7 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
       open.peek()?.close();
     };
   });
-  const { query } = place.value;
-  const asked = query.get("fit");
-  const model: FitModel = isModel(asked) ? asked : "single";
+  const model = chosenModel();
   const result = open.value?.result ?? null;
   const fits = useMemo(() => (result === null ? [] : result.bins.map((_, bin) => fitBin(result, bin, model))), [result, model]);
   const csv = useMemo(() => (result === null ? "" : csvOf(result, fits)), [result, fits]);
@@ -188,14 +139,7 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
       {result.bins.length > 0 && (
         <>
           <div class="filters">
-            <label for="fit">Fit</label>
-            <select id="fit" value={model} onChange={({ currentTarget }) => setQuery({ fit: currentTarget.value })}>
-              {Object.entries(FIT_MODELS).map(([key, title]) => (
-                <option key={key} value={key}>
-                  {title}
-                </option>
-              ))}
-            </select>
+            <FitChoice />
             <Keep name={`${name}.csv`} type="text/csv" content={csv}>
               CSV
             </Keep>
@@ -207,7 +151,7 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
             <G2 result={result} fits={fits} shown={shown} />
             <FitTable result={result} fits={fits} shown={shown} />
           </div>
-          <TauAgainstQ result={result} fits={fits} />
+          <TauPlot series={[{ label: "tau", colour: 0, fits }]} qUnit={result.qUnit} unit={lagUnit(result).unit} />
         </>
       )}
       {result.c2.length > 0 && <TwoTime open={open.value} />}

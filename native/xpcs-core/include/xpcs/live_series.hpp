@@ -25,9 +25,16 @@ struct PackedFrame {
   std::uint32_t elementBytes = 0;  ///< of bslz4
 };
 
-/// What a source says of its frames before the first one.
+/// What a source says of its frames before the first one; 0 x 0: they have the q-map's shape, which the reader of a file checks.
 struct LiveShape {
   std::uint32_t height = 0, width = 0;
+};
+
+/// What a look at a file gave.
+struct FilePiece {
+  std::uint64_t frames = 0;  ///< none: nothing more is there now
+  std::uint64_t events = 0;
+  std::string waits;  ///< why nothing can be read yet; empty: it can
 };
 
 class LiveSeries {
@@ -52,6 +59,13 @@ class LiveSeries {
   /// Words of a Rigaku file as it grows (docs/formats.md), row-major, first frame 0; frames go on from those before, and the newest may get more.
   /// Words of frames from `end` on are passed over. @returns words that were taken @throws corrupt_data with the number of the word, invalid_argument a frame that goes back
   std::uint64_t push_rigaku(std::span<const std::byte> words, std::uint64_t end);
+  /// The file whose frames come next: complete, or growing, or not there yet. What the one before gave stays.
+  /// @throws unsupported a format that is not read so
+  void open_file(const std::string& path, Format format);
+  /// The next whole frames of that file, a bounded number of bytes, up to `end` frames of the series.
+  /// @param ended nothing more is written: what is there has to be whole
+  /// @throws corrupt_data with the frame, invalid_argument another geometry, io_failed the file became shorter or is another one now
+  FilePiece take_file(std::uint64_t end, bool ended);
   /// The next `frames` frames are gone: no pair crosses them.
   void gap(std::uint64_t frames);
   /// The stream has `frames` frames so far, trailing empty ones and gaps included. @throws invalid_argument fewer than there are

@@ -1,5 +1,5 @@
-// A running measurement as a JavaScript class: pushWords(bytes, first, frames), pushFrame(bytes, how), push(chunk), gap(n), setFrames(n), state(), waveVectors(),
-// result(), write(provenance, warnings, overwrite).
+// A running measurement as a JavaScript class: pushWords(bytes, first, frames), pushFrame(bytes, how), push(chunk), openFile({path, format}),
+// takeFile(end, ended), gap(n), setFrames(n), state(), waveVectors(), result(), write(provenance, warnings, overwrite).
 #include "binding.hpp"
 #include "xpcs/live_series.hpp"
 
@@ -32,7 +32,8 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "LiveSeries",
-                       {InstanceMethod<&LiveObject::push>("push"), InstanceMethod<&LiveObject::push_words>("pushWords"), InstanceMethod<&LiveObject::push_frame>("pushFrame"), InstanceMethod<&LiveObject::push_rigaku>("pushRigaku"), InstanceMethod<&LiveObject::gap>("gap"),
+                       {InstanceMethod<&LiveObject::push>("push"), InstanceMethod<&LiveObject::push_words>("pushWords"), InstanceMethod<&LiveObject::push_frame>("pushFrame"),
+                        InstanceMethod<&LiveObject::push_rigaku>("pushRigaku"), InstanceMethod<&LiveObject::gap>("gap"), InstanceMethod<&LiveObject::open_file>("openFile"), InstanceMethod<&LiveObject::take_file>("takeFile"),
                         InstanceMethod<&LiveObject::set_frames>("setFrames"), InstanceMethod<&LiveObject::state>("state"), InstanceMethod<&LiveObject::wave_vectors>("waveVectors"), InstanceMethod<&LiveObject::result>("result"),
                         InstanceMethod<&LiveObject::write>("write")});
   }
@@ -76,6 +77,25 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     const std::uint64_t end = frames_of(info, 1, "end");
     const std::uint64_t taken = guarded(info.Env(), [&] { return series_->push_rigaku(std::as_bytes(std::span(bytes.Data(), bytes.ElementLength())), end); });
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
+  }
+
+  void open_file(const Napi::CallbackInfo& info) {
+    const Napi::Object file = info[0].As<Napi::Object>();
+    const std::string path = file.Get("path").ToString().Utf8Value();
+    const Format format = to_format(file).value_or(Format::stream);
+    guarded(info.Env(), [&] { series_->open_file(path, format); });
+  }
+
+  /// takeFile(end, ended): { frames, events, waits }
+  Napi::Value take_file(const Napi::CallbackInfo& info) {
+    const std::uint64_t end = frames_of(info, 0, "end");
+    const bool ended = info[1].ToBoolean();
+    const FilePiece piece = guarded(info.Env(), [&] { return series_->take_file(end, ended); });
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("frames", static_cast<double>(piece.frames));
+    out.Set("events", static_cast<double>(piece.events));
+    out.Set("waits", piece.waits);
+    return out;
   }
 
   void gap(const Napi::CallbackInfo& info) {
