@@ -5,7 +5,7 @@ import { XpcsError } from "./errors.js";
 export type StreamSource = { readonly kind: "blocks"; readonly url: string } | { readonly kind: "path"; readonly path: string };
 
 /** The forms of a source, for messages and help. */
-export const SOURCE_FORMS = "ws://HOST:PORT, or a file that grows";
+export const SOURCE_FORMS = "ws://HOST:PORT, a file that grows, or a folder of files";
 
 /**
  * Reads a source as people write it.
