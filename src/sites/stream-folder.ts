@@ -22,35 +22,41 @@ const COUNTER_RANGE = 2 ** 24;
 const MASTER = /_master\.h5$/;
 const NAMES_SHOWN = 5;
 
-/** Which folder, and the number of a name in it. */
+/** Which folder, which names in it, and their numbers. */
 interface Place {
   readonly folder: string;
+  readonly matches: (name: string) => boolean;
   readonly numberOf: NumberOf;
 }
 
 /** Reads `DIR`, `DIR/`, `DIR/scan_*.imm` or `DIR/scan_#_raw.imm`. Null: one file. */
 export async function folderOf(path: string): Promise<Place | null> {
   const found = await stat(path).catch(() => null);
-  if (path.endsWith("/") || found?.isDirectory()) return { folder: path, numberOf: lastDigits };
+  if (path.endsWith("/") || found?.isDirectory()) return { folder: path, matches: () => true, numberOf: lastDigits };
   const name = basename(path);
   if (found !== null || !isPattern(name, true)) return null;
   const matcher = partPattern(name, true);
   const numberOf: NumberOf = (other) => {
-    const match = matcher.exec(other);
-    const digits = match?.groups?.number;
-    return match === null || digits === undefined ? match && lastDigits(other) : { series: name, number: Number(digits) };
+    const digits = matcher.exec(other)?.groups?.number;
+    return digits === undefined ? lastDigits(other) : { series: name, number: Number(digits) };
   };
-  return { folder: dirname(path), numberOf };
+  return { folder: dirname(path), matches: (other) => matcher.test(other), numberOf };
 }
 
 /** Those that may be pieces of a stream. None: the folder is not there (yet). @throws IO_FAILED */
-async function namesIn(folder: string, companion: string | null): Promise<string[]> {
+async function namesIn({ folder, matches }: Place, companion: string | null): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     throw fromSystem(error);
   });
   return names.filter(
-    (name) => !name.startsWith(".") && !BESIDE.test(name) && isStreamName(name) && !MASTER.test(name) && !isCompanion(name, companion),
+    (name) =>
+      matches(name) &&
+      !name.startsWith(".") &&
+      !BESIDE.test(name) &&
+      isStreamName(name) &&
+      !MASTER.test(name) &&
+      !isCompanion(name, companion),
   );
 }
 
@@ -82,7 +88,7 @@ class Folder {
     const { clock, patienceMs, files } = this.#take;
     let [changedMs, waiting] = [clock.monotonicMs(), ""];
     while (!this.#over.aborted) {
-      const names = await namesIn(this.#place.folder, files.companion ?? null);
+      const names = await namesIn(this.#place, files.companion ?? null);
       this.#series.see(names);
       const now = await this.#identities();
       if (now !== waiting) [waiting, changedMs] = [now, clock.monotonicMs()];

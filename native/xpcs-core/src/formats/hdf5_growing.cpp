@@ -50,8 +50,8 @@ class GrowingHdf5 final : public FrameReader {
     const Writer writer = writer_of(path_);
     if (writer == Writer::swmr) swmrSeen_ = true;
     closed_ = swmrSeen_ && writer == Writer::none;
-    if (writer == Writer::no_file || (writer == Writer::other && !ended)) {
-      waits_ = path_ + (writer == Writer::other ? " is open for writing, and not in SWMR mode" : " is no HDF5 file yet");
+    if (writer == Writer::no_file || writer == Writer::other) {
+      waits_ = path_ + (writer == Writer::other ? " is open for writing, and not in SWMR mode (or its writer died: h5clear -s makes it readable)" : " is no HDF5 file");
       data_.reset();
       if (ended) throw Error(Code::corrupt_data, waits_);
       return;
@@ -72,10 +72,15 @@ class GrowingHdf5 final : public FrameReader {
 
   bool fetch(std::unique_ptr<StoredFrames>& stored) override {
     if (data_ == nullptr || next_ > last_) return false;
-    if (next_ == data_->frames() || !whole_row()) return false;
+    if (next_ == data_->frames()) {
+      if (ended_) data_.reset();
+      return false;
+    }
+    if (!whole_row()) return false;
     if (stored == nullptr) stored = std::make_unique<StoredChunks>();
     auto& chunks = static_cast<StoredChunks&>(*stored);
-    chunks.dataset = data_;
+    // Decoded before the next look: frames that hold the file open would keep HDF5 from seeing it anew.
+    chunks.dataset = std::shared_ptr<const Hdf5Dataset>(std::shared_ptr<void>(), data_.get());
     chunks.first = next_;
     const std::uint64_t run = std::min(data_->run_from(next_), data_->row_end(next_) - next_);
     data_->load(next_, std::min(run, last_ - next_ + 1), chunks.frames);
