@@ -7,6 +7,7 @@ import { realClock } from "../core/real-clock.js";
 import { DETECTORS, playedSample } from "../demo/detectors.js";
 import { type PlayedFrames, servePlay, writePlay } from "../demo/play.js";
 import { writeQmap } from "../demo/sample-files.js";
+import { COUNTER_BITS_MIN } from "../stream/blocks.js";
 import { withExample } from "./help.js";
 import { integerOption, positiveOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
@@ -43,6 +44,8 @@ function describe({ frames, events, droppedFrames, seconds }: PlayedFrames, rate
 async function simulate(raw: RawOptions, io: CliIo): Promise<void> {
   const preset = DETECTORS[raw.preset]!;
   const rate = raw.rate ?? preset.framesPerS;
+  if (raw.counterBits !== undefined && raw.counterBits !== 0 && raw.counterBits < COUNTER_BITS_MIN)
+    throw new XpcsError("INVALID_ARGUMENT", `--counter-bits is 0, or ${COUNTER_BITS_MIN} to 52: receivers refuse counters of fewer bits`);
   if ((raw.listen === undefined) === (raw.out === undefined)) {
     if (raw.listen !== undefined) throw new XpcsError("INVALID_ARGUMENT", "give either --listen PORT or --out FILE");
     if (raw.writeQmap === undefined) throw new XpcsError("INVALID_ARGUMENT", "say where the photons go: --listen PORT, or --out FILE");

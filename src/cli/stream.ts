@@ -78,8 +78,11 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
 
 /** Shows snapshots: a table that is drawn over in a terminal, lines elsewhere, JSON under --json. */
 function liveShower(io: CliIo): (live: LiveSnapshot) => void {
-  let lines = 0;
+  let [lines, shown] = [0, -1];
   return (live) => {
+    // Progress is told more often than there is a new snapshot; that of another attempt begins anew.
+    if (live.cursor === shown) return;
+    shown = live.cursor;
     if (io.json) return io.result({ live }, () => "");
     if (!io.interactive) return io.note(liveLine(live));
     const table = liveTable(live);

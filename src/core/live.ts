@@ -111,7 +111,7 @@ export interface LiveSnapshot {
   readonly binsLeftOut: number;
   /** Mean counts per pixel and frame of each static bin; null for a label without pixels. Empty where there are too many. */
   readonly saxs: readonly (number | null)[];
-  /** Counts per pixel and frame against time, the last `LIMITS.liveIntensityRows` rows of `framesPerRow`, from `firstRow` on. */
-  readonly intensity: { readonly firstRow: number; readonly framesPerRow: number; readonly mean: readonly number[] };
+  /** Counts per pixel and frame against time, from the first frame on: whole rows of `framesPerRow`, at most `LIMITS.liveIntensityRows`. */
+  readonly intensity: { readonly framesPerRow: number; readonly mean: readonly number[] };
   readonly goal: LiveGoal | null;
 }

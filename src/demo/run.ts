@@ -1,12 +1,14 @@
 /**
- * The demo from start to end: makes the samples, starts central and two sites, submits the analyses, shows what happens,
- * fits, judges, plots, and stops everything it started. What it prints goes through `say`.
+ * The demo from start to end: makes the samples, starts central and two sites, submits the analyses, lets a detector be measured
+ * while it plays, shows what happens, fits, judges, plots, and stops everything it started. What it prints goes through `say`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sleep } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
 import { isFinal, type JobState, type JobView } from "../core/job.js";
+import { realClock } from "../core/real-clock.js";
 import { connect } from "../index.js";
 import { makeFolder } from "../ledger/make-folder.js";
 import { immBytes, rigakuBytes } from "../xpcs/detector-files.js";
@@ -14,6 +16,7 @@ import { simulateEvents } from "../xpcs/simulate.js";
 import { type Analysis, demoAnalyses, jobOf, type SampleOnDisk } from "./analyses.js";
 import { fitAnalysis, type RingFit } from "./curves.js";
 import { demoFigure } from "./figure.js";
+import { playLive } from "./live.js";
 import { type DemoSample, denseSample, photonSource, sparseSample } from "./sample.js";
 import { writeMetadata, writeQmap } from "./sample-files.js";
 import { type CentralAddress, type Service, startService } from "./service.js";
@@ -22,6 +25,11 @@ import { pairsTable, physicsFailures, rateTable } from "./verdict.js";
 /** Fixed, so that every run shows the same photons. */
 const SEED = 20_211_208;
 const SITE_NAMES = ["alpha", "beta"] as const;
+/** 4 s of the simulated detector, bright enough for all rates to be known by then. */
+const STREAM = { name: "stream", photonsPerFrame: 30, seed: SEED + 2, enough: { frames: 200_000 } } as const;
+/** What plays on for those who look at the page: dim, so that a curve is seen to come to the truth within minutes. */
+const AFTER_FAILURE_MS = 5_000;
+const ON_SHOW = { photonsPerFrame: 8, enough: { until: "rate(q1..q4) < 4%" } } as const;
 
 export interface DemoOptions {
   /** Folder for the samples, the results and the plot. */
@@ -58,42 +66,62 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const sparse = await makeSample(sparseSample(SEED), sampleFolder, say);
   const dense = await makeSample(denseSample(SEED + 1), sampleFolder, say);
   const analyses = demoAnalyses(sparse, dense, options.folder);
-  return withService(options, say, async (service) => {
-    const judged = await analyseAndJudge(service, { sparse, analyses }, options, say);
+  return withService(options, say, async (service, logFolder) => {
+    const judged = await analyseAndJudge(service, { sparse, analyses, logFolder }, options, say);
     const outcome = { ...judged, seconds: (performance.now() - startMs) / 1000 };
     options.judged(outcome);
     if (options.keep) {
       options.say(`\n${pageText(service.central)}\nCtrl-C ends it.`);
-      await untilAborted(options.signal);
+      await playOn(service, logFolder, options);
     }
     return outcome;
   });
 }
 
 /** The page, with a log-in in the part of the address that no server sees. */
-function pageText({ url, operatorToken }: CentralAddress): string {
-  return `The page, logged in: ${url.replace(/^ws/, "http")}/#token=${operatorToken}`;
+function pageText(central: CentralAddress): string {
+  return `The page, logged in: ${pageAddress(central, "overview")}`;
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+function pageAddress({ url, operatorToken }: CentralAddress, view: string): string {
+  return `${url.replace(/^ws/, "http")}/#/${view}?token=${operatorToken}`;
+}
+
+/** Measurements one after another, each with photons of its own, until the signal. */
+async function playOn(service: Service, logFolder: string, { folder, signal, say }: DemoOptions): Promise<void> {
+  for (let n = 1; !signal.aborted; n++) {
+    const submitted = (job: string): void => say(`A detector plays: see its g2 settle at ${pageAddress(service.central, `jobs/${job}`)}`);
+    const play = { ...ON_SHOW, name: "on-show", seed: SEED + 2 + n, folder, logFolder, signal, say: () => {}, submitted };
+    try {
+      const { job } = await playLive(service, play);
+      if (job.state !== "finished") await sleep(realClock, AFTER_FAILURE_MS, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+  }
 }
 
 interface Prepared {
+  readonly logFolder: string;
   readonly sparse: SampleOnDisk;
   readonly analyses: readonly Analysis[];
 }
 
 async function analyseAndJudge(
   service: Service,
-  { sparse, analyses }: Prepared,
+  { sparse, analyses: fromFiles, logFolder }: Prepared,
   options: DemoOptions,
   say: (text: string) => void,
 ): Promise<Omit<DemoOutcome, "seconds">> {
-  const jobs = await runJobs(service, analyses, options, say);
+  const { folder, signal } = options;
+  const done = await runJobs(service, fromFiles, options, say);
+  const submitted = (): void => say("submitted a stream: a detector plays, and is measured while it does");
+  const live = await playLive(service, { ...STREAM, folder, logFolder, signal, say, submitted });
+  const [jobs, analyses] = [
+    [...done, live.job],
+    [...fromFiles, live.analysis],
+  ];
   const failures = jobs.flatMap((job, at) => (job.state === "finished" ? [] : [`${analyses[at]!.name} ${job.state}: ${job.reason ?? ""}`]));
   const fits: RingFit[] = [];
   for (const [at, analysis] of analyses.entries()) if (jobs[at]!.state === "finished") fits.push(...(await fitAnalysis(analysis)));
@@ -138,7 +166,7 @@ async function makeSample(sample: DemoSample, folder: string, say: (text: string
 async function withService(
   options: DemoOptions,
   say: (text: string) => void,
-  work: (service: Service) => Promise<DemoOutcome>,
+  work: (service: Service, logFolder: string) => Promise<DemoOutcome>,
 ): Promise<DemoOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "xpcs-demo-"));
   let service: Service | undefined;
@@ -147,7 +175,7 @@ async function withService(
     service = await startService({ folder, siteNames: SITE_NAMES, signal: options.signal });
     say(`central at ${service.central.url} and sites ${SITE_NAMES.join(", ")} are up (processes ${service.pids.join(", ")})`);
     if (options.keep) say(pageText(service.central));
-    const outcome = await work(service);
+    const outcome = await work(service, folder);
     keepLogs = outcome.jobs.some((job) => job.state !== "finished");
     return outcome;
   } finally {

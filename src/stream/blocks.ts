@@ -15,6 +15,8 @@ export const EVENTS_PER_BLOCK_MAX = Math.floor((BLOCK_BYTES_MAX - HEAD_BYTES - 1
 /** The frame of an event has 20 bits after the block's first. */
 export const FRAMES_PER_BLOCK_MAX = 2 ** 20;
 export const PIXELS_MAX = 2 ** 28;
+/** Fewer bits than this no counter has that goes round. */
+export const COUNTER_BITS_MIN = 8;
 const COUNT_MAX = 0xffff;
 const NAME_BYTES_MAX = 256;
 /** Credits that a receiver may have outstanding. */
@@ -252,7 +254,7 @@ function readHeader(bytes: Uint8Array, view: DataView, sequence: number): Stream
   if (sequence !== 0) throw corrupt(`its header has the sequence number ${sequence}`);
   if (height < 1 || width < 1 || height * width > PIXELS_MAX) throw corrupt(`its frames are ${height} x ${width}`);
   if (!(frameTimeS >= 0 && frameTimeS <= 1e6)) throw corrupt(`its frame time is ${frameTimeS} s`);
-  if (counterBits !== 0 && (counterBits < 8 || counterBits > 52)) throw corrupt(`its frame counter has ${counterBits} bits`);
+  if (counterBits !== 0 && (counterBits < COUNTER_BITS_MIN || counterBits > 52)) throw corrupt(`its frame counter has ${counterBits} bits`);
   const firstCounter = whole(view, 40, "first frame");
   if (counterBits !== 0 && firstCounter >= 2 ** counterBits)
     throw corrupt(`its first frame ${firstCounter} is beyond its counter of ${counterBits} bits`);

@@ -19,12 +19,18 @@ const VIEWS = [
   ["submit", "Submit"],
 ] as const;
 
-/** Whether the log-in link is being used: its token is taken out of the address, which people show to others. */
+/**
+ * Whether a log-in link is being used, `#token=TOKEN` or `#/jobs/ID?token=TOKEN`: its token is taken out of the address, which people
+ * show to others.
+ */
 function takeToken(): boolean {
-  const token = /^#token=([\x21-\x7e]+)$/.exec(location.hash)?.[1];
-  if (token === undefined) return false;
-  saveToken(decodeURIComponent(token));
-  history.replaceState(null, "", linkTo(["overview"]));
+  const { path, query } = place.value;
+  const bare = /^#token=([\x21-\x7e]+)$/.exec(location.hash)?.[1];
+  const token = bare === undefined ? query.get("token") : decodeURIComponent(bare);
+  if (token === null) return false;
+  saveToken(token);
+  query.delete("token");
+  history.replaceState(null, "", bare === undefined ? linkTo(path, Object.fromEntries(query)) : linkTo(["overview"]));
   dispatchEvent(new HashChangeEvent("hashchange"));
   return true;
 }

@@ -104,6 +104,12 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
     expect(await contents(at("again.hdf"), different)).toEqual(await contents(at("undisturbed.hdf"), different));
   });
 
+  it("a detector's counter that every receiver would refuse is not played", async () => {
+    const { code, stderr } = await start(["simulate-detector", "--counter-bits", "7", "--listen", "0"]).result;
+    expect(code).toBe(2);
+    expect(stderr).toContain("--counter-bits is 0, or 8 to 52");
+  });
+
   it("a source that nobody serves is said to be none, with exit 2", async () => {
     const { code, stderr } = await stream("ws://127.0.0.1:9", "nobody.hdf", "--patience", "0.2").result;
     expect(code).toBe(2);

@@ -31,12 +31,14 @@ export function JobPage({ id }: { id: string }) {
     });
   };
   const nowMs = Date.now();
+  const tags = Object.entries(job.tags);
   return (
     <>
       <h1>{job.inputs[0]?.split("/").at(-1) ?? job.app}</h1>
       <p>
         <span class={`state ${job.state}`}>{job.state}</span> {job.site !== null && `at ${job.site}`} {job.reason}
       </p>
+      {tags.length > 0 && <p class="muted">{tags.map(([name, value]) => `${name} ${value}`).join(", ")}</p>}
       {problem.value !== null && <p role="alert">{problem.value}</p>}
       {!isFinal(job.state) && mayAct() && (
         <button type="button" onClick={cancel}>
@@ -44,6 +46,9 @@ export function JobPage({ id }: { id: string }) {
         </button>
       )}
       {!job.app.startsWith(BUILT_IN_PREFIX) && <Log job={id} />}
+      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
+      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
+        job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <Explain job={id} />
       <h2>Attempts</h2>
       <ol>
@@ -54,9 +59,6 @@ export function JobPage({ id }: { id: string }) {
           </li>
         ))}
       </ol>
-      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
-      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
-        job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <h2>Files</h2>
       <ul>
         {job.inputs.map((path) => (

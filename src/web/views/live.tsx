@@ -145,7 +145,7 @@ export function Live({ job }: { job: string }) {
       {intensity.mean.length > 1 && (
         <Plot
           title="Intensity"
-          x={intensity.mean.map((_, row) => (intensity.firstRow + row) * intensity.framesPerRow)}
+          x={intensity.mean.map((_, row) => row * intensity.framesPerRow)}
           curves={[{ label: "mean", kind: "line", colour: 0, y: intensity.mean }]}
           xLabel="frame"
           yLabel="mean counts per pixel"
