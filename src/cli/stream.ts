@@ -167,7 +167,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .command("stream")
     .argument(
       "[source]",
-      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), or a file that grows (.bin of a Rigaku 500k, .imm)",
+      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), a file that grows (.bin, .imm, .h5), or a folder of files that arrive (DIR/)",
     )
     .description(
       "Correlate a stream while it runs, in bounded memory: g2, its errors and a fit per q, live; at the end a whole result file. Ctrl-C ends it with the result of what came.",

@@ -100,7 +100,7 @@ describe.skipIf(WHY !== null)("the bridge from PVAccess", () => {
     const { python, url } = await bridge(
       { ids: [0, ...upTo(FRAMES)], frames: [0, ...upTo(FRAMES)] },
       "--spool-mb",
-      "0.05",
+      String((0.4 * 8 * events.frame.length) / 1e6),
       "--idle",
       "0.5",
     );
