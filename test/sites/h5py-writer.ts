@@ -11,6 +11,12 @@ const PYTHON = CANDIDATES.find((python) => spawnSync(python, ["-c", "import h5py
 export const NO_H5PY =
   PYTHON === null ? `${CANDIDATES.join(", ")} lack h5py: apt-get install python3-h5py, or name a Python by XPCS_PYTHON` : null;
 
+/** Runs a few lines of Python with h5py, and numpy as np. */
+export function h5py(text: string): void {
+  const { status, stderr } = spawnSync(PYTHON ?? "", ["-c", `import h5py, numpy as np\n${text}`], { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+}
+
 export interface H5pyWriter {
   /** Gives an order; resolves when it is done. */
   order(text: string): Promise<string>;

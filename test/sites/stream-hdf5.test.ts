@@ -1,5 +1,5 @@
 /** An HDF5 file that is correlated while h5py writes it: in SWMR mode, by appending, chunk by chunk; writers that die, files that are none. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { photonSource, sparseSample } from "../../src/demo/sample.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
 import { PhotonSource } from "../../src/xpcs/simulate.js";
 import { batchOf, bitsOf, pause, requestOf } from "./growing-rig.js";
-import { type H5pyWriter, h5pyWriter, NO_H5PY } from "./h5py-writer.js";
+import { type H5pyWriter, h5py, h5pyWriter, NO_H5PY } from "./h5py-writer.js";
 import { run } from "./stream-rig.js";
 
 const ROOT = mkdtempSync(join(tmpdir(), "xpcs-stream-hdf5-"));
@@ -126,6 +126,38 @@ describe.skipIf(NO_H5PY !== null)("an HDF5 file that h5py writes", () => {
     writers.push(writer);
     await writer.order("2");
     await expect(run({ source: path, request: request(path, "small.hdf") })).rejects.toThrow("use the q-map of this detector");
+    const [whole, link, all] = [at("source.h5"), at("link.h5"), at("all-made.h5")];
+    const shape = `(2, ${height}, ${width})`;
+    h5py(`h5py.File(${JSON.stringify(whole)}, "w").create_dataset("/entry/data/data", ${shape}, "<u2", chunks=(1, ${height}, ${width}))`);
+    h5py(`h5py.File(${JSON.stringify(link)}, "w")["/entry/data/data"] = h5py.ExternalLink("source.h5", "/entry/data/data")`);
+    await expect(run({ source: link, request: request(link, "link.hdf") })).rejects.toThrow("frames in other files");
+    h5py(`h5py.File(${JSON.stringify(all)}, "w").create_dataset("/entry/data/data", data=np.zeros(${shape}, "<u2"))`);
+    await expect(run({ source: all, request: request(all, "made.hdf") })).rejects.toThrow("does not tell which of its frames are written");
+  });
+
+  it("and others, which arrive in a folder beside their master, are one series", async () => {
+    const folder = at("folder");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "x_master.h5"), "it refers to the data files");
+    const pixels = height * width;
+    const words = new Uint16Array(readFileSync(at("words")).buffer);
+    for (const [name, from, to] of [
+      ["x_data_000001.h5", 0, 9],
+      ["x_data_000002.h5", 9, FRAMES],
+    ] as const) {
+      writeFileSync(at(`${name}.words`), words.slice(from * pixels, to * pixels));
+      const writer = await h5pyWriter("append", join(folder, name), at(`${name}.words`), [height, width], 3);
+      writers.push(writer);
+      await writer.order(String(to - from));
+      await writer.close();
+    }
+    const { summary } = await run({ source: folder, request: request(folder, "folder.hdf"), patienceMs: 1_000, files: { settleMs: 100 } });
+    expect(summary).toMatchObject({ frames: FRAMES, stream: { ended: "end", note: null, missing: 0 } });
+    const path = at("one.h5");
+    const writer = await writerOf("append", path, 5);
+    await writer.order(String(FRAMES));
+    await writer.close();
+    expect(await bitsOf(at("folder.hdf"))).toEqual(await batchOf(request(path, "one.hdf"), "hdf5"));
   });
 });
 
