@@ -158,7 +158,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .command("stream")
     .argument(
       "[source]",
-      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), or a file that grows (.bin of a Rigaku 500k, .imm)",
+      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), dectris://HOST[:PORT] of a DECTRIS detector (docs/streaming.md), or a file that grows (.bin of a Rigaku 500k, .imm)",
     )
     .description(
       "Correlate a stream while it runs, in bounded memory: g2, its errors and a fit per q, live; at the end a whole result file. Ctrl-C ends it with the result of what came.",
@@ -191,6 +191,7 @@ export function registerStream(program: Command, io: CliIo): void {
     command,
     "xpcs stream ws://detector:7979 --qmap qmap.hdf --out live_results.hdf",
     'xpcs stream ws://detector:7979 --qmap qmap.hdf --until "error(q1..q4) < 2%" --out live_results.hdf',
+    "xpcs stream dectris://dcu --qmap qmap.hdf --out live_results.hdf",
     "xpcs stream ws://detector:7979 --qmap /data/qmap.hdf --out /data/live_results.hdf --submit",
     "xpcs stream --follow JOB_ID",
   );

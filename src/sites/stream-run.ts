@@ -5,6 +5,7 @@
 import type { CorrProgress, CorrSummary, Format } from "../core/analysis.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
+import type { FramePacking } from "../core/frame-packing.js";
 import type { LiveSnapshot, StreamEnd, StreamRequest } from "../core/live.js";
 import { digestFile } from "../files/digest.js";
 import type { StreamHeader } from "../stream/blocks.js";
@@ -102,6 +103,18 @@ class Running implements StreamSink {
     this.#series!.pushWords(taken, first, wanted);
     this.#events += taken.length / 8;
     if (framesMax !== undefined && first + wanted >= framesMax) this.#stop("frames");
+    this.tell();
+  }
+
+  image(frame: number, bytes: Uint8Array, packing: FramePacking): void {
+    if (this.#why !== null) return;
+    const { framesMax } = this.#run.stream;
+    if (framesMax !== undefined && frame >= framesMax) {
+      this.#stop("frames");
+      return;
+    }
+    this.#events += this.#series!.pushFrame(bytes, packing);
+    if (frame + 1 === framesMax) this.#stop("frames");
     this.tell();
   }
 

@@ -1,6 +1,7 @@
 /** The sources of a stream: one function per kind, which takes what comes into a sink until the source ends, is lost, or is told to end. */
 import type { Format } from "../core/analysis.js";
 import type { Clock } from "../core/clock.js";
+import type { FramePacking } from "../core/frame-packing.js";
 import type { StreamFiles } from "../core/live.js";
 import { parseStreamSource, type StreamSource } from "../core/stream-source.js";
 import type { StreamHeader } from "../stream/blocks.js";
@@ -16,6 +17,8 @@ export interface StreamSink {
   begin(header: StreamHeader): void;
   /** Photons of the frames [first, first + frames) as words of event blocks. @throws CORRUPT_DATA */
   events(words: Uint8Array, first: number, frames: number): void;
+  /** One whole frame, as its detector packed it. @throws CORRUPT_DATA */
+  image(frame: number, bytes: Uint8Array, packing: FramePacking): void;
   /** Whole words of a Rigaku file, which go on where the last ones ended. @throws CORRUPT_DATA */
   words(words: Uint8Array): void;
   /** The file whose frames come next, growing or complete; it need not be there yet. @throws UNSUPPORTED */
@@ -53,6 +56,8 @@ const SOURCES: {
   readonly [K in StreamSource["kind"]]: (source: Extract<StreamSource, { kind: K }>, take: SourceTake) => Promise<SourceEnding>;
 } = {
   blocks: takeBlocks,
+  // Its packages are loaded with the first one.
+  dectris: async (source, take) => (await import("./stream-dectris.js")).takeDectris(source, take),
   path: takeGrowing,
 };
 
