@@ -74,6 +74,19 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     expect(first.map(([, , lag]) => Math.round(lag! / FRAME_TIME_S))).toEqual(Array.from(delays, Number));
     const columns = g2.length / delays.length;
     for (const [at, [, , , value]] of first.entries()) expect(value).toBeCloseTo(Number(g2[at * columns]), 6);
+    // The figure as it is seen: a dot for each value, and the same numbers.
+    const figure = (kind: string) => downloaded(page, () => page.getByRole("button", { name: `${kind} of g2 against delay` }).click());
+    const svg = (await figure("SVG")).toString();
+    const shown = rows.filter(([bin, , , value, , pairs]) => [1, 2].includes(bin!) && pairs! > 0 && Number.isFinite(value));
+    expect(svg.match(/<circle [^>]*r="2.6"/g)).toHaveLength(shown.length);
+    expect(svg).toContain(">delay, s</text>");
+    const png = await figure("PNG");
+    expect(png.subarray(1, 4).toString()).toBe("PNG");
+    const [, width] = /width="(\d+)"/.exec(svg)!;
+    expect(png.readUInt32BE(16)).toBe(2 * Number(width));
+    const numbers = (await figure("CSV")).toString().trim().split("\n");
+    expect(numbers[0]).toMatch(/^"delay, s",q 0\.00479,error of q 0\.00479,fit 1,/);
+    expect(Number(numbers[1]!.split(",")[1])).toBeCloseTo(Number(g2[0]), 6);
     await page.getByLabel("Fit").selectOption("stretched");
     expect(page.url()).toContain("fit=stretched");
     await page
