@@ -1,5 +1,5 @@
 /**
- * The tests of the page in a real Chromium: `npm run test:web`. Installs it where it may; `npm test` runs them too where it is there already.
+ * The tests of the page in a real Chromium: `npm run test:web`. Installs it where it may; `npm run test:long` runs them too where it is there already.
  * `--screenshots FOLDER`: writes a picture of every view in both themes instead.
  * Exit codes: 0 passed, 1 failed, 2 they cannot run here (the text says why).
  */

@@ -135,6 +135,8 @@ const streamOptions = corrOptions.pick({
 });
 const streamFiles = z
   .strictObject({
+    settleMs: z.int().min(0).max(86_400_000).optional(),
+    missingMs: z.int().min(0).max(86_400_000).optional(),
     companion: plainText(LIMITS.tagCharsMax).refine(isCompanionName, "must be a file's name with one *").optional(),
   } satisfies Record<keyof StreamFiles, z.ZodType>)
   .transform((files) => withoutUndefined(files));

@@ -74,13 +74,13 @@ export interface SiteFacts {
   /** The site that started it as a pilot, or null. */
   readonly pilotOf: SiteName | null;
   /** Whose jobs it takes; absent: not known, so that it has to refuse them itself. */
-  readonly submitters?: SubmitterRule;
+  readonly submitters?: SubmitterRule | undefined;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   readonly draining: string | null;
   /** Its downtimes; absent: none is known. */
-  readonly opening?: Opening;
+  readonly opening?: Opening | undefined;
   /** It failed what others finished; absent: it is trusted. */
-  readonly probation?: SiteProbation;
+  readonly probation?: SiteProbation | undefined;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -96,7 +96,7 @@ export interface SiteFacts {
   /** Photon events that a core of it correlates, 1/s, by its self-test; null: not known. */
   readonly eventsPerCoreS: number | null;
   /** Present for a site that runs nothing itself, and has no slots: pilots of it do, sites of their own, some of which are still to begin. */
-  readonly pilots?: ComingPilots;
+  readonly pilots?: ComingPilots | undefined;
 }
 
 /** A site as a policy sees it; work-ahead.ts makes it. */
@@ -249,7 +249,9 @@ export function candidates(
   nowMs: number,
   withComing = false,
 ): readonly SiteLoad[] | { readonly none: () => string } {
-  const able = all.filter((site) => (site.pilots === undefined || (withComing && job.site === null)) && whyNot(job, site, nowMs) === null);
+  const able: SiteLoad[] = [];
+  const takesComing = withComing && job.site === null;
+  for (const site of all) if ((site.pilots === undefined || takesComing) && whyNot(job, site, nowMs) === null) able.push(site);
   if (able.length === 0) {
     const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
     return { none: () => whyNone(job, sites, nowMs) };

@@ -1,5 +1,6 @@
 /** A measurement that is still running, as the native core keeps it: blocks of photons in, g2 at any time, a result file at the end. Types only. */
 import type { CorrSummary, Format } from "../core/analysis.js";
+import type { FramePacking } from "../core/frame-packing.js";
 import type { CorrelatorResult } from "./correlators.js";
 
 export interface LiveSeriesState {
@@ -22,6 +23,8 @@ export interface FilePiece {
   readonly events: number;
   /** Why nothing can be read yet; empty: it can. */
   readonly waits: string;
+  /** Its writer has closed it, as far as that can be told. */
+  readonly closed: boolean;
 }
 
 /** Frames count from 0, gaps included. Calls work at once, on the calling thread. */
@@ -31,6 +34,11 @@ export interface LiveSeries {
    * @throws CORRUPT_DATA an event outside them or the detector, or out of order: nothing of the block is taken
    */
   pushWords(words: Uint8Array, first: number, frames: number): void;
+  /**
+   * The next frame as its detector packed it. The largest value of its words marks a pixel without a reading, as in HDF5 files (docs/formats/hdf5.md).
+   * @returns its events @throws CORRUPT_DATA what is wrong with it: nothing is taken
+   */
+  pushFrame(bytes: Uint8Array, packing: FramePacking): number;
   /**
    * Words of a Rigaku file as it grows, whole ones; the newest frame may get more with the next call. Those of frames from `end` on are passed over.
    * @returns words that were taken @throws CORRUPT_DATA

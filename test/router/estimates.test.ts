@@ -1,9 +1,10 @@
 /** The estimate of an answer: laws that hold whatever the sites, and what it goes by. */
 import { describe, expect, it } from "vitest";
 import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt } from "../../src/core/learning.js";
-import { cannotFinish, estimate, estimateRun, promiseOf, stagesOf } from "../../src/router/estimates.js";
+import { cannotFinish, estimate, promiseOf, stagesOf } from "../../src/router/estimates.js";
 import { soonest } from "../../src/router/policies/soonest.js";
 import type { RoutedJob, SiteLoad } from "../../src/router/policy.js";
+import { estimateRun } from "../../src/router/run-times.js";
 import { withJob } from "../../src/router/work-ahead.js";
 import { seeded } from "../ledger/world.js";
 import { among, asked, cross, job, mean, randomWorld, running, site } from "./made.js";

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "formats/little_endian.hpp"
+#include "formats/packed_frame.hpp"
 #include "live_file.hpp"
 #include "marked_pixels.hpp"
 #include "partial_file.hpp"
@@ -70,6 +71,9 @@ struct LiveSeries::State {
   MarkedPixels marked;
   std::vector<std::uint32_t> frameOf, pixelOf;  // of a block, reused
   std::vector<std::int64_t> countOf;
+  FrameBatch batch;  // of a packed frame, reused, as the next two
+  std::vector<std::uint8_t> words;
+  h5::FilterScratch scratch;
 
   State(const Request& asked, const LiveShape& shape, const Control& control)
       : request(as_stream(asked)), settings(live_settings(request, shape)),
@@ -143,6 +147,20 @@ void LiveSeries::push_words(std::span<const std::byte> words, std::uint64_t firs
   s.stream->set_frames(s.local(s.frames));
 }
 
+std::uint64_t LiveSeries::push_frame(const PackedFrame& packed) {
+  State& s = *state_;
+  s.batch.clear();
+  const std::uint32_t frame = s.local(s.frames);
+  if (const std::string wrong = append_frame(packed, s.partition.pixels(), frame, s.words, s.scratch, s.batch); !wrong.empty()) {
+    throw Error(Code::corrupt_data, "the image of frame " + std::to_string(s.frames) + " is damaged: " + wrong);
+  }
+  s.stream->push(s.batch.frame, s.batch.pixel, s.batch.count);
+  s.frames += 1;
+  s.stream->set_frames(s.local(s.frames));
+  for (const std::uint32_t pixel : s.batch.markedPixel) s.marked.add(pixel, s.settings);
+  return s.batch.frame.size();
+}
+
 std::uint64_t LiveSeries::push_rigaku(std::span<const std::byte> words, std::uint64_t end) {
   constexpr std::uint64_t kCounterRange = std::uint64_t{1} << 24;
   State& s = *state_;
@@ -186,7 +204,7 @@ FilePiece LiveSeries::take_file(std::uint64_t end, bool ended) {
   State& s = *state_;
   if (s.file == nullptr) throw Error(Code::invalid_argument, "no file is open");
   const LiveFrames& came = s.file->next(end - std::min(end, s.frames), ended);
-  FilePiece piece{came.frames, 0, s.file->waits()};
+  FilePiece piece{came.frames, 0, s.file->waits(), s.file->closed()};
   if (came.frames == 0) return piece;
   const std::uint32_t base = s.local(s.frames);
   (void)s.local(s.frames + came.frames);
