@@ -157,6 +157,8 @@ export interface Estimate {
   /** From now to the answer. */
   readonly ms: number;
   readonly sdMs: number;
+  /** How much later all of those together whose files are on their way there would have theirs. */
+  readonly othersMs: number;
 }
 
 /** What has outlasted what was expected is none of the usual ones: it is taken to need as long again as it has taken. */
@@ -184,7 +186,8 @@ export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number): Estimat
   const aheadSd = run.ms === 0 ? 0 : (aheadMs * run.sdMs) / run.ms;
   const waitSd = waitMs >= inMs ? Math.hypot(UNTRIED_SPREAD * allocationMs, aheadSd) : (stageIn?.sdMs ?? 0);
   const ms = Math.max(waitMs, inMs) + run.ms + (stageOut?.ms ?? 0);
-  return { site, stageIn, allocationMs, aheadMs, run, stageOut, ms, sdMs: Math.hypot(waitSd, run.sdMs, stageOut?.sdMs ?? 0) };
+  const othersMs = site.inboundJobs * (site.links.in?.line?.msPerByte ?? 0) * (stageIn?.bytes ?? 0);
+  return { site, stageIn, allocationMs, aheadMs, run, stageOut, ms, sdMs: Math.hypot(waitSd, run.sdMs, stageOut?.sdMs ?? 0), othersMs };
 }
 
 /** Runs have shown that it takes longer than the site lets anything run, by more than they spread: it could not finish there. */

@@ -87,12 +87,15 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
   let [running, busy] = [0, 0];
   const ends = new Float64Array(site.slots).fill(nowMs);
   const rate = site.links.in;
-  let inboundBytes = 0;
+  let [inboundBytes, inboundJobs] = [0, 0];
   const ahead: HeldJob[] = [];
   for (let at = 0; at < held.length; at += 1) {
     const job = held[at]!;
-    if (rate !== null && job.inputBytes !== null)
-      inboundBytes += Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
+    if (rate !== null && job.inputBytes !== null && job.inputBytes > 0) {
+      const bytes = Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
+      inboundBytes += bytes;
+      inboundJobs += bytes / job.inputBytes;
+    }
     const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
     free.slots -= slots;
     free.cores -= cores;
@@ -111,7 +114,7 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
   for (let at = 0; at < ends.length; at += 1) freeAtMs.push(ends[at]!);
   for (const job of ahead) freeAtMs = taken(freeAtMs, job.resources.slots ?? 1, job, site, job.sinceMs, nowMs);
   const { slots, cores, memoryGb, gpus, nodes } = free;
-  return { ...site, running, queued: ahead.length, free: { slots, cores, memoryGb, gpus, nodes }, inboundBytes, freeAtMs };
+  return { ...site, running, queued: ahead.length, free: { slots, cores, memoryGb, gpus, nodes }, inboundBytes, inboundJobs, freeAtMs };
 }
 
 /** The site with one more job, which runs there now or waits for its place. */
@@ -125,6 +128,7 @@ export function withJob(load: SiteLoad, job: RoutedJob, action: "run" | "wait", 
     granted: granted + (runs ? 1 : 0),
     queued: queued + (runs ? 0 : 1),
     free: minus(load.free, need),
+    inboundJobs: load.inboundJobs + (load.links.in === null || !job.inputBytes ? 0 : 1),
     inboundBytes: load.inboundBytes + (load.links.in === null ? 0 : (job.inputBytes ?? 0)),
     freeAtMs: pilots === undefined ? taken(freeAtMs, need.slots, job, load, nowMs, nowMs) : freeAtMs,
   };
