@@ -39,9 +39,7 @@ function describe(job: RoutedJob, { site, run, stageIn, stageOut, allocationMs, 
 }
 
 /** What the sites are ranked by: a little doubt is to their good, and what others lose counts as what the job itself does. */
-const W = Number(process.env.W ?? 0);
-const rank = ({ ms, run, site, stageIn }: Estimate) =>
-  ms - run.doubtMs + W * site.inboundJobs * (site.links.in?.line?.msPerByte ?? 0) * (stageIn?.bytes ?? 0);
+const rank = ({ ms, run, othersMs }: Estimate) => ms - run.doubtMs + othersMs;
 
 /** Whether `a` is the better one; the same time: more slots free, then the name. */
 function isSooner(a: Estimate, b: Estimate): boolean {
