@@ -1,6 +1,6 @@
 /**
- * The tests of the page in a real Chromium: `npm run test:web`. Installs it where it may; `npm test` runs them too where it is there already.
- * `--screenshots FOLDER`: writes a picture of every view in both themes instead.
+ * The tests of the page in a real Chromium: `npm run test:web`. Installs it where it may; `npm run test:long` runs them too where it is there already.
+ * `--screenshots FOLDER`: writes a picture of every view in both themes instead. `--tour FOLDER`: those of docs/tour.md.
  * Exit codes: 0 passed, 1 failed, 2 they cannot run here (the text says why).
  */
 import { spawnSync } from "node:child_process";
@@ -12,8 +12,14 @@ import { install } from "./schedulers/daemons.mjs";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const [option, folder] = process.argv.slice(2);
-if (option !== undefined && (option !== "--screenshots" || folder === undefined)) {
-  console.error("web: npm run test:web [-- --screenshots FOLDER]");
+/** @type {Record<string, { variable: string, test: string } | undefined>} */
+const PICTURES = {
+  "--screenshots": { variable: "XPCS_SCREENSHOTS", test: "test/web/screenshots.test.ts" },
+  "--tour": { variable: "XPCS_TOUR", test: "test/web/tour.test.ts" },
+};
+const pictures = PICTURES[option ?? ""];
+if (option !== undefined && (pictures === undefined || folder === undefined)) {
+  console.error("web: npm run test:web [-- --screenshots FOLDER | --tour FOLDER]");
   process.exit(2);
 }
 const named = process.env.XPCS_CHROMIUM;
@@ -23,11 +29,11 @@ if (obstacle !== null) {
   console.error(`web: the tests of the page cannot run here: ${obstacle}`);
   process.exit(2);
 }
-const screenshots = folder === undefined ? {} : { XPCS_SCREENSHOTS: resolve(folder) };
-const tests = folder === undefined ? "test/web" : "test/web/screenshots.test.ts";
+const where = pictures === undefined ? {} : { [pictures.variable]: resolve(folder ?? "") };
+const tests = pictures?.test ?? "test/web";
 const done = spawnSync(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", tests], {
   cwd: ROOT,
   stdio: "inherit",
-  env: { ...process.env, ...screenshots },
+  env: { ...process.env, ...where },
 });
 process.exit(done.status === 0 ? 0 : 1);

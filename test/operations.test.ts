@@ -14,7 +14,7 @@ it("the failure drill goes as it is written", { timeout: 400_000 }, async () => 
   const page = readFileSync(join(ROOT, "docs/operations.md"), "utf8");
   const drill = page.slice(page.indexOf("## A failure drill"));
   const [setUp, ...blocks] = [...drill.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1]!);
-  // `npm test` has set up already.
+  // `npm run test:long` has set up already.
   expect(setUp).toBe('npm run setup\nexport PATH="$PWD/node_modules/.bin:$PATH"\n');
   const script = ["set -e", "export PATH=$PWD/node_modules/.bin:$PATH", ...blocks, "echo the end"].join("\n");
   const { XPCS_CENTRAL: _central, XPCS_TOKEN: _token, ...clean } = process.env;

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LONG_TESTS } from "../scripts/long-tests.mjs";
 import {
   atLeast,
   compilerSuffices,
@@ -176,5 +177,11 @@ describe("on disk", () => {
     );
     expect(held).toBe(String(process.pid));
     expect(existsSync(file)).toBe(false);
+  });
+});
+
+describe("the tests that npm test leaves out", () => {
+  it("are all there", () => {
+    expect(LONG_TESTS.filter((path) => !existsSync(join(import.meta.dirname, "..", path)))).toEqual([]);
   });
 });

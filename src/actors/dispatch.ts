@@ -3,12 +3,12 @@
  * goes where, and why the others wait. Decides nothing about jobs and grants nothing itself.
  */
 import type { JobId, SiteName } from "../core/job.js";
-import { sizeClass } from "../core/learning.js";
 import { LIMITS } from "../core/limits.js";
 import { isPilotName } from "../core/pilot-names.js";
 import type { Promised } from "../core/promise.js";
 import { type Submitters, takesFrom } from "../core/submitters.js";
 import { refusals } from "../ledger/decide.js";
+import { failedAt } from "../ledger/ready-group.js";
 import { addRuns, type JobRecord, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import { estimate, promiseOf } from "../router/estimates.js";
 import { belongs, candidates, needOf, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
@@ -25,11 +25,6 @@ export interface Grant {
 
 const NONE: readonly never[] = [];
 
-function avoided({ attempts }: JobRecord): readonly SiteName[] {
-  if (attempts.length === 0) return NONE;
-  return [...new Set(attempts.filter(({ outcome }) => outcome === "failed" || outcome === "lost").map(({ site }) => site))];
-}
-
 /** The job as policies see it. */
 export function routed(job: JobRecord, nowMs: number): RoutedJob {
   const { work, site = null, resources = {}, inputBytes = null, experiment, deadline } = job.spec;
@@ -37,13 +32,8 @@ export function routed(job: JobRecord, nowMs: number): RoutedJob {
   const waitedMs = Math.max(0, nowMs - job.since);
   const { id, refusedBy = NONE } = job;
   const attemptsLeft = job.spec.attemptsMax - job.attemptsCounted;
-  const question = { id, app: work.app, site, submitter, avoid: avoided(job), refusedBy, resources, inputBytes, waitedMs, attemptsLeft };
+  const question = { id, app: work.app, site, submitter, avoid: failedAt(job), refusedBy, resources, inputBytes, waitedMs, attemptsLeft };
   return deadline === undefined ? question : { ...question, deadlineMs: Date.parse(deadline) };
-}
-
-/** Jobs alike in all that says which sites can have them. */
-function kindOf({ submitter, app, site, avoid, refusedBy, resources, inputBytes, attemptsLeft }: RoutedJob, policy: string): string {
-  return JSON.stringify([policy, submitter, app, site, avoid, refusedBy, resources, sizeClass(inputBytes), attemptsLeft === 1]);
 }
 
 /** What is expected of a job at the site that gets it, with the best of the others beside it. */
@@ -79,16 +69,20 @@ export function planGrants(
   const hopeless = new Set<string>();
   // Of jobs alike, those that were asked about one after the other and got nothing: the next ones would wait behind them.
   const waiting = new Map<string, number>();
-  for (const id of state.ready) {
+  const walk = state.ready.walk();
+  for (let id = walk.next(); id !== null; id = walk.next()) {
     if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
-    const job = routed(record, nowMs);
     const policy = policyOf(record.spec);
-    const kind = kindOf(job, policy.name);
+    const kind = `${policy.name} ${walk.group.alike}`;
     const waits = waiting.get(kind) ?? 0;
-    if (hopeless.has(kind) || waits >= LIMITS.dispatchWaitsMax) continue;
+    if (hopeless.has(kind) || waits >= LIMITS.dispatchWaitsMax) {
+      if (policyOf.byTags !== true) walk.skipGroup();
+      continue;
+    }
     looked += 1;
+    const job = routed(record, nowMs);
     const { action, site, why } = policy.choose(job, loads, nowMs);
     const need = needOf(job.resources).slots;
     // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.

@@ -33,6 +33,7 @@ import {
   type Work,
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
+import { isCompanionName, type StreamFiles } from "../core/live.js";
 import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import { POLICIES } from "../router/registry.js";
 import { parseUntil } from "../stream/until.js";
@@ -132,6 +133,13 @@ const corrJob = z
 const streamOptions = corrOptions.pick({
   ...{ frameTimeS: true, dpl: true, averaging: true, threads: true, memoryGb: true, normalize: true },
 });
+const streamFiles = z
+  .strictObject({
+    settleMs: z.int().min(0).max(86_400_000).optional(),
+    missingMs: z.int().min(0).max(86_400_000).optional(),
+    companion: plainText(LIMITS.tagCharsMax).refine(isCompanionName, "must be a file's name with one *").optional(),
+  } satisfies Record<keyof StreamFiles, z.ZodType>)
+  .transform((files) => withoutUndefined(files));
 const streamJob = z
   .strictObject({
     app: z.literal("xpcs.stream"),
@@ -156,6 +164,7 @@ const streamJob = z
       .optional(),
     framesMax: positive.max(2 ** 52).optional(),
     patienceMs: positive.max(86_400_000),
+    files: streamFiles.optional(),
   } satisfies Record<keyof StreamJob, z.ZodType>)
   .transform((job) => withoutUndefined(job));
 

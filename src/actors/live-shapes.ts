@@ -51,7 +51,7 @@ export const liveShape: z.ZodType<LiveSnapshot> = z
     bins: z.array(bin).max(LIMITS.liveValuesMax),
     binsLeftOut: count,
     saxs: values.max(LIMITS.liveStaticMax),
-    intensity: z.object({ firstRow: count, framesPerRow: count, mean: z.array(z.number()).max(LIMITS.liveIntensityRows) }),
+    intensity: z.object({ framesPerRow: count, mean: z.array(z.number()).max(LIMITS.liveIntensityRows) }),
     goal: goal.nullable(),
   } satisfies Record<keyof LiveSnapshot, z.ZodType>)
   .refine(

@@ -10,13 +10,14 @@ import { realClock } from "../core/real-clock.js";
 import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import type { XpcsClient } from "../index.js";
 import { startHost } from "../sites/kernel-host.js";
+import { checkCompanion } from "../sites/settled-files.js";
 import { DEFAULT_SUPERVISION } from "../sites/supervision.js";
 import { parseUntil } from "../stream/until.js";
 import { findMetadata } from "../xpcs/corr-files.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
-import { everyOption, integerOption, positiveOption } from "./option-values.js";
+import { everyOption, integerOption, positiveOption, secondsOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { describeStream, liveLine, liveTable } from "./stream-text.js";
 import { exitByOutcome } from "./watch.js";
@@ -34,6 +35,16 @@ interface StreamOptions extends CentralOptions, JobOptions, Pick<CorrOptions, "d
   readonly until?: string;
   readonly frames?: number;
   readonly patience: number;
+  readonly companion?: string;
+  readonly settle?: number;
+  readonly missing?: number;
+}
+
+/** How its files are complete. */
+function filesOf({ companion, settle, missing }: StreamOptions): Pick<StreamRequest, "files"> {
+  const ms = (seconds: number | undefined) => (seconds === undefined ? undefined : Math.round(1_000 * seconds));
+  const given = Object.entries({ companion, settleMs: ms(settle), missingMs: ms(missing) }).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? {} : { files: Object.fromEntries(given) };
 }
 
 /** The stream that was asked for. @throws INVALID_ARGUMENT */
@@ -41,8 +52,9 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
   if (raw.qmap === undefined) throw new XpcsError("INVALID_ARGUMENT", "give the partition map: --qmap FILE");
   if (raw.out === undefined) throw new XpcsError("INVALID_ARGUMENT", "say where the result goes: --out FILE");
   if (raw.until !== undefined) parseUntil(raw.until);
+  if (raw.companion !== undefined) checkCompanion(raw.companion);
   const dialed = isDialed(source);
-  const place = dialed ? source : resolve(source);
+  const place = dialed ? source : resolve(source) + (source.endsWith("/") ? "/" : "");
   const { frameTime: frameTimeS, dpl, averaging, threads, memoryGb, normalize } = raw;
   const looked = !dialed && frameTimeS === undefined ? findMetadata(place) : null;
   const metadata = raw.metadata ?? looked ?? undefined;
@@ -60,13 +72,17 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
     ...(raw.until === undefined ? {} : { until: raw.until }),
     ...(raw.frames === undefined ? {} : { framesMax: raw.frames }),
     patienceMs: Math.round(1_000 * raw.patience),
+    ...filesOf(raw),
   };
 }
 
 /** Shows snapshots: a table that is drawn over in a terminal, lines elsewhere, JSON under --json. */
 function liveShower(io: CliIo): (live: LiveSnapshot) => void {
-  let lines = 0;
+  let [lines, shown] = [0, -1];
   return (live) => {
+    // Progress is told more often than there is a new snapshot; that of another attempt begins anew.
+    if (live.cursor === shown) return;
+    shown = live.cursor;
     if (io.json) return io.result({ live }, () => "");
     if (!io.interactive) return io.note(liveLine(live));
     const table = liveTable(live);
@@ -119,7 +135,7 @@ async function follow(client: XpcsClient, id: JobId, io: CliIo): Promise<void> {
 /** The stream as a job. */
 async function submit(stream: StreamRequest, raw: StreamOptions, io: CliIo): Promise<void> {
   const { files, options, out, overwrite } = stream.request;
-  const { everyMs, until, framesMax, patienceMs, source } = stream;
+  const { everyMs, until, framesMax, patienceMs, source, files: complete } = stream;
   const work: StreamJob = {
     app: "xpcs.stream",
     source,
@@ -129,6 +145,7 @@ async function submit(stream: StreamRequest, raw: StreamOptions, io: CliIo): Pro
     ...{ overwrite, options, everyMs, patienceMs },
     ...(until === undefined ? {} : { until }),
     ...(framesMax === undefined ? {} : { framesMax }),
+    ...(complete === undefined ? {} : { files: complete }),
   };
   await withClient(raw, async (client) => {
     const { jobs } = await client.submit({ jobs: [{ ...specOf(raw), work }] });
@@ -148,7 +165,10 @@ async function stream(source: string | undefined, raw: StreamOptions, io: CliIo)
 export function registerStream(program: Command, io: CliIo): void {
   const command = program
     .command("stream")
-    .argument("[source]", "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), or a Rigaku 500k file (.bin) that grows")
+    .argument(
+      "[source]",
+      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), dectris://HOST[:PORT] of a DECTRIS detector (docs/streaming.md), a file that grows (.bin, .imm, .h5), or a folder of files that arrive (DIR/)",
+    )
     .description(
       "Correlate a stream while it runs, in bounded memory: g2, its errors and a fit per q, live; at the end a whole result file. Ctrl-C ends it with the result of what came.",
     )
@@ -164,6 +184,9 @@ export function registerStream(program: Command, io: CliIo): void {
     .option("--until <goal>", 'end when this holds twice in a row, such as "error(q1..q10) < 2%" or "rate(q3) < 5%" (docs/streaming.md)')
     .option("--frames <n>", "end after so many frames", integerOption(1))
     .option("--patience <s>", "a source that is away for so long is lost", positiveOption, LIMITS.streamPatienceMs / 1_000)
+    .option("--companion <name>", "a file is complete when this one is beside it, * standing for its name, such as '*.done'")
+    .option("--settle <s>", "a file of a folder is complete when unchanged for so long (default: 1, or 0 with --companion)", secondsOption)
+    .option("--missing <s>", "a file of a folder that has not come for so long, and later ones have, is a gap (default: 5)", secondsOption)
     .option("--metadata <file>", "NeXus metadata (*_metadata.hdf): energy, frame time, start")
     .option("--frame-time <s>", "seconds between frames, in place of what the source says", positiveOption)
     .option("--dpl <n>", "delays per level (default: 4, or the q-map's)", integerOption(1, 65_535))
@@ -179,6 +202,7 @@ export function registerStream(program: Command, io: CliIo): void {
     command,
     "xpcs stream ws://detector:7979 --qmap qmap.hdf --out live_results.hdf",
     'xpcs stream ws://detector:7979 --qmap qmap.hdf --until "error(q1..q4) < 2%" --out live_results.hdf',
+    "xpcs stream dectris://dcu --qmap qmap.hdf --out live_results.hdf",
     "xpcs stream ws://detector:7979 --qmap /data/qmap.hdf --out /data/live_results.hdf --submit",
     "xpcs stream --follow JOB_ID",
   );

@@ -10,8 +10,8 @@ import { ERROR_CODES, isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import type { CorrJob, JobId, JobSpec } from "../core/job.js";
 import { jobFiles } from "../core/job-files.js";
 import type { XpcsClient } from "../index.js";
+import type { SettledFiles } from "../sites/settled-files.js";
 import type { CliIo } from "./output.js";
-import type { SettledFiles } from "./settled-files.js";
 
 /** How often the folders are looked at. */
 const LOOK_MS = 1_000;

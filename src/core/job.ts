@@ -5,6 +5,7 @@
 import type { CorrOptions } from "./analysis.js";
 import type { DowntimeView, FacilityState } from "./downtime.js";
 import type { ErrorCode } from "./errors.js";
+import type { StreamFiles } from "./live.js";
 import type { Promised } from "./promise.js";
 
 export type JobId = string;
@@ -62,6 +63,7 @@ export interface StreamJob {
   readonly until?: string;
   readonly framesMax?: number;
   readonly patienceMs: number;
+  readonly files?: StreamFiles;
 }
 
 /** Does nothing for `durationMs`: measures the runtime itself and tests it. */

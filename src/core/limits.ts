@@ -155,6 +155,8 @@ export const LIMITS = {
   liveEveryMaxS: 3_600,
   /** A source that cannot be reached for so long is lost, ms. */
   streamPatienceMs: 10_000,
+  /** A file of a folder that has not come, and later ones have: a gap, unless the stream says another time. */
+  streamMissingMs: 5_000,
   /** An exclusive command whose site gives no sign of life for so long is killed: before its lease can be granted again. */
   exclusiveSilenceMs: 4_000,
   /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */

@@ -5,6 +5,21 @@
 
 import type { CorrRequest } from "./analysis.js";
 
+/** How files that are a stream are known to be complete. */
+export interface StreamFiles {
+  /** Of a folder: a file that has not changed for so long is complete, ms. Default: 1000, or 0 with a companion. */
+  readonly settleMs?: number;
+  /** Of a folder: a number that has not come for so long, and later ones have, is a gap, ms. Default: LIMITS.streamMissingMs. */
+  readonly missingMs?: number;
+  /** Name of a file beside it that says it is complete, with one `*` for the file's own name, such as `*.done`. */
+  readonly companion?: string;
+}
+
+/** Whether a companion is named so that each file has its own, beside it. */
+export function isCompanionName(name: string): boolean {
+  return name.split("*").length === 2 && !name.includes("/");
+}
+
 /** A stream to correlate. */
 export interface StreamRequest {
   /** As stream-source.ts reads it: an address, a folder or a file (docs/streaming.md). */
@@ -19,6 +34,7 @@ export interface StreamRequest {
   readonly framesMax?: number;
   /** A source that cannot be reached, or does not grow, for so long is lost, ms. */
   readonly patienceMs: number;
+  readonly files?: StreamFiles;
 }
 
 /** Where a stream stands. `lost`: its source is gone without an end, and the result is of what came. */
@@ -95,7 +111,7 @@ export interface LiveSnapshot {
   readonly binsLeftOut: number;
   /** Mean counts per pixel and frame of each static bin; null for a label without pixels. Empty where there are too many. */
   readonly saxs: readonly (number | null)[];
-  /** Counts per pixel and frame against time, the last `LIMITS.liveIntensityRows` rows of `framesPerRow`, from `firstRow` on. */
-  readonly intensity: { readonly firstRow: number; readonly framesPerRow: number; readonly mean: readonly number[] };
+  /** Counts per pixel and frame against time, from the first frame on: whole rows of `framesPerRow`, at most `LIMITS.liveIntensityRows`. */
+  readonly intensity: { readonly framesPerRow: number; readonly mean: readonly number[] };
   readonly goal: LiveGoal | null;
 }

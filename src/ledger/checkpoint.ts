@@ -5,6 +5,7 @@
 import type { Downtime } from "../core/downtime.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, SiteName } from "../core/job.js";
+import { groupOf } from "./ready-group.js";
 import { addJob, dropJobs, type JobRecord, type KeyRecord, type SiteRecord, type State } from "./state.js";
 
 /** Name and value of one record. */
@@ -226,6 +227,6 @@ export class Restoring {
     this.#state.archived = counts.archived;
     // Ready jobs queue by the time at which they became ready, which the order of submission does not tell.
     this.#ready.sort((a, b) => placeOf(a) - placeOf(b) || a.index - b.index);
-    for (const job of this.#ready) ready.add(job.id, job.spec);
+    for (const job of this.#ready) ready.add(job.id, job.spec, groupOf(job));
   }
 }

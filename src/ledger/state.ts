@@ -11,6 +11,7 @@ import { HeldJobs } from "./held-jobs.js";
 import { JobIndex } from "./job-index.js";
 import { JobOrder } from "./job-order.js";
 import type { Doubt, Probation } from "./probation.js";
+import { groupOf } from "./ready-group.js";
 import { ReadyQueue } from "./ready-queue.js";
 
 /** A leased job is staged-in, running or staged-out: which of them its site tells, and the ledger does not keep. */
@@ -204,7 +205,7 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   state.index.update(before, job);
   const { deadline } = job.spec;
   if (job.state === "ready") {
-    if (queue) state.ready.add(job.id, job.spec);
+    if (queue) state.ready.add(job.id, job.spec, groupOf(job));
   } else if (before !== undefined) state.ready.delete(job.id);
   if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
   else if (before !== undefined) state.due.delete(job.id);

@@ -10,7 +10,11 @@ export interface TagRule {
   readonly policy: Policy;
 }
 
-export type PolicyOf = (spec: Pick<JobSpec, "policy" | "tags">) => Policy;
+export interface PolicyOf {
+  (spec: Pick<JobSpec, "policy" | "tags">): Policy;
+  /** Of two jobs that ask for the same policy, or for none, each may have another, by its tags. */
+  readonly byTags?: boolean;
+}
 
 /** One policy for all jobs. */
 export const always =
@@ -20,9 +24,10 @@ export const always =
 
 /** The policy of each job. A name that this version does not know, from a ledger of a later one, is passed over. */
 export function policyOf(standard: Policy, rules: readonly TagRule[]): PolicyOf {
-  return ({ policy, tags }) => {
+  const choose: PolicyOf = ({ policy, tags }) => {
     if (policy !== undefined && Object.hasOwn(POLICIES, policy)) return POLICIES[policy]!;
     if (rules.length === 0) return standard;
     return rules.find(({ key, value }) => Object.hasOwn(tags, key) && tags[key] === value)?.policy ?? standard;
   };
+  return Object.assign(choose, { byTags: rules.length > 0 });
 }

@@ -74,13 +74,13 @@ export interface SiteFacts {
   /** The site that started it as a pilot, or null. */
   readonly pilotOf: SiteName | null;
   /** Whose jobs it takes; absent: not known, so that it has to refuse them itself. */
-  readonly submitters?: SubmitterRule;
+  readonly submitters?: SubmitterRule | undefined;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   readonly draining: string | null;
   /** Its downtimes; absent: none is known. */
-  readonly opening?: Opening;
+  readonly opening?: Opening | undefined;
   /** It failed what others finished; absent: it is trusted. */
-  readonly probation?: SiteProbation;
+  readonly probation?: SiteProbation | undefined;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -96,7 +96,7 @@ export interface SiteFacts {
   /** Photon events that a core of it correlates, 1/s, by its self-test; null: not known. */
   readonly eventsPerCoreS: number | null;
   /** Present for a site that runs nothing itself, and has no slots: pilots of it do, sites of their own, some of which are still to begin. */
-  readonly pilots?: ComingPilots;
+  readonly pilots?: ComingPilots | undefined;
 }
 
 /** A site as a policy sees it; work-ahead.ts makes it. */
@@ -144,11 +144,11 @@ function lacks(job: RoutedJob, site: SiteLoad): readonly (keyof Shared)[] {
   return SHARED.filter((what) => need[what] > 0 && need[what] > site.free[what]);
 }
 
-/** True when the job could begin there at once. */
-export function fits(job: RoutedJob, site: SiteLoad): boolean {
-  const need = needOf(job.resources);
-  for (const what of SHARED) if (need[what] > 0 && need[what] > site.free[what]) return false;
-  return true;
+/** True when the job could begin there at once. Asked for each job and site, so it makes nothing. */
+export function fits({ resources }: Pick<RoutedJob, "resources">, { free }: Pick<SiteLoad, "free">): boolean {
+  const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = resources;
+  const has = (need: number, left: number): boolean => need <= 0 || need <= left;
+  return has(slots, free.slots) && has(cores, free.cores) && has(memoryGb, free.memoryGb) && has(gpus, free.gpus) && has(nodes, free.nodes);
 }
 
 const UNBOUNDED: SiteCapacity = {
@@ -171,8 +171,18 @@ export function hasInAll({
 
 const UNITS = { slots: "slots", cores: "cores", memoryGb: "GB of memory", gpus: "GPUs", nodes: "nodes" } as const;
 
+/** As `tooLarge`, of the many that are not: asked for each job and site, so it makes nothing. */
+function isSmallEnough(resources: Resources, { slots: own, capacity, pilots }: Pick<SiteLoad, "slots" | "capacity" | "pilots">): boolean {
+  const { slots = 0, cores = 0, memoryGb = 0, gpus = 0, nodes = 0, walltimeS = 0 } = resources;
+  if (slots > (pilots?.slotsEach ?? own)) return false;
+  if (capacity === null) return true;
+  if (cores > capacity.cores || memoryGb > capacity.memoryGb || gpus > capacity.gpus || nodes > capacity.nodes) return false;
+  return capacity.walltimeS === null || walltimeS <= capacity.walltimeS;
+}
+
 /** Why the site can never have a job with these needs, or null. */
 export function tooLarge(resources: Resources, site: Pick<SiteLoad, "name" | "slots" | "capacity" | "pilots">): string | null {
+  if (isSmallEnough(resources, site)) return null;
   const { name } = site;
   const has = hasInAll(site);
   for (const what of SHARED) {
@@ -194,7 +204,10 @@ export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   if (job.site !== null && !belongs(job.site, site)) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
   const { pilots, submitters = null } = site;
-  if (job.refusedBy.some((name) => name === site.name || (pilots !== undefined && isPilotName(site.name, name))))
+  if (
+    job.refusedBy.length > 0 &&
+    job.refusedBy.some((name) => name === site.name || (pilots !== undefined && isPilotName(site.name, name)))
+  )
     return `site ${site.name} refused the job`;
   if (!takesFrom(submitters, job.submitter ?? {})) return notTaken(site.name, job.submitter ?? {});
   const large = tooLarge(job.resources, site);
@@ -238,7 +251,9 @@ export function candidates(
   nowMs: number,
   withComing = false,
 ): readonly SiteLoad[] | { readonly none: () => string } {
-  const able = all.filter((site) => (site.pilots === undefined || (withComing && job.site === null)) && whyNot(job, site, nowMs) === null);
+  const able: SiteLoad[] = [];
+  const takesComing = withComing && job.site === null;
+  for (const site of all) if ((site.pilots === undefined || takesComing) && whyNot(job, site, nowMs) === null) able.push(site);
   if (able.length === 0) {
     const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
     return { none: () => whyNone(job, sites, nowMs) };

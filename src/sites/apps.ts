@@ -118,10 +118,11 @@ function correlationPlan(lease: Lease, work: CorrJob | StreamJob, { site, roots,
         const request = requestOf(corrFilesOf(work, place), folder);
         return { app: work.app, request: lease.digest === true ? { ...request, contentDigest: true } : request, ...allowed };
       }
-      const { app, source, qmap, metadata, everyMs, patienceMs, until, framesMax } = work;
+      const { app, source, qmap, metadata, everyMs, patienceMs, until, framesMax, files: complete } = work;
       const files = { input: source, qmap: place(qmap), ...(metadata === undefined ? {} : { metadata: place(metadata) }) };
       const ends = { ...(until === undefined ? {} : { until }), ...(framesMax === undefined ? {} : { framesMax }) };
-      return { app, stream: { source, request: requestOf(files, folder), everyMs, patienceMs, ...ends }, ...allowed };
+      const how = complete === undefined ? {} : { files: complete };
+      return { app, stream: { source, request: requestOf(files, folder), everyMs, patienceMs, ...ends, ...how }, ...allowed };
     },
   };
 }

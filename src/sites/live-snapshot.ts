@@ -79,6 +79,19 @@ export function liveBins(result: CorrelatorResult, q: Float64Array, dpl: number,
   });
 }
 
+/**
+ * The intensity of a whole stream in few rows: each is the mean of so many values that all fit. What does not fill a row yet is left out.
+ * @param frameMean [values], counts per pixel and frame, each of `framesPerMean` frames
+ */
+export function intensityRows(frameMean: Float64Array, framesPerMean: number): LiveSnapshot["intensity"] {
+  const each = Math.max(1, Math.ceil(frameMean.length / LIMITS.liveIntensityRows));
+  const mean = Array.from({ length: Math.floor(frameMean.length / each) }, (_, row) => {
+    const values = frameMean.subarray(row * each, (row + 1) * each);
+    return rounded(values.reduce((sum, value) => sum + value, 0) / each);
+  });
+  return { framesPerRow: each * framesPerMean, mean };
+}
+
 /** The parts of a snapshot that come from the correlator; of many bins the first ones. */
 export function curvesOf(
   result: CorrelatorResult,
@@ -86,12 +99,11 @@ export function curvesOf(
 ): Pick<LiveSnapshot, "delays" | "bins" | "binsLeftOut" | "saxs" | "intensity"> {
   const most = Math.max(1, Math.floor(LIMITS.liveValuesMax / Math.max(1, result.delays)));
   const { frameMean, framesPerMean, partitionMean } = result;
-  const firstRow = Math.max(0, frameMean.length - LIMITS.liveIntensityRows);
   return {
     delays: [...result.tauFrames],
     bins: bins.slice(0, most),
     binsLeftOut: Math.max(0, bins.length - most),
     saxs: partitionMean.length > LIMITS.liveStaticMax ? [] : Array.from(partitionMean, known),
-    intensity: { firstRow, framesPerRow: framesPerMean, mean: Array.from(frameMean.subarray(firstRow), rounded) },
+    intensity: intensityRows(frameMean, framesPerMean),
   };
 }

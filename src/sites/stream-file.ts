@@ -1,87 +1,166 @@
-/** A Rigaku file as a stream: read as it grows, until it has not grown for a while. */
-import { open } from "node:fs/promises";
-import { type Clock, sleep } from "../core/clock.js";
-import { toXpcsError, XpcsError } from "../core/errors.js";
-import { SOURCE_FORMS, type StreamSource } from "../core/stream-source.js";
+/** A file as a stream: read as it grows, until its companion says that it is complete, or it has not grown for a while. */
+import { open, stat } from "node:fs/promises";
+import { extname } from "node:path";
+import type { Format } from "../core/analysis.js";
+import { sleep } from "../core/clock.js";
+import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
 import { fromSystem } from "../files/system-error.js";
-import { endingOf, type SourceEnding, type SourceTake } from "./stream-sources.js";
+import type { FilePiece } from "../xpcs/live-series.js";
+import { SettledFiles } from "./settled-files.js";
+import { endingOf, type SourceEnding, type SourceTake, type StreamSink } from "./stream-sources.js";
 
 const LOOK_MS = 100;
-/** Bytes that are taken at a time: half a million events. */
+/** Bytes of words that are taken at a time: half a million events. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 const WORD_BYTES = 8;
 const RIGAKU_500K = { height: 512, width: 1024 };
+/** Told by the q-map, which the frames must fit. */
+const ANY_SHAPE = { height: 0, width: 0 };
 
-interface GrowingFile {
-  readonly path: string;
-  readonly clock: Clock;
-  /** One that has not grown for so long has ended, ms. */
-  readonly patienceMs: number;
-  /** Ends it. */
-  readonly signal: AbortSignal;
-  /** Whole words. @throws they are damaged */
-  readonly take: (words: Uint8Array) => void;
+/** Endings of the files that are read as they grow. */
+const ENDINGS: Readonly<Record<string, Format>> = {
+  ...{ ".bin": "rigaku", ".imm": "imm" },
+  ...{ ".h5": "hdf5", ".hdf5": "hdf5", ".hdf": "hdf5", ".nxs": "hdf5" },
+};
+
+/** Whether a file of this name may be part of a stream. */
+export function isStreamName(name: string): boolean {
+  return extname(name).toLowerCase() in ENDINGS;
+}
+
+/** What a file is, by its name. @throws UNSUPPORTED */
+export function streamFormat(path: string): Format {
+  const format = ENDINGS[extname(path).toLowerCase()];
+  if (format === undefined)
+    throw new XpcsError("UNSUPPORTED", `${path} is no source of a stream: a file that grows ends in ${Object.keys(ENDINGS).join(" ")}`);
+  return format;
+}
+
+/** What a sink is told of files before their first frame. */
+export function beginFiles(sink: StreamSink, format: Format, what: string): void {
+  const shape = format === "rigaku" ? { ...RIGAKU_500K, counterBits: 24 } : { ...ANY_SHAPE, counterBits: 0 };
+  const none = { firstCounter: 0, repeatsAfter: 0, frameTimeS: 0, id: "0".repeat(32) };
+  sink.begin({ ...shape, ...none, name: `${format} ${what}` });
+}
+
+/** One file from its first byte on. */
+export interface FileTaker {
+  /**
+   * Takes what is there, a bounded number of bytes of it.
+   * @param ended nothing more is written: what is there has to be whole
+   * @returns whether anything was taken @throws what is wrong with the file
+   */
+  take(ended: boolean): Promise<boolean>;
+  /** Why nothing can be read yet; empty: it can. */
+  readonly waits: string;
+  /** Its writer has closed it, as far as that can be told: nothing more comes. */
+  readonly closed: boolean;
+}
+
+/** A file of frames with headers or extents, which the native core reads. */
+function frameTaker(sink: StreamSink, path: string, format: Format): FileTaker {
+  sink.openFile({ path, format });
+  let piece: FilePiece = { frames: 0, events: 0, waits: "", closed: false };
+  return {
+    async take(ended) {
+      piece = sink.takeFile(ended);
+      return piece.frames > 0;
+    },
+    get waits() {
+      return piece.waits;
+    },
+    get closed() {
+      return piece.closed;
+    },
+  };
+}
+
+/** A Rigaku file: whole words, without a header. */
+function wordTaker(sink: StreamSink, path: string): FileTaker {
+  const buffer = new Uint8Array(PIECE_BYTES);
+  let [offset, inode, waits] = [0, 0n, ""];
+  return {
+    async take(ended) {
+      const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw fromSystem(error);
+        if (offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there any more`);
+        return null;
+      });
+      waits = file === null ? `${path} is not there yet` : "";
+      if (file === null) return false;
+      try {
+        const { size, ino } = await file.stat({ bigint: true });
+        if (size < offset) throw new XpcsError("IO_FAILED", `${path} became shorter: ${size} bytes, and ${offset} were read`);
+        if (offset > 0 && ino !== inode) throw new XpcsError("IO_FAILED", `${path} was replaced by another file`);
+        inode = ino;
+        const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, offset);
+        const left = bytesRead % WORD_BYTES;
+        if (bytesRead === left) {
+          if (left === 0 || !ended) return false;
+          throw new XpcsError("CORRUPT_DATA", `${path} ends within a word: ${left} of ${WORD_BYTES} bytes at ${offset}`);
+        }
+        sink.words(buffer.subarray(0, bytesRead - left));
+        offset += bytesRead - left;
+        return true;
+      } finally {
+        await file.close();
+      }
+    },
+    get waits() {
+      return waits;
+    },
+    closed: false,
+  };
+}
+
+/** @throws UNSUPPORTED */
+export function fileTaker(sink: StreamSink, path: string, format: Format): FileTaker {
+  return format === "rigaku" ? wordTaker(sink, path) : frameTaker(sink, path, format);
+}
+
+/** What is wrong with the whole stream where it is said of the first frame: another detector, another kind of file, a file that must not be read. */
+export function isRefusal(error: unknown): boolean {
+  return isCode(error, "INVALID_ARGUMENT") || isCode(error, "UNSUPPORTED") || isCode(error, "REFUSED");
+}
+
+/** Tells whether a file changes. */
+export async function identityOf(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
+  return found === null ? "" : `${found.size} ${found.mtimeNs}`;
 }
 
 /**
- * Follows a file from its first byte, also one that is not there yet.
- * @returns why it ended too early, such as words that were cut; null: it has not grown for `patienceMs`, or `signal` ended it
- * @throws NOT_FOUND it did not come within `patienceMs` · IO_FAILED
+ * Follows a file, also one that is not there yet.
+ * @throws NOT_FOUND it did not come · UNSUPPORTED · INVALID_ARGUMENT its first frame does not fit · REFUSED it leads elsewhere
  */
-async function takeFile({ path, clock, patienceMs, signal, take }: GrowingFile): Promise<string | null> {
-  const buffer = new Uint8Array(PIECE_BYTES);
-  let offset = 0;
-  let grewMs = clock.monotonicMs();
-  let left = 0;
-  while (!signal.aborted) {
-    let taken = 0;
-    const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" && offset === 0) return null;
-      throw fromSystem(error);
-    });
-    try {
-      const size = file === null ? 0 : (await file.stat()).size;
-      if (size < offset) return `${path} became shorter: ${size} bytes, and ${offset} were read`;
-      while (file !== null && !signal.aborted) {
-        const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, offset);
-        const whole = bytesRead - (bytesRead % WORD_BYTES);
-        left = bytesRead - whole;
-        if (whole === 0) break;
-        take(buffer.subarray(0, whole));
-        offset += whole;
-        taken += whole;
-      }
-    } finally {
-      await file?.close();
-    }
-    if (taken > 0) grewMs = clock.monotonicMs();
-    else if (clock.monotonicMs() - grewMs >= patienceMs) {
-      if (file === null) throw new XpcsError("NOT_FOUND", `${path} did not come within ${patienceMs / 1_000} s`);
-      return left === 0 ? null : `${path} ends within a word: ${left} of ${WORD_BYTES} bytes at ${offset}`;
-    }
-    await sleep(clock, LOOK_MS, signal);
-  }
-  return null;
-}
-
-/** A Rigaku 500k writes whole words, without a header: what the header of a stream would say is known. @throws UNSUPPORTED another file */
 export async function takeGrowing(
-  { path }: Extract<StreamSource, { kind: "path" }>,
-  { sink, clock, patienceMs, signal }: SourceTake,
+  path: string,
+  { sink, clock, patienceMs, signal, check, files: { companion } }: SourceTake,
 ): Promise<SourceEnding> {
-  if (!path.endsWith(".bin")) throw new XpcsError("UNSUPPORTED", `${path} is no source of a stream: ${SOURCE_FORMS} (Rigaku, .bin)`);
-  const none = { counterBits: 24, firstCounter: 0, repeatsAfter: 0, frameTimeS: 0, id: "0".repeat(32) };
-  sink.begin({ ...RIGAKU_500K, ...none, name: "Rigaku file" });
-  const damaged = new AbortController();
-  let damage: string | null = null;
-  const take = (words: Uint8Array): void => {
+  const format = streamFormat(path);
+  beginFiles(sink, format, "file");
+  const taker = fileTaker(sink, path, format);
+  const files = new SettledFiles(clock, { settleMs: 0, companion: companion ?? null });
+  const over = AbortSignal.any([signal, sink.enough]);
+  let [grewMs, identity, begun, ended] = [clock.monotonicMs(), "", false, false];
+  while (!over.aborted) {
+    const found = await identityOf(path);
+    if (found !== "" && identity === "") await check(path);
+    if (found !== identity) [identity, grewMs] = [found, clock.monotonicMs()];
+    const idle = clock.monotonicMs() - grewMs >= patienceMs;
+    ended ||= idle || taker.closed || (companion !== undefined && files.look(path) !== null);
+    let taken: boolean;
     try {
-      sink.words(words);
+      taken = await taker.take(ended);
     } catch (error) {
-      damage = toXpcsError(error).message;
-      damaged.abort();
+      if (!begun && isRefusal(error)) throw error;
+      return endingOf(toXpcsError(error).message);
     }
-  };
-  const lost = await takeFile({ path, clock, patienceMs, signal: AbortSignal.any([signal, sink.enough, damaged.signal]), take });
-  return endingOf(damage ?? lost);
+    begun ||= taken;
+    if (taken) grewMs = clock.monotonicMs();
+    else if (ended && !begun && identity === "") throw new XpcsError("NOT_FOUND", `${path} did not come within ${patienceMs / 1_000} s`);
+    else if (ended) return endingOf(taker.waits === "" ? null : taker.waits);
+    await sleep(clock, taken ? 0 : LOOK_MS, over);
+  }
+  return endingOf(null);
 }

@@ -2,14 +2,16 @@
  * One stream from its first block to its result, within a kernel host: takes frames from the source, tells what is known every so often, ends when
  * the source does, when enough is known, or when it is told to, and writes the result. A source that is lost leaves the result of what came.
  */
-import type { CorrProgress, CorrSummary } from "../core/analysis.js";
+import type { CorrProgress, CorrSummary, Format } from "../core/analysis.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
+import type { FramePacking } from "../core/frame-packing.js";
 import type { LiveSnapshot, StreamEnd, StreamRequest } from "../core/live.js";
 import { digestFile } from "../files/digest.js";
+import { checkReadable } from "../files/roots.js";
 import type { StreamHeader } from "../stream/blocks.js";
 import { Goal, PASSES, parseUntil } from "../stream/until.js";
-import type { LiveSeries } from "../xpcs/live-series.js";
+import type { FilePiece, LiveSeries } from "../xpcs/live-series.js";
 import { createLiveSeries } from "../xpcs/native.js";
 import { curvesOf, liveBins } from "./live-snapshot.js";
 import { type StreamSink, takeSource } from "./stream-sources.js";
@@ -23,6 +25,8 @@ export interface StreamRun {
   readonly stream: StreamRequest;
   readonly clock: Clock;
   readonly onProgress: (progress: CorrProgress) => void;
+  /** The folders whose files may be read; absent: all. */
+  readonly roots?: readonly string[];
   /** Aborting it ends the work without a result. */
   readonly signal: AbortSignal;
   /** Aborting it ends the stream, and the result is written. */
@@ -105,6 +109,18 @@ class Running implements StreamSink {
     this.tell();
   }
 
+  image(frame: number, bytes: Uint8Array, packing: FramePacking): void {
+    if (this.#why !== null) return;
+    const { framesMax } = this.#run.stream;
+    if (framesMax !== undefined && frame >= framesMax) {
+      this.#stop("frames");
+      return;
+    }
+    this.#events += this.#series!.pushFrame(bytes, packing);
+    if (frame + 1 === framesMax) this.#stop("frames");
+    this.tell();
+  }
+
   /** Words of a Rigaku file. */
   words(words: Uint8Array): void {
     if (this.#why !== null) return;
@@ -113,6 +129,24 @@ class Running implements StreamSink {
     this.#events += taken;
     if (8 * taken < words.length) this.#stop("frames");
     this.tell();
+  }
+
+  get frames(): number {
+    return this.#series?.state().frames ?? 0;
+  }
+
+  openFile(file: { readonly path: string; readonly format: Format }): void {
+    this.#series!.openFile(file);
+  }
+
+  takeFile(ended: boolean): FilePiece {
+    if (this.#why !== null) return { frames: 0, events: 0, waits: "", closed: false };
+    const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
+    const piece = this.#series!.takeFile(framesMax, ended);
+    this.#events += piece.events;
+    if (this.#series!.state().frames >= framesMax) this.#stop("frames");
+    if (piece.frames > 0) this.tell();
+    return piece;
   }
 
   gap(frames: number): void {
@@ -234,12 +268,13 @@ function warningsOf(header: StreamHeader, series: LiveSeries, { ended, note }: E
  * @throws CANCELED · NOT_FOUND the source never sent a frame · CORRUPT_DATA what it sent first is no stream · what createLiveSeries throws
  */
 export async function runStream(run: StreamRun): Promise<CorrSummary> {
-  const { stream, clock, signal, finish } = run;
+  const { stream, clock, roots, signal, finish } = run;
   const running = new Running(run);
   const startedAt = new Date(clock.nowMs()).toISOString();
   const over = AbortSignal.any([signal, finish]);
-  const { source, patienceMs } = stream;
-  const taken = takeSource(source, { sink: running, clock, patienceMs, signal: over });
+  const { source, patienceMs, files = {} } = stream;
+  const check = (path: string): Promise<void> => (roots === undefined ? Promise.resolve() : checkReadable([path], roots));
+  const taken = takeSource(source, { sink: running, clock, patienceMs, signal: over, files, check });
   const { ended, note } = await taken.finally(() => running.close());
   if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
   const { series, header } = running;

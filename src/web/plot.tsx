@@ -2,6 +2,8 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { type Figure, numberText } from "./figure-svg.js";
+import { KeepFigure } from "./keep-figure.js";
 
 export interface Curve {
   readonly label: string;
@@ -117,13 +119,6 @@ function errorBars(latest: () => readonly Curve[]): uPlot.Plugin {
   };
 }
 
-/** Of a log axis some ticks have no text. */
-function tickText(value: number | null): string {
-  if (value === null) return "";
-  const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e7) ? value.toExponential().replace("e+", "e") : String(Number(value.toPrecision(10)));
-}
-
 /** Of less than two decades of a log axis more than the powers of ten have a text. */
 function logTicks(plot: uPlot, splits: number[], axis: number): (number | null)[] {
   const { min, max } = plot.scales[axis === 0 ? "x" : "y"]!;
@@ -150,7 +145,8 @@ function optionsOf(
   const axis = (label: string, log: boolean): uPlot.Axis => ({
     ...{ label, stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, labelFont: LABEL_FONT },
     ...{ labelSize: 20, labelGap: 2, ...(log ? { filter: logTicks } : {}) },
-    values: (_plot, splits) => splits.map(tickText),
+    // Of a log axis some ticks have no text.
+    values: (_plot, splits) => splits.map((value) => (value === null ? "" : numberText(value))),
   });
   const hasPoints = curves.some(({ kind }) => kind === "points");
   return {
@@ -174,6 +170,24 @@ function optionsOf(
           : { ...common, width: 0, paths: () => null, points: { show: true, size: 5, stroke, fill: stroke } };
       }),
     ],
+  };
+}
+
+/** What is seen of a plot, zoomed as it is. */
+function figureOf({ title, x, curves, xLabel, yLabel, xLog = false, yLog = false }: PlotProps, { scales, series }: uPlot): Figure {
+  const axis = (name: "x" | "y", label: string, log: boolean) => ({ title: label, log, from: scales[name]!.min!, to: scales[name]!.max! });
+  const drawn = curves.filter((_, at) => series[at + 1]?.show !== false);
+  return {
+    title,
+    x: axis("x", xLabel, xLog),
+    y: axis("y", yLabel, yLog),
+    curves: drawn.map(({ label, kind, colour, quiet, y, error }) => ({
+      ...{ label, kind, colour: colourOf(colour), quiet: quiet === true },
+      points: x.flatMap((at, index) => {
+        const value = y[index];
+        return value === null || value === undefined ? [] : [{ x: at, y: value, error: error?.[index] ?? null }];
+      }),
+    })),
   };
 }
 
@@ -220,7 +234,10 @@ export function Plot(props: PlotProps) {
   }, []);
   return (
     <figure class="plot">
-      <figcaption>{title}</figcaption>
+      <figcaption>
+        {title}
+        <KeepFigure title={title} figure={() => figureOf(props, drawn.current!.plot)} kinds={["SVG", "PNG", "CSV"]} />
+      </figcaption>
       <div ref={box} role="img" aria-label={title} />
     </figure>
   );

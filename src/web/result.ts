@@ -1,4 +1,5 @@
 /** Fetches a published file of a job and opens it in the browser, so that central opens no HDF5 for a page. The library comes with the first result. */
+import { imageIn, type ResultImage } from "../xpcs/result-image.js";
 import { type ResultFile, resultIn } from "../xpcs/result-layouts.js";
 import { ask } from "./api.js";
 
@@ -14,6 +15,8 @@ export interface OpenResult {
   readonly bytes: Uint8Array;
   /** C2(t1, t2) of a dataset. @throws it is no square matrix */
   matrix(dataset: string): Matrix;
+  /** The static image with its partitions; null: the file has none. */
+  image(): ResultImage | null;
   /** Nothing is read any more; the memory is free. */
   close(): void;
 }
@@ -49,6 +52,7 @@ export async function openResult(job: string, place: number, signal: AbortSignal
       if (side === undefined || side !== columns) throw new Error(`${dataset} is no square matrix`);
       return { side, values: value as Float32Array | Float64Array };
     },
+    image: () => imageIn(`file ${place} of job ${job}`, file),
     close: () => void file.close(),
   };
 }

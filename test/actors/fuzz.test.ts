@@ -41,7 +41,7 @@ const LIVE: LiveSnapshot = {
       fit: { tau: 1, tauError: null, contrast: 0.2, contrastError: 0.1, baseline: 1 },
     },
   ],
-  intensity: { firstRow: 0, framesPerRow: 1, mean: [0.1] },
+  intensity: { framesPerRow: 1, mean: [0.1] },
 };
 
 /** A good request of each method; `JOB` becomes the id of a job. */

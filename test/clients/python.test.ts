@@ -21,7 +21,7 @@ const LIVE: LiveSnapshot = {
   ...{ cursor: 1, ended: null, note: null, source: "ws://detector:7979", frames: 0, missing: 0, gaps: 0, events: 5 },
   ...{ framesPerS: 1, eventsPerS: 1, frameTimeS: 1e-3, repeatsAfter: null, delays: [1], binsLeftOut: 0, saxs: [0.1, null], goal: null },
   bins: [{ bin: 1, q: 0.1, g2: [1.2], error: [null], pairs: [3], fit: null }],
-  intensity: { firstRow: 0, framesPerRow: 1, mean: [0.1] },
+  intensity: { framesPerRow: 1, mean: [0.1] },
 };
 
 const running: PythonRun[] = [];

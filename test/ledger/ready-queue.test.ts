@@ -8,29 +8,62 @@ interface Entry {
   readonly priority: number;
   readonly dueMs: number;
   readonly at: number;
+  readonly group: string;
 }
 
-it("is by priority, then by deadline, then as they came, whatever comes, goes and changes", () => {
-  for (let seed = 1; seed <= 60; seed += 1) {
+/** Of a random story: the queue and the plain list after each step. */
+function* stories(seeds: number, steps: number) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const rng = seeded(seed);
     const queue = new ReadyQueue();
     let plain: Entry[] = [];
-    for (let at = 0; at < 300; at += 1) {
+    for (let at = 0; at < steps; at += 1) {
       const id = `j${Math.floor(rng() * 60)}`;
       if (rng() < 0.4) {
         queue.delete(id);
         plain = plain.filter((entry) => entry.id !== id);
-        continue;
+      } else {
+        const [priority, due] = [Math.floor(rng() * 3), rng() < 0.5 ? null : 1_000 * Math.floor(rng() * 5)];
+        const [alike, policy] = [`kind ${Math.floor(rng() * 3)}`, rng() < 0.5 ? undefined : "soonest"];
+        queue.add(id, { priority, ...(due === null ? {} : { deadline: new Date(due).toISOString() }) }, { alike, policy });
+        const before = plain.find((one) => one.id === id);
+        const stays = before?.priority === priority && before.dueMs === (due ?? Infinity);
+        const entry = { id, priority, dueMs: due ?? Infinity, at: stays ? before.at : at, group: `${policy} ${alike}` };
+        plain = [...plain.filter((one) => one.id !== id), entry];
       }
-      const [priority, due] = [Math.floor(rng() * 3), rng() < 0.5 ? null : 1_000 * Math.floor(rng() * 5)];
-      queue.add(id, { priority, ...(due === null ? {} : { deadline: new Date(due).toISOString() }) });
-      const entry = { id, priority, dueMs: due ?? Infinity, at };
-      const before = plain.find((one) => one.id === id);
-      if (before?.priority === priority && before.dueMs === entry.dueMs) continue;
-      plain = [...plain.filter((one) => one.id !== id), entry];
       const order = [...plain].sort((a, b) => b.priority - a.priority || (a.dueMs === b.dueMs ? a.at - b.at : a.dueMs - b.dueMs));
-      expect([...queue], `seed ${seed}`).toEqual(order.map((one) => one.id));
-      expect(queue.size).toBe(plain.length);
+      yield { seed, rng, queue, order };
     }
   }
+}
+
+it("is by priority, then by deadline, then as they came, whatever comes, goes and changes", () => {
+  for (const { seed, queue, order } of stories(60, 300)) {
+    expect([...queue], `seed ${seed}`).toEqual(order.map((one) => one.id));
+    expect(queue.size).toBe(order.length);
+  }
+});
+
+it("leaves the rest of a group out where that is asked for, and nothing else", () => {
+  let left = 0;
+  for (const { seed, rng, queue, order } of stories(40, 200)) {
+    const skipped = new Set<string>();
+    const [seen, expected]: string[][] = [[], []];
+    const walk = queue.walk();
+    for (const { id, group } of order) {
+      if (skipped.has(group)) {
+        left += 1;
+        continue;
+      }
+      expected!.push(id);
+      seen!.push(walk.next() ?? "none");
+      expect(`${walk.group.policy} ${walk.group.alike}`, `seed ${seed}`).toBe(group);
+      if (rng() > 0.2) continue;
+      skipped.add(group);
+      walk.skipGroup();
+    }
+    expect(seen, `seed ${seed}`).toEqual(expected);
+    expect(walk.next()).toBeNull();
+  }
+  expect(left).toBeGreaterThan(1_000);
 });

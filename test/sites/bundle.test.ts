@@ -39,7 +39,8 @@ function open(send: Send = sendAll, more: Partial<BundleOptions> = {}): Bundle {
   };
   return openBundle({ pipes, patience, signal: stop.signal, read, ...more });
 }
-const fetch = (bundle: Bundle, name: string, signal = stop.signal) => bundle.fetch(fileOf(name), join(folder, name), signal);
+const fetch = (bundle: Bundle, name: string, signal = stop.signal) =>
+  bundle.fetch(fileOf(name), join(folder, name), signal).then((arrived) => arrived.sha256);
 const sha256 = (name: string): string => createHash("sha256").update(contentOf(name)).digest("hex");
 const names = Array.from({ length: 20 }, (_, at) => `f${at}`);
 

@@ -29,7 +29,7 @@ describe("the cache of a site", () => {
       async fetch(partial) {
         fetched.push(name);
         writeFileSync(partial, text);
-        return sha256(text);
+        return { sha256: sha256(text), identity: null };
       },
     });
   beforeEach(() => {
@@ -122,7 +122,7 @@ describe("the cache of a site", () => {
           fetched.push(name);
           await landing;
           writeFileSync(partial, name.repeat(5));
-          return sha256(name.repeat(5));
+          return { sha256: sha256(name.repeat(5)), identity: null };
         },
       }),
     );
@@ -149,7 +149,7 @@ describe("the cache of a site", () => {
     const cache = open();
     const fetch = async (there: string) => {
       expect([there, statSync(there).mode & 0o777]).toEqual([partial, 0o600]);
-      return sha256("text");
+      return { sha256: sha256("text"), identity: null };
     };
     expect(await cache.stage({ source: "a", bytes: 4, sha256: null, to: join(folder, "job/a"), signal, fetch })).toBe(false);
     expect([content(), readFileSync(join(folder, "job/a"), "utf8")]).toEqual([[sha256("text")], "text"]);
@@ -183,7 +183,7 @@ describe("the names of the cache", () => {
   it("are those that were used last, in a file that does not grow without bound", async () => {
     const path = join(folder, "names.jsonl");
     const live = Array.from({ length: 100 }, (_, at) => nameOf(`${at}`, 0));
-    const names = await openNames(path, () => live);
+    const names = await openNames(path, realClock, () => live);
     let largest = 0;
     for (let round = 1; round <= 300; round += 1) {
       for (const [at, { key }] of live.entries()) live[at] = nameOf(key, round);
@@ -197,7 +197,7 @@ describe("the names of the cache", () => {
   });
 
   it("are told to be unwritten where the disk does not take them", async () => {
-    const names = await openNames(join(folder, "names.jsonl"), () => []);
+    const names = await openNames(join(folder, "names.jsonl"), realClock, () => []);
     rmSync(join(folder, "names.jsonl"));
     mkdirSync(join(folder, "names.jsonl"));
     await expect(names.note(nameOf("a", 1))).rejects.toMatchObject({ code: "EISDIR" });

@@ -8,9 +8,9 @@ import { DETECTORS, playedSample } from "../../src/demo/detectors.js";
 import { photonSource } from "../../src/demo/sample.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
 import { rigakuBytes } from "../../src/xpcs/detector-files.js";
-import { correlateFile, createLiveSeries } from "../../src/xpcs/native.js";
+import { createLiveSeries } from "../../src/xpcs/native.js";
 import { PhotonSource } from "../../src/xpcs/simulate.js";
-import { contents } from "../xpcs/file-contents.js";
+import { batchOf, bitsOf, growTo, pause, requestOf } from "./growing-rig.js";
 import { run } from "./stream-rig.js";
 
 const ROOT = mkdtempSync(join(tmpdir(), "xpcs-stream-file-"));
@@ -22,67 +22,49 @@ const sample = playedSample("rigaku-500k", DETECTORS["rigaku-500k"]!, played);
 const bytes = rigakuBytes(new PhotonSource(photonSource(sample)).next(800));
 beforeAll(() => writeQmap(at("qmap.hdf"), sample));
 
-const requestOf = (source: string, out: string): CorrRequest => ({
-  ...{ files: { input: source, qmap: at("qmap.hdf") }, options: { frameTimeS: 1e-3 }, out: at(out), overwrite: false, provenance: {} },
-});
-const DIFFERENT = /^\/provenance\/|scattering_1d_segments|\/entry\/start_time/;
-
-async function batch(source: string, out: string): Promise<Record<string, string>> {
-  const { options, ...request } = requestOf(source, out);
-  await correlateFile({ ...request, options: { ...options, streaming: true, format: "rigaku" } });
-  return contents(at(out), DIFFERENT);
-}
-
-async function grow(path: string, parts: readonly number[]): Promise<void> {
-  let from = 0;
-  for (const to of [...parts, bytes.length]) {
-    appendFileSync(path, bytes.subarray(from, to));
-    from = to;
-    await new Promise((resolve) => setTimeout(resolve, 130));
-  }
-}
+const request = (source: string, out: string): CorrRequest => requestOf(source, at("qmap.hdf"), at(out));
 
 describe("a Rigaku file that grows", () => {
   it("gives the bits of the whole, cut within words and frames, begun before it was there", async () => {
     const path = at("grows.bin");
-    const running = run({ source: path, request: requestOf(path, "grows.hdf"), patienceMs: 1_500 });
-    await grow(path, [5, 8 * 1000 + 3, 8 * 1001, 8 * 9000 + 7]);
+    const running = run({ source: path, request: request(path, "grows.hdf"), patienceMs: 1_500 });
+    await growTo(path, bytes, [5, 8 * 1000 + 3, 8 * 1001, 8 * 9000 + 7]);
     const { summary, live } = await running;
     expect(summary.stream).toEqual({ ended: "end", note: null, missing: 0, gaps: 0 });
     expect(live.length).toBeGreaterThan(2);
-    expect(await contents(at("grows.hdf"), DIFFERENT)).toEqual(await batch(path, "grows-batch.hdf"));
+    expect(await bitsOf(at("grows.hdf"))).toEqual(await batchOf(request(path, "grows-batch.hdf"), "rigaku"));
   });
 
   it("ends at the frame that was asked for", async () => {
     const path = at("whole.bin");
     writeFileSync(path, bytes);
-    const { summary } = await run({ source: path, request: requestOf(path, "some.hdf"), framesMax: 500 });
+    const { summary } = await run({ source: path, request: request(path, "some.hdf"), framesMax: 500 });
     expect(summary).toMatchObject({ frames: 500, stream: { ended: "frames" } });
   });
 
   it("and is cut, shrinks, or holds another detector's words: what came stays a result", async () => {
     const cut = at("cut.bin");
     writeFileSync(cut, bytes.subarray(0, 8 * 3000 + 4));
-    const first = await run({ source: cut, request: requestOf(cut, "cut.hdf") });
+    const first = await run({ source: cut, request: request(cut, "cut.hdf") });
     expect(first.summary.stream).toMatchObject({ ended: "lost", note: expect.stringContaining("ends within a word: 4 of 8 bytes") });
     const shrinks = at("shrinks.bin");
     writeFileSync(shrinks, bytes);
-    const running = run({ source: shrinks, request: requestOf(shrinks, "shrinks.hdf"), patienceMs: 5_000 });
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    const running = run({ source: shrinks, request: request(shrinks, "shrinks.hdf"), patienceMs: 5_000 });
+    await pause(400);
     truncateSync(shrinks, 80);
     expect((await running).summary.stream).toMatchObject({ ended: "lost", note: expect.stringContaining("became shorter") });
     const noise = at("noise.bin");
     writeFileSync(noise, Buffer.concat([bytes.subarray(0, 8000), Buffer.alloc(8, 0xff)]));
     appendFileSync(noise, bytes);
-    await expect(run({ source: noise, request: requestOf(noise, "noise.hdf") })).rejects.toThrow(/no frame came .*Rigaku word 1000 says/);
+    await expect(run({ source: noise, request: request(noise, "noise.hdf") })).rejects.toThrow(/no frame came .*Rigaku word 1000 says/);
   });
 
   it("that never comes, or is of another kind, is refused", async () => {
-    await expect(run({ source: at("never.bin"), request: requestOf(at("never.bin"), "n.hdf"), patienceMs: 50 })).rejects.toThrow(
+    await expect(run({ source: at("never.bin"), request: request(at("never.bin"), "n.hdf"), patienceMs: 50 })).rejects.toThrow(
       "did not come",
     );
-    writeFileSync(at("other.imm"), bytes);
-    await expect(run({ source: at("other.imm"), request: requestOf(at("other.imm"), "o.hdf") })).rejects.toThrow("no source of a stream");
+    writeFileSync(at("other.raw"), bytes);
+    await expect(run({ source: at("other.raw"), request: request(at("other.raw"), "o.hdf") })).rejects.toThrow("no source of a stream");
   });
 
   it("counts on when its counter of 24 bits goes round", async () => {
@@ -91,12 +73,12 @@ describe("a Rigaku file that grows", () => {
     );
     const path = at("round.bin");
     writeFileSync(path, new Uint8Array(BigUint64Array.from(words).buffer));
-    const series = createLiveSeries(requestOf(path, "round.hdf"), 512, 1024);
+    const series = createLiveSeries(request(path, "round.hdf"), 512, 1024);
     series.pushRigaku(new Uint8Array(BigUint64Array.from(words.slice(0, 4)).buffer), 2 ** 40);
     series.pushRigaku(new Uint8Array(BigUint64Array.from(words.slice(4)).buffer), 2 ** 40);
     expect(series.state().frames).toBe(2 ** 24 + 10);
     series.write({}, [], false);
-    expect(await contents(at("round.hdf"), DIFFERENT)).toEqual(await batch(path, "round-batch.hdf"));
+    expect(await bitsOf(at("round.hdf"))).toEqual(await batchOf(request(path, "round-batch.hdf"), "rigaku"));
     expect(() => series.pushRigaku(new Uint8Array(BigUint64Array.of(5n << 40n).buffer), 2 ** 40)).toThrow("frame 5 after 9");
   });
 });

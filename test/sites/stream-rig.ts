@@ -39,15 +39,26 @@ export interface Ran {
 /** Runs a stream in this process. */
 export async function run(
   stream: Partial<StreamRequest> & Pick<StreamRequest, "source" | "request">,
-  onLive: () => void = () => {},
+  onLive: (live: LiveSnapshot) => void = () => {},
+  roots?: readonly string[],
 ): Promise<Ran> {
   const live: LiveSnapshot[] = [];
   const never = new AbortController().signal;
   const onProgress = (progress: CorrProgress): void => {
     if (progress.live === undefined) return;
     live.push(progress.live);
-    onLive();
+    onLive(progress.live);
   };
   const full = { everyMs: 1, patienceMs: 500, ...stream };
-  return { summary: await runStream({ stream: full, clock: realClock, onProgress, signal: never, finish: never }), live };
+  return {
+    summary: await runStream({
+      stream: full,
+      clock: realClock,
+      onProgress,
+      signal: never,
+      finish: never,
+      ...(roots === undefined ? {} : { roots }),
+    }),
+    live,
+  };
 }

@@ -31,6 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, { readonly where: RegExp; readonly why: string }>> = {
   comlink: { where: /^src\/wire\//, why: "its defaults are unsafe; src/wire closes them" },
   ws: { where: /^src\/wire\//, why: "one place owns sockets" },
+  zeromq: { where: /^src\/wire\/zmq-pull\.ts$/, why: "one place owns sockets, and loads it only when one is wanted" },
+  cbor2: { where: /^src\/stream\/dectris-v2\.ts$/, why: "one protocol needs it" },
   msgpackr: { where: /^src\/wire\//, why: "its default options corrupt typed arrays; one codec is configured" },
   "https-proxy-agent": { where: /^src\/wire\/proxy\.ts$/, why: "one place goes through proxies" },
   "proxy-from-env": { where: /^src\/wire\/proxy\.ts$/, why: "it reads the environment, which the caller must have asked for" },

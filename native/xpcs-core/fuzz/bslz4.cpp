@@ -11,7 +11,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::uint8_t> scratch(h5::bitshuffle_scratch_bytes(out.size()));
   const std::size_t block = (choice & 2) != 0 ? input.value<std::uint32_t>() : 0;
   const auto in = input.take(size);
-  if ((choice & 1) != 0) {
+  if ((choice & 64) != 0) {
+    (void)h5::lz4_block_decode(in, out);
+  } else if ((choice & 1) != 0) {
     (void)h5::lz4_chunk_decode(in, out);
   } else {
     (void)h5::bitshuffle_chunk_decode(in, out, {element, block, (choice & 32) == 0}, scratch);

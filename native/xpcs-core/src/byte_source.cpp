@@ -23,6 +23,11 @@ class FileSource final : public ByteSource {
   FileSource& operator=(const FileSource&) = delete;
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
+  [[nodiscard]] std::uint64_t size_now() const override {
+    struct stat facts {};
+    if (::fstat(fd_, &facts) != 0) throw Error(Code::io_failed, "cannot look at " + path_ + ": " + std::strerror(errno));
+    return static_cast<std::uint64_t>(facts.st_size);
+  }
 
   std::size_t read(std::uint64_t offset, std::span<std::byte> into) const override {
     std::size_t done = 0;

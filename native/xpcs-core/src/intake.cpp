@@ -7,6 +7,7 @@
 #include "bad_frames.hpp"
 #include "event_packing.hpp"
 #include "frame_pipeline.hpp"
+#include "marked_pixels.hpp"
 #include "monitor.hpp"
 
 namespace xpcs {
@@ -40,19 +41,6 @@ class Darks {
 
  public:
   std::vector<double> average, spread;
-};
-
-/// Pixels of one map that gave no reading in a frame of the series.
-struct Marked {
-  std::vector<bool> pixels;  ///< [n], or empty
-  std::uint64_t readings = 0;
-
-  void add(std::uint32_t pixel, const Settings& map) {
-    if (map.dqmap[pixel] <= 0 || map.sqmap[pixel] <= 0) return;
-    if (pixels.empty()) pixels.assign(map.dqmap.size(), false);
-    pixels[pixel] = true;
-    ++readings;
-  }
 };
 
 /// One pass over the file.
@@ -257,10 +245,7 @@ class Intake {
   void warn() {
     for (const std::string& warning : reader_.warnings()) warn_all(warning);
     for (std::size_t k = 0; k < maps_.size(); ++k) {
-      const Marked& marked = marked_[k];
-      if (marked.readings == 0) continue;
-      maps_[k].warnings.push_back(std::to_string(std::count(marked.pixels.begin(), marked.pixels.end(), true)) + " pixels of the map hold the detector's marker for no reading, " +
-                                  std::to_string(marked.readings) + " times in all; they count as 0 there: mask these pixels");
+      if (const auto warning = marked_[k].warning()) maps_[k].warnings.push_back(*warning);
     }
   }
 
@@ -365,7 +350,7 @@ class Intake {
   std::optional<std::uint64_t> fileFrames_;
   FrameList bad_;
   FrameRanges badOfSeries_;
-  std::vector<Marked> marked_;  // [maps]
+  std::vector<MarkedPixels> marked_;  // [maps]
   std::vector<double> clockS_, tick_;
   std::vector<std::uint32_t> frame_, pixel_;
   std::vector<double> real_;

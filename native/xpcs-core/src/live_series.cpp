@@ -4,6 +4,9 @@
 #include <limits>
 
 #include "formats/little_endian.hpp"
+#include "formats/packed_frame.hpp"
+#include "live_file.hpp"
+#include "marked_pixels.hpp"
 #include "partial_file.hpp"
 #include "result_file.hpp"
 #include "series_parts.hpp"
@@ -23,6 +26,8 @@ class NoFrames final : public FrameReader {
   [[nodiscard]] bool openEnded() const override { return true; }
 };
 
+void append(std::vector<std::string>& to, const std::vector<std::string>& more) { to.insert(to.end(), more.begin(), more.end()); }
+
 Request as_stream(Request request) {
   request.format = Format::stream;
   request.streaming = true;
@@ -36,7 +41,8 @@ Settings live_settings(const Request& request, const LiveShape& shape) {
   if (!settings.badFrames.empty() || !settings.monitor.empty()) refuse("bad frames or a monitor");
   if (request.g2out || request.firstFrames > 0) refuse("outputs of single pixels or frames (--g2out)");
   if (settings.errors != Errors::influence) refuse("the errors of another program: only its own add up across gaps");
-  if (settings.reader.height != shape.height || settings.reader.width != shape.width) {
+  const bool own = shape.height == 0 && shape.width == 0;
+  if (!own && (settings.reader.height != shape.height || settings.reader.width != shape.width)) {
     throw Error(Code::invalid_argument, "the frames of " + settings.input + " are " + std::to_string(shape.height) + " x " + std::to_string(shape.width) + " (rows x columns), the q-map is " +
                                             std::to_string(settings.reader.height) + " x " + std::to_string(settings.reader.width) + "; use the q-map of this detector");
   }
@@ -60,8 +66,14 @@ struct LiveSeries::State {
   std::uint64_t missing = 0;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;
   std::uint64_t rigakuFrame = 0, rigakuWords = 0;  ///< of a Rigaku file: newest frame, words so far
+  std::unique_ptr<LiveFile> file;
+  std::vector<std::string> fileWarnings;  ///< of the files before it
+  MarkedPixels marked;
   std::vector<std::uint32_t> frameOf, pixelOf;  // of a block, reused
   std::vector<std::int64_t> countOf;
+  FrameBatch batch;  // of a packed frame, reused, as the next two
+  std::vector<std::uint8_t> words;
+  h5::FilterScratch scratch;
 
   State(const Request& asked, const LiveShape& shape, const Control& control)
       : request(as_stream(asked)), settings(live_settings(request, shape)),
@@ -135,6 +147,20 @@ void LiveSeries::push_words(std::span<const std::byte> words, std::uint64_t firs
   s.stream->set_frames(s.local(s.frames));
 }
 
+std::uint64_t LiveSeries::push_frame(const PackedFrame& packed) {
+  State& s = *state_;
+  s.batch.clear();
+  const std::uint32_t frame = s.local(s.frames);
+  if (const std::string wrong = append_frame(packed, s.partition.pixels(), frame, s.words, s.scratch, s.batch); !wrong.empty()) {
+    throw Error(Code::corrupt_data, "the image of frame " + std::to_string(s.frames) + " is damaged: " + wrong);
+  }
+  s.stream->push(s.batch.frame, s.batch.pixel, s.batch.count);
+  s.frames += 1;
+  s.stream->set_frames(s.local(s.frames));
+  for (const std::uint32_t pixel : s.batch.markedPixel) s.marked.add(pixel, s.settings);
+  return s.batch.frame.size();
+}
+
 std::uint64_t LiveSeries::push_rigaku(std::span<const std::byte> words, std::uint64_t end) {
   constexpr std::uint64_t kCounterRange = std::uint64_t{1} << 24;
   State& s = *state_;
@@ -165,6 +191,37 @@ std::uint64_t LiveSeries::push_rigaku(std::span<const std::byte> words, std::uin
   }
   s.rigakuWords += s.frameOf.size();
   return s.frameOf.size();
+}
+
+void LiveSeries::open_file(const std::string& path, Format format) {
+  State& s = *state_;
+  if (s.file != nullptr) append(s.fileWarnings, s.file->warnings());
+  s.file.reset();
+  s.file = std::make_unique<LiveFile>(path, format, s.settings.reader);
+}
+
+FilePiece LiveSeries::take_file(std::uint64_t end, bool ended) {
+  State& s = *state_;
+  if (s.file == nullptr) throw Error(Code::invalid_argument, "no file is open");
+  const LiveFrames& came = s.file->next(end - std::min(end, s.frames), ended);
+  FilePiece piece{came.frames, 0, s.file->waits(), s.file->closed()};
+  if (came.frames == 0) return piece;
+  const std::uint32_t base = s.local(s.frames);
+  (void)s.local(s.frames + came.frames);
+  const FrameBatch& batch = came.batch;
+  if (!came.rows.empty()) {
+    s.stream->push_dense(base, came.rows, came.signedCounts);
+    piece.events = static_cast<std::uint64_t>(std::count_if(came.rows.begin(), came.rows.end(), [](std::uint16_t count) { return count != 0; }));
+  } else {
+    s.frameOf.resize(batch.frame.size());
+    std::transform(batch.frame.begin(), batch.frame.end(), s.frameOf.begin(), [&](std::uint32_t frame) { return static_cast<std::uint32_t>(base + (frame - came.first)); });
+    s.stream->push(s.frameOf, batch.pixel, batch.count);
+    piece.events = batch.frame.size();
+  }
+  for (const std::uint32_t pixel : batch.markedPixel) s.marked.add(pixel, s.settings);
+  s.frames += came.frames;
+  s.stream->set_frames(s.frames - s.base);
+  return piece;
 }
 
 void LiveSeries::gap(std::uint64_t frames) {
@@ -223,12 +280,16 @@ Summary LiveSeries::write(const std::map<std::string, std::string>& provenance, 
   CorrelationResult result = this->result();
   Settings settings = state_->settings;
   settings.staticWindow = static_cast<std::uint32_t>(std::min<std::uint64_t>(result.frames, std::numeric_limits<std::uint32_t>::max()));
-  settings.warnings.insert(settings.warnings.end(), warnings.begin(), warnings.end());
+  append(settings.warnings, state_->fileWarnings);
+  if (state_->file != nullptr) append(settings.warnings, state_->file->warnings());
+  if (const auto warning = state_->marked.warning()) settings.warnings.push_back(*warning);
+  append(settings.warnings, warnings);
   average_static_bins(settings.averaging, result);
   Request request = state_->request;
   for (const auto& [name, value] : provenance) request.provenance[name] = value;
   Measured measured;
   measured.framesRead = state_->frames;
+  measured.markedReadings = state_->marked.readings;
   const auto seconds = [](auto since) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count(); };
   Summary summary;
   summary.correlateS = seconds(begun);

@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "formats/packed_frame.hpp"
 #include "h5/bitshuffle.hpp"
 #include "sample_files.hpp"
 
@@ -65,5 +66,34 @@ TEST_CASE("chunks that are cut off anywhere are refused") {
   for (std::size_t n = 0; n < packed.size(); ++n) {
     const std::vector<std::uint8_t> cut(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(n));
     CHECK(h5::lz4_chunk_decode(cut, out) != nullptr);
+  }
+}
+
+TEST_CASE("a packed frame gives its events, and none where it is cut off") {
+  constexpr std::uint32_t kPixels = 1011;
+  auto plain = random_bytes(std::size_t{kPixels} * 2);
+  plain[20] = plain[21] = 0xFF;  // no reading
+  const auto chunk = samples::lz4_chunk(plain.data(), plain.size(), plain.size());
+  const std::vector<std::uint8_t> block(chunk.begin() + 16, chunk.end());
+  const struct {
+    Packing packing;
+    std::vector<std::uint8_t> bytes;
+  } kinds[] = {{Packing::none, plain}, {Packing::lz4_block, block}, {Packing::lz4, chunk}, {Packing::bslz4, samples::bitshuffle_chunk(plain.data(), plain.size(), 2, 128, true)}};
+  std::vector<std::uint8_t> words;
+  h5::FilterScratch scratch;
+  FrameBatch first;
+  for (const auto& [packing, bytes] : kinds) {
+    FrameBatch batch;
+    CHECK(append_frame({bytes, packing, 2, 2}, kPixels, 7, words, scratch, batch).empty());
+    CHECK(words == plain);
+    CHECK(batch.markedPixel == std::vector<std::uint32_t>{10});
+    if (first.frame.empty()) first = batch;
+    CHECK((batch.frame == first.frame && batch.pixel == first.pixel && batch.count == first.count));
+    for (std::size_t n = 0; n < bytes.size(); n += 3) {
+      const std::vector<std::uint8_t> cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
+      FrameBatch none;
+      CHECK_FALSE(append_frame({cut, packing, 2, 2}, kPixels, 7, words, scratch, none).empty());
+      CHECK(none.frame.empty());
+    }
   }
 }

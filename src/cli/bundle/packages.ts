@@ -53,6 +53,9 @@ export function packageFolders(root: string): string[] {
 const NOT_LOADED = /\.(?:map|[cm]?tsx?|c|cc|cpp|h|gypi?|markdown)$/;
 const PROSE = /^(?!licen[cs]e|copying|notice).*\.md$/i;
 
+/** Of ZeroMQ's ready-made builds (build/OS/ARCH/node/LIBC-ABI-Release) the one that asks for the oldest glibc; any Node since 12 loads it. */
+const ZMQ_BUILD = "glibc-127-Release";
+
 /**
  * Whether a bundle takes this file or folder of the program.
  * @param path from the package's folder
@@ -64,6 +67,10 @@ export function isTaken(path: string, platform: string): boolean {
   if (parts.some((part) => part === "node_modules" || part === ".bin") || NOT_LOADED.test(name) || PROSE.test(name)) return false;
   if (name.endsWith(".musl.node")) return false;
   if (/^tests?$/.test(parts[0]!)) return false;
+  if (parts[0] === "build" && /^(?:linux|darwin|win32)$/.test(parts[1] ?? "")) {
+    const [os, arch] = platform.split("-");
+    return parts[1] === os && (parts[2] ?? arch) === arch && (parts[4] ?? ZMQ_BUILD) === ZMQ_BUILD;
+  }
   const at = parts.indexOf("prebuilds");
   return at < 0 || parts.length <= at + 1 || parts[at + 1] === platform;
 }

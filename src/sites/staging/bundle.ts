@@ -2,12 +2,11 @@
  * Small files of one transfer, several in one request: each waits in a line for the next free connection, which takes as many as fit. A file that has arrived is
  * done, whatever becomes of the request; a request that broke is made again for the others.
  */
-import { createHash, type Hash } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { type FileHandle, open } from "node:fs/promises";
 import { readFileFrames } from "../../wire/file-frames.js";
 import type { TakePiece } from "../../wire/take-pieces.js";
-import { type Gather, withGather } from "./gather.js";
+import type { Arrived } from "./cache.js";
+import { type Desk, withDesk } from "./desk.js";
 import type { Patience } from "./patience.js";
 import type { Pipes } from "./range-staging.js";
 
@@ -19,8 +18,8 @@ export interface BundledFile {
 }
 
 export interface Bundle {
-  /** Makes PARTIAL whole. When one file is given up, so are all. @returns its sha256 (hex), of the bytes as they came */
-  fetch(file: BundledFile, partial: string, signal: AbortSignal): Promise<string>;
+  /** Makes PARTIAL whole. When one file is given up, so are all. @returns its digest, of the bytes as they came */
+  fetch(file: BundledFile, partial: string, signal: AbortSignal): Promise<Arrived>;
 }
 
 export interface BundleOptions {
@@ -34,72 +33,43 @@ export interface BundleOptions {
 interface Waiting {
   readonly file: BundledFile;
   readonly partial: string;
-  readonly done: (sha256: string) => void;
+  readonly done: (arrived: Arrived) => void;
   readonly failed: (error: unknown) => void;
 }
 
 /** Files of one request. */
 const FILES_MAX = 100;
-/** Where the bytes of one request become files, one after the other. */
-class Desk {
-  readonly #gather: Gather;
-  #file: FileHandle | null = null;
-  #hash: Hash = createHash("sha256");
 
-  constructor(gather: Gather) {
-    this.#gather = gather;
-  }
-
-  async begin(partial: string): Promise<void> {
-    // As the cache wants it.
-    this.#file = await open(partial, "w", 0o400);
-    await this.#gather.begin(this.#file, 0);
-    this.#hash = createHash("sha256");
-  }
-
-  get begun(): boolean {
-    return this.#file !== null;
-  }
-
-  take(piece: Buffer): Promise<void> | undefined {
-    this.#hash.update(piece);
-    return this.#gather.take(piece);
-  }
-
-  /** @returns the file's sha256 (hex) */
-  async finish(): Promise<string> {
-    await this.#gather.flush();
-    await this.close();
-    return this.#hash.digest("hex");
-  }
-
-  async close(): Promise<void> {
-    const file = this.#file;
-    this.#file = null;
-    await file?.close();
-  }
-}
-
-/** One request for what is left of `batch`, which becomes shorter with each file that has arrived. */
+/** One request for what is left of `batch`, which becomes shorter with each file that is there. */
 async function request({ pipes, patience, signal, read }: BundleOptions, batch: Waiting[], desk: Desk): Promise<void> {
-  const asked = batch.map(({ file }) => file);
-  const beginOrFinish = async (piece: Buffer, last: boolean): Promise<void> => {
-    if (!desk.begun) await desk.begin(batch[0]!.partial);
-    await desk.take(piece);
-    if (!last) return;
-    const sha256 = await desk.finish();
-    batch.shift()!.done(sha256);
+  const asked = [...batch];
+  let begun = false;
+  const ends: Promise<void>[] = [];
+  /** The next one's bytes are taken meanwhile: why it failed is heard there, or at the end. */
+  const finish = (each: Waiting): void => {
+    const came = desk.finish().then((arrived) => {
+      batch.splice(batch.indexOf(each), 1);
+      each.done(arrived);
+    });
+    ends.push(came.catch(() => {}));
   };
   const frames = readFileFrames(
-    asked.map(({ bytes }) => bytes),
-    (_at, piece, last) => {
+    asked.map(({ file }) => file.bytes),
+    (at, piece, last) => {
+      const each = asked[at]!;
       patience.progressed();
-      return desk.begun && !last ? desk.take(piece) : beginOrFinish(piece, last);
+      if (!begun) desk.begin(each.partial);
+      begun = !last;
+      const taking = desk.take(piece);
+      if (!last) return taking;
+      if (taking !== undefined) return taking.then(() => finish(each));
+      finish(each);
+      return undefined;
     },
   );
   try {
     await read(
-      asked,
+      asked.map(({ file }) => file),
       (piece) => {
         const wait = pipes.limit.take(piece.length, signal);
         return wait === undefined ? frames.push(piece) : wait.then(() => frames.push(piece));
@@ -107,8 +77,10 @@ async function request({ pipes, patience, signal, read }: BundleOptions, batch: 
       signal,
     );
     frames.end();
+    await desk.settle();
   } finally {
-    await desk.close();
+    await desk.leave();
+    await Promise.all(ends);
   }
 }
 
@@ -131,8 +103,7 @@ export function openBundle(given: BundleOptions): Bundle {
     }
     return line.splice(0, count);
   };
-  const work = async (gather: Gather): Promise<void> => {
-    const desk = new Desk(gather);
+  const work = async (desk: Desk): Promise<void> => {
     for (let batch = next(); batch.length > 0; batch = next()) {
       try {
         await patience.again(() => pipes.wire.run(() => request(options, batch, desk)));
@@ -142,16 +113,23 @@ export function openBundle(given: BundleOptions): Bundle {
     }
     busy -= 1;
   };
+  /** Signals that are listened to: many files share one. */
+  const heard = new WeakSet<AbortSignal>();
+  const listenTo = (signal: AbortSignal): void => {
+    if (signal.aborted) broken.abort();
+    if (heard.has(signal)) return;
+    heard.add(signal);
+    setMaxListeners(0, signal);
+    signal.addEventListener("abort", () => broken.abort(), { once: true });
+  };
   return {
     fetch: (file, partial, signal) =>
       new Promise((done, failed) => {
-        setMaxListeners(0, signal);
-        signal.addEventListener("abort", () => broken.abort(), { once: true });
-        if (signal.aborted) broken.abort();
+        listenTo(signal);
         line.push({ file, partial, done, failed });
         if (busy >= pipes.connections) return;
         busy += 1;
-        void Promise.resolve().then(() => withGather(work));
+        void Promise.resolve().then(() => withDesk(work));
       }),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { type Clock, sleep } from "../../core/clock.js";
 import { systemCode } from "../../files/system-error.js";
 
 const schema = z.strictObject({
@@ -22,6 +23,8 @@ export interface CacheNames {
   note(name: CacheName): Promise<void>;
 }
 
+/** Names that follow each other sooner are written together, ms. */
+const TOGETHER_MS = 20;
 /** Lines that may be added, beyond as many as there were, before the file is made anew. */
 const SPARE_LINES = 10_000;
 
@@ -51,7 +54,7 @@ export async function readNames(path: string): Promise<CacheName[]> {
 }
 
 /** Makes the file anew, with what there is. @param live all names that there are now @throws an error of the system */
-export async function openNames(path: string, live: () => readonly CacheName[]): Promise<CacheNames> {
+export async function openNames(path: string, clock: Clock, live: () => readonly CacheName[]): Promise<CacheNames> {
   let made = 0;
   let added = 0;
   let waiting: CacheName[] = [];
@@ -79,7 +82,7 @@ export async function openNames(path: string, live: () => readonly CacheName[]):
       waiting.push(name);
       if (next === null) {
         next = last.then(write);
-        last = next.catch(() => {});
+        last = next.catch(() => {}).then(() => sleep(clock, TOGETHER_MS));
       }
       return next;
     },

@@ -7,13 +7,21 @@
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import { digestFile } from "../../files/digest.js";
 import { isNoLink, systemCode } from "../../files/system-error.js";
 import { type CacheName, type CacheNames, openNames, readNames } from "./cache-names.js";
+import { lookAt } from "./identity.js";
+
+/** A file that is whole. */
+export interface Arrived {
+  readonly sha256: string;
+  /** As of identity.ts, when it is read-only and nobody will write to it any more; null: not looked at. */
+  readonly identity: string | null;
+}
 
 export interface CacheRequest {
   /** Which file this is: where, and in which version. */
@@ -21,8 +29,8 @@ export interface CacheRequest {
   readonly bytes: number;
   /** Its digest, when the source says it beforehand. */
   readonly sha256: string | null;
-  /** Brings it to `partial`, going on with what is there. @returns its digest, compared with what the source has */
-  readonly fetch: (partial: string) => Promise<string>;
+  /** Brings it to `partial`, going on with what is there; its digest is compared with what the source has. */
+  readonly fetch: (partial: string) => Promise<Arrived>;
   /** The attempt's name for it; its folder is made. */
   readonly to: string;
   readonly signal: AbortSignal;
@@ -58,9 +66,11 @@ interface Entry {
 /** What is on its way for so long is nobody's any more, ms. */
 const PARTIAL_KEPT_MS = 3 * 86_400_000;
 
-async function identityOf(path: string): Promise<{ identity: string; bytes: number; changedMs: number; writable: boolean }> {
-  const { ino, size, mtimeNs, mtimeMs, mode } = await stat(path, { bigint: true });
-  return { identity: `${ino}:${size}:${mtimeNs}`, bytes: Number(size), changedMs: Number(mtimeMs), writable: (mode & 0o222n) !== 0n };
+/** @returns its identity */
+async function madeReadOnly(path: string): Promise<string> {
+  const { identity, writable } = await lookAt(path);
+  if (writable) await chmod(path, 0o400);
+  return identity;
 }
 
 /** A hard link, whatever has its name, and with its folder: of many files most find theirs, and nothing in their way. */
@@ -149,7 +159,7 @@ class FolderCache implements SiteCache {
     for (const kind of ["content", "partial"]) await mkdir(join(folder, kind), { recursive: true });
     const names = join(folder, "names.jsonl");
     for (const { key, sha256, identity, boot: then, usedMs } of await readNames(names)) {
-      const found = await identityOf(this.#path("content", sha256)).catch(() => null);
+      const found = await lookAt(this.#path("content", sha256)).catch(() => null);
       // Gone, or written to.
       if (found?.identity !== identity) continue;
       this.#enter(key, { sha256, bytes: found.bytes, identity, unproven: then !== boot, usedMs, names: new Set() });
@@ -157,11 +167,11 @@ class FolderCache implements SiteCache {
     for (const name of await readdir(join(folder, "content")))
       if (!this.#entries.has(name)) await rm(this.#path("content", name), { force: true });
     for (const name of await readdir(join(folder, "partial"))) {
-      const { changedMs } = await identityOf(this.#path("partial", name));
+      const { changedMs } = await lookAt(this.#path("partial", name));
       if (clock.nowMs() - changedMs > PARTIAL_KEPT_MS) await rm(this.#path("partial", name), { force: true });
       else this.#left.add(name);
     }
-    this.#names = await openNames(names, () => this.#live());
+    this.#names = await openNames(names, clock, () => this.#live());
   }
 
   #live(): CacheName[] {
@@ -194,7 +204,7 @@ class FolderCache implements SiteCache {
   async #holds(entry: Entry): Promise<boolean> {
     const path = this.#path("content", entry.sha256);
     try {
-      if ((await identityOf(path)).identity !== entry.identity) return false;
+      if ((await lookAt(path)).identity !== entry.identity) return false;
       if (entry.unproven && (await digestFile(path)).sha256 !== entry.sha256) return false;
       entry.unproven = false;
       return true;
@@ -249,8 +259,8 @@ class FolderCache implements SiteCache {
       // It may have been left read-only.
       if (this.#left.has(key)) await chmod(partial, 0o600).catch(() => {});
       this.#left.add(key);
-      const sha256 = await fetch(partial);
-      if (fits) await this.#keep(key, request, partial, sha256, arrived);
+      const came = await fetch(partial);
+      if (fits) await this.#keep(key, request, partial, came, arrived);
       else {
         await mkdir(dirname(to), { recursive: true });
         await rename(partial, to);
@@ -262,9 +272,9 @@ class FolderCache implements SiteCache {
   }
 
   /** What has come becomes content. @param arrived called when it counts as that */
-  async #keep(key: string, { bytes, to }: CacheRequest, partial: string, sha256: string, arrived: () => void): Promise<void> {
-    const { identity, writable } = await identityOf(partial);
-    if (writable) await chmod(partial, 0o400);
+  async #keep(key: string, { bytes, to }: CacheRequest, partial: string, came: Arrived, arrived: () => void): Promise<void> {
+    const { sha256 } = came;
+    const identity = came.identity ?? (await madeReadOnly(partial));
     // Before it is content, which may go at any time to make room.
     this.#reflinks = await give(partial, to, this.#reflinks);
     const twin = this.#entries.get(sha256);

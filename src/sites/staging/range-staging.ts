@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
 import type { StageIn } from "../transfers/define.js";
 import type { Bundle } from "./bundle.js";
-import type { SiteCache } from "./cache.js";
+import type { Arrived, SiteCache } from "./cache.js";
 import { type Lanes, lanes } from "./lanes.js";
 import type { Patience } from "./patience.js";
 import { fetchRanges, forgetPartial, type RangeRequest } from "./ranges.js";
@@ -58,35 +58,47 @@ export interface Staging {
   readonly bundle?: Bundle;
 }
 
-async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal, partial: string): Promise<string> {
+async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal, partial: string): Promise<Arrived> {
   const { bytes, version, read } = file;
   const { pipes, patience, bundle } = staging;
+  const inRanges = async (): Promise<Arrived> => {
+    const sha256 = await fetchRanges({
+      ...{ bytes, version, partial, patience, signal, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
+      read: (range, take, stop) =>
+        range.length === 0
+          ? Promise.resolve()
+          : pipes.wire.run(() =>
+              read(
+                range,
+                (piece) => {
+                  const wait = pipes.limit.take(piece.length, stop);
+                  return wait === undefined ? take(piece) : wait.then(() => take(piece));
+                },
+                stop,
+              ),
+            ),
+    });
+    return { sha256, identity: null };
+  };
+  return bundle !== undefined && bytes <= pipes.chunkBytes ? bundle.fetch(file, partial, signal) : inRanges();
+}
+
+async function checked(path: string, partial: string, came: Arrived, expected: string | null): Promise<Arrived> {
+  if (expected === null || came.sha256 === expected) return came;
+  await forgetPartial(partial);
+  throw new XpcsError("CHECKSUM_MISMATCH", `${path} is not what it is at its source: its bytes changed on the way`);
+}
+
+/** Its digest is asked for while it crosses, unless it is known. */
+async function fetchChecked(file: RangeSource, staging: Staging, signal: AbortSignal, partial: string): Promise<Arrived> {
+  const { path, sha256 } = file;
+  if (sha256 !== null) return checked(path, partial, await fetchOne(file, staging, signal, partial), sha256);
   const ended = new AbortController();
-  const asked = file.sha256 === null ? file.digest(AbortSignal.any([signal, ended.signal])) : Promise.resolve(file.sha256);
+  const asked = file.digest(AbortSignal.any([signal, ended.signal]));
   asked.catch(() => {});
   try {
-    const inRanges = () =>
-      fetchRanges({
-        ...{ bytes, version, partial, patience, signal, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
-        read: (range, take, stop) =>
-          range.length === 0
-            ? Promise.resolve()
-            : pipes.wire.run(() =>
-                read(
-                  range,
-                  (piece) => {
-                    const wait = pipes.limit.take(piece.length, stop);
-                    return wait === undefined ? take(piece) : wait.then(() => take(piece));
-                  },
-                  stop,
-                ),
-              ),
-      });
-    const sha256 = await (bundle !== undefined && bytes <= pipes.chunkBytes ? bundle.fetch(file, partial, signal) : inRanges());
-    const expected = await asked;
-    if (expected === null || sha256 === expected) return sha256;
-    await forgetPartial(partial);
-    throw new XpcsError("CHECKSUM_MISMATCH", `${file.path} is not what it is at its source: its bytes changed on the way`);
+    const came = await fetchOne(file, staging, signal, partial);
+    return await checked(path, partial, came, await asked);
   } finally {
     ended.abort();
   }
@@ -100,7 +112,7 @@ async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal
 export async function stageRanges(request: StageIn, files: readonly RangeSource[], staging: Staging): Promise<string[]> {
   const { pipes, cache, bundle } = staging;
   const parts = files.map(
-    (file) => (signal: AbortSignal) => stageInput(cache, request, file, signal, (partial) => fetchOne(file, staging, signal, partial)),
+    (file) => (signal: AbortSignal) => stageInput(cache, request, file, signal, (partial) => fetchChecked(file, staging, signal, partial)),
   );
   return together(request.signal, parts, lanes(bundle === undefined ? 2 * pipes.connections : parts.length));
 }

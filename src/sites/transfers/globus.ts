@@ -12,6 +12,7 @@ import type { LeaseRef } from "../../core/protocols.js";
 import { digestFile } from "../../files/digest.js";
 import type { Destination } from "../../files/publication.js";
 import { isNoLink, systemCode } from "../../files/system-error.js";
+import type { Arrived } from "../staging/cache.js";
 import { createGlobusClient, type GlobusClient, type GlobusFile, type GlobusItem } from "../staging/globus-client.js";
 import { discardThere, globusPartial, inspectThere, publishThere, settleThere, versionOf } from "../staging/globus-publication.js";
 import { runTask } from "../staging/globus-task.js";
@@ -176,7 +177,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     for (const [path, sha256] of await patience.again(() => session.client.checksums(id, request.signal))) sums.set(path, sha256);
     for (const file of files) brought.add(file);
   };
-  const bring = async (file: Wanted, partial: string, stop: AbortSignal): Promise<string> => {
+  const bring = async (file: Wanted, partial: string, stop: AbortSignal): Promise<Arrived> => {
     // It was here when the others were moved, and has made room since.
     if (!brought.has(file)) await bringTogether([file]);
     await move(place(file.name).local, partial);
@@ -184,7 +185,7 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     const expected = sums.get(place(file.name).globus) ?? found.sha256;
     if (found.bytes !== file.bytes || versionOf(await look(session, patience, file.far, file.path, stop)) !== file.version)
       throw new XpcsError("IO_FAILED", `${file.path} has changed since its transfer began: is it complete?`);
-    if (found.sha256 === expected) return found.sha256;
+    if (found.sha256 === expected) return { sha256: expected, identity: null };
     throw new XpcsError("CHECKSUM_MISMATCH", `${file.path} is not what Globus has moved: its bytes changed on the way`);
   };
   try {

@@ -9,6 +9,7 @@ import { XpcsError } from "../../core/errors.js";
 import type { OutputFile } from "../../core/job.js";
 import { digestFile } from "../../files/digest.js";
 import type { Destination } from "../../files/publication.js";
+import type { Arrived } from "../staging/cache.js";
 import {
   digestFar,
   discardFar,
@@ -189,13 +190,13 @@ function keep(
   { path, source, file: { bytes } }: Wanted,
   sha256: string | null,
   signal: AbortSignal,
-  fetch: (partial: string) => Promise<string>,
+  fetch: (partial: string) => Promise<Arrived>,
 ): Promise<string> {
   return stageInput(session.context.cache, request, { path, source, bytes, sha256 }, signal, fetch);
 }
 
-async function proven({ session }: Bringing, each: Wanted, partial: string, expected: string, signal: AbortSignal): Promise<string> {
-  if ((await digestFile(partial, signal)).sha256 === expected) return expected;
+async function proven({ session }: Bringing, each: Wanted, partial: string, expected: string, signal: AbortSignal): Promise<Arrived> {
+  if ((await digestFile(partial, signal)).sha256 === expected) return { sha256: expected, identity: null };
   await forgetPartial(partial);
   const { host } = session.settings;
   throw new XpcsError("CHECKSUM_MISMATCH", `${each.path} is not what ${host} has: it changed on the way, or is still written`);

@@ -4,6 +4,7 @@ import { BUILT_IN_PREFIX, isFinal, type JobView } from "../../core/job.js";
 import { askJson, messageOf } from "../api.js";
 import { changed } from "../live.js";
 import { mayAct } from "../me.js";
+import { Tags } from "../tags.js";
 import { ago, bytes } from "../words.js";
 import { Explain } from "./explain.js";
 import { Live } from "./live.js";
@@ -37,6 +38,9 @@ export function JobPage({ id }: { id: string }) {
       <p>
         <span class={`state ${job.state}`}>{job.state}</span> {job.site !== null && `at ${job.site}`} {job.reason}
       </p>
+      <p class="muted">
+        <Tags tags={job.tags} />
+      </p>
       {problem.value !== null && <p role="alert">{problem.value}</p>}
       {!isFinal(job.state) && mayAct() && (
         <button type="button" onClick={cancel}>
@@ -44,6 +48,9 @@ export function JobPage({ id }: { id: string }) {
         </button>
       )}
       {!job.app.startsWith(BUILT_IN_PREFIX) && <Log job={id} />}
+      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
+      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
+        job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <Explain job={id} />
       <h2>Attempts</h2>
       <ol>
@@ -54,9 +61,6 @@ export function JobPage({ id }: { id: string }) {
           </li>
         ))}
       </ol>
-      {job.app === "xpcs.stream" && !isFinal(job.state) && <Live job={id} />}
-      {(job.app === "xpcs.corr" || job.app === "xpcs.stream") &&
-        job.outputs.map((output, at) => <Result key={output.path} job={id} at={at} name={output.path.split("/").at(-1)!} />)}
       <h2>Files</h2>
       <ul>
         {job.inputs.map((path) => (

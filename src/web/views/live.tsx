@@ -65,7 +65,7 @@ function G2({ live }: { live: LiveSnapshot }) {
 function BinTable({ live }: { live: LiveSnapshot }) {
   const shown = shownBins(live).map(({ bin }) => bin);
   return (
-    <Table titles={["", "Bin", "q", "tau", "Contrast"]} numbers={[2, 3, 4]} tall>
+    <Table titles={["", "Bin", "q, 1/Å", live.frameTimeS === null ? "tau, frames" : "tau, s", "Contrast"]} numbers={[2, 3, 4]} tall>
       {live.bins.map(({ bin, q, fit }) => (
         <tr key={bin}>
           <td>
@@ -145,7 +145,7 @@ export function Live({ job }: { job: string }) {
       {intensity.mean.length > 1 && (
         <Plot
           title="Intensity"
-          x={intensity.mean.map((_, row) => (intensity.firstRow + row) * intensity.framesPerRow)}
+          x={intensity.mean.map((_, row) => row * intensity.framesPerRow)}
           curves={[{ label: "mean", kind: "line", colour: 0, y: intensity.mean }]}
           xLabel="frame"
           yLabel="mean counts per pixel"

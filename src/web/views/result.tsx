@@ -12,6 +12,7 @@ import { type OpenResult, openResult } from "../result.js";
 import { Table } from "../table.js";
 import { TauPlot } from "../tau-plot.js";
 import { measuredText, qText } from "../words.js";
+import { SaxsImage } from "./saxs-image.js";
 import { TwoTime } from "./two-time.js";
 
 function G2({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
@@ -69,7 +70,7 @@ function Static({ result }: { result: ResultFile }) {
   const saxs = result.saxs.flatMap(({ q, intensity }) => (q !== null && intensity > 0 ? [{ q, intensity }] : [])).sort((a, b) => a.q - b.q);
   const { intensity, stride } = result;
   return (
-    <div class="pair">
+    <>
       {saxs.length > 1 && (
         <Plot
           title="SAXS"
@@ -79,6 +80,7 @@ function Static({ result }: { result: ResultFile }) {
           yLabel="counts per pixel and frame"
           xLog
           yLog
+          height={260}
         />
       )}
       {intensity.length > 1 && (
@@ -88,9 +90,10 @@ function Static({ result }: { result: ResultFile }) {
           curves={[{ label: "mean", kind: "line", colour: 0, y: intensity }]}
           xLabel="frame"
           yLabel="mean counts per pixel"
+          height={260}
         />
       )}
-    </div>
+    </>
   );
 }
 
@@ -155,7 +158,9 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
         </>
       )}
       {result.c2.length > 0 && <TwoTime open={open.value} />}
-      <Static result={result} />
+      <SaxsImage open={open.value}>
+        <Static result={result} />
+      </SaxsImage>
       <p class="muted">
         {result.program} {result.conventions}
       </p>

@@ -13,6 +13,8 @@ class ByteSource {
  public:
   virtual ~ByteSource() = default;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
+  /// Of a file that others write: as it is now, where size() is what it was when it was opened. Throws io_failed.
+  [[nodiscard]] virtual std::uint64_t size_now() const { return size(); }
   /// Reads up to into.size() bytes at offset; returns how many there were. Throws io_failed.
   virtual std::size_t read(std::uint64_t offset, std::span<std::byte> into) const = 0;
 };

@@ -14,9 +14,28 @@
 
 namespace xpcs {
 
-/// What a source says of its frames before the first one.
+/// How the bytes of a frame are packed: not at all; one LZ4 block; as LZ4 or bitshuffle-LZ4 pack a chunk of HDF5 (filters 32004 and 32008).
+enum class Packing { none, lz4_block, lz4, bslz4 };
+
+/// One whole frame, row-major, little-endian unsigned words.
+struct PackedFrame {
+  std::span<const std::uint8_t> bytes;
+  Packing packing = Packing::none;
+  std::uint32_t wordBytes = 0;     ///< 1, 2 or 4
+  std::uint32_t elementBytes = 0;  ///< of bslz4
+};
+
+/// What a source says of its frames before the first one; 0 x 0: they have the q-map's shape, which the reader of a file checks.
 struct LiveShape {
   std::uint32_t height = 0, width = 0;
+};
+
+/// What a look at a file gave.
+struct FilePiece {
+  std::uint64_t frames = 0;  ///< none: nothing more is there now
+  std::uint64_t events = 0;
+  std::string waits;  ///< why nothing can be read yet; empty: it can
+  bool closed = false;  ///< its writer has closed it, as far as that can be told
 };
 
 class LiveSeries {
@@ -35,9 +54,19 @@ class LiveSeries {
   /// All of them or none: a word of another frame or pixel, or out of order, refuses the block.
   /// @throws corrupt_data with the number of the event
   void push_words(std::span<const std::byte> words, std::uint64_t first, std::uint64_t frames);
+  /// The next frame. The largest value of its words marks a pixel without a reading, which counts 0, and which the result warns of.
+  /// @return its events @throws corrupt_data what is wrong with it: nothing is taken
+  std::uint64_t push_frame(const PackedFrame& packed);
   /// Words of a Rigaku file as it grows (docs/formats.md), row-major, first frame 0; frames go on from those before, and the newest may get more.
   /// Words of frames from `end` on are passed over. @returns words that were taken @throws corrupt_data with the number of the word, invalid_argument a frame that goes back
   std::uint64_t push_rigaku(std::span<const std::byte> words, std::uint64_t end);
+  /// The file whose frames come next: complete, or growing, or not there yet. What the one before gave stays.
+  /// @throws unsupported a format that is not read so
+  void open_file(const std::string& path, Format format);
+  /// The next whole frames of that file, a bounded number of bytes, up to `end` frames of the series.
+  /// @param ended nothing more is written: what is there has to be whole
+  /// @throws corrupt_data with the frame, invalid_argument another geometry, io_failed the file became shorter or is another one now
+  FilePiece take_file(std::uint64_t end, bool ended);
   /// The next `frames` frames are gone: no pair crosses them.
   void gap(std::uint64_t frames);
   /// The stream has `frames` frames so far, trailing empty ones and gaps included. @throws invalid_argument fewer than there are

@@ -24,6 +24,8 @@ auto guarded(Napi::Env env, Run run) {
 
 /// The property `averaging`, if it is there.
 std::optional<Averaging> to_averaging(const Napi::Object& from);
+/// The property `format`, if it is there.
+std::optional<Format> to_format(const Napi::Object& from);
 MergeRequest to_merge_request(const Napi::Object& request);
 Request to_request(const Napi::Object& request);
 /// An array of {qmap, out, provenance}.

@@ -90,6 +90,8 @@ Napi::Error js_error(Napi::Env env, Code code, const std::string& message) {
 
 std::optional<Averaging> to_averaging(const Napi::Object& from) { return word(from, "averaging", kAveragings); }
 
+std::optional<Format> to_format(const Napi::Object& from) { return word(from, "format", kFormats); }
+
 MergeRequest to_merge_request(const Napi::Object& from) {
   MergeRequest request;
   const Napi::Array inputs = from.Get("inputs").As<Napi::Array>();

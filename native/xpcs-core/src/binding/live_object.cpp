@@ -1,5 +1,5 @@
-// A running measurement as a JavaScript class: pushWords(bytes, first, frames), push(chunk), gap(n), setFrames(n), state(), waveVectors(),
-// result(), write(provenance, warnings, overwrite).
+// A running measurement as a JavaScript class: pushWords(bytes, first, frames), pushFrame(bytes, how), push(chunk), openFile({path, format}),
+// takeFile(end, ended), gap(n), setFrames(n), state(), waveVectors(), result(), write(provenance, warnings, overwrite).
 #include "binding.hpp"
 #include "xpcs/live_series.hpp"
 
@@ -13,6 +13,14 @@ std::uint64_t frames_of(const Napi::CallbackInfo& info, std::size_t at, const ch
   return static_cast<std::uint64_t>(raw);
 }
 
+Packing packing_of(Napi::Env env, const std::string& name) {
+  if (name == "none") return Packing::none;
+  if (name == "lz4-block") return Packing::lz4_block;
+  if (name == "lz4") return Packing::lz4;
+  if (name == "bslz4") return Packing::bslz4;
+  throw js_error(env, Code::invalid_argument, "frames are not packed as " + name);
+}
+
 class LiveObject final : public Napi::ObjectWrap<LiveObject> {
  public:
   explicit LiveObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LiveObject>(info) {
@@ -24,7 +32,8 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "LiveSeries",
-                       {InstanceMethod<&LiveObject::push>("push"), InstanceMethod<&LiveObject::push_words>("pushWords"), InstanceMethod<&LiveObject::push_rigaku>("pushRigaku"), InstanceMethod<&LiveObject::gap>("gap"),
+                       {InstanceMethod<&LiveObject::push>("push"), InstanceMethod<&LiveObject::push_words>("pushWords"), InstanceMethod<&LiveObject::push_frame>("pushFrame"),
+                        InstanceMethod<&LiveObject::push_rigaku>("pushRigaku"), InstanceMethod<&LiveObject::gap>("gap"), InstanceMethod<&LiveObject::open_file>("openFile"), InstanceMethod<&LiveObject::take_file>("takeFile"),
                         InstanceMethod<&LiveObject::set_frames>("setFrames"), InstanceMethod<&LiveObject::state>("state"), InstanceMethod<&LiveObject::wave_vectors>("waveVectors"), InstanceMethod<&LiveObject::result>("result"),
                         InstanceMethod<&LiveObject::write>("write")});
   }
@@ -47,6 +56,20 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     guarded(info.Env(), [&] { series_->push_words(std::as_bytes(std::span(bytes.Data(), bytes.ElementLength())), first, frames); });
   }
 
+  /// pushFrame(bytes, {packing, wordBytes, elementBytes}): its events.
+  Napi::Value push_frame(const Napi::CallbackInfo& info) {
+    if (!info[0].IsTypedArray() || !info[1].IsObject()) throw js_error(info.Env(), Code::invalid_argument, "a frame is bytes, and how they are packed");
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    const Napi::Object how = info[1].As<Napi::Object>();
+    PackedFrame packed;
+    packed.bytes = {bytes.Data(), bytes.ElementLength()};
+    packed.packing = packing_of(info.Env(), how.Get("packing").ToString().Utf8Value());
+    packed.wordBytes = how.Get("wordBytes").ToNumber().Uint32Value();
+    packed.elementBytes = how.Get("elementBytes").ToNumber().Uint32Value();
+    const std::uint64_t events = guarded(info.Env(), [&] { return series_->push_frame(packed); });
+    return Napi::Number::New(info.Env(), static_cast<double>(events));
+  }
+
   /// pushRigaku(bytes, end): the words that were taken.
   Napi::Value push_rigaku(const Napi::CallbackInfo& info) {
     if (!info[0].IsTypedArray()) throw js_error(info.Env(), Code::invalid_argument, "the words of a file must be bytes");
@@ -54,6 +77,26 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     const std::uint64_t end = frames_of(info, 1, "end");
     const std::uint64_t taken = guarded(info.Env(), [&] { return series_->push_rigaku(std::as_bytes(std::span(bytes.Data(), bytes.ElementLength())), end); });
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
+  }
+
+  void open_file(const Napi::CallbackInfo& info) {
+    const Napi::Object file = info[0].As<Napi::Object>();
+    const std::string path = file.Get("path").ToString().Utf8Value();
+    const Format format = to_format(file).value_or(Format::stream);
+    guarded(info.Env(), [&] { series_->open_file(path, format); });
+  }
+
+  /// takeFile(end, ended): { frames, events, waits, closed }
+  Napi::Value take_file(const Napi::CallbackInfo& info) {
+    const std::uint64_t end = frames_of(info, 0, "end");
+    const bool ended = info[1].ToBoolean();
+    const FilePiece piece = guarded(info.Env(), [&] { return series_->take_file(end, ended); });
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("frames", static_cast<double>(piece.frames));
+    out.Set("events", static_cast<double>(piece.events));
+    out.Set("waits", piece.waits);
+    out.Set("closed", piece.closed);
+    return out;
   }
 
   void gap(const Napi::CallbackInfo& info) {

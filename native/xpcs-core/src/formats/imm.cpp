@@ -21,6 +21,7 @@ constexpr std::size_t kPartEvents = std::size_t{1} << 16;   // decoded at once, 
 /// Sparse frames from this size on are read by the thread that decodes them: fetching looks at their headers only.
 constexpr std::size_t kOwnReadBytes = std::size_t{1} << 14;
 constexpr std::size_t kDenseRows = std::size_t{1} << 23;   // counts in one batch of whole frames
+constexpr std::size_t kLookFrames = 4096;                  // of a growing file, at a look
 
 struct Header {
   std::int32_t compression;
@@ -194,6 +195,24 @@ class ImmReader final : public FrameReader {
     const Header header = parse_header(first);
     sparse_ = header.compression != 0;
     check_shape(header);
+    if (options.growing) size_ = 0;
+  }
+
+  /// The file ends behind its last whole frame, a piece of the file at a time.
+  void look(bool ended) override {
+    const std::uint64_t now = source_->size_now();
+    if (now < position_) throw Error(Code::io_failed, "the IMM file became shorter: " + std::to_string(now) + " bytes, and " + std::to_string(position_) + " were read");
+    if (position_ < size_ && now >= size_) return;
+    size_ = position_;
+    std::array<std::byte, kHeaderBytes> bytes{};
+    for (std::size_t i = 0; i < kLookFrames && size_ - position_ < kPieceBytes && source_->read(size_, bytes) == kHeaderBytes; ++i) {
+      const Header header = parse_header(bytes);
+      if (!sparse_ && header.dlen != pixels_) break;  // fetching says so
+      const std::uint64_t end = size_ + kHeaderBytes + std::uint64_t{header.dlen} * (sparse_ ? 6 : 2);
+      if (end > now) break;
+      size_ = end;
+    }
+    if (size_ == position_ && (ended || wrong_dense(now))) size_ = now;
   }
 
   void want(std::uint64_t first, std::uint64_t last) override {
@@ -243,6 +262,9 @@ class ImmReader final : public FrameReader {
   [[nodiscard]] bool openEnded() const override { return false; }
 
  private:
+  /// The whole header at the position is not that of a dense frame: it is not waited for.
+  [[nodiscard]] bool wrong_dense(std::uint64_t now) const { return !sparse_ && now - position_ >= kHeaderBytes && read_header().dlen != pixels_; }
+
   void check_shape(const Header& header) const {
     if (header.rows <= 0 || header.cols <= 0) return;  // some writers leave the fields empty
     const auto rows = static_cast<std::uint64_t>(header.rows);
@@ -307,13 +329,13 @@ class ImmReader final : public FrameReader {
 
   /// Of the frame at the position, all of them in the file.
   [[nodiscard]] std::size_t payload_bytes(const Header& header) const {
+    if (!sparse_ && header.dlen != pixels_) {
+      fail_here("a dense frame of " + std::to_string(header.dlen) + " values does not fit the q-map of " + std::to_string(pixels_) + " pixels");
+    }
     const std::uint64_t payload = std::uint64_t{header.dlen} * (sparse_ ? 6 : 2);
     const std::uint64_t left = size_ - position_ - kHeaderBytes;
     if (payload > left) {
       fail_here("truncated: the header announces " + std::to_string(header.dlen) + " values (" + std::to_string(payload) + " bytes), " + std::to_string(left) + " bytes are left");
-    }
-    if (!sparse_ && header.dlen != pixels_) {
-      fail_here("a dense frame of " + std::to_string(header.dlen) + " values does not fit the q-map of " + std::to_string(pixels_) + " pixels");
     }
     return static_cast<std::size_t>(payload);
   }

@@ -101,15 +101,15 @@ void unshuffle_128(const std::uint8_t* in, std::uint8_t* out, std::size_t row, s
 }
 #endif
 
-const char* lz4_block(std::span<const std::uint8_t> in, std::span<std::uint8_t> out) noexcept {
+constexpr std::size_t kBlockBytesMax = std::size_t{1} << 30;
+
+}  // namespace
+
+const char* lz4_block_decode(std::span<const std::uint8_t> in, std::span<std::uint8_t> out) noexcept {
   const int n = LZ4_decompress_safe(reinterpret_cast<const char*>(in.data()), reinterpret_cast<char*>(out.data()), static_cast<int>(in.size()),
                                     static_cast<int>(out.size()));
   return n >= 0 && static_cast<std::size_t>(n) == out.size() ? nullptr : "an LZ4 block is damaged";
 }
-
-constexpr std::size_t kBlockBytesMax = std::size_t{1} << 30;
-
-}  // namespace
 
 void bit_unshuffle_plain(const std::uint8_t* in, std::uint8_t* out, std::size_t n, std::size_t elementBytes) noexcept {
   unshuffle_groups(in, out, n, elementBytes, 0, n / 8);
@@ -139,7 +139,7 @@ const char* lz4_chunk_decode(std::span<const std::uint8_t> in, std::span<std::ui
     if (stored > in.size() - at) return "an LZ4 block is cut off";
     if (stored == n) {  // a block that did not shrink is stored as it is
       std::memcpy(out.data() + done, in.data() + at, n);
-    } else if (const char* wrong = lz4_block(in.subspan(at, stored), out.subspan(done, n))) {
+    } else if (const char* wrong = lz4_block_decode(in.subspan(at, stored), out.subspan(done, n))) {
       return wrong;
     }
     at += stored;
@@ -176,7 +176,7 @@ const char* bitshuffle_chunk_decode(std::span<const std::uint8_t> in, std::span<
     if (stored > in.size() - at) return "a bitshuffle block is cut off";
     if (options.lz4) {
       if (scratch.size() < bytes) return "a bitshuffle block is larger than its chunk";
-      if (const char* wrong = lz4_block(in.subspan(at, stored), scratch.first(bytes))) return wrong;
+      if (const char* wrong = lz4_block_decode(in.subspan(at, stored), scratch.first(bytes))) return wrong;
       shuffled = scratch.data();
     }
     bit_unshuffle(shuffled, out.data() + done * size, n, size);

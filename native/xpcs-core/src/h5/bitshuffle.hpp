@@ -13,6 +13,9 @@ void bit_unshuffle(const std::uint8_t* in, std::uint8_t* out, std::size_t n, std
 /// The same without vector instructions: for other processors and as the tests' reference.
 void bit_unshuffle_plain(const std::uint8_t* in, std::uint8_t* out, std::size_t n, std::size_t elementBytes) noexcept;
 
+/// Decodes one LZ4 block of exactly out.size() bytes. Null when it is good, otherwise what is wrong with it.
+const char* lz4_block_decode(std::span<const std::uint8_t> in, std::span<std::uint8_t> out) noexcept;
+
 /// Decodes an LZ4 chunk (8-byte big-endian size, 4-byte block size, blocks with a 4-byte size each) of exactly out.size()
 /// bytes. Null when it is good, otherwise what is wrong with it.
 const char* lz4_chunk_decode(std::span<const std::uint8_t> in, std::span<std::uint8_t> out) noexcept;

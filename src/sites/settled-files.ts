@@ -6,6 +6,7 @@ import { type BigIntStats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../core/clock.js";
 import { XpcsError } from "../core/errors.js";
+import { isCompanionName } from "../core/live.js";
 import { stemOf } from "../xpcs/corr-files.js";
 
 export interface Completeness {
@@ -17,7 +18,7 @@ export interface Completeness {
 
 /** @throws INVALID_ARGUMENT it names one file for all inputs, or one elsewhere */
 export function checkCompanion(companion: string): void {
-  if (companion.split("*").length !== 2 || companion.includes("/"))
+  if (!isCompanionName(companion))
     throw new XpcsError(
       "INVALID_ARGUMENT",
       `--companion ${companion}: it must be a name beside the input, with one * for its name, such as '*.done'`,
@@ -48,14 +49,22 @@ export class SettledFiles {
     this.#how = how;
   }
 
+  /** The companion of a file; null: none is asked for. */
+  companionOf(path: string): string | null {
+    const { companion } = this.#how;
+    return companion === null
+      ? null
+      : join(
+          dirname(path),
+          companion.replace("*", () => stemOf(basename(path))),
+        );
+  }
+
   /** Looks at a detector file: what tells this content from another under the same name, or null while it is not complete. */
   look(path: string): string | null {
     const identity = this.rested(path, { mayBeEmpty: false });
-    if (identity === null || this.#how.companion === null) return identity;
-    const companion = join(
-      dirname(path),
-      this.#how.companion.replace("*", () => stemOf(basename(path))),
-    );
+    const companion = this.companionOf(path);
+    if (identity === null || companion === null) return identity;
     return this.rested(companion, { mayBeEmpty: true }) === null ? null : identity;
   }
 
