@@ -162,10 +162,10 @@ describe("what a job's files cost the others whose files are on their way", () =
   });
 
   it("sends it to another site, where it is answered hardly later and delays nobody", () => {
-    // 15 + 3 s for itself at a, of which the others lose 6 s; 7 + 15 s at b.
+    // 15 + 3 s for itself at a, of which the others lose 6 s; 7 + 15 s at b, then 7 + 25 s.
     expect(asked(soonest, large, [at("a", 3, 8_000), at("b", 0, 15_000)])).toMatchObject({
       ...{ site: "b", why: expect.stringContaining("its files delay others less at b") },
     });
-    expect(asked(soonest, large, [at("a", 3, 8_000), at("b", 0, 18_000)])).toMatchObject({ site: "a" });
+    expect(asked(soonest, large, [at("a", 3, 8_000), at("b", 0, 25_000)])).toMatchObject({ site: "a" });
   });
 });
