@@ -110,6 +110,8 @@ export interface SiteLoad extends SiteFacts {
   readonly free: Shared;
   /** Of jobs whose files are taken to be on their way there. */
   readonly inboundBytes: number;
+  /** How many jobs that is; one half of whose bytes is to come still counts half. */
+  readonly inboundJobs: number;
   /** When each slot is expected to be free of all that runs and is queued there, the earliest first, ms since 1970. */
   readonly freeAtMs: readonly number[];
 }
