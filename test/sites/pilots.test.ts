@@ -47,7 +47,7 @@ function world() {
   };
   const batch: BatchJobs = {
     async submit({ tag, argv, settings, env }) {
-      submittedS.push(env.XPCS_BATCH_SUBMITTED_S);
+      submittedS.push(env?.XPCS_BATCH_SUBMITTED_S);
       if (fake.refuse) throw new XpcsError("REFUSED", "no such queue");
       const attached = jobs.has(tag);
       walltimes.push(settings.walltimeS);
