@@ -1,6 +1,7 @@
 /**
  * The tests of the page in a real Chromium: `npm run test:web`. Installs it where it may; `npm run test:long` runs them too where it is there already.
- * `--screenshots FOLDER`: writes a picture of every view in both themes instead. `--map SIDE`: measures a two-time map of so many frames.
+ * `--screenshots FOLDER`: writes a picture of every view in both themes instead. `--tour FOLDER`: those of docs/tour.md.
+ * `--map SIDE`: measures a two-time map of so many frames.
  * Exit codes: 0 passed, 1 failed, 2 they cannot run here (the text says why).
  */
 import { spawnSync } from "node:child_process";
@@ -15,11 +16,12 @@ const [option = "", value = ""] = process.argv.slice(2);
 /** @type {Record<string, { test: string, env: () => Record<string, string>, fits: RegExp }>} */
 const KINDS = {
   "--screenshots": { test: "test/web/screenshots.test.ts", env: () => ({ XPCS_SCREENSHOTS: resolve(value) }), fits: /./ },
+  "--tour": { test: "test/web/tour.test.ts", env: () => ({ XPCS_TOUR: resolve(value) }), fits: /./ },
   "--map": { test: "test/web/map-speed.test.ts", env: () => ({ XPCS_MAP_SIDE: value }), fits: /^[1-9]\d{1,4}$/ },
 };
 const kind = KINDS[option];
 if (option !== "" && !kind?.fits.test(value)) {
-  console.error("web: npm run test:web [-- --screenshots FOLDER | --map SIDE]");
+  console.error("web: npm run test:web [-- --screenshots FOLDER | --tour FOLDER | --map SIDE]");
   process.exit(2);
 }
 const named = process.env.XPCS_CHROMIUM;

@@ -5,18 +5,13 @@
 import type { SelfTest, SiteName } from "../core/job.js";
 import { pooled } from "../core/learning.js";
 import { LIMITS } from "../core/limits.js";
-import { isPilotName } from "../core/pilot-names.js";
-import type { LinkStats, SiteRecord, State } from "../ledger/state.js";
+import type { LinkStats, State } from "../ledger/state.js";
 import type { SiteLoad } from "../router/policy.js";
 import { loadOf as withoutWork } from "../router/work-ahead.js";
 import { openings } from "./downtimes.js";
+import { pilotsOf, withFeaturesOf } from "./pilot-features.js";
 import type { PilotSite, Sites } from "./presence.js";
 import { linkRate, pooledOf } from "./site-loads.js";
-
-/** Pilots are called as their site, with a number, and that of a node (src/sites/pilots.ts). */
-function pilotsOf(state: State, site: SiteName): SiteRecord[] {
-  return [...state.sites.values()].filter(({ name }) => isPilotName(site, name)).sort((a, b) => b.joinedAt - a.joinedAt);
-}
 
 function addedLinks(links: readonly (LinkStats | undefined)[]): LinkStats | undefined {
   const known = links.filter((link) => link !== undefined);
@@ -25,14 +20,15 @@ function addedLinks(links: readonly (LinkStats | undefined)[]): LinkStats | unde
 }
 
 function loadOf(name: SiteName, site: PilotSite, state: State, nowMs: number, isUp: (pilot: SiteName) => boolean): SiteLoad | null {
-  const known = pilotsOf(state, name);
+  const known = pilotsOf(state.sites, name);
   const selfTest: SelfTest | null = known.find(({ selfTest: told }) => told?.queueWaitS !== undefined)?.selfTest ?? site.selfTest;
   if (selfTest?.queueWaitS === undefined) return null;
   const here = site.pilots.filter((pilot) => state.sites.get(pilot)?.present === true && isUp(pilot)).length;
   const count = site.pilotsMax - here;
   if (count <= 0) return null;
   const [latest] = known;
-  const capacity = site.capacity.cores < LIMITS.resourceMax ? site.capacity : (latest?.capacity ?? site.capacity);
+  const told = site.capacity.cores < LIMITS.resourceMax ? site.capacity : (latest?.capacity ?? site.capacity);
+  const capacity = withFeaturesOf(told, latest);
   const facts = {
     ...{ name, up: true, pilotOf: null, draining: null, submitters: site.submitters, slots: 0, capacity, apps: site.apps, granted: 0 },
     learnt: pooledOf(state, name, known),

@@ -25,6 +25,7 @@ import { ableApps } from "./able-apps.js";
 import { batchPlace } from "./batch-place.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
+import { machineFeatures } from "./machine-features.js";
 import { integerOption, siteNameOption, timeOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { secondsLeft, watchLife } from "./pilot-life.js";
@@ -112,7 +113,10 @@ async function workHere(options: SiteOptions, given: string, kept: KeptSite | nu
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, submitters, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { results, submitters, roots, locations, cache, prefetch, supervision, features } = readSettingsFile(
+    SITE_SETTINGS,
+    options.settings,
+  );
   const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -148,6 +152,7 @@ async function workHere(options: SiteOptions, given: string, kept: KeptSite | nu
       gpus: options.gpus,
       nodes: hosts.length,
       walltimeS: secondsLeft(life),
+      features: [...machineFeatures(), ...features],
     },
     endsInS: () => secondsLeft(life),
     workDir,

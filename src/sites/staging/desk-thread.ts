@@ -4,8 +4,9 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
-import { parentPort } from "node:worker_threads";
-import type { DeskAnswer, DeskOrder } from "./desk.js";
+import { serveThread } from "../../files/serve-thread.js";
+import type { Arrived } from "./cache.js";
+import type { DeskOrder } from "./desk.js";
 import { identityNow } from "./identity.js";
 
 interface Open {
@@ -41,7 +42,7 @@ function end(number: number): void {
   if (typeof known?.file === "number") closeSync(known.file);
 }
 
-function take({ file: number, path, slab, bytes, last }: Extract<DeskOrder, { slab: unknown }>): DeskAnswer["arrived"] {
+function take({ file: number, path, slab, bytes, last }: Extract<DeskOrder, { slab: unknown }>): Arrived | null {
   const known = open.get(number) ?? begin(path);
   open.set(number, known);
   try {
@@ -54,15 +55,8 @@ function take({ file: number, path, slab, bytes, last }: Extract<DeskOrder, { sl
   return last ? { sha256: known.hash.digest("hex"), identity: identityNow(path) } : null;
 }
 
-parentPort!.on("message", (order: DeskOrder) => {
-  let arrived: DeskAnswer["arrived"] = null;
-  let error: DeskAnswer["error"];
-  try {
-    if ("slab" in order) arrived = take(order);
-    else end(order.file);
-  } catch (thrown) {
-    const { message, code } = thrown as NodeJS.ErrnoException;
-    error = { message, code };
-  }
-  parentPort!.postMessage({ id: order.id, arrived, error } satisfies DeskAnswer);
+serveThread<DeskOrder, Arrived | null>((order) => {
+  if ("slab" in order) return take(order);
+  end(order.file);
+  return null;
 });

@@ -16,6 +16,8 @@
 namespace xpcs {
 namespace {
 
+constexpr const char* kElsewhere = " has its frames in other files: stream the folder of these files";
+
 /// Who has the file open, by the flags in its superblock (HDF5 File Format Specification, "File Consistency Flags"; byte 11 of versions 2 and 3).
 enum class Writer { none, swmr, other, no_file };
 
@@ -109,7 +111,7 @@ class GrowingHdf5 final : public FrameReader {
     h5::File file = h5::File::follow(path_, swmr);
     const std::string dataset = dataset_of(file);
     auto data = std::make_shared<Hdf5Dataset>(std::move(file), dataset);
-    if (!data->in_own_file()) throw Error(Code::unsupported, path_ + " has its frames in other files: stream the folder of these files");
+    if (!data->in_own_file()) throw Error(Code::unsupported, path_ + kElsewhere);
     check_shape(*data);
     if (!ended_ && !data->tells_frames()) {
       throw Error(Code::unsupported, data->name() + " does not tell which of its frames are written: it must be chunked, and have room for its chunks made as they are written");
@@ -119,6 +121,12 @@ class GrowingHdf5 final : public FrameReader {
 
   /// Path of the dataset of frames. One that is not there yet may come.
   [[nodiscard]] std::string dataset_of(const h5::File& file) const {
+    // Links to other files are not followed, not even to look.
+    for (const char* path : {"/entry", "/entry/data", "/entry/data/data"}) {
+      H5L_info_t info{};
+      if (H5Lexists(file.id(), path, H5P_DEFAULT) <= 0) break;
+      if (H5Lget_info(file.id(), path, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_EXTERNAL) throw Error(Code::unsupported, path_ + kElsewhere);
+    }
     std::vector<Hdf5Part> parts;
     try {
       parts = find_hdf5_parts(file);
