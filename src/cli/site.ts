@@ -106,7 +106,7 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
 /** @param kept null: it has no state folder */
 async function workHere(options: SiteOptions, given: string, kept: KeptSite | null, io: CliIo): Promise<void> {
   const { slots } = options;
-  const { endsS, hosts, launcher, pilot } = batchPlace(process.env);
+  const { endsS, queueWaitS, hosts, launcher, pilot } = batchPlace(process.env, Date.now() / 1_000 - process.uptime());
   if (endsS !== null) ignoreWarnings();
   const reach = reachIn(process.env);
   const name = pilot === null ? given : `${given}.${pilot}`;
@@ -155,6 +155,7 @@ async function workHere(options: SiteOptions, given: string, kept: KeptSite | nu
       features: [...machineFeatures(), ...features],
     },
     endsInS: () => secondsLeft(life),
+    queueWaitS,
     workDir,
     dial: siteDial({ settings: whereCentral, reach, clock, logger }),
     kernels: createKernelPool({
