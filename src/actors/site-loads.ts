@@ -75,6 +75,7 @@ export function pooledOf(state: State, name: string, sites: readonly SiteRecord[
 
 interface Held {
   readonly version: number;
+  readonly records: readonly JobRecord[];
   readonly jobs: readonly HeldJob[];
 }
 
@@ -90,18 +91,26 @@ function heldJob(job: JobRecord, site: SiteName): HeldJob {
 
 /** Records of the jobs that a site holds, the oldest first. */
 export function heldRecords(state: State, site: SiteName): JobRecord[] {
-  const records = [...(state.leased.get(site) ?? [])].map((id) => state.jobs.get(id)!);
+  const records: JobRecord[] = [];
+  for (const id of state.leased.get(site) ?? []) records.push(state.jobs.get(id)!);
   return records.sort((a, b) => a.since - b.since || a.index - b.index);
 }
 
-/** The same as policies see them. */
+/** The same as policies see them. Of one that has not changed since the last time, what it was then: both lists have the same order. */
 export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
   const ids = state.leased.get(site);
   if (ids === undefined) return [];
   const kept = helds.get(ids);
   if (kept?.version === ids.version) return kept.jobs;
-  const jobs = heldRecords(state, site).map((job) => heldJob(job, site));
-  helds.set(ids, { version: ids.version, jobs });
+  const records = heldRecords(state, site);
+  const jobs: HeldJob[] = [];
+  let before = 0;
+  for (const record of records) {
+    const at = kept?.records.indexOf(record, before) ?? -1;
+    jobs.push(at < 0 ? heldJob(record, site) : kept!.jobs[at]!);
+    if (at >= 0) before = at + 1;
+  }
+  helds.set(ids, { version: ids.version, records, jobs });
   return jobs;
 }
 

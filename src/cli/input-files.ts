@@ -5,9 +5,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import { XpcsError } from "../core/errors.js";
-
-/** Beside raw files lie their results and metadata, often with the same ending: a pattern does not mean them. */
-const BESIDE = /_(results|metadata)\.hdf$/;
+import { BESIDE, isPattern, partPattern } from "../files/file-patterns.js";
 
 const inOrder = new Intl.Collator("en", { numeric: true });
 
@@ -15,24 +13,6 @@ interface Match {
   readonly path: string;
   /** What the `#` stands for in it. */
   readonly number: number | null;
-}
-
-const isPattern = (text: string, numbered: boolean) => /[*?[]/.test(text) || (numbered && text.includes("#"));
-
-/** One part of a path between slashes: `*` any characters, `?` one, `[a-c]` one of them, `#` a number. */
-function partPattern(part: string, numbered: boolean): RegExp {
-  const source = part.replace(/\[(!?)([^\]]+)\]|[\s\S]/g, (all: string, not: string | undefined, list: string | undefined) => {
-    if (list !== undefined) return `[${not === "!" ? "^" : ""}${list.replace(/[\\^[]/g, "\\$&")}]`;
-    if (all === "*") return ".*";
-    if (all === "?") return ".";
-    if (all === "#" && numbered) return "(?<number>(?<!\\d)\\d+(?!\\d))";
-    return all.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-  });
-  try {
-    return new RegExp(`^${source}$`, "s");
-  } catch {
-    throw new XpcsError("INVALID_ARGUMENT", `"${part}" is no pattern of file names: [...] lists characters or a range of them`);
-  }
 }
 
 function namesIn(folder: string): string[] {

@@ -17,7 +17,7 @@ import { findMetadata } from "../xpcs/corr-files.js";
 import { addCentralOptions, type CentralOptions, withClient } from "./client-settings.js";
 import { withExample } from "./help.js";
 import { addJobOptions, type JobOptions, specOf } from "./job-options.js";
-import { everyOption, integerOption, positiveOption } from "./option-values.js";
+import { everyOption, integerOption, positiveOption, secondsOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { describeStream, liveLine, liveTable } from "./stream-text.js";
 import { exitByOutcome } from "./watch.js";
@@ -36,6 +36,15 @@ interface StreamOptions extends CentralOptions, JobOptions, Pick<CorrOptions, "d
   readonly frames?: number;
   readonly patience: number;
   readonly companion?: string;
+  readonly settle?: number;
+  readonly missing?: number;
+}
+
+/** How its files are complete. */
+function filesOf({ companion, settle, missing }: StreamOptions): Pick<StreamRequest, "files"> {
+  const ms = (seconds: number | undefined) => (seconds === undefined ? undefined : Math.round(1_000 * seconds));
+  const given = Object.entries({ companion, settleMs: ms(settle), missingMs: ms(missing) }).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? {} : { files: Object.fromEntries(given) };
 }
 
 /** The stream that was asked for. @throws INVALID_ARGUMENT */
@@ -45,7 +54,7 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
   if (raw.until !== undefined) parseUntil(raw.until);
   if (raw.companion !== undefined) checkCompanion(raw.companion);
   const dialed = isDialed(source);
-  const place = dialed ? source : resolve(source);
+  const place = dialed ? source : resolve(source) + (source.endsWith("/") ? "/" : "");
   const { frameTime: frameTimeS, dpl, averaging, threads, memoryGb, normalize } = raw;
   const looked = !dialed && frameTimeS === undefined ? findMetadata(place) : null;
   const metadata = raw.metadata ?? looked ?? undefined;
@@ -63,7 +72,7 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
     ...(raw.until === undefined ? {} : { until: raw.until }),
     ...(raw.frames === undefined ? {} : { framesMax: raw.frames }),
     patienceMs: Math.round(1_000 * raw.patience),
-    ...(raw.companion === undefined ? {} : { files: { companion: raw.companion } }),
+    ...filesOf(raw),
   };
 }
 
@@ -158,7 +167,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .command("stream")
     .argument(
       "[source]",
-      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), dectris://HOST[:PORT] of a DECTRIS detector (docs/streaming.md), or a file that grows (.bin of a Rigaku 500k, .imm)",
+      "ws://HOST:PORT of a detector's event blocks (docs/stream-protocol.md), dectris://HOST[:PORT] of a DECTRIS detector (docs/streaming.md), a file that grows (.bin, .imm, .h5), or a folder of files that arrive (DIR/)",
     )
     .description(
       "Correlate a stream while it runs, in bounded memory: g2, its errors and a fit per q, live; at the end a whole result file. Ctrl-C ends it with the result of what came.",
@@ -175,7 +184,9 @@ export function registerStream(program: Command, io: CliIo): void {
     .option("--until <goal>", 'end when this holds twice in a row, such as "error(q1..q10) < 2%" or "rate(q3) < 5%" (docs/streaming.md)')
     .option("--frames <n>", "end after so many frames", integerOption(1))
     .option("--patience <s>", "a source that is away for so long is lost", positiveOption, LIMITS.streamPatienceMs / 1_000)
-    .option("--companion <name>", "a file that grows is complete when this one is beside it, * standing for its name, such as '*.done'")
+    .option("--companion <name>", "a file is complete when this one is beside it, * standing for its name, such as '*.done'")
+    .option("--settle <s>", "a file of a folder is complete when unchanged for so long (default: 1, or 0 with --companion)", secondsOption)
+    .option("--missing <s>", "a file of a folder that has not come for so long, and later ones have, is a gap (default: 5)", secondsOption)
     .option("--metadata <file>", "NeXus metadata (*_metadata.hdf): energy, frame time, start")
     .option("--frame-time <s>", "seconds between frames, in place of what the source says", positiveOption)
     .option("--dpl <n>", "delays per level (default: 4, or the q-map's)", integerOption(1, 65_535))

@@ -79,9 +79,16 @@ const CLASS_BITS = 2;
 const CLASSES = Array.from({ length: 64 / CLASS_BITS }, (_, at) => ({ name: String(at), bytes: 2 ** (CLASS_BITS * (at + 0.5)) }));
 const NOMINAL = new Map(CLASSES.map(({ name, bytes }) => [name, bytes]));
 
-/** The class of a job that reads so many bytes: sizes within a factor of four. */
+let lastBytes: number | null = null;
+let lastClass = UNSIZED;
+
+/** The class of a job that reads so many bytes: sizes within a factor of four. Asked of one job for each site, so the last answer is kept. */
 export function sizeClass(bytes: number | null): string {
-  return bytes === null || bytes < 1 ? UNSIZED : CLASSES[Math.min(CLASSES.length - 1, Math.floor(Math.log2(bytes) / CLASS_BITS))]!.name;
+  if (bytes === lastBytes) return lastClass;
+  lastBytes = bytes;
+  lastClass =
+    bytes === null || bytes < 1 ? UNSIZED : CLASSES[Math.min(CLASSES.length - 1, Math.floor(Math.log2(bytes) / CLASS_BITS))]!.name;
+  return lastClass;
 }
 
 /** The size that a class stands for, bytes; null: none. */

@@ -31,6 +31,8 @@ export const LIMITS = {
   httpInFlightMax: 64,
   /** Transfers through central of one token at a time, before OVERLOADED: those of some attempts, in parts. */
   dataInFlightMax: 64,
+  /** Folders that are listed for one token at a time, before OVERLOADED: a person looks into one. */
+  foldersInFlightMax: 8,
   /** Machines that fetch the bundle at a time, before 503: nobody has shown a token, and each takes a file's bandwidth. */
   bundlesInFlightMax: 16,
   /** Bytes of one part of an upload: over in 30 s also on a slow link. */
@@ -155,6 +157,8 @@ export const LIMITS = {
   liveEveryMaxS: 3_600,
   /** A source that cannot be reached for so long is lost, ms. */
   streamPatienceMs: 10_000,
+  /** A file of a folder that has not come, and later ones have: a gap, unless the stream says another time. */
+  streamMissingMs: 5_000,
   /** An exclusive command whose site gives no sign of life for so long is killed: before its lease can be granted again. */
   exclusiveSilenceMs: 4_000,
   /** Length of a tag key or value, of a reason, of a path: what a table or a log line can carry. */

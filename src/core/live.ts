@@ -7,6 +7,10 @@ import type { CorrRequest } from "./analysis.js";
 
 /** How files that are a stream are known to be complete. */
 export interface StreamFiles {
+  /** Of a folder: a file that has not changed for so long is complete, ms. Default: 1000, or 0 with a companion. */
+  readonly settleMs?: number;
+  /** Of a folder: a number that has not come for so long, and later ones have, is a gap, ms. Default: LIMITS.streamMissingMs. */
+  readonly missingMs?: number;
   /** Name of a file beside it that says it is complete, with one `*` for the file's own name, such as `*.done`. */
   readonly companion?: string;
 }

@@ -12,7 +12,7 @@ export type StreamSource =
 const DECTRIS_PORT = 31_001;
 
 /** The forms of a source, for messages and help. */
-export const SOURCE_FORMS = "ws://HOST:PORT, dectris://HOST[:PORT][?channel=NAME], or a file that grows";
+export const SOURCE_FORMS = "ws://HOST:PORT, dectris://HOST[:PORT][?channel=NAME], a file that grows, or a folder of files";
 
 /**
  * Reads a source as people write it.

@@ -3,10 +3,11 @@
  * attempt takes far longer than such jobs do.
  */
 import type { JobId, SiteName } from "../core/job.js";
-import { estimateRun, remainingMs } from "./estimates.js";
+import { remainingMs } from "./estimates.js";
 import { seconds } from "./figures.js";
 import { needOf, type Policy, type RoutedJob, type SiteLoad } from "./policy.js";
 import { beginMs } from "./reroute.js";
+import { estimateRun } from "./run-times.js";
 import { withJob } from "./work-ahead.js";
 
 export interface DuplicateRules {

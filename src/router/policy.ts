@@ -3,6 +3,7 @@
  * who is connected, so a recorded ledger replays every choice. A policy is one file in policies/, listed in registry.ts, and passes
  * test/router/policies.test.ts: it never picks a site that `ineligible` names, and the same question has the same answer.
  */
+import { lackedFeature } from "../core/features.js";
 import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
 import { isPilotName } from "../core/pilot-names.js";
@@ -74,13 +75,13 @@ export interface SiteFacts {
   /** The site that started it as a pilot, or null. */
   readonly pilotOf: SiteName | null;
   /** Whose jobs it takes; absent: not known, so that it has to refuse them itself. */
-  readonly submitters?: SubmitterRule;
+  readonly submitters?: SubmitterRule | undefined;
   /** Why it takes no work at present, in the words of its admin; null: it does. */
   readonly draining: string | null;
   /** Its downtimes; absent: none is known. */
-  readonly opening?: Opening;
+  readonly opening?: Opening | undefined;
   /** It failed what others finished; absent: it is trusted. */
-  readonly probation?: SiteProbation;
+  readonly probation?: SiteProbation | undefined;
   readonly slots: number;
   /** Null: not known, and then only slots count. */
   readonly capacity: SiteCapacity | null;
@@ -96,7 +97,7 @@ export interface SiteFacts {
   /** Photon events that a core of it correlates, 1/s, by its self-test; null: not known. */
   readonly eventsPerCoreS: number | null;
   /** Present for a site that runs nothing itself, and has no slots: pilots of it do, sites of their own, some of which are still to begin. */
-  readonly pilots?: ComingPilots;
+  readonly pilots?: ComingPilots | undefined;
 }
 
 /** A site as a policy sees it; work-ahead.ts makes it. */
@@ -109,6 +110,8 @@ export interface SiteLoad extends SiteFacts {
   readonly free: Shared;
   /** Of jobs whose files are taken to be on their way there. */
   readonly inboundBytes: number;
+  /** How many jobs that is; one half of whose bytes is to come still counts half. */
+  readonly inboundJobs: number;
   /** When each slot is expected to be free of all that runs and is queued there, the earliest first, ms since 1970. */
   readonly freeAtMs: readonly number[];
 }
@@ -171,8 +174,9 @@ const UNITS = { slots: "slots", cores: "cores", memoryGb: "GB of memory", gpus: 
 
 /** As `tooLarge`, of the many that are not: asked for each job and site, so it makes nothing. */
 function isSmallEnough(resources: Resources, { slots: own, capacity, pilots }: Pick<SiteLoad, "slots" | "capacity" | "pilots">): boolean {
-  const { slots = 0, cores = 0, memoryGb = 0, gpus = 0, nodes = 0, walltimeS = 0 } = resources;
+  const { slots = 0, cores = 0, memoryGb = 0, gpus = 0, nodes = 0, walltimeS = 0, features } = resources;
   if (slots > (pilots?.slotsEach ?? own)) return false;
+  if (features !== undefined && lackedFeature(features, capacity?.features ?? []) !== null) return false;
   if (capacity === null) return true;
   if (cores > capacity.cores || memoryGb > capacity.memoryGb || gpus > capacity.gpus || nodes > capacity.nodes) return false;
   return capacity.walltimeS === null || walltimeS <= capacity.walltimeS;
@@ -189,6 +193,8 @@ export function tooLarge(resources: Resources, site: Pick<SiteLoad, "name" | "sl
   }
   const { walltimeS = 0 } = resources;
   if (has.walltimeS !== null && walltimeS > has.walltimeS) return `the job may run ${walltimeS} s, site ${name} allows ${has.walltimeS} s`;
+  const lacked = lackedFeature(resources.features ?? [], site.capacity?.features ?? []);
+  if (lacked !== null) return `the job needs ${lacked}, which site ${name} does not have`;
   return null;
 }
 
@@ -232,7 +238,7 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): str
   const offering = sites.filter(({ name, apps }) => apps.includes(job.app) && !job.refusedBy.includes(name));
   if (offering.length === 0) return `no ${job.refusedBy.length > 0 ? "other " : ""}site offers ${job.app}`;
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
-  if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
+  if (large.length === offering.length) return `no site has what the job needs: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
   if (fitting.some((site) => site.up || closedNow(site) !== null)) return fitting.map((site) => whyNot(job, site, nowMs)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
@@ -249,7 +255,9 @@ export function candidates(
   nowMs: number,
   withComing = false,
 ): readonly SiteLoad[] | { readonly none: () => string } {
-  const able = all.filter((site) => (site.pilots === undefined || (withComing && job.site === null)) && whyNot(job, site, nowMs) === null);
+  const able: SiteLoad[] = [];
+  const takesComing = withComing && job.site === null;
+  for (const site of all) if ((site.pilots === undefined || takesComing) && whyNot(job, site, nowMs) === null) able.push(site);
   if (able.length === 0) {
     const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
     return { none: () => whyNone(job, sites, nowMs) };

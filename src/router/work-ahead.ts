@@ -3,8 +3,9 @@
  * made from it, in the time that it takes to copy its slots. Pure.
  */
 import type { SiteLearnt } from "../core/learning.js";
-import { estimateRun, estimateStageIn, remainingMs, type Sized } from "./estimates.js";
+import { estimateStageIn, remainingMs } from "./estimates.js";
 import { hasInAll, needOf, type RoutedJob, type Shared, type SiteFacts, type SiteLoad } from "./policy.js";
+import { prospectOf, runMs, type Sized } from "./run-times.js";
 
 /** A job that a site holds. */
 export interface HeldJob extends Sized {
@@ -46,10 +47,11 @@ function expectedOf(held: readonly HeldJob[], site: SiteFacts, nowMs: number): r
   if (before !== undefined && before.learnt === site.learnt && before.bytesPerS === bytesPerS) return before.of;
   let isLasting = true;
   const of = held.map((job) => {
-    const run = estimateRun(job, site, nowMs);
+    const known = prospectOf(job, site, nowMs);
+    const ms = runMs(known, job, site);
     const stageIn = estimateStageIn(job, site);
-    isLasting &&= run.isOwn;
-    return { ms: (stageIn?.ms ?? 0) + run.ms, sdMs: Math.hypot(stageIn?.sdMs ?? 0, run.sdMs) };
+    isLasting &&= known.seen?.isOwn === true && known.weight >= 1;
+    return { ms: (stageIn?.ms ?? 0) + ms, sdMs: Math.hypot(stageIn?.sdMs ?? 0, known.spread * ms) };
   });
   // What goes by other sites, or fades, is another the next time.
   if (isLasting) kept.set(held, { learnt: site.learnt, bytesPerS, of });
@@ -63,17 +65,61 @@ function endMs({ sinceMs }: HeldJob, expected: Expected, nowMs: number): number 
   return nowMs + (lateMs > 0 && lateMs < USUAL_SD * expected.sdMs ? expected.sdMs / 2 : remainingMs(expected.ms, elapsedMs));
 }
 
-/** The slots in order, once a job that begins then has taken those that it needs. */
-function taken(freeAtMs: readonly number[], slots: number, job: Sized, site: SiteFacts, sinceMs: number, nowMs: number): number[] {
+/**
+ * A job takes the slots that are free first, from when they and its files are there to the end of its run.
+ *
+ * @param freeAtMs the slots in order, before and after
+ */
+function take(freeAtMs: number[], slots: number, job: Sized, site: SiteFacts, sinceMs: number, nowMs: number): void {
   const used = Math.min(slots, freeAtMs.length);
   const beginMs = Math.max(freeAtMs[used - 1] ?? nowMs, sinceMs + (estimateStageIn(job, site)?.ms ?? 0), nowMs);
-  const end = beginMs + estimateRun(job, site, nowMs).ms;
+  const end = beginMs + runMs(prospectOf(job, site, nowMs), job, site);
   let at = used;
-  while (at < freeAtMs.length && freeAtMs[at]! <= end) at += 1;
-  const after = freeAtMs.slice(used, at);
-  for (let n = 0; n < used; n += 1) after.push(end);
-  for (; at < freeAtMs.length; at += 1) after.push(freeAtMs[at]!);
-  return after;
+  for (; at < freeAtMs.length && freeAtMs[at]! <= end; at += 1) freeAtMs[at - used] = freeAtMs[at]!;
+  for (let n = at - used; n < at; n += 1) freeAtMs[n] = end;
+}
+
+/** What a view says of the work of a site, beside the facts. */
+type Work = Pick<SiteLoad, "granted" | "running" | "queued" | "free" | "inboundBytes" | "inboundJobs" | "freeAtMs">;
+
+/** All views have the same fields in the same order, also where one is undefined: the engine reads those many times as fast that are alike. */
+function viewOf(site: SiteFacts, { granted, running, queued, free, inboundBytes, inboundJobs, freeAtMs }: Work): SiteLoad {
+  const { name, up, pilotOf, submitters, draining, opening, probation, slots, capacity, apps, learnt, common, links } = site;
+  const { eventsPerCoreS, pilots } = site;
+  const view: { readonly [Field in keyof SiteLoad]-?: SiteLoad[Field] } = {
+    name,
+    up,
+    pilotOf,
+    submitters,
+    draining,
+    opening,
+    probation,
+    slots,
+    capacity,
+    apps,
+    granted,
+    learnt,
+    common,
+    links,
+    eventsPerCoreS,
+    pilots,
+    running,
+    queued,
+    free,
+    inboundBytes,
+    inboundJobs,
+    freeAtMs,
+  };
+  return view;
+}
+
+/** Room to sort in, by the number of slots: a new one each time would cost more than the sorting. */
+const rooms = new Map<number, Float64Array>();
+
+function roomOf(slots: number): Float64Array {
+  const room = rooms.get(slots) ?? new Float64Array(slots);
+  rooms.set(slots, room);
+  return room;
 }
 
 /**
@@ -83,49 +129,58 @@ function taken(freeAtMs: readonly number[], slots: number, job: Sized, site: Sit
  */
 export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number): SiteLoad {
   const expected = expectedOf(held, site, nowMs);
-  const free = { ...hasInAll(site), slots: site.slots };
+  const all = hasInAll(site);
+  let [freeSlots, freeCores, freeGb, freeGpus, freeNodes] = [site.slots, all.cores, all.memoryGb, all.gpus, all.nodes];
   let [running, busy] = [0, 0];
-  const ends = new Float64Array(site.slots).fill(nowMs);
+  const ends = roomOf(site.slots);
   const rate = site.links.in;
-  let inboundBytes = 0;
-  const ahead: HeldJob[] = [];
+  let [inboundBytes, inboundJobs] = [0, 0];
   for (let at = 0; at < held.length; at += 1) {
     const job = held[at]!;
-    if (rate !== null && job.inputBytes !== null)
-      inboundBytes += Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
-    const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
-    free.slots -= slots;
-    free.cores -= cores;
-    free.memoryGb -= memoryGb;
-    free.gpus -= gpus;
-    free.nodes -= nodes;
-    if (busy + slots > site.slots) ahead.push(job);
-    else {
-      running += 1;
-      ends.fill(endMs(job, expected[at]!, nowMs), busy, busy + slots);
+    if (rate !== null && job.inputBytes !== null && job.inputBytes > 0) {
+      const bytes = Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
+      inboundBytes += bytes;
+      inboundJobs += bytes / job.inputBytes;
     }
+    const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
+    freeSlots -= slots;
+    freeCores -= cores;
+    freeGb -= memoryGb;
+    freeGpus -= gpus;
+    freeNodes -= nodes;
+    // Those that follow one that waits do so too.
+    if (running < at || busy + slots > site.slots) continue;
+    running += 1;
+    const end = endMs(job, expected[at]!, nowMs);
+    for (let n = 0; n < slots; n += 1) ends[busy + n] = end;
     busy += slots;
   }
+  for (let n = busy; n < site.slots; n += 1) ends[n] = nowMs;
   ends.sort();
-  let freeAtMs: number[] = [];
-  for (let at = 0; at < ends.length; at += 1) freeAtMs.push(ends[at]!);
-  for (const job of ahead) freeAtMs = taken(freeAtMs, job.resources.slots ?? 1, job, site, job.sinceMs, nowMs);
-  const { slots, cores, memoryGb, gpus, nodes } = free;
-  return { ...site, running, queued: ahead.length, free: { slots, cores, memoryGb, gpus, nodes }, inboundBytes, freeAtMs };
+  const freeAtMs: number[] = [];
+  for (let n = 0; n < site.slots; n += 1) freeAtMs.push(ends[n]!);
+  for (let at = running; at < held.length; at += 1) {
+    const job = held[at]!;
+    take(freeAtMs, job.resources.slots ?? 1, job, site, job.sinceMs, nowMs);
+  }
+  const free = { slots: freeSlots, cores: freeCores, memoryGb: freeGb, gpus: freeGpus, nodes: freeNodes };
+  return viewOf(site, { granted: site.granted, running, queued: held.length - running, free, inboundBytes, inboundJobs, freeAtMs });
 }
 
 /** The site with one more job, which runs there now or waits for its place. */
 export function withJob(load: SiteLoad, job: RoutedJob, action: "run" | "wait", nowMs: number): SiteLoad {
   const need = needOf(job.resources);
-  const { running, queued, granted, pilots, freeAtMs } = load;
+  const { running, queued, granted, pilots } = load;
   const runs = action === "run";
-  return {
-    ...load,
-    running: running + (runs ? 1 : 0),
+  const freeAtMs = pilots === undefined ? load.freeAtMs.slice() : load.freeAtMs;
+  if (pilots === undefined) take(freeAtMs as number[], need.slots, job, load, nowMs, nowMs);
+  return viewOf(load, {
     granted: granted + (runs ? 1 : 0),
+    running: running + (runs ? 1 : 0),
     queued: queued + (runs ? 0 : 1),
     free: minus(load.free, need),
+    inboundJobs: load.inboundJobs + (load.links.in === null || !job.inputBytes ? 0 : 1),
     inboundBytes: load.inboundBytes + (load.links.in === null ? 0 : (job.inputBytes ?? 0)),
-    freeAtMs: pilots === undefined ? taken(freeAtMs, need.slots, job, load, nowMs, nowMs) : freeAtMs,
-  };
+    freeAtMs,
+  });
 }

@@ -2,10 +2,12 @@
  * Holds to a site's roots what the files of an analysis refer to. In the kernel host, because the files themselves say it, and only that process may
  * look into a file that somebody else wrote.
  */
+import { basename, dirname } from "node:path";
 import type { CorrRequest } from "../core/analysis.js";
 import { monitorRef } from "../core/job-files.js";
 import type { StreamRequest } from "../core/live.js";
 import { isDialed } from "../core/stream-source.js";
+import { isPattern } from "../files/file-patterns.js";
 import { checkReadable } from "../files/roots.js";
 import { hdf5References, inputFiles } from "../xpcs/native.js";
 
@@ -39,5 +41,6 @@ export async function checkInput(request: CorrRequest, roots: readonly string[])
 export async function checkStream({ source, request }: StreamRequest, roots: readonly string[]): Promise<void> {
   const { input: _source, monitor: _monitor, ...files } = request.files;
   await checkReferences(Object.values(files), roots);
-  if (!isDialed(source)) await checkReadable([source], roots);
+  // Of a pattern its folder; the files that come are looked at one by one.
+  if (!isDialed(source)) await checkReadable([isPattern(basename(source), true) ? dirname(source) : source], roots);
 }

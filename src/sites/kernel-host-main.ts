@@ -33,7 +33,7 @@ const actor = createKernelActor({
   },
   stream: async (stream, roots, onProgress, stop) => {
     if (roots !== null) await checkStream(stream, roots);
-    return runStream({ stream, clock: realClock, onProgress, ...stop });
+    return runStream({ stream, clock: realClock, onProgress, ...(roots === null ? {} : { roots }), ...stop });
   },
 });
 expose(actor, KERNEL_HOST_METHODS, link, { logger: silentLogger });

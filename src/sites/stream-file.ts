@@ -4,8 +4,8 @@ import { extname } from "node:path";
 import type { Format } from "../core/analysis.js";
 import { sleep } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import type { StreamSource } from "../core/stream-source.js";
 import { fromSystem } from "../files/system-error.js";
+import type { FilePiece } from "../xpcs/live-series.js";
 import { SettledFiles } from "./settled-files.js";
 import { endingOf, type SourceEnding, type SourceTake, type StreamSink } from "./stream-sources.js";
 
@@ -18,7 +18,15 @@ const RIGAKU_500K = { height: 512, width: 1024 };
 const ANY_SHAPE = { height: 0, width: 0 };
 
 /** Endings of the files that are read as they grow. */
-const ENDINGS: Readonly<Record<string, Format>> = { ".bin": "rigaku", ".imm": "imm" };
+const ENDINGS: Readonly<Record<string, Format>> = {
+  ...{ ".bin": "rigaku", ".imm": "imm" },
+  ...{ ".h5": "hdf5", ".hdf5": "hdf5", ".hdf": "hdf5", ".nxs": "hdf5" },
+};
+
+/** Whether a file of this name may be part of a stream. */
+export function isStreamName(name: string): boolean {
+  return extname(name).toLowerCase() in ENDINGS;
+}
 
 /** What a file is, by its name. @throws UNSUPPORTED */
 export function streamFormat(path: string): Format {
@@ -45,20 +53,24 @@ export interface FileTaker {
   take(ended: boolean): Promise<boolean>;
   /** Why nothing can be read yet; empty: it can. */
   readonly waits: string;
+  /** Its writer has closed it, as far as that can be told: nothing more comes. */
+  readonly closed: boolean;
 }
 
 /** A file of frames with headers or extents, which the native core reads. */
 function frameTaker(sink: StreamSink, path: string, format: Format): FileTaker {
   sink.openFile({ path, format });
-  let waits = "";
+  let piece: FilePiece = { frames: 0, events: 0, waits: "", closed: false };
   return {
     async take(ended) {
-      const piece = sink.takeFile(ended);
-      waits = piece.waits;
+      piece = sink.takeFile(ended);
       return piece.frames > 0;
     },
     get waits() {
-      return waits;
+      return piece.waits;
+    },
+    get closed() {
+      return piece.closed;
     },
   };
 }
@@ -97,6 +109,7 @@ function wordTaker(sink: StreamSink, path: string): FileTaker {
     get waits() {
       return waits;
     },
+    closed: false,
   };
 }
 
@@ -105,24 +118,24 @@ export function fileTaker(sink: StreamSink, path: string, format: Format): FileT
   return format === "rigaku" ? wordTaker(sink, path) : frameTaker(sink, path, format);
 }
 
-/** What is wrong with the whole stream, not with this file alone: another detector, another kind of file. */
+/** What is wrong with the whole stream where it is said of the first frame: another detector, another kind of file, a file that must not be read. */
 export function isRefusal(error: unknown): boolean {
-  return isCode(error, "INVALID_ARGUMENT") || isCode(error, "UNSUPPORTED");
+  return isCode(error, "INVALID_ARGUMENT") || isCode(error, "UNSUPPORTED") || isCode(error, "REFUSED");
 }
 
 /** Tells whether a file changes. */
-async function identityOf(path: string): Promise<string> {
+export async function identityOf(path: string): Promise<string> {
   const found = await stat(path, { bigint: true }).catch(() => null);
   return found === null ? "" : `${found.size} ${found.mtimeNs}`;
 }
 
 /**
  * Follows a file, also one that is not there yet.
- * @throws NOT_FOUND it did not come · UNSUPPORTED · INVALID_ARGUMENT its first frame does not fit
+ * @throws NOT_FOUND it did not come · UNSUPPORTED · INVALID_ARGUMENT its first frame does not fit · REFUSED it leads elsewhere
  */
 export async function takeGrowing(
-  { path }: Extract<StreamSource, { kind: "path" }>,
-  { sink, clock, patienceMs, signal, files: { companion } }: SourceTake,
+  path: string,
+  { sink, clock, patienceMs, signal, check, files: { companion } }: SourceTake,
 ): Promise<SourceEnding> {
   const format = streamFormat(path);
   beginFiles(sink, format, "file");
@@ -132,9 +145,10 @@ export async function takeGrowing(
   let [grewMs, identity, begun, ended] = [clock.monotonicMs(), "", false, false];
   while (!over.aborted) {
     const found = await identityOf(path);
+    if (found !== "" && identity === "") await check(path);
     if (found !== identity) [identity, grewMs] = [found, clock.monotonicMs()];
     const idle = clock.monotonicMs() - grewMs >= patienceMs;
-    ended ||= idle || (companion !== undefined && files.look(path) !== null);
+    ended ||= idle || taker.closed || (companion !== undefined && files.look(path) !== null);
     let taken: boolean;
     try {
       taken = await taker.take(ended);

@@ -8,6 +8,7 @@ import { XpcsError } from "../core/errors.js";
 import type { FramePacking } from "../core/frame-packing.js";
 import type { LiveSnapshot, StreamEnd, StreamRequest } from "../core/live.js";
 import { digestFile } from "../files/digest.js";
+import { checkReadable } from "../files/roots.js";
 import type { StreamHeader } from "../stream/blocks.js";
 import { Goal, PASSES, parseUntil } from "../stream/until.js";
 import type { FilePiece, LiveSeries } from "../xpcs/live-series.js";
@@ -24,6 +25,8 @@ export interface StreamRun {
   readonly stream: StreamRequest;
   readonly clock: Clock;
   readonly onProgress: (progress: CorrProgress) => void;
+  /** The folders whose files may be read; absent: all. */
+  readonly roots?: readonly string[];
   /** Aborting it ends the work without a result. */
   readonly signal: AbortSignal;
   /** Aborting it ends the stream, and the result is written. */
@@ -128,12 +131,16 @@ class Running implements StreamSink {
     this.tell();
   }
 
+  get frames(): number {
+    return this.#series?.state().frames ?? 0;
+  }
+
   openFile(file: { readonly path: string; readonly format: Format }): void {
     this.#series!.openFile(file);
   }
 
   takeFile(ended: boolean): FilePiece {
-    if (this.#why !== null) return { frames: 0, events: 0, waits: "" };
+    if (this.#why !== null) return { frames: 0, events: 0, waits: "", closed: false };
     const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
     const piece = this.#series!.takeFile(framesMax, ended);
     this.#events += piece.events;
@@ -261,12 +268,13 @@ function warningsOf(header: StreamHeader, series: LiveSeries, { ended, note }: E
  * @throws CANCELED · NOT_FOUND the source never sent a frame · CORRUPT_DATA what it sent first is no stream · what createLiveSeries throws
  */
 export async function runStream(run: StreamRun): Promise<CorrSummary> {
-  const { stream, clock, signal, finish } = run;
+  const { stream, clock, roots, signal, finish } = run;
   const running = new Running(run);
   const startedAt = new Date(clock.nowMs()).toISOString();
   const over = AbortSignal.any([signal, finish]);
   const { source, patienceMs, files = {} } = stream;
-  const taken = takeSource(source, { sink: running, clock, patienceMs, signal: over, files });
+  const check = (path: string): Promise<void> => (roots === undefined ? Promise.resolve() : checkReadable([path], roots));
+  const taken = takeSource(source, { sink: running, clock, patienceMs, signal: over, files, check });
   const { ended, note } = await taken.finally(() => running.close());
   if (signal.aborted) throw new XpcsError("CANCELED", "the work was stopped");
   const { series, header } = running;

@@ -6,7 +6,7 @@ import type { StreamFiles } from "../core/live.js";
 import { parseStreamSource, type StreamSource } from "../core/stream-source.js";
 import type { StreamHeader } from "../stream/blocks.js";
 import type { FilePiece } from "../xpcs/live-series.js";
-import { takeGrowing } from "./stream-file.js";
+import { takePath } from "./stream-path.js";
 import { takeBlocks } from "./stream-socket.js";
 
 /** Where a source puts what comes: in the order of the frames, which count from 0, gaps included. */
@@ -25,6 +25,8 @@ export interface StreamSink {
   openFile(file: { readonly path: string; readonly format: Format }): void;
   /** The next whole frames of that file. @param ended nothing more is written @throws what LiveSeries.takeFile throws */
   takeFile(ended: boolean): FilePiece;
+  /** Frames so far, gaps included; 0 before `begin`. */
+  readonly frames: number;
   /** The next `frames` frames are gone. */
   gap(frames: number): void;
   /** The stream has so many frames in all. Not called where it was lost. */
@@ -39,6 +41,8 @@ export interface SourceTake {
   /** Ends it. */
   readonly signal: AbortSignal;
   readonly files: StreamFiles;
+  /** Asked of each file before it is opened. @throws REFUSED it must not be read */
+  readonly check: (path: string) => Promise<void>;
 }
 
 /** `note`: why it was lost, or what else is to be said of it. */
@@ -58,7 +62,7 @@ const SOURCES: {
   blocks: takeBlocks,
   // Its packages are loaded with the first one.
   dectris: async (source, take) => (await import("./stream-dectris.js")).takeDectris(source, take),
-  path: takeGrowing,
+  path: takePath,
 };
 
 /**

@@ -1,7 +1,10 @@
 /** A map in colours that is zoomed by the wheel, keys and buttons, moved by dragging, and read under the pointer; with its axes and colour scale. */
 import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { type Figure, numberText } from "./figure-svg.js";
 import { createHeatMap, type HeatMap, SCALE_CSS, usualRange, type View } from "./heat-map.js";
+import { KeepFigure } from "./keep-figure.js";
 import type { Grid } from "./levels.js";
 
 export interface Cell {
@@ -11,8 +14,8 @@ export interface Cell {
 
 export interface MapAxis {
   readonly title: string;
-  /** What stands at an edge between values, from 0. */
-  readonly text: (edge: number) => string;
+  /** Of an edge between values, from 0, in the unit of the axis. */
+  readonly value: (edge: number) => number;
 }
 
 export interface MapProps {
@@ -45,14 +48,22 @@ function within({ width, height }: Grid, view: View): View {
 function Ends({ axis, from, to, kind }: { axis: MapAxis; from: number; to: number; kind: "x" | "y" }) {
   return (
     <div class={`ends ${kind}`}>
-      <span>{axis.text(from)}</span>
+      <span>{numberText(Number(axis.value(from).toPrecision(4)))}</span>
       <span>{axis.title}</span>
-      <span>{axis.text(to)}</span>
+      <span>{numberText(Number(axis.value(to).toPrecision(4)))}</span>
     </div>
   );
 }
 
-function Scale({ view, title, show, whole }: { view: View; title: string; show: (part: Partial<View>) => void; whole: () => void }) {
+interface ScaleProps {
+  readonly view: View;
+  readonly title: string;
+  readonly show: (part: Partial<View>) => void;
+  readonly whole: () => void;
+  readonly children: ComponentChildren;
+}
+
+function Scale({ view, title, show, whole, children }: ScaleProps) {
   const end = (id: "low" | "high", label: string) => (
     <input
       id={id}
@@ -81,6 +92,7 @@ function Scale({ view, title, show, whole }: { view: View; title: string; show: 
         <button type="button" onClick={whole}>
           Whole map
         </button>
+        {children}
       </div>
     </>
   );
@@ -193,6 +205,27 @@ export function MapCanvas({ name, grid, axes, valueTitle, log, say, picked, pick
     visibility: isSeen ? "visible" : "hidden",
   };
   const [y0, y1] = grid.down === true ? [from[1] + size[1], from[1]] : [from[1], from[1] + size[1]];
+  const figure = (): Figure => {
+    // The last drawing may still be to come.
+    map.current?.draw(view.peek());
+    const edges = (axis: MapAxis, from: number, to: number) => ({
+      title: axis.title,
+      log: false,
+      from: axis.value(from),
+      to: axis.value(to),
+    });
+    const { low, high } = view.peek();
+    return {
+      title: name,
+      x: edges(axes.x, from[0], from[0] + size[0]),
+      y: edges(axes.y, y0, y1),
+      curves: [],
+      picture: {
+        ...{ href: canvas.current!.toDataURL("image/png"), aspect: grid.width / grid.height, colours: SCALE_CSS },
+        ...{ title: `${valueTitle}${log ? ", log scale" : ""}`, low, high },
+      },
+    };
+  };
   return (
     <div class="map">
       <div class="framed">
@@ -228,7 +261,9 @@ export function MapCanvas({ name, grid, axes, valueTitle, log, say, picked, pick
       </div>
       {problem.value !== null && <p role="alert">{problem.value}</p>}
       <output class="value">{say(under.value ?? picked)}</output>
-      <Scale view={view.value} title={valueTitle} show={show} whole={() => show(whole)} />
+      <Scale view={view.value} title={valueTitle} show={show} whole={() => show(whole)}>
+        <KeepFigure title={name} figure={figure} kinds={["SVG", "PNG"]} />
+      </Scale>
     </div>
   );
 }

@@ -2,6 +2,8 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { type Figure, numberText } from "./figure-svg.js";
+import { KeepFigure } from "./keep-figure.js";
 
 export interface Curve {
   readonly label: string;
@@ -29,14 +31,24 @@ export interface PlotProps {
 
 /** Distinct also for most who see few colours (Okabe and Ito). */
 const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7600", "#7f7f7f"];
+/** The same hues on a dark ground. */
+const DARK_PALETTE = ["#4da3e0", "#f0813a", "#2fbf97", "#de92c0", "#f0b840", "#8fd0f7", "#bfa930", "#a6a6a6"];
 
 const LABEL_FONT = "13px system-ui, sans-serif";
 /** Of more curves a table beside the plot says which is which. */
 const LEGEND_MAX = 40;
 
-/** A colour of CSS. */
-export function colourOf(place: number | string): string {
-  return typeof place === "string" ? place : PALETTE[place % PALETTE.length]!;
+/** Whether the page is dark: canvases are drawn anew when that changes. */
+const themes = matchMedia("(prefers-color-scheme: dark)");
+const dark = signal(themes.matches);
+themes.addEventListener("change", ({ matches }) => {
+  dark.value = matches;
+});
+
+/** A colour of CSS, for the theme of the page, or for white paper. */
+export function colourOf(place: number | string, paper = false): string {
+  const palette = dark.value && !paper ? DARK_PALETTE : PALETTE;
+  return typeof place === "string" ? place : palette[place % palette.length]!;
 }
 
 /** A colour for each of n curves: those of the palette, or for more a row from blue to red, which stand out in both themes. */
@@ -66,13 +78,6 @@ export function onOneX(curves: readonly (Curve & { readonly x: readonly number[]
     })),
   };
 }
-
-/** Whether the page is dark: canvases are drawn anew when that changes. */
-const themes = matchMedia("(prefers-color-scheme: dark)");
-const dark = signal(themes.matches);
-themes.addEventListener("change", ({ matches }) => {
-  dark.value = matches;
-});
 
 /** light-dark() of a variable, as canvases want it. */
 function canvasColour(name: string): string {
@@ -117,13 +122,6 @@ function errorBars(latest: () => readonly Curve[]): uPlot.Plugin {
   };
 }
 
-/** Of a log axis some ticks have no text. */
-function tickText(value: number | null): string {
-  if (value === null) return "";
-  const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e7) ? value.toExponential().replace("e+", "e") : String(Number(value.toPrecision(10)));
-}
-
 /** Of less than two decades of a log axis more than the powers of ten have a text. */
 function logTicks(plot: uPlot, splits: number[], axis: number): (number | null)[] {
   const { min, max } = plot.scales[axis === 0 ? "x" : "y"]!;
@@ -141,6 +139,24 @@ function padded(_plot: uPlot, min: number | null, max: number | null): [number |
   return [min - margin, max + margin];
 }
 
+/** With the bars of errors, as far as they leave the points half of the height. */
+function withBars(latest: () => readonly Curve[]): (plot: uPlot, min: number | null, max: number | null) => [number | null, number | null] {
+  return (plot, min, max) => {
+    if (min === null || max === null) return [min, max];
+    let [low, high] = [min, max];
+    const [first, last] = plot.series[0]?.idxs ?? [0, plot.data[0].length - 1];
+    for (const { y, error } of latest())
+      for (let at = first; at <= last; at += 1) {
+        const [value, half] = [y[at], error?.[at]];
+        if (value === null || value === undefined || !half) continue;
+        low = Math.min(low, value - half);
+        high = Math.max(high, value + half);
+      }
+    const most = (max - min || 1) / 2;
+    return padded(plot, Math.max(low, min - most), Math.min(high, max + most));
+  };
+}
+
 function optionsOf(
   { curves, xLabel, yLabel, xLog = false, yLog = false, height = 320 }: PlotProps,
   width: number,
@@ -150,13 +166,17 @@ function optionsOf(
   const axis = (label: string, log: boolean): uPlot.Axis => ({
     ...{ label, stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, labelFont: LABEL_FONT },
     ...{ labelSize: 20, labelGap: 2, ...(log ? { filter: logTicks } : {}) },
-    values: (_plot, splits) => splits.map(tickText),
+    // Of a log axis some ticks have no text.
+    values: (_plot, splits) => splits.map((value) => (value === null ? "" : numberText(value))),
   });
   const hasPoints = curves.some(({ kind }) => kind === "points");
   return {
     width,
     height,
-    scales: { x: { time: false, ...(xLog ? { distr: 3 } : hasPoints ? { range: padded } : {}) }, y: yLog ? { distr: 3 } : {} },
+    scales: {
+      x: { time: false, ...(xLog ? { distr: 3 } : hasPoints ? { range: padded } : {}) },
+      y: yLog ? { distr: 3 } : hasPoints ? { range: withBars(latest) } : {},
+    },
     axes: [
       { ...axis(xLabel, xLog), size: 34 },
       { ...axis(yLabel, yLog), size: 58 },
@@ -174,6 +194,24 @@ function optionsOf(
           : { ...common, width: 0, paths: () => null, points: { show: true, size: 5, stroke, fill: stroke } };
       }),
     ],
+  };
+}
+
+/** What is seen of a plot, zoomed as it is. */
+function figureOf({ title, x, curves, xLabel, yLabel, xLog = false, yLog = false }: PlotProps, { scales, series }: uPlot): Figure {
+  const axis = (name: "x" | "y", label: string, log: boolean) => ({ title: label, log, from: scales[name]!.min!, to: scales[name]!.max! });
+  const drawn = curves.filter((_, at) => series[at + 1]?.show !== false);
+  return {
+    title,
+    x: axis("x", xLabel, xLog),
+    y: axis("y", yLabel, yLog),
+    curves: drawn.map(({ label, kind, colour, quiet, y, error }) => ({
+      ...{ label, kind, colour: colourOf(colour, true), quiet: quiet === true },
+      points: x.flatMap((at, index) => {
+        const value = y[index];
+        return value === null || value === undefined ? [] : [{ x: at, y: value, error: error?.[index] ?? null }];
+      }),
+    })),
   };
 }
 
@@ -220,7 +258,10 @@ export function Plot(props: PlotProps) {
   }, []);
   return (
     <figure class="plot">
-      <figcaption>{title}</figcaption>
+      <figcaption>
+        {title}
+        <KeepFigure title={title} figure={() => figureOf(props, drawn.current!.plot)} kinds={["SVG", "PNG", "CSV"]} />
+      </figcaption>
       <div ref={box} role="img" aria-label={title} />
     </figure>
   );

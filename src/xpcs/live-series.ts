@@ -23,6 +23,8 @@ export interface FilePiece {
   readonly events: number;
   /** Why nothing can be read yet; empty: it can. */
   readonly waits: string;
+  /** Its writer has closed it, as far as that can be told. */
+  readonly closed: boolean;
 }
 
 /** Frames count from 0, gaps included. Calls work at once, on the calling thread. */

@@ -1,5 +1,5 @@
 /** `xpcs stream` and `xpcs simulate-detector` as processes: the whole chain, and either side killed. */
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { CorrSummary } from "../../src/core/analysis.js";
 import { readResultFile } from "../../src/xpcs/result-file.js";
@@ -67,7 +67,18 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
     ]).result;
     expect(corr.stderr).not.toContain("xpcs:");
     const different = /^\/provenance\/|scattering_1d_segments|\/entry\/start_time|rawdata_path/;
-    expect(await contents(at("live.hdf"), different)).toEqual(await contents(at("batch.hdf"), different));
+    const batch = await contents(at("batch.hdf"), different);
+    expect(await contents(at("live.hdf"), different)).toEqual(batch);
+    const bytes = readFileSync(at("played.bin"));
+    const middle = 8 * Math.floor(bytes.length / 16);
+    mkdirSync(at("arrived"));
+    writeFileSync(at("arrived/s_1.bin"), bytes.subarray(0, middle));
+    writeFileSync(at("arrived/s_2.bin"), bytes.subarray(middle));
+    const waits = ["--settle", "0.1", "--missing", "5", "--patience", "2"];
+    const arrived = await stream(at("arrived/"), "arrived.hdf", "--frame-time", "5e-5", ...waits).result;
+    expect(arrived.stderr).toBe("");
+    expect(arrived.code).toBe(0);
+    expect(await contents(at("arrived.hdf"), different)).toEqual(batch);
   });
 
   it("a killed source leaves a partial result that says so", async () => {

@@ -1,8 +1,9 @@
 /** The view of a site's work, job by job, against one that is made anew; and against a plain list of slots. */
 import { expect, it } from "vitest";
 import { NOTHING_LEARNT, type SiteLearnt } from "../../src/core/learning.js";
-import { estimateRun, estimateStageIn } from "../../src/router/estimates.js";
+import { estimateStageIn } from "../../src/router/estimates.js";
 import type { RoutedJob, SiteFacts } from "../../src/router/policy.js";
+import { estimateRun } from "../../src/router/run-times.js";
 import { type HeldJob, loadOf, withJob } from "../../src/router/work-ahead.js";
 import { seeded } from "../ledger/world.js";
 

@@ -40,6 +40,7 @@ export interface Ran {
 export async function run(
   stream: Partial<StreamRequest> & Pick<StreamRequest, "source" | "request">,
   onLive: (live: LiveSnapshot) => void = () => {},
+  roots?: readonly string[],
 ): Promise<Ran> {
   const live: LiveSnapshot[] = [];
   const never = new AbortController().signal;
@@ -49,5 +50,15 @@ export async function run(
     onLive(progress.live);
   };
   const full = { everyMs: 1, patienceMs: 500, ...stream };
-  return { summary: await runStream({ stream: full, clock: realClock, onProgress, signal: never, finish: never }), live };
+  return {
+    summary: await runStream({
+      stream: full,
+      clock: realClock,
+      onProgress,
+      signal: never,
+      finish: never,
+      ...(roots === undefined ? {} : { roots }),
+    }),
+    live,
+  };
 }

@@ -3,7 +3,7 @@ import type { Locator } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { datasetOf } from "../xpcs/file-contents.js";
 import { NO_BROWSER } from "./browser.js";
-import { expectFitsPhone, PATIENCE_MS, usePages } from "./pages.js";
+import { downloaded, expectFitsPhone, PATIENCE_MS, usePages } from "./pages.js";
 import { FRAMES, openScene, type Scene } from "./scene.js";
 
 /** The colours of a row of pixels of the canvas, from below and the left. */
@@ -86,6 +86,27 @@ describe.skipIf(NO_BROWSER !== null)(`maps${NO_BROWSER === null ? "" : ` (${NO_B
     expect(page.url()).toContain("outline=none");
     await map.getByLabel("Scale", { exact: true }).selectOption("linear");
     expect(page.url()).toContain("saxs=linear");
+  });
+
+  it("are kept as a picture with axes and scale", async () => {
+    const page = await pages.open(`jobs/${scene.job}`);
+    const map = page.getByRole("region", { name: "Two-time" });
+    await map.locator(".ground canvas").waitFor({ timeout: PATIENCE_MS });
+    const svg = (await downloaded(page, () => map.getByRole("button", { name: "SVG of Two-time map" }).click())).toString();
+    expect(svg).toContain(">t1, s</text>");
+    expect(svg).toContain(">0.4</text>");
+    const picture = /href="(data:image\/png;base64,[^"]+)"/.exec(svg)![1]!;
+    const pixels = await page.evaluate(async (href) => {
+      const image = new (globalThis as unknown as { Image: new () => { src: string; width: number; decode(): Promise<void> } }).Image();
+      image.src = href;
+      await image.decode();
+      return image.width;
+    }, picture);
+    expect(pixels).toBe(560);
+    const png = await downloaded(page, () => map.getByRole("button", { name: "PNG of Two-time map" }).click());
+    expect(png.subarray(1, 4).toString()).toBe("PNG");
+    // A picture of one colour would be some kilobytes.
+    expect(png.length).toBeGreaterThan(50_000);
   });
 
   it("are zoomed and read by the keyboard, and fit a phone", async () => {

@@ -74,6 +74,19 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     expect(first.map(([, , lag]) => Math.round(lag! / FRAME_TIME_S))).toEqual(Array.from(delays, Number));
     const columns = g2.length / delays.length;
     for (const [at, [, , , value]] of first.entries()) expect(value).toBeCloseTo(Number(g2[at * columns]), 6);
+    // The figure as it is seen: a dot for each value, and the same numbers.
+    const figure = (kind: string) => downloaded(page, () => page.getByRole("button", { name: `${kind} of g2 against delay` }).click());
+    const svg = (await figure("SVG")).toString();
+    const shown = rows.filter(([bin, , , value, , pairs]) => [1, 2].includes(bin!) && pairs! > 0 && Number.isFinite(value));
+    expect(svg.match(/<circle [^>]*r="2.6"/g)).toHaveLength(shown.length);
+    expect(svg).toContain(">delay, s</text>");
+    const png = await figure("PNG");
+    expect(png.subarray(1, 4).toString()).toBe("PNG");
+    const [, width] = /width="(\d+)"/.exec(svg)!;
+    expect(png.readUInt32BE(16)).toBe(2 * Number(width));
+    const numbers = (await figure("CSV")).toString().trim().split("\n");
+    expect(numbers[0]).toMatch(/^"delay, s",q 0\.00479,error of q 0\.00479,fit 1,/);
+    expect(Number(numbers[1]!.split(",")[1])).toBeCloseTo(Number(g2[0]), 6);
     await page.getByLabel("Fit").selectOption("stretched");
     expect(page.url()).toContain("fit=stretched");
     await page
@@ -147,11 +160,11 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
 
   it("submits, and says what central refuses", async () => {
     const page = await open("submit");
-    await page.getByLabel("Detector file").fill("relative.imm");
-    await page.getByLabel("q-map").fill(qmap);
+    await page.getByLabel("Detector file", { exact: true }).fill("relative.imm");
+    await page.getByLabel("q-map", { exact: true }).fill(qmap);
     await page.getByRole("button", { name: "Submit" }).click();
     await page.getByRole("alert").waitFor({ timeout: PATIENCE_MS });
-    await page.getByLabel("Detector file").fill(input);
+    await page.getByLabel("Detector file", { exact: true }).fill(input);
     await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "again_results.hdf"));
     await page.getByLabel("Stride").fill("2");
     await page.getByLabel("Frame time, s").fill(String(FRAME_TIME_S));
@@ -162,6 +175,37 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     expect(done).toMatchObject({ state: "finished", reason: null });
     const stride = await datasetOf(join(facility.folder, "again_results.hdf"), "/xpcs/multitau/config/stride_frame");
     expect(Number(stride)).toBe(2);
+  });
+
+  it("files are chosen from the folders that central serves, by the keyboard", async () => {
+    const page = await open("submit");
+    const opener = page.getByRole("button", { name: "Choose Detector file…" });
+    await opener.focus();
+    await page.keyboard.press("Enter");
+    const choice = page.getByRole("group", { name: "Choose Detector file" });
+    await choice.getByRole("button", { name: `${facility.folder}/` }).focus();
+    await page.keyboard.press("Enter");
+    await choice.getByRole("button", { name: "film.imm" }).waitFor({ timeout: PATIENCE_MS });
+    await choice.getByLabel("Name contains").fill("film.");
+    await expect.poll(() => choice.locator(".entries button").count(), { timeout: PATIENCE_MS }).toBe(1);
+    await choice.getByRole("button", { name: "film.imm" }).focus();
+    await page.keyboard.press("Enter");
+    expect(await page.getByLabel("Detector file", { exact: true }).inputValue()).toBe(input);
+    expect(await choice.count()).toBe(0);
+    // The next is looked for where the last one was.
+    await page.getByRole("button", { name: "Choose q-map…" }).click();
+    const second = page.getByRole("group", { name: "Choose q-map" });
+    await expectAccessible(page);
+    await second.getByRole("button", { name: "qmap.hdf", exact: true }).click();
+    await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "chosen_results.hdf"));
+    await page.getByLabel("Frame time, s").fill(String(FRAME_TIME_S));
+    await page.getByRole("button", { name: "Submit" }).click();
+    await page.getByText("Submitted:").waitFor({ timeout: PATIENCE_MS });
+    const [done] = await facility.client.wait([(await page.locator("[role=status] a").textContent())!]);
+    expect(done).toMatchObject({ state: "finished", reason: null });
+    await opener.click();
+    await page.keyboard.press("Escape");
+    expect(await page.getByRole("group", { name: "Choose Detector file" }).count()).toBe(0);
   });
 
   it("a visitor sees, and cannot change", async () => {

@@ -10,3 +10,15 @@ def code_of(run):
     except XpcsError as error:
         return error.code
     return None
+
+
+def raised(run):
+    """The error that a call ends with.
+
+    :raises AssertionError: it does not
+    """
+    try:
+        run()
+    except XpcsError as error:
+        return error
+    raise AssertionError("no error was raised")

@@ -15,7 +15,7 @@ constexpr std::uint64_t kImmHeaderBytes = 1024;
 }  // namespace
 
 LiveFile::LiveFile(std::string path, Format format, const ReaderOptions& options) : path_(std::move(path)), format_(format), options_(options) {
-  if (format != Format::imm) throw Error(Code::unsupported, path_ + ": a running measurement reads no " + format_name(format) + " files");
+  if (format != Format::imm && format != Format::hdf5) throw Error(Code::unsupported, path_ + ": a running measurement reads no " + format_name(format) + " files");
   options_.growing = true;
 }
 
@@ -27,6 +27,11 @@ const LiveFrames& LiveFile::next(std::uint64_t most, bool ended) {
   try {
     if (opened() && most > 0) read(most, ended);
   } catch (const Error& error) {
+    if (format_ == Format::hdf5 && error.code() == Code::corrupt_data && !ended) {
+      stale_ = true;  // between two writes it may look damaged
+      waits_ = error.what();
+      return frames_;
+    }
     const std::string message = error.what();
     if (message.find(path_) != std::string::npos) throw;
     throw Error(error.code(), path_ + ": " + message);
@@ -48,27 +53,38 @@ bool LiveFile::opened() {
     if (facts.st_dev != device_ || facts.st_ino != inode_) throw Error(Code::io_failed, path_ + " was replaced by another file");
     return true;
   }
-  if (static_cast<std::uint64_t>(facts.st_size) < kImmHeaderBytes) {
+  if (format_ == Format::imm && static_cast<std::uint64_t>(facts.st_size) < kImmHeaderBytes) {
     waits_ = path_ + " has " + std::to_string(facts.st_size) + " bytes, less than the header of a frame";
     return false;
   }
-  reader_ = open_imm(open_file(path_), options_);
+  reader_ = format_ == Format::imm ? open_imm(open_file(path_), options_) : open_growing_hdf5(path_, options_);
   device_ = facts.st_dev;
   inode_ = facts.st_ino;
   return true;
 }
 
-void LiveFile::read(std::uint64_t most, bool ended) {
-  reader_->look(ended);
-  reader_->want(taken_, taken_ + (most - 1));
+bool LiveFile::fetch() {
   if (reader_->dense()) {
-    if (!reader_->next_dense(frames_.batch, frames_.rows)) return;
     frames_.signedCounts = !options_.unsignedCounts;
-  } else {
-    if (!reader_->fetch(stored_)) return;
-    stored_->decode(frames_.batch);
-    stored_->check();
+    return reader_->next_dense(frames_.batch, frames_.rows);
   }
+  if (!reader_->fetch(stored_)) return false;
+  stored_->decode(frames_.batch);
+  stored_->check();
+  return true;
+}
+
+void LiveFile::read(std::uint64_t most, bool ended) {
+  reader_->want(taken_, taken_ + (most - 1));
+  // What the last look saw comes first.
+  if (stale_ || ended != endedSeen_ || !fetch()) {
+    stale_ = true;
+    endedSeen_ = ended;
+    reader_->look(ended);
+    waits_ = reader_->waits();
+    if (!fetch()) return;
+  }
+  stale_ = false;
   frames_.first = taken_;
   frames_.frames = reader_->frames() - taken_;
   taken_ = reader_->frames();

@@ -32,12 +32,14 @@ class LiveFile {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   /// Why nothing can be read yet; empty: it can.
   [[nodiscard]] const std::string& waits() const noexcept { return waits_; }
+  [[nodiscard]] bool closed() const { return reader_ != nullptr && reader_->closed(); }
   /// What a person should know about the frames so far.
   [[nodiscard]] std::vector<std::string> warnings() const;
 
  private:
   bool opened();
   void read(std::uint64_t most, bool ended);
+  bool fetch();
 
   std::string path_;
   Format format_;
@@ -47,6 +49,8 @@ class LiveFile {
   dev_t device_ = 0;
   ino_t inode_ = 0;
   std::uint64_t taken_ = 0;
+  bool stale_ = true;  ///< it has to be looked at before more is fetched
+  bool endedSeen_ = false;
   LiveFrames frames_;
   std::string waits_;
 };

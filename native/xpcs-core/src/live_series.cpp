@@ -204,7 +204,7 @@ FilePiece LiveSeries::take_file(std::uint64_t end, bool ended) {
   State& s = *state_;
   if (s.file == nullptr) throw Error(Code::invalid_argument, "no file is open");
   const LiveFrames& came = s.file->next(end - std::min(end, s.frames), ended);
-  FilePiece piece{came.frames, 0, s.file->waits()};
+  FilePiece piece{came.frames, 0, s.file->waits(), s.file->closed()};
   if (came.frames == 0) return piece;
   const std::uint32_t base = s.local(s.frames);
   (void)s.local(s.frames + came.frames);

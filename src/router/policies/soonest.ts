@@ -3,9 +3,10 @@
  * little is known is taken to be a little better than expected, so it gets tried. A free slot is left idle only where waiting for a busy site gains more than
  * the estimates can be wrong.
  */
-import { type Crossing, coresOf, type Estimate, estimate, type RunEstimate } from "../estimates.js";
+import { type Crossing, type Estimate, estimate } from "../estimates.js";
 import { figure, seconds } from "../figures.js";
 import { busyText, type Choice, candidates, fits, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
+import { coresOf, type RunEstimate } from "../run-times.js";
 
 /** Waiting while a slot is free must gain this share of the answer from the free slot, half of what both may be off, and at least so long. */
 const WAIT_GAIN_SHARE = 0.25;
@@ -38,8 +39,8 @@ function describe(job: RoutedJob, { site, run, stageIn, stageOut, allocationMs, 
   return `${site.name} (${parts.join(", ")})`;
 }
 
-/** What the sites are ranked by: a little doubt is to their good. */
-const rank = ({ ms, run }: Estimate) => ms - run.doubtMs;
+/** What the sites are ranked by: a little doubt is to their good, and what others lose counts as what the job itself does. */
+const rank = ({ ms, doubtMs, othersMs }: Estimate) => ms - doubtMs + othersMs;
 
 /** Whether `a` is the better one; the same time: more slots free, then the name. */
 function isSooner(a: Estimate, b: Estimate): boolean {
@@ -51,15 +52,20 @@ function isSooner(a: Estimate, b: Estimate): boolean {
 
 const bestOf = (all: readonly Estimate[]): Estimate => all.reduce((best, one) => (isSooner(one, best) ? one : best));
 
-function costOf(job: RoutedJob, { site, run }: Estimate): number {
-  return (coresOf(job, site) * run.ms) / 1000;
+function costOf(job: RoutedJob, { site, runMs }: Estimate): number {
+  return (coresOf(job, site) * runMs) / 1000;
 }
 
 /** The cheapest that answers in time, or null. */
 function cheapest(job: RoutedJob, all: readonly Estimate[], leftMs: number): Estimate | null {
-  const inTime = all.filter(({ ms, sdMs }) => ms + DEADLINE_SD * sdMs <= leftMs);
-  const isCheaper = (a: Estimate, b: Estimate) => costOf(job, a) < costOf(job, b) || (costOf(job, a) === costOf(job, b) && isSooner(a, b));
-  return inTime.length === 0 ? null : inTime.reduce((best, one) => (isCheaper(one, best) ? one : best));
+  let [best, least]: [Estimate | null, number] = [null, Number.POSITIVE_INFINITY];
+  for (const one of all) {
+    const cost = costOf(job, one);
+    if (best !== null && (cost > least || (cost === least && !isSooner(one, best)))) continue;
+    if (one.ms > leftMs || one.ms + DEADLINE_SD * one.sdMs > leftMs) continue;
+    [best, least] = [one, cost];
+  }
+  return best;
 }
 
 function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly Estimate[]): string {
@@ -68,7 +74,8 @@ function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly
   const others = all.filter((one) => one !== best);
   if (others.length === 0) return `only ${describe(job, best)} can run it now`;
   const next = bestOf(others);
-  const word = best.ms > next.ms ? "tried, as little is known of it of late," : "soonest";
+  const isTried = best.ms - best.doubtMs <= next.ms - next.doubtMs;
+  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "its files delay others less";
   return `${word} at ${describe(job, best)}, before ${describe(job, next)}`;
 }
 

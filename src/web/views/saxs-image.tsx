@@ -46,7 +46,7 @@ export function SaxsImage({ open, children }: { open: OpenResult; children: Comp
     return { width, height, values, down: true, labels: outline === "none" ? null : image[outline] };
   }, [image, outline]);
   if (image === null || grid === null) return <div class="pair">{children}</div>;
-  const edge = (at: number): string => String(Math.round(at));
+  const edge = Math.round;
   return (
     <section aria-label="SAXS, 2D">
       <h2>SAXS, 2D</h2>
@@ -69,7 +69,7 @@ export function SaxsImage({ open, children }: { open: OpenResult; children: Comp
         <MapCanvas
           name="Static image"
           grid={grid}
-          axes={{ x: { title: "column", text: edge }, y: { title: "row", text: edge } }}
+          axes={{ x: { title: "column", value: edge }, y: { title: "row", value: edge } }}
           valueTitle="counts per pixel and frame"
           log={log}
           say={(cell) => textOf(image, open.result, cell)}

@@ -71,7 +71,7 @@ export function TwoTime({ open }: { open: OpenResult }) {
   const point = picked.value.t1 < matrix.side && picked.value.t2 < matrix.side ? picked.value : { t1: 0, t2: matrix.side - 1 };
   const { lag, age, alongLag, alongAge } = cuts(matrix, point);
   const grid = useMemo((): Grid => ({ width: matrix.side, height: matrix.side, values: matrix.values, mirrored: true }), [matrix]);
-  const edge = (at: number): string => String(Number((at * perFrame).toPrecision(4)));
+  const edge = (at: number): number => at * perFrame;
   return (
     <section aria-label="Two-time">
       <h2>Two-time</h2>
@@ -90,7 +90,7 @@ export function TwoTime({ open }: { open: OpenResult }) {
         <MapCanvas
           name="Two-time map"
           grid={grid}
-          axes={{ x: { title: `t1, ${unit}`, text: edge }, y: { title: `t2, ${unit}`, text: edge } }}
+          axes={{ x: { title: `t1, ${unit}`, value: edge }, y: { title: `t2, ${unit}`, value: edge } }}
           valueTitle="C2"
           log={false}
           say={({ x, y }) =>

@@ -86,6 +86,10 @@ class FrameReader {
   /// Of a growing file: looks how far it is now. What is not whole yet is not there for the calls after it.
   /// @param ended nothing more is written: all that is there counts @throws io_failed it became shorter
   virtual void look(bool /*ended*/) {}
+  /// Of a growing file after a look: why nothing can be read yet; empty: it can.
+  [[nodiscard]] virtual std::string waits() const { return ""; }
+  /// The same: its writer has closed it, as far as the file tells.
+  [[nodiscard]] virtual bool closed() const { return false; }
   /// The next whole frames, uint16 [frames, pixels], for readers that are dense or crowded; false at the end.
   virtual bool next_dense(FrameBatch& /*headers*/, std::vector<std::uint16_t>& /*rows*/) { return false; }
   /// Frames seen so far, or known from the file. Less than was wanted only where the file ends.
@@ -120,5 +124,7 @@ std::unique_ptr<FrameReader> open_rigaku_modules(std::vector<NamedSource> source
 std::unique_ptr<FrameReader> open_ufxc(std::unique_ptr<ByteSource> source, const ReaderOptions& options);
 /// HDF5's own library opens files by path.
 std::unique_ptr<FrameReader> open_hdf5(const std::string& path, const ReaderOptions& options);
+/// One that is being written, or is complete: one dataset of frames in the file itself. Opens nothing before the first look.
+std::unique_ptr<FrameReader> open_growing_hdf5(const std::string& path, const ReaderOptions& options);
 
 }  // namespace xpcs

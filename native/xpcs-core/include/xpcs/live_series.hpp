@@ -35,6 +35,7 @@ struct FilePiece {
   std::uint64_t frames = 0;  ///< none: nothing more is there now
   std::uint64_t events = 0;
   std::string waits;  ///< why nothing can be read yet; empty: it can
+  bool closed = false;  ///< its writer has closed it, as far as that can be told
 };
 
 class LiveSeries {

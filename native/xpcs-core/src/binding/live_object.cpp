@@ -86,7 +86,7 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     guarded(info.Env(), [&] { series_->open_file(path, format); });
   }
 
-  /// takeFile(end, ended): { frames, events, waits }
+  /// takeFile(end, ended): { frames, events, waits, closed }
   Napi::Value take_file(const Napi::CallbackInfo& info) {
     const std::uint64_t end = frames_of(info, 0, "end");
     const bool ended = info[1].ToBoolean();
@@ -95,6 +95,7 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     out.Set("frames", static_cast<double>(piece.frames));
     out.Set("events", static_cast<double>(piece.events));
     out.Set("waits", piece.waits);
+    out.Set("closed", piece.closed);
     return out;
   }
 

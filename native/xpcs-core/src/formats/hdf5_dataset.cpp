@@ -26,10 +26,20 @@ std::string file_of(const h5::Handle& data, const std::string& otherwise) {
 
 }  // namespace
 
-Hdf5Dataset::Hdf5Dataset(const std::string& file, const std::string& dataset)
-    : file_(h5::File::open(file)), name_(dataset + " in " + file), data_(open_with_cache(file_, dataset, 0)) {
-  if (!data_.ok()) throw Error(Code::corrupt_data, dataset + " in " + file + " does not open as a dataset");
-  name_ = dataset + " in " + file_of(data_, file);
+Hdf5Dataset::Hdf5Dataset(h5::File file, const std::string& dataset) : file_(std::move(file)), name_(dataset + " in " + file_.path()), data_(open_with_cache(file_, dataset, 0)) {
+  if (!data_.ok()) throw Error(Code::corrupt_data, name_ + " does not open as a dataset");
+  name_ = dataset + " in " + file_of(data_, file_.path());
+  read_extents();
+  check_type(h5::Handle(H5Dget_type(data_.id()), H5Tclose));
+  choose_path();
+  if (!raw_) {
+    const std::uint64_t cache = std::min<std::uint64_t>(chunk_[0] * frame_bytes() + kSlabBytes, kChunkBytesMax);
+    data_.reset();
+    data_ = open_with_cache(file_, dataset, cache);
+  }
+}
+
+void Hdf5Dataset::read_extents() {
   const h5::Handle space(H5Dget_space(data_.id()), H5Sclose);
   const int rank = H5Sget_simple_extent_ndims(space.id());
   if (rank != 3) throw Error(Code::unsupported, name_ + " has " + std::to_string(std::max(rank, 0)) + " dimensions, not 3 (frame, row, column)");
@@ -38,13 +48,37 @@ Hdf5Dataset::Hdf5Dataset(const std::string& file, const std::string& dataset)
   frames_ = shape[0];
   rows_ = shape[1];
   columns_ = shape[2];
-  check_type(h5::Handle(H5Dget_type(data_.id()), H5Tclose));
-  choose_path();
-  if (!raw_) {
-    const std::uint64_t cache = std::min<std::uint64_t>(chunk_[0] * frame_bytes() + kSlabBytes, kChunkBytesMax);
-    data_.reset();
-    data_ = open_with_cache(file_, dataset, cache);
+}
+
+void Hdf5Dataset::refresh() {
+  if (H5Drefresh(data_.id()) < 0) throw Error(Code::corrupt_data, name_ + " cannot be looked at again");
+  const std::uint64_t rows = rows_, columns = columns_;
+  read_extents();
+  if (rows_ != rows || columns_ != columns || frames_ > std::numeric_limits<std::uint32_t>::max()) throw Error(Code::io_failed, name_ + " has another shape than before");
+}
+
+bool Hdf5Dataset::in_own_file() const {
+  const h5::Handle creation(H5Dget_create_plist(data_.id()), H5Pclose);
+  return file_of(data_, "") == file_.path() && H5Pget_layout(creation.id()) != H5D_VIRTUAL && H5Pget_external_count(creation.id()) == 0;
+}
+
+bool Hdf5Dataset::tells_frames() const {
+  const h5::Handle creation(H5Dget_create_plist(data_.id()), H5Pclose);
+  H5D_alloc_time_t when = H5D_ALLOC_TIME_DEFAULT;
+  return chunked_ && H5Pget_alloc_time(creation.id(), &when) >= 0 && when != H5D_ALLOC_TIME_EARLY;
+}
+
+bool Hdf5Dataset::written(std::uint64_t frame) const {
+  if (!chunked_) return true;
+  const hsize_t first = frame / chunk_[0] * chunk_[0];
+  for (hsize_t row = 0; row < rows_; row += chunk_[1]) {
+    for (hsize_t column = 0; column < columns_; column += chunk_[2]) {
+      const hsize_t offset[3] = {first, row, column};
+      hsize_t bytes = 0;
+      if (H5Dget_chunk_storage_size(data_.id(), offset, &bytes) < 0 || bytes == 0) return false;
+    }
   }
+  return true;
 }
 
 void Hdf5Dataset::check_type(const h5::Handle& type) {
@@ -63,6 +97,7 @@ void Hdf5Dataset::choose_path() {
     throw Error(Code::unsupported, name_ + " is compressed with HDF5 filter " + *filter + ", which is not supported; rewrite it with bitshuffle-LZ4, LZ4, gzip or uncompressed");
   }
   if (H5Pget_layout(creation.id()) != H5D_CHUNKED) return;
+  chunked_ = true;
   if (H5Pget_chunk(creation.id(), 3, chunk_) != 3 || chunk_[0] == 0 || chunk_[1] == 0 || chunk_[2] == 0) throw Error(Code::corrupt_data, name_ + " has an absurd chunk shape");
   const std::uint64_t tile = chunk_[1] * chunk_[2] * wordBytes_;  // extents are below 2^32 each, at most 2^31 elements in all
   if (tile > kChunkBytesMax / chunk_[0]) throw Error(Code::unsupported, name_ + " has chunks of more than 2 GiB; rewrite it with one frame a chunk");

@@ -1,6 +1,7 @@
 // One dataset of frames in HDF5: its shape, and its stored chunks or its plain words on request. Reading happens on the
 // caller's thread; decoding (`decode`) calls nothing of HDF5 and may run anywhere.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,7 +35,8 @@ struct Hdf5Frames {
 class Hdf5Dataset {
  public:
   /// @throws corrupt_data, unsupported (type, shape or filter)
-  Hdf5Dataset(const std::string& file, const std::string& dataset);
+  Hdf5Dataset(const std::string& file, const std::string& dataset) : Hdf5Dataset(h5::File::open(file), dataset) {}
+  Hdf5Dataset(h5::File file, const std::string& dataset);
 
   [[nodiscard]] std::uint64_t frames() const noexcept { return frames_; }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
@@ -42,6 +44,18 @@ class Hdf5Dataset {
   [[nodiscard]] std::size_t word_bytes() const noexcept { return wordBytes_; }
   /// Name for messages: the dataset and the file that holds it.
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+  /// Reads its extents anew, in SWMR mode. @throws corrupt_data
+  void refresh();
+  /// Whether its frames lie in the file that was opened, not in others.
+  [[nodiscard]] bool in_own_file() const;
+  /// Whether what is in the file says which frames are written: chunks whose room is made when they are written.
+  [[nodiscard]] bool tells_frames() const;
+  /// Whether all chunks of a frame are in the file; frames that are not chunked are.
+  [[nodiscard]] bool written(std::uint64_t frame) const;
+  [[nodiscard]] std::uint64_t frames_of_chunk() const noexcept { return chunk_[0]; }
+  /// Behind the last frame of the chunks there, at most that of the dataset.
+  [[nodiscard]] std::uint64_t row_end(std::uint64_t frame) const noexcept { return chunked_ ? std::min<std::uint64_t>((frame / chunk_[0] + 1) * chunk_[0], frames_) : frames_; }
 
   /// How many frames from `frame` on are read at once: to the end of the chunks there, so that none is decoded twice.
   [[nodiscard]] std::uint64_t run_from(std::uint64_t frame) const noexcept;
@@ -58,6 +72,7 @@ class Hdf5Dataset {
  private:
   void check_type(const h5::Handle& type);
   void choose_path();
+  void read_extents();
   void load_chunk(const hsize_t (&offset)[3], Hdf5Frames& into) const;
   void load_words(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const;
   void place(const Hdf5Frames::Chunk& chunk, const std::vector<std::uint8_t>& tile, Hdf5Frames& frames) const;
@@ -70,6 +85,7 @@ class Hdf5Dataset {
   std::uint64_t frames_ = 0, rows_ = 0, columns_ = 0;
   std::size_t wordBytes_ = 0;
   std::optional<h5::FilterPipeline> raw_;  ///< nothing: HDF5 decodes
+  bool chunked_ = false;
   hsize_t chunk_[3] = {1, 1, 1};
   bool plainEdges_ = false;  ///< chunks over the edge are stored without filters
   std::vector<std::uint8_t> fill_;

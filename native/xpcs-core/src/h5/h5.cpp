@@ -15,12 +15,23 @@ void initialize() {
   register_lzf();
 }
 
-File File::open(const std::string& path) {
+File File::open(const std::string& path) { return open_by(path, H5F_ACC_RDONLY, H5P_DEFAULT); }
+
+File File::follow(const std::string& path, bool swmr) {
+  initialize();
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+#if H5_VERSION_GE(1, 10, 7)
+  H5Pset_file_locking(access.id(), false, true);
+#endif
+  return open_by(path, swmr ? H5F_ACC_RDONLY | H5F_ACC_SWMR_READ : H5F_ACC_RDONLY, access.id());
+}
+
+File File::open_by(const std::string& path, unsigned flags, hid_t access) {
   initialize();
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0) throw Error(Code::not_found, "cannot open " + path + ": " + std::strerror(errno));
   if (!S_ISREG(facts.st_mode)) throw Error(Code::invalid_argument, path + " is not a regular file");
-  Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  Handle handle(H5Fopen(path.c_str(), flags, access), H5Fclose);
   if (!handle.ok()) {
     throw Error(Code::corrupt_data, path + " (" + std::to_string(facts.st_size) + " bytes) does not open as HDF5: it is another format, truncated, or still being written");
   }

@@ -53,6 +53,9 @@ class File {
  public:
   /// @throws not_found, corrupt_data (not an HDF5 file, truncated)
   static File open(const std::string& path);
+  /// A file that may be being written, without a lock: one of ours could stop its writer. @param swmr its writer is in SWMR mode
+  /// @throws not_found, corrupt_data
+  static File follow(const std::string& path, bool swmr);
   /// Makes or truncates. @throws io_failed
   static File create(const std::string& path);
   /// An existing file, to change it. @throws io_failed
@@ -101,6 +104,7 @@ class File {
   void flush() const;
 
  private:
+  static File open_by(const std::string& path, unsigned flags, hid_t access);
   File(Handle handle, std::string path) : handle_(std::move(handle)), path_(std::move(path)) {}
   [[nodiscard]] Handle dataset(const std::string& name) const;
   void write_raw(const std::string& dataset, const std::vector<hsize_t>& shape, hid_t fileType, hid_t memoryType, const void* values,

@@ -1,0 +1,188 @@
+// An HDF5 file that is being written: frames of one chunked dataset, each once its chunks are in the file. In SWMR mode the file stays open and is
+// refreshed; otherwise it is opened anew where it changed. No lock is taken: a lock of ours could stop its writer.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+
+#include "hdf5_chunks.hpp"
+#include "hdf5_parts.hpp"
+#include "xpcs/frame_reader.hpp"
+
+namespace xpcs {
+namespace {
+
+constexpr const char* kElsewhere = " has its frames in other files: stream the folder of these files";
+
+/// Rows of chunks that are looked through for one that is written: an extent may be damage.
+constexpr std::uint64_t kRowsAhead = 1'000'000;
+
+/// Who has the file open, by the flags in its superblock (HDF5 File Format Specification, "File Consistency Flags"; byte 11 of versions 2 and 3).
+enum class Writer { none, swmr, other, no_file };
+
+Writer writer_of(const std::string& path) {
+  constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  constexpr unsigned kWrite = 1, kSwmr = 4;
+  std::array<unsigned char, 12> head{};
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Writer::no_file;
+  const ssize_t got = ::pread(fd, head.data(), head.size(), 0);
+  ::close(fd);
+  if (got < static_cast<ssize_t>(head.size()) || std::memcmp(head.data(), kSignature.data(), kSignature.size()) != 0) return Writer::no_file;
+  const unsigned version = head[8];
+  if (version < 3 || (head[11] & kWrite) == 0) return Writer::none;
+  return (head[11] & kSwmr) != 0 ? Writer::swmr : Writer::other;
+}
+
+/// Whether a file changed, as far as its facts tell.
+std::string identity_of(const std::string& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return "";
+  return std::to_string(facts.st_size) + " " + std::to_string(facts.st_mtim.tv_sec) + " " + std::to_string(facts.st_mtim.tv_nsec);
+}
+
+class GrowingHdf5 final : public FrameReader {
+ public:
+  GrowingHdf5(std::string path, const ReaderOptions& options) : path_(std::move(path)), options_(options) {}
+
+  void look(bool ended) override {
+    ended_ = ended;
+    waits_.clear();
+    const Writer writer = writer_of(path_);
+    if (writer == Writer::swmr) swmrSeen_ = true;
+    closed_ = swmrSeen_ && writer == Writer::none;
+    if (writer == Writer::no_file || writer == Writer::other) {
+      waits_ = path_ + (writer == Writer::other ? " is open for writing, and not in SWMR mode (or its writer died: h5clear -s makes it readable)" : " is no HDF5 file");
+      data_.reset();
+      if (ended) throw Error(Code::corrupt_data, waits_);
+      return;
+    }
+    const std::string identity = identity_of(path_);
+    if (data_ != nullptr && swmr_ && writer == Writer::swmr) data_->refresh();
+    else if (data_ == nullptr || identity != identity_ || swmr_ || ended) open(writer == Writer::swmr);
+    identity_ = identity;
+    if (data_->frames() < next_) {
+      throw Error(Code::io_failed, data_->name() + " became shorter: " + std::to_string(data_->frames()) + " frames, and " + std::to_string(next_) + " were read");
+    }
+  }
+
+  void want(std::uint64_t first, std::uint64_t last) override {
+    next_ = first;
+    last_ = std::min(last, std::numeric_limits<std::uint64_t>::max() - 1);  // behind it is one more
+  }
+
+  bool fetch(std::unique_ptr<StoredFrames>& stored) override {
+    if (data_ == nullptr || next_ > last_) return false;
+    if (next_ == data_->frames()) {
+      if (ended_) data_.reset();
+      return false;
+    }
+    if (!whole_row()) return false;
+    if (stored == nullptr) stored = std::make_unique<StoredChunks>();
+    auto& chunks = static_cast<StoredChunks&>(*stored);
+    // Decoded before the next look: frames that hold the file open would keep HDF5 from seeing it anew.
+    chunks.dataset = std::shared_ptr<const Hdf5Dataset>(std::shared_ptr<void>(), data_.get());
+    chunks.first = next_;
+    const std::uint64_t run = std::min(data_->run_from(next_), data_->row_end(next_) - next_);
+    data_->load(next_, std::min(run, last_ - next_ + 1), chunks.frames);
+    missingChunks_ += data_->missing_chunks() - missingBefore_;
+    missingBefore_ = data_->missing_chunks();
+    next_ += chunks.frames.frames;
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t frames() const override { return next_; }
+  [[nodiscard]] double position() const override { return 0; }
+  [[nodiscard]] bool dense() const override { return false; }
+  [[nodiscard]] bool openEnded() const override { return true; }
+  [[nodiscard]] std::string waits() const override { return waits_; }
+  [[nodiscard]] bool closed() const override { return closed_; }
+  [[nodiscard]] std::vector<std::string> warnings() const override {
+    if (missingChunks_ == 0) return {};
+    return {std::to_string(missingChunks_) + " chunks of " + path_ + " were never written; their pixels hold the fill value of the dataset"};
+  }
+
+ private:
+  void open(bool swmr) {
+    data_.reset();
+    missingBefore_ = 0;
+    swmr_ = swmr;
+    h5::File file = h5::File::follow(path_, swmr);
+    const std::string dataset = dataset_of(file);
+    auto data = std::make_shared<Hdf5Dataset>(std::move(file), dataset);
+    if (!data->in_own_file()) throw Error(Code::unsupported, path_ + kElsewhere);
+    check_shape(*data);
+    if (!ended_ && !data->tells_frames()) {
+      throw Error(Code::unsupported, data->name() + " does not tell which of its frames are written: it must be chunked, and have room for its chunks made as they are written");
+    }
+    data_ = std::move(data);
+  }
+
+  /// Path of the dataset of frames. One that is not there yet may come.
+  [[nodiscard]] std::string dataset_of(const h5::File& file) const {
+    // Links to other files are not followed, not even to look.
+    for (const char* path : {"/entry", "/entry/data", "/entry/data/data"}) {
+      H5L_info_t info{};
+      if (H5Lexists(file.id(), path, H5P_DEFAULT) <= 0) break;
+      if (H5Lget_info(file.id(), path, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_EXTERNAL) throw Error(Code::unsupported, path_ + kElsewhere);
+    }
+    std::vector<Hdf5Part> parts;
+    try {
+      parts = find_hdf5_parts(file);
+    } catch (const Error& error) {
+      throw Error(ended_ ? error.code() : Code::corrupt_data, error.what());
+    }
+    if (parts.size() != 1) throw Error(Code::unsupported, path_ + " has its frames in several datasets: stream the folder of its data files");
+    return parts[0].dataset;
+  }
+
+  void check_shape(const Hdf5Dataset& data) {
+    const std::uint64_t pixels = std::uint64_t{options_.height} * options_.width;
+    const bool same = options_.exactShape ? data.rows() == options_.height && data.columns() == options_.width : data.rows() * data.columns() == pixels;
+    if (!same) {
+      throw Error(Code::invalid_argument, std::string("the frames of ") + path_ + " are " + std::to_string(data.rows()) + " x " + std::to_string(data.columns()) +
+                                              " (rows x columns), the q-map is " + std::to_string(options_.height) + " x " + std::to_string(options_.width) + "; use the q-map of this detector");
+    }
+    if (wordBytes_ != 0 && data.word_bytes() != wordBytes_) throw Error(Code::io_failed, data.name() + " has another number type than before");
+    wordBytes_ = data.word_bytes();
+  }
+
+  /// The frames of a row of chunks count when all its chunks are in the file. One chunk of several frames is written more than once: its frames
+  /// count when a later chunk is in the file, because chunks leave the writer's cache in order, or at the end.
+  [[nodiscard]] bool whole_row() {
+    const std::uint64_t end = data_->row_end(next_);
+    if (data_->written(next_) && (ended_ || data_->frames_of_chunk() == 1)) return true;
+    if (ended_) {
+      // Never written, and others behind are: the fill value is what is there.
+      if (written_ > next_) return true;
+      std::uint64_t rows = 0;
+      for (std::uint64_t later = end; later < data_->frames() && rows < kRowsAhead; later = data_->row_end(later), ++rows) {
+        if (!data_->written(later)) continue;
+        written_ = later;
+        return true;
+      }
+      throw Error(Code::corrupt_data, data_->name() + " announces " + std::to_string(data_->frames()) + " frames, and those from frame " + std::to_string(next_ + 1) + " on were never written");
+    }
+    return data_->written(next_) && end < data_->frames() && data_->written(end);
+  }
+
+  std::string path_;
+  ReaderOptions options_;
+  std::shared_ptr<Hdf5Dataset> data_;
+  std::string identity_, waits_;
+  bool swmr_ = false, swmrSeen_ = false, closed_ = false, ended_ = false;
+  std::uint64_t next_ = 0, last_ = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t written_ = 0;  ///< a frame that is, behind some that are not
+  std::uint64_t missingBefore_ = 0, missingChunks_ = 0;
+  std::size_t wordBytes_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<FrameReader> open_growing_hdf5(const std::string& path, const ReaderOptions& options) { return std::make_unique<GrowingHdf5>(path, options); }
+
+}  // namespace xpcs
