@@ -5,8 +5,11 @@
 import { openThreads, type Thread } from "../../files/threads.js";
 import type { Arrived } from "./cache.js";
 
-/** What the thread is told: to take bytes, of which the last are answered with the file, or to give a file up. */
-export type DeskOrder = { file: number; path: string; slab: SharedArrayBuffer; bytes: number; last: boolean } | { file: number };
+/** What the thread is told: to take bytes, of which the last are answered with the file, to give a file up, or to adopt one. */
+export type DeskOrder =
+  | { file: number; path: string; slab: SharedArrayBuffer; bytes: number; last: boolean }
+  | { file: number }
+  | { from: string; to: string };
 
 export interface Desk {
   /** What follows is of another file. @param path made anew */
@@ -121,4 +124,9 @@ export async function withDesk<T>(work: (desk: Desk) => Promise<T>): Promise<T> 
     await desk.leave();
     if (spare.length < SPARE_MAX) spare.push(desk);
   }
+}
+
+/** A small file that lies here already is moved, made read-only and digested. @throws an error of the system */
+export async function adopt(from: string, to: string): Promise<Arrived> {
+  return (await freeThread().ask({ from, to }))!;
 }
