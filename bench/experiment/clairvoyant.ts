@@ -17,8 +17,6 @@ export interface Known {
   /** When each is with its site, ms. */
   readonly atMs: Float64Array;
   /** By site and job, ms. */
-  readonly transferMs: readonly Float64Array[];
-  readonly setUpMs: readonly Float64Array[];
   readonly runMs: readonly Float64Array[];
   readonly outMs: readonly Float64Array[];
   readonly bytes: Float64Array;
@@ -34,9 +32,8 @@ export function everything(
   const atMs = Float64Array.from(arrivals.flatMap((arrival) => arrival.specs.map(() => arrival.atMs + delayMs)));
   const each = sites.map((site) => specs.map((spec, job) => site.times(job, spec)));
   const bytes = Float64Array.from(specs.map(({ inputBytes = 0 }) => inputBytes));
-  const of = (what: "setUpMs" | "runMs" | "outMs") => each.map((times) => Float64Array.from(times.map((time) => time[what])));
-  const transferMs = each.map((times) => Float64Array.from(times.map(({ rateBytesPerMs }) => 1 / rateBytesPerMs)));
-  return { sites, specs, atMs, transferMs, setUpMs: of("setUpMs"), runMs: of("runMs"), outMs: of("outMs"), bytes };
+  const of = (what: "runMs" | "outMs") => each.map((times) => Float64Array.from(times.map((time) => time[what])));
+  return { sites, specs, atMs, runMs: of("runMs"), outMs: of("outMs"), bytes };
 }
 
 /** When something is free again, earliest first. */
@@ -54,9 +51,10 @@ function replaceFirst(heap: Float64Array, value: number): void {
 }
 
 /** When the files of each of `jobs`, in the order in which they come to the site, are there, ms. */
-function stagedAt(known: Known, site: number, { transfersMax, jobsPerTransfer, lookMs }: LinkModel, jobs: readonly number[]): Float64Array {
+function stagedAt(known: Known, { transfersMax, jobsPerTransfer, lookMs, ofTransfer }: LinkModel, jobs: readonly number[]): Float64Array {
   const staged = new Float64Array(jobs.length);
   const free = new Float64Array(transfersMax);
+  let [lastMs, nth] = [Number.NEGATIVE_INFINITY, 0];
   for (let from = 0, end = 0; from < jobs.length; from = end) {
     const first = jobs[from]!;
     const beatMs = (Math.floor(known.atMs[first]! / lookMs) + 1) * lookMs;
@@ -66,7 +64,10 @@ function stagedAt(known: Known, site: number, { transfersMax, jobsPerTransfer, l
       bytes += known.bytes[jobs[end]!]!;
       end += 1;
     }
-    const endMs = beginMs + known.setUpMs[site]![first]! + bytes * known.transferMs[site]![first]!;
+    nth = beginMs === lastMs ? nth + 1 : 0;
+    lastMs = beginMs;
+    const { setUpMs, rateBytesPerMs } = ofTransfer!(beginMs, nth);
+    const endMs = beginMs + setUpMs + bytes / rateBytesPerMs;
     replaceFirst(free, endMs);
     staged.fill(endMs, from, end);
   }
@@ -76,7 +77,7 @@ function stagedAt(known: Known, site: number, { transfersMax, jobsPerTransfer, l
 /** When each of `jobs` is answered at the site, ms. */
 export function answeredAt(known: Known, site: number, jobs: readonly number[]): Float64Array {
   const { slots, link } = known.sites[site]!;
-  const staged = stagedAt(known, site, link!, jobs);
+  const staged = stagedAt(known, link!, jobs);
   const order = Array.from(jobs, (_, place) => place).sort((a, b) => staged[a]! - staged[b]! || a - b);
   const free = new Float64Array(slots);
   const answered = new Float64Array(jobs.length);

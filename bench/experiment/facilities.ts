@@ -75,32 +75,52 @@ export function setUpS(facility: Facility, source: Source): number {
   return xpcs[source].in - TRANSFERS.lookMs / 2_000 - BYTES[XPCS]!.in / (1e6 * medianOf(rate[source]));
 }
 
-/** Stage times of a job at a facility; the same for the same job and seed, whatever else happens. */
-export function timesAt(facility: Facility, { source, seed, rateShare }: SiteOptions): (job: number, spec: JobSpec) => JobTimes {
-  const { xpcs, rate, proxyRun } = MEASURED[facility];
-  const share = rateShare[facility];
+/** Run and stage-out of a job at a facility; the same for the same job and seed, whatever else happens. What its transfer needs, the link says. */
+export function timesAt(
+  facility: Facility,
+  { source, seed }: Pick<SiteOptions, "source" | "seed">,
+): (job: number, spec: JobSpec) => JobTimes {
+  const { xpcs, proxyRun } = MEASURED[facility];
   const id = stream(facility);
-  const rateSpread: Spread = { kind: "measured", ...rate[source] };
-  const setUp: Spread = { kind: "around", median: 1_000 * setUpS(facility, source), sigma: SIGMA.setUp };
   const out: Spread = { kind: "around", median: 1_000 * xpcs[source].out, sigma: SIGMA.out };
   const runs: Readonly<Record<string, Spread>> = {
     [XPCS]: { kind: "around", median: 1_000 * xpcs[source].run, sigma: SIGMA.run },
     [PROXY]: { kind: "around", median: 1_000 * proxyRun, sigma: SIGMA.run },
   };
   return (job, { work: { app } }) => ({
-    setUpMs: valueAt(setUp, normalOf(seed, id, job, 1)),
-    rateBytesPerMs: 1_000 * share * valueAt(rateSpread, normalOf(seed, id, job, 2)),
+    setUpMs: 0,
+    rateBytesPerMs: Number.POSITIVE_INFINITY,
     runMs: valueAt(runs[app]!, normalOf(seed, id, job, 3)),
     outMs: valueAt(out, normalOf(seed, id, job, 4)),
     resultBytes: BYTES[app]!.out,
   });
 }
 
+/** Transfers to a facility: rates and set-up were measured of transfers, so they are a transfer's, the same for whoever begins one at that moment. */
+export function transfersTo(
+  facility: Facility,
+  { source, seed, rateShare }: Pick<SiteOptions, "source" | "seed" | "rateShare">,
+): LinkModel {
+  const share = rateShare[facility];
+  const id = stream(`transfers to ${facility}`);
+  const rate: Spread = { kind: "measured", ...MEASURED[facility].rate[source] };
+  const setUp: Spread = { kind: "around", median: 1_000 * setUpS(facility, source), sigma: SIGMA.setUp };
+  const { transfersMax, lookMs } = TRANSFERS;
+  const ofTransfer = (atMs: number, nth: number) => {
+    const place = Math.round(atMs / lookMs) * transfersMax + nth;
+    return {
+      setUpMs: valueAt(setUp, normalOf(seed, id, place, 1)),
+      rateBytesPerMs: 1_000 * share * valueAt(rate, normalOf(seed, id, place, 2)),
+    };
+  };
+  return { ...TRANSFERS, ofTransfer };
+}
+
 /** The three of them, in the order of the published agents. */
 export function facilitySites(options: SiteOptions): SiteModel[] {
   return FACILITIES.map((name): SiteModel => {
-    const base = { name, slots: SLOTS, prefetch: options.prefetch, apps: [XPCS, PROXY], presence: ALWAYS, slower: [], link: TRANSFERS };
-    return { ...base, times: timesAt(name, options), ...options.more?.[name] };
+    const base = { name, slots: SLOTS, prefetch: options.prefetch, apps: [XPCS, PROXY], presence: ALWAYS, slower: [] };
+    return { ...base, link: transfersTo(name, options), times: timesAt(name, options), ...options.more?.[name] };
   });
 }
 

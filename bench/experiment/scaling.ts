@@ -4,7 +4,7 @@ import { quantileOf } from "../../src/replay/tally.js";
 import { runShift } from "../../src/replay/world.js";
 import { POLICIES } from "../../src/router/registry.js";
 import { type Column, markdownTable } from "../table.js";
-import { type Facility, jobOf, PROXY, TRANSFERS, timesAt } from "./facilities.js";
+import { type Facility, jobOf, PROXY, timesAt, transfersTo } from "./facilities.js";
 import { type Estimate, meanInterval } from "./intervals.js";
 import type { Verdict } from "./published.js";
 
@@ -30,9 +30,10 @@ export interface ScalingRow {
 }
 
 function rateOf(site: Facility, nodes: number, seed: number): { jobsPerMin: number; used: number } {
-  const times = timesAt(site, { source: "aps", seed, prefetch: 0, rateShare: AS_PUBLISHED });
+  const options = { source: "aps", seed, rateShare: AS_PUBLISHED } as const;
+  const times = timesAt(site, options);
   // Rates of tasks on a day of large transfers; how many go at once is the site's own affair.
-  const link = { ...TRANSFERS, jobsPerTransfer: 32 };
+  const link = { ...transfersTo(site, options), jobsPerTransfer: 32 };
   const base = { name: site, slots: nodes, prefetch: AHEAD * nodes, apps: [PROXY], presence: ALWAYS, slower: [] };
   const model = { ...base, link, times };
   const jobs = JOBS_PER_NODE * nodes;

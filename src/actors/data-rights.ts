@@ -48,9 +48,9 @@ function outputsOf(work: Work): string[] {
   return work.app === "xpcs.noop" ? [] : [work.out.path];
 }
 
-/** Folders for one experiment. */
-function foldersOf({ read, write }: DataFolders, job: JobRecord): Roots {
-  const [cycle = "", name = ""] = experimentOf(job.spec).split("/");
+/** Folders for one experiment, `CYCLE/NAME`. */
+export function foldersOf({ read, write }: DataFolders, experiment: string): Roots {
+  const [cycle = "", name = ""] = experiment.split("/");
   const named = (folder: string) => folder.replace(/\{(cycle|name)\}/g, (_, part: string) => (part === "cycle" ? cycle : name));
   return { read: read.map(named), write: write.map(named) };
 }
@@ -82,7 +82,7 @@ export function dataRights(central: Pick<Central, "state" | "turn">, folders: Da
     // In the same words whether there is such a job: its id tells a site nothing about others.
     if (job === undefined || !job.attempts.some((attempt) => attempt.site === site))
       throw new XpcsError("NOT_FOUND", `site ${site} has no attempt of a job ${id}`);
-    return { job, folders: foldersOf(folders, job) };
+    return { job, folders: foldersOf(folders, experimentOf(job.spec)) };
   };
   const outOf = async (caller: Caller, id: JobId, path: string): Promise<JobRecord> => {
     const { job, folders: own } = jobOf(caller, id);

@@ -15,6 +15,7 @@ import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import { digestFile } from "../files/digest.js";
 import { openVersioned } from "../files/file-version.js";
+import { lookAtFiles } from "../files/look-files.js";
 import { discardPublication, inspectDestination, publishFile, settlePublication } from "../files/publication.js";
 import { fromSystem, systemCode } from "../files/system-error.js";
 import { writePiece } from "../files/whole-pieces.js";
@@ -112,17 +113,9 @@ class Server {
 
   async #stat(caller: Caller, { job, epoch, paths }: z.output<typeof REQUESTS.stat>): Promise<object> {
     await this.#options.rights.mayRead(caller, { job, epoch }, paths);
-    const files = [];
-    for (const from of paths) {
-      const open = await openVersioned(from);
-      try {
-        const { bytes, version } = open;
-        const known = bytes <= SMALL_BYTES ? await this.#digests.of(from, version, open) : this.#digests.known(from, version);
-        files.push({ bytes, version, sha256: known });
-      } finally {
-        await open.file.close();
-      }
-    }
+    const looked = await lookAtFiles({ paths, smallBytes: SMALL_BYTES });
+    // Of a large one the digest is asked for while it crosses.
+    const files = looked.map((each, at) => ({ ...each, sha256: each.sha256 ?? this.#digests.known(paths[at]!, each.version) }));
     return { files };
   }
 

@@ -1,4 +1,4 @@
-/** Digests of files that were asked for lately, by path and version: the q-map of a thousand jobs is read once. */
+/** Digests of files that were asked for lately, by path and version: those that are not looked at by look-files.ts. */
 import { digestFile, digestOpen } from "../files/digest.js";
 import { type VersionedFile, versionAt } from "../files/file-version.js";
 import { changedMeanwhile } from "./data-files.js";

@@ -15,6 +15,7 @@ import { estimate, promiseOf } from "../router/estimates.js";
 import { belongs, candidates, needOf, type Policy, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import { withJob } from "../router/work-ahead.js";
+import { askedOfPilots, pilotsOf as earlierPilots, withFeaturesOf } from "./pilot-features.js";
 
 export interface Grant {
   readonly job: JobId;
@@ -162,6 +163,8 @@ export interface SiteLike extends Pick<SiteLoad, "apps" | "slots" | "capacity"> 
 /** The work of waiting jobs which a site like this could run. Looks at the first `dispatchScanMax` jobs only. */
 export function waitingWork(state: State, like: SiteLike, nowMs: number): WaitingWork {
   const { pilotsOf, submitters = null, leftS } = like;
+  const [latest] = earlierPilots(state.sites, pilotsOf);
+  const site = { name: "", ...like, capacity: like.capacity === null ? null : withFeaturesOf(like.capacity, latest) };
   const means = meansOf(state);
   let [slots, slotS, longestS] = [0, 0, 0];
   let looked = 0;
@@ -169,12 +172,12 @@ export function waitingWork(state: State, like: SiteLike, nowMs: number): Waitin
     looked += 1;
     if (looked > LIMITS.dispatchScanMax) break;
     const { notBefore, spec, owner, refusedBy = [] } = state.jobs.get(id)!;
-    const { work, site = null, resources = {}, experiment } = spec;
+    const { work, site: pinned = null, resources = {}, experiment } = spec;
     if (
       notBefore > nowMs ||
-      (site !== null && site !== pilotsOf) ||
+      (pinned !== null && pinned !== pilotsOf) ||
       !like.apps.includes(work.app) ||
-      tooLarge(resources, { name: "", ...like }) !== null
+      tooLarge(askedOfPilots(resources, latest), site) !== null
     )
       continue;
     // What one of its pilots has refused, by a rule of theirs, the next one refuses too.

@@ -19,6 +19,7 @@ import {
   SMOOTHING_FILTERS,
   SMOOTHINGS,
 } from "../core/analysis.js";
+import { FEATURE_CHARS_MAX, FEATURE_PATTERN, FEATURES_MAX, NEED_PATTERN } from "../core/features.js";
 import {
   BUILT_IN_PREFIX,
   type CommandJob,
@@ -204,6 +205,9 @@ const work: z.ZodType<Work> = described.transform((value, context): Work => {
 
 export const experiment = z.string().regex(EXPERIMENT_PATTERN, "is no experiment: CYCLE/NAME, such as 2026-3/smith");
 
+/** Words of features, each like the pattern. */
+const words = (pattern: RegExp, otherwise: string) =>
+  z.array(z.string().max(FEATURE_CHARS_MAX).regex(pattern, otherwise)).max(FEATURES_MAX);
 const share = z.number().min(0).max(LIMITS.resourceMax);
 const whole = z.int().min(0).max(LIMITS.resourceMax);
 const resources: z.ZodType<Resources> = z
@@ -214,15 +218,19 @@ const resources: z.ZodType<Resources> = z
     gpus: whole.optional(),
     nodes: positive.max(LIMITS.resourceMax).optional(),
     walltimeS: z.number().positive().max(LIMITS.resourceMax).optional(),
+    features: words(NEED_PATTERN, "is no feature: NAME, NAME=VERSION or NAME>=VERSION").optional(),
   } satisfies Record<keyof Resources, z.ZodType>)
   .transform((needs) => withoutUndefined(needs)) as z.ZodType<Resources>;
-export const capacity: z.ZodType<SiteCapacity> = z.object({
-  cores: whole,
-  memoryGb: share,
-  gpus: whole,
-  nodes: whole,
-  walltimeS: z.number().positive().nullable(),
-});
+export const capacity: z.ZodType<SiteCapacity> = z
+  .object({
+    cores: whole,
+    memoryGb: share,
+    gpus: whole,
+    nodes: whole,
+    walltimeS: z.number().positive().nullable(),
+    features: words(FEATURE_PATTERN, "is no feature: NAME or NAME=VERSION").optional(),
+  } satisfies Record<keyof SiteCapacity, z.ZodType>)
+  .transform(({ features, ...amounts }) => (features === undefined ? amounts : { ...amounts, features }));
 const rate = z.number().positive().max(LIMITS.rateMax);
 export const selfTest: z.ZodType<SelfTest> = z
   .object({

@@ -124,6 +124,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       pilotOf: name.optional(),
       selfTest: selfTest.optional(),
       endsInS: count.optional(),
+      queueWaitS: z.number().min(0).max(LIMITS.resourceMax).optional(),
       exclusive: z.array(name).max(64).optional(),
       held: leases,
     })

@@ -25,7 +25,7 @@ interface Recall {
 /** What a round sees. */
 export interface Situation {
   readonly state: State;
-  readonly terms: LeaseTerms;
+  readonly terms: Pick<LeaseTerms, "get">;
   readonly loads: readonly SiteLoad[];
   /** Slots by site for which it asks and nothing waits. */
   readonly idle: ReadonlyMap<SiteName, number>;
@@ -92,12 +92,13 @@ function unbegun({ state, terms, policyOf, nowMs }: Situation, load: SiteLoad): 
   const found: UnbegunJob[] = [];
   let taken = 0;
   for (const [at, job] of jobs.entries()) {
+    const freeSlots = slots - taken;
     taken += needOf(job.spec.resources ?? {}).slots;
     if (taken <= slots) continue;
     const epoch = runningAt(job, name)?.epoch ?? 0;
     if (terms.get(job.id, epoch)?.phase !== "staged-in" || job.cancelRequested) continue;
-    const ahead = loadOf(load, held.slice(0, at), nowMs);
-    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, ahead });
+    const ahead = () => loadOf(load, held.slice(0, at), nowMs);
+    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, freeSlots, ahead });
   }
   return found;
 }

@@ -33,6 +33,7 @@ import { GuardedDoor } from "./door.js";
 import { downtimeAdmin } from "./downtime-admin.js";
 import { FeedWatch } from "./feed-watch.js";
 import type { FeedSettings } from "./feeds/feed-settings.js";
+import { folderServer } from "./folder-server.js";
 import { guardLink } from "./gate.js";
 import { DEFAULT_KEEPING, Housekeeping, type Keeping } from "./housekeeping.js";
 import { type Health, httpApi } from "./http-api.js";
@@ -234,6 +235,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
     const rights = dataRights(central, options.data ?? null);
     const data = dataServer({ door, rights, clock, logger, onRequest: metrics.request });
     const results = resultServer({ door, clientApi, clock, logger, onRequest: metrics.request });
+    const listing = folderServer({ door, folders: options.data ?? null, clock, logger, onRequest: metrics.request });
     const page = options.page === undefined ? null : pageServer(options.page, metrics.request, clock);
     serve({
       onLink: (link, peer) => guardLink(link, { central, door, clientApi, clock, logger, peer }),
@@ -243,6 +245,7 @@ async function startOn(listener: Listener, options: StartOptions, serve: (servin
           bundle?.handle(request, response) ||
           page?.(request, response) ||
           results(request, response) ||
+          listing(request, response) ||
           api(request, response)
         ),
     });

@@ -4,7 +4,7 @@ import { type JobChanges, type JobSpec, PARENT_POLICIES, type ParentPolicy, type
 import { LIMITS } from "../core/limits.js";
 import { POLICIES } from "../router/registry.js";
 import { experimentOption, experimentSetting } from "./client-settings.js";
-import { collectPairs, integerOption, positiveOption, timeOption } from "./option-values.js";
+import { collectPairs, collectTexts, integerOption, positiveOption, timeOption } from "./option-values.js";
 
 /** What `modify` can change too. */
 export interface ChangeableOptions {
@@ -21,6 +21,7 @@ export interface ChangeableOptions {
   readonly gpus?: number;
   readonly nodes?: number;
   readonly walltime?: number;
+  readonly needs?: readonly string[];
 }
 
 export interface JobOptions extends ChangeableOptions {
@@ -53,7 +54,8 @@ export function addChangeableOptions(command: Command): Command {
     .option("--memory <gb>", "memory that it takes, GB", positiveOption)
     .option("--gpus <n>", "GPUs that it takes", integerOption(0, LIMITS.resourceMax))
     .option("--nodes <n>", "nodes that it needs", integerOption(1, LIMITS.resourceMax))
-    .option("--walltime <s>", "stop an attempt after this time; it counts as failed", positiveOption);
+    .option("--walltime <s>", "stop an attempt after this time; it counts as failed", positiveOption)
+    .option("--needs <feature>", "run only where this is: avx512f, boost_corr>=0.3 (docs/settings.md; repeat for more)", collectTexts);
 }
 
 /** Adds the options of a new job. */
@@ -77,8 +79,8 @@ function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], 
 
 /** The fields that were given. */
 export function changesOf(options: ChangeableOptions): JobChanges {
-  const { slots, cores, memory: memoryGb, gpus, nodes, walltime: walltimeS } = options;
-  const resources: Resources = present({ slots, cores, memoryGb, gpus, nodes, walltimeS });
+  const { slots, cores, memory: memoryGb, gpus, nodes, walltime: walltimeS, needs: features } = options;
+  const resources: Resources = present({ slots, cores, memoryGb, gpus, nodes, walltimeS, features });
   const { tag: tags, site, attempts: attemptsMax, priority, deadline, onParentFailure } = options;
   const retryDelayMs = options.retryDelay === undefined ? undefined : Math.round(options.retryDelay * 1000);
   return {

@@ -70,7 +70,7 @@ function attemptLine({ epoch, site, outcome, startedAt, finishedAt, duplicate, c
 export function jobText(job: JobView): string {
   const tags = Object.entries(job.tags).map(([key, value]) => `${key}=${value}`);
   const needs = Object.entries(job.resources)
-    .map(([what, amount]) => `${what} ${amount}`)
+    .map(([what, amount]) => `${what} ${Array.isArray(amount) ? amount.join(" and ") : amount}`)
     .join(", ");
   const lines: readonly (readonly [string, string | null])[] = [
     ["job", job.id],

@@ -84,7 +84,7 @@ export async function runPilotSite(
   const { slots, gpus } = options;
   const file = readSettingsFile(BATCH_FILE, options.batch);
   const commands = Object.keys(readSettingsFile(COMMAND_APPS, options.apps));
-  const { locations, submitters } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { locations, submitters, features } = readSettingsFile(SITE_SETTINGS, options.settings);
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const clock = realClock;
@@ -119,7 +119,7 @@ export async function runPilotSite(
     throw new XpcsError("INVALID_ARGUMENT", `${options.batch} allows ${sitesMax} pilots at a time, ${LIMITS.pilotsMax} are the limit`);
   const measured = readSelfTest(options.measured, file.folder);
   const like = {
-    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: pilotCapacity(file, gpus) },
+    ...{ slots, apps: [...ableApps(logger), ...commands], capacity: { ...pilotCapacity(file, gpus), features } },
     ...(measured === null ? {} : { selfTest: measured }),
     ...(submitters === null ? {} : { submitters }),
   };

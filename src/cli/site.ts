@@ -25,6 +25,7 @@ import { ableApps } from "./able-apps.js";
 import { batchPlace } from "./batch-place.js";
 import { addCentralOptions, type CentralOptions, type CentralSettings, centralSettings } from "./client-settings.js";
 import { withExample } from "./help.js";
+import { machineFeatures } from "./machine-features.js";
 import { integerOption, siteNameOption, timeOption } from "./option-values.js";
 import type { CliIo } from "./output.js";
 import { secondsLeft, watchLife } from "./pilot-life.js";
@@ -105,14 +106,17 @@ export async function runSiteCommand(options: SiteOptions, io: CliIo): Promise<v
 /** @param kept null: it has no state folder */
 async function workHere(options: SiteOptions, given: string, kept: KeptSite | null, io: CliIo): Promise<void> {
   const { slots } = options;
-  const { endsS, hosts, launcher, pilot } = batchPlace(process.env);
+  const { endsS, queueWaitS, hosts, launcher, pilot } = batchPlace(process.env, Date.now() / 1_000 - process.uptime());
   if (endsS !== null) ignoreWarnings();
   const reach = reachIn(process.env);
   const name = pilot === null ? given : `${given}.${pilot}`;
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, submitters, roots, locations, cache, prefetch, supervision } = readSettingsFile(SITE_SETTINGS, options.settings);
+  const { results, submitters, roots, locations, cache, prefetch, supervision, features } = readSettingsFile(
+    SITE_SETTINGS,
+    options.settings,
+  );
   const logger = createPinoLogger({ json: io.json || kept !== null, base: { site: name }, ...(kept === null ? {} : { stream: kept.log }) });
   const workDir = await workFolder(options.work, name);
   const clock = realClock;
@@ -148,8 +152,10 @@ async function workHere(options: SiteOptions, given: string, kept: KeptSite | nu
       gpus: options.gpus,
       nodes: hosts.length,
       walltimeS: secondsLeft(life),
+      features: [...machineFeatures(), ...features],
     },
     endsInS: () => secondsLeft(life),
+    queueWaitS,
     workDir,
     dial: siteDial({ settings: whereCentral, reach, clock, logger }),
     kernels: createKernelPool({

@@ -114,6 +114,8 @@ export interface Resources {
   readonly nodes?: number;
   /** An attempt that takes longer is stopped, and counts as failed, s. */
   readonly walltimeS?: number;
+  /** What the site must have: `avx512f`, `boost_corr>=0.3` (core/features.ts). */
+  readonly features?: readonly string[];
 }
 
 /** What a site has in all; a job that asks for more never goes there. */
@@ -124,6 +126,8 @@ export interface SiteCapacity {
   readonly nodes: number;
   /** Longest attempt, s; null: no limit. */
   readonly walltimeS: number | null;
+  /** Instructions of its processors, programs with versions: `avx512f`, `boost_corr=0.3.1`. Absent: nothing is known of them. */
+  readonly features?: readonly string[];
 }
 
 /** What a site's self-test measured (docs/self-test.md): first estimates, until real jobs tell. Absent: not measured. */

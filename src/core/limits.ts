@@ -31,6 +31,8 @@ export const LIMITS = {
   httpInFlightMax: 64,
   /** Transfers through central of one token at a time, before OVERLOADED: those of some attempts, in parts. */
   dataInFlightMax: 64,
+  /** Folders that are listed for one token at a time, before OVERLOADED: a person looks into one. */
+  foldersInFlightMax: 8,
   /** Machines that fetch the bundle at a time, before 503: nobody has shown a token, and each takes a file's bandwidth. */
   bundlesInFlightMax: 16,
   /** Bytes of one part of an upload: over in 30 s also on a slow link. */

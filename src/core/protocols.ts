@@ -244,6 +244,8 @@ export interface WorkSource {
     selfTest?: SelfTest;
     /** Until the batch job ends in which it works, s; absent: it is in none. */
     endsInS?: number;
+    /** That batch job waited so long to begin, s; absent: nobody knows. */
+    queueWaitS?: number;
     /** Those of its commands of which two attempts must not run at once; absent: it is of a version that did not say. */
     exclusive?: readonly string[];
     held: readonly LeaseRef[];

@@ -3,7 +3,8 @@ import type { BigIntStats } from "node:fs";
 import { type FileHandle, stat } from "node:fs/promises";
 import { openPlain } from "./plain-file.js";
 
-function versionOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
+/** Plain characters. */
+export function versionOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
   return `${dev}-${ino}-${size}-${mtimeNs}`;
 }
 

@@ -74,6 +74,8 @@ export type Command =
       readonly selfTest?: SelfTest;
       /** Until its batch job ends, s; absent: it is in none. */
       readonly endsInS?: number;
+      /** That batch job waited so long to begin, s; absent: nobody knows. */
+      readonly queueWaitS?: number;
       readonly held: readonly LeaseRef[];
     }
   | { readonly type: "leave"; readonly site: SiteName };
@@ -273,7 +275,7 @@ function endHeld(state: State, site: SiteName, ending: Ending, now: number, exce
 const ENDS_SAME_MS = 60_000;
 
 function join(state: State, command: Of<"join">, now: number): Decision {
-  const { site, instance, host, slots, apps, capacity, selfTest, endsInS, held } = command;
+  const { site, instance, host, slots, apps, capacity, selfTest, endsInS, queueWaitS, held } = command;
   const before = state.sites.get(site);
   const endsAt = endsInS === undefined ? undefined : now + 1_000 * endsInS;
   // What a site holds and does not name is over: a grant that did not reach it, or what a process that is gone was running.
@@ -288,12 +290,13 @@ function join(state: State, command: Of<"join">, now: number): Decision {
     before.host === host &&
     before.slots === slots &&
     before.apps.join("\n") === apps.join("\n") &&
-    JSON.stringify([before.capacity, before.selfTest]) === JSON.stringify([capacity, selfTest]) &&
+    JSON.stringify([before.capacity, before.selfTest, before.queueWaitS]) === JSON.stringify([capacity, selfTest, queueWaitS]) &&
     Math.abs((before.endsAt ?? 0) - (endsAt ?? 0)) < ENDS_SAME_MS;
   const told = {
     ...(capacity === undefined ? {} : { capacity }),
     ...(selfTest === undefined ? {} : { selfTest }),
     ...(endsAt === undefined ? {} : { endsAt }),
+    ...(queueWaitS === undefined ? {} : { queueWaitS }),
   };
   if (!same) events.push({ type: "siteJoined", at: now, site, instance, host, slots, apps, ...told });
   return events;

@@ -170,6 +170,8 @@ export interface SiteJoined {
   readonly selfTest?: SelfTest;
   /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
   readonly endsAt?: number;
+  /** That batch job waited so long to begin, s; absent: nobody knows. */
+  readonly queueWaitS?: number;
 }
 
 /** A site's process said goodbye. */

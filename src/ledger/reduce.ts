@@ -139,6 +139,7 @@ function siteJoined(state: State, event: SiteJoined): void {
     ...(event.capacity === undefined ? {} : { capacity: event.capacity }),
     ...(event.selfTest === undefined ? {} : { selfTest: event.selfTest }),
     ...(event.endsAt === undefined ? {} : { endsAt: event.endsAt }),
+    ...(event.queueWaitS === undefined ? {} : { queueWaitS: event.queueWaitS }),
     ...keptOnJoin(before, event),
     joinedAt: event.at,
     present: true,

@@ -108,6 +108,8 @@ export interface SiteRecord {
   readonly checks?: SiteChecks;
   /** When the batch job ends in which it works, ms since 1970; absent: it is in none. */
   readonly endsAt?: number;
+  /** That batch job waited so long to begin, s; absent: nobody knows. */
+  readonly queueWaitS?: number;
   /** What is held against it; absent: nothing. */
   readonly doubts?: readonly Doubt[];
   /** Absent: it is on none. */

@@ -32,6 +32,12 @@ export interface LinkModel {
   readonly jobsPerTransfer: number;
   /** How often the site looks for files that wait, and begins transfers, ms; 0: as soon as it can. */
   readonly lookMs: number;
+  /**
+   * Of a transfer that begins then, the `nth` that does, from 0; absent: as the job that comes first in it says.
+   *
+   * @param atMs since the beginning of the shift
+   */
+  readonly ofTransfer?: (atMs: number, nth: number) => Pick<JobTimes, "setUpMs" | "rateBytesPerMs">;
   /** When nothing moves, in order. */
   readonly stalls?: readonly { readonly fromMs: number; readonly untilMs: number }[];
 }

@@ -92,6 +92,31 @@ export class SiteActor {
     else this.#transfers!.want(wanted);
   }
 
+  /** How far it is with a lease, as a renewal says; null: it does not hold it. */
+  phase(id: JobId, epoch: number): "staged-in" | "running" | "staged-out" | null {
+    const held = this.#held.get(id);
+    if (held?.epoch !== epoch) return null;
+    if (held.state === "running") return "running";
+    return held.state === "leaving" ? "staged-out" : "staged-in";
+  }
+
+  /** Gives back a lease that it has not begun. @returns false: it has begun, or does not hold it */
+  giveBack(id: JobId, epoch: number): boolean {
+    const held = this.#held.get(id);
+    if (held === undefined || this.phase(id, epoch) !== "staged-in") return false;
+    held.turn += 1;
+    this.#held.delete(id);
+    this.#ready.delete(held);
+    this.#waiting -= 1;
+    if (held.wanted !== null && held.state === "coming") {
+      held.wanted.gone = true;
+      this.#transfers!.forget();
+    }
+    // It may have stood before one that fits.
+    this.#admit();
+    return true;
+  }
+
   #staged(held: Held): void {
     if (held.wanted !== null) this.bytesIn += held.wanted.bytes;
     held.stagedMs = this.#now();

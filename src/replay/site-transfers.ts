@@ -23,6 +23,8 @@ interface Transfer {
   rate: number;
 }
 
+const isWanted = ({ wanted }: Transfer): boolean => wanted.some(({ gone }) => !gone);
+
 export class SiteTransfers {
   readonly #heap: EventHeap;
   readonly #now: () => number;
@@ -71,6 +73,16 @@ export class SiteTransfers {
     this.#life += 1;
   }
 
+  /** Gives up transfers all of whose files nobody wants any more. */
+  forget(): void {
+    this.#advance();
+    const kept = this.#moving.filter(isWanted);
+    this.#open -= this.#moving.length - kept.length;
+    this.#moving = kept;
+    this.#share();
+    if (this.#link.lookMs === 0) this.#begin();
+  }
+
   /** At once, when all of this moment has come; or at the next beat. */
   #look(): void {
     if (this.#willLook) return;
@@ -86,16 +98,20 @@ export class SiteTransfers {
   }
 
   #begin(): void {
-    const { transfersMax, jobsPerTransfer } = this.#link;
+    const { transfersMax, jobsPerTransfer, ofTransfer } = this.#link;
+    const now = this.#now();
+    let nth = 0;
     while (this.#waiting.length > 0 && this.#open < transfersMax) {
       const wanted = this.#waiting.splice(0, jobsPerTransfer).filter(({ gone }) => !gone);
       const [first] = wanted;
       if (first === undefined) continue;
       this.#open += 1;
       const left = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
-      const transfer: Transfer = { wanted, left, capBytesPerMs: first.rateBytesPerMs, rate: 0 };
+      const { setUpMs, rateBytesPerMs } = ofTransfer?.(now, nth) ?? first;
+      nth += 1;
+      const transfer: Transfer = { wanted, left, capBytesPerMs: rateBytesPerMs, rate: 0 };
       const life = this.#life;
-      this.#heap.add(this.#now() + first.setUpMs, () => {
+      this.#heap.add(now + setUpMs, () => {
         if (life === this.#life) this.#move(transfer);
       });
     }
@@ -104,7 +120,8 @@ export class SiteTransfers {
   #move(transfer: Transfer): void {
     this.#advance();
     this.#moving.push(transfer);
-    this.#share();
+    if (isWanted(transfer)) this.#share();
+    else this.forget();
   }
 
   /** Moves bytes up to now. */

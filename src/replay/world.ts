@@ -4,6 +4,7 @@
  */
 import { planGrants } from "../actors/dispatch.js";
 import { Sites } from "../actors/presence.js";
+import { Rerouting } from "../actors/rerouting.js";
 import { siteLoads } from "../actors/site-loads.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, JobSpec, OutputFile, SiteName } from "../core/job.js";
@@ -54,6 +55,7 @@ export class World {
   readonly #actors = new Map<SiteName, SiteActor>();
   /** Slots that leases take, by site. */
   readonly #leasedSlots = new Map<SiteName, number>();
+  readonly #rerouting = new Rerouting();
   readonly #options: RunOptions;
   readonly #policyOf: PolicyOf;
   readonly #startMs: number;
@@ -61,6 +63,7 @@ export class World {
   #nowMs = 0;
   #willDispatch = false;
   #willBeat = false;
+  #willReroute = false;
   #grantedMs = 0;
   #ended = 0;
   #underWay = 0;
@@ -211,6 +214,45 @@ export class World {
     this.#wantDispatch();
   }
 
+  /** As central's: looks from time to time, as long as jobs wait at sites, whether they are better off elsewhere. */
+  #wantReroute(): void {
+    if (this.#willReroute) return;
+    this.#willReroute = true;
+    this.at(this.#nowMs + LIMITS.rerouteMs, () => {
+      this.#willReroute = false;
+      if (![...this.#actors.values()].some(({ waiting }) => waiting > 0)) return;
+      this.#reroute();
+      this.#wantReroute();
+    });
+  }
+
+  #reroute(): void {
+    const { state } = this;
+    const idle = new Map<SiteName, number>();
+    for (const [name, { waiter, links }] of this.#sites.entries())
+      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, this.#freeSlots(name)));
+    const phaseOf = (id: JobId, epoch: number) => this.#actors.get(lastSite(state.jobs.get(id)!) ?? "")?.phase(id, epoch) ?? null;
+    const terms = {
+      get: (id: JobId, epoch: number) => {
+        const phase = phaseOf(id, epoch);
+        return phase === null ? undefined : { epoch, deadlineMs: Number.POSITIVE_INFINITY, phase, progress: null };
+      },
+    };
+    const loads = siteLoads(state, this.#sites, this.#wallMs, this.#nowMs);
+    const situation = { state, terms, loads, idle, policyOf: this.#policyOf, nowMs: this.#wallMs, monotonicMs: this.#nowMs };
+    for (const site of this.#rerouting.look(situation).news)
+      for (const lease of this.#rerouting.recalled(site, this.#nowMs)) {
+        if (!this.#actors.get(site)!.giveBack(lease.job, lease.epoch)) continue;
+        const reason = `recalled: ${this.#rerouting.why(lease)}`;
+        this.#execute({ type: "giveBack", site, leases: [lease], reason, moved: true });
+        this.#wantDispatch();
+      }
+  }
+
+  #freeSlots(site: SiteName): number {
+    return (this.state.sites.get(site)?.slots ?? 0) - (this.#leasedSlots.get(site) ?? 0);
+  }
+
   #done(ran: Ran, site: SiteName): void {
     const { id, epoch, spec, times } = ran;
     const bytes = spec.inputBytes ?? 0;
@@ -319,7 +361,7 @@ export class World {
     const ahead = new Map<SiteName, number>();
     for (const [name, { waiter, links, prefetch }] of this.#sites.entries()) {
       if (waiter === null || links === 0) continue;
-      const free = (this.state.sites.get(name)?.slots ?? 0) - (this.#leasedSlots.get(name) ?? 0);
+      const free = this.#freeSlots(name);
       const slots = Math.min(waiter.slots, free + prefetch);
       if (slots > 0) asked.set(name, slots);
       ahead.set(name, Math.min(slots, prefetch, free + prefetch));
@@ -332,6 +374,7 @@ export class World {
       this.#grantedMs = this.#nowMs;
       const { epoch, index, spec } = this.state.jobs.get(job)!;
       this.#actors.get(site)!.take(job, epoch, index, spec);
+      this.#wantReroute();
     }
   }
 }

@@ -58,6 +58,8 @@ export interface Estimate {
   readonly sdMs: number;
   /** How much sooner it may really come, as little as is known. */
   readonly doubtMs: number;
+  /** How much later all those together whose files are on their way there would have theirs. */
+  readonly othersMs: number;
 }
 
 /** What has outlasted what was expected is none of the usual ones: it is taken to need as long again as it has taken. */
@@ -100,6 +102,11 @@ class Answer implements Estimate {
 
   get doubtMs(): number {
     return this.#prospect.doubt * this.runMs;
+  }
+
+  get othersMs(): number {
+    const { inboundJobs, links } = this.site;
+    return inboundJobs * (links.in?.line?.msPerByte ?? 0) * (this.#job.inputBytes ?? 0);
   }
 
   get run(): RunEstimate {

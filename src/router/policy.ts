@@ -3,6 +3,7 @@
  * who is connected, so a recorded ledger replays every choice. A policy is one file in policies/, listed in registry.ts, and passes
  * test/router/policies.test.ts: it never picks a site that `ineligible` names, and the same question has the same answer.
  */
+import { lackedFeature } from "../core/features.js";
 import type { JobId, Resources, SiteCapacity, SiteName } from "../core/job.js";
 import type { SiteLearnt } from "../core/learning.js";
 import { isPilotName } from "../core/pilot-names.js";
@@ -109,6 +110,8 @@ export interface SiteLoad extends SiteFacts {
   readonly free: Shared;
   /** Of jobs whose files are taken to be on their way there. */
   readonly inboundBytes: number;
+  /** How many jobs that is; one half of whose bytes is to come still counts half. */
+  readonly inboundJobs: number;
   /** When each slot is expected to be free of all that runs and is queued there, the earliest first, ms since 1970. */
   readonly freeAtMs: readonly number[];
 }
@@ -171,8 +174,9 @@ const UNITS = { slots: "slots", cores: "cores", memoryGb: "GB of memory", gpus: 
 
 /** As `tooLarge`, of the many that are not: asked for each job and site, so it makes nothing. */
 function isSmallEnough(resources: Resources, { slots: own, capacity, pilots }: Pick<SiteLoad, "slots" | "capacity" | "pilots">): boolean {
-  const { slots = 0, cores = 0, memoryGb = 0, gpus = 0, nodes = 0, walltimeS = 0 } = resources;
+  const { slots = 0, cores = 0, memoryGb = 0, gpus = 0, nodes = 0, walltimeS = 0, features } = resources;
   if (slots > (pilots?.slotsEach ?? own)) return false;
+  if (features !== undefined && lackedFeature(features, capacity?.features ?? []) !== null) return false;
   if (capacity === null) return true;
   if (cores > capacity.cores || memoryGb > capacity.memoryGb || gpus > capacity.gpus || nodes > capacity.nodes) return false;
   return capacity.walltimeS === null || walltimeS <= capacity.walltimeS;
@@ -189,6 +193,8 @@ export function tooLarge(resources: Resources, site: Pick<SiteLoad, "name" | "sl
   }
   const { walltimeS = 0 } = resources;
   if (has.walltimeS !== null && walltimeS > has.walltimeS) return `the job may run ${walltimeS} s, site ${name} allows ${has.walltimeS} s`;
+  const lacked = lackedFeature(resources.features ?? [], site.capacity?.features ?? []);
+  if (lacked !== null) return `the job needs ${lacked}, which site ${name} does not have`;
   return null;
 }
 
@@ -232,7 +238,7 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): str
   const offering = sites.filter(({ name, apps }) => apps.includes(job.app) && !job.refusedBy.includes(name));
   if (offering.length === 0) return `no ${job.refusedBy.length > 0 ? "other " : ""}site offers ${job.app}`;
   const large = offering.flatMap((site) => tooLarge(job.resources, site) ?? []);
-  if (large.length === offering.length) return `no site is large enough: ${large.join("; ")}`;
+  if (large.length === offering.length) return `no site has what the job needs: ${large.join("; ")}`;
   const fitting = offering.filter((site) => tooLarge(job.resources, site) === null);
   if (fitting.some((site) => site.up || closedNow(site) !== null)) return fitting.map((site) => whyNot(job, site, nowMs)).join("; ");
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;

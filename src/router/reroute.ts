@@ -18,8 +18,10 @@ export interface UnbegunJob {
   readonly job: RoutedJob;
   readonly site: SiteName;
   readonly policy: Policy;
-  /** The site with what it took before this one: that comes first. */
-  readonly ahead: SiteLoad;
+  /** Slots that what it took before leaves; below 0: so many are lacking. */
+  readonly freeSlots: number;
+  /** The site with what it took before this one, which comes first. Worked out for those that are looked at. */
+  readonly ahead: () => SiteLoad;
 }
 
 export interface Move {
@@ -36,7 +38,7 @@ export interface MoveBounds {
 }
 
 /** From now to the answer of a job that stays where it is; its files are taken to be there. */
-function stayMs({ job, ahead }: UnbegunJob, nowMs: number): number {
+function stayMs(job: RoutedJob, ahead: SiteLoad, nowMs: number): number {
   const { aheadMs, run, stageOut } = estimate(job, ahead, nowMs);
   return aheadMs + run.ms + (stageOut?.ms ?? 0);
 }
@@ -54,9 +56,14 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
   // One that is silent hears nothing; its leases run out, and its jobs move then.
   if (here === undefined || !here.up) return null;
   const need = needOf(job.resources);
-  const unable = ineligible(job, here) ?? closesTooSoon(job, held.ahead, nowMs);
-  if (unable === null && ![...idle].some(([site, slots]) => site !== from && slots >= need.slots)) return null;
-  const without = sites.map((site) => (site === here ? held.ahead : site));
+  const isElsewhere = [...idle].some(([site, slots]) => site !== from && slots >= need.slots);
+  const closes = here.opening !== undefined && here.opening.leftMs !== null;
+  const barred = ineligible(job, here);
+  if (barred === null && !closes && !isElsewhere) return null;
+  const ahead = held.ahead();
+  const unable = barred ?? closesTooSoon(job, ahead, nowMs);
+  if (unable === null && !isElsewhere) return null;
+  const without = sites.map((site) => (site === here ? ahead : site));
   const choice = policy.choose(job, without, nowMs);
   const to = sites.find(({ name }) => name === choice.site);
   if (to === undefined || to === here) return null;
@@ -67,7 +74,7 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
     return { job: job.id, from, to: to.name, why: unable };
   }
   if (!begins) return null;
-  const [stay, go] = [stayMs(held, nowMs), beginMs(job, to, nowMs)];
+  const [stay, go] = [stayMs(job, ahead, nowMs), beginMs(job, to, nowMs)];
   if (stay - go < Math.max(GAIN_MIN_MS, GAIN_SHARE * stay)) return null;
   return {
     job: job.id,
@@ -93,7 +100,7 @@ export function planMoves(
   const moves: Move[] = [];
   const left = new Map(idle);
   let sites = [...initial];
-  const order = [...held].sort((a, b) => a.ahead.free.slots - b.ahead.free.slots || (a.job.id < b.job.id ? 1 : -1));
+  const order = [...held].sort((a, b) => a.freeSlots - b.freeSlots || (a.job.id < b.job.id ? 1 : -1));
   for (const unbegun of order.slice(0, bounds.looked)) {
     if (moves.length >= bounds.moves) break;
     const move = moveOf(unbegun, sites, left, nowMs);

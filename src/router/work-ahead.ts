@@ -80,10 +80,10 @@ function take(freeAtMs: number[], slots: number, job: Sized, site: SiteFacts, si
 }
 
 /** What a view says of the work of a site, beside the facts. */
-type Work = Pick<SiteLoad, "granted" | "running" | "queued" | "free" | "inboundBytes" | "freeAtMs">;
+type Work = Pick<SiteLoad, "granted" | "running" | "queued" | "free" | "inboundBytes" | "inboundJobs" | "freeAtMs">;
 
 /** All views have the same fields in the same order, also where one is undefined: the engine reads those many times as fast that are alike. */
-function viewOf(site: SiteFacts, { granted, running, queued, free, inboundBytes, freeAtMs }: Work): SiteLoad {
+function viewOf(site: SiteFacts, { granted, running, queued, free, inboundBytes, inboundJobs, freeAtMs }: Work): SiteLoad {
   const { name, up, pilotOf, submitters, draining, opening, probation, slots, capacity, apps, learnt, common, links } = site;
   const { eventsPerCoreS, pilots } = site;
   const view: { readonly [Field in keyof SiteLoad]-?: SiteLoad[Field] } = {
@@ -107,6 +107,7 @@ function viewOf(site: SiteFacts, { granted, running, queued, free, inboundBytes,
     queued,
     free,
     inboundBytes,
+    inboundJobs,
     freeAtMs,
   };
   return view;
@@ -133,11 +134,14 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
   let [running, busy] = [0, 0];
   const ends = roomOf(site.slots);
   const rate = site.links.in;
-  let inboundBytes = 0;
+  let [inboundBytes, inboundJobs] = [0, 0];
   for (let at = 0; at < held.length; at += 1) {
     const job = held[at]!;
-    if (rate !== null && job.inputBytes !== null)
-      inboundBytes += Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
+    if (rate !== null && job.inputBytes !== null && job.inputBytes > 0) {
+      const bytes = Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
+      inboundBytes += bytes;
+      inboundJobs += bytes / job.inputBytes;
+    }
     const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
     freeSlots -= slots;
     freeCores -= cores;
@@ -160,7 +164,7 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
     take(freeAtMs, job.resources.slots ?? 1, job, site, job.sinceMs, nowMs);
   }
   const free = { slots: freeSlots, cores: freeCores, memoryGb: freeGb, gpus: freeGpus, nodes: freeNodes };
-  return viewOf(site, { granted: site.granted, running, queued: held.length - running, free, inboundBytes, freeAtMs });
+  return viewOf(site, { granted: site.granted, running, queued: held.length - running, free, inboundBytes, inboundJobs, freeAtMs });
 }
 
 /** The site with one more job, which runs there now or waits for its place. */
@@ -175,6 +179,7 @@ export function withJob(load: SiteLoad, job: RoutedJob, action: "run" | "wait", 
     running: running + (runs ? 1 : 0),
     queued: queued + (runs ? 0 : 1),
     free: minus(load.free, need),
+    inboundJobs: load.inboundJobs + (load.links.in === null || !job.inputBytes ? 0 : 1),
     inboundBytes: load.inboundBytes + (load.links.in === null ? 0 : (job.inputBytes ?? 0)),
     freeAtMs,
   });

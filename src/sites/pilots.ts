@@ -157,7 +157,8 @@ export function createPilots(options: PilotOptions): Pilots {
       const { ref, attached } = await batch.submit({
         tag,
         argv: argv(site),
-        env: env(tag),
+        // By which the pilot says how long it has waited for its nodes.
+        env: { ...env(tag), XPCS_BATCH_SUBMITTED_S: String(Math.floor(clock.nowMs() / 1_000)) },
         settings: { ...settings, walltimeS },
         onEachNode,
       });

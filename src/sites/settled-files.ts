@@ -68,6 +68,13 @@ export class SettledFiles {
     return this.rested(companion, { mayBeEmpty: true }) === null ? null : identity;
   }
 
+  /** It is not looked at again. */
+  forget(path: string): void {
+    this.#seen.delete(path);
+    const companion = this.companionOf(path);
+    if (companion !== null) this.#seen.delete(companion);
+  }
+
   /** The same of a file that belongs to one. */
   rested(path: string, { mayBeEmpty }: { mayBeEmpty: boolean }): string | null {
     const found = statOf(path);

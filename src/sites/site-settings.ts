@@ -1,5 +1,6 @@
 /** The settings file of a site (docs/settings.md): its rules as plain data. */
 import { z } from "zod";
+import { FEATURE_CHARS_MAX, FEATURE_PATTERN, FEATURES_MAX } from "../core/features.js";
 import { EXPERIMENT_PATTERN } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import { folderSetting, LOCATIONS } from "./locations.js";
@@ -61,4 +62,9 @@ export const SITE_SETTINGS = z.strictObject({
   prefetch: z.int().min(0).max(LIMITS.siteSlotsMax).nullable().default(null),
   cache: z.strictObject({ gb: z.number().min(0).default(20) }).prefault({}),
   supervision: supervision.prefault({}),
+  /** Beside those of its processors, which it finds. */
+  features: z
+    .array(z.string().max(FEATURE_CHARS_MAX).regex(FEATURE_PATTERN, "is no feature: NAME or NAME=VERSION"))
+    .max(FEATURES_MAX / 2)
+    .default([]),
 });

@@ -36,6 +36,8 @@ export interface SiteOptions {
   readonly selfTest?: SelfTest;
   /** Until the batch job ends in which it works, s; null: it is in none; absent: nobody knows of one. */
   readonly endsInS?: () => number | null;
+  /** That batch job waited so long to begin, s; null or absent: nobody knows. */
+  readonly queueWaitS?: number | null;
   /** Threads of a job that names none. */
   readonly threadsPerSlot: number;
   /** Names of its nodes, `capacity.nodes` of them. */
@@ -126,7 +128,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
   const { name: site, instance, host, slots, capacity, clock, logger } = options;
   const apps = [...options.apps, ...Object.keys(options.commands)];
   const exclusive = Object.keys(options.commands).filter((name) => options.commands[name]!.exclusive);
-  const { prefetch = 0, pilotOf, selfTest } = options;
+  const { prefetch = 0, pilotOf, selfTest, queueWaitS = null } = options;
   let refusedSinceMs: number | null = null;
   let first = true;
   return async (source: WorkSource): Promise<void> => {
@@ -144,6 +146,7 @@ function greeting(options: SiteOptions, leases: () => HeldLeases, onJoined: (ren
         held,
         ...(prefetch === 0 ? {} : { prefetch }),
         ...(endsInS === null ? {} : { endsInS }),
+        ...(queueWaitS === null ? {} : { queueWaitS }),
         ...(pilotOf === undefined ? {} : { pilotOf }),
         ...(selfTest === undefined ? {} : { selfTest }),
       });

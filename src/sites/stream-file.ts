@@ -131,11 +131,11 @@ export async function identityOf(path: string): Promise<string> {
 
 /**
  * Follows a file, also one that is not there yet.
- * @throws NOT_FOUND it did not come · UNSUPPORTED · INVALID_ARGUMENT its first frame does not fit
+ * @throws NOT_FOUND it did not come · UNSUPPORTED · INVALID_ARGUMENT its first frame does not fit · REFUSED it leads elsewhere
  */
 export async function takeGrowing(
   path: string,
-  { sink, clock, patienceMs, signal, files: { companion } }: SourceTake,
+  { sink, clock, patienceMs, signal, check, files: { companion } }: SourceTake,
 ): Promise<SourceEnding> {
   const format = streamFormat(path);
   beginFiles(sink, format, "file");
@@ -145,6 +145,7 @@ export async function takeGrowing(
   let [grewMs, identity, begun, ended] = [clock.monotonicMs(), "", false, false];
   while (!over.aborted) {
     const found = await identityOf(path);
+    if (found !== "" && identity === "") await check(path);
     if (found !== identity) [identity, grewMs] = [found, clock.monotonicMs()];
     const idle = clock.monotonicMs() - grewMs >= patienceMs;
     ended ||= idle || taker.closed || (companion !== undefined && files.look(path) !== null);

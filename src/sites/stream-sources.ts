@@ -41,7 +41,7 @@ export interface SourceTake {
   /** Ends it. */
   readonly signal: AbortSignal;
   readonly files: StreamFiles;
-  /** Asked of each file of a folder before it is opened. @throws REFUSED it must not be read */
+  /** Asked of each file before it is opened. @throws REFUSED it must not be read */
   readonly check: (path: string) => Promise<void>;
 }
 

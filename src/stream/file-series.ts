@@ -28,10 +28,13 @@ export class FileSeries {
   readonly #numberOf: NumberOf;
   readonly #missingMs: number;
   #series: string | null = null;
-  #names = new Map<number, string>();
+  /** Of the series, not taken yet, in order; those before `#at` are taken since the last look. */
+  #waiting: (readonly [number: number, name: string])[] = [];
+  #at = 0;
+  #late: string[] = [];
+  #others: string[] = [];
   /** Numbers that were not waited for, [from, to); the first range are those before the first file. */
   readonly #missed: [number, number][] = [];
-  #others: readonly string[] = [];
   /** The number that is expected; null: any. */
   #next: number | null = null;
   /** Since when a later one is complete. */
@@ -45,32 +48,43 @@ export class FileSeries {
 
   /** What is in the folder now. The first in natural order says which series it is. */
   see(names: readonly string[]): void {
-    this.#names = new Map();
-    const others: string[] = [];
-    for (const name of [...names].sort(inOrder.compare)) {
-      const found = this.#numberOf(name);
-      if (found !== null) this.#series ??= found.series;
-      const twice = found !== null && this.#names.has(found.number);
-      if (found === null || found.series !== this.#series || twice) others.push(name);
-      else this.#names.set(found.number, name);
+    if (this.#series === null) {
+      const first = [...names].sort(inOrder.compare).find((name) => this.#numberOf(name) !== null);
+      this.#series = first === undefined ? null : this.#numberOf(first)!.series;
     }
-    this.#others = others;
+    const found = new Map<number, string>();
+    [this.#others, this.#late, this.#at] = [[], [], 0];
+    for (const name of names) {
+      const parts = this.#numberOf(name);
+      const same = parts === null ? undefined : found.get(parts.number);
+      if (parts === null || parts.series !== this.#series) this.#others.push(name);
+      else if (this.#next !== null && parts.number < this.#next) this.#seeOld(name, parts.number);
+      else if (same === undefined || name < same) {
+        if (same !== undefined) this.#others.push(same);
+        found.set(parts.number, name);
+      } else this.#others.push(name);
+    }
+    this.#waiting = [...found].sort(([a], [b]) => a - b);
+  }
+
+  /** Its turn is over: it was taken, or counts as missing. */
+  #seeOld(name: string, number: number): void {
+    if (this.#missed.some(([from, to]) => number >= from && number < to)) this.#late.push(name);
   }
 
   /** Of the series, and not taken yet: the expected one and those after it, in order. */
   waiting(): string[] {
-    return this.#candidates().map(([, name]) => name);
+    return this.#waiting.slice(this.#at).map(([, name]) => name);
   }
 
-  /** Not of the series. */
+  /** Not of the series, at the last look. */
   get others(): readonly string[] {
     return this.#others;
   }
 
-  /** Came when their numbers were missing already. */
-  get late(): string[] {
-    const missed = (number: number): boolean => this.#missed.some(([from, to]) => number >= from && number < to);
-    return [...this.#names].filter(([number]) => missed(number)).map(([, name]) => name);
+  /** Came when their numbers were missing already, at the last look. */
+  get late(): readonly string[] {
+    return this.#late;
   }
 
   /**
@@ -78,31 +92,25 @@ export class FileSeries {
    * @param isComplete asked of files in order, until one is @param force nothing more comes: what is missing is not waited for
    */
   next(nowMs: number, isComplete: (name: string) => boolean, force: boolean): NextFile | null {
-    const candidates = this.#candidates();
-    const first = candidates[0];
+    const first = this.#waiting[this.#at];
     if (first === undefined) return null;
     const expected = this.#next ?? first[0];
-    for (const [number, name] of candidates) {
+    for (let at = this.#at; at < this.#waiting.length; at += 1) {
+      const [number, name] = this.#waiting[at]!;
       if (!isComplete(name)) continue;
-      if (number === expected) return this.#take(number, name, 0);
+      if (number === expected) return this.#take(at, 0);
       this.#sinceMs ??= nowMs;
-      if (force || nowMs - this.#sinceMs >= this.#missingMs) return this.#take(number, name, number - expected);
-      return null;
+      return force || nowMs - this.#sinceMs >= this.#missingMs ? this.#take(at, number - expected) : null;
     }
     this.#sinceMs = null;
     return null;
   }
 
-  #take(number: number, name: string, missed: number): NextFile {
+  #take(at: number, missed: number): NextFile {
+    const [number, name] = this.#waiting[at]!;
     if (this.#next === null) this.#missed.push([0, number]);
     else if (missed > 0) this.#missed.push([number - missed, number]);
-    this.#next = number + 1;
-    this.#sinceMs = null;
+    [this.#next, this.#at, this.#sinceMs] = [number + 1, at + 1, null];
     return { name, number, missed };
-  }
-
-  #candidates(): [number, string][] {
-    const from = this.#next ?? 0;
-    return [...this.#names].filter(([number]) => number >= from).sort(([a], [b]) => a - b);
   }
 }

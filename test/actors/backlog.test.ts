@@ -36,6 +36,21 @@ it("counts the slots of what a pilot could run, and no other", async () => {
   site.close();
 });
 
+it("counts what needs features that nobody knows yet, until a pilot has shown them", async () => {
+  const [client, site] = [await openClient(central), await openSite(central)];
+  const needing = (word: string) => noop({}, { resources: { features: [word] } });
+  await client.remote.submit({ key: "k", jobs: [needing("avx512f"), needing("declared"), needing("absent")] });
+  const declaring = { ...like, capacity: { ...capacity, features: ["declared"] } };
+  expect(await site.remote.backlog(declaring)).toMatchObject({ waitingSlots: 3 });
+  const pilot = await openSite(central);
+  await pilot.remote.join({
+    ...{ site: "farm-1", instance: "1", host: "h", slots: 4, apps: ["xpcs.noop"], held: [] },
+    capacity: { ...capacity, features: ["avx512f", "declared"] },
+  });
+  expect(await site.remote.backlog(declaring)).toMatchObject({ waitingSlots: 2 });
+  for (const close of [client.close, site.close, pilot.close]) close();
+});
+
 it("tells which pilots are there, and their free slots", async () => {
   const [client, manager, pilot, stranger] = [
     await openClient(central),

@@ -40,12 +40,36 @@ describe("a job", () => {
     const { leases } = await site.remote.lease({ ...me, slots: 3, waitMs: 100 });
     expect(leases.map(({ job, resources }) => [job, resources])).toEqual([[jobs[1], { slots: 2, walltimeS: 60 }]]);
     const views = await Promise.all(jobs.map((id) => client.remote.job({ id })));
-    expect(views[0]!.reason).toBe("no site is large enough: the job needs 1 GPUs, site s has 0");
+    expect(views[0]!.reason).toBe("no site has what the job needs: the job needs 1 GPUs, site s has 0");
     expect(views[2]!.reason).toContain("site s has 1 of 2 slots free");
     // The third slot is kept for the job ahead.
     expect(views[3]!.state).toBe("ready");
     expect((await client.remote.sites({})).sites).toMatchObject([{ capacity, apps: ["xpcs.noop"] }]);
     for (const close of [client.close, site.close]) close();
+  });
+
+  it("goes only to a site that has the features it needs; one that tells none has none", async () => {
+    const [client, plain, newer] = [await openClient(central), await openSite(central), await openSite(central)];
+    const capacity = { cores: 8, memoryGb: 16, gpus: 0, nodes: 1, walltimeS: 600 };
+    const features = ["avx512f", "boost_corr=0.4.1"];
+    await plain.remote.join({ site: "plain", instance: "1", host: "h", slots: 2, apps: ["xpcs.noop"], capacity, held: [] });
+    await newer.remote.join({
+      ...{ site: "newer", instance: "1", host: "h", slots: 1, apps: ["xpcs.noop"], held: [] },
+      capacity: { ...capacity, features },
+    });
+    const needs = [["avx512f", "boost_corr>=0.4"], ["boost_corr=0.3"]];
+    const { jobs } = await client.remote.submit({ key: "k", jobs: needs.map((words) => noop({}, { resources: { features: words } })) });
+    expect((await plain.remote.lease({ site: "plain", instance: "1", slots: 2, waitMs: 100 })).leases).toEqual([]);
+    const { leases } = await newer.remote.lease({ site: "newer", instance: "1", slots: 1, waitMs: 100 });
+    expect(leases.map(({ job }) => job)).toEqual([jobs[0]]);
+    expect((await client.remote.job({ id: jobs[1]! })).reason).toBe(
+      "no site has what the job needs: the job needs boost_corr=0.3, which site newer does not have; the job needs boost_corr=0.3, which site plain does not have",
+    );
+    await expect(client.remote.submit({ key: "bad", jobs: [noop({}, { resources: { features: ["a b"] } })] })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("is no feature"),
+    });
+    for (const close of [client.close, plain.close, newer.close]) close();
   });
 
   it("keeps the monitor and what belongs to its input, and shows them among its inputs", async () => {

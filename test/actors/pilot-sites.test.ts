@@ -48,6 +48,22 @@ describe("a site with pilots", () => {
     expect(loads(said({ selfTest: { at: selfTest.at, eventsPerCoreS: 1 } }))).toEqual([]);
   });
 
+  it("learns from its pilots how long they wait in the queue, the newest for most", () => {
+    const waited = (n: number, queueWaitS: number) => state.sites.set(`farm-${n}`, record(`farm-${n}`, { joinedAt: n, queueWaitS }));
+    const waitMs = (site: PilotSite) => loads(site)[0]?.pilots?.queueWaitMs;
+    waited(1, 100);
+    // No self-test: the pilots alone.
+    expect(waitMs(said({ selfTest: null }))).toBe(100_000);
+    const old = { ...selfTest, at: "1970-01-01T00:00:00Z" };
+    expect(waitMs(said({ selfTest: old }))).toBe(80_000);
+    for (let n = 2; n < 12; n++) waited(n, 300);
+    expect(waitMs(said({ selfTest: old }))).toBeGreaterThan(270_000);
+    for (let n = 12; n < 24; n++) waited(n, 10);
+    expect(waitMs(said({ selfTest: old }))).toBeLessThan(30_000);
+    state.sites.set("other-1", record("other-1", { queueWaitS: 9_999 }));
+    expect(waitMs(said({ selfTest: old }))).toBeLessThan(30_000);
+  });
+
   it("knows what earlier pilots have shown, and of no others", () => {
     const ran = (count: number, totalMs: number) => ({ "xpcs.noop": { count, totalMs, results: { count, bytes: 10 * count } } });
     state.sites.set("farm-1", record("farm-1", { runs: ran(1, 100), links: { in: { bytes: 1e6, ms: 1_000 } } }));

@@ -185,7 +185,9 @@ it("has a pilot on each node of a batch job, or one for all, in which a job has 
   expect(three![0]).toBeGreaterThanOrEqual(Math.max(two![1], one![1]) - 50);
   expect(one![0]).toBeLessThan(two![1]);
   const tooWide = await facility.client.submit({ jobs: [ask("four", 4)] });
-  await expect.poll(async () => (await facility.client.job(tooWide.jobs[0]!)).reason, { timeout: 10_000 }).toMatch(/large enough|no site/);
+  await expect
+    .poll(async () => (await facility.client.job(tooWide.jobs[0]!)).reason, { timeout: 10_000 })
+    .toMatch(/what the job needs|no site/);
   await facility.client.cancel(tooWide.jobs);
   await expect.poll(pilots, { timeout: 40_000 }).toEqual([]);
   await all.stop("SIGTERM");

@@ -1,11 +1,11 @@
 /** A stream as a job: leased by a site, followed live by command and HTTP, canceled, and resumed elsewhere after its site's death. */
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { JobView } from "../../src/core/job.js";
 import type { LivePart } from "../../src/core/protocols.js";
 import { readResultFile } from "../../src/xpcs/result-file.js";
 import { contents } from "../xpcs/file-contents.js";
-import { at, lines, lives, start, detector as startDetector, startStream, until } from "./stream-processes.js";
+import { at, lines, lives, PLAY, start, detector as startDetector, startStream, until } from "./stream-processes.js";
 import type { Xpcs } from "./xpcs-process.js";
 
 interface Ready {
@@ -75,6 +75,31 @@ describe("a stream as a job", { timeout: 120_000 }, () => {
     const again = await start(["stream", "--follow", id, "--json"], who).result;
     expect(again.code).toBe(0);
     expect(lines(again.stdout).map((line) => Object.keys(line)[0])).toEqual(["live", "job"]);
+  });
+
+  it("reads a folder of files with what was said of them, at its site", async () => {
+    site("files");
+    mkdirSync(at("files"));
+    const played = [
+      "simulate-detector",
+      ...PLAY,
+      "--fast",
+      "--frames",
+      "2000",
+      "--out",
+      at("files/s_1.bin"),
+      "--write-qmap",
+      at("qmap.hdf"),
+    ];
+    expect((await start(played).result).code).toBe(0);
+    const submitted = stream(at("files/"), "files.hdf", "--companion", "*.done", "--frame-time", "5e-5", "--patience", "6");
+    const id = await until(() => (lines(submitted.printed())[0]?.jobs as string[] | undefined)?.[0], "the job");
+    await until(async () => ((await http<JobView>(`/v1/jobs/${id}`)).state === "running" ? true : undefined), "the site");
+    writeFileSync(at("files/s_1.done"), "");
+    const { code, stdout } = await submitted.result;
+    expect(code).toBe(0);
+    expect(lines(stdout).at(-1)!.job).toMatchObject({ state: "finished", inputs: [at("files/"), at("qmap.hdf")] });
+    expect((await readResultFile(at("files.hdf"))).frames).toBe(2_000);
   });
 
   it("is canceled within seconds, without a result", async () => {

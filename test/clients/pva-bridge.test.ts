@@ -77,7 +77,7 @@ describe.skipIf(WHY !== null)("the bridge from PVAccess", () => {
   });
 
   it("records images that did not come as gaps, and ends where the numbers begin anew", async () => {
-    const ids = [1, 2, 3, 4, 10, 11, 12, 13, 14, 1, 2];
+    const ids = [1, 2, 3, 4, 10, 11, 12, 13, 14, 14, 1, 2];
     const { python, url } = await bridge({ ids: [99, ...ids], frames: [0, ...upTo(ids.length)] });
     const { summary } = await run({ source: url, request: request(url, "gaps.hdf") });
     expect(summary).toMatchObject({ frames: 9, stream: { ended: "end", missing: 5, gaps: 1 } });

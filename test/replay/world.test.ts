@@ -1,7 +1,10 @@
 /** Runs on virtual time against times that can be worked out by hand, and laws that any run must obey. */
+
 import { describe, expect, it } from "vitest";
+import type { JobSpec } from "../../src/core/job.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { figuresOf } from "../../src/replay/figures.js";
+import type { SiteModel } from "../../src/replay/shift.js";
 import { parseSynthetic, syntheticShift } from "../../src/replay/synthetic.js";
 import { runShift } from "../../src/replay/world.js";
 import { POLICIES } from "../../src/router/registry.js";
@@ -75,6 +78,12 @@ describe("transfers", () => {
     expect(ends({ transfersMax: 1, stalls }, [1_000, 1_000])).toEqual([1_000, 4_500]);
   });
 
+  it("are as their link says where it does, whatever the jobs say", () => {
+    const ofTransfer = (atMs: number, nth: number) => ({ setUpMs: 100 * nth, rateBytesPerMs: atMs < 1 ? 1_000 : 500 });
+    // The second begins 0.1 s later; the third, at half of the pace, with what the first leaves at 1.9 s.
+    expect(ends({ ofTransfer }, [1, 1, 1])).toEqual([1_900, 2_100, 3_900]);
+  });
+
   it("take the files of several jobs along, which are all there when the last byte is", () => {
     expect(ends({ transfersMax: 1, jobsPerTransfer: 2 }, [1_000, 1_000, 1_000])).toEqual([2_000, 2_000, 3_000]);
   });
@@ -107,6 +116,34 @@ describe("a site that falls silent", () => {
     );
     expect(tally).toMatchObject({ finished: 1, lost: 0 });
     expect([...tally.answersMs.values]).toEqual([15_000]);
+  });
+});
+
+describe("a job that waits at a site", () => {
+  const link = { bytesPerMs: 1_000, transfersMax: 4, jobsPerTransfer: 1, lookMs: 0 };
+  const with2 = (more: Partial<SiteModel>) => [site("a", { prefetch: 4, ...more }), site("b", { presence: LATE, ...more })];
+  const LATE = [{ fromMs: 1_000, untilMs: Number.POSITIVE_INFINITY, leaves: false }];
+  const answers = (sites: readonly SiteModel[], of: (at: number) => JobSpec) => {
+    const { tally, world } = runShift(shiftOf(sites, [0, 0, 0], of), ANY);
+    const moves = [...world.state.jobs.values()].map(({ moves = 0 }) => moves);
+    return { finished: tally.finished, moves, atB: tally.sites.get("b")!.jobs, bytesIn: tally.sites.get("a")!.bytesIn };
+  };
+
+  it("is recalled for the free slot of one that comes, and runs there", () => {
+    const one = answers(with2({}), () => spec());
+    expect(one).toMatchObject({ finished: 3, atB: 1 });
+    expect(one.moves.reduce((sum, count) => sum + count, 0)).toBe(1);
+  });
+
+  it("stays where it is pinned", () => {
+    expect(answers(with2({}), () => spec({ site: "a" }))).toMatchObject({ finished: 3, atB: 0, moves: [0, 0, 0] });
+  });
+
+  it("leaves no transfer behind when it goes", () => {
+    // Files of 20 s each: those of the job that goes are given up, and the site has those of the others alone.
+    const one = answers(with2({ link }), () => spec({ inputBytes: 20_000 }));
+    expect(one.finished).toBe(3);
+    expect(one.bytesIn).toBe((3 - one.atB) * 20_000);
   });
 });
 

@@ -162,3 +162,27 @@ it("a site of which nothing is known is tried before one that is only a little b
   expect(asked(soonest, job(), much).site).toBe("a");
   expect(site("x", { learnt: NOTHING_LEARNT, links: { in: cross(1), out: null } }).links.in?.bytesPerS).toBe(1);
 });
+
+describe("what a job's files cost the others whose files are on their way", () => {
+  const inbound = (count: number, sinceMs: number) =>
+    Array.from({ length: count }, () => ({ app: "xpcs.corr", resources: {}, inputBytes: 1e9, sinceMs }));
+  const link = { bytesPerS: 1e9, tested: false, spread: 0, line: { fixedMs: 5_000, msPerByte: 1e-6 } };
+  const at = (name: string, held: number, meanMs: number, sinceMs = 0) =>
+    site(name, { slots: 16, held: inbound(held, sinceMs), learnt: mean(meanMs, 20), links: { in: link, out: null } });
+  const large = job({ inputBytes: 2e9 });
+
+  it("is its bytes at the pace of the link, for each of them", () => {
+    expect(estimate(large, at("a", 3, 10_000), 0)).toMatchObject({ ms: 5_000 + 5_000 + 10_000, othersMs: 3 * 2_000 });
+    // Half of their files are there.
+    expect(estimate(large, at("a", 3, 10_000, -500), 0).othersMs).toBeCloseTo(1.5 * 2_000);
+    expect(estimate(job(), at("a", 3, 10_000), 0).othersMs).toBe(0);
+  });
+
+  it("sends it to another site, where it is answered hardly later and delays nobody", () => {
+    // 15 + 3 s for itself at a, of which the others lose 6 s; 7 + 15 s at b, then 7 + 25 s.
+    expect(asked(soonest, large, [at("a", 3, 8_000), at("b", 0, 15_000)])).toMatchObject({
+      ...{ site: "b", why: expect.stringContaining("its files delay others less at b") },
+    });
+    expect(asked(soonest, large, [at("a", 3, 8_000), at("b", 0, 25_000)])).toMatchObject({ site: "a" });
+  });
+});

@@ -60,7 +60,7 @@ describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
     expect(asked(policy, large, [small], 0)).toEqual({
       action: "wait",
       site: null,
-      why: "no site is large enough: the job needs 100 GB of memory, site a has 64",
+      why: "no site has what the job needs: the job needs 100 GB of memory, site a has 64",
     });
     const taken = (queued: number) => site("b", { capacity, held: [running(0, { resources: { memoryGb: 60 } })], queued });
     const waiting = asked(policy, large, [taken(0)], 0);

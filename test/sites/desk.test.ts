@@ -1,12 +1,12 @@
 /** Bytes of a connection become files in a thread: whole and digested, or not at all. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Desk, withDesk } from "../../src/sites/staging/desk.js";
+import { adopt, type Desk, withDesk } from "../../src/sites/staging/desk.js";
 import { lookAt } from "../../src/sites/staging/identity.js";
 
 let folder: string;
@@ -107,6 +107,37 @@ describe("a desk", () => {
       expect((await give(desk, path, bytes)).sha256).toBe(sha256(bytes));
       expect(readFileSync(path).equals(bytes)).toBe(true);
     });
+  });
+
+  it("makes a file anew that it has left, also where its owner may no longer write to it", () => {
+    // Root may do anything.
+    const script = `
+      process.umask(0o022);
+      if (process.getuid() === 0) process.setuid(65534);
+      const { withDesk } = await import(${JSON.stringify(new URL("../../dist/sites/staging/desk.js", import.meta.url).href)});
+      await withDesk(async (desk) => {
+        for (const at of [0, 1]) {
+          desk.begin(${JSON.stringify(join(folder, "file"))});
+          await desk.take(Buffer.alloc(2_000_000, at));
+          await desk.settle();
+          if (at === 0) await desk.leave();
+        }
+        console.log((await desk.finish()).sha256);
+      });`;
+    chmodSync(folder, 0o777);
+    const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", timeout: 20_000 });
+    expect(out.trim()).toBe(sha256(Buffer.alloc(2_000_000, 1)));
+  });
+
+  it("adopts a file that lies there: moved, read-only, with its digest", async () => {
+    const bytes = bytesOf(2 * SLAB_BYTES + 3, 8);
+    writeFileSync(join(folder, "incoming"), bytes);
+    const to = join(folder, "adopted");
+    const { sha256: found, identity } = await adopt(join(folder, "incoming"), to);
+    expect([found, identity, statSync(to).mode & 0o777]).toEqual([sha256(bytes), (await lookAt(to)).identity, 0o400]);
+    expect(existsSync(join(folder, "incoming"))).toBe(false);
+    await expect(adopt(join(folder, "incoming"), to)).rejects.toMatchObject({ code: "ENOENT" });
+    expect(readFileSync(to).equals(bytes)).toBe(true);
   });
 
   it("fails when its thread ends, and has another for the next file", async () => {

@@ -18,6 +18,7 @@ function world() {
   const jobs = new Map<string, { phase: Phase; ending: Ending | null }>();
   const unsettled = new Set<string>();
   const calls: string[] = [];
+  const submittedS: (string | undefined)[] = [];
   const walltimes: number[] = [];
   const fake = {
     clock,
@@ -25,6 +26,7 @@ function world() {
     unsettled,
     calls,
     walltimes,
+    submittedS,
     waitingSlots: 0,
     joined: [] as { site: string; freeSlots: number }[],
     /** The pilots of which central was asked last. */
@@ -44,7 +46,8 @@ function world() {
     noDisk: false,
   };
   const batch: BatchJobs = {
-    async submit({ tag, argv, settings }) {
+    async submit({ tag, argv, settings, env }) {
+      submittedS.push(env?.XPCS_BATCH_SUBMITTED_S);
       if (fake.refuse) throw new XpcsError("REFUSED", "no such queue");
       const attached = jobs.has(tag);
       walltimes.push(settings.walltimeS);
@@ -111,7 +114,7 @@ function world() {
   });
   const tags = () => [...jobs.keys()];
   const set = (tag: string, phase: Phase, ending: Ending | null = null) => jobs.set(tag, { phase, ending });
-  return Object.assign(fake, { pilots, tags, set });
+  return Object.assign(fake, { pilots, tags, set, clock });
 }
 
 it("does not lose a pilot whose submission had no reply, and makes no second one of it", async () => {
@@ -125,6 +128,13 @@ it("does not lose a pilot whose submission had no reply, and makes no second one
   await fake.pilots.step();
   expect(fake.calls.map((call) => call.split(" ")[0])).toEqual(["submitted", "found", "canceled"]);
   expect(fake.tags()).toEqual([]);
+});
+
+it("tells a pilot when it was submitted", async () => {
+  const fake = world();
+  fake.waitingSlots = 1;
+  await fake.pilots.step();
+  expect(fake.submittedS).toEqual([String(Math.floor(fake.clock.nowMs() / 1_000))]);
 });
 
 it("submits for the work, waits for what has begun, and withdraws the youngest that is no longer needed", async () => {

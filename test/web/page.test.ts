@@ -160,11 +160,11 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
 
   it("submits, and says what central refuses", async () => {
     const page = await open("submit");
-    await page.getByLabel("Detector file").fill("relative.imm");
-    await page.getByLabel("q-map").fill(qmap);
+    await page.getByLabel("Detector file", { exact: true }).fill("relative.imm");
+    await page.getByLabel("q-map", { exact: true }).fill(qmap);
     await page.getByRole("button", { name: "Submit" }).click();
     await page.getByRole("alert").waitFor({ timeout: PATIENCE_MS });
-    await page.getByLabel("Detector file").fill(input);
+    await page.getByLabel("Detector file", { exact: true }).fill(input);
     await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "again_results.hdf"));
     await page.getByLabel("Stride").fill("2");
     await page.getByLabel("Frame time, s").fill(String(FRAME_TIME_S));
@@ -175,6 +175,37 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     expect(done).toMatchObject({ state: "finished", reason: null });
     const stride = await datasetOf(join(facility.folder, "again_results.hdf"), "/xpcs/multitau/config/stride_frame");
     expect(Number(stride)).toBe(2);
+  });
+
+  it("files are chosen from the folders that central serves, by the keyboard", async () => {
+    const page = await open("submit");
+    const opener = page.getByRole("button", { name: "Choose Detector file…" });
+    await opener.focus();
+    await page.keyboard.press("Enter");
+    const choice = page.getByRole("group", { name: "Choose Detector file" });
+    await choice.getByRole("button", { name: `${facility.folder}/` }).focus();
+    await page.keyboard.press("Enter");
+    await choice.getByRole("button", { name: "film.imm" }).waitFor({ timeout: PATIENCE_MS });
+    await choice.getByLabel("Name contains").fill("film.");
+    await expect.poll(() => choice.locator(".entries button").count(), { timeout: PATIENCE_MS }).toBe(1);
+    await choice.getByRole("button", { name: "film.imm" }).focus();
+    await page.keyboard.press("Enter");
+    expect(await page.getByLabel("Detector file", { exact: true }).inputValue()).toBe(input);
+    expect(await choice.count()).toBe(0);
+    // The next is looked for where the last one was.
+    await page.getByRole("button", { name: "Choose q-map…" }).click();
+    const second = page.getByRole("group", { name: "Choose q-map" });
+    await expectAccessible(page);
+    await second.getByRole("button", { name: "qmap.hdf", exact: true }).click();
+    await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "chosen_results.hdf"));
+    await page.getByLabel("Frame time, s").fill(String(FRAME_TIME_S));
+    await page.getByRole("button", { name: "Submit" }).click();
+    await page.getByText("Submitted:").waitFor({ timeout: PATIENCE_MS });
+    const [done] = await facility.client.wait([(await page.locator("[role=status] a").textContent())!]);
+    expect(done).toMatchObject({ state: "finished", reason: null });
+    await opener.click();
+    await page.keyboard.press("Escape");
+    expect(await page.getByRole("group", { name: "Choose Detector file" }).count()).toBe(0);
   });
 
   it("a visitor sees, and cannot change", async () => {

@@ -25,7 +25,11 @@ export const FRAME_TIME_S = 0.001;
 
 /** Starts it; `facility.end` ends it. */
 export async function openScene(): Promise<Scene> {
-  const facility = await startFacility();
+  const facility = await startFacility((folder) => {
+    const settings = join(folder, "settings.json");
+    writeFileSync(settings, JSON.stringify({ data: { read: [folder], write: [folder] } }));
+    return ["--settings", settings];
+  });
   const talk = { argv: ["/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo word $i; sleep 1; done"], parameters: {} };
   writeFileSync(join(facility.folder, "apps.json"), JSON.stringify({ talk }));
   await facility.startSite("alpha", 2, ["--apps", join(facility.folder, "apps.json")]);

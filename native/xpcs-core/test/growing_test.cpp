@@ -3,9 +3,14 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <random>
 
 #include "sample_files.hpp"
 #include "xpcs/error.hpp"
@@ -286,4 +291,41 @@ TEST_CASE("frames that are announced and were never written are an error at the 
     CHECK(message.find("announces 2 frames, and those from frame 2 on were never written") != std::string::npos);
   }
   std::filesystem::remove(path);
+}
+
+TEST_CASE("an HDF5 file that is cut or damaged anywhere is waited for, and at the end an error or frames, never more than that") {
+  const std::string path = growing_path("_d.h5");
+  Hdf5Sample sample;
+  sample.path = path;
+  sample.shape[0] = 3;
+  sample.filter = Filter::shuffle_gzip;
+  const std::vector<std::uint16_t> words(60, 3);
+  write_hdf5(sample, words.data());
+  std::ifstream in(path, std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  in.close();
+  std::filesystem::remove(path);
+  REQUIRE(whole.size() > 1000);
+#if defined(__SANITIZE_ADDRESS__)
+  const __lsan::ScopedDisabler libraryLeaks;  // HDF5 1.10 does not free all of an object that it cannot read
+#endif
+  std::mt19937 chance(5);
+  for (std::size_t i = 0; i < 300; ++i) {
+    std::string bytes = whole;
+    if (i % 2 == 0) bytes.resize(chance() % whole.size());
+    else for (std::size_t flips = 1 + i % 5; flips > 0; --flips) bytes[chance() % bytes.size()] ^= static_cast<char>(1U << chance() % 8);
+    // Another name each time: HDF5 must not remember one.
+    const std::string damaged = growing_path(("_d" + std::to_string(i) + ".h5").c_str());
+    std::ofstream(damaged, std::ios::binary) << bytes;
+    Taken taken;
+    for (const bool ended : {false, true}) {
+      try {
+        taken.take(*open_growing_hdf5(damaged, growing()), ended);
+      } catch (const Error&) {
+        continue;
+      }
+    }
+    CHECK(taken.frames <= 6);
+    std::filesystem::remove(damaged);
+  }
 }

@@ -39,8 +39,8 @@ function describe(job: RoutedJob, { site, run, stageIn, stageOut, allocationMs, 
   return `${site.name} (${parts.join(", ")})`;
 }
 
-/** What the sites are ranked by: a little doubt is to their good. */
-const rank = ({ ms, doubtMs }: Estimate) => ms - doubtMs;
+/** What the sites are ranked by: a little doubt is to their good, and what others lose counts as what the job itself does. */
+const rank = ({ ms, doubtMs, othersMs }: Estimate) => ms - doubtMs + othersMs;
 
 /** Whether `a` is the better one; the same time: more slots free, then the name. */
 function isSooner(a: Estimate, b: Estimate): boolean {
@@ -74,7 +74,8 @@ function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly
   const others = all.filter((one) => one !== best);
   if (others.length === 0) return `only ${describe(job, best)} can run it now`;
   const next = bestOf(others);
-  const word = best.ms > next.ms ? "tried, as little is known of it of late," : "soonest";
+  const isTried = best.ms - best.doubtMs <= next.ms - next.doubtMs;
+  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "its files delay others less";
   return `${word} at ${describe(job, best)}, before ${describe(job, next)}`;
 }
 

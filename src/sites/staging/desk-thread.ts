@@ -3,9 +3,10 @@
  * the main thread would be a hop to another thread and back, which for a small file costs more than its bytes.
  */
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
-import { parentPort } from "node:worker_threads";
-import type { DeskAnswer, DeskOrder } from "./desk.js";
+import { chmodSync, closeSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { serveThread } from "../../files/serve-thread.js";
+import type { Arrived } from "./cache.js";
+import type { DeskOrder } from "./desk.js";
 import { identityNow } from "./identity.js";
 
 interface Open {
@@ -16,12 +17,15 @@ interface Open {
   failure: unknown;
 }
 
+const PIECE = Buffer.allocUnsafeSlow(1024 * 1024);
 /** Files that have begun and not ended, by the number that the main thread gave them. */
 const open = new Map<number, Open>();
 
 function begin(path: string): Open {
   const begun: Open = { file: null, hash: createHash("sha256"), failure: null };
   try {
+    // Of an earlier try, which its owner may not write to any more.
+    rmSync(path, { force: true });
     // Read-only, as the cache wants it.
     begun.file = openSync(path, "w", 0o400);
   } catch (error) {
@@ -41,7 +45,7 @@ function end(number: number): void {
   if (typeof known?.file === "number") closeSync(known.file);
 }
 
-function take({ file: number, path, slab, bytes, last }: Extract<DeskOrder, { slab: unknown }>): DeskAnswer["arrived"] {
+function take({ file: number, path, slab, bytes, last }: Extract<DeskOrder, { slab: unknown }>): Arrived | null {
   const known = open.get(number) ?? begin(path);
   open.set(number, known);
   try {
@@ -54,15 +58,26 @@ function take({ file: number, path, slab, bytes, last }: Extract<DeskOrder, { sl
   return last ? { sha256: known.hash.digest("hex"), identity: identityNow(path) } : null;
 }
 
-parentPort!.on("message", (order: DeskOrder) => {
-  let arrived: DeskAnswer["arrived"] = null;
-  let error: DeskAnswer["error"];
+function digest(path: string): string {
+  const hash = createHash("sha256");
+  const file = openSync(path, "r");
   try {
-    if ("slab" in order) arrived = take(order);
-    else end(order.file);
-  } catch (thrown) {
-    const { message, code } = thrown as NodeJS.ErrnoException;
-    error = { message, code };
+    for (let read = readSync(file, PIECE); read > 0; read = readSync(file, PIECE)) hash.update(PIECE.subarray(0, read));
+  } finally {
+    closeSync(file);
   }
-  parentPort!.postMessage({ id: order.id, arrived, error } satisfies DeskAnswer);
+  return hash.digest("hex");
+}
+
+function adopt(from: string, to: string): Arrived {
+  renameSync(from, to);
+  chmodSync(to, 0o400);
+  return { sha256: digest(to), identity: identityNow(to) };
+}
+
+serveThread<DeskOrder, Arrived | null>((order) => {
+  if ("slab" in order) return take(order);
+  if ("from" in order) return adopt(order.from, order.to);
+  end(order.file);
+  return null;
 });

@@ -2,22 +2,14 @@
  * Where the bytes of one connection become files, one after the other: collected in a slab of memory that is shared with a thread (desk-thread.ts), which writes and digests them
  * while the next slab is filled. A small file is one slab, and one message there and one back.
  */
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
-import { XpcsError } from "../../core/errors.js";
+import { openThreads, type Thread } from "../../files/threads.js";
 import type { Arrived } from "./cache.js";
 
-/** What the thread is told: to take bytes, or to give a file up. */
+/** What the thread is told: to take bytes, of which the last are answered with the file, to give a file up, or to adopt one. */
 export type DeskOrder =
-  | { id: number; file: number; path: string; slab: SharedArrayBuffer; bytes: number; last: boolean }
-  | { id: number; file: number };
-
-export interface DeskAnswer {
-  readonly id: number;
-  /** With the last bytes of a file. */
-  readonly arrived: Arrived | null;
-  readonly error: { readonly message: string; readonly code: string | undefined } | undefined;
-}
+  | { file: number; path: string; slab: SharedArrayBuffer; bytes: number; last: boolean }
+  | { file: number }
+  | { from: string; to: string };
 
 export interface Desk {
   /** What follows is of another file. @param path made anew */
@@ -38,70 +30,7 @@ const SLABS = 2;
 /** A thread waits for its disk, or digests; more would have no core. */
 const THREADS_MAX = 2;
 const SPARE_MAX = 16;
-/** Tests run the sources, and the thread as it is built. */
-const MAIN = fileURLToPath(
-  new URL(import.meta.url.endsWith(".ts") ? "../../../dist/sites/staging/desk-thread.js" : "./desk-thread.js", import.meta.url),
-);
-
-type Asked = { readonly done: (arrived: Arrived | null) => void; readonly failed: (error: Error) => void };
-type Without<T> = T extends unknown ? Omit<T, "id"> : never;
-
-class Thread {
-  /** Options of the process, such as those of a script on its command line, are not the thread's. */
-  readonly #worker = new Worker(MAIN, { execArgv: [] });
-  readonly #asked = new Map<number, Asked>();
-  #next = 0;
-  #ended: XpcsError | null = null;
-
-  constructor() {
-    this.#worker.unref();
-    this.#worker.on("message", ({ id, arrived, error }: DeskAnswer) => {
-      const asked = this.#asked.get(id);
-      this.#asked.delete(id);
-      if (this.#asked.size === 0) this.#worker.unref();
-      if (error === undefined) asked?.done(arrived);
-      else asked?.failed(Object.assign(new Error(error.message), { code: error.code }));
-    });
-    this.#worker.once("error", (error) => this.#end(error.message));
-    this.#worker.once("exit", (code) => this.#end(`exit ${code}`));
-  }
-
-  /** The next file has another thread. */
-  #end(why: string): void {
-    const at = threads.indexOf(this);
-    if (at >= 0) threads.splice(at, 1);
-    this.#ended ??= new XpcsError("INTERNAL", `the thread that writes files ended: ${why}`);
-    const asked = [...this.#asked.values()];
-    this.#asked.clear();
-    for (const { failed } of asked) failed(this.#ended);
-  }
-
-  get busy(): number {
-    return this.#asked.size;
-  }
-
-  ask(order: Without<DeskOrder>): Promise<Arrived | null> {
-    if (this.#ended !== null) return Promise.reject(this.#ended);
-    const id = this.#next++;
-    // Whoever waits for its answer keeps the process.
-    this.#worker.ref();
-    return new Promise((done, failed) => {
-      this.#asked.set(id, { done, failed });
-      this.#worker.postMessage({ ...order, id });
-    });
-  }
-}
-
-const threads: Thread[] = [];
-
-/** One that has nothing to do, or has least. */
-function freeThread(): Thread {
-  const least = threads.reduce<Thread | null>((best, each) => (best === null || each.busy < best.busy ? each : best), null);
-  if (least !== null && (least.busy === 0 || threads.length >= THREADS_MAX)) return least;
-  const thread = new Thread();
-  threads.push(thread);
-  return thread;
-}
+const freeThread = openThreads<DeskOrder, Arrived | null>("sites/staging/desk-thread.js", THREADS_MAX);
 
 class SlabDesk implements Desk {
   readonly #slabs = Array.from({ length: SLABS }, () => {
@@ -112,7 +41,7 @@ class SlabDesk implements Desk {
   readonly #flights = new Set<Promise<void>>();
   #filling = 0;
   #held = 0;
-  #file: { number: number; path: string; thread: Thread } | null = null;
+  #file: { number: number; path: string; thread: Thread<DeskOrder, Arrived | null> } | null = null;
   #failure: unknown = null;
 
   begin(path: string): void {
@@ -195,4 +124,9 @@ export async function withDesk<T>(work: (desk: Desk) => Promise<T>): Promise<T> 
     await desk.leave();
     if (spare.length < SPARE_MAX) spare.push(desk);
   }
+}
+
+/** A small file that lies here already is moved, made read-only and digested. @throws an error of the system */
+export async function adopt(from: string, to: string): Promise<Arrived> {
+  return (await freeThread().ask({ from, to }))!;
 }

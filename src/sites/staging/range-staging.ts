@@ -61,8 +61,8 @@ export interface Staging {
 async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal, partial: string): Promise<Arrived> {
   const { bytes, version, read } = file;
   const { pipes, patience, bundle } = staging;
-  const inRanges = async (): Promise<Arrived> => {
-    const sha256 = await fetchRanges({
+  const inRanges = (): Promise<Arrived> =>
+    fetchRanges({
       ...{ bytes, version, partial, patience, signal, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
       read: (range, take, stop) =>
         range.length === 0
@@ -78,8 +78,6 @@ async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal
               ),
             ),
     });
-    return { sha256, identity: null };
-  };
   return bundle !== undefined && bytes <= pipes.chunkBytes ? bundle.fetch(file, partial, signal) : inRanges();
 }
 

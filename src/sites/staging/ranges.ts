@@ -8,6 +8,8 @@ import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from
 import { XpcsError } from "../../core/errors.js";
 import { systemCode } from "../../files/system-error.js";
 import type { TakePiece } from "../../wire/take-pieces.js";
+import type { Arrived } from "./cache.js";
+import { type Desk, withDesk } from "./desk.js";
 import { type Gather, withGather } from "./gather.js";
 import type { Patience } from "./patience.js";
 import { together } from "./together.js";
@@ -64,27 +66,36 @@ async function finishedChunks({ partial, version, bytes, chunkBytes }: RangeRequ
   return done;
 }
 
+/** Sees that as many bytes come as were asked for. */
+function counted(length: number, patience: Patience) {
+  let at = 0;
+  return {
+    /** @throws UNAVAILABLE */
+    more(piece: Buffer): Buffer {
+      if (at + piece.length > length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
+      at += piece.length;
+      patience.progressed();
+      return piece;
+    },
+    /** @throws UNAVAILABLE */
+    end(): void {
+      if (at !== length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${length}`);
+    },
+  };
+}
+
 /** One range into the file. */
 async function readChunk(
-  request: RangeRequest,
+  { patience, read }: RangeRequest,
   file: FileHandle,
   range: { offset: number; length: number },
   gather: Gather,
   signal: AbortSignal,
 ): Promise<void> {
-  let at = 0;
+  const count = counted(range.length, patience);
   await gather.begin(file, range.offset);
-  await request.read(
-    range,
-    (piece) => {
-      if (at + piece.length > range.length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
-      at += piece.length;
-      request.patience.progressed();
-      return gather.take(piece);
-    },
-    signal,
-  );
-  if (at !== range.length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${range.length}`);
+  await read(range, (piece) => gather.take(count.more(piece)), signal);
+  count.end();
   await gather.flush();
 }
 
@@ -156,35 +167,27 @@ async function fetchChunks(request: RangeRequest, file: FileHandle, done: Readon
 }
 
 /** A file of one chunk: quicker read again than noted. */
-async function fetchWhole(request: RangeRequest): Promise<string> {
-  const file = await open(request.partial, "w");
-  try {
-    return await request.patience.again(async () => {
-      const hash = createHash("sha256");
-      const read: RangeRequest["read"] = (range, take, signal) =>
-        request.read(
-          range,
-          (piece) => {
-            hash.update(piece);
-            return take(piece);
-          },
-          signal,
-        );
-      const range = { offset: 0, length: request.bytes };
-      await withGather((gather) => readChunk({ ...request, read }, file, range, gather, request.signal));
-      return hash.digest("hex");
-    });
-  } finally {
-    await file.close();
-  }
+function fetchWhole({ partial, bytes, patience, signal, read }: RangeRequest): Promise<Arrived> {
+  const once = async (desk: Desk): Promise<Arrived> => {
+    const count = counted(bytes, patience);
+    desk.begin(partial);
+    try {
+      await read({ offset: 0, length: bytes }, (piece) => desk.take(count.more(piece)), signal);
+      count.end();
+      return await desk.finish();
+    } finally {
+      await desk.leave();
+    }
+  };
+  return withDesk((desk) => patience.again(() => once(desk)));
 }
 
 /**
  * Makes PARTIAL whole.
- * @returns its sha256 (hex), of the bytes as they are here
+ * @returns its digest, of the bytes as they are here
  * @throws what `read` throws that cannot pass · CANCELED · IO_FAILED
  */
-export async function fetchRanges(request: RangeRequest): Promise<string> {
+export async function fetchRanges(request: RangeRequest): Promise<Arrived> {
   if (request.bytes <= request.chunkBytes) return fetchWhole(request);
   const { partial } = request;
   // The journal looks whether the file is there, so it is asked before the file is made.
@@ -197,7 +200,7 @@ export async function fetchRanges(request: RangeRequest): Promise<string> {
     await file.close();
   }
   await rm(journalOf(partial), { force: true });
-  return sha256;
+  return { sha256, identity: null };
 }
 
 /** Removes what was collected. */

@@ -2,7 +2,7 @@
  * rsync over ssh, from and to a machine that sees the files: its login is the site's own, there is nothing to install but rsync (docs/transfers/rsync.md). Small files
  * cross in one call, big ones alone; results are published by a script there (far-shell.ts).
  */
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { XpcsError } from "../../core/errors.js";
@@ -10,6 +10,7 @@ import type { OutputFile } from "../../core/job.js";
 import { digestFile } from "../../files/digest.js";
 import type { Destination } from "../../files/publication.js";
 import type { Arrived } from "../staging/cache.js";
+import { adopt } from "../staging/desk.js";
 import {
   digestFar,
   discardFar,
@@ -195,8 +196,8 @@ function keep(
   return stageInput(session.context.cache, request, { path, source, bytes, sha256 }, signal, fetch);
 }
 
-async function proven({ session }: Bringing, each: Wanted, partial: string, expected: string, signal: AbortSignal): Promise<Arrived> {
-  if ((await digestFile(partial, signal)).sha256 === expected) return { sha256: expected, identity: null };
+async function proven({ session }: Bringing, each: Wanted, partial: string, came: Arrived, expected: string): Promise<Arrived> {
+  if (came.sha256 === expected) return came;
   await forgetPartial(partial);
   const { host } = session.settings;
   throw new XpcsError("CHECKSUM_MISMATCH", `${each.path} is not what ${host} has: it changed on the way, or is still written`);
@@ -212,7 +213,8 @@ function stageAlone(bringing: Bringing, each: Wanted, signal: AbortSignal): Prom
     asked.catch(() => {});
     try {
       await patience.again(() => rsync(session, [`${session.settings.host}:${each.far}`, partial], { signal, patience }));
-      return await proven(bringing, each, partial, (await asked)[0]!, signal);
+      const { sha256 } = await digestFile(partial, signal);
+      return await proven(bringing, each, partial, { sha256, identity: null }, (await asked)[0]!);
     } finally {
       ended.abort();
     }
@@ -235,8 +237,7 @@ async function stageGroup(bringing: Bringing, group: readonly Wanted[], signal: 
       return keep(bringing, each, sha256, stop, async (partial) => {
         // It was here a moment ago, and has made room since.
         if (!crossing.has(each)) await bringTogether(bringing, [each], stop);
-        await rename(join(incoming, belowRoot(session, each.far)), partial);
-        return proven(bringing, each, partial, sha256, stop);
+        return proven(bringing, each, partial, await adopt(join(incoming, belowRoot(session, each.far)), partial), sha256);
       });
     }),
     desk,

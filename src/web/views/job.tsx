@@ -4,6 +4,7 @@ import { BUILT_IN_PREFIX, isFinal, type JobView } from "../../core/job.js";
 import { askJson, messageOf } from "../api.js";
 import { changed } from "../live.js";
 import { mayAct } from "../me.js";
+import { Tags } from "../tags.js";
 import { ago, bytes } from "../words.js";
 import { Explain } from "./explain.js";
 import { Live } from "./live.js";
@@ -31,14 +32,15 @@ export function JobPage({ id }: { id: string }) {
     });
   };
   const nowMs = Date.now();
-  const tags = Object.entries(job.tags);
   return (
     <>
       <h1>{job.inputs[0]?.split("/").at(-1) ?? job.app}</h1>
       <p>
         <span class={`state ${job.state}`}>{job.state}</span> {job.site !== null && `at ${job.site}`} {job.reason}
       </p>
-      {tags.length > 0 && <p class="muted">{tags.map(([name, value]) => `${name} ${value}`).join(", ")}</p>}
+      <p class="muted">
+        <Tags tags={job.tags} />
+      </p>
       {problem.value !== null && <p role="alert">{problem.value}</p>}
       {!isFinal(job.state) && mayAct() && (
         <button type="button" onClick={cancel}>

@@ -7,6 +7,7 @@ import { hasResult } from "../many-results.js";
 import { mayAct } from "../me.js";
 import { type Order, orderJobs } from "../orders.js";
 import { linkTo, place, setQuery } from "../place.js";
+import { Tags } from "../tags.js";
 import { ago } from "../words.js";
 
 const PAGE = 100;
@@ -21,6 +22,9 @@ function asked(): string {
   return `/v1/jobs${query({ state: list("state"), tag: list("tag"), experiment, site, app, owner, limit: PAGE, after: text("after") })}`;
 }
 
+/** What has no end has no progress. */
+const STREAM = "xpcs.stream";
+
 function JobRow({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; chosen: boolean; choose: () => void }) {
   const name = job.inputs[0]?.split("/").at(-1) ?? job.id;
   return (
@@ -31,16 +35,19 @@ function JobRow({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; c
       <td>
         <a href={linkTo(["jobs", job.id])}>{name}</a>
       </td>
-      <td>{job.type}</td>
+      <td>
+        <Tags tags={job.tags} />
+      </td>
+      <td>{job.app === STREAM ? "stream" : job.type}</td>
       <td>
         <span class={`state ${job.state}`}>{job.state}</span>
-        {job.progress !== null && job.state === "running" && <progress value={job.progress} aria-label="progress" />}
+        {job.progress !== null && job.state === "running" && job.app !== STREAM && <progress value={job.progress} aria-label="progress" />}
       </td>
       <td>{job.site ?? "–"}</td>
       <td>{job.owner ?? "–"}</td>
       <td>{job.experiment}</td>
       <td class="number">{ago(job.submittedAt, nowMs)}</td>
-      <td class="reason">{job.reason ?? ""}</td>
+      <td class="reason">{job.reason ?? (job.state === "ready" ? job.why : "")}</td>
     </tr>
   );
 }
@@ -165,7 +172,7 @@ export function Jobs() {
                   }
                 />
               </th>
-              {["Input", "Type", "State", "Site", "Owner", "Experiment", "Submitted", "Reason"].map((title) => (
+              {["Input", "Tags", "Type", "State", "Site", "Owner", "Experiment", "Submitted", "Reason"].map((title) => (
                 <th key={title} scope="col" class={title === "Submitted" ? "number" : undefined}>
                   {title}
                 </th>

@@ -65,7 +65,7 @@ function G2({ live }: { live: LiveSnapshot }) {
 function BinTable({ live }: { live: LiveSnapshot }) {
   const shown = shownBins(live).map(({ bin }) => bin);
   return (
-    <Table titles={["", "Bin", "q", "tau", "Contrast"]} numbers={[2, 3, 4]} tall>
+    <Table titles={["", "Bin", "q, 1/Å", live.frameTimeS === null ? "tau, frames" : "tau, s", "Contrast"]} numbers={[2, 3, 4]} tall>
       {live.bins.map(({ bin, q, fit }) => (
         <tr key={bin}>
           <td>

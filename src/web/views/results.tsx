@@ -6,6 +6,7 @@ import { news } from "../live.js";
 import { hasResult, resultName } from "../many-results.js";
 import { linkTo, place, setQuery } from "../place.js";
 import { Table } from "../table.js";
+import { Tags } from "../tags.js";
 import { ago, bytes } from "../words.js";
 
 const PAGE = 100;
@@ -32,11 +33,7 @@ function Row({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; chos
         <a href={linkTo(["jobs", job.id])}>{resultName(job)}</a>
       </th>
       <td>
-        {Object.entries(job.tags).map(([key, value]) => (
-          <span key={key} class="tag">
-            {key}={value}{" "}
-          </span>
-        ))}
+        <Tags tags={job.tags} />
       </td>
       <td>{job.type}</td>
       <td>{job.experiment}</td>

@@ -1,8 +1,10 @@
 /** Hands a detector file to central. Central checks what is sent as it checks what the command line sends, and its words are shown. */
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { ANALYSIS_TYPES, ERROR_CONVENTIONS } from "../../core/analysis.js";
 import { DEFAULT_EXPERIMENT } from "../../core/job.js";
 import { askJson, messageOf } from "../api.js";
+import { FileChoice, hasServedFolders } from "../file-choice.js";
 import { mayAct, me } from "../me.js";
 import { linkTo } from "../place.js";
 
@@ -66,6 +68,47 @@ function Input({ field: { name, label, hint, needed, number } }: { field: Field 
   );
 }
 
+/** A field of a path, with what chooses it where central serves folders. */
+function FileInput({ field, experiment, served }: { field: Field; experiment: () => string; served: boolean }) {
+  const isOpen = useSignal(false);
+  const input = useRef<HTMLInputElement>(null);
+  const opener = useRef<HTMLButtonElement>(null);
+  const { name, label, hint, needed } = field;
+  return (
+    <>
+      <p>
+        <label for={name}>{label}</label>
+        <input ref={input} id={name} name={name} required={needed === true} />
+        {served && name !== "out" && (
+          <button
+            ref={opener}
+            type="button"
+            aria-expanded={isOpen.value}
+            aria-label={`Choose ${label}…`}
+            onClick={() => {
+              isOpen.value = !isOpen.value;
+            }}
+          >
+            Choose…
+          </button>
+        )}
+        {hint !== undefined && <small>{hint}</small>}
+      </p>
+      {isOpen.value && (
+        <FileChoice
+          experiment={experiment()}
+          what={label}
+          choose={(path) => {
+            if (path !== null) input.current!.value = path;
+            isOpen.value = false;
+            opener.current?.focus();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
 function Choice({ name, label, values }: { name: string; label: string; values: readonly string[] }) {
   return (
     <p>
@@ -85,6 +128,14 @@ export function Submit() {
   const problem = useSignal<string | null>(null);
   // The same form sent twice makes one job; a changed one is another.
   const key = useSignal(crypto.randomUUID());
+  const served = useSignal(false);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    void hasServedFolders().then((has) => {
+      served.value = has;
+    });
+  }, []);
+  const typedExperiment = (): string => String(new FormData(form.current!).get("experiment") ?? "").trim();
   if (!mayAct()) return <p>This token sees everything and changes nothing.</p>;
   const experiment = me.value?.experiment ?? DEFAULT_EXPERIMENT;
   const send = (event: SubmitEvent) => {
@@ -106,11 +157,11 @@ export function Submit() {
   return (
     <>
       <h1>Submit</h1>
-      <form class="submit" onSubmit={send}>
+      <form ref={form} class="submit" onSubmit={send}>
         <fieldset>
           <legend>Files</legend>
           {FILES.map((field) => (
-            <Input key={field.name} field={field} />
+            <FileInput key={field.name} field={field} served={served.value} experiment={() => typedExperiment() || experiment} />
           ))}
           <p>
             <label>

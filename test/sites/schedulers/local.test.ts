@@ -1,7 +1,8 @@
 /** Batch jobs as processes of this machine: what only they can suffer. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { batchFiles } from "../../../src/sites/batch-script.js";
 import { local } from "../../../src/sites/schedulers/local.js";
@@ -49,6 +50,39 @@ it("a job that is killed without a word is gone", async () => {
   const { ref } = await jobs.submit(request("sleep 300"));
   process.kill(-groupOf(ref.id), "SIGKILL");
   expect((await reaches(jobs, ref, "ended")).ending).toMatchObject({ outcome: "gone", exitCode: null });
+});
+
+it("a warning that a scheduler repeats reaches the command once, another one and each order to end as well", async () => {
+  const jobs = place.jobs();
+  const { ref } = await jobs.submit(
+    request("trap 'printf x >>told' TERM; printf '' >told; touch up; while ! [ -e stop ]; do sleep 0.05; done; exit 0"),
+  );
+  const path = (name: string) => join(ref.folder, name);
+  await expect.poll(() => existsSync(path("up")), { timeout: 20_000 }).toBe(true);
+  const told = () => readFileSync(path("told"), "utf8").length;
+  // Below timeout(1), which leads the group.
+  const script = aliveInGroup(groupOf(ref.id)).find((pid) => parentOf(pid) === groupOf(ref.id))!;
+  const seen: number[] = [];
+  for (const [signal, expected] of [
+    ["USR2", 1],
+    ["USR2", 1],
+    ["USR2", 1],
+    ["USR1", 2],
+    ["USR2", 2],
+    ["TERM", 3],
+    ["TERM", 4],
+  ] as const) {
+    rmSync(path("claim/signaled"), { force: true });
+    process.kill(script, `SIG${signal}`);
+    // The script has heard it.
+    await expect.poll(() => existsSync(path("claim/signaled")), { timeout: 20_000 }).toBe(true);
+    await expect.poll(told, { timeout: 20_000 }).toBe(expected);
+    await new Promise((later) => setTimeout(later, 200));
+    seen.push(told());
+  }
+  expect(seen).toEqual([1, 1, 1, 2, 2, 3, 4]);
+  writeFileSync(path("stop"), "");
+  expect((await reaches(jobs, ref, "ended")).ending).toMatchObject({ outcome: "done" });
 });
 
 it("another process of the same number is not taken for the job", async () => {
@@ -99,7 +133,10 @@ it("its nodes are so many times this machine", async () => {
   expect(readFileSync(batchFiles(ref.folder).output, "utf8")).toBe(`${hostname()}\n`.repeat(3));
 });
 
-function groupOf(id: string): number {
-  const stat = readFileSync(`/proc/${id.split("-")[0]}/stat`, "utf8");
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
+function statOf(pid: number | string): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
+
+const parentOf = (pid: number): number => Number(statOf(pid)[1]);
+const groupOf = (id: string): number => Number(statOf(id.split("-")[0]!)[2]);

@@ -1,5 +1,5 @@
 /** Pilots in the batch jobs of real schedulers: `npm run test:schedulers`. */
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { schedulerNamed } from "../../../src/sites/schedulers/registry.js";
@@ -7,6 +7,14 @@ import { startFacility } from "../../chaos/processes.js";
 import { RIGS } from "./rigs.js";
 
 const REAL = Object.entries(RIGS).filter(([, { kind }]) => kind === "real");
+
+/** What is in a folder of batch jobs; of those that were set aside as they had failed, what they printed. */
+function left(folder: string): string[] {
+  return readdirSync(folder).map((name) => {
+    const output = join(folder, name, "output.log");
+    return name.startsWith(".") && existsSync(output) ? `${name}: ${readFileSync(output, "utf8").slice(-4_000)}` : name;
+  });
+}
 
 describe.each(REAL)("%s", (scheduler, rig) => {
   /** A facility, the batch file of a site in it, and the folder of that site's batch jobs. */
@@ -34,7 +42,7 @@ describe.each(REAL)("%s", (scheduler, rig) => {
         const views = await facility.client.wait(jobs);
         expect(views.map(({ state }) => state)).toEqual(["finished", "finished", "finished", "finished"]);
         expect(new Set(views.flatMap(({ attempts }) => attempts.map((attempt) => attempt.site.split("-")[0])))).toEqual(new Set(["farm"]));
-        await expect.poll(() => readdirSync(join(folder, "farm")), { timeout: 60_000 }).toEqual([]);
+        await expect.poll(() => left(join(folder, "farm")), { timeout: 60_000 }).toEqual([]);
         expect(await site.stop("SIGTERM")).toBe(0);
       } finally {
         await facility.end();

@@ -115,7 +115,12 @@ export interface Place {
   readonly there: string;
   /** What the scheduler was asked, in order. */
   readonly ran: Call[];
-  jobs(options?: { readonly wrap?: (run: Run) => Run; readonly environment?: Environment; readonly timeoutMs?: number }): BatchJobs;
+  jobs(options?: {
+    readonly wrap?: (run: Run) => Run;
+    readonly environment?: Environment;
+    readonly timeoutMs?: number;
+    readonly strikeMs?: number;
+  }): BatchJobs;
   machine(wrap?: (run: Run) => Run, environment?: Environment, timeoutMs?: number): Machine;
   /** Commands of the scheduler's names that do what the text of a shell script says: a folder for PATH. */
   impostors(script: string): Environment;
@@ -164,9 +169,9 @@ export function createPlace(scheduler: Scheduler, stage: Stage, name = "jobs"): 
       const path = join(there, tag, "runs");
       return existsSync(path) ? readFileSync(path, "utf8").length : 0;
     },
-    jobs: ({ wrap, environment, timeoutMs } = {}) =>
+    jobs: ({ wrap, environment, timeoutMs, strikeMs = STRIKE_MS } = {}) =>
       createBatchJobs({
-        ...{ scheduler, machine: machine(wrap, environment, timeoutMs), folder, clock: realClock, strikeMs: STRIKE_MS, lateMs: 0 },
+        ...{ scheduler, machine: machine(wrap, environment, timeoutMs), folder, clock: realClock, strikeMs, lateMs: 0 },
         ...(stage.api === undefined ? {} : { there }),
       }),
     impostors: (script) => {

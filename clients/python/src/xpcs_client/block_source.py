@@ -65,11 +65,6 @@ class BlockSource:
         """No more frames come; receivers that are behind still get what is held."""
         self._add(0, lambda sequence, _counter: blocks.end_block(sequence, self.frames, self.events))
 
-    @property
-    def delivered(self) -> bool:
-        """Whether there are receivers, and each has all."""
-        return len(self._receivers) > 0 and all(receiver.next >= self._sequence for receiver in self._receivers)
-
     def _add(self, frames: int, make: Callable[[int, int], bytes]) -> None:
         message = make(self._sequence, self._counter_of(self.frames))
         while self._spool and self._bytes + len(message) > self._spool_bytes:

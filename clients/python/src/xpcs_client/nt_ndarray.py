@@ -3,7 +3,7 @@ One NTNDArray as photons: areaDetector's image as PVAccess has it (EPICS Normati
 numpy. Takes what a detector that counts photons sends: whole numbers, two dimensions, no compression.
 """
 
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .errors import XpcsError
 from .event_blocks import EVENTS_MAX
 
 #: The fields of the union ``value`` that hold counts.
-_COUNTS = {
+_COUNTS: Dict[str, "np.dtype[Any]"] = {
     "ubyteValue": np.dtype("uint8"),
     "byteValue": np.dtype("int8"),
     "ushortValue": np.dtype("uint16"),

@@ -59,6 +59,8 @@ class Series:
             self._source.begin(Header(frame.rows, frame.columns, self._frame_time_s, max(0, frame.unique_id), os.urandom(16), self._channel))
         if [frame.rows, frame.columns] != self._shape:
             raise XpcsError("CORRUPT_DATA", f"frame {frame.unique_id} is {frame.rows} x {frame.columns}, those before were {self._shape[0]} x {self._shape[1]}")
+        if frame.unique_id == self._next - 1 and self._source.frames > 0:
+            return True  # again: a channel that was away gives its present value
         if frame.unique_id < self._next:
             return False
         missed = frame.unique_id - self._next

@@ -16,6 +16,11 @@
 namespace xpcs {
 namespace {
 
+constexpr const char* kElsewhere = " has its frames in other files: stream the folder of these files";
+
+/// Rows of chunks that are looked through for one that is written: an extent may be damage.
+constexpr std::uint64_t kRowsAhead = 1'000'000;
+
 /// Who has the file open, by the flags in its superblock (HDF5 File Format Specification, "File Consistency Flags"; byte 11 of versions 2 and 3).
 enum class Writer { none, swmr, other, no_file };
 
@@ -67,7 +72,7 @@ class GrowingHdf5 final : public FrameReader {
 
   void want(std::uint64_t first, std::uint64_t last) override {
     next_ = first;
-    last_ = last;
+    last_ = std::min(last, std::numeric_limits<std::uint64_t>::max() - 1);  // behind it is one more
   }
 
   bool fetch(std::unique_ptr<StoredFrames>& stored) override {
@@ -109,7 +114,7 @@ class GrowingHdf5 final : public FrameReader {
     h5::File file = h5::File::follow(path_, swmr);
     const std::string dataset = dataset_of(file);
     auto data = std::make_shared<Hdf5Dataset>(std::move(file), dataset);
-    if (!data->in_own_file()) throw Error(Code::unsupported, path_ + " has its frames in other files: stream the folder of these files");
+    if (!data->in_own_file()) throw Error(Code::unsupported, path_ + kElsewhere);
     check_shape(*data);
     if (!ended_ && !data->tells_frames()) {
       throw Error(Code::unsupported, data->name() + " does not tell which of its frames are written: it must be chunked, and have room for its chunks made as they are written");
@@ -119,6 +124,12 @@ class GrowingHdf5 final : public FrameReader {
 
   /// Path of the dataset of frames. One that is not there yet may come.
   [[nodiscard]] std::string dataset_of(const h5::File& file) const {
+    // Links to other files are not followed, not even to look.
+    for (const char* path : {"/entry", "/entry/data", "/entry/data/data"}) {
+      H5L_info_t info{};
+      if (H5Lexists(file.id(), path, H5P_DEFAULT) <= 0) break;
+      if (H5Lget_info(file.id(), path, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_EXTERNAL) throw Error(Code::unsupported, path_ + kElsewhere);
+    }
     std::vector<Hdf5Part> parts;
     try {
       parts = find_hdf5_parts(file);
@@ -142,12 +153,17 @@ class GrowingHdf5 final : public FrameReader {
 
   /// The frames of a row of chunks count when all its chunks are in the file. One chunk of several frames is written more than once: its frames
   /// count when a later chunk is in the file, because chunks leave the writer's cache in order, or at the end.
-  [[nodiscard]] bool whole_row() const {
+  [[nodiscard]] bool whole_row() {
     const std::uint64_t end = data_->row_end(next_);
     if (data_->written(next_) && (ended_ || data_->frames_of_chunk() == 1)) return true;
     if (ended_) {
-      for (std::uint64_t later = end; later < data_->frames(); later = data_->row_end(later)) {
-        if (data_->written(later)) return true;  // never written, and what is there instead is the fill value
+      // Never written, and others behind are: the fill value is what is there.
+      if (written_ > next_) return true;
+      std::uint64_t rows = 0;
+      for (std::uint64_t later = end; later < data_->frames() && rows < kRowsAhead; later = data_->row_end(later), ++rows) {
+        if (!data_->written(later)) continue;
+        written_ = later;
+        return true;
       }
       throw Error(Code::corrupt_data, data_->name() + " announces " + std::to_string(data_->frames()) + " frames, and those from frame " + std::to_string(next_ + 1) + " on were never written");
     }
@@ -160,6 +176,7 @@ class GrowingHdf5 final : public FrameReader {
   std::string identity_, waits_;
   bool swmr_ = false, swmrSeen_ = false, closed_ = false, ended_ = false;
   std::uint64_t next_ = 0, last_ = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t written_ = 0;  ///< a frame that is, behind some that are not
   std::uint64_t missingBefore_ = 0, missingChunks_ = 0;
   std::size_t wordBytes_ = 0;
 };

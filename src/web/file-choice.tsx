@@ -1,0 +1,131 @@
+/** Chooses a file from the folders that central serves: enters folders, narrows by a part of the name, and hands the path over. */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { askJson, messageOf, query } from "./api.js";
+import { ago, bytes } from "./words.js";
+
+interface Entry {
+  readonly name: string;
+  readonly path: string;
+  readonly kind: "folder" | "file";
+  readonly bytes: number | null;
+  readonly modifiedAt: string;
+}
+interface Page {
+  readonly folder: string | null;
+  readonly parent: string | null;
+  readonly entries: readonly Entry[];
+  readonly next: string | null;
+}
+
+/** Whether central's settings list folders to choose from. */
+export async function hasServedFolders(): Promise<boolean> {
+  try {
+    await askJson<Page>("/v1/folders");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The folder where the last file was chosen: the next is near it. */
+let lately: string | null = null;
+
+/** @param choose null: none, it is closed */
+export function FileChoice({ experiment, what, choose }: { experiment: string; what: string; choose: (path: string | null) => void }) {
+  const folder = useSignal<string | null>(lately);
+  const like = useSignal("");
+  const shown = useSignal<Page | null>(null);
+  const problem = useSignal<string | null>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const load = (after: string | null): AbortController => {
+    const stop = new AbortController();
+    const asked = query({ experiment, folder: folder.value ?? undefined, like: like.value || undefined, after: after ?? undefined });
+    const before = after === null ? [] : (shown.peek()?.entries ?? []);
+    askJson<Page>(`/v1/folders${asked}`, { signal: stop.signal }).then(
+      (page) => {
+        shown.value = { ...page, entries: [...before, ...page.entries] };
+        problem.value = null;
+      },
+      (error: unknown) => {
+        if (stop.signal.aborted) return;
+        problem.value = messageOf(error);
+        // A folder of another time that is not there any more.
+        if (folder.peek() === lately) folder.value = lately = null;
+      },
+    );
+    return stop;
+  };
+  useSignalEffect(() => {
+    const stop = load(null);
+    return () => stop.abort();
+  });
+  useEffect(() => box.current?.querySelector("input")?.focus(), []);
+  const enter = (path: string | null) => {
+    like.value = "";
+    folder.value = path;
+    box.current?.querySelector("input")?.focus();
+  };
+  const take = (entry: Entry) => {
+    if (entry.kind === "folder") return enter(entry.path);
+    lately = folder.value;
+    choose(entry.path);
+  };
+  const page = shown.value;
+  const nowMs = Date.now();
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset would be part of the form's own
+    <div
+      ref={box}
+      class="choice"
+      role="group"
+      aria-label={`Choose ${what}`}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") choose(null);
+      }}
+    >
+      <div class="filters">
+        <button type="button" disabled={folder.value === null} onClick={() => enter(page?.parent ?? null)}>
+          Up
+        </button>
+        <code>{folder.value ?? `served folders of ${experiment}`}</code>
+        <input
+          aria-label="Name contains"
+          placeholder="name contains"
+          value={like.value}
+          onInput={({ currentTarget }) => {
+            like.value = currentTarget.value;
+          }}
+          onKeyDown={(event) => {
+            // Not the form's.
+            if (event.key === "Enter") event.preventDefault();
+          }}
+        />
+        <button type="button" onClick={() => choose(null)}>
+          Close
+        </button>
+      </div>
+      {problem.value !== null && <p role="alert">{problem.value}</p>}
+      <ul class="entries">
+        {page?.entries.map((entry) => (
+          <li key={entry.path}>
+            <button type="button" onClick={() => take(entry)}>
+              {entry.name}
+              {entry.kind === "folder" ? "/" : ""}
+            </button>
+            <span class="muted">
+              {entry.kind === "file" && `${bytes(entry.bytes)}, `}
+              {ago(entry.modifiedAt, nowMs)}
+            </span>
+          </li>
+        ))}
+        {page?.entries.length === 0 && <li class="muted">Nothing here{like.value === "" ? "" : " of that name"}.</li>}
+      </ul>
+      {page?.next != null && (
+        <button type="button" onClick={() => load(page.next)}>
+          More
+        </button>
+      )}
+    </div>
+  );
+}
