@@ -1,5 +1,6 @@
 /** A map in colours that is zoomed by the wheel, keys and buttons, moved by dragging, and read under the pointer; with its axes and colour scale. */
 import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { type Figure, numberText } from "./figure-svg.js";
 import { createHeatMap, type HeatMap, SCALE_CSS, usualRange, type View } from "./heat-map.js";
@@ -54,7 +55,15 @@ function Ends({ axis, from, to, kind }: { axis: MapAxis; from: number; to: numbe
   );
 }
 
-function Scale({ view, title, show, whole }: { view: View; title: string; show: (part: Partial<View>) => void; whole: () => void }) {
+interface ScaleProps {
+  readonly view: View;
+  readonly title: string;
+  readonly show: (part: Partial<View>) => void;
+  readonly whole: () => void;
+  readonly children: ComponentChildren;
+}
+
+function Scale({ view, title, show, whole, children }: ScaleProps) {
   const end = (id: "low" | "high", label: string) => (
     <input
       id={id}
@@ -83,6 +92,7 @@ function Scale({ view, title, show, whole }: { view: View; title: string; show: 
         <button type="button" onClick={whole}>
           Whole map
         </button>
+        {children}
       </div>
     </>
   );
@@ -251,8 +261,9 @@ export function MapCanvas({ name, grid, axes, valueTitle, log, say, picked, pick
       </div>
       {problem.value !== null && <p role="alert">{problem.value}</p>}
       <output class="value">{say(under.value ?? picked)}</output>
-      <KeepFigure title={name} figure={figure} kinds={["SVG", "PNG"]} />
-      <Scale view={view.value} title={valueTitle} show={show} whole={() => show(whole)} />
+      <Scale view={view.value} title={valueTitle} show={show} whole={() => show(whole)}>
+        <KeepFigure title={name} figure={figure} kinds={["SVG", "PNG"]} />
+      </Scale>
     </div>
   );
 }

@@ -31,14 +31,24 @@ export interface PlotProps {
 
 /** Distinct also for most who see few colours (Okabe and Ito). */
 const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7600", "#7f7f7f"];
+/** The same hues on a dark ground. */
+const DARK_PALETTE = ["#4da3e0", "#f0813a", "#2fbf97", "#de92c0", "#f0b840", "#8fd0f7", "#bfa930", "#a6a6a6"];
 
 const LABEL_FONT = "13px system-ui, sans-serif";
 /** Of more curves a table beside the plot says which is which. */
 const LEGEND_MAX = 40;
 
-/** A colour of CSS. */
-export function colourOf(place: number | string): string {
-  return typeof place === "string" ? place : PALETTE[place % PALETTE.length]!;
+/** Whether the page is dark: canvases are drawn anew when that changes. */
+const themes = matchMedia("(prefers-color-scheme: dark)");
+const dark = signal(themes.matches);
+themes.addEventListener("change", ({ matches }) => {
+  dark.value = matches;
+});
+
+/** A colour of CSS, for the theme of the page, or for white paper. */
+export function colourOf(place: number | string, paper = false): string {
+  const palette = dark.value && !paper ? DARK_PALETTE : PALETTE;
+  return typeof place === "string" ? place : palette[place % palette.length]!;
 }
 
 /** A colour for each of n curves: those of the palette, or for more a row from blue to red, which stand out in both themes. */
@@ -68,13 +78,6 @@ export function onOneX(curves: readonly (Curve & { readonly x: readonly number[]
     })),
   };
 }
-
-/** Whether the page is dark: canvases are drawn anew when that changes. */
-const themes = matchMedia("(prefers-color-scheme: dark)");
-const dark = signal(themes.matches);
-themes.addEventListener("change", ({ matches }) => {
-  dark.value = matches;
-});
 
 /** light-dark() of a variable, as canvases want it. */
 function canvasColour(name: string): string {
@@ -136,6 +139,24 @@ function padded(_plot: uPlot, min: number | null, max: number | null): [number |
   return [min - margin, max + margin];
 }
 
+/** With the bars of errors, as far as they leave the points half of the height. */
+function withBars(latest: () => readonly Curve[]): (plot: uPlot, min: number | null, max: number | null) => [number | null, number | null] {
+  return (plot, min, max) => {
+    if (min === null || max === null) return [min, max];
+    let [low, high] = [min, max];
+    const [first, last] = plot.series[0]?.idxs ?? [0, plot.data[0].length - 1];
+    for (const { y, error } of latest())
+      for (let at = first; at <= last; at += 1) {
+        const [value, half] = [y[at], error?.[at]];
+        if (value === null || value === undefined || !half) continue;
+        low = Math.min(low, value - half);
+        high = Math.max(high, value + half);
+      }
+    const most = (max - min || 1) / 2;
+    return padded(plot, Math.max(low, min - most), Math.min(high, max + most));
+  };
+}
+
 function optionsOf(
   { curves, xLabel, yLabel, xLog = false, yLog = false, height = 320 }: PlotProps,
   width: number,
@@ -152,7 +173,10 @@ function optionsOf(
   return {
     width,
     height,
-    scales: { x: { time: false, ...(xLog ? { distr: 3 } : hasPoints ? { range: padded } : {}) }, y: yLog ? { distr: 3 } : {} },
+    scales: {
+      x: { time: false, ...(xLog ? { distr: 3 } : hasPoints ? { range: padded } : {}) },
+      y: yLog ? { distr: 3 } : hasPoints ? { range: withBars(latest) } : {},
+    },
     axes: [
       { ...axis(xLabel, xLog), size: 34 },
       { ...axis(yLabel, yLog), size: 58 },
@@ -182,7 +206,7 @@ function figureOf({ title, x, curves, xLabel, yLabel, xLog = false, yLog = false
     x: axis("x", xLabel, xLog),
     y: axis("y", yLabel, yLog),
     curves: drawn.map(({ label, kind, colour, quiet, y, error }) => ({
-      ...{ label, kind, colour: colourOf(colour), quiet: quiet === true },
+      ...{ label, kind, colour: colourOf(colour, true), quiet: quiet === true },
       points: x.flatMap((at, index) => {
         const value = y[index];
         return value === null || value === undefined ? [] : [{ x: at, y: value, error: error?.[index] ?? null }];

@@ -72,5 +72,5 @@ export async function expectAccessible(page: Page): Promise<void> {
 export async function expectFitsPhone(page: Page): Promise<void> {
   await page.setViewportSize({ width: 390, height: 844 });
   const wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-  await expect.poll(() => page.evaluate(wide)).toBe(0);
+  await expect.poll(() => page.evaluate(wide), { timeout: PATIENCE_MS }).toBe(0);
 }

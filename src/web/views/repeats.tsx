@@ -93,7 +93,7 @@ function DosePlot({ table, verdicts, at }: { table: DoseTable; verdicts: readonl
         title={`${SHOWN[shown]} against dose`}
         x={[...(against === "counts" ? counts : exposure)]}
         curves={[curve("kept", 0, true), curve("dropped", 1, false)]}
-        xLabel={against === "counts" ? "counts per pixel up to the end of the repeat" : "measuring time up to the end of the repeat, s"}
+        xLabel={against === "counts" ? "dose, counts per pixel" : "dose, s of measuring time"}
         yLabel={SHOWN[shown]}
       />
     </>
