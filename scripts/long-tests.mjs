@@ -6,6 +6,7 @@ export const LONG_TESTS = [
   "test/cli/pilot-network.test.ts",
   "test/cli/site-pilots.test.ts",
   "test/cli/site-service.test.ts",
+  "test/cli/stream-overload.test.ts",
   "test/cli/submit-watch.test.ts",
   "test/clients",
   "test/operations.test.ts",

@@ -13,6 +13,7 @@ export interface Result {
 export interface Xpcs {
   readonly result: Promise<Result>;
   readonly kill: (signal: NodeJS.Signals) => void;
+  readonly pid: number;
   /** What it has printed so far. */
   readonly printed: () => string;
   /** What it has told on stderr so far. */
@@ -32,5 +33,5 @@ export function startXpcs(args: readonly string[], env: Readonly<Record<string, 
     stderr += text;
   });
   const result = new Promise<Result>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
-  return { result, kill: (signal) => void child.kill(signal), printed: () => stdout, told: () => stderr };
+  return { result, kill: (signal) => void child.kill(signal), pid: child.pid!, printed: () => stdout, told: () => stderr };
 }
