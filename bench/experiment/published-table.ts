@@ -2,7 +2,7 @@
 import { type Column, markdownTable } from "../table.js";
 import { FACILITIES } from "./facilities.js";
 import type { Estimate } from "./intervals.js";
-import type { Cell, Figure, Published, SiteCheck, Verdict } from "./published.js";
+import { type Cell, cellName, type Figure, type Published, type SiteCheck, type Steady, type Verdict } from "./published.js";
 import { WORKLOADS } from "./published-run.js";
 
 const fixed = ({ mean, half }: Estimate, digits = 1): string => `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`;
@@ -16,6 +16,13 @@ const CHECKS: readonly Column<SiteCheck>[] = [
   { head: "model", cell: ({ jobs }) => fixed(jobs, 0) },
   { head: "jobs/min, published", cell: ({ publishedJobsPerMin }) => publishedJobsPerMin.toFixed(2) },
   { head: "model", cell: ({ jobsPerMin }) => fixed(jobsPerMin, 2) },
+];
+
+const STEADY: readonly Column<Steady>[] = [
+  { head: "from", align: "left", cell: ({ source }) => source.toUpperCase() },
+  { head: "to", align: "left", cell: ({ site }) => site },
+  { head: "jobs/min, published", cell: ({ publishedJobsPerMin }) => publishedJobsPerMin.toFixed(1) },
+  { head: "model", cell: ({ jobsPerMin }) => jobsPerMin.toFixed(1) },
 ];
 
 type Row = Cell["contenders"][number] & { readonly closed: Readonly<Record<Figure, Estimate>> | null };
@@ -42,12 +49,12 @@ function cellText(cell: Cell): string {
   const rows = cell.contenders.map(
     (contender): Row => ({ ...contender, closed: cell.closed.find(({ name }) => name === contender.name)?.figures ?? null }),
   );
-  return `**${cell.workload} at ${cell.load}**, 16 jobs each ${cell.periodS.toFixed(1)} s:\n\n${markdownTable(ROWS, rows)}`;
+  return `**${cellName(cell)}**, 16 jobs each ${cell.periodS.toFixed(1)} s:\n\n${markdownTable(ROWS, rows)}`;
 }
 
 /** All of it, as Markdown that a terminal shows as well. */
 export function publishedText(published: Published): string {
-  const { capacity, checks, cells, outage, slower } = published;
+  const { capacity, checks, steady, cells, outage, slower } = published;
   const capacities = WORKLOADS.map(
     (workload) => `${workload} ${FACILITIES.map((site) => `${site} ${capacity[workload][site].toFixed(1)}`).join(", ")}`,
   );
@@ -61,6 +68,8 @@ export function publishedText(published: Published): string {
     `The two published runs, all jobs over the last answer of each site:\n\n${markdownTable(CHECKS, checks)}`,
     "",
     `What the model's sites can do, jobs/min: ${capacities.join("; ")}.`,
+    "",
+    `The published steady runs of other days, XPCS with work waiting at each site, rates as published; published are the jobs whose files came, the model's were answered:\n\n${markdownTable(STEADY, steady)}`,
     ...cells.flatMap((cell) => ["", cellText(cell)]),
     "",
     `Cori down for ten minutes, xpcs at 0.5, mean time to answer more than without: ${delays.join("; ")}.`,

@@ -10,6 +10,11 @@ import type { Task } from "./worker.js";
 
 /** Rates of transfers as a share of the published ones that makes the model's sites as fast as those of that day. */
 export const RATE_SHARE: Readonly<Record<Facility, number>> = { theta: 1.25, cori: 0.5, summit: 1.1 };
+/** Runs on other days than the comparison: rates as published. */
+const AS_PUBLISHED: Readonly<Record<Facility, number>> = { theta: 1, cori: 1, summit: 1 };
+/** Jobs per minute whose files came in the published steady runs, by source. */
+const STEADY = { aps: { theta: 16, cori: 29.6, summit: 19.6 }, als: { theta: 12.4, cori: 24.2, summit: 17.9 } } as const;
+const ALS_LOAD = 0.8;
 /** Jobs per minute that the published agent submitted. */
 const REAL_RATE = 116;
 /** The two published runs: jobs, and jobs over the last answer of each site, per minute. */
@@ -48,6 +53,14 @@ export interface SiteCheck {
   readonly publishedJobsPerMin: number;
 }
 
+/** A site with all its work waiting, from one of the beamlines' facilities. */
+export interface Steady {
+  readonly source: Source;
+  readonly site: Facility;
+  readonly publishedJobsPerMin: number;
+  readonly jobsPerMin: number;
+}
+
 export interface Cell {
   readonly source: Source;
   readonly workload: Workload;
@@ -77,11 +90,15 @@ export interface Published {
   readonly seeds: number;
   readonly checks: readonly SiteCheck[];
   readonly capacity: Readonly<Record<Workload, Readonly<Record<Facility, number>>>>;
+  readonly steady: readonly Steady[];
   readonly cells: readonly Cell[];
   readonly outage: Outage;
   readonly slower: Readonly<Record<string, { readonly before: Estimate; readonly soon: Estimate; readonly settled: Estimate }>>;
 }
 
+/** `xpcs at 0.5`, from the APS unless it says so. */
+export const cellName = ({ source, workload, load }: Pick<Cell, "source" | "workload" | "load">): string =>
+  `${workload}${source === "als" ? " from the ALS" : ""} at ${load}`;
 const sumOf = (values: Readonly<Record<Facility, number>>): number => FACILITIES.reduce((sum, site) => sum + values[site], 0);
 const seedsOf = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
 const figureOf = (result: RunResult, figure: Figure): number => result[figure];
@@ -137,6 +154,14 @@ export async function runPublished(seeds: number, workers: number, say: (text: s
   const capacity = Object.fromEntries(WORKLOADS.map((workload) => [workload, capacities({ ...base, workload })])) as Published["capacity"];
   const periodOf = (workload: Workload, load: number) => (16 / (load * sumOf(capacity[workload]))) * 60_000;
 
+  const both = (["aps", "als"] as const).map((source) => ({
+    source,
+    jobsPerMin: capacities({ source, workload: "xpcs", rateShare: AS_PUBLISHED }),
+  }));
+  const steady = both.flatMap(({ source, jobsPerMin }) =>
+    FACILITIES.map((site) => ({ source, site, publishedJobsPerMin: STEADY[source][site], jobsPerMin: jobsPerMin[site] })),
+  );
+
   const runsTasks: Task[] = [];
   const place = new Map<string, number>();
   const add = (name: string, contenders: readonly Contender[], setting: Setting) => {
@@ -149,8 +174,14 @@ export async function runPublished(seeds: number, workers: number, say: (text: s
     for (const load of LOADS) {
       const periodMs = periodOf(workload, load);
       cells.push({ source: "aps", workload, load, periodS: periodMs / 1_000 });
-      add(`${workload} ${load}`, CONTENDERS, { ...base, workload, jobs: JOBS, periodMs });
+      add(cellName(cells.at(-1)!), CONTENDERS, { ...base, workload, jobs: JOBS, periodMs });
     }
+  const als = both.find(({ source }) => source === "als")!;
+  const alsPeriodMs = (16 / (ALS_LOAD * sumOf(als.jobsPerMin))) * 60_000;
+  cells.push({ source: "als", workload: "xpcs", load: ALS_LOAD, periodS: alsPeriodMs / 1_000 });
+  add(cellName(cells.at(-1)!), CONTENDERS, {
+    ...{ source: "als", rateShare: AS_PUBLISHED, workload: "xpcs", jobs: JOBS, periodMs: alsPeriodMs },
+  });
   const long: Setting = { ...base, workload: "xpcs", jobs: JOBS_LONG, periodMs: periodOf("xpcs", 0.8) };
   // Where the others can carry what the one that fails leaves.
   const calm: Setting = { ...long, periodMs: periodOf("xpcs", 0.5) };
@@ -177,8 +208,9 @@ export async function runPublished(seeds: number, workers: number, say: (text: s
   return {
     seeds,
     capacity,
+    steady,
     checks: checksOf(new Map(RUNS.map(({ agent }) => [agent, runsOf(agent).map(([result]) => result!)]))),
-    cells: cells.map((cell) => cellOf(cell, runsOf(`${cell.workload} ${cell.load}`))),
+    cells: cells.map((cell) => cellOf(cell, runsOf(cellName(cell)))),
     outage: {
       extraS: byContender((at) => meanInterval(outage.map((results, seed) => results[at]!.meanS - whole[seed]![at]!.meanS))),
       left: byContender((at) => sumAt(at, ({ left }) => left)),
@@ -209,7 +241,7 @@ export function verdictsOf({ cells, outage, slower }: Published): Verdict[] {
   for (const cell of cells.filter(({ load }) => load < 1))
     for (const figure of ["medianS", "p95S"] as const) {
       const closed = closedBy(cell, figure);
-      const goal = `${cell.workload} at ${cell.load}: 60 % of the gap in ${names[figure]} closed`;
+      const goal = `${cellName(cell)}: 60 % of the gap in ${names[figure]} closed`;
       verdicts.push({ goal, measured: within(closed, percent), reached: closed.mean >= 0.6 });
     }
   const full = (workload: Workload) => cells.find((cell) => cell.workload === workload && cell.load > 1)!;
@@ -239,7 +271,7 @@ export function verdictsOf({ cells, outage, slower }: Published): Verdict[] {
     measured: `${percent(move.before.mean)}, then ${percent(move.soon.mean)}, in the end ${percent(move.settled.mean)}`,
     reached: move.before.mean > move.settled.mean && moved >= 0.5,
   });
-  const beaten = cells.flatMap((cell) => cell.beaten.map((beat) => ({ ...beat, cell: `${cell.workload} at ${cell.load}` })));
+  const beaten = cells.flatMap((cell) => cell.beaten.map((beat) => ({ ...beat, cell: cellName(cell) })));
   const worst = beaten.sort((a, b) => b.most - a.most)[0];
   verdicts.push({
     goal: "nobody is better than the bound in any run",

@@ -4,6 +4,7 @@ import { measureDeadSite } from "./dead-site.js";
 import { measureDispatch, measureNoop } from "./latency.js";
 import { measureListing } from "./listing.js";
 import { measureMemory } from "./memory.js";
+import { measureReplay } from "./replay.js";
 import { measureRestart } from "./restart.js";
 import type { Goal, Measured } from "./row.js";
 import { measureCalls, measureRoundTrip } from "./rpc.js";
@@ -139,5 +140,14 @@ export const RUNTIME_CASES: readonly RuntimeCase[] = [
     better: "less",
     balsam: "-",
     measure: measureChoosing,
+  },
+  {
+    name: "replay",
+    title: "`xpcs replay` of 100 000 jobs on 20 sites, soonest",
+    goal: 60,
+    unit: "s",
+    better: "less",
+    balsam: "-",
+    measure: measureReplay,
   },
 ];

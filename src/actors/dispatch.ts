@@ -9,9 +9,10 @@ import type { Promised } from "../core/promise.js";
 import { type Submitters, takesFrom } from "../core/submitters.js";
 import { refusals } from "../ledger/decide.js";
 import { failedAt } from "../ledger/ready-group.js";
+import type { ReadyGroup } from "../ledger/ready-queue.js";
 import { addRuns, type JobRecord, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import { estimate, promiseOf } from "../router/estimates.js";
-import { belongs, candidates, needOf, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
+import { belongs, candidates, needOf, type Policy, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import { withJob } from "../router/work-ahead.js";
 import { askedOfPilots, pilotsOf as earlierPilots, withFeaturesOf } from "./pilot-features.js";
@@ -46,6 +47,29 @@ function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], no
   return promiseOf(all.find((one) => one.site.name === site) ?? estimate(job, loads.find(({ name }) => name === site)!, nowMs), next);
 }
 
+/** Jobs alike in all that a policy sees. */
+interface Kind {
+  /** Those that were asked about one after the other and got nothing: the next ones would wait behind them. Infinite: nothing but a new site could help them. */
+  waits: number;
+}
+
+/** Of a round. */
+class Kinds {
+  readonly #byName = new Map<string, Kind>();
+  /** That of the last policy: mostly a group has one. */
+  readonly #ofGroup = new Map<ReadyGroup, { readonly policy: Policy; readonly kind: Kind }>();
+
+  of(group: ReadyGroup, policy: Policy): Kind {
+    const last = this.#ofGroup.get(group);
+    if (last?.policy === policy) return last.kind;
+    const name = `${policy.name} ${group.alike}`;
+    const kind = this.#byName.get(name) ?? { waits: 0 };
+    this.#byName.set(name, kind);
+    this.#ofGroup.set(group, { policy, kind });
+    return kind;
+  }
+}
+
 /**
  * The grants to make now.
  *
@@ -66,19 +90,15 @@ export function planGrants(
   const loads = [...initial];
   const place = new Map(loads.map(({ name }, at) => [name, at]));
   let looked = 0;
-  // Jobs alike in what a policy sees need not be asked about again when nothing but a new site could help them.
-  const hopeless = new Set<string>();
-  // Of jobs alike, those that were asked about one after the other and got nothing: the next ones would wait behind them.
-  const waiting = new Map<string, number>();
+  const kinds = new Kinds();
   const walk = state.ready.walk();
   for (let id = walk.next(); id !== null; id = walk.next()) {
     if (left.size === 0 || looked >= LIMITS.dispatchScanMax) break;
     const record = state.jobs.get(id)!;
     if (record.notBefore > nowMs) continue;
     const policy = policyOf(record.spec);
-    const kind = `${policy.name} ${walk.group.alike}`;
-    const waits = waiting.get(kind) ?? 0;
-    if (hopeless.has(kind) || waits >= LIMITS.dispatchWaitsMax) {
+    const kind = kinds.of(walk.group, policy);
+    if (kind.waits >= LIMITS.dispatchWaitsMax) {
       if (policyOf.byTags !== true) walk.skipGroup();
       continue;
     }
@@ -89,18 +109,18 @@ export function planGrants(
     // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.
     const early = action === "wait" && site !== null && need <= Math.min(aheadLeft.get(site) ?? 0, left.get(site) ?? 0);
     if (site === null || (action === "wait" && job.site !== null && !early)) {
-      hopeless.add(kind);
+      kind.waits = Number.POSITIVE_INFINITY;
       continue;
     }
     const slots = left.get(site) ?? 0;
-    waiting.set(kind, waits + 1);
+    kind.waits += 1;
     if (early || (action === "run" && slots >= need)) {
       const reason = early ? `its files are brought while it waits: ${why()}` : why();
       grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs) });
       if (early) aheadLeft.set(site, aheadLeft.get(site)! - need);
       if (slots === need) left.delete(site);
       else left.set(site, slots - need);
-      waiting.set(kind, 0);
+      kind.waits = 0;
     }
     const at = place.get(site)!;
     loads[at] = withJob(loads[at]!, job, action, nowMs);

@@ -7,7 +7,7 @@ import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt, spreadOf, wei
 import { lineOf } from "../core/link-line.js";
 import type { HeldJobs } from "../ledger/held-jobs.js";
 import { type JobRecord, type LinkStats, type RunStats, runningAt, type SiteRecord, type State } from "../ledger/state.js";
-import type { LinkRate, SiteLoad } from "../router/policy.js";
+import type { LinkRate, SiteFacts, SiteLoad } from "../router/policy.js";
 import { type HeldJob, loadOf } from "../router/work-ahead.js";
 import { openings } from "./downtimes.js";
 import type { Sites } from "./presence.js";
@@ -139,10 +139,26 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
       in: into === null || line === null ? into : { ...into, line },
       out: linkRate(site.links?.out, own.out, selfTest?.outBytesPerS, nowMs),
     };
-    const work = { slots, capacity, apps, granted, learnt, common, links, eventsPerCoreS: selfTest?.eventsPerCoreS ?? null };
-    const { probation } = site;
-    const tried = probation === undefined ? {} : { probation: { reason: probation.reason, triedInMs: probation.probeAt - nowMs } };
-    const facts = { name, up: sites.isUp(name, monotonicMs), pilotOf, draining, ...openingFor(name, pilotOf), ...tried, ...work };
+    const { opening } = openingFor(name, pilotOf);
+    const tried = site.probation && { reason: site.probation.reason, triedInMs: site.probation.probeAt - nowMs };
+    const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;
+    const up = sites.isUp(name, monotonicMs);
+    const facts: SiteFacts = {
+      name,
+      up,
+      pilotOf,
+      draining,
+      opening,
+      probation: tried,
+      slots,
+      capacity,
+      apps,
+      granted,
+      learnt,
+      common,
+      links,
+      eventsPerCoreS,
+    };
     loads.push(loadOf(facts, heldBy(state, name), nowMs));
   }
   return loads.sort((a, b) => (a.name < b.name ? -1 : 1));

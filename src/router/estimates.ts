@@ -4,7 +4,7 @@
  */
 import { type Promised, STAGES, type StageName } from "../core/promise.js";
 import type { LinkRate, RoutedJob, SiteFacts, SiteLoad } from "./policy.js";
-import { estimateRun, type Prospect, prospectOf, type RunEstimate, runEstimate, runMs, type Sized, UNTRIED_SPREAD } from "./run-times.js";
+import { type Prospect, prospectOf, type RunEstimate, runEstimate, runMs, type Sized, UNTRIED_SPREAD } from "./run-times.js";
 
 /** Files on their way over a link. */
 export interface Crossing {
@@ -27,6 +27,11 @@ function crossing(bytes: number | null, rate: LinkRate | null): Crossing | null 
 /** What crosses to a site, whatever else does. */
 export function estimateStageIn({ inputBytes }: Pick<Sized, "inputBytes">, { links }: SiteFacts): Crossing | null {
   return crossing(inputBytes, links.in);
+}
+
+/** The time of that, ms; 0: nothing, or it is not known. */
+export function aloneInMs({ inputBytes }: Pick<Sized, "inputBytes">, { links }: SiteFacts): number {
+  return inputBytes === null || links.in === null ? 0 : crossingMs(inputBytes, links.in);
 }
 
 /** What crosses to a site beside all that is on its way there, ms; 0: nothing, or it is not known. */
@@ -138,8 +143,10 @@ export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number): Estimat
 export function cannotFinish(job: RoutedJob, site: SiteLoad, nowMs: number): string | null {
   const limitS = site.capacity?.walltimeS ?? null;
   if (limitS === null) return null;
-  const { by, ms, sdMs } = estimateRun(job, site, nowMs);
-  if (by !== "runs" || ms - 2 * sdMs <= 1000 * limitS) return null;
+  const known = prospectOf(job, site, nowMs);
+  if (known.seen === null) return null;
+  const ms = runMs(known, job, site);
+  if (ms - 2 * (known.spread * ms) <= 1000 * limitS) return null;
   return `the job takes about ${Math.round(ms / 1000)} s at site ${site.name}, which allows ${limitS} s`;
 }
 

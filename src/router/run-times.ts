@@ -174,10 +174,10 @@ export function runMs({ seen, weight }: Prospect, job: Sized, site: SiteFacts): 
 
 /** The same with all that is told of it. @param ms as `runMs` has it */
 export function runEstimate({ seen, weight, spread, doubt }: Prospect, ms: number, job: Sized, site: SiteFacts): RunEstimate {
-  const about = { ms, sdMs: spread * ms, doubtMs: doubt * ms };
-  if (seen !== null) return { ...about, by: "runs", isOwn: seen.isOwn && weight >= 1, count: seen.learnt.ms.count };
+  const [sdMs, doubtMs] = [spread * ms, doubt * ms];
+  if (seen !== null) return { ms, sdMs, by: "runs", isOwn: seen.isOwn && weight >= 1, count: seen.learnt.ms.count, doubtMs };
   const byOthers = seenOf(site.common, job) === null ? "nothing" : "other sites";
-  return { ...about, by: testsTell(job, site) ? "self-test" : byOthers, isOwn: false, count: 0 };
+  return { ms, sdMs, by: testsTell(job, site) ? "self-test" : byOthers, isOwn: false, count: 0, doubtMs };
 }
 
 /** Run time of a job of this app and size at a site. */

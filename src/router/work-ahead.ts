@@ -3,7 +3,7 @@
  * made from it, in the time that it takes to copy its slots. Pure.
  */
 import type { SiteLearnt } from "../core/learning.js";
-import { estimateStageIn, remainingMs } from "./estimates.js";
+import { aloneInMs, remainingMs } from "./estimates.js";
 import { hasInAll, needOf, type RoutedJob, type Shared, type SiteFacts, type SiteLoad } from "./policy.js";
 import { prospectOf, runMs, type Sized } from "./run-times.js";
 
@@ -49,9 +49,9 @@ function expectedOf(held: readonly HeldJob[], site: SiteFacts, nowMs: number): r
   const of = held.map((job) => {
     const known = prospectOf(job, site, nowMs);
     const ms = runMs(known, job, site);
-    const stageIn = estimateStageIn(job, site);
+    const [inMs, inSpread] = [aloneInMs(job, site), site.links.in?.spread ?? 0];
     isLasting &&= known.seen?.isOwn === true && known.weight >= 1;
-    return { ms: (stageIn?.ms ?? 0) + ms, sdMs: Math.hypot(stageIn?.sdMs ?? 0, known.spread * ms) };
+    return { ms: inMs + ms, sdMs: Math.hypot(inSpread * inMs, known.spread * ms) };
   });
   // What goes by other sites, or fades, is another the next time.
   if (isLasting) kept.set(held, { learnt: site.learnt, bytesPerS, of });
@@ -72,7 +72,7 @@ function endMs({ sinceMs }: HeldJob, expected: Expected, nowMs: number): number 
  */
 function take(freeAtMs: number[], slots: number, job: Sized, site: SiteFacts, sinceMs: number, nowMs: number): void {
   const used = Math.min(slots, freeAtMs.length);
-  const beginMs = Math.max(freeAtMs[used - 1] ?? nowMs, sinceMs + (estimateStageIn(job, site)?.ms ?? 0), nowMs);
+  const beginMs = Math.max(freeAtMs[used - 1] ?? nowMs, sinceMs + aloneInMs(job, site), nowMs);
   const end = beginMs + runMs(prospectOf(job, site, nowMs), job, site);
   let at = used;
   for (; at < freeAtMs.length && freeAtMs[at]! <= end; at += 1) freeAtMs[at - used] = freeAtMs[at]!;

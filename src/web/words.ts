@@ -50,3 +50,8 @@ export function qText({ bin, q, phi }: ResultBin): string {
   if (q === null) return `bin ${bin}`;
   return `q ${q.toPrecision(3)}${phi === null ? "" : ` φ ${phi.toFixed(0)}`}`;
 }
+
+/** A name of the address as the title of a field. */
+export function titled(name: string): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}

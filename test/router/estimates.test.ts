@@ -43,6 +43,23 @@ describe("laws", () => {
     expect(looked).toBeGreaterThan(500);
   });
 
+  it("what is kept from question to question changes no answer: a copy of a site, of which nothing is kept, has the same", () => {
+    let looked = 0;
+    for (const { question, load, rng } of pairs(24, 800)) {
+      const learnt = rng() < 0.3 ? mean(1_000 * rng(), 5) : load.learnt;
+      const common = rng() < 0.3 ? mean(1_000 * rng(), 5, 1e6) : load.common;
+      const nowMs = Math.floor(rng() * 10_000_000);
+      // The links of a view are those of the view before it, whatever else has changed.
+      for (const view of [load, withJob(load, question, "wait", 0), { ...load, learnt, common }]) {
+        const [kept, fresh] = [estimate(question, view, nowMs), estimate(question, structuredClone(view), nowMs)];
+        for (const what of ["ms", "sdMs", "doubtMs", "runMs", "aheadMs", "allocationMs", "stageIn", "stageOut", "run"] as const)
+          expect(kept[what], what).toEqual(fresh[what]);
+        looked += 1;
+      }
+    }
+    expect(looked).toBeGreaterThan(1_000);
+  });
+
   it("a site that becomes worse is not chosen where it was not before", () => {
     const rng = seeded(22);
     let others = 0;

@@ -23,7 +23,7 @@ it.skipIf(FOLDER === undefined)(
         "log-in": [null, (page) => page.getByLabel("Token")],
         overview: ["overview", (page) => page.getByRole("img", { name: "Finished jobs per minute" })],
         jobs: ["jobs", (page) => page.getByRole("link", { name: "film.imm" })],
-        submit: ["submit", (page) => page.getByRole("button", { name: "Submit" })],
+        submit: ["submit", (page) => page.getByRole("button", { name: "Choose Detector file…" })],
         result: [`jobs/${job}`, (page) => page.getByRole("img", { name: "Intensity" })],
         results: ["results", (page) => page.getByRole("link", { name: "film_results.hdf" })],
         compare: ["compare?tag=series%3Dtemperature&q=2", (page) => page.getByText("3 of 3 results")],
@@ -43,6 +43,11 @@ it.skipIf(FOLDER === undefined)(
               await page.goto(`${base}/#/${place}`);
             }
             await whole(page).waitFor();
+            if (name === "submit") {
+              await whole(page).click();
+              await page.getByRole("button", { name: `${facility.folder}/` }).click();
+              await page.getByRole("button", { name: "film.imm" }).waitFor();
+            }
             await page.waitForTimeout(500);
             await page.screenshot({ path: join(FOLDER!, `${name}-${size}-${colorScheme}.png`), fullPage: true });
             const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");

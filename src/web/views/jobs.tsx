@@ -8,7 +8,7 @@ import { mayAct } from "../me.js";
 import { type Order, orderJobs } from "../orders.js";
 import { linkTo, place, setQuery } from "../place.js";
 import { Tags } from "../tags.js";
-import { ago } from "../words.js";
+import { ago, titled } from "../words.js";
 
 const PAGE = 100;
 /** What a list can be narrowed to, as the address and central's list name it. */
@@ -71,7 +71,7 @@ function Filters() {
       </select>
       {FILTERS.map((name) => (
         <span key={name}>
-          <label for={`by-${name}`}>{name}</label>{" "}
+          <label for={`by-${name}`}>{titled(name)}</label>{" "}
           <input
             id={`by-${name}`}
             size={12}

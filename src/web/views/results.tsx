@@ -7,7 +7,7 @@ import { hasResult, resultName } from "../many-results.js";
 import { linkTo, place, setQuery } from "../place.js";
 import { Table } from "../table.js";
 import { Tags } from "../tags.js";
-import { ago, bytes } from "../words.js";
+import { ago, bytes, titled } from "../words.js";
 
 const PAGE = 100;
 const KINDS = { "xpcs.corr": "analyses", "xpcs.stream": "streams" } as const;
@@ -47,8 +47,8 @@ function Row({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; chos
 function Filters() {
   const { query: wanted } = place.value;
   const field = (name: "experiment" | "tag", hint: string) => (
-    <>
-      <label for={name}>{name}</label>
+    <span>
+      <label for={name}>{titled(name)}</label>{" "}
       <input
         id={name}
         size={20}
@@ -56,7 +56,7 @@ function Filters() {
         value={wanted.get(name) ?? ""}
         onChange={({ currentTarget }) => setQuery({ [name]: currentTarget.value.replace(/\s/g, ""), after: null })}
       />
-    </>
+    </span>
   );
   return (
     <form class="filters" onSubmit={(event) => event.preventDefault()}>
