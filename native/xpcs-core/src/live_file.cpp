@@ -2,7 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "xpcs/error.hpp"
@@ -11,6 +14,12 @@ namespace xpcs {
 namespace {
 
 constexpr std::uint64_t kImmHeaderBytes = 1024;
+
+bool zero_header(const std::string& path) {
+  std::array<std::byte, kImmHeaderBytes> header{};
+  open_file(path)->read(0, header);
+  return std::all_of(header.begin(), header.end(), [](std::byte b) { return b == std::byte{0}; });
+}
 
 }  // namespace
 
@@ -55,6 +64,10 @@ bool LiveFile::opened() {
   }
   if (format_ == Format::imm && static_cast<std::uint64_t>(facts.st_size) < kImmHeaderBytes) {
     waits_ = path_ + " has " + std::to_string(facts.st_size) + " bytes, less than the header of a frame";
+    return false;
+  }
+  if (format_ == Format::imm && zero_header(path_)) {
+    waits_ = path_ + " begins with zeros: space that was reserved and is not filled";
     return false;
   }
   reader_ = format_ == Format::imm ? open_imm(open_file(path_), options_) : open_growing_hdf5(path_, options_);
