@@ -2,23 +2,21 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 
+#include "formats/imm_header.hpp"
 #include "xpcs/error.hpp"
 
 namespace xpcs {
 namespace {
 
-constexpr std::uint64_t kImmHeaderBytes = 1024;
-
 bool zero_header(const std::string& path) {
-  std::array<std::byte, kImmHeaderBytes> header{};
+  std::array<std::byte, imm::kHeaderBytes> header{};
   open_file(path)->read(0, header);
-  return std::all_of(header.begin(), header.end(), [](std::byte b) { return b == std::byte{0}; });
+  return imm::all_zero(header);
 }
 
 }  // namespace
@@ -62,7 +60,7 @@ bool LiveFile::opened() {
     if (facts.st_dev != device_ || facts.st_ino != inode_) throw Error(Code::io_failed, path_ + " was replaced by another file");
     return true;
   }
-  if (format_ == Format::imm && static_cast<std::uint64_t>(facts.st_size) < kImmHeaderBytes) {
+  if (format_ == Format::imm && static_cast<std::uint64_t>(facts.st_size) < imm::kHeaderBytes) {
     waits_ = path_ + " has " + std::to_string(facts.st_size) + " bytes, less than the header of a frame";
     return false;
   }

@@ -8,38 +8,24 @@
 
 #include "../event_packing.hpp"
 #include "../threads.hpp"
+#include "imm_header.hpp"
 #include "little_endian.hpp"
 #include "xpcs/error.hpp"
 #include "xpcs/frame_reader.hpp"
 
 namespace xpcs {
+using imm::all_zero;
+using imm::Header;
+using imm::kHeaderBytes;
+using imm::parse_header;
 namespace {
 
-constexpr std::size_t kHeaderBytes = 1024;
 constexpr std::size_t kPieceBytes = std::size_t{3} << 19;  // fetched at once, unless a frame is larger
 constexpr std::size_t kPartEvents = std::size_t{1} << 16;   // decoded at once, or the rest of a frame more
 /// Sparse frames from this size on are read by the thread that decodes them: fetching looks at their headers only.
 constexpr std::size_t kOwnReadBytes = std::size_t{1} << 14;
 constexpr std::size_t kDenseRows = std::size_t{1} << 23;   // counts in one batch of whole frames
 constexpr std::size_t kLookFrames = 4096;                  // of a growing file, at a look
-
-struct Header {
-  std::int32_t compression;
-  std::int32_t rows;
-  std::int32_t cols;
-  double elapsedS;
-  std::uint32_t dlen;
-  std::int32_t corecotick;
-};
-
-Header parse_header(std::span<const std::byte> bytes) {
-  return {load<std::int32_t>(bytes, 4), load<std::int32_t>(bytes, 108), load<std::int32_t>(bytes, 112),
-          load<double>(bytes, 128),     load<std::uint32_t>(bytes, 152), load<std::int32_t>(bytes, 620)};
-}
-
-bool all_zero(std::span<const std::byte> bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
-}
 
 constexpr const char* kShrank = "the file shrank while it was read";
 
