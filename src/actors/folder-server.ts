@@ -65,6 +65,9 @@ const QUERY = z.strictObject({
 });
 type Asked = z.output<typeof QUERY>;
 
+/** Beyond this no Date can be. */
+const LATEST_MS = 8.64e15;
+
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : Number(a.name > b.name));
 
 /** The first names after `after`, a few more than a page, of a folder of any size: no more than some pages of them are held at a time. */
@@ -81,6 +84,11 @@ async function firstNames(folder: string, { like, after, limit }: Asked): Promis
   return kept.sort(byName).slice(0, wanted);
 }
 
+/** True of what stands, or leads, behind a name that begins with a dot. */
+function isHidden(path: string, roots: readonly string[]): boolean {
+  return roots.some((root) => isInside(path, root) && path.slice(root.length).includes("/."));
+}
+
 /** What an entry is, links followed where they stay inside; null: nothing that is told. */
 async function entryOf(folder: string, name: string, isLink: boolean, real: readonly string[]): Promise<FolderEntry | null> {
   const at = join(folder, name);
@@ -88,7 +96,7 @@ async function entryOf(folder: string, name: string, isLink: boolean, real: read
     if (!path.safeParse(at).success) return null;
     if (isLink) {
       const target = await realpath(at);
-      if (!real.some((root) => isInside(target, root))) return null;
+      if (!real.some((root) => isInside(target, root)) || isHidden(target, real)) return null;
     }
     const found = await stat(at);
     if (!found.isFile() && !found.isDirectory()) return null;
@@ -100,9 +108,14 @@ async function entryOf(folder: string, name: string, isLink: boolean, real: read
   }
 }
 
+/** Some file systems keep times that no calendar has. */
+export function timeOf({ mtimeMs }: Pick<Stats, "mtimeMs">): string {
+  return new Date(Math.abs(mtimeMs) <= LATEST_MS ? mtimeMs : 0).toISOString();
+}
+
 function toldOf(at: string, name: string, found: Stats): FolderEntry {
   const kind = found.isFile() ? "file" : "folder";
-  return { name, path: at, kind, bytes: kind === "file" ? found.size : null, modifiedAt: found.mtime.toISOString() };
+  return { name, path: at, kind, bytes: kind === "file" ? found.size : null, modifiedAt: timeOf(found) };
 }
 
 /** Those that are there: a folder that no experiment has made yet, or that is not mounted, keeps nobody from the others. */
@@ -122,12 +135,12 @@ async function listed(settings: readonly string[], asked: Asked): Promise<Folder
   if (folder === undefined) return { folder: null, parent: null, entries: top, next: null };
   const roots = top.map(({ path: root }) => root);
   await checkReadable([folder], roots);
-  const hidden = roots.some((root) => isInside(folder, root) && folder.slice(root.length).includes("/."));
-  if (hidden) throw new XpcsError("REFUSED", `${folder} is hidden: what begins with a dot is not listed`);
+  if (isHidden(folder, roots)) throw new XpcsError("REFUSED", `${folder} is hidden: what begins with a dot is not listed`);
   const real = await Promise.all(roots.map((root) => realpath(root)));
   // Where it leads, as it was just looked at.
   const target = await realpath(folder);
   if (!real.some((root) => isInside(target, root))) throw new XpcsError("REFUSED", `${folder} leads elsewhere now`);
+  if (isHidden(target, real)) throw new XpcsError("REFUSED", `${folder} leads to what is hidden: what begins with a dot is not listed`);
   const names = await firstNames(target, asked);
   const page = names.slice(0, limit);
   const found = await Promise.all(page.map((entry) => entryOf(folder, entry.name, entry.isSymbolicLink(), real)));

@@ -24,11 +24,20 @@ function partsOf(text: string): Parts {
   return { name, op, version: version === "" ? [] : version.split(/[.+_-]/) };
 }
 
-/** Below 0 when the first is older. Parts that are numbers compare as such, and one that is missing is 0. */
+/** Of one part: its number, and what stands behind it, which comes before nothing: 2rc1 is older than 2. */
+function comparePart(a: string, b: string): number {
+  const [, x = "", xRest = ""] = /^(\d*)(.*)$/.exec(a)!;
+  const [, y = "", yRest = ""] = /^(\d*)(.*)$/.exec(b)!;
+  if (Number(x) !== Number(y)) return Number(x) - Number(y);
+  if (xRest === yRest) return 0;
+  if (xRest === "" || yRest === "") return xRest === "" ? 1 : -1;
+  return xRest < yRest ? -1 : 1;
+}
+
+/** Below 0 when the first is older. A part that is missing is 0. */
 function compare(a: readonly string[], b: readonly string[]): number {
   for (let at = 0; at < Math.max(a.length, b.length); at++) {
-    const [x = "0", y = "0"] = [a[at], b[at]];
-    const difference = /^\d+$/.test(x) && /^\d+$/.test(y) ? Number(x) - Number(y) : x < y ? -1 : x > y ? 1 : 0;
+    const difference = comparePart(a[at] ?? "0", b[at] ?? "0");
     if (difference !== 0) return difference;
   }
   return 0;

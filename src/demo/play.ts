@@ -1,7 +1,7 @@
 /** Plays a detector: photons with known dynamics, at its rate or as fast as they can be made, over websockets or into files. */
 import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, sleep } from "../core/clock.js";
+import { type Clock, sleep, WOKEN } from "../core/clock.js";
 import { eventsBlock, renumbered, type StreamHeader } from "../stream/blocks.js";
 import { StreamSender, type WhenBehind } from "../stream/sender.js";
 import { listenWebSocket } from "../wire/websocket-server.js";
@@ -12,7 +12,7 @@ import { type DemoSample, photonSource } from "./sample.js";
 /** Events that a part has, about: small enough to be paced, large enough to cost little. */
 const PART_EVENTS = 60_000;
 const PART_S = 0.05;
-/** After the end, without a receiver: one that broke off may come again. */
+/** After the end, without a word of any receiver: one that is behind asks for more, one that broke off may come again. */
 const LINGER_MS = 30_000;
 
 export interface PlayOptions {
@@ -144,12 +144,11 @@ export async function servePlay(options: ServeOptions): Promise<PlayedFrames> {
     }
     const seconds = (clock.monotonicMs() - startMs) / 1_000;
     if (!signal.aborted && !sender.state.stopped) await Promise.race([sender.end(), gone]);
-    for (let lonely = false; !signal.aborted && !sender.state.stopped && !lonely; ) {
+    for (let heard = true; heard && !signal.aborted && !sender.state.stopped; ) {
       const over = new AbortController();
-      const changed = Promise.race([sender.changed(), gone]).then(() => false);
-      const alone = sender.state.receivers === 0;
-      lonely = await (alone ? Promise.race([changed, sleep(clock, LINGER_MS, over.signal).then(() => !over.signal.aborted)]) : changed);
-      over.abort();
+      const changed = Promise.race([sender.changed(), gone]).then(() => true);
+      heard = await Promise.race([changed, sleep(clock, LINGER_MS, over.signal).then(() => false)]);
+      over.abort(WOKEN);
     }
     const { frames, events, droppedFrames } = sender.state;
     return { frames, events, droppedFrames, seconds };

@@ -92,6 +92,19 @@ async function openToRead(path: string): Promise<FileHandle | null> {
   });
 }
 
+/**
+ * Bytes of the whole words before the zeros at the end: no event is a word of zeros, so these are space that was reserved ahead. While the file may
+ * still be written, the word before them may be half written.
+ */
+function writtenBytes({ buffer }: Uint8Array, bytesRead: number, ended: boolean): number {
+  const words = Math.floor(bytesRead / WORD_BYTES);
+  const halves = new Uint32Array(buffer, 0, 2 * words);
+  let written = words;
+  while (written > 0 && halves[2 * written - 1] === 0 && halves[2 * written - 2] === 0) written -= 1;
+  if (written < words && !ended) written = Math.max(0, written - 1);
+  return WORD_BYTES * written;
+}
+
 /** A Rigaku file: whole words, without a header. */
 function wordTaker(sink: StreamSink, path: string): FileTaker {
   const buffer = new Uint8Array(PIECE_BYTES);
@@ -115,14 +128,19 @@ function wordTaker(sink: StreamSink, path: string): FileTaker {
         }
         own = found;
         const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, offset);
-        const left = bytesRead % WORD_BYTES;
-        if (bytesRead === left) {
-          if (left === 0 || !ended) return false;
-          throw new XpcsError("CORRUPT_DATA", `${path} ends within a word: ${left} of ${WORD_BYTES} bytes at ${offset}`);
+        const bytes = writtenBytes(buffer, bytesRead, ended);
+        if (bytes > 0) {
+          sink.words(buffer.subarray(0, bytes));
+          offset += bytes;
+          return true;
         }
-        sink.words(buffer.subarray(0, bytesRead - left));
-        offset += bytesRead - left;
-        return true;
+        if (bytesRead === 0 || !ended) return false;
+        if (bytesRead < WORD_BYTES)
+          throw new XpcsError("CORRUPT_DATA", `${path} ends within a word: ${bytesRead} of ${WORD_BYTES} bytes at ${offset}`);
+        throw new XpcsError(
+          "CORRUPT_DATA",
+          `${path}: zeros from byte ${offset} on, behind frame ${sink.frames}: space that was reserved and never filled; cut the file there, or copy it again from its detector`,
+        );
       } finally {
         await file.close();
       }

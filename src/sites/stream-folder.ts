@@ -11,7 +11,7 @@ import { readPiece } from "../files/whole-pieces.js";
 import { FileSeries, lastDigits, type NextFile, type NumberOf } from "../stream/file-series.js";
 import { isCompanion, SettledFiles } from "./settled-files.js";
 import { beginFiles, type FileTaker, fileTaker, identityOf, isRefusal, isStreamName, streamFormat } from "./stream-file.js";
-import { endingOf, type SourceEnding, type SourceTake, type StreamSink } from "./stream-sources.js";
+import { endingOf, type SourceEnding, type SourceTake } from "./stream-sources.js";
 
 const LOOK_MS = 100;
 /** Looking into a folder of many files takes no more than a quarter of the time. */
@@ -73,6 +73,8 @@ class Folder {
   readonly #settled: SettledFiles;
   readonly #over: AbortSignal;
   #format: Format | null = null;
+  /** Where a series begins whose first files are not there. */
+  #begins: string | null = null;
   /** Frames of the file before. */
   #frames = 0;
 
@@ -124,16 +126,21 @@ class Folder {
     return [waiting.length, ...some].join();
   }
 
-  async #takeFile({ name, missed }: NextFile): Promise<void> {
+  async #takeFile({ name, number, missed }: NextFile): Promise<void> {
     const { sink, clock, check } = this.#take;
     const path = join(this.#place.folder, name);
     await check(path);
     const format = streamFormat(name);
+    const isFirst = this.#format === null;
     if (this.#format === null) beginFiles(sink, format, "files");
     this.#format = format;
     // A Rigaku counter says itself how many frames are gone.
     if (format !== "rigaku") sink.gap(missed * this.#frames);
-    else if (missed > 0) await gapUpTo(path, sink);
+    else if (missed > 0 || isFirst) {
+      const gone = await framesBefore(path, sink.frames, isFirst);
+      sink.gap(gone);
+      if (isFirst && gone > 0) this.#begins = `the series begins at file ${number}, frame ${gone}`;
+    }
     const before = sink.frames;
     const taker: FileTaker = fileTaker(sink, path, format);
     while (!this.#over.aborted && (await taker.take(true))) await sleep(clock, 0);
@@ -150,6 +157,7 @@ class Folder {
     if (this.#format === null) throw new XpcsError("NOT_FOUND", `no detector file came to ${folder} within ${patienceMs / 1_000} s`);
     const { late, others } = this.#series;
     const notes = [
+      ...(this.#begins === null ? [] : [this.#begins]),
       ...(late.length > 0 ? [`${late.length} files came when they counted as missing: ${someOf(late)}`] : []),
       ...(others.length > 0 ? [`${others.length} files of other series were left alone: ${someOf(others)}`] : []),
     ];
@@ -157,18 +165,30 @@ class Folder {
   }
 }
 
-/** The frames up to the first of a Rigaku file are gone. */
-async function gapUpTo(path: string, sink: StreamSink): Promise<void> {
+/**
+ * Frames before the first event of a Rigaku file that are gone. Where the series begins, a few frames without photons are no gap: files are missing
+ * where at least half as many frames lie before this one as in it.
+ */
+async function framesBefore(path: string, frames: number, isFirst: boolean): Promise<number> {
   const file = await open(path, "r").catch((error: unknown) => {
     throw fromSystem(error);
   });
   try {
-    const word = await readPiece(file, 0, 8);
-    const ahead = (word.readUIntLE(5, 3) - (sink.frames % COUNTER_RANGE) + COUNTER_RANGE) % COUNTER_RANGE;
-    if (ahead < COUNTER_RANGE / 2) sink.gap(ahead);
+    const { size } = await file.stat();
+    const counterAt = async (byte: number): Promise<number> => (await readPiece(file, byte, 8)).readUIntLE(5, 3);
+    if (size < 8) return 0;
+    const first = await counterAt(0);
+    const ahead = distance(frames, first);
+    if (ahead >= COUNTER_RANGE / 2) return 0;
+    return isFirst && 2 * ahead < distance(first, await counterAt(size - (size % 8) - 8)) + 1 ? 0 : ahead;
   } finally {
     await file.close();
   }
+}
+
+/** Frames from one to another by a counter that goes round. */
+function distance(from: number, to: number): number {
+  return (to - (from % COUNTER_RANGE) + COUNTER_RANGE) % COUNTER_RANGE;
 }
 
 /** Takes a folder. @throws NOT_FOUND no file came · UNSUPPORTED · INVALID_ARGUMENT its first file does not fit · REFUSED one leads elsewhere */

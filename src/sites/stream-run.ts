@@ -151,7 +151,10 @@ class Running implements StreamSink {
 
   gap(frames: number): void {
     if (this.#why !== null) return;
-    this.#series!.gap(frames);
+    const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
+    const room = Math.max(0, framesMax - this.frames);
+    this.#series!.gap(Math.min(frames, room));
+    if (frames >= room) this.#stop("frames");
   }
 
   end(frames: number): void {

@@ -5,6 +5,7 @@
 import { decode, Tag } from "cbor2";
 import { XpcsError } from "../core/errors.js";
 import type { FramePacking } from "../core/frame-packing.js";
+import { hasMoreItems } from "./cbor-items.js";
 import { badMessage, brief, type ChannelImage, type DectrisMessage } from "./dectris.js";
 
 const MULTI_DIMENSIONAL = 40;
@@ -15,6 +16,8 @@ const WORD_BYTES = new Map<number, 1 | 2 | 4>([
   [69, 2],
   [70, 4],
 ]);
+/** A detector's have some tens: tables are one item each. */
+const ITEMS_MAX = 10_000;
 const CHANNELS_MAX = 64;
 const TEXT_MAX = 256;
 
@@ -23,6 +26,7 @@ const TEXT_MAX = 256;
  * @throws CORRUPT_DATA with the field · UNSUPPORTED a type or a packing that is not taken
  */
 export function readV2(bytes: Uint8Array): DectrisMessage {
+  if (hasMoreItems(bytes, ITEMS_MAX)) throw badMessage(`it has more than ${ITEMS_MAX} items`);
   let map: unknown;
   try {
     map = decode(bytes, { ignoreGlobalTags: true, preferMap: true });

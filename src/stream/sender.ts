@@ -59,7 +59,7 @@ export interface SenderState {
   /** Frames that a receiver was told it would not get, over all receivers. */
   readonly droppedFrames: number;
   readonly receivers: number;
-  /** A receiver has asked for no more, or has all. */
+  /** Nobody wants more: the last receiver that was there has asked for no more, or has all, and none has come since. */
   readonly stopped: boolean;
 }
 
@@ -94,6 +94,7 @@ export class StreamSender {
   attach(channel: BlockChannel): void {
     const receiver: Receiver = { channel, next: 1, frame: 0, credits: 0, open: false };
     this.#receivers.add(receiver);
+    this.#stopped = false;
     channel.onClose(() => {
       this.#receivers.delete(receiver);
       this.#wake();
@@ -110,9 +111,12 @@ export class StreamSender {
   }
 
   #hear(receiver: Receiver, bytes: Uint8Array): void {
+    // It has stopped: what it sent since is for nobody.
+    if (!this.#receivers.has(receiver)) return;
     const block = readBlock(bytes);
     if (block.kind === "stop") {
-      this.#stopped = true;
+      this.#receivers.delete(receiver);
+      this.#stopped = this.#receivers.size === 0;
       this.#wake();
       return;
     }
@@ -175,21 +179,21 @@ export class StreamSender {
     for (const wake of run) wake();
   }
 
-  /** Resolves when a receiver came, went, took or asked something. */
+  /** Resolves when a receiver came, went or was heard. */
   changed(): Promise<void> {
     return new Promise((resolve) => {
       this.#changed.push(resolve);
     });
   }
 
-  /** Makes room by what no receiver needs, and under `drop` by what some do. @returns whether there is room */
+  /** Makes room by what no receiver needs, and by what some do under `drop` or where nobody wants more. @returns whether there is room */
   #room(bytes: number): boolean {
     const { whenBehind, spoolBytes } = this.#options;
     let passed = 0;
     // Without a receiver nobody has passed anything.
     const needed = Math.min(...[...this.#receivers].map(({ next, open }) => (open ? next : 0)), this.#receivers.size === 0 ? 0 : Infinity);
     while (passed < this.#spool.length && this.#spoolBytes + bytes > spoolBytes) {
-      if (whenBehind === "wait" && this.#spool[passed]!.sequence >= needed) break;
+      if (whenBehind === "wait" && !this.#stopped && this.#spool[passed]!.sequence >= needed) break;
       this.#spoolBytes -= this.#spool[passed]!.bytes.length;
       passed += 1;
     }
@@ -200,8 +204,7 @@ export class StreamSender {
   async #add(frames: number, make: (sequence: number, counter: number) => Uint8Array): Promise<void> {
     if (this.#ended) throw new XpcsError("INVALID_ARGUMENT", "this stream has ended");
     const bytes = make(this.#sequence, this.#counterOf(this.#frames));
-    while (!this.#room(bytes.length) && !this.#stopped) await this.changed();
-    if (this.#stopped) return;
+    while (!this.#room(bytes.length)) await this.changed();
     this.#spool.push({ sequence: this.#sequence, first: this.#frames, end: this.#frames + frames, bytes });
     this.#spoolBytes += bytes.length;
     this.#sequence += 1;

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { FolderPage } from "../../src/actors/folder-server.js";
+import { type FolderPage, timeOf } from "../../src/actors/folder-server.js";
 import { tokenHash } from "../../src/actors/token-file.js";
 import { makeToken } from "../../src/actors/tokens.js";
 import { seeded } from "../ledger/world.js";
@@ -100,6 +100,19 @@ it("folders below, up to the top, and links that stay inside", async () => {
   expect((await ask({ ...smith, folder: at("data/2026-3/smith") })).page.parent).toBeNull();
   expect(names((await ask({ ...smith, folder: at("data/2026-3/smith/link-in") })).page)).toEqual(["q.hdf"]);
   expect((await ask({ ...smith, folder: at("data/2026-3/smith/none") })).status).toBe(404);
+});
+
+it("what leads to something hidden is as hidden, and a time beyond all calendars breaks no list", async () => {
+  const folder = at("data/2026-3/smith/deep/er");
+  symlinkSync(at("data/2026-3/smith/.cache"), join(folder, "open"));
+  symlinkSync(at("data/2026-3/smith/.hidden.bin"), join(folder, "plain.bin"));
+  try {
+    expect(names((await ask({ ...smith, folder })).page)).toEqual(["a.imm"]);
+    expect((await ask({ ...smith, folder: join(folder, "open") })).status).toBe(409);
+  } finally {
+    for (const name of ["open", "plain.bin"]) rmSync(join(folder, name));
+  }
+  expect([timeOf({ mtimeMs: 9e18 }), timeOf({ mtimeMs: 0 })]).toEqual(["1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z"]);
 });
 
 it("whoever cannot submit there sees nothing", async () => {

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { photonSource, sparseSample } from "../../src/demo/sample.js";
@@ -14,6 +15,7 @@ import { createLiveSeries } from "../../src/xpcs/native.js";
 import { PhotonSource } from "../../src/xpcs/simulate.js";
 import { batchOf, bitsOf, requestOf } from "../sites/growing-rig.js";
 import { framesOf, run } from "../sites/stream-rig.js";
+import { behind, viewer } from "../stream/two-receivers.js";
 import { PYTHON, type PythonRun, SKIP, startPython } from "./python-process.js";
 
 const SCRIPT = fileURLToPath(new URL("pva_runs.py", import.meta.url));
@@ -46,6 +48,7 @@ interface Played {
   readonly ids: readonly number[];
   readonly frames: readonly number[];
   readonly pauseS?: number;
+  readonly firstPauseS?: number;
   readonly replaceAt?: number;
   readonly replace?: Readonly<Record<string, unknown>>;
 }
@@ -126,6 +129,75 @@ describe.skipIf(WHY !== null)("the bridge from PVAccess", () => {
     expect(await python.next()).toMatchObject({ message: expect.stringContaining(message) });
     expect(await python.next()).toEqual({ code: 1 });
   });
+
+  const nothing = { dimension: [], value: [{}, {}] };
+  it.each([
+    ["empty, from an IOC that has just begun", nothing],
+    ["empty, as an empty union alone", { value: [{}] }],
+    ["compressed", { codec: { name: "blosc", parameters: [] } }],
+    ["in colour", { attribute: [{ name: "ColorMode", value: [{ value: 2 }] }] }],
+    ["no NTNDArray", { value: null }],
+  ])("passes the present image over unread: one that is %s", async (_what, replace) => {
+    const played = { ids: [0, ...upTo(FRAMES)], frames: [0, ...upTo(FRAMES)], pauseS: 0.005, replaceAt: 0, replace };
+    const { python, url } = await bridge(played, "--frames", String(FRAMES));
+    const { all } = await behind(url, Promise.resolve());
+    expect((await all).count.length).toBe(events.frame.length);
+    expect(await python.next()).toMatchObject({ frames: FRAMES, events: events.frame.length, lost: 0 });
+    expect(await python.next()).toEqual({ code: 0 });
+  });
+
+  it.each([
+    ["at the start with --keep-first", 0, ["--keep-first"], FRAMES - 1, 0],
+    ["on the way", 6, [], FRAMES - 1, 1],
+  ])("an update without an image is none: %s", async (_what, replaceAt, more, frames, lost) => {
+    const ids = replaceAt === 0 ? upTo(FRAMES) : [99, ...upTo(FRAMES - 1)];
+    const played = { ids, frames: upTo(FRAMES), pauseS: 0.005, replaceAt, replace: nothing };
+    const { python, url } = await bridge(played, "--frames", String(frames), ...more);
+    const { summary } = await run({ source: url, request: request(url, `none-${replaceAt}.hdf`) });
+    expect(summary.stream).toMatchObject({ ended: "end", missing: lost });
+    expect(await python.next()).toMatchObject({ frames, lost });
+    expect(await python.next()).toEqual({ code: 0 });
+  });
+
+  it("the present image does not start the clock of --idle: a detector may begin late", async () => {
+    const played = { ids: [5, ...upTo(FRAMES)], frames: [0, ...upTo(FRAMES)], firstPauseS: 1.5 };
+    const { python, url } = await bridge(played, "--idle", "0.4");
+    const { all } = await behind(url, Promise.resolve());
+    expect((await all).frames).toBe(FRAMES);
+    expect(await python.next()).toMatchObject({ frames: FRAMES, lost: 0, ended: "no update for 0.4 s" });
+  });
+
+  it("gives one that is behind every photon after the end, though a viewer has stopped early", async () => {
+    const { python, url } = await bridge(
+      { ids: [5, ...upTo(FRAMES)], frames: [0, ...upTo(FRAMES)], pauseS: 0.02 },
+      "--frames",
+      String(FRAMES),
+    );
+    const go = new Promise((resolve) => setTimeout(resolve, 1_500));
+    let told: unknown = null;
+    const over = python.next().then((line) => {
+      told = line;
+    });
+    const [{ all }] = await Promise.all([behind(url, go), viewer(url)]);
+    await go;
+    expect(told).toBeNull();
+    const { frames, ...photons } = await all;
+    expect(frames).toBe(FRAMES);
+    expect(isDeepStrictEqual(photons, { frame: [...events.frame], pixel: [...events.pixel], count: [...events.count] })).toBe(true);
+    await over;
+    expect(told).toMatchObject({ frames: FRAMES, events: events.frame.length });
+    expect(await python.next()).toEqual({ code: 0 });
+  }, 20_000);
+
+  it("ends at once when it is told to stop a second time, with a receiver that takes nothing", async () => {
+    const { python, url } = await bridge({ ids: [5, ...upTo(FRAMES)], frames: [0, ...upTo(FRAMES)], pauseS: 0.02 });
+    await behind(url, new Promise(() => {}));
+    python.signal("SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    python.signal("SIGTERM");
+    expect(await python.next()).toMatchObject({ ended: "it was told to stop" });
+    expect(await python.next()).toEqual({ code: 0 });
+  }, 20_000);
 
   it("closes the connection of whoever sends what no receiver sends", async () => {
     const { url } = await bridge({ ids: [0, ...upTo(FRAMES)], frames: [0, ...upTo(FRAMES)], pauseS: 0.01 });

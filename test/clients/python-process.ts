@@ -28,6 +28,7 @@ export interface PythonRun {
   go(): void;
   /** Waits for its end. @throws it failed, with what it told */
   end(): Promise<void>;
+  signal(name: NodeJS.Signals): void;
   kill(): void;
 }
 
@@ -71,6 +72,7 @@ export function startPython(script: string, args: readonly string[], env: Readon
       const code = await ended;
       if (code !== 0) throw failure(code);
     },
+    signal: (name) => void child.kill(name),
     kill: () => void child.kill("SIGKILL"),
   };
 }

@@ -17,6 +17,10 @@ describe("a need", () => {
     ["boost_corr>=0.3", ["boost_corr=0.2", "boost_corr=0.4"], true],
     ["boost_corr>=0.3", ["boost_corr"], false],
     ["boost_corr>=1.0rc2", ["boost_corr=1.0rc1"], false],
+    ["boost_corr>=1.0rc1", ["boost_corr=1.0rc2"], true],
+    ["boost_corr>=2.9", ["boost_corr=2.10b1"], true],
+    ["boost_corr>=1.2", ["boost_corr=1.2rc1"], false],
+    ["boost_corr>=1.2rc1", ["boost_corr=1.2"], true],
     ["boost_corr>=0.3", ["boost_corr_gpu=0.5"], false],
     ["avx2", [], false],
   ])("%s is met by %j: %s", (need, features, met) => {

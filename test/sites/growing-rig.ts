@@ -1,6 +1,6 @@
 /** Small measurements as files that grow, and what the batch correlator makes of the whole ones. */
 import { createHash } from "node:crypto";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import type { CorrRequest, Format } from "../../src/core/analysis.js";
 import { correlateFile } from "../../src/xpcs/native.js";
 import { contents } from "../xpcs/file-contents.js";
@@ -34,4 +34,17 @@ export async function growTo(path: string, bytes: Uint8Array, cuts: readonly num
     from = to;
     await pause(130);
   }
+}
+
+/** Fills a file whose space is reserved ahead: `bytes` in pieces that end at `cuts`, in `reserved` bytes of zeros. */
+export async function fillTo(path: string, bytes: Uint8Array, cuts: readonly number[], reserved: number): Promise<void> {
+  const file = openSync(path, "w");
+  ftruncateSync(file, reserved);
+  let from = 0;
+  for (const to of cuts) {
+    await pause(130);
+    writeSync(file, bytes, from, to - from, from);
+    from = to;
+  }
+  closeSync(file);
 }

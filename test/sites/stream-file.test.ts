@@ -13,7 +13,7 @@ import type { StreamSink } from "../../src/sites/stream-sources.js";
 import { rigakuBytes } from "../../src/xpcs/detector-files.js";
 import { createLiveSeries } from "../../src/xpcs/native.js";
 import { PhotonSource } from "../../src/xpcs/simulate.js";
-import { batchOf, bitsOf, growTo, pause, requestOf } from "./growing-rig.js";
+import { batchOf, bitsOf, fillTo, growTo, pause, requestOf } from "./growing-rig.js";
 import { run } from "./stream-rig.js";
 
 const ROOT = mkdtempSync(join(tmpdir(), "xpcs-stream-file-"));
@@ -36,6 +36,30 @@ describe("a Rigaku file that grows", () => {
     expect(summary.stream).toEqual({ ended: "end", note: null, missing: 0, gaps: 0 });
     expect(live.length).toBeGreaterThan(2);
     expect(await bitsOf(at("grows.hdf"))).toEqual(await batchOf(request(path, "grows-batch.hdf"), "rigaku"));
+  });
+
+  it("in space that was reserved ahead gives the bits of the whole, cut within words; zeros are no frames", async () => {
+    const path = at("reserved.bin");
+    const running = run({ source: path, request: request(path, "reserved.hdf"), patienceMs: 1_500 });
+    await fillTo(path, bytes, [8 * 1000 + 3, 8 * 1000 + 5, 8 * 9000, bytes.length], bytes.length);
+    expect((await running).summary.stream).toEqual({ ended: "end", note: null, missing: 0, gaps: 0 });
+    expect(await bitsOf(at("reserved.hdf"))).toEqual(await batchOf(request(path, "reserved-batch.hdf"), "rigaku"));
+  });
+
+  it("in space that is never filled is lost at that byte; what came is what a file of that length gives", async () => {
+    const path = at("unfilled.bin");
+    const running = run({ source: path, request: request(path, "unfilled.hdf") });
+    // More zeros than are read at a time, and half a word.
+    await fillTo(path, bytes, [8 * 3000], bytes.length + 5_000_003);
+    expect((await running).summary.stream).toMatchObject({
+      ended: "lost",
+      note: expect.stringMatching(/zeros from byte 24000 on, behind frame \d+: .*never filled; cut the file/),
+    });
+    writeFileSync(at("short.bin"), bytes.subarray(0, 8 * 3000));
+    expect(await bitsOf(at("unfilled.hdf"))).toEqual(await batchOf(request(at("short.bin"), "short-batch.hdf"), "rigaku"));
+    const none = at("none.bin");
+    writeFileSync(none, new Uint8Array(8000));
+    await expect(run({ source: none, request: request(none, "none.hdf") })).rejects.toThrow(/no frame came .*zeros from byte 0 on/);
   });
 
   it("ends at the frame that was asked for", async () => {

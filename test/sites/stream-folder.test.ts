@@ -126,6 +126,32 @@ describe("files that arrive in a folder", () => {
     expect(restart.summary.stream).toMatchObject({ ended: "lost", note: expect.stringMatching(/Rigaku word \d+ says frame 0 after 49/) });
   });
 
+  it("of a Rigaku that begin in the middle of a series: the frames before are a gap, empty frames at its begin are none", async () => {
+    const into = folder("middle");
+    const words = (from: number, to: number, first: number): Uint8Array => rigakuBytes(part(from, to), first);
+    writeFileSync(join(into, "r_5.bin"), words(0, 50, 40_000));
+    writeFileSync(join(into, "r_7.bin"), words(70, 120, 40_070));
+    const { summary } = await run({ source: into, request: request(into, "middle.hdf"), patienceMs: 1_500, files: QUICK });
+    expect(summary).toMatchObject({
+      frames: 100,
+      stream: { ended: "end", missing: 40_020, gaps: 2, note: "the series begins at file 5, frame 40000" },
+    });
+    expect(await bitsOf(at("middle.hdf"))).toEqual(await partsOf("middle-parts.hdf", [40_000, part(0, 50), 20, part(70, 120)]));
+    const dark = folder("dark");
+    writeFileSync(join(dark, "r_1.bin"), words(0, 50, 9));
+    const empty = await run({ source: dark, request: request(dark, "dark.hdf"), patienceMs: 700, files: QUICK });
+    expect(empty.summary).toMatchObject({ frames: 59, stream: { ended: "end", missing: 0, note: null } });
+  });
+
+  it("end at the frame that was asked for, also within a gap", async () => {
+    const into = folder("gap-end");
+    writeFileSync(join(into, "s_1.imm"), imm(part(0, 10)));
+    writeFileSync(join(into, "s_9.imm"), imm(part(80, 90)));
+    const { summary } = await run({ source: into, request: request(into, "gap-end.hdf"), framesMax: 12, patienceMs: 1_500, files: QUICK });
+    expect(summary).toMatchObject({ frames: 10, stream: { ended: "frames", missing: 2, gaps: 1 } });
+    expect(summary.warnings.join()).toContain("2 of 12 frames are missing");
+  });
+
   it("end at the frame that was asked for, within a file", async () => {
     const into = folder("some");
     for (let i = 0; i < 4; i += 1) writeFileSync(join(into, `s_${i}.imm`), imm(part(30 * i, 30 * (i + 1))));

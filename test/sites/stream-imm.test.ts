@@ -7,7 +7,7 @@ import { photonSource, sparseSample } from "../../src/demo/sample.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
 import { immBytes } from "../../src/xpcs/detector-files.js";
 import { PhotonSource } from "../../src/xpcs/simulate.js";
-import { batchOf, bitsOf, growTo, pause, requestOf } from "./growing-rig.js";
+import { batchOf, bitsOf, fillTo, growTo, pause, requestOf } from "./growing-rig.js";
 import { run } from "./stream-rig.js";
 
 const ROOT = mkdtempSync(join(tmpdir(), "xpcs-stream-imm-"));
@@ -35,6 +35,39 @@ describe.each([["sparse", false] as const, ["dense", true] as const])("a %s IMM 
     expect(summary).toMatchObject({ frames: FRAMES, stream: { ended: "end", note: null, missing: 0, gaps: 0 } });
     expect(live.length).toBeGreaterThan(2);
     expect(await bitsOf(at(`${kind}.hdf`))).toEqual(await batchOf(request(path, `${kind}-batch.hdf`), "imm"));
+  });
+
+  it("in space that was reserved ahead gives the bits of the whole; zeros are no frames", async () => {
+    const path = at(`${kind}-reserved.imm`);
+    const running = run({ source: path, request: request(path, `${kind}-reserved.hdf`), patienceMs: 1_500 });
+    const starts = frameStarts(bytes, dense);
+    const cuts = [starts[3]!, starts[9]! + 500, starts[9]! + HEADER, starts[12]! + HEADER + 7, starts[FRAMES - 1]!, bytes.length - 3];
+    await fillTo(path, bytes, [...cuts, bytes.length], bytes.length);
+    const { summary } = await running;
+    expect(summary).toMatchObject({ frames: FRAMES, stream: { ended: "end", note: null, missing: 0, gaps: 0 } });
+    expect(await bitsOf(at(`${kind}-reserved.hdf`))).toEqual(await batchOf(request(path, `${kind}-reserved-batch.hdf`), "imm"));
+  });
+
+  it("in space that is never filled is lost at that frame; what came is what a file of that length gives", async () => {
+    const starts = frameStarts(bytes, dense);
+    const short = at(`${kind}-short.imm`);
+    writeFileSync(short, bytes.subarray(0, starts[9]!));
+    const batch = await batchOf(request(short, `${kind}-short-batch.hdf`), "imm");
+    // Behind a whole frame; within the values of a frame, which tells itself where every event has a count.
+    for (const [how, cut] of [["whole", starts[9]!] as const, ...(dense ? [] : [["torn", starts[10]! - 2] as const])]) {
+      const path = at(`${kind}-unfilled-${how}.imm`);
+      const running = run({ source: path, request: request(path, `${kind}-unfilled-${how}.hdf`) });
+      await fillTo(path, bytes, [cut], bytes.length);
+      const { summary } = await running;
+      expect(summary).toMatchObject({
+        frames: 9,
+        stream: { ended: "lost", note: expect.stringMatching(/IMM frame 10 at byte \d+: .*never filled; cut the file/) },
+      });
+      expect(await bitsOf(at(`${kind}-unfilled-${how}.hdf`))).toEqual(batch);
+    }
+    const none = at(`${kind}-none.imm`);
+    writeFileSync(none, new Uint8Array(bytes.length));
+    await expect(run({ source: none, request: request(none, `${kind}-none.hdf`) })).rejects.toThrow(/no frame came .*begins with zeros/);
   });
 
   it("ends at the frame that was asked for, and when its companion is there", async () => {

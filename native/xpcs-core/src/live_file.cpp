@@ -2,15 +2,22 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
+#include "formats/imm_header.hpp"
 #include "xpcs/error.hpp"
 
 namespace xpcs {
 namespace {
 
-constexpr std::uint64_t kImmHeaderBytes = 1024;
+bool zero_header(const std::string& path) {
+  std::array<std::byte, imm::kHeaderBytes> header{};
+  open_file(path)->read(0, header);
+  return imm::all_zero(header);
+}
 
 }  // namespace
 
@@ -54,8 +61,12 @@ bool LiveFile::opened() {
     if (facts.st_dev != device_ || facts.st_ino != inode_) throw Error(Code::io_failed, path_ + " was replaced by another file");
     return true;
   }
-  if (format_ == Format::imm && static_cast<std::uint64_t>(facts.st_size) < kImmHeaderBytes) {
+  if (format_ == Format::imm && static_cast<std::uint64_t>(facts.st_size) < imm::kHeaderBytes) {
     waits_ = path_ + " has " + std::to_string(facts.st_size) + " bytes, less than the header of a frame";
+    return false;
+  }
+  if (format_ == Format::imm && zero_header(path_)) {
+    waits_ = path_ + " begins with zeros: space that was reserved and is not filled";
     return false;
   }
   reader_ = format_ == Format::imm ? open_imm(open_file(path_), options_) : open_growing_hdf5(path_, options_);

@@ -3,8 +3,8 @@ A fake of PvaPy's module ``pvaccess``: the calls of ``Channel`` that the bridge 
 src/pvaccess/pvaccess.Channel.cpp in epics-base/pvaPy: setMonitorMaxQueueLength, subscribe, startMonitor, stopMonitor, unsubscribe): with a queue a thread
 of its own calls the subscribers, one update after the other; a full queue is not polled, so that the server drops updates. Updates are dictionaries with the
 fields of PvaPy's NtNdArray. A channel gives its present value at first. What it plays says the environment variable FAKE_PVA, as JSON:
-words (a file of uint16), rows, columns, ids (of the updates, the first is the present value), frames (which of the file they are), pauseS, and fields that replace those of the update
-``replaceAt``.
+words (a file of uint16), rows, columns, ids (of the updates, the first is the present value), frames (which of the file they are), pauseS, firstPauseS (after the
+present value), and fields that replace those of the update ``replaceAt``; a channel without an image has no dimensions and an empty union.
 """
 
 import json
@@ -64,4 +64,4 @@ class Channel:
                 update.update(said["replace"])
             for subscriber in list(self.subscribers.values()):
                 subscriber(update)
-            time.sleep(said.get("pauseS", 0))
+            time.sleep(said.get("firstPauseS" if at == 0 else "pauseS", said.get("pauseS", 0)))

@@ -44,8 +44,9 @@ class BlockSource:
         self._receivers: Set[_Receiver] = set()
         self.frames = 0
         self.events = 0
-        #: A receiver wants no more, or has all.
-        self.stopped = asyncio.Event()
+        #: Nobody wants more: the last receiver that was there has asked for no more, or has all, and none has come since.
+        self.stopped = False
+        self._heard = asyncio.Event()
 
     def begin(self, header: blocks.Header) -> None:
         """Before the first frame; receivers that came already hear it now."""
@@ -86,23 +87,31 @@ class BlockSource:
         try:
             await self._ready.wait()
             assert self._header is not None
-            await ws.send(blocks.header_block(self._header))
             self._receivers.add(receiver)
+            self.stopped = False
+            self._heard.set()
+            await ws.send(blocks.header_block(self._header))
             pump = asyncio.create_task(self._pump(receiver))
             async for message in ws:
-                self._hear(receiver, blocks.read_message(message))
+                # One that has stopped is not there any more: what it sent since is for nobody.
+                if receiver in self._receivers:
+                    self._heard.set()
+                    self._hear(receiver, blocks.read_message(message))
         except XpcsError as error:
             await ws.close(4000, error.message[:100])
         except ConnectionClosed:
             pass
         finally:
             self._receivers.discard(receiver)
+            self._heard.set()
             if pump is not None:
                 pump.cancel()
 
     def _hear(self, receiver: _Receiver, message: Any) -> None:
         if isinstance(message, blocks.Stop):
-            self.stopped.set()
+            self._receivers.discard(receiver)
+            receiver.open = False
+            self.stopped = not self._receivers
             return
         if isinstance(message, blocks.Open):
             if receiver.open or message.sequence > self._sequence or message.frame > self.frames:
@@ -119,6 +128,15 @@ class BlockSource:
         if receiver.credits > blocks.CREDITS_MAX:
             raise XpcsError("INVALID_ARGUMENT", f"a receiver has at most {blocks.CREDITS_MAX} blocks of credit")
         receiver.woken.set()
+
+    async def linger(self, silence_s: float) -> None:
+        """Until nobody wants more, or no receiver came, went or was heard for so long."""
+        while not self.stopped:
+            self._heard.clear()
+            try:
+                await asyncio.wait_for(self._heard.wait(), silence_s)
+            except asyncio.TimeoutError:
+                return
 
     def _first_of(self, sequence: int) -> Optional[int]:
         """First frame of a block; None: it is not held any more."""

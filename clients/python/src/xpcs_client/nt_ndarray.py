@@ -36,6 +36,17 @@ class Frame(NamedTuple):
     time_s: Optional[float]  #: dataTimeStamp, else timeStamp, in s since 1970; None: it has none
 
 
+def has_image(update: Mapping[str, Any]) -> bool:
+    """False for what a channel has before its first image: no dimensions, or a union that holds nothing. What is no NTNDArray has one here: ``frame_of`` says why."""
+    try:
+        union = update["value"]
+        if isinstance(union, (tuple, list)) and len(union) > 0:
+            union = union[0]
+        return len(update["dimension"]) > 0 and (union is None or len(union) > 0)
+    except (KeyError, TypeError):
+        return True
+
+
 def frame_of(update: Mapping[str, Any]) -> Frame:
     """
     Reads an update: ``uniqueId``, ``dimension`` (the first is the fast one: columns), ``codec``, ``value``, ``attribute``, the time stamps.

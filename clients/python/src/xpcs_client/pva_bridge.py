@@ -4,7 +4,7 @@ areaDetector's images as a stream: subscribes to an NTNDArray channel (NDPluginP
     python3 -m xpcs_client.pva_bridge 13SIM1:Pva1:Image --listen 7979
 
 Frames are numbered by ``uniqueId``: numbers that do not come are recorded as lost, one that goes back ends the stream, because the detector has begun anew.
-A channel gives its present value to whoever subscribes; that image is from before, and is passed over. Needs PvaPy (``pvaccess``), numpy and websockets.
+A channel gives its present value to whoever subscribes; that image is from before, and is passed over unread, whatever it is. Needs PvaPy (``pvaccess``), numpy and websockets.
 """
 
 import argparse
@@ -19,11 +19,11 @@ import websockets
 from .block_source import BlockSource
 from .errors import XpcsError
 from .event_blocks import Header
-from .nt_ndarray import Frame, frame_of
+from .nt_ndarray import Frame, frame_of, has_image
 
 #: Updates that PvaPy holds while the program works on one. A full queue is not polled: then the server drops images, which their numbers show.
 _QUEUE = 1_000
-#: Longest wait for receivers to take the rest.
+#: After the end, without a word of any receiver: one that is behind asks for more, one that broke off may come again.
 _LINGER_S = 30.0
 
 Tell = Callable[[Dict[str, Any]], None]
@@ -32,12 +32,11 @@ Tell = Callable[[Dict[str, Any]], None]
 class Series:
     """Updates in, frames of one acquisition out. Pure."""
 
-    def __init__(self, source: BlockSource, channel: str, frame_time_s: float, frames_max: Optional[int], keep_first: bool) -> None:
+    def __init__(self, source: BlockSource, channel: str, frame_time_s: float, frames_max: Optional[int]) -> None:
         self._source = source
         self._channel = channel
         self._frame_time_s = frame_time_s
         self._frames_max = frames_max
-        self._passed = keep_first
         self._shape: Optional[List[int]] = None
         self._next = 0
         self.unread = 0
@@ -49,9 +48,6 @@ class Series:
         :returns: whether more is wanted: not where the frames are enough, or the detector has begun anew
         :raises XpcsError: CORRUPT_DATA another shape than before
         """
-        if not self._passed:
-            self._passed = True
-            return True
         if self._shape is None:
             self._shape = [frame.rows, frame.columns]
             self._next = frame.unique_id
@@ -76,8 +72,9 @@ class Series:
 class _Bridge:
     """Between PvaPy's thread and the event loop."""
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, series: Series, keep_first: bool) -> None:
         self.series = series
+        self._passed = keep_first
         self._loop = asyncio.get_running_loop()
         self._heard_s = self._loop.time()
         self._any = False
@@ -87,6 +84,11 @@ class _Bridge:
     def update(self, pv: Any) -> None:
         """Called by PvaPy, on a thread of its own; returns when the frame is taken, so that what waits stays bounded."""
         try:
+            if not self._passed:
+                self._passed = True
+                return
+            if not has_image(pv):
+                return
             frame = frame_of(pv)
             asyncio.run_coroutine_threadsafe(self._take(frame), self._loop).result()
         except Exception as error:  # noqa: BLE001 - PvaPy prints and forgets what a subscriber raises
@@ -95,8 +97,9 @@ class _Bridge:
     async def _take(self, frame: Frame) -> None:
         if self.over.done():
             return
+        more = self.series.take(frame)
         self._heard_s, self._any = self._loop.time(), True
-        if not self.series.take(frame):
+        if not more:
             self.finish("the frames are enough, or the detector has begun anew")
 
     def finish(self, why: Any) -> None:
@@ -109,7 +112,7 @@ class _Bridge:
             self.over.set_result(why)
 
     async def idle(self, seconds: float) -> None:
-        """Ends it when no update has come for so long after one had."""
+        """Ends it when no image has come for so long after one had."""
         while not self.over.done():
             await asyncio.sleep(min(0.2, seconds))
             if self._any and self._loop.time() - self._heard_s >= seconds:
@@ -125,7 +128,7 @@ async def _run(args: argparse.Namespace, tell: Tell) -> None:
     if not port.isdigit():
         raise OSError("give a port")
     source = BlockSource(int(args.spool_mb * 1e6))
-    bridge = _Bridge(Series(source, args.channel, args.frame_time, args.frames, args.keep_first))
+    bridge = _Bridge(Series(source, args.channel, args.frame_time, args.frames), args.keep_first)
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, bridge.finish, "it was told to stop")
     serving = websockets.serve(source.serve, host or "127.0.0.1", int(port), compression=None, max_size=1024 * 1024)  # type: ignore[attr-defined]
@@ -159,11 +162,11 @@ async def _feed(channel: Any, bridge: _Bridge, args: argparse.Namespace, tell: T
 
 
 async def _linger(source: BlockSource) -> None:
-    """Until receivers have all that is held: those that are there, or the first that comes."""
-    try:
-        await asyncio.wait_for(source.stopped.wait(), _LINGER_S)
-    except asyncio.TimeoutError:
-        pass
+    """Until receivers have all that is held: those that are there, or the first that comes; or until it is told to stop once more."""
+    lingering = asyncio.ensure_future(source.linger(_LINGER_S))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, lingering.cancel)
+    await asyncio.wait([lingering])
 
 
 def main(argv: Optional[List[str]] = None, tell: Optional[Tell] = None) -> int:

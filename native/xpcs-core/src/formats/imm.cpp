@@ -8,34 +8,24 @@
 
 #include "../event_packing.hpp"
 #include "../threads.hpp"
+#include "imm_header.hpp"
 #include "little_endian.hpp"
 #include "xpcs/error.hpp"
 #include "xpcs/frame_reader.hpp"
 
 namespace xpcs {
+using imm::all_zero;
+using imm::Header;
+using imm::kHeaderBytes;
+using imm::parse_header;
 namespace {
 
-constexpr std::size_t kHeaderBytes = 1024;
 constexpr std::size_t kPieceBytes = std::size_t{3} << 19;  // fetched at once, unless a frame is larger
 constexpr std::size_t kPartEvents = std::size_t{1} << 16;   // decoded at once, or the rest of a frame more
 /// Sparse frames from this size on are read by the thread that decodes them: fetching looks at their headers only.
 constexpr std::size_t kOwnReadBytes = std::size_t{1} << 14;
 constexpr std::size_t kDenseRows = std::size_t{1} << 23;   // counts in one batch of whole frames
 constexpr std::size_t kLookFrames = 4096;                  // of a growing file, at a look
-
-struct Header {
-  std::int32_t compression;
-  std::int32_t rows;
-  std::int32_t cols;
-  double elapsedS;
-  std::uint32_t dlen;
-  std::int32_t corecotick;
-};
-
-Header parse_header(std::span<const std::byte> bytes) {
-  return {load<std::int32_t>(bytes, 4), load<std::int32_t>(bytes, 108), load<std::int32_t>(bytes, 112),
-          load<double>(bytes, 128),     load<std::uint32_t>(bytes, 152), load<std::int32_t>(bytes, 620)};
-}
 
 constexpr const char* kShrank = "the file shrank while it was read";
 
@@ -198,21 +188,27 @@ class ImmReader final : public FrameReader {
     if (options.growing) size_ = 0;
   }
 
-  /// The file ends behind its last whole frame, a piece of the file at a time.
+  /// The file ends behind its last whole frame, a piece of the file at a time. A header of zeros only is space that was reserved ahead.
   void look(bool ended) override {
     const std::uint64_t now = source_->size_now();
     if (now < position_) throw Error(Code::io_failed, "the IMM file became shorter: " + std::to_string(now) + " bytes, and " + std::to_string(position_) + " were read");
     if (position_ < size_ && now >= size_) return;
-    size_ = position_;
+    std::uint64_t newest = size_ = position_;
     std::array<std::byte, kHeaderBytes> bytes{};
     for (std::size_t i = 0; i < kLookFrames && size_ - position_ < kPieceBytes && source_->read(size_, bytes) == kHeaderBytes; ++i) {
       const Header header = parse_header(bytes);
+      reserved_ = reserved_ || all_zero(bytes);
+      if (all_zero(bytes)) break;
       if (!sparse_ && header.dlen != pixels_) break;  // fetching says so
       const std::uint64_t end = size_ + kHeaderBytes + std::uint64_t{header.dlen} * (sparse_ ? 6 : 2);
       if (end > now) break;
+      newest = size_;
       size_ = end;
     }
-    if (size_ == position_ && (ended || wrong_dense(now))) size_ = now;
+    if (size_ > position_ && !begun(size_) && !filled(newest, size_ < now, ended)) size_ = newest;
+    if (size_ > position_) return;
+    if (ended) check_written(now);
+    if (ended || (begun(position_) && wrong_dense(now))) size_ = now;
   }
 
   void want(std::uint64_t first, std::uint64_t last) override {
@@ -262,6 +258,36 @@ class ImmReader final : public FrameReader {
   [[nodiscard]] bool openEnded() const override { return false; }
 
  private:
+  /// A frame begins at this byte: there is more than zeros.
+  [[nodiscard]] bool begun(std::uint64_t at) const {
+    std::array<std::byte, kHeaderBytes> bytes{};
+    return !all_zero(std::span(bytes).first(source_->read(at, bytes)));
+  }
+
+  /// The values of the newest frame, the one at this byte, are written. @param reserved only zeros lie behind it
+  [[nodiscard]] bool filled(std::uint64_t at, bool reserved, bool ended) const {
+    if (!sparse_) return ended || !(reserved || reserved_);  // zeros are counts like others
+    std::array<std::byte, kHeaderBytes> bytes{};
+    if (source_->read(at, bytes) < kHeaderBytes) return false;
+    const std::uint64_t end = at + kHeaderBytes + std::uint64_t{parse_header(bytes).dlen} * 6;
+    if (end == at + kHeaderBytes) return true;
+    const std::span<std::byte> lastCount = std::span(bytes).first(sizeof(std::int16_t));
+    return (source_->read(end - lastCount.size(), lastCount) == lastCount.size() && !all_zero(lastCount)) || (ended && !reserved);
+  }
+
+  /// Of a file that has ended. @throws CORRUPT_DATA what lies at the position is space that was reserved and not filled
+  void check_written(std::uint64_t now) const {
+    if (position_ == now) return;
+    const bool header = begun(position_);
+    if (header) {
+      const Header frame = read_header();
+      const std::uint64_t end = position_ + kHeaderBytes + std::uint64_t{frame.dlen} * (sparse_ ? 6 : 2);
+      if ((!sparse_ && frame.dlen != pixels_) || end > now || begun(end) || filled(position_, end < now, true)) return;
+    }
+    fail_here(std::string(header ? "its values are not written to their end, and zeros follow" : "zeros") + ", to the end of the file at byte " + std::to_string(now) +
+              ": space that was reserved and never filled; cut the file there, or copy it again from its detector");
+  }
+
   /// The whole header at the position is not that of a dense frame: it is not waited for.
   [[nodiscard]] bool wrong_dense(std::uint64_t now) const { return !sparse_ && now - position_ >= kHeaderBytes && read_header().dlen != pixels_; }
 
@@ -356,6 +382,7 @@ class ImmReader final : public FrameReader {
   std::uint64_t first_ = 0;
   std::uint64_t last_ = std::numeric_limits<std::uint64_t>::max();
   bool sparse_ = true;
+  bool reserved_ = false;  ///< the file had space that was not filled
 };
 
 }  // namespace
