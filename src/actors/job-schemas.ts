@@ -34,7 +34,7 @@ import {
   type Work,
 } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import { isCompanionName, type StreamFiles } from "../core/live.js";
+import { filesWithoutUse, isCompanionName, type StreamFiles } from "../core/live.js";
 import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import { POLICIES } from "../router/registry.js";
 import { parseUntil } from "../stream/until.js";
@@ -138,19 +138,16 @@ const streamFiles = z
   .strictObject({
     settleMs: z.int().min(0).max(86_400_000).optional(),
     missingMs: z.int().min(0).max(86_400_000).optional(),
-    companion: plainText(LIMITS.tagCharsMax).refine(isCompanionName, "must be a file's name with one *").optional(),
+    companion: plainText(LIMITS.tagCharsMax).refine(isCompanionName, "must be a file's name with one * and something besides").optional(),
   } satisfies Record<keyof StreamFiles, z.ZodType>)
   .transform((files) => withoutUndefined(files));
 const streamJob = z
   .strictObject({
     app: z.literal("xpcs.stream"),
-    source: plainText(LIMITS.pathCharsMax).refine((text) => {
-      try {
-        return isDialed(text) || path.safeParse(text).success;
-      } catch {
-        return false;
-      }
-    }, `must be ${SOURCE_FORMS}; paths are absolute`),
+    source: plainText(LIMITS.pathCharsMax).refine(
+      (text) => isAddress(text) || path.safeParse(text).success,
+      `must be ${SOURCE_FORMS}; paths are absolute`,
+    ),
     qmap: file,
     metadata: file.optional(),
     out: file,
@@ -167,7 +164,21 @@ const streamJob = z
     patienceMs: positive.max(86_400_000),
     files: streamFiles.optional(),
   } satisfies Record<keyof StreamJob, z.ZodType>)
+  .superRefine(({ source, files }, context) => {
+    // What is wrong with the source itself is said of it.
+    if (files === undefined || !isAddress(source)) return;
+    for (const option of filesWithoutUse("dialed", files as StreamFiles))
+      context.addIssue({ code: "custom", path: ["files", option], message: "is for files, and the source is dialed" });
+  })
   .transform((job) => withoutUndefined(job));
+
+function isAddress(source: string): boolean {
+  try {
+    return isDialed(source);
+  } catch {
+    return false;
+  }
+}
 
 /** Null: it can be waited for. */
 function untilFault(text: string): string | null {

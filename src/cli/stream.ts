@@ -5,7 +5,7 @@ import { AVERAGINGS, type CorrOptions, type CorrSummary, NORMALIZATIONS } from "
 import { isCode, XpcsError } from "../core/errors.js";
 import type { JobId, StreamJob } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
-import type { LiveSnapshot, StreamRequest } from "../core/live.js";
+import { filesWithoutUse, type LiveSnapshot, type StreamFiles, type StreamRequest } from "../core/live.js";
 import { realClock } from "../core/real-clock.js";
 import { isDialed, SOURCE_FORMS } from "../core/stream-source.js";
 import type { XpcsClient } from "../index.js";
@@ -40,10 +40,12 @@ interface StreamOptions extends CentralOptions, JobOptions, Pick<CorrOptions, "d
   readonly missing?: number;
 }
 
-/** How its files are complete. */
-function filesOf({ companion, settle, missing }: StreamOptions): Pick<StreamRequest, "files"> {
+/** How its files are complete. @throws INVALID_ARGUMENT it has none */
+function filesOf({ companion, settle, missing }: StreamOptions, dialed: boolean): Pick<StreamRequest, "files"> {
   const ms = (seconds: number | undefined) => (seconds === undefined ? undefined : Math.round(1_000 * seconds));
   const given = Object.entries({ companion, settleMs: ms(settle), missingMs: ms(missing) }).filter(([, value]) => value !== undefined);
+  const [option] = dialed ? filesWithoutUse("dialed", { companion, settleMs: ms(settle), missingMs: ms(missing) } as StreamFiles) : [];
+  if (option !== undefined) throw new XpcsError("INVALID_ARGUMENT", `--${option.replace("Ms", "")} is for files, and the source is dialed`);
   return given.length === 0 ? {} : { files: Object.fromEntries(given) };
 }
 
@@ -72,7 +74,7 @@ function requestOf(source: string, raw: StreamOptions): StreamRequest {
     ...(raw.until === undefined ? {} : { until: raw.until }),
     ...(raw.frames === undefined ? {} : { framesMax: raw.frames }),
     patienceMs: Math.round(1_000 * raw.patience),
-    ...filesOf(raw),
+    ...filesOf(raw, dialed),
   };
 }
 

@@ -11,13 +11,19 @@ export interface StreamFiles {
   readonly settleMs?: number;
   /** Of a folder: a number that has not come for so long, and later ones have, is a gap, ms. Default: LIMITS.streamMissingMs. */
   readonly missingMs?: number;
-  /** Name of a file beside it that says it is complete, with one `*` for the file's own name, such as `*.done`. */
+  /** Name of a file beside it that says it is complete, with one `*` for the file's own name and something besides, such as `*.done`. */
   readonly companion?: string;
 }
 
 /** Whether a companion is named so that each file has its own, beside it. */
 export function isCompanionName(name: string): boolean {
-  return name.split("*").length === 2 && !name.includes("/");
+  return name.length > 1 && name.split("*").length === 2 && !name.includes("/");
+}
+
+/** Those of `files` that mean nothing for a source: none of a stream that is dialed, the companion alone of a single file. */
+export function filesWithoutUse(source: "dialed" | "file", files: StreamFiles): (keyof StreamFiles)[] {
+  const without: readonly (keyof StreamFiles)[] = source === "dialed" ? ["settleMs", "missingMs", "companion"] : ["settleMs", "missingMs"];
+  return without.filter((name) => files[name] !== undefined);
 }
 
 /** A stream to correlate. */

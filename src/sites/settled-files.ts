@@ -21,7 +21,7 @@ export function checkCompanion(companion: string): void {
   if (!isCompanionName(companion))
     throw new XpcsError(
       "INVALID_ARGUMENT",
-      `--companion ${companion}: it must be a name beside the input, with one * for its name, such as '*.done'`,
+      `--companion ${companion}: it must be a name beside the input, with one * for its name and something besides, such as '*.done'`,
     );
 }
 

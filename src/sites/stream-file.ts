@@ -1,5 +1,6 @@
 /** A file as a stream: read as it grows, until its companion says that it is complete, or it has not grown for a while. */
-import { open, stat } from "node:fs/promises";
+import { type BigIntStats, constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { extname } from "node:path";
 import type { Format } from "../core/analysis.js";
 import { sleep } from "../core/clock.js";
@@ -16,6 +17,9 @@ const WORD_BYTES = 8;
 const RIGAKU_500K = { height: 512, width: 1024 };
 /** Told by the q-map, which the frames must fit. */
 const ANY_SHAPE = { height: 0, width: 0 };
+
+const NO_FILE = "is no plain file";
+const REPLACED = "was replaced by another file";
 
 /** Endings of the files that are read as they grow. */
 const ENDINGS: Readonly<Record<string, Format>> = {
@@ -48,9 +52,10 @@ export interface FileTaker {
   /**
    * Takes what is there, a bounded number of bytes of it.
    * @param ended nothing more is written: what is there has to be whole
+   * @param checked the file that may be read, as `fileOf` tells it: another one in its place is not
    * @returns whether anything was taken @throws what is wrong with the file
    */
-  take(ended: boolean): Promise<boolean>;
+  take(ended: boolean, checked?: string): Promise<boolean>;
   /** Why nothing can be read yet; empty: it can. */
   readonly waits: string;
   /** Its writer has closed it, as far as that can be told: nothing more comes. */
@@ -61,9 +66,13 @@ export interface FileTaker {
 function frameTaker(sink: StreamSink, path: string, format: Format): FileTaker {
   sink.openFile({ path, format });
   let piece: FilePiece = { frames: 0, events: 0, waits: "", closed: false };
+  let begun = false;
   return {
-    async take(ended) {
-      piece = sink.takeFile(ended);
+    async take(ended, checked) {
+      // Once it is open the native core itself sees that it is another one.
+      const other = !begun && checked !== undefined && fileOf(await identityOf(path)) !== checked;
+      piece = other ? { frames: 0, events: 0, waits: `${path} ${REPLACED}`, closed: false } : sink.takeFile(ended);
+      begun ||= piece.frames > 0;
       return piece.frames > 0;
     },
     get waits() {
@@ -73,6 +82,14 @@ function frameTaker(sink: StreamSink, path: string, format: Format): FileTaker {
       return piece.closed;
     },
   };
+}
+
+/** Without waiting for the writer of a pipe. Null: nothing is there. */
+async function openToRead(path: string): Promise<FileHandle | null> {
+  return await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw fromSystem(error);
+    return null;
+  });
 }
 
 /**
@@ -91,21 +108,25 @@ function writtenBytes({ buffer }: Uint8Array, bytesRead: number, ended: boolean)
 /** A Rigaku file: whole words, without a header. */
 function wordTaker(sink: StreamSink, path: string): FileTaker {
   const buffer = new Uint8Array(PIECE_BYTES);
-  let [offset, inode, waits] = [0, 0n, ""];
+  let [offset, own, waits] = [0, "", ""];
   return {
-    async take(ended) {
-      const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT") throw fromSystem(error);
-        if (offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there any more`);
-        return null;
-      });
+    async take(ended, checked) {
+      const file = await openToRead(path);
+      if (file === null && offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there any more`);
       waits = file === null ? `${path} is not there yet` : "";
       if (file === null) return false;
       try {
-        const { size, ino } = await file.stat({ bigint: true });
+        const facts = await file.stat({ bigint: true });
+        if (!facts.isFile()) throw new XpcsError("IO_FAILED", `${path} ${NO_FILE}`);
+        const { size } = facts;
+        const found = fileOf(identityIn(facts));
         if (size < offset) throw new XpcsError("IO_FAILED", `${path} became shorter: ${size} bytes, and ${offset} were read`);
-        if (offset > 0 && ino !== inode) throw new XpcsError("IO_FAILED", `${path} was replaced by another file`);
-        inode = ino;
+        if (offset > 0 && found !== own) throw new XpcsError("IO_FAILED", `${path} ${REPLACED}`);
+        if (checked !== undefined && found !== checked) {
+          waits = `${path} ${REPLACED}`;
+          return false;
+        }
+        own = found;
         const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, offset);
         const bytes = writtenBytes(buffer, bytesRead, ended);
         if (bytes > 0) {
@@ -141,10 +162,27 @@ export function isRefusal(error: unknown): boolean {
   return isCode(error, "INVALID_ARGUMENT") || isCode(error, "UNSUPPORTED") || isCode(error, "REFUSED");
 }
 
-/** Tells whether a file changes. */
+/** Device and inode, then what changes with the content. */
+function identityIn({ dev, ino, size, mtimeNs }: BigIntStats): string {
+  return `${dev}:${ino} ${size} ${mtimeNs}`;
+}
+
+/** Which file it is, whatever it holds. */
+function fileOf(identity: string): string {
+  return identity.split(" ")[0]!;
+}
+
+/** Tells whether a file changes or is another one; empty: no plain file is there. */
 export async function identityOf(path: string): Promise<string> {
   const found = await stat(path, { bigint: true }).catch(() => null);
-  return found === null ? "" : `${found.size} ${found.mtimeNs}`;
+  return found?.isFile() ? identityIn(found) : "";
+}
+
+/** Why a file never came. */
+async function absence(path: string, patienceMs: number): Promise<XpcsError> {
+  const found = await stat(path).catch(() => null);
+  const why = found === null || found.isFile() ? "" : `: what is there ${NO_FILE}`;
+  return new XpcsError("NOT_FOUND", `${path} did not come within ${patienceMs / 1_000} s${why}`);
 }
 
 /**
@@ -160,23 +198,27 @@ export async function takeGrowing(
   const taker = fileTaker(sink, path, format);
   const files = new SettledFiles(clock, { settleMs: 0, companion: companion ?? null });
   const over = AbortSignal.any([signal, sink.enough]);
-  let [grewMs, identity, begun, ended] = [clock.monotonicMs(), "", false, false];
+  let [grewMs, identity, checked, begun, ended] = [clock.monotonicMs(), "", "", false, false];
   while (!over.aborted) {
     const found = await identityOf(path);
-    if (found !== "" && identity === "") await check(path);
+    // Until something was taken another file may come in its place, and only what was checked is opened.
+    if (!begun && found !== "" && fileOf(found) !== checked) {
+      await check(path);
+      checked = fileOf(found);
+    }
     if (found !== identity) [identity, grewMs] = [found, clock.monotonicMs()];
     const idle = clock.monotonicMs() - grewMs >= patienceMs;
     ended ||= idle || taker.closed || (companion !== undefined && files.look(path) !== null);
-    let taken: boolean;
+    let taken = false;
     try {
-      taken = await taker.take(ended);
+      if (begun || found !== "") taken = await taker.take(ended, checked);
     } catch (error) {
       if (!begun && isRefusal(error)) throw error;
       return endingOf(toXpcsError(error).message);
     }
     begun ||= taken;
     if (taken) grewMs = clock.monotonicMs();
-    else if (ended && !begun && identity === "") throw new XpcsError("NOT_FOUND", `${path} did not come within ${patienceMs / 1_000} s`);
+    else if (ended && !begun && identity === "") throw await absence(path, patienceMs);
     else if (ended) return endingOf(taker.waits === "" ? null : taker.waits);
     await sleep(clock, taken ? 0 : LOOK_MS, over);
   }

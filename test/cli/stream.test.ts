@@ -130,6 +130,21 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
     });
   });
 
+  it("a source that is dialed has no options of files", async () => {
+    for (const [source, option, value] of [
+      ["ws://127.0.0.1:9", "--settle", "0"],
+      ["ws://127.0.0.1:9", "--missing", "5"],
+      ["dectris://127.0.0.1", "--companion", "*.done"],
+    ] as const) {
+      const { code, stderr } = await stream(source, "options.hdf", option, value).result;
+      expect(code).toBe(2);
+      expect(JSON.parse(stderr).error).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: `${option} is for files, and the source is dialed`,
+      });
+    }
+  });
+
   it("Ctrl-C writes the result of what came", async () => {
     const { url } = await detector();
     const following = stream(url, "stopped.hdf");

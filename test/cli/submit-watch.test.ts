@@ -62,7 +62,7 @@ describe("a detector file", () => {
   });
 
   it("has a companion of its own name", () => {
-    for (const wrong of ["done", "*/done", "*.*", "../*.done"]) expect(() => checkCompanion(wrong)).toThrow("--companion");
+    for (const wrong of ["done", "*", "*/done", "*.*", "../*.done"]) expect(() => checkCompanion(wrong)).toThrow("--companion");
     expect(() => checkCompanion("*.done")).not.toThrow();
     expect([isCompanion("a.done", "*.done"), isCompanion("a.bin", "*.done"), isCompanion(".done", "*.done")]).toEqual([true, false, false]);
   });

@@ -1,5 +1,6 @@
 /** A Rigaku file that is correlated while it grows: the bits of the whole file, however it was cut, and files that end badly. */
-import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +8,8 @@ import type { CorrRequest } from "../../src/core/analysis.js";
 import { DETECTORS, playedSample } from "../../src/demo/detectors.js";
 import { photonSource } from "../../src/demo/sample.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
+import { fileTaker } from "../../src/sites/stream-file.js";
+import type { StreamSink } from "../../src/sites/stream-sources.js";
 import { rigakuBytes } from "../../src/xpcs/detector-files.js";
 import { createLiveSeries } from "../../src/xpcs/native.js";
 import { PhotonSource } from "../../src/xpcs/simulate.js";
@@ -89,6 +92,57 @@ describe("a Rigaku file that grows", () => {
     );
     writeFileSync(at("other.raw"), bytes);
     await expect(run({ source: at("other.raw"), request: request(at("other.raw"), "o.hdf") })).rejects.toThrow("no source of a stream");
+  });
+
+  it("that is swapped for a link to another before its first byte, or comes as one, is never read", async () => {
+    const roots = [at("root"), at("qmap.hdf")];
+    mkdirSync(at("root"));
+    writeFileSync(at("secret.bin"), bytes);
+    for (const was of ["empty", "absent"]) {
+      const path = at(`root/${was}.bin`);
+      if (was === "empty") writeFileSync(path, "");
+      const running = run({ source: path, request: request(path, `${was}.hdf`), patienceMs: 5_000 }, () => {}, roots);
+      running.catch(() => {});
+      await pause(300);
+      symlinkSync(at("secret.bin"), at("swap"));
+      renameSync(at("swap"), path);
+      await expect(running).rejects.toMatchObject({ code: "REFUSED", message: expect.stringContaining("leads out of") });
+      expect(existsSync(at(`${was}.hdf`))).toBe(false);
+    }
+  });
+
+  it.each(["rigaku", "imm", "hdf5"] as const)("is not taken (%s) where another than the checked one is there", async (format) => {
+    const path = at(`other-${format}`);
+    writeFileSync(path, bytes);
+    let asked = 0;
+    const count = (): never => {
+      asked += 1;
+      throw new Error("it was read");
+    };
+    const taker = fileTaker({ openFile: () => {}, words: count, takeFile: count } as unknown as StreamSink, path, format);
+    expect(await taker.take(false, "1:1")).toBe(false);
+    expect([asked, taker.waits]).toEqual([0, `${path} was replaced by another file`]);
+  });
+
+  it.each(["bin", "imm", "h5"])("that is a pipe (.%s) is not waited for longer than any other", async (ending) => {
+    const path = at(`pipe.${ending}`);
+    execFileSync("mkfifo", [path]);
+    const running = run({ source: path, request: request(path, "pipe.hdf"), patienceMs: 300 });
+    await expect(running).rejects.toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("what is there is no plain file") });
+    const sink = { openFile: () => {} } as unknown as StreamSink;
+    if (ending === "bin") await expect(fileTaker(sink, path, "rigaku").take(false)).rejects.toThrow("is no plain file");
+    const series = createLiveSeries(request(path, "pipe.hdf"), 512, 1024);
+    if (ending === "bin") return;
+    series.openFile({ path, format: ending === "imm" ? "imm" : "hdf5" });
+    expect(() => series.takeFile(1, false)).toThrow("is no plain file");
+  });
+
+  it("has no times of a folder", async () => {
+    const path = at("grows.bin");
+    for (const [name, option] of [["settleMs", "--settle"] as const, ["missingMs", "--missing"] as const]) {
+      const refused = run({ source: path, request: request(path, "times.hdf"), files: { [name]: 0 } });
+      await expect(refused).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining(option) });
+    }
   });
 
   it("counts on when its counter of 24 bits goes round", async () => {

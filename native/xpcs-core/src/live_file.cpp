@@ -56,6 +56,7 @@ bool LiveFile::opened() {
     }
     throw Error(Code::io_failed, why == ENOENT ? path_ + " is not there any more" : "cannot look at " + path_ + ": " + std::strerror(why));
   }
+  if (!S_ISREG(facts.st_mode)) throw Error(Code::io_failed, path_ + " is no plain file");  // opening a pipe waits for its writer
   if (reader_ != nullptr) {
     if (facts.st_dev != device_ || facts.st_ino != inode_) throw Error(Code::io_failed, path_ + " was replaced by another file");
     return true;

@@ -10,7 +10,6 @@
 #include <limits>
 
 #include "hdf5_chunks.hpp"
-#include "hdf5_parts.hpp"
 #include "xpcs/frame_reader.hpp"
 
 namespace xpcs {
@@ -28,9 +27,10 @@ Writer writer_of(const std::string& path) {
   constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   constexpr unsigned kWrite = 1, kSwmr = 4;
   std::array<unsigned char, 12> head{};
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would be waited for
   if (fd < 0) return Writer::no_file;
-  const ssize_t got = ::pread(fd, head.data(), head.size(), 0);
+  struct stat facts {};
+  const ssize_t got = ::fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? ::pread(fd, head.data(), head.size(), 0) : -1;
   ::close(fd);
   if (got < static_cast<ssize_t>(head.size()) || std::memcmp(head.data(), kSignature.data(), kSignature.size()) != 0) return Writer::no_file;
   const unsigned version = head[8];
@@ -44,6 +44,41 @@ std::string identity_of(const std::string& path) {
   if (::stat(path.c_str(), &facts) != 0) return "";
   return std::to_string(facts.st_size) + " " + std::to_string(facts.st_mtim.tv_sec) + " " + std::to_string(facts.st_mtim.tv_nsec);
 }
+
+/// Looks along the links of a file without following one into another file: such a file is not opened, and not even whether it is there is told.
+class OwnLinks {
+ public:
+  explicit OwnLinks(const h5::File& file) : file_(file), access_(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose) {
+    if (H5Pset_elink_cb(access_.id(), refuse, &away_) < 0) throw Error(Code::internal, "HDF5 takes no rule for links");
+  }
+  OwnLinks(const OwnLinks&) = delete;
+  OwnLinks& operator=(const OwnLinks&) = delete;
+
+  /// Whether an object is there, through hard and soft links.
+  [[nodiscard]] bool has(const std::string& path) const {
+    if (H5Lexists(file_.id(), path.c_str(), access_.id()) <= 0) return false;
+    return h5::Handle(H5Oopen(file_.id(), path.c_str(), access_.id()), H5Oclose).ok();
+  }
+  /// A link to another file was on a way that was looked along.
+  [[nodiscard]] bool led_away() const noexcept { return away_; }
+  /// Whether the values of a dataset lie in other files, or cannot be told not to.
+  [[nodiscard]] bool has_sources(const std::string& path) const {
+    const h5::Handle data(H5Dopen2(file_.id(), path.c_str(), access_.id()), H5Dclose);
+    if (!data.ok()) throw Error(Code::corrupt_data, path + " in " + file_.path() + " does not open as a dataset");
+    const h5::Handle creation(H5Dget_create_plist(data.id()), H5Pclose);
+    return !creation.ok() || H5Pget_layout(creation.id()) == H5D_VIRTUAL || H5Pget_external_count(creation.id()) != 0;
+  }
+
+ private:
+  static herr_t refuse(const char*, const char*, const char*, const char*, unsigned*, hid_t, void* away) {
+    *static_cast<bool*>(away) = true;
+    return -1;
+  }
+
+  const h5::File& file_;
+  h5::Handle access_;
+  bool away_ = false;
+};
 
 class GrowingHdf5 final : public FrameReader {
  public:
@@ -124,20 +159,27 @@ class GrowingHdf5 final : public FrameReader {
 
   /// Path of the dataset of frames. One that is not there yet may come.
   [[nodiscard]] std::string dataset_of(const h5::File& file) const {
-    // Links to other files are not followed, not even to look.
-    for (const char* path : {"/entry", "/entry/data", "/entry/data/data"}) {
-      H5L_info_t info{};
-      if (H5Lexists(file.id(), path, H5P_DEFAULT) <= 0) break;
-      if (H5Lget_info(file.id(), path, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_EXTERNAL) throw Error(Code::unsupported, path_ + kElsewhere);
+    const OwnLinks own(file);
+    const std::string none = path_ + " has neither a dataset /entry/data/data nor /entry/data/data_000001, where the frames are expected";
+    const auto there = [&](const char* name) {
+      const bool found = own.has(name);
+      if (own.led_away()) throw Error(Code::unsupported, path_ + kElsewhere);
+      return found;
+    };
+    std::string dataset;
+    for (const char* name : {"/entry", "/entry/data"}) {
+      if (!there(name)) throw Error(ended_ ? Code::unsupported : Code::corrupt_data, none);
     }
-    std::vector<Hdf5Part> parts;
-    try {
-      parts = find_hdf5_parts(file);
-    } catch (const Error& error) {
-      throw Error(ended_ ? error.code() : Code::corrupt_data, error.what());
+    for (const char* name : {"/entry/data/data", "/entry/data/data_000000", "/entry/data/data_000001", "/entry/data/data_000002"}) {
+      if (!there(name)) continue;
+      if (!dataset.empty()) throw Error(Code::unsupported, path_ + " has its frames in several datasets: stream the folder of its data files");
+      dataset = name;
+      if (dataset == "/entry/data/data") break;
     }
-    if (parts.size() != 1) throw Error(Code::unsupported, path_ + " has its frames in several datasets: stream the folder of its data files");
-    return parts[0].dataset;
+    if (dataset.empty()) throw Error(ended_ ? Code::unsupported : Code::corrupt_data, none);
+    // Before its extent is asked for, which looks into the sources of a virtual dataset.
+    if (own.has_sources(dataset)) throw Error(Code::unsupported, path_ + kElsewhere);
+    return dataset;
   }
 
   void check_shape(const Hdf5Dataset& data) {
