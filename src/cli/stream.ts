@@ -1,4 +1,5 @@
 /** `xpcs stream`: correlates what a detector sends while it runs, here in a kernel host of its own or as a job of central; shows g2 live. */
+import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { AVERAGINGS, type CorrOptions, type CorrSummary, NORMALIZATIONS } from "../core/analysis.js";
@@ -116,6 +117,8 @@ async function runHere(stream: StreamRequest, io: CliIo): Promise<void> {
   } finally {
     signal.removeEventListener("abort", finish);
     await host.kill();
+    // The native core's name for a result that it writes; one that was killed on the way leaves it.
+    await rm(`${stream.request.out}.partial-${host.pid}`, { force: true });
   }
 }
 

@@ -100,6 +100,8 @@ describe("a detector and a stream", { timeout: 115_000 }, () => {
     const first = stream(url, "killed.hdf");
     await until(() => lives(first).find(({ frames }) => frames > 1_000), "some frames");
     const [host] = childrenOf(pidOf(at("killed.hdf")));
+    // As if it had just begun to write.
+    writeFileSync(`${at("killed.hdf")}.partial-${host}`, "");
     globalThis.process.kill(host!, "SIGKILL");
     const { code, stderr } = await first.result;
     expect(code).toBe(1);
