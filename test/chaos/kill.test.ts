@@ -86,7 +86,8 @@ describe("kill -9 while jobs run:", { timeout: 60_000 }, () => {
 
   it("of kernel hosts: the site goes on, and the attempts are counted with their reason", async () => {
     await facility.startSite("a");
-    const ids = await submit(4, 1_500);
+    // Long enough for a busy machine to strike before their end.
+    const ids = await submit(4, 5_000);
     const struck = await running(2, "a");
     // A job is running from when a host is asked for it; one that was killed before it began has cost no attempt.
     await new Promise((resolve) => setTimeout(resolve, 500));
