@@ -6,7 +6,6 @@ export const LONG_TESTS = [
   "test/cli/pilot-network.test.ts",
   "test/cli/site-pilots.test.ts",
   "test/cli/site-service.test.ts",
-  "test/cli/stream-overload.test.ts",
   "test/cli/submit-watch.test.ts",
   "test/clients",
   "test/operations.test.ts",
@@ -14,3 +13,6 @@ export const LONG_TESTS = [
   "test/web",
   "test/xpcs/lag-correlation.test.ts",
 ];
+
+/** Those that stop and continue processes by the clock, and want the machine for themselves: `npm run test:overload`. */
+export const LONE_TESTS = ["test/cli/stream-overload.test.ts"];

@@ -6,14 +6,16 @@
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { LONG_TESTS } from "./long-tests.mjs";
+import { LONE_TESTS, LONG_TESTS } from "./long-tests.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const [first, ...others] = process.argv.slice(2);
 const long = first === "--long";
 const given = long ? others : process.argv.slice(2);
-const part = long ? LONG_TESTS : LONG_TESTS.flatMap((path) => ["--exclude", path.endsWith(".ts") ? path : `${path}/**`]);
+const part = long
+  ? LONG_TESTS
+  : [...LONG_TESTS, ...LONE_TESTS].flatMap((path) => ["--exclude", path.endsWith(".ts") ? path : `${path}/**`]);
 const chosen = given.some((argument) => !argument.startsWith("-")) ? [] : part;
 const done = spawnSync(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", ...chosen, ...given], {
   cwd: ROOT,
