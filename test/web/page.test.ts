@@ -190,11 +190,12 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     await expect.poll(() => choice.locator(".entries button").count(), { timeout: PATIENCE_MS }).toBe(1);
     await choice.getByRole("button", { name: "film.imm" }).focus();
     await page.keyboard.press("Enter");
-    expect(await page.getByLabel("Detector file", { exact: true }).inputValue()).toBe(input);
-    expect(await choice.count()).toBe(0);
+    await expect.poll(() => page.getByLabel("Detector file", { exact: true }).inputValue(), { timeout: PATIENCE_MS }).toBe(input);
+    await expect.poll(() => choice.count(), { timeout: PATIENCE_MS }).toBe(0);
     // The next is looked for where the last one was.
     await page.getByRole("button", { name: "Choose q-map…" }).click();
     const second = page.getByRole("group", { name: "Choose q-map" });
+    await second.getByRole("button", { name: "qmap.hdf", exact: true }).waitFor({ timeout: PATIENCE_MS });
     await expectAccessible(page);
     await second.getByRole("button", { name: "qmap.hdf", exact: true }).click();
     await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "chosen_results.hdf"));
@@ -205,7 +206,7 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     expect(done).toMatchObject({ state: "finished", reason: null });
     await opener.click();
     await page.keyboard.press("Escape");
-    expect(await page.getByRole("group", { name: "Choose Detector file" }).count()).toBe(0);
+    await expect.poll(() => page.getByRole("group", { name: "Choose Detector file" }).count(), { timeout: PATIENCE_MS }).toBe(0);
   });
 
   it("a visitor sees, and cannot change", async () => {
