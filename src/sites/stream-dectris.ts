@@ -2,7 +2,8 @@
 import { sleep } from "../core/clock.js";
 import { toXpcsError } from "../core/errors.js";
 import type { StreamSource } from "../core/stream-source.js";
-import { badMessage, type DectrisMessage, DectrisSeries } from "../stream/dectris.js";
+import { type DectrisMessage, DectrisSeries } from "../stream/dectris.js";
+import { badMessage } from "../stream/dectris-fields.js";
 import { readV1 } from "../stream/dectris-v1.js";
 import { readV2 } from "../stream/dectris-v2.js";
 import { openPull } from "../wire/zmq-pull.js";

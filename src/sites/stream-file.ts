@@ -1,11 +1,12 @@
 /** A file as a stream: read as it grows, until its companion says that it is complete, or it has not grown for a while. */
-import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import type { Format } from "../core/analysis.js";
 import { sleep } from "../core/clock.js";
 import { isCode, toXpcsError, XpcsError } from "../core/errors.js";
-import { fromSystem } from "../files/system-error.js";
+import { openPlain } from "../files/plain-file.js";
+import { fromSystem, systemCode } from "../files/system-error.js";
 import type { FilePiece } from "../xpcs/live-series.js";
 import { SettledFiles } from "./settled-files.js";
 import { endingOf, type SourceEnding, type SourceTake, type StreamSink } from "./stream-sources.js";
@@ -18,7 +19,6 @@ const RIGAKU_500K = { height: 512, width: 1024 };
 /** Told by the q-map, which the frames must fit. */
 const ANY_SHAPE = { height: 0, width: 0 };
 
-const NO_FILE = "is no plain file";
 const REPLACED = "was replaced by another file";
 
 /** Endings of the files that are read as they grow. */
@@ -84,10 +84,10 @@ function frameTaker(sink: StreamSink, path: string, format: Format): FileTaker {
   };
 }
 
-/** Without waiting for the writer of a pipe. Null: nothing is there. */
-async function openToRead(path: string): Promise<FileHandle | null> {
-  return await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw fromSystem(error);
+/** Null: nothing is there. @throws REFUSED · IO_FAILED */
+async function openThere(path: string): Promise<Awaited<ReturnType<typeof openPlain>> | null> {
+  return await openPlain(path).catch((error: unknown) => {
+    if (systemCode(error) !== "ENOENT") throw fromSystem(error);
     return null;
   });
 }
@@ -111,13 +111,12 @@ function wordTaker(sink: StreamSink, path: string): FileTaker {
   let [offset, own, waits] = [0, "", ""];
   return {
     async take(ended, checked) {
-      const file = await openToRead(path);
-      if (file === null && offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there any more`);
-      waits = file === null ? `${path} is not there yet` : "";
-      if (file === null) return false;
+      const opened = await openThere(path);
+      if (opened === null && offset > 0) throw new XpcsError("IO_FAILED", `${path} is not there any more`);
+      waits = opened === null ? `${path} is not there yet` : "";
+      if (opened === null) return false;
+      const { file, found: facts } = opened;
       try {
-        const facts = await file.stat({ bigint: true });
-        if (!facts.isFile()) throw new XpcsError("IO_FAILED", `${path} ${NO_FILE}`);
         const { size } = facts;
         const found = fileOf(identityIn(facts));
         if (size < offset) throw new XpcsError("IO_FAILED", `${path} became shorter: ${size} bytes, and ${offset} were read`);
@@ -181,7 +180,7 @@ export async function identityOf(path: string): Promise<string> {
 /** Why a file never came. */
 async function absence(path: string, patienceMs: number): Promise<XpcsError> {
   const found = await stat(path).catch(() => null);
-  const why = found === null || found.isFile() ? "" : `: what is there ${NO_FILE}`;
+  const why = found === null || found.isFile() ? "" : `: what is there is no plain file`;
   return new XpcsError("NOT_FOUND", `${path} did not come within ${patienceMs / 1_000} s${why}`);
 }
 

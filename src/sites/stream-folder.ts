@@ -1,11 +1,12 @@
 /** A folder of arriving files as a stream: those of one series, in the order of their numbers, each when it is complete. */
-import { open, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Format } from "../core/analysis.js";
 import { sleep } from "../core/clock.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
 import { LIMITS } from "../core/limits.js";
 import { BESIDE, isPattern, partPattern } from "../files/file-patterns.js";
+import { openPlain } from "../files/plain-file.js";
 import { fromSystem } from "../files/system-error.js";
 import { readPiece } from "../files/whole-pieces.js";
 import { FileSeries, lastDigits, type NextFile, type NumberOf } from "../stream/file-series.js";
@@ -181,14 +182,13 @@ class Folder {
  * where at least half as many frames lie before this one as in it.
  */
 async function framesBefore(path: string, checked: string, frames: number, isFirst: boolean): Promise<number> {
-  const file = await open(path, "r").catch((error: unknown) => {
+  const { file, found } = await openPlain(path).catch((error: unknown) => {
     throw fromSystem(error);
   });
   try {
-    const facts = await file.stat({ bigint: true });
     // Taking it says so.
-    if (fileOf(identityIn(facts)) !== checked) return 0;
-    const size = Number(facts.size);
+    if (fileOf(identityIn(found)) !== checked) return 0;
+    const size = Number(found.size);
     const counterAt = async (byte: number): Promise<number> => (await readPiece(file, byte, 8)).readUIntLE(5, 3);
     if (size < 8) return 0;
     const first = await counterAt(0);

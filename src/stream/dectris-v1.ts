@@ -4,7 +4,8 @@
  */
 import { XpcsError } from "../core/errors.js";
 import type { FramePacking } from "../core/frame-packing.js";
-import { badMessage, brief, type ChannelImage, type DectrisMessage, ONLY_CHANNEL } from "./dectris.js";
+import { type ChannelImage, type DectrisMessage, ONLY_CHANNEL } from "./dectris.js";
+import { badMessage, brief, frameTimeOf, plainText, wholeNumber } from "./dectris-fields.js";
 
 const WORD_BYTES = new Map<string, 1 | 2 | 4>([
   ["uint8", 1],
@@ -13,7 +14,6 @@ const WORD_BYTES = new Map<string, 1 | 2 | 4>([
 ]);
 /** Longer parts are no JSON of the vendor's. */
 const JSON_BYTES_MAX = 1024 * 1024;
-const TEXT_MAX = 256;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -36,15 +36,13 @@ function readHeader(head: Fields, parts: readonly Uint8Array[]): DectrisMessage 
   // An appendix may follow a header without details.
   if (text(head, "header_detail") === "none") return { ...none, shape: null, frameTimeS: 0, images: null, name: "" };
   const config = json(parts, 1);
-  const frameTimeS = config.frame_time ?? 0;
-  if (typeof frameTimeS !== "number" || !(frameTimeS >= 0 && frameTimeS <= 1e6)) throw badMessage(`its frame_time is ${brief(frameTimeS)}`);
   const images = config.nimages === undefined ? null : whole(config, "nimages");
   const triggers = config.ntrigger === undefined ? 1 : Math.max(1, whole(config, "ntrigger"));
   return {
     ...none,
     // The header has the detector's size, and a region of interest is smaller: the images say theirs.
     shape: null,
-    frameTimeS,
+    frameTimeS: frameTimeOf(config.frame_time),
     images: images === null || !Number.isSafeInteger(images * triggers) ? null : images * triggers,
     name: ["description", "detector_number"]
       .filter((key) => config[key] !== undefined)
@@ -98,13 +96,9 @@ function json(parts: readonly Uint8Array[], at: number): Fields {
 }
 
 function whole(fields: Fields, key: string): number {
-  const value = fields[key];
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw badMessage(`its ${key} is ${brief(value)}`);
-  return value;
+  return wholeNumber(fields[key], `its ${key}`);
 }
 
 function text(fields: Fields, key: string): string {
-  const value = fields[key];
-  if (typeof value !== "string" || value.length > TEXT_MAX || /\p{Cc}/u.test(value)) throw badMessage(`its ${key} is ${brief(value)}`);
-  return value;
+  return plainText(fields[key], `its ${key}`);
 }

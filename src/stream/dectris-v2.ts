@@ -6,7 +6,8 @@ import { decode, Tag } from "cbor2";
 import { XpcsError } from "../core/errors.js";
 import type { FramePacking } from "../core/frame-packing.js";
 import { hasMoreItems } from "./cbor-items.js";
-import { badMessage, brief, type ChannelImage, type DectrisMessage } from "./dectris.js";
+import type { ChannelImage, DectrisMessage } from "./dectris.js";
+import { badMessage, brief, frameTimeOf, plainText, wholeNumber } from "./dectris-fields.js";
 
 const MULTI_DIMENSIONAL = 40;
 const COMPRESSED = 56_500;
@@ -19,7 +20,6 @@ const WORD_BYTES = new Map<number, 1 | 2 | 4>([
 /** A detector's have some tens: tables are one item each. */
 const ITEMS_MAX = 10_000;
 const CHANNELS_MAX = 64;
-const TEXT_MAX = 256;
 
 /**
  * Reads one message. Image bytes are a view of it.
@@ -46,13 +46,11 @@ function readStart(fields: ReadonlyMap<unknown, unknown>): DectrisMessage {
   if (!Array.isArray(channels) || channels.length < 1 || channels.length > CHANNELS_MAX)
     throw badMessage(`its channels are ${brief(channels)}`);
   const series = whole(fields, "series_id");
-  const frameTimeS = fields.get("frame_time") ?? 0;
-  if (typeof frameTimeS !== "number" || !(frameTimeS >= 0 && frameTimeS <= 1e6)) throw badMessage(`its frame_time is ${brief(frameTimeS)}`);
   return {
     kind: "start",
     series,
     shape: { height: positive(fields, "image_size_y"), width: positive(fields, "image_size_x") },
-    frameTimeS,
+    frameTimeS: frameTimeOf(fields.get("frame_time")),
     images: fields.has("number_of_images") ? whole(fields, "number_of_images") : null,
     channels: channels.map((name) => plainText(name, "a channel's name")),
     id: fields.has("series_unique_id") ? plainText(fields.get("series_unique_id"), "series_unique_id") : String(series),
@@ -115,18 +113,11 @@ function asMap(value: unknown, what: string): ReadonlyMap<unknown, unknown> {
 }
 
 function whole(fields: ReadonlyMap<unknown, unknown>, key: string): number {
-  const value = fields.get(key);
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw badMessage(`its ${key} is ${brief(value)}`);
-  return value;
+  return wholeNumber(fields.get(key), `its ${key}`);
 }
 
 function positive(fields: ReadonlyMap<unknown, unknown>, key: string): number {
   const value = whole(fields, key);
   if (value < 1) throw badMessage(`its ${key} is 0`);
-  return value;
-}
-
-function plainText(value: unknown, what: string): string {
-  if (typeof value !== "string" || value.length > TEXT_MAX || /\p{Cc}/u.test(value)) throw badMessage(`${what} is ${brief(value)}`);
   return value;
 }

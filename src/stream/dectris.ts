@@ -5,6 +5,7 @@
 import { XpcsError } from "../core/errors.js";
 import type { FramePacking } from "../core/frame-packing.js";
 import { PIXELS_MAX, type StreamHeader } from "./blocks.js";
+import { badMessage } from "./dectris-fields.js";
 
 /** The image of one channel (threshold). */
 export interface ChannelImage {
@@ -45,19 +46,6 @@ export interface DectrisConsumer {
   image(frame: number, bytes: Uint8Array, packing: FramePacking): void;
   gap(frames: number): void;
   end(frames: number): void;
-}
-
-/** A message that is not what the vendor documents. */
-export function badMessage(what: string): XpcsError {
-  return new XpcsError("CORRUPT_DATA", `not a message of a DECTRIS stream: ${what}`);
-}
-
-/** A value of a message, for a sentence about it. */
-export function brief(value: unknown): string {
-  if (value === undefined || value === null) return "missing";
-  if (typeof value === "object" && !Array.isArray(value)) return "of another kind";
-  const plain = JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? String(inner) : inner));
-  return plain.length > 60 ? `${plain.slice(0, 60)}...` : plain;
 }
 
 type Start = Extract<DectrisMessage, { kind: "start" }>;

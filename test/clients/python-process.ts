@@ -32,12 +32,12 @@ export interface PythonRun {
   kill(): void;
 }
 
-/** Starts a script; it sees the client's package, and nothing of the person's settings. */
+/** Starts a script; it sees the client's package and its tests', and nothing of the person's settings. */
 export function startPython(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): PythonRun {
   const { XPCS_CENTRAL: _c, XPCS_TOKEN: _t, XPCS_PIN: _p, XPCS_CA: _a, ...clean } = process.env;
   const child: ChildProcess = spawn(PYTHON ?? "", ["-W", "error", script, ...args], {
     cwd: ROOT,
-    env: { ...clean, PYTHONPATH: `${CLIENT}/src`, PYTHONDONTWRITEBYTECODE: "1", ...env },
+    env: { ...clean, PYTHONPATH: `${CLIENT}/src:${CLIENT}/tests`, PYTHONDONTWRITEBYTECODE: "1", ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   let told = "";

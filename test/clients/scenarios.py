@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 
-from xpcs_client import Client, XpcsError, command_job, connect
+from errors_of import code_of
+from xpcs_client import Client, command_job, connect
 
 
 def tell(value):
@@ -18,15 +19,6 @@ def tell(value):
 
 def wait_for_go():
     sys.stdin.readline()
-
-
-def code_of(run):
-    """The code of the error that a call ends with; None: it does not."""
-    try:
-        run()
-    except XpcsError as error:
-        return error.code
-    return None
 
 
 def noop(duration_ms=1, **more):

@@ -66,7 +66,7 @@ void read_dataset(const h5::File& file, const std::string& name, hid_t dataset, 
   if (!native.ok()) fail(file, name, "has a type that cannot be read");
   const std::vector<hsize_t> shape = file.shape(name);
   std::string head = name + " " + type;
-  for (const hsize_t extent : shape) head += " " + std::to_string(extent);
+  for (const hsize_t extent : shape) head.append(" ").append(std::to_string(extent));
   head += "\n";
   take({reinterpret_cast<const std::uint8_t*>(head.data()), head.size()});
   read_rows(file, name, dataset, native.id(), shape, take);

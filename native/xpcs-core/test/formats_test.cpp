@@ -16,13 +16,6 @@ using namespace xpcs::samples;
 
 namespace {
 
-ReaderOptions small_detector() {
-  ReaderOptions options;
-  options.height = 4;
-  options.width = 5;
-  return options;
-}
-
 FrameBatch read_all(FrameReader& reader) {
   FrameBatch all;
   FrameBatch batch;

@@ -29,9 +29,7 @@ TEST_CASE("links of a growing HDF5 file to other files are not followed, whether
     write_hdf5(sample, words.data());
   };
   const auto answer = [&](bool ended) -> std::string {
-    ReaderOptions options;
-    options.height = 4;
-    options.width = 5;
+    ReaderOptions options = small_detector();
     options.growing = true;
     const auto reader = open_growing_hdf5(path, options);
     try {

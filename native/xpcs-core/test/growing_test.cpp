@@ -60,9 +60,7 @@ struct Taken {
 };
 
 ReaderOptions growing() {
-  ReaderOptions options;
-  options.height = 4;
-  options.width = 5;
+  ReaderOptions options = small_detector();
   options.growing = true;
   return options;
 }

@@ -30,10 +30,8 @@ struct TemporaryFolder {
   [[nodiscard]] std::string file(const std::string& name = "a.h5") const { return (path / name).string(); }
 };
 
-ReaderOptions small_detector() {
-  ReaderOptions options;
-  options.height = 4;
-  options.width = 5;
+ReaderOptions exact_detector() {
+  ReaderOptions options = samples::small_detector();
   options.exactShape = true;
   return options;
 }
@@ -74,7 +72,7 @@ Frames read_frames(FrameReader& reader, unsigned threads = 1) {
   return got;
 }
 
-Frames read_file(const std::string& path, unsigned threads = 1) { return read_frames(*open_hdf5(path, small_detector()), threads); }
+Frames read_file(const std::string& path, unsigned threads = 1) { return read_frames(*open_hdf5(path, exact_detector()), threads); }
 
 template <class Word>
 std::vector<std::uint32_t> wide(const std::vector<Word>& words) {
@@ -93,7 +91,7 @@ void round_trip(hid_t type, std::initializer_list<hsize_t> chunk, Filter filter,
   std::copy(chunk.begin(), chunk.end(), sample.chunk);
   sample.filter = filter;
   write_hdf5(sample, random_words<Word>(frames).data());
-  const auto reader = open_hdf5(folder.file(), small_detector());
+  const auto reader = open_hdf5(folder.file(), exact_detector());
   reader->want(2, 20);
   const Frames got = read_frames(*reader, threads);
   std::fill(words.begin(), words.begin() + 40, 0);
@@ -103,7 +101,7 @@ void round_trip(hid_t type, std::initializer_list<hsize_t> chunk, Filter filter,
   CHECK(reader->frames() == frames);
 }
 
-std::string refusal(const std::string& path, const ReaderOptions& options = small_detector()) {
+std::string refusal(const std::string& path, const ReaderOptions& options = exact_detector()) {
   try {
     const auto reader = open_hdf5(path, options);
     FrameBatch batch;
@@ -199,7 +197,7 @@ void whole_frames(hid_t type, std::initializer_list<hsize_t> chunk, Filter filte
   std::copy(chunk.begin(), chunk.end(), sample.chunk);
   sample.filter = filter;
   write_hdf5(sample, words.data());
-  ReaderOptions options = small_detector();
+  ReaderOptions options = exact_detector();
   options.threads = threads;
   const auto reader = open_hdf5(folder.file(), options);
   reader->want(2, 22);
@@ -238,7 +236,7 @@ TEST_CASE("where most pixels have counts, HDF5 gives whole frames, from any chun
   sample.wordBytes = 4;
   sample.shape[0] = 2;
   write_hdf5(sample, words.data());
-  CHECK_FALSE(open_hdf5(folder.file(), small_detector())->crowded());  // 32 bits do not fit
+  CHECK_FALSE(open_hdf5(folder.file(), exact_detector())->crowded());  // 32 bits do not fit
 }
 
 TEST_CASE("chunks that were never written hold the fill value, with a warning") {
@@ -273,7 +271,7 @@ TEST_CASE("an Eiger master's data files are read one after the other; a missing 
   CHECK(hdf5_files(folder.file("scan_master.h5")) ==
         std::vector<std::string>{folder.file("scan_master.h5"), folder.file("scan_data_000001.h5"), folder.file("scan_data_000002.h5")});
   {
-    const auto reader = open_hdf5(folder.file("scan_master.h5"), small_detector());
+    const auto reader = open_hdf5(folder.file("scan_master.h5"), exact_detector());
     reader->want(9, 9);
     CHECK(read_frames(*reader).order.front() == 9);
   }
@@ -322,7 +320,7 @@ TEST_CASE("HDF5 files that do not fit are refused with the reason") {
   Hdf5Sample good{folder.file("b.h5")};
   good.shape[0] = 2;
   write_hdf5(good, std::vector<std::uint16_t>(40, 1).data());
-  ReaderOptions other = small_detector();
+  ReaderOptions other = exact_detector();
   other.height = 5;
   other.width = 4;
   CHECK(refusal(folder.file("b.h5"), other).find("4 x 5") != std::string::npos);
@@ -366,7 +364,7 @@ TEST_CASE("a damaged chunk is named with its frames and its byte in the file") {
     file.seekp(static_cast<std::streamoff>(at + 13));
     file.write("\xFF\x77", 2);
     file.close();
-    const std::string message = refusal(folder.file(), small_detector());
+    const std::string message = refusal(folder.file(), exact_detector());
     CAPTURE(message);
     CHECK(message.find("frames 21 to 30") != std::string::npos);
     CHECK(message.find("byte " + std::to_string(at) + " of the file") != std::string::npos);

@@ -38,10 +38,7 @@ std::size_t read_with(FrameReader& reader, unsigned threads, FrameBatch& all) {
 }
 
 std::unique_ptr<FrameReader> open_sparse(const Bytes& bytes) {
-  ReaderOptions options;
-  options.height = 4;
-  options.width = 5;
-  return open_imm(std::make_unique<MemorySource>(bytes), options);
+  return open_imm(std::make_unique<MemorySource>(bytes), small_detector());
 }
 
 /// Sparse frames of very different sizes, one of them larger than what is fetched at once.

@@ -11,6 +11,13 @@
 
 namespace xpcs::samples {
 
+ReaderOptions small_detector() {
+  ReaderOptions options;
+  options.height = 4;
+  options.width = 5;
+  return options;
+}
+
 void append_imm(Bytes& bytes, bool sparse, const std::vector<std::uint32_t>& pixels, const std::vector<std::int16_t>& counts, double elapsedS) {
   Bytes header(1024);
   put<std::int32_t>(header, 0, sparse ? 6 : 2);

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "xpcs/frame_reader.hpp"
+
 namespace xpcs::samples {
 
 using Bytes = std::vector<std::byte>;
@@ -22,6 +24,9 @@ void append(Bytes& bytes, T value) {
   bytes.resize(bytes.size() + sizeof value);
   put(bytes, bytes.size() - sizeof value, value);
 }
+
+/// How frames of 4 x 5 pixels are read.
+ReaderOptions small_detector();
 
 /// Appends an IMM frame of a 4 x 5 detector.
 void append_imm(Bytes& bytes, bool sparse, const std::vector<std::uint32_t>& pixels, const std::vector<std::int16_t>& counts, double elapsedS);
