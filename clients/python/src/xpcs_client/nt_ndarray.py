@@ -3,7 +3,7 @@ One NTNDArray as photons: areaDetector's image as PVAccess has it (EPICS Normati
 numpy. Takes what a detector that counts photons sends: whole numbers, two dimensions, no compression.
 """
 
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple
 
 import numpy as np
 
@@ -31,9 +31,7 @@ class Frame(NamedTuple):
     rows: int
     columns: int
     words: bytes  #: as event blocks have them, frame 0 (event_blocks.EVENT_BYTES each)
-    events: int
     unread: int  #: pixels without a reading: negative, or the largest value of an unsigned type; they count as 0
-    time_s: Optional[float]  #: dataTimeStamp, else timeStamp, in s since 1970; None: it has none
 
 
 def has_image(update: Mapping[str, Any]) -> bool:
@@ -49,7 +47,7 @@ def has_image(update: Mapping[str, Any]) -> bool:
 
 def frame_of(update: Mapping[str, Any]) -> Frame:
     """
-    Reads an update: ``uniqueId``, ``dimension`` (the first is the fast one: columns), ``codec``, ``value``, ``attribute``, the time stamps.
+    Reads an update: ``uniqueId``, ``dimension`` (the first is the fast one: columns), ``codec``, ``value``, ``attribute``.
 
     :raises XpcsError: UNSUPPORTED compressed, in colour, of another number of dimensions or no whole numbers; more photons than a block takes ·
         CORRUPT_DATA a field is missing, or the numbers are not as many as the dimensions say
@@ -82,7 +80,7 @@ def frame_of(update: Mapping[str, Any]) -> Frame:
     words = _words(pixel, numbers[pixel.astype(np.intp)].astype(np.uint64))
     if words.size > EVENTS_MAX:
         raise XpcsError("UNSUPPORTED", f"{name} has {words.size} pixels with photons; a block takes {EVENTS_MAX}: too dense for this protocol")
-    return Frame(unique_id, rows, columns, words.astype("<u8").tobytes(), int(words.size), int(unread.sum()), _time_of(update))
+    return Frame(unique_id, rows, columns, words.astype("<u8").tobytes(), int(unread.sum()))
 
 
 def _unread(numbers: "np.ndarray[Any, Any]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
@@ -112,11 +110,3 @@ def _color_mode(update: Mapping[str, Any]) -> int:
             value = value[0] if isinstance(value, (tuple, list)) else value
             return int(value["value"] if isinstance(value, Mapping) else value)
     return 0
-
-
-def _time_of(update: Mapping[str, Any]) -> Optional[float]:
-    for key in ("dataTimeStamp", "timeStamp"):
-        stamp = update[key] if key in update else None
-        if stamp is not None and int(stamp["secondsPastEpoch"]) > 0:
-            return int(stamp["secondsPastEpoch"]) + int(stamp["nanoseconds"]) / 1e9
-    return None

@@ -41,7 +41,6 @@ class Series:
         self._next = 0
         self.unread = 0
         self.lost = 0
-        self.first_s: Optional[float] = None
 
     def take(self, frame: Frame) -> bool:
         """
@@ -51,7 +50,6 @@ class Series:
         if self._shape is None:
             self._shape = [frame.rows, frame.columns]
             self._next = frame.unique_id
-            self.first_s = frame.time_s
             self._source.begin(Header(frame.rows, frame.columns, self._frame_time_s, max(0, frame.unique_id), os.urandom(16), self._channel))
         if [frame.rows, frame.columns] != self._shape:
             raise XpcsError("CORRUPT_DATA", f"frame {frame.unique_id} is {frame.rows} x {frame.columns}, those before were {self._shape[0]} x {self._shape[1]}")
