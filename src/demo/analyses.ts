@@ -12,21 +12,26 @@ export interface SampleOnDisk {
   readonly metadata: string;
 }
 
-/** One correlation of the demo. */
-export interface Analysis {
+/** A result of the demo, and of what. */
+export interface Measured {
   readonly name: string;
-  readonly source: SampleOnDisk;
+  readonly sample: DemoSample;
   readonly options: CorrOptions;
   /** Result file. */
   readonly out: string;
 }
 
+/** One correlation of the demo's files. */
+export interface Analysis extends Measured {
+  readonly source: Omit<SampleOnDisk, "sample">;
+}
+
 /** Seven ways to look at the two samples; the first is the one that is plotted. */
 export function demoAnalyses(sparse: SampleOnDisk, dense: SampleOnDisk, folder: string): Analysis[] {
   const frames = sparse.sample.frames;
-  const of = (source: SampleOnDisk, variant: string, options: CorrOptions): Analysis => {
-    const name = `${source.sample.name}_${variant}`;
-    return { name, source, options: { layout: "nexus", ...options }, out: join(folder, `${name}_results.hdf`) };
+  const of = ({ sample, ...source }: SampleOnDisk, variant: string, options: CorrOptions): Analysis => {
+    const name = `${sample.name}_${variant}`;
+    return { name, sample, source, options: { layout: "nexus", ...options }, out: join(folder, `${name}_results.hdf`) };
   };
   return [
     of(sparse, "whole", {}),

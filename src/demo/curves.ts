@@ -4,7 +4,7 @@ import { XpcsError } from "../core/errors.js";
 import { delayScheme } from "../xpcs/delays.js";
 import { type CurvePoint, type DecayFit, fitDecay } from "../xpcs/fit.js";
 import { correlationOf } from "../xpcs/lag-correlation.js";
-import type { Analysis } from "./analyses.js";
+import type { Measured } from "./analyses.js";
 import type { Ring } from "./sample.js";
 
 /** Delays per level when a job does not say. */
@@ -24,11 +24,11 @@ export interface RingFit {
 }
 
 /**
- * Fits each ring of a finished analysis. Lags are counted in strided frames; averaging `n` of them widens each value.
+ * Fits each ring of a result. Lags are counted in strided frames; averaging `n` of them widens each value.
  * @throws CORRUPT_DATA the result lacks a dataset or its delays are not those of the scheme
  */
-export async function fitAnalysis(analysis: Analysis): Promise<RingFit[]> {
-  const { sample } = analysis.source;
+export async function fitResult(analysis: Measured): Promise<RingFit[]> {
+  const { sample } = analysis;
   const { stride = 1, average = 1, dpl = DEFAULT_DPL } = analysis.options;
   const result = await readResult(analysis.out);
   const delays = delayScheme(result.frames, dpl);

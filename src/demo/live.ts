@@ -7,8 +7,8 @@ import { z } from "zod";
 import { XpcsError } from "../core/errors.js";
 import type { JobView } from "../core/job.js";
 import type { LiveFit, LiveSnapshot } from "../core/live.js";
-import { connect } from "../index.js";
-import type { Analysis } from "./analyses.js";
+import { connect, type XpcsClient } from "../index.js";
+import type { Measured } from "./analyses.js";
 import { DETECTORS, type Played, playedSample } from "./detectors.js";
 import { endProcess, startProcess } from "./process.js";
 import type { Service } from "./service.js";
@@ -25,8 +25,10 @@ export interface LivePlay {
   readonly seed: number;
   /** When it is enough: so many frames, or a goal such as "rate(q1..q4) < 5%". */
   readonly enough: { readonly frames: number } | { readonly until: string };
-  /** Of the q-map and the result. */
+  /** Of the result. */
   readonly folder: string;
+  /** Of the q-map. */
+  readonly sampleFolder: string;
   /** Of the detector's log. */
   readonly logFolder: string;
   readonly signal: AbortSignal;
@@ -37,14 +39,14 @@ export interface LivePlay {
 
 /**
  * Plays a detector and lets it be measured; resolves when its job has ended, whatever came of it.
- * @returns the job, and the analysis that it is
+ * @returns the job, and what it measured
  * @throws UNAVAILABLE the detector or central is not there · CANCELED
  */
-export async function playLive({ central }: Service, play: LivePlay): Promise<{ job: JobView; analysis: Analysis }> {
+export async function playLive({ central }: Service, play: LivePlay): Promise<{ job: JobView; measured: Measured }> {
   const { name, photonsPerFrame, seed, enough, folder, signal } = play;
   const preset = DETECTORS[PRESET]!;
   const played: Played = { frameTimeS: 1 / preset.framesPerS, photonsPerFrame, tauS: 0.02, contrast: 0.3, seed };
-  const qmap = join(folder, "sample", `${name}_qmap.hdf`);
+  const qmap = join(play.sampleFolder, `${name}_qmap.hdf`);
   const { contrast, tauS } = played;
   const of = [
     ...["--preset", PRESET, "--photons", String(photonsPerFrame), "--tau", String(tauS)],
@@ -60,8 +62,9 @@ export async function playLive({ central }: Service, play: LivePlay): Promise<{ 
     folder: play.logFolder,
     signal,
   });
-  const client = await connect(central.url, { token: central.operatorToken });
+  let client: XpcsClient | undefined;
   try {
+    client = await connect(central.url, { token: central.operatorToken });
     const { url } = DetectorReady.parse(await detector.ready);
     const out = join(folder, `${name}_results.hdf`);
     const options = { threads: 1 };
@@ -82,10 +85,9 @@ export async function playLive({ central }: Service, play: LivePlay): Promise<{ 
     await client.live(id, { onLive: teller(play, rates), signal });
     const [job] = await client.wait([id], { signal });
     if (job === undefined) throw new XpcsError("INTERNAL", `central does not know the job ${id} any more`);
-    const source = { sample, input: url, qmap, metadata: "" };
-    return { job, analysis: { name, source, options, out } };
+    return { job, measured: { name, sample, options, out } };
   } finally {
-    client.close();
+    client?.close();
     await endProcess(detector.child);
   }
 }

@@ -14,7 +14,7 @@ import { makeFolder } from "../ledger/make-folder.js";
 import { immBytes, rigakuBytes } from "../xpcs/detector-files.js";
 import { simulateEvents } from "../xpcs/simulate.js";
 import { type Analysis, demoAnalyses, jobOf, type SampleOnDisk } from "./analyses.js";
-import { fitAnalysis, type RingFit } from "./curves.js";
+import { fitResult, type RingFit } from "./curves.js";
 import { demoFigure } from "./figure.js";
 import { playLive } from "./live.js";
 import { type DemoSample, denseSample, photonSource, sparseSample } from "./sample.js";
@@ -67,7 +67,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const dense = await makeSample(denseSample(SEED + 1), sampleFolder, say);
   const analyses = demoAnalyses(sparse, dense, options.folder);
   return withService(options, say, async (service, logFolder) => {
-    const judged = await analyseAndJudge(service, { sparse, analyses, logFolder }, options, say);
+    const judged = await analyseAndJudge(service, { sparse, analyses, sampleFolder, logFolder }, options, say);
     const outcome = { ...judged, seconds: (performance.now() - startMs) / 1000 };
     options.judged(outcome);
     if (options.keep) {
@@ -87,11 +87,12 @@ function pageAddress({ url, operatorToken }: CentralAddress, view: string): stri
   return `${url.replace(/^ws/, "http")}/#/${view}?token=${operatorToken}`;
 }
 
-/** Measurements one after another, each with photons of its own, until the signal. */
-async function playOn(service: Service, logFolder: string, { folder, signal, say }: DemoOptions): Promise<void> {
+/** Measurements one after another, each with photons of its own, until the signal; what they leave in `scratch` goes with the demo. */
+async function playOn(service: Service, scratch: string, { signal, say }: DemoOptions): Promise<void> {
   for (let n = 1; !signal.aborted; n++) {
     const submitted = (job: string): void => say(`A detector plays: see its g2 settle at ${pageAddress(service.central, `jobs/${job}`)}`);
-    const play = { ...ON_SHOW, name: "on-show", seed: SEED + 2 + n, folder, logFolder, signal, say: () => {}, submitted };
+    const folders = { folder: scratch, sampleFolder: scratch, logFolder: scratch };
+    const play = { ...ON_SHOW, ...folders, name: `on-show-${n}`, seed: SEED + 2 + n, signal, say: () => {}, submitted };
     try {
       const { job } = await playLive(service, play);
       if (job.state !== "finished") await sleep(realClock, AFTER_FAILURE_MS, signal);
@@ -103,6 +104,7 @@ async function playOn(service: Service, logFolder: string, { folder, signal, say
 }
 
 interface Prepared {
+  readonly sampleFolder: string;
   readonly logFolder: string;
   readonly sparse: SampleOnDisk;
   readonly analyses: readonly Analysis[];
@@ -110,33 +112,32 @@ interface Prepared {
 
 async function analyseAndJudge(
   service: Service,
-  { sparse, analyses: fromFiles, logFolder }: Prepared,
+  { sparse, analyses: fromFiles, sampleFolder, logFolder }: Prepared,
   options: DemoOptions,
   say: (text: string) => void,
 ): Promise<Omit<DemoOutcome, "seconds">> {
   const { folder, signal } = options;
   const done = await runJobs(service, fromFiles, options, say);
   const submitted = (): void => say("submitted a stream: a detector plays, and is measured while it does");
-  const live = await playLive(service, { ...STREAM, folder, logFolder, signal, say, submitted });
-  const [jobs, analyses] = [
-    [...done, live.job],
-    [...fromFiles, live.analysis],
-  ];
-  const failures = jobs.flatMap((job, at) => (job.state === "finished" ? [] : [`${analyses[at]!.name} ${job.state}: ${job.reason ?? ""}`]));
+  const live = await playLive(service, { ...STREAM, folder, sampleFolder, logFolder, signal, say, submitted });
+  const jobs = [...done, live.job];
+  const measured = [...fromFiles, live.measured];
+  const { name } = fromFiles[0]!;
+  const failures = jobs.flatMap((job, at) => (job.state === "finished" ? [] : [`${measured[at]!.name} ${job.state}: ${job.reason ?? ""}`]));
   const fits: RingFit[] = [];
-  for (const [at, analysis] of analyses.entries()) if (jobs[at]!.state === "finished") fits.push(...(await fitAnalysis(analysis)));
+  for (const [at, one] of measured.entries()) if (jobs[at]!.state === "finished") fits.push(...(await fitResult(one)));
   failures.push(...physicsFailures(fits));
-  const shown = fits.filter((fit) => fit.analysis === analyses[0]!.name);
-  const plot = join(options.folder, `${analyses[0]!.name}_g2.svg`);
+  const shown = fits.filter((fit) => fit.analysis === name);
+  const plot = join(options.folder, `${name}_g2.svg`);
   if (shown.length > 0) {
     const { frames, detector } = sparse.sample;
-    const subtitle = `${analyses[0]!.name}: ${frames} simulated frames of ${detector.height} × ${detector.width}, ${sparse.sample.frameTimeS * 1e6} µs each`;
+    const subtitle = `${name}: ${frames} simulated frames of ${detector.height} × ${detector.width}, ${sparse.sample.frameTimeS * 1e6} µs each`;
     writeFileSync(plot, await demoFigure(shown, "g₂ of the demo's Brownian colloid", subtitle));
   }
   options.say(`\nDecay rates, fitted against true:\n${rateTable(fits)}`);
   options.say("  excluded = lags without photon pairs + last lags, where too few products make the stated error too small");
-  options.say(`\nPhoton pairs per ring and lag, ${analyses[0]!.name}:\n${pairsTable(shown)}`);
-  return { jobs, fits, failures, results: analyses.map((analysis) => analysis.out), plot };
+  options.say(`\nPhoton pairs per ring and lag, ${name}:\n${pairsTable(shown)}`);
+  return { jobs, fits, failures, results: measured.map((analysis) => analysis.out), plot };
 }
 
 /** Draws the photons of a sample and writes the detector file, the q-map and the metadata. */

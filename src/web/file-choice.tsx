@@ -1,6 +1,6 @@
 /** Chooses a file from the folders that central serves: enters folders, narrows by a part of the name, and hands the path over. */
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { askJson, messageOf, query } from "./api.js";
 import { ago, bytes } from "./words.js";
 
@@ -38,8 +38,12 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
   const shown = useSignal<Page | null>(null);
   const problem = useSignal<string | null>(null);
   const box = useRef<HTMLDivElement>(null);
-  const load = (after: string | null): AbortController => {
+  const asking = useRef(new AbortController());
+  const load = (after: string | null): void => {
+    // What was asked before is of another folder, or of another part of a name.
+    asking.current.abort();
     const stop = new AbortController();
+    asking.current = stop;
     const asked = query({ experiment, folder: folder.value ?? undefined, like: like.value || undefined, after: after ?? undefined });
     const before = after === null ? [] : (shown.peek()?.entries ?? []);
     askJson<Page>(`/v1/folders${asked}`, { signal: stop.signal }).then(
@@ -54,13 +58,20 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
         if (folder.peek() === lately) folder.value = lately = null;
       },
     );
-    return stop;
   };
   useSignalEffect(() => {
-    const stop = load(null);
-    return () => stop.abort();
+    load(null);
+    return () => asking.current.abort();
   });
-  useEffect(() => box.current?.querySelector("input")?.focus(), []);
+  // Before the next key: Escape closes it wherever the focus is, also when the button that had it is gone.
+  useLayoutEffect(() => {
+    const closeOn = ({ key }: KeyboardEvent) => {
+      if (key === "Escape") choose(null);
+    };
+    addEventListener("keydown", closeOn);
+    box.current?.querySelector("input")?.focus();
+    return () => removeEventListener("keydown", closeOn);
+  }, []);
   const enter = (path: string | null) => {
     like.value = "";
     folder.value = path;
@@ -75,15 +86,7 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
   const nowMs = Date.now();
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset would be part of the form's own
-    <div
-      ref={box}
-      class="choice"
-      role="group"
-      aria-label={`Choose ${what}`}
-      onKeyDown={(event) => {
-        if (event.key === "Escape") choose(null);
-      }}
-    >
+    <div ref={box} class="choice" role="group" aria-label={`Choose ${what}`}>
       <div class="filters">
         <button type="button" disabled={folder.value === null} onClick={() => enter(page?.parent ?? null)}>
           Up

@@ -16,7 +16,10 @@ export interface View {
 }
 
 export interface HeatMap {
+  /** What is drawn from now on. */
+  load(grid: Grid): void;
   draw(view: View): void;
+  /** For good: a canvas whose context is given back cannot be drawn on again. */
   free(): void;
 }
 
@@ -68,7 +71,7 @@ const TEXELS_MAX = 2;
 export const SCALE_CSS: readonly string[] = VIRIDIS.map((colour) => `#${colour.toString(16).padStart(6, "0")}`);
 
 /** [256, 4] bytes. */
-export function colourScale(): Uint8Array {
+function colourScale(): Uint8Array {
   const bytes = new Uint8Array(256 * 4);
   for (let at = 0; at < 256; at += 1) {
     const place = (at / 255) * (VIRIDIS.length - 1);
@@ -121,13 +124,13 @@ interface Level {
   readonly step: number;
 }
 
-/** @throws this browser has no WebGL2 */
-export function createHeatMap(canvas: HTMLCanvasElement, grid: Grid): HeatMap {
+/** Of a canvas as long as it is shown. @throws this browser has no WebGL2 */
+export function createHeatMap(canvas: HTMLCanvasElement): HeatMap {
   const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
   if (gl === null) throw new Error("this browser has no WebGL 2, which draws the map");
-  const { width, height, labels } = grid;
   const sideMax = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
   const program = compile(gl);
+  gl.useProgram(program);
   const texture = (
     ...[internal, columns, rows, format, type, data]: [number, number, number, number, number, ArrayBufferView]
   ): WebGLTexture => {
@@ -139,40 +142,41 @@ export function createHeatMap(canvas: HTMLCanvasElement, grid: Grid): HeatMap {
     for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
     return made;
   };
-  const levels: Level[] = [];
-  // One at a time: of each the numbers are let go when the next is made.
-  for (const level of levelsOf(grid))
-    if (Math.max(level.width, level.height) <= sideMax)
-      levels.push({ texture: texture(gl.R32F, level.width, level.height, gl.RED, gl.FLOAT, level.values), step: level.step });
-  const scale = texture(gl.RGBA8, 256, 1, gl.RGBA, gl.UNSIGNED_BYTE, colourScale());
-  const outlined = labels != null && Math.max(width, height) <= sideMax;
-  const bins = outlined
-    ? texture(gl.R32UI, width, height, gl.RED_INTEGER, gl.UNSIGNED_INT, labels)
-    : texture(gl.R32UI, 1, 1, gl.RED_INTEGER, gl.UNSIGNED_INT, new Uint32Array(1));
   const place = (name: string) => gl.getUniformLocation(program, name);
-  gl.useProgram(program);
-  const [values, from, size, pixel, block, low, high, log] = ["values", "from", "size", "pixel", "block", "low", "high", "logarithmic"].map(
-    place,
-  );
+  const [from, size, pixel, block, low, high, log] = ["from", "size", "pixel", "block", "low", "high", "logarithmic"].map(place);
   const bind = (unit: number, what: WebGLTexture, name: string) => {
     gl.activeTexture(gl.TEXTURE0 + unit);
     gl.bindTexture(gl.TEXTURE_2D, what);
     gl.uniform1i(place(name), unit);
   };
-  bind(1, scale, "scale");
-  bind(2, bins, "labels");
-  gl.uniform2f(place("side"), width, height);
-  gl.uniform1i(place("mirrored"), Number(grid.mirrored === true));
-  gl.uniform1i(place("down"), Number(grid.down === true));
-  gl.uniform1i(place("outlined"), Number(outlined));
+  bind(1, texture(gl.RGBA8, 256, 1, gl.RGBA, gl.UNSIGNED_BYTE, colourScale()), "scale");
+  let levels: Level[] = [];
+  let bins: WebGLTexture | null = null;
   return {
+    load(grid) {
+      const { width, height, labels } = grid;
+      for (const old of [bins, ...levels.map((level) => level.texture)]) gl.deleteTexture(old);
+      levels = [];
+      // One at a time: of each the numbers are let go when the next is made.
+      for (const level of levelsOf(grid))
+        if (Math.max(level.width, level.height) <= sideMax)
+          levels.push({ texture: texture(gl.R32F, level.width, level.height, gl.RED, gl.FLOAT, level.values), step: level.step });
+      const outlined = labels != null && Math.max(width, height) <= sideMax;
+      bins = outlined
+        ? texture(gl.R32UI, width, height, gl.RED_INTEGER, gl.UNSIGNED_INT, labels)
+        : texture(gl.R32UI, 1, 1, gl.RED_INTEGER, gl.UNSIGNED_INT, new Uint32Array(1));
+      bind(2, bins, "labels");
+      gl.uniform2f(place("side"), width, height);
+      gl.uniform1i(place("mirrored"), Number(grid.mirrored === true));
+      gl.uniform1i(place("down"), Number(grid.down === true));
+      gl.uniform1i(place("outlined"), Number(outlined));
+    },
     draw(view) {
       const perPixel = view.size[0] / canvas.width;
-      const level = levels.find((one) => perPixel / one.step <= TEXELS_MAX) ?? levels.at(-1)!;
+      const level = levels.find((one) => perPixel / one.step <= TEXELS_MAX) ?? levels.at(-1);
+      if (level === undefined) return;
       gl.viewport(0, 0, canvas.width, canvas.height);
-      gl.activeTexture(gl.TEXTURE0);
-      gl.bindTexture(gl.TEXTURE_2D, level.texture);
-      gl.uniform1i(values!, 0);
+      bind(0, level.texture, "values");
       gl.uniform1f(block!, level.step);
       gl.uniform2f(from!, ...view.from);
       gl.uniform2f(size!, ...view.size);

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { messageOf } from "./api.js";
 import { type Figure, numberText } from "./figure-svg.js";
 import { createHeatMap, type HeatMap, SCALE_CSS, usualRange, type View } from "./heat-map.js";
 import { KeepFigure } from "./keep-figure.js";
@@ -18,7 +19,7 @@ export interface MapAxis {
   readonly value: (edge: number) => number;
 }
 
-export interface MapProps {
+interface MapProps {
   /** What it is, for those who do not see it. */
   readonly name: string;
   readonly grid: Grid;
@@ -103,7 +104,7 @@ export function MapCanvas({ name, grid, axes, valueTitle, log, say, picked, pick
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useRef<HeatMap | null>(null);
   const drawing = useRef<number | null>(null);
-  const usual = useMemo(() => usualRange(grid, log || grid.mirrored !== true), [grid, log]);
+  const usual = useMemo(() => usualRange(grid, log || grid.mirrored !== true), [grid.values, log]);
   const whole: View = { from: [0, 0], size: [grid.width, grid.height], low: usual[0], high: usual[1], log };
   const view = useSignal<View>(whole);
   const under = useSignal<Cell | null>(null);
@@ -125,18 +126,11 @@ export function MapCanvas({ name, grid, axes, valueTitle, log, say, picked, pick
     draw();
   };
   useEffect(() => {
-    view.value = { ...view.peek(), low: usual[0], high: usual[1], log };
-    draw();
-  }, [usual]);
-  useEffect(() => {
     const element = canvas.current!;
     try {
-      view.value = within(grid, { ...whole });
-      map.current?.free();
-      map.current = createHeatMap(element, grid);
-      problem.value = null;
+      map.current = createHeatMap(element);
     } catch (error) {
-      problem.value = (error as Error).message;
+      problem.value = messageOf(error);
     }
     const resized = new ResizeObserver(() => {
       const scale = Math.min(devicePixelRatio, PIXELS_MAX / Math.max(element.clientWidth, element.clientHeight, 1));
@@ -145,16 +139,23 @@ export function MapCanvas({ name, grid, axes, valueTitle, log, say, picked, pick
       map.current?.draw(view.peek());
     });
     resized.observe(element);
-    return () => resized.disconnect();
-  }, [grid]);
-  useEffect(
-    () => () => {
+    return () => {
+      resized.disconnect();
       if (drawing.current !== null) cancelAnimationFrame(drawing.current);
       map.current?.free();
       map.current = null;
-    },
-    [],
-  );
+    };
+  }, []);
+  useEffect(() => {
+    map.current?.load(grid);
+    // Of another bin, or with other outlines, the same part.
+    view.value = within(grid, view.peek());
+    draw();
+  }, [grid]);
+  useEffect(() => {
+    view.value = { ...view.peek(), low: usual[0], high: usual[1], log };
+    draw();
+  }, [usual]);
   const inside = (cell: Cell): Cell => ({ x: clamp(cell.x, 0, grid.width - 1), y: clamp(cell.y, 0, grid.height - 1) });
   const cellAt = ({ clientX, clientY }: MouseEvent): Cell => {
     const { left, top, width, height } = canvas.current!.getBoundingClientRect();
@@ -185,7 +186,10 @@ export function MapCanvas({ name, grid, axes, valueTitle, log, say, picked, pick
     const step = Math.max(1, Math.round(view.value.size[0] / 20));
     const up = grid.down === true ? -step : step;
     const moves: Record<string, readonly [number, number]> = {
-      ...{ ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, up], ArrowDown: [0, -up] },
+      ArrowLeft: [-step, 0],
+      ArrowRight: [step, 0],
+      ArrowUp: [0, up],
+      ArrowDown: [0, -up],
     };
     const by = moves[event.key];
     if (by !== undefined) {

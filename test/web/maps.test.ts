@@ -47,6 +47,9 @@ describe.skipIf(NO_BROWSER !== null)(`maps${NO_BROWSER === null ? "" : ` (${NO_B
     expect(row[140]).toBe(mirror[420]);
     const some = Array.from({ length: 30 }, (_, step) => row[10 + 18 * step]);
     expect(new Set(some).size).toBeGreaterThan(3);
+    await map.getByLabel("q bin").selectOption("2");
+    await expect.poll(async () => new Set(await rowOf(canvas, 420)).size).toBeGreaterThan(3);
+    expect((await rowOf(canvas, 420)).join()).not.toBe(row.join());
   });
 
   it("show the image with its partitions, counts and bins under the pointer", async () => {
@@ -79,10 +82,13 @@ describe.skipIf(NO_BROWSER !== null)(`maps${NO_BROWSER === null ? "" : ` (${NO_B
     expect(await point(0, 0)).toBe("row 0, column 0: masked");
     // Borders of the bins are white, and go with the outline.
     const white = async () => (await rowOf(canvas, 280)).filter((colour) => colour === "255,255,255,255").length;
+    const colours = async () => new Set(await rowOf(canvas, 280)).size;
     // Four rings' borders to the left, four to the right of the beam.
     expect(await white()).toBe(8);
     await map.getByLabel("Outlined").selectOption("none");
     await expect.poll(white).toBe(0);
+    // The image itself is still drawn, masked and not.
+    await expect.poll(colours).toBeGreaterThan(10);
     expect(page.url()).toContain("outline=none");
     await map.getByLabel("Scale", { exact: true }).selectOption("linear");
     expect(page.url()).toContain("saxs=linear");
