@@ -45,9 +45,10 @@ interface StreamOptions extends CentralOptions, JobOptions, Pick<CorrOptions, "d
 function filesOf({ companion, settle, missing }: StreamOptions, dialed: boolean): Pick<StreamRequest, "files"> {
   const ms = (seconds: number | undefined) => (seconds === undefined ? undefined : Math.round(1_000 * seconds));
   const given = Object.entries({ companion, settleMs: ms(settle), missingMs: ms(missing) }).filter(([, value]) => value !== undefined);
-  const [option] = dialed ? filesWithoutUse("dialed", { companion, settleMs: ms(settle), missingMs: ms(missing) } as StreamFiles) : [];
+  const files: StreamFiles = Object.fromEntries(given);
+  const [option] = dialed ? filesWithoutUse("dialed", files) : [];
   if (option !== undefined) throw new XpcsError("INVALID_ARGUMENT", `--${option.replace("Ms", "")} is for files, and the source is dialed`);
-  return given.length === 0 ? {} : { files: Object.fromEntries(given) };
+  return given.length === 0 ? {} : { files };
 }
 
 /** The stream that was asked for. @throws INVALID_ARGUMENT */

@@ -55,7 +55,7 @@ export interface FileTaker {
    * @param checked the file that may be read, as `fileOf` tells it: another one in its place is not
    * @returns whether anything was taken @throws what is wrong with the file
    */
-  take(ended: boolean, checked?: string): Promise<boolean>;
+  take(ended: boolean, checked: string): Promise<boolean>;
   /** Why nothing can be read yet; empty: it can. */
   readonly waits: string;
   /** Its writer has closed it, as far as that can be told: nothing more comes. */
@@ -70,7 +70,7 @@ function frameTaker(sink: StreamSink, path: string, format: Format): FileTaker {
   return {
     async take(ended, checked) {
       // Once it is open the native core itself sees that it is another one.
-      const other = !begun && checked !== undefined && fileOf(await identityOf(path)) !== checked;
+      const other = !begun && fileOf(await identityOf(path)) !== checked;
       piece = other ? { frames: 0, events: 0, waits: `${path} ${REPLACED}`, closed: false } : sink.takeFile(ended);
       begun ||= piece.frames > 0;
       return piece.frames > 0;
@@ -122,7 +122,7 @@ function wordTaker(sink: StreamSink, path: string): FileTaker {
         const found = fileOf(identityIn(facts));
         if (size < offset) throw new XpcsError("IO_FAILED", `${path} became shorter: ${size} bytes, and ${offset} were read`);
         if (offset > 0 && found !== own) throw new XpcsError("IO_FAILED", `${path} ${REPLACED}`);
-        if (checked !== undefined && found !== checked) {
+        if (found !== checked) {
           waits = `${path} ${REPLACED}`;
           return false;
         }
@@ -163,12 +163,12 @@ export function isRefusal(error: unknown): boolean {
 }
 
 /** Device and inode, then what changes with the content. */
-function identityIn({ dev, ino, size, mtimeNs }: BigIntStats): string {
+export function identityIn({ dev, ino, size, mtimeNs }: BigIntStats): string {
   return `${dev}:${ino} ${size} ${mtimeNs}`;
 }
 
 /** Which file it is, whatever it holds. */
-function fileOf(identity: string): string {
+export function fileOf(identity: string): string {
   return identity.split(" ")[0]!;
 }
 

@@ -10,7 +10,17 @@ import { fromSystem } from "../files/system-error.js";
 import { readPiece } from "../files/whole-pieces.js";
 import { FileSeries, lastDigits, type NextFile, type NumberOf } from "../stream/file-series.js";
 import { isCompanion, SettledFiles } from "./settled-files.js";
-import { beginFiles, type FileTaker, fileTaker, identityOf, isRefusal, isStreamName, streamFormat } from "./stream-file.js";
+import {
+  beginFiles,
+  type FileTaker,
+  fileOf,
+  fileTaker,
+  identityIn,
+  identityOf,
+  isRefusal,
+  isStreamName,
+  streamFormat,
+} from "./stream-file.js";
 import { endingOf, type SourceEnding, type SourceTake } from "./stream-sources.js";
 
 const LOOK_MS = 100;
@@ -129,6 +139,7 @@ class Folder {
   async #takeFile({ name, number, missed }: NextFile): Promise<void> {
     const { sink, clock, check } = this.#take;
     const path = join(this.#place.folder, name);
+    const checked = fileOf(await identityOf(path));
     await check(path);
     const format = streamFormat(name);
     const isFirst = this.#format === null;
@@ -137,13 +148,13 @@ class Folder {
     // A Rigaku counter says itself how many frames are gone.
     if (format !== "rigaku") sink.gap(missed * this.#frames);
     else if (missed > 0 || isFirst) {
-      const gone = await framesBefore(path, sink.frames, isFirst);
+      const gone = await framesBefore(path, checked, sink.frames, isFirst);
       sink.gap(gone);
       if (isFirst && gone > 0) this.#begins = `the series begins at file ${number}, frame ${gone}`;
     }
     const before = sink.frames;
     const taker: FileTaker = fileTaker(sink, path, format);
-    while (!this.#over.aborted && (await taker.take(true))) await sleep(clock, 0);
+    while (!this.#over.aborted && (await taker.take(true, checked))) await sleep(clock, 0);
     if (taker.waits !== "") throw new XpcsError("IO_FAILED", taker.waits);
     this.#frames = sink.frames - before;
     this.#settled.forget(path);
@@ -169,12 +180,15 @@ class Folder {
  * Frames before the first event of a Rigaku file that are gone. Where the series begins, a few frames without photons are no gap: files are missing
  * where at least half as many frames lie before this one as in it.
  */
-async function framesBefore(path: string, frames: number, isFirst: boolean): Promise<number> {
+async function framesBefore(path: string, checked: string, frames: number, isFirst: boolean): Promise<number> {
   const file = await open(path, "r").catch((error: unknown) => {
     throw fromSystem(error);
   });
   try {
-    const { size } = await file.stat();
+    const facts = await file.stat({ bigint: true });
+    // Taking it says so.
+    if (fileOf(identityIn(facts)) !== checked) return 0;
+    const size = Number(facts.size);
     const counterAt = async (byte: number): Promise<number> => (await readPiece(file, byte, 8)).readUIntLE(5, 3);
     if (size < 8) return 0;
     const first = await counterAt(0);

@@ -158,7 +158,10 @@ class Running implements StreamSink {
   }
 
   end(frames: number): void {
-    if (this.#why === null) this.#series!.setFrames(frames);
+    if (this.#why !== null) return;
+    const { framesMax = Number.MAX_SAFE_INTEGER } = this.#run.stream;
+    this.#series!.setFrames(Math.min(frames, framesMax));
+    if (frames >= framesMax) this.#stop("frames");
   }
 
   #stop(ended: StreamEnd): void {
@@ -212,7 +215,7 @@ class Running implements StreamSink {
       source: stream.source,
       frames,
       missing,
-      gaps: gaps.length,
+      gaps,
       events: this.#events,
       framesPerS: (frames - this.#last.frames) / seconds,
       eventsPerS: (this.#events - this.#last.events) / seconds,
@@ -242,7 +245,7 @@ function wordsBefore(words: Uint8Array, frames: number): Uint8Array {
 /** What the result says of the stream. */
 function linesOf(stream: StreamRequest, header: StreamHeader, series: LiveSeries, { ended, note }: Ending): Record<string, string> {
   const { gaps, missing } = series.state();
-  const listed = gaps.slice(0, GAPS_LISTED).map(([from, to]) => `${from + 1}-${to}`);
+  const listed = series.gaps(GAPS_LISTED).map(([from, to]) => `${from + 1}-${to}`);
   return {
     stream_source: stream.source,
     stream_id: header.id,
@@ -250,7 +253,7 @@ function linesOf(stream: StreamRequest, header: StreamHeader, series: LiveSeries
     stream_ended: ended,
     ...(note === null ? {} : { stream_note: note }),
     stream_missing_frames: String(missing),
-    stream_gaps: listed.join(",") + (gaps.length > GAPS_LISTED ? `,... ${gaps.length - GAPS_LISTED} more` : ""),
+    stream_gaps: listed.join(",") + (gaps > GAPS_LISTED ? `,... ${gaps - GAPS_LISTED} more` : ""),
     ...(header.repeatsAfter > 0 ? { stream_repeats_after: String(header.repeatsAfter) } : {}),
   };
 }
@@ -259,7 +262,7 @@ function warningsOf(header: StreamHeader, series: LiveSeries, { ended, note }: E
   const { frames, gaps, missing } = series.state();
   return [
     ...(ended === "lost" ? [`PARTIAL: the stream was lost after ${frames} frames (${note}); this is the result of what came`] : []),
-    ...(missing > 0 ? [`${missing} of ${frames} frames are missing, in ${gaps.length} gaps that no pair crosses`] : []),
+    ...(missing > 0 ? [`${missing} of ${frames} frames are missing, in ${gaps} gaps that no pair crosses`] : []),
     ...(header.repeatsAfter > 0
       ? [`the source is simulated and repeats its photons every ${header.repeatsAfter} frames: errors do not shrink beyond one repeat`]
       : []),
@@ -289,7 +292,7 @@ export async function runStream(run: StreamRun): Promise<CorrSummary> {
   const { qmap } = stream.request.files;
   const digest = qmap === undefined ? {} : { qmap_sha256: (await digestFile(qmap, signal)).sha256 };
   const lines = { parameters: JSON.stringify(stream.request.options), started_at: startedAt, ...digest };
-  const summary = series.write({ ...lines, ...linesOf(stream, header, series, ending) }, warningsOf(header, series, ending), false);
+  const summary = series.write({ ...lines, ...linesOf(stream, header, series, ending) }, warningsOf(header, series, ending));
   const { missing, gaps } = series.state();
-  return { ...summary, stream: { ...ending, missing, gaps: gaps.length } };
+  return { ...summary, stream: { ...ending, missing, gaps } };
 }

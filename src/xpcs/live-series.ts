@@ -8,8 +8,7 @@ export interface LiveSeriesState {
   readonly frames: number;
   /** Of them in gaps. */
   readonly missing: number;
-  /** First frame, and the one behind the last, of each gap. */
-  readonly gaps: readonly (readonly [number, number])[];
+  readonly gaps: number;
   /** Delays per level. */
   readonly dpl: number;
   /** Most memory that a part of it takes. */
@@ -62,14 +61,16 @@ export interface LiveSeries {
   /** The series has so many frames so far. @throws INVALID_ARGUMENT fewer than there are */
   setFrames(frames: number): void;
   state(): LiveSeriesState;
+  /** First frame, and the one behind the last, of each gap; of the first `most` gaps. */
+  gaps(most: number): readonly (readonly [number, number])[];
   /** float64 [dynamic bins] as the q-map has them; NaN where it has none. */
   waveVectors(): Float64Array;
   /** @throws INVALID_ARGUMENT no frame yet */
   result(): CorrelatorResult;
   /**
    * Writes the result file of the request; the series goes on.
-   * @param provenance more lines for its provenance @param warnings more of these @param overwrite also where the request does not allow it
+   * @param provenance more lines for its provenance @param warnings more of these
    * @throws ALREADY_EXISTS · IO_FAILED · INVALID_ARGUMENT no frame yet
    */
-  write(provenance: Readonly<Record<string, string>>, warnings: readonly string[], overwrite: boolean): CorrSummary;
+  write(provenance: Readonly<Record<string, string>>, warnings: readonly string[]): CorrSummary;
 }

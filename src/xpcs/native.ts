@@ -325,8 +325,9 @@ export function createLiveSeries(request: CorrRequest, height: number, width: nu
     gap: (frames) => guard(() => native.gap(frames)),
     setFrames: (frames) => guard(() => native.setFrames(frames)),
     state: () => native.state(),
+    gaps: (most) => guard(() => native.gaps(most)),
     waveVectors: () => guard(() => native.waveVectors()),
     result: () => guard(() => native.result()),
-    write: (provenance, warnings, overwrite) => guard(() => native.write(provenance, warnings, overwrite)),
+    write: (provenance, warnings) => guard(() => native.write(provenance, warnings)),
   };
 }

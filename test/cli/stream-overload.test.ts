@@ -181,7 +181,7 @@ describe("a detector that is faster than its correlator", { timeout: 240_000 }, 
     }
     series.pushRigaku(words.subarray(first(next)), 100_000);
     series.setFrames(100_000);
-    series.write({}, [], false);
+    series.write({}, []);
     expect(await contents(at("dropped.hdf"), DIFFERENT)).toEqual(await contents(at("others.hdf"), DIFFERENT));
   });
 

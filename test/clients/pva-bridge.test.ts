@@ -95,7 +95,7 @@ describe.skipIf(WHY !== null)("the bridge from PVAccess", () => {
     series.gap(5);
     push(4, 9, 9);
     series.setFrames(14);
-    series.write({}, [], false);
+    series.write({}, []);
     expect(await bitsOf(at("gaps.hdf"))).toEqual(await bitsOf(at("parts.hdf")));
   });
 

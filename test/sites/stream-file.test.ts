@@ -130,7 +130,7 @@ describe("a Rigaku file that grows", () => {
     const running = run({ source: path, request: request(path, "pipe.hdf"), patienceMs: 300 });
     await expect(running).rejects.toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("what is there is no plain file") });
     const sink = { openFile: () => {} } as unknown as StreamSink;
-    if (ending === "bin") await expect(fileTaker(sink, path, "rigaku").take(false)).rejects.toThrow("is no plain file");
+    if (ending === "bin") await expect(fileTaker(sink, path, "rigaku").take(false, "")).rejects.toThrow("is no plain file");
     const series = createLiveSeries(request(path, "pipe.hdf"), 512, 1024);
     if (ending === "bin") return;
     series.openFile({ path, format: ending === "imm" ? "imm" : "hdf5" });
@@ -155,7 +155,7 @@ describe("a Rigaku file that grows", () => {
     series.pushRigaku(new Uint8Array(BigUint64Array.from(words.slice(0, 4)).buffer), 2 ** 40);
     series.pushRigaku(new Uint8Array(BigUint64Array.from(words.slice(4)).buffer), 2 ** 40);
     expect(series.state().frames).toBe(2 ** 24 + 10);
-    series.write({}, [], false);
+    series.write({}, []);
     expect(await bitsOf(at("round.hdf"))).toEqual(await batchOf(request(path, "round-batch.hdf"), "rigaku"));
     expect(() => series.pushRigaku(new Uint8Array(BigUint64Array.of(5n << 40n).buffer), 2 ** 40)).toThrow("frame 5 after 9");
   });

@@ -3,9 +3,12 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { realClock } from "../../src/core/real-clock.js";
 import { DETECTORS, playedSample } from "../../src/demo/detectors.js";
 import { photonSource } from "../../src/demo/sample.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
+import { folderOf, takeFolder } from "../../src/sites/stream-folder.js";
+import type { StreamSink } from "../../src/sites/stream-sources.js";
 import { immBytes, rigakuBytes } from "../../src/xpcs/detector-files.js";
 import { createLiveSeries } from "../../src/xpcs/native.js";
 import { type EventList, PhotonSource } from "../../src/xpcs/simulate.js";
@@ -51,7 +54,7 @@ async function partsOf(name: string, parts: readonly (EventList | number)[]): Pr
       series.setFrames(frames + each.frames);
     }
   }
-  series.write({}, [], false);
+  series.write({}, []);
   return bitsOf(at(name));
 }
 
@@ -222,5 +225,35 @@ describe("files that arrive in a folder", () => {
     symlinkSync(at("outside.imm"), join(into, "s_1.imm"));
     const roots = [into];
     await expect(run({ source: into, request: request(into, "out.hdf"), files: QUICK }, () => {}, roots)).rejects.toThrow("leads out of");
+  });
+
+  it.each(["bin", "imm", "h5"])("and are swapped (.%s) between the check and the opening: the other one is not read", async (ending) => {
+    const into = folder(`swapped-${ending}`);
+    const path = join(into, `s_1.${ending}`);
+    // Its counter says that frames before it are gone.
+    const words = rigakuBytes({ ...part(50, 70), frame: framesOf(events, 50, 70).frame });
+    writeFileSync(path, words);
+    writeFileSync(at("secret"), words);
+    const told: number[] = [];
+    const read = (): never => {
+      throw new Error("it was read");
+    };
+    const { signal } = new AbortController();
+    const sink = {
+      begin() {},
+      openFile() {},
+      frames: 0,
+      gap: (frames: number) => told.push(frames),
+      words: read,
+      takeFile: read,
+      enough: signal,
+    };
+    const check = async (): Promise<void> => {
+      symlinkSync(at("secret"), at("swap"));
+      renameSync(at("swap"), path);
+    };
+    const take = { sink: sink as unknown as StreamSink, clock: realClock, patienceMs: 2_000, signal, files: QUICK, check };
+    expect(await takeFolder((await folderOf(into))!, take)).toEqual({ ended: "lost", note: `${path} was replaced by another file` });
+    expect(told.every((frames) => frames === 0)).toBe(true);
   });
 });

@@ -4,8 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { CorrOptions, CorrRequest } from "../../src/core/analysis.js";
+import { realClock } from "../../src/core/real-clock.js";
 import { photonSource } from "../../src/demo/sample.js";
 import { writeQmap } from "../../src/demo/sample-files.js";
+import { endBlock, eventsBlock, headerBlock, readBlock } from "../../src/stream/blocks.js";
+import { listenWebSocket } from "../../src/wire/websocket-server.js";
 import { correlateFile, createLiveSeries, createStreamCorrelator } from "../../src/xpcs/native.js";
 import { readResultFile } from "../../src/xpcs/result-file.js";
 import { simulateEvents } from "../../src/xpcs/simulate.js";
@@ -181,6 +184,21 @@ describe("gaps", () => {
     expect(Float32Array.from(read.g2)).toEqual(Float32Array.from(whole.result().g2, (value) => (Number.isNaN(value) ? 0 : value)));
     expect(summary.stream).toMatchObject({ missing: 50, gaps: 1 });
   });
+
+  it("are counted, and the first ones told", () => {
+    const series = createLiveSeries(requestOf("many", "ws://nobody", { frameTimeS: 1 }), height, width);
+    for (let k = 0; k < 3; k += 1) {
+      series.setFrames(5 * k + 2);
+      series.gap(3);
+    }
+    expect(series.state()).toMatchObject({ frames: 15, missing: 9, gaps: 3 });
+    expect(series.gaps(2)).toEqual([
+      [2, 5],
+      [7, 10],
+    ]);
+    expect(series.gaps(9)).toHaveLength(3);
+    expect(() => series.gaps(-1)).toThrow("most must be");
+  });
 });
 
 describe("the end of a stream", () => {
@@ -196,6 +214,32 @@ describe("the end of a stream", () => {
     const counted = framesOf(events, 0, 123);
     expect(summary.events).toBe(counted.pixel.filter((pixel) => sample.dqmap[pixel]! > 0).length);
     expect(served.sender.state.stopped).toBe(true);
+  });
+
+  it.each([
+    [120, 120, "frames"],
+    [150, 150, "frames"],
+    [151, 150, "end"],
+  ] as const)("is at %i frames where they are enough, also where only the end tells of them", async (framesMax, frames, ended) => {
+    const listener = await listenWebSocket({
+      ...{ host: "127.0.0.1", port: 0, clock: realClock },
+      onLink(link) {
+        link.onBytes((bytes) => {
+          if (readBlock(bytes).kind !== "open") return;
+          link.send(eventsBlock(1, 0, 100, events, 0, 0, framesOf(events, 0, 100).frame.length));
+          link.send(endBlock(2, 150, 0));
+        });
+        link.send(
+          headerBlock({ ...blank, ...{ frameTimeS: 1, counterBits: 0, firstCounter: 0, repeatsAfter: 0 }, id: "0f".repeat(16), name: "" }),
+        );
+      },
+    });
+    try {
+      const { summary } = await run({ source: listener.url, request: requestOf(`end-${framesMax}`, listener.url), framesMax });
+      expect(summary).toMatchObject({ frames, stream: { ended } });
+    } finally {
+      await listener.close();
+    }
   });
 
   it("is lost where the source is: the result is of what came, and says so", async () => {

@@ -275,7 +275,7 @@ CorrelationResult LiveSeries::result() const {
   return state_->plain();
 }
 
-Summary LiveSeries::write(const std::map<std::string, std::string>& provenance, const std::vector<std::string>& warnings, bool overwrite) const {
+Summary LiveSeries::write(const std::map<std::string, std::string>& provenance, const std::vector<std::string>& warnings) const {
   const auto begun = std::chrono::steady_clock::now();
   CorrelationResult result = this->result();
   Settings settings = state_->settings;
@@ -299,7 +299,7 @@ Summary LiveSeries::write(const std::map<std::string, std::string>& provenance, 
     write_correlation(file, {request, settings, state_->partition, result, measured});
     file.flush();
   }
-  partial.publish(request.overwrite || overwrite);
+  partial.publish(request.overwrite);
   summary.out = request.out;
   summary.framesRead = measured.framesRead;
   summary.frames = result.frames;

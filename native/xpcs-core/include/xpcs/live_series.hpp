@@ -84,8 +84,8 @@ class LiveSeries {
   /// The correlation so far. Changes nothing. @throws canceled, invalid_argument no frame yet
   [[nodiscard]] CorrelationResult result() const;
   /// Writes the result file of the request; may be called again, and the series goes on.
-  /// @param provenance, warnings beside the request's @param overwrite also where the request did not allow it: a file of this series
-  Summary write(const std::map<std::string, std::string>& provenance, const std::vector<std::string>& warnings, bool overwrite) const;
+  /// @param provenance, warnings beside the request's
+  Summary write(const std::map<std::string, std::string>& provenance, const std::vector<std::string>& warnings) const;
 
  private:
   struct State;

@@ -1,5 +1,5 @@
-// A running measurement as a JavaScript class: pushWords(bytes, first, frames), pushFrame(bytes, how), push(chunk), openFile({path, format}),
-// takeFile(end, ended), gap(n), setFrames(n), state(), waveVectors(), result(), write(provenance, warnings, overwrite).
+// A running measurement as a JavaScript class: pushWords(bytes, first, frames), pushFrame(bytes, how), pushRigaku(bytes, end), push(chunk), openFile({path, format}),
+// takeFile(end, ended), gap(n), setFrames(n), state(), gaps(most), waveVectors(), result(), write(provenance, warnings).
 #include "binding.hpp"
 #include "xpcs/live_series.hpp"
 
@@ -34,7 +34,7 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     return DefineClass(env, "LiveSeries",
                        {InstanceMethod<&LiveObject::push>("push"), InstanceMethod<&LiveObject::push_words>("pushWords"), InstanceMethod<&LiveObject::push_frame>("pushFrame"),
                         InstanceMethod<&LiveObject::push_rigaku>("pushRigaku"), InstanceMethod<&LiveObject::gap>("gap"), InstanceMethod<&LiveObject::open_file>("openFile"), InstanceMethod<&LiveObject::take_file>("takeFile"),
-                        InstanceMethod<&LiveObject::set_frames>("setFrames"), InstanceMethod<&LiveObject::state>("state"), InstanceMethod<&LiveObject::wave_vectors>("waveVectors"), InstanceMethod<&LiveObject::result>("result"),
+                        InstanceMethod<&LiveObject::set_frames>("setFrames"), InstanceMethod<&LiveObject::state>("state"), InstanceMethod<&LiveObject::gaps>("gaps"), InstanceMethod<&LiveObject::wave_vectors>("waveVectors"), InstanceMethod<&LiveObject::result>("result"),
                         InstanceMethod<&LiveObject::write>("write")});
   }
 
@@ -113,17 +113,23 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     Napi::Object out = Napi::Object::New(info.Env());
     out.Set("frames", static_cast<double>(series_->frames()));
     out.Set("missing", static_cast<double>(series_->missing()));
-    Napi::Array gaps = Napi::Array::New(info.Env());
-    std::uint32_t n = 0;
-    for (const auto& [from, to] : series_->gaps()) {
-      Napi::Array gap = Napi::Array::New(info.Env(), 2);
-      gap.Set(std::uint32_t{0}, static_cast<double>(from));
-      gap.Set(std::uint32_t{1}, static_cast<double>(to));
-      gaps.Set(n++, gap);
-    }
-    out.Set("gaps", gaps);
+    out.Set("gaps", static_cast<double>(series_->gaps().size()));
     out.Set("dpl", static_cast<double>(series_->settings().dpl));
     out.Set("streamMemoryBytes", static_cast<double>(series_->bytes_max()));
+    return out;
+  }
+
+  /// gaps(most): [from, to) of the first ones.
+  Napi::Value gaps(const Napi::CallbackInfo& info) {
+    const auto& all = series_->gaps();
+    const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(frames_of(info, 0, "most"), all.size()));
+    Napi::Array out = Napi::Array::New(info.Env(), most);
+    for (std::uint32_t n = 0; n < most; ++n) {
+      Napi::Array gap = Napi::Array::New(info.Env(), 2);
+      gap.Set(std::uint32_t{0}, static_cast<double>(all[n].first));
+      gap.Set(std::uint32_t{1}, static_cast<double>(all[n].second));
+      out.Set(n, gap);
+    }
     return out;
   }
 
@@ -140,7 +146,7 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     return to_result(info.Env(), result, series_->partition(), averaging);
   }
 
-  /// write(provenance, warnings, overwrite)
+  /// write(provenance, warnings)
   Napi::Value write(const Napi::CallbackInfo& info) {
     std::map<std::string, std::string> provenance;
     const Napi::Object lines = info[0].As<Napi::Object>();
@@ -152,8 +158,7 @@ class LiveObject final : public Napi::ObjectWrap<LiveObject> {
     std::vector<std::string> warnings;
     const Napi::Array said = info[1].As<Napi::Array>();
     for (std::uint32_t i = 0; i < said.Length(); ++i) warnings.push_back(said.Get(i).ToString().Utf8Value());
-    const bool overwrite = info[2].IsBoolean() && info[2].As<Napi::Boolean>().Value();
-    const Summary summary = guarded(info.Env(), [&] { return series_->write(provenance, warnings, overwrite); });
+    const Summary summary = guarded(info.Env(), [&] { return series_->write(provenance, warnings); });
     return to_object(info.Env(), summary);
   }
 

@@ -200,7 +200,7 @@ class ImmReader final : public FrameReader {
       reserved_ = reserved_ || all_zero(bytes);
       if (all_zero(bytes)) break;
       if (!sparse_ && header.dlen != pixels_) break;  // fetching says so
-      const std::uint64_t end = size_ + kHeaderBytes + std::uint64_t{header.dlen} * (sparse_ ? 6 : 2);
+      const std::uint64_t end = size_ + kHeaderBytes + values_bytes(header);
       if (end > now) break;
       newest = size_;
       size_ = end;
@@ -258,6 +258,9 @@ class ImmReader final : public FrameReader {
   [[nodiscard]] bool openEnded() const override { return false; }
 
  private:
+  /// That a header announces.
+  [[nodiscard]] std::uint64_t values_bytes(const Header& header) const { return std::uint64_t{header.dlen} * (sparse_ ? 6 : 2); }
+
   /// A frame begins at this byte: there is more than zeros.
   [[nodiscard]] bool begun(std::uint64_t at) const {
     std::array<std::byte, kHeaderBytes> bytes{};
@@ -269,7 +272,7 @@ class ImmReader final : public FrameReader {
     if (!sparse_) return ended || !(reserved || reserved_);  // zeros are counts like others
     std::array<std::byte, kHeaderBytes> bytes{};
     if (source_->read(at, bytes) < kHeaderBytes) return false;
-    const std::uint64_t end = at + kHeaderBytes + std::uint64_t{parse_header(bytes).dlen} * 6;
+    const std::uint64_t end = at + kHeaderBytes + values_bytes(parse_header(bytes));
     if (end == at + kHeaderBytes) return true;
     const std::span<std::byte> lastCount = std::span(bytes).first(sizeof(std::int16_t));
     return (source_->read(end - lastCount.size(), lastCount) == lastCount.size() && !all_zero(lastCount)) || (ended && !reserved);
@@ -281,7 +284,7 @@ class ImmReader final : public FrameReader {
     const bool header = begun(position_);
     if (header) {
       const Header frame = read_header();
-      const std::uint64_t end = position_ + kHeaderBytes + std::uint64_t{frame.dlen} * (sparse_ ? 6 : 2);
+      const std::uint64_t end = position_ + kHeaderBytes + values_bytes(frame);
       if ((!sparse_ && frame.dlen != pixels_) || end > now || begun(end) || filled(position_, end < now, true)) return;
     }
     fail_here(std::string(header ? "its values are not written to their end, and zeros follow" : "zeros") + ", to the end of the file at byte " + std::to_string(now) +
@@ -358,7 +361,7 @@ class ImmReader final : public FrameReader {
     if (!sparse_ && header.dlen != pixels_) {
       fail_here("a dense frame of " + std::to_string(header.dlen) + " values does not fit the q-map of " + std::to_string(pixels_) + " pixels");
     }
-    const std::uint64_t payload = std::uint64_t{header.dlen} * (sparse_ ? 6 : 2);
+    const std::uint64_t payload = values_bytes(header);
     const std::uint64_t left = size_ - position_ - kHeaderBytes;
     if (payload > left) {
       fail_here("truncated: the header announces " + std::to_string(header.dlen) + " values (" + std::to_string(payload) + " bytes), " + std::to_string(left) + " bytes are left");
