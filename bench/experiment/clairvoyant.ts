@@ -14,7 +14,7 @@ export type Aim = "median" | "p95" | "last";
 export interface Known {
   readonly sites: readonly SiteModel[];
   readonly specs: readonly JobSpec[];
-  /** When each is with its site, ms. */
+  /** When each is submitted, and at once with its site, ms. */
   readonly atMs: Float64Array;
   /** By site and job, ms. */
   readonly runMs: readonly Float64Array[];
@@ -22,14 +22,10 @@ export interface Known {
   readonly bytes: Float64Array;
 }
 
-/** @param delayMs from submission until the site has the job */
-export function everything(
-  sites: readonly SiteModel[],
-  arrivals: readonly { atMs: number; specs: readonly JobSpec[] }[],
-  delayMs: number,
-): Known {
+/** What is to be known of a shift. */
+export function everything(sites: readonly SiteModel[], arrivals: readonly { atMs: number; specs: readonly JobSpec[] }[]): Known {
   const specs = arrivals.flatMap((arrival) => [...arrival.specs]);
-  const atMs = Float64Array.from(arrivals.flatMap((arrival) => arrival.specs.map(() => arrival.atMs + delayMs)));
+  const atMs = Float64Array.from(arrivals.flatMap((arrival) => arrival.specs.map(() => arrival.atMs)));
   const each = sites.map((site) => specs.map((spec, job) => site.times(job, spec)));
   const bytes = Float64Array.from(specs.map(({ inputBytes = 0 }) => inputBytes));
   const of = (what: "runMs" | "outMs") => each.map((times) => Float64Array.from(times.map((time) => time[what])));

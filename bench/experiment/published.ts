@@ -34,7 +34,7 @@ export const OURS: Contender = "soonest";
 const BOUNDS = { medianS: "clairvoyant-median", p95S: "clairvoyant-p95", jobsPerMin: "clairvoyant-last" } as const;
 export type Figure = keyof typeof BOUNDS;
 export const FIGURES: readonly Figure[] = ["medianS", "p95S", "jobsPerMin"];
-/** The clairvoyant's times are those of its plan to a look at the transfers; a smaller part of its figure is none. */
+/** Its plan is the best that was found; a smaller part of its figure is none. */
 const BOUND_SLACK = 0.01;
 
 export const CONTENDERS: readonly Contender[] = [

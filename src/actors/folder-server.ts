@@ -10,6 +10,7 @@ import { z } from "zod";
 import type { Principal } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import { toXpcsError, XpcsError } from "../core/errors.js";
+import type { FolderEntry, FolderPage } from "../core/folders.js";
 import { DEFAULT_EXPERIMENT } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
@@ -29,27 +30,6 @@ export interface FolderServerOptions {
   readonly logger: Logger;
   /** As of http-api.ts. */
   readonly onRequest: (route: string, status: number, durationMs: number) => void;
-}
-
-export interface FolderEntry {
-  readonly name: string;
-  readonly path: string;
-  readonly kind: "folder" | "file";
-  /** Null of a folder. */
-  readonly bytes: number | null;
-  /** ISO 8601 UTC. */
-  readonly modifiedAt: string;
-}
-
-export interface FolderPage {
-  /** Null: the folders of the settings themselves. */
-  readonly folder: string | null;
-  /** Null: there is none that may be listed. */
-  readonly parent: string | null;
-  /** By name. What was left out (hidden, no plain file or folder, a link that leads outside) makes a page short. */
-  readonly entries: readonly FolderEntry[];
-  /** `after` of the next page; null: this is the last. */
-  readonly next: string | null;
 }
 
 const ROUTE = /^\/v1\/folders(?:\?|$)/;

@@ -89,20 +89,17 @@ function heldJob(job: JobRecord, site: SiteName): HeldJob {
   return { app: spec.work.app, resources: spec.resources ?? {}, inputBytes: spec.inputBytes ?? null, sinceMs };
 }
 
-/** Records of the jobs that a site holds, the oldest first. */
-export function heldRecords(state: State, site: SiteName): JobRecord[] {
-  const records: JobRecord[] = [];
-  for (const id of state.leased.get(site) ?? []) records.push(state.jobs.get(id)!);
-  return records.sort((a, b) => a.since - b.since || a.index - b.index);
-}
+const NONE: Held = { version: 0, records: [], jobs: [] };
 
-/** The same as policies see them. Of one that has not changed since the last time, what it was then: both lists have the same order. */
-export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
+/** Of a job that has not changed since the last time, what it was then: both lists have the same order. */
+function heldAt(state: State, site: SiteName): Held {
   const ids = state.leased.get(site);
-  if (ids === undefined) return [];
+  if (ids === undefined) return NONE;
   const kept = helds.get(ids);
-  if (kept?.version === ids.version) return kept.jobs;
-  const records = heldRecords(state, site);
+  if (kept?.version === ids.version) return kept;
+  const records: JobRecord[] = [];
+  for (const id of ids) records.push(state.jobs.get(id)!);
+  records.sort((a, b) => a.since - b.since || a.index - b.index);
   const jobs: HeldJob[] = [];
   let before = 0;
   for (const record of records) {
@@ -110,8 +107,19 @@ export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
     jobs.push(at < 0 ? heldJob(record, site) : kept!.jobs[at]!);
     if (at >= 0) before = at + 1;
   }
-  helds.set(ids, { version: ids.version, records, jobs });
-  return jobs;
+  const held = { version: ids.version, records, jobs };
+  helds.set(ids, held);
+  return held;
+}
+
+/** Records of the jobs that a site holds, the oldest first. */
+export function heldRecords(state: State, site: SiteName): readonly JobRecord[] {
+  return heldAt(state, site).records;
+}
+
+/** The same as policies see them. */
+export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
+  return heldAt(state, site).jobs;
 }
 
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */

@@ -1,32 +1,20 @@
 /** The thread of look-files.ts. */
-import { createHash } from "node:crypto";
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
 import { XpcsError } from "../core/errors.js";
+import { digestNow } from "./digest-now.js";
 import { versionOf } from "./file-version.js";
 import type { LookedAt, LookOrder } from "./look-files.js";
 import { serveThread } from "./serve-thread.js";
 import { fromSystem } from "./system-error.js";
 
 const KEPT = 4_096;
-const PIECE = Buffer.allocUnsafeSlow(1024 * 1024);
 /** Digests of files that were asked for lately, by path: the q-map of a thousand jobs is read once. */
 const known = new Map<string, { readonly version: string; readonly sha256: string }>();
-
-function digest(file: number, path: string, bytes: number): string {
-  const hash = createHash("sha256");
-  for (let at = 0; at < bytes; ) {
-    const read = readSync(file, PIECE, 0, PIECE.length, at);
-    if (read === 0) throw new XpcsError("IO_FAILED", `${path} became shorter while it was read`);
-    hash.update(PIECE.subarray(0, read));
-    at += read;
-  }
-  return hash.digest("hex");
-}
 
 function digestOf(file: number, path: string, version: string, bytes: number): string | null {
   const before = known.get(path);
   if (before?.version === version) return before.sha256;
-  const sha256 = digest(file, path, bytes);
+  const sha256 = digestNow(file, path, bytes);
   // Of one that is written to meanwhile nothing is said: whoever brings it finds that it has changed.
   if (versionOf(statSync(path, { bigint: true })) !== version) return null;
   known.delete(path);

@@ -1,6 +1,7 @@
 /**
  * A figure as SVG text, for papers and slides: drawn from the same numbers, over the same range, as what is on the screen, in black on white. Knows
- * nothing of the page.
+ * nothing of the page. Vega, which draws the figures of `xpcs view` (src/xpcs/plot.ts), is not for browsers here: half a megabyte, and it wants
+ * `unsafe-eval`, which the page's content policy forbids (docs/decisions/0023-web-page.md).
  */
 
 export interface FigureAxis {

@@ -1,27 +1,14 @@
 /** Chooses a file from the folders that central serves: enters folders, narrows by a part of the name, and hands the path over. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import type { FolderEntry, FolderPage } from "../core/folders.js";
 import { askJson, messageOf, query } from "./api.js";
 import { ago, bytes } from "./words.js";
-
-interface Entry {
-  readonly name: string;
-  readonly path: string;
-  readonly kind: "folder" | "file";
-  readonly bytes: number | null;
-  readonly modifiedAt: string;
-}
-interface Page {
-  readonly folder: string | null;
-  readonly parent: string | null;
-  readonly entries: readonly Entry[];
-  readonly next: string | null;
-}
 
 /** Whether central's settings list folders to choose from. */
 export async function hasServedFolders(): Promise<boolean> {
   try {
-    await askJson<Page>("/v1/folders");
+    await askJson<FolderPage>("/v1/folders");
     return true;
   } catch {
     return false;
@@ -35,7 +22,7 @@ let lately: string | null = null;
 export function FileChoice({ experiment, what, choose }: { experiment: string; what: string; choose: (path: string | null) => void }) {
   const folder = useSignal<string | null>(lately);
   const like = useSignal("");
-  const shown = useSignal<Page | null>(null);
+  const shown = useSignal<FolderPage | null>(null);
   const problem = useSignal<string | null>(null);
   const box = useRef<HTMLDivElement>(null);
   const asking = useRef(new AbortController());
@@ -46,7 +33,7 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
     asking.current = stop;
     const asked = query({ experiment, folder: folder.value ?? undefined, like: like.value || undefined, after: after ?? undefined });
     const before = after === null ? [] : (shown.peek()?.entries ?? []);
-    askJson<Page>(`/v1/folders${asked}`, { signal: stop.signal }).then(
+    askJson<FolderPage>(`/v1/folders${asked}`, { signal: stop.signal }).then(
       (page) => {
         shown.value = { ...page, entries: [...before, ...page.entries] };
         problem.value = null;
@@ -77,7 +64,7 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
     folder.value = path;
     box.current?.querySelector("input")?.focus();
   };
-  const take = (entry: Entry) => {
+  const take = (entry: FolderEntry) => {
     if (entry.kind === "folder") return enter(entry.path);
     lately = folder.value;
     choose(entry.path);

@@ -3,7 +3,6 @@
  * maps of gigabytes can be compared in a browser.
  */
 import { isFinal, type JobView } from "../core/job.js";
-import { type BinFit, type FitModel, fitBin } from "../xpcs/bin-fits.js";
 import type { ResultFile } from "../xpcs/result-layouts.js";
 import { askJson, messageOf, query } from "./api.js";
 import { openResult } from "./result.js";
@@ -88,17 +87,6 @@ export async function readResults(
       if (!stop.aborted) refuse(job, messageOf(error));
     }
   });
-}
-
-const kept = new WeakMap<ResultFile, Map<FitModel, readonly BinFit[]>>();
-
-/** The fits of all bins, made once. */
-export function fitsOf(result: ResultFile, model: FitModel): readonly BinFit[] {
-  const known = kept.get(result) ?? new Map<FitModel, readonly BinFit[]>();
-  kept.set(result, known);
-  const fits = known.get(model) ?? result.bins.map((_, at) => fitBin(result, at, model));
-  known.set(model, fits);
-  return fits;
 }
 
 /** In the order of a tag's values, numbers as numbers, then of names. */

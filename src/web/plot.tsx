@@ -58,8 +58,13 @@ export function coloursFor(count: number): readonly (number | string)[] {
   );
 }
 
+/** A curve with x of its own. */
+export interface CurveOnX extends Curve {
+  readonly x: readonly number[];
+}
+
 /** Curves with x of their own, on one x: that of all. */
-export function onOneX(curves: readonly (Curve & { readonly x: readonly number[] })[]): { x: readonly number[]; curves: readonly Curve[] } {
+export function onOneX(curves: readonly CurveOnX[]): { x: readonly number[]; curves: readonly Curve[] } {
   const x = [...new Set(curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
   const at = new Map(x.map((value, index) => [value, index]));
   const spread = (own: readonly number[], values: readonly (number | null)[]): (number | null)[] => {

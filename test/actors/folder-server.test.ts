@@ -4,9 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type FolderPage, timeOf } from "../../src/actors/folder-server.js";
+import { timeOf } from "../../src/actors/folder-server.js";
 import { tokenHash } from "../../src/actors/token-file.js";
 import { makeToken } from "../../src/actors/tokens.js";
+import type { FolderPage } from "../../src/core/folders.js";
 import { seeded } from "../ledger/world.js";
 import { openClient, start, type TestCentral, temporaryDir } from "./support.js";
 

@@ -16,8 +16,7 @@ const FRAME_TIME_S = 0.001;
 const FRAMES = 600;
 
 export interface Series {
-  /** Jobs by temperature. */
-  readonly temperatures: Readonly<Record<string, string>>;
+  /** Jobs of the repeats. */
   readonly repeats: readonly string[];
   /** Paths of the repeats' results. */
   readonly results: readonly string[];
@@ -68,7 +67,6 @@ export async function analyseSeries({ folder, client }: Facility): Promise<Serie
   const failed = done.find(({ state }) => state !== "finished");
   if (failed !== undefined) throw new Error(`${failed.inputs[0]} is ${failed.state}: ${failed.reason}`);
   return {
-    temperatures: Object.fromEntries(Object.keys(DECAY_FRAMES).map((temperature, at) => [temperature, jobs[at]!])),
     repeats: jobs.slice(kinds.length),
     results: repeats.map(({ work }) => work.out.path),
   };

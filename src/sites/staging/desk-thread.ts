@@ -3,7 +3,8 @@
  * the main thread would be a hop to another thread and back, which for a small file costs more than its bytes.
  */
 import { createHash, type Hash } from "node:crypto";
-import { chmodSync, closeSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, fstatSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { digestNow } from "../../files/digest-now.js";
 import { serveThread } from "../../files/serve-thread.js";
 import type { Arrived } from "./cache.js";
 import type { DeskOrder } from "./desk.js";
@@ -17,7 +18,6 @@ interface Open {
   failure: unknown;
 }
 
-const PIECE = Buffer.allocUnsafeSlow(1024 * 1024);
 /** Files that have begun and not ended, by the number that the main thread gave them. */
 const open = new Map<number, Open>();
 
@@ -59,14 +59,12 @@ function take({ file: number, path, slab, bytes, last }: Extract<DeskOrder, { sl
 }
 
 function digest(path: string): string {
-  const hash = createHash("sha256");
   const file = openSync(path, "r");
   try {
-    for (let read = readSync(file, PIECE); read > 0; read = readSync(file, PIECE)) hash.update(PIECE.subarray(0, read));
+    return digestNow(file, path, fstatSync(file).size);
   } finally {
     closeSync(file);
   }
-  return hash.digest("hex");
 }
 
 function adopt(from: string, to: string): Arrived {

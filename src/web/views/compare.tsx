@@ -5,11 +5,12 @@ import { type BinFit, lagUnit, powerLawOf } from "../../xpcs/bin-fits.js";
 import type { ResultFile } from "../../xpcs/result-layouts.js";
 import { messageOf } from "../api.js";
 import { chosenModel, FitChoice } from "../fit-choice.js";
+import { fitsOf } from "../fits.js";
+import { G2Plot, type G2Series } from "../g2-plot.js";
 import {
   byLabel,
   type Choice,
   COMPARED_MAX,
-  fitsOf,
   type JobResult,
   jobsOf,
   labelsOf,
@@ -18,7 +19,7 @@ import {
   resultName,
 } from "../many-results.js";
 import { linkTo, place, setQuery } from "../place.js";
-import { type Curve, colourOf, coloursFor, onOneX, Plot } from "../plot.js";
+import { colourOf, coloursFor } from "../plot.js";
 import { Table } from "../table.js";
 import { TauPlot } from "../tau-plot.js";
 import { measuredText, qText, withError } from "../words.js";
@@ -33,6 +34,10 @@ interface Series {
   /** Index of the bin that is nearest to the chosen q. */
   readonly at: number;
   readonly shown: boolean;
+}
+
+function g2Of({ one: { result }, label, colour, fits, at }: Series): G2Series {
+  return { label, colour, result, fit: fits[at]! };
 }
 
 const listOf = (text: string | null): readonly string[] => (text ?? "").split(",").filter(Boolean);
@@ -50,21 +55,6 @@ function tagKeys(all: readonly JobResult[]): readonly string[] {
 function usualLabel(all: readonly JobResult[]): string | null {
   const differing = tagKeys(all).filter((key) => new Set(all.map(({ job }) => job.tags[key])).size > 1);
   return differing.find((key) => /^temp/i.test(key)) ?? differing[0] ?? null;
-}
-
-function G2({ series }: { series: readonly Series[] }) {
-  const { unit } = lagUnit(series[0]!.one.result);
-  const curves = series.flatMap(({ one: { result }, label, colour, fits, at }): (Curve & { x: readonly number[] })[] => {
-    const { perLag } = lagUnit(result);
-    const { points, curve } = fits[at]!;
-    const known = points.filter(({ pairs, g2 }) => pairs > 0 && Number.isFinite(g2));
-    const x = known.map(({ lag }) => lag * perLag);
-    const y = known.map(({ g2 }) => g2);
-    const measured = { label, colour, x, y, kind: "points" as const, error: known.map(({ error }) => error) };
-    if (curve === null) return [measured];
-    return [measured, { label: `fit ${label}`, colour, x, kind: "line", quiet: true, y: known.map(({ lag }) => curve(lag)) }];
-  });
-  return <Plot title="g2 against delay" {...onOneX(curves)} xLabel={`delay, ${unit}`} yLabel="g2" xLog height={420} />;
 }
 
 function SeriesTable({ series, hidden }: { series: readonly Series[]; hidden: ReadonlySet<string> }) {
@@ -166,10 +156,10 @@ function Choices({ first, at, label, keys }: { first: ResultFile; at: number; la
     <div class="filters">
       <label for="q">q bin</label>
       <select id="q" value={String(at + 1)} onChange={({ currentTarget }) => setQuery({ q: currentTarget.value })}>
-        {first.bins.map(({ bin }, index) => (
-          <option key={bin} value={String(bin)}>
-            {bin}
-            {first.bins[index]!.q === null ? "" : `, ${qText(first.bins[index]!)}`}
+        {first.bins.map((bin) => (
+          <option key={bin.bin} value={String(bin.bin)}>
+            {bin.bin}
+            {bin.q === null ? "" : `, ${qText(bin)}`}
           </option>
         ))}
       </select>
@@ -220,6 +210,7 @@ export function Compare() {
     };
   });
   const drawn = series.filter(({ shown }) => shown);
+  const unit = first === undefined ? "" : lagUnit(first).unit;
   const left = (total ?? 0) - read.length - refused.length;
   return (
     <>
@@ -239,10 +230,10 @@ export function Compare() {
         <>
           <Choices first={first} at={at} label={label} keys={keys} />
           <div class="pair">
-            {drawn.length > 0 ? <G2 series={drawn} /> : <p>None is drawn: tick one.</p>}
+            {drawn.length > 0 ? <G2Plot series={drawn.map(g2Of)} unit={unit} /> : <p>None is drawn: tick one.</p>}
             <SeriesTable series={series} hidden={hidden} />
           </div>
-          <TauPlot series={drawn} qUnit={first.qUnit} unit={lagUnit(first).unit} />
+          <TauPlot series={drawn} qUnit={first.qUnit} unit={unit} />
           {query.get("repeats") === "1" && left === 0 && <Repeats all={fit} at={at} />}
         </>
       )}

@@ -2,13 +2,14 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { isFinal, JOB_STATES, type JobView } from "../../core/job.js";
 import { askJson, messageOf, query } from "../api.js";
+import { FilterField } from "../filter-field.js";
 import { changed } from "../live.js";
 import { hasResult } from "../many-results.js";
 import { mayAct } from "../me.js";
 import { type Order, orderJobs } from "../orders.js";
 import { linkTo, place, setQuery } from "../place.js";
 import { Tags } from "../tags.js";
-import { ago, titled } from "../words.js";
+import { ago } from "../words.js";
 
 const PAGE = 100;
 /** What a list can be narrowed to, as the address and central's list name it. */
@@ -70,16 +71,7 @@ function Filters() {
         ))}
       </select>
       {FILTERS.map((name) => (
-        <span key={name}>
-          <label for={`by-${name}`}>{titled(name)}</label>{" "}
-          <input
-            id={`by-${name}`}
-            size={12}
-            placeholder={name === "tag" ? "KEY=VALUE" : ""}
-            value={wanted.get(name) ?? ""}
-            onChange={({ currentTarget }) => setQuery({ [name]: currentTarget.value.trim(), after: null })}
-          />
-        </span>
+        <FilterField key={name} name={name} size={12} hint={name === "tag" ? "KEY=VALUE" : ""} />
       ))}
     </form>
   );

@@ -1,39 +1,21 @@
 /** What a finished analysis says: g2 of each q with its error and a fit, tau against q, SAXS, intensity. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import { type BinFit, fitBin, lagUnit } from "../../xpcs/bin-fits.js";
+import { type BinFit, lagUnit } from "../../xpcs/bin-fits.js";
 import type { ResultFile } from "../../xpcs/result-layouts.js";
 import { messageOf } from "../api.js";
 import { BinBox, chosenBins } from "../chosen-bins.js";
 import { chosenModel, FitChoice } from "../fit-choice.js";
+import { fitsOf } from "../fits.js";
+import { G2Plot } from "../g2-plot.js";
 import { Keep } from "../keep.js";
-import { type Curve, colourOf, Plot } from "../plot.js";
+import { colourOf, Plot } from "../plot.js";
 import { type OpenResult, openResult } from "../result.js";
 import { Table } from "../table.js";
 import { TauPlot } from "../tau-plot.js";
 import { measuredText, qText } from "../words.js";
 import { SaxsImage } from "./saxs-image.js";
 import { TwoTime } from "./two-time.js";
-
-function G2({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
-  const { perLag, unit } = lagUnit(result);
-  const x = result.delays.map((delay) => delay * result.average * perLag);
-  const curves = shown.flatMap((bin, colour): Curve[] => {
-    const at = bin - 1;
-    const { points, curve } = fits[at]!;
-    const has = points.map(({ pairs, g2 }) => pairs > 0 && Number.isFinite(g2));
-    const measured: Curve = {
-      label: qText(result.bins[at]!),
-      kind: "points",
-      colour,
-      y: points.map(({ g2 }, d) => (has[d] ? g2 : null)),
-      error: points.map(({ error }, d) => (has[d] ? error : null)),
-    };
-    if (curve === null) return [measured];
-    return [measured, { label: `fit ${bin}`, kind: "line", quiet: true, colour, y: points.map(({ lag }) => curve(lag)) }];
-  });
-  return <Plot title="g2 against delay" x={x} curves={curves} xLabel={`delay, ${unit}`} yLabel="g2" xLog height={420} />;
-}
 
 function FitTable({ result, fits, shown }: { result: ResultFile; fits: readonly BinFit[]; shown: readonly number[] }) {
   return (
@@ -127,11 +109,13 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
   });
   const model = chosenModel();
   const result = open.value?.result ?? null;
-  const fits = useMemo(() => (result === null ? [] : result.bins.map((_, bin) => fitBin(result, bin, model))), [result, model]);
-  const csv = useMemo(() => (result === null ? "" : csvOf(result, fits)), [result, fits]);
+  const fits = result === null ? [] : fitsOf(result, model);
+  const csv = useMemo(() => (result === null ? "" : csvOf(result, fits)), [result, model]);
   if (problem.value !== null) return <p role="alert">{problem.value}</p>;
   if (open.value === null || result === null) return <p role="status">The result is being fetched…</p>;
   const shown = chosenBins(result.bins.map(({ bin }) => bin));
+  const { unit } = lagUnit(result);
+  const series = shown.map((bin, colour) => ({ label: qText(result.bins[bin - 1]!), colour, result, fit: fits[bin - 1]! }));
   return (
     <section aria-label={name}>
       {result.warnings.map((warning) => (
@@ -151,10 +135,10 @@ export function Result({ job, at, name }: { job: string; at: number; name: strin
             </Keep>
           </div>
           <div class="pair">
-            <G2 result={result} fits={fits} shown={shown} />
+            <G2Plot series={series} unit={unit} />
             <FitTable result={result} fits={fits} shown={shown} />
           </div>
-          <TauPlot series={[{ label: "tau", colour: 0, fits }]} qUnit={result.qUnit} unit={lagUnit(result).unit} />
+          <TauPlot series={[{ label: "tau", colour: 0, fits }]} qUnit={result.qUnit} unit={unit} />
         </>
       )}
       {result.c2.length > 0 && <TwoTime open={open.value} />}

@@ -2,12 +2,13 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JobView } from "../../core/job.js";
 import { askJson, messageOf, query } from "../api.js";
+import { FilterField } from "../filter-field.js";
 import { news } from "../live.js";
 import { hasResult, resultName } from "../many-results.js";
 import { linkTo, place, setQuery } from "../place.js";
 import { Table } from "../table.js";
 import { Tags } from "../tags.js";
-import { ago, bytes, titled } from "../words.js";
+import { ago, bytes } from "../words.js";
 
 const PAGE = 100;
 const KINDS = { "xpcs.corr": "analyses", "xpcs.stream": "streams" } as const;
@@ -46,22 +47,10 @@ function Row({ job, nowMs, chosen, choose }: { job: JobView; nowMs: number; chos
 
 function Filters() {
   const { query: wanted } = place.value;
-  const field = (name: "experiment" | "tag", hint: string) => (
-    <span>
-      <label for={name}>{titled(name)}</label>{" "}
-      <input
-        id={name}
-        size={20}
-        placeholder={hint}
-        value={wanted.get(name) ?? ""}
-        onChange={({ currentTarget }) => setQuery({ [name]: currentTarget.value.replace(/\s/g, ""), after: null })}
-      />
-    </span>
-  );
   return (
     <form class="filters" onSubmit={(event) => event.preventDefault()}>
-      {field("experiment", "CYCLE/NAME")}
-      {field("tag", "KEY=VALUE,KEY=VALUE")}
+      <FilterField name="experiment" size={20} hint="CYCLE/NAME" />
+      <FilterField name="tag" size={20} hint="KEY=VALUE,KEY=VALUE" />
       <label for="app">Of</label>
       <select id="app" value={kindOf(wanted)} onChange={({ currentTarget }) => setQuery({ app: currentTarget.value, after: null })}>
         {Object.entries(KINDS).map(([app, title]) => (
