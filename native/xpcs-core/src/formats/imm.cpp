@@ -186,6 +186,7 @@ class ImmReader final : public FrameReader {
     sparse_ = header.compression != 0;
     check_shape(header);
     if (options.growing) size_ = 0;
+    else leave_reserved();
   }
 
   /// The file ends behind its last whole frame, a piece of the file at a time. A header of zeros only is space that was reserved ahead.
@@ -256,8 +257,33 @@ class ImmReader final : public FrameReader {
   [[nodiscard]] double position() const override { return static_cast<double>(position_) / static_cast<double>(size_); }
   [[nodiscard]] bool dense() const override { return !sparse_; }
   [[nodiscard]] bool openEnded() const override { return false; }
+  [[nodiscard]] std::vector<std::string> warnings() const override {
+    if (left_ == 0) return {};
+    return {"the IMM file ends with " + std::to_string(left_) + " bytes that its writer reserved and did not fill: its frames are those before byte " + std::to_string(size_) +
+            "; if it should have more, copy it again from its detector"};
+  }
 
  private:
+  /// A file that is complete ends behind its last frame, where zeros follow that have room for a header: no frame has a header of zeros only. A
+  /// sparse frame whose last count is zero was not written to its end.
+  void leave_reserved() {
+    const std::uint64_t values = end_of_values(*source_);
+    if (size_ - values < kHeaderBytes) return;
+    std::array<std::byte, kHeaderBytes> bytes{};
+    std::uint64_t end = 0;
+    while (end < values && source_->read(end, bytes) == kHeaderBytes) {
+      const Header header = parse_header(bytes);
+      const std::uint64_t next = end + kHeaderBytes + values_bytes(header);
+      if (next > size_ || (!sparse_ && header.dlen != pixels_)) return;  // fetching says so
+      if (sparse_ && header.dlen > 0 && values + 1 < next && next < size_) break;
+      end = next;
+    }
+    if (size_ - end < kHeaderBytes) return;
+    if (end == 0) throw Error(Code::corrupt_data, "the IMM file has no frame that is written to its end: zeros from byte " + std::to_string(values) + " to byte " + std::to_string(size_) + "; copy it again from its detector");
+    left_ = size_ - end;
+    size_ = end;
+  }
+
   /// That a header announces.
   [[nodiscard]] std::uint64_t values_bytes(const Header& header) const { return std::uint64_t{header.dlen} * (sparse_ ? 6 : 2); }
 
@@ -385,6 +411,7 @@ class ImmReader final : public FrameReader {
   std::uint64_t first_ = 0;
   std::uint64_t last_ = std::numeric_limits<std::uint64_t>::max();
   bool sparse_ = true;
+  std::uint64_t left_ = 0;  ///< bytes behind the last frame of a file that is complete
   bool reserved_ = false;  ///< the file had space that was not filled
 };
 
