@@ -201,6 +201,27 @@ describe("a lease", () => {
     }
   });
 
+  it("that was lost leaves its job the place that it had, also when central is restarted meanwhile", async () => {
+    const a = new Site("a");
+    await a.connect();
+    const first = await submitOne();
+    await a.lease();
+    const others = [await submitOne(), await submitOne()];
+    a.connection.close();
+    await clock.advance(LIMITS.leaseMs + LIMITS.reapMs);
+    expect(await look(first)).toMatchObject({ state: "ready" });
+    await crashAndRestart();
+    const b = new Site("b");
+    await b.connect();
+    const took: string[] = [];
+    for (const epoch of [2, 1, 1]) {
+      const { leases } = await b.lease();
+      took.push(...leases.map(({ job }) => job));
+      await b.complete({ job: leases[0]!.job, epoch });
+    }
+    expect(took).toEqual([first, ...others]);
+  });
+
   it("that expired goes on, or completes, while nobody else has the job", async () => {
     const id = await submitOne();
     const a = new Site("a");
