@@ -126,6 +126,30 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
         )
         .toBe(true);
       expect(seen.size).toBeGreaterThan(1);
+      // What is zoomed to stays, whatever comes.
+      const over = (await page.getByRole("img", { name: "g2 against delay" }).locator(".u-over").boundingBox())!;
+      const frame = async () => {
+        const svg = await downloaded(page, () => page.getByRole("button", { name: "SVG of g2 against delay" }).click());
+        return [...svg.toString().matchAll(/<text x="[^>]*text-anchor="(?:middle|end)">([^<]*)</g)].map(([, text]) => text);
+      };
+      const whole = await frame();
+      await page.mouse.move(over.x + 0.3 * over.width, over.y + 0.3 * over.height);
+      await page.mouse.down();
+      await page.mouse.move(over.x + 0.6 * over.width, over.y + 0.6 * over.height, { steps: 4 });
+      await page.mouse.up();
+      const zoomed = await frame();
+      expect(zoomed).not.toEqual(whole);
+      const before = seen.size;
+      await expect.poll(async () => seen.add((await cell.textContent())!).size, { timeout: PATIENCE_MS }).toBeGreaterThan(before + 3);
+      expect(await frame()).toEqual(zoomed);
+      // Also without a curve, until all is asked for.
+      const curves = page.getByRole("img", { name: "g2 against delay" }).locator(".u-series");
+      const drawn = await curves.count();
+      await page.getByLabel("draw bin 2", { exact: true }).uncheck();
+      await expect.poll(() => curves.count(), { timeout: PATIENCE_MS }).toBeLessThan(drawn);
+      expect(await frame()).toEqual(zoomed);
+      await page.mouse.dblclick(over.x + 0.5 * over.width, over.y + 0.5 * over.height);
+      expect(await frame()).not.toEqual(zoomed);
       await page.getByRole("button", { name: "Cancel" }).click();
       await page.getByText("canceled", { exact: true }).waitFor({ timeout: PATIENCE_MS });
     } finally {
