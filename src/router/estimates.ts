@@ -78,8 +78,7 @@ class Answer implements Estimate {
   readonly runMs: number;
   readonly ms: number;
 
-  constructor(job: RoutedJob, site: SiteLoad, nowMs: number) {
-    const known = prospectOf(job, site, nowMs);
+  constructor(job: RoutedJob, site: SiteLoad, nowMs: number, known: Prospect) {
     this.#job = job;
     this.#prospect = known;
     this.runMs = runMs(known, job, site);
@@ -134,9 +133,9 @@ class Answer implements Estimate {
   }
 }
 
-/** When `job` would be answered at `site`, if it were given to it now. */
-export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number): Estimate {
-  return new Answer(job, site, nowMs);
+/** When `job` would be answered at `site`, if it were given to it now. @param known as `prospectOf` has it */
+export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number, known = prospectOf(job, site, nowMs)): Estimate {
+  return new Answer(job, site, nowMs, known);
 }
 
 /** Runs have shown that it takes longer than the site lets anything run, by more than they spread: it could not finish there. */

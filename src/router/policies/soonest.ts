@@ -5,8 +5,8 @@
  */
 import { type Crossing, type Estimate, estimate } from "../estimates.js";
 import { figure, seconds } from "../figures.js";
-import { busyText, type Choice, candidates, fits, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
-import { coresOf, type RunEstimate } from "../run-times.js";
+import { type Alike, ableAt, busyText, type Choice, fits, type Policy, type RoutedJob, type SiteLoad, whyNone } from "../policy.js";
+import { coresOf, prospectOf, type RunEstimate } from "../run-times.js";
 
 /** Waiting while a slot is free must gain this share of the answer from the free slot, half of what both may be off, and at least so long. */
 const WAIT_GAIN_SHARE = 0.25;
@@ -50,7 +50,11 @@ function isSooner(a: Estimate, b: Estimate): boolean {
   return a.site.name < b.site.name;
 }
 
-const bestOf = (all: readonly Estimate[]): Estimate => all.reduce((best, one) => (isSooner(one, best) ? one : best));
+function bestOf(all: readonly Estimate[]): Estimate {
+  let best = all[0]!;
+  for (let nth = 1; nth < all.length; nth += 1) if (isSooner(all[nth]!, best)) best = all[nth]!;
+  return best;
+}
 
 function costOf(job: RoutedJob, { site, runMs }: Estimate): number {
   return (coresOf(job, site) * runMs) / 1000;
@@ -87,10 +91,18 @@ function withinDeadline(job: RoutedJob, chosen: Estimate, leftMs: number): Choic
   return { action: site.pilots === undefined && fits(job, site) ? "run" : "wait", site: site.name, why };
 }
 
-function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice {
-  const able = candidates(job, sites, nowMs, true);
-  if ("none" in able) return { action: "wait", site: null, why: able.none };
-  const all = able.map((site) => estimate(job, site, nowMs));
+/** Of the sites at these places, one after the other. */
+function estimates(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, at: readonly number[], alike: Alike): Estimate[] {
+  alike.known ??= sites.map((site) => prospectOf(job, site, nowMs));
+  const all: Estimate[] = [];
+  for (let nth = 0; nth < at.length; nth += 1) all.push(estimate(job, sites[at[nth]!]!, nowMs, alike.known[at[nth]!]!));
+  return all;
+}
+
+function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, alike: Alike = {}): Choice {
+  const able = ableAt(job, sites, nowMs, alike, true);
+  if (able.length === 0) return { action: "wait", site: null, why: () => whyNone(job, sites, nowMs, true) };
+  const all = estimates(job, sites, nowMs, able, alike);
   if (job.deadlineMs !== undefined && job.site === null) {
     const leftMs = job.deadlineMs - nowMs;
     const chosen = cheapest(job, all, leftMs);
@@ -102,7 +114,12 @@ function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choi
   const here = free ?? (alternatives.length === 0 ? null : bestOf(alternatives));
   if (here === null) {
     const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
-    return { action: "wait", site: best.site.name, why: () => `${busyText(job, able)}; soonest at ${describe(job, best)}${ahead}` };
+    const busy = () =>
+      busyText(
+        job,
+        all.map(({ site }) => site),
+      );
+    return { action: "wait", site: best.site.name, why: () => `${busy()}; soonest at ${describe(job, best)}${ahead}` };
   }
   const gainMs = here.ms - best.ms;
   if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * here.ms, WAIT_GAIN_SD * Math.hypot(here.sdMs, best.sdMs))) {
