@@ -220,34 +220,63 @@ function figureOf({ title, x, curves, xLabel, yLabel, xLog = false, yLog = false
   };
 }
 
+interface Drawn {
+  readonly plot: uPlot;
+  /** Another needs another plot. */
+  readonly shape: string;
+  readonly axes: string;
+  /** Somebody has zoomed in, and not shown all again. */
+  isZoomed: boolean;
+}
+
+/** @param frame scales of what somebody has zoomed to, which stays as it is seen; null: all is shown */
+function fill(plot: uPlot, data: uPlot.AlignedData, frame: uPlot.Scales | null): void {
+  if (frame === null) {
+    plot.setData(data);
+    return;
+  }
+  const seen = ["x", "y"].map((name) => ({ name, min: frame[name]!.min!, max: frame[name]!.max! }));
+  plot.batch(() => {
+    plot.setData(data, false);
+    for (const { name, min, max } of seen) plot.setScale(name, { min, max });
+  });
+}
+
 /** One plot; its numbers as a table for those who cannot see it are the view's business. */
 export function Plot(props: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
-  const drawn = useRef<{ plot: uPlot; shape: string } | null>(null);
+  const drawn = useRef<Drawn | null>(null);
   const shown = useRef<readonly Curve[]>([]);
   const { x, curves, title } = props;
-  const shape = JSON.stringify([
-    props.xLabel,
-    props.yLabel,
-    props.xLog,
-    props.yLog,
-    dark.value,
-    curves.map(({ label, kind, colour }) => [label, kind, colour]),
-  ]);
+  const axes = JSON.stringify([props.xLabel, props.yLabel, props.xLog, props.yLog]);
+  const shape = JSON.stringify([axes, dark.value, curves.map(({ label, kind, colour }) => [label, kind, colour])]);
   useEffect(() => {
     const data = [x, ...curves.map(({ y }) => y)] as unknown as uPlot.AlignedData;
     shown.current = curves;
-    if (drawn.current?.shape === shape) {
-      drawn.current.plot.setData(data);
+    const before = drawn.current;
+    const frame = before?.isZoomed && before.axes === axes ? before.plot.scales : null;
+    if (before?.shape === shape) {
+      fill(before.plot, data, frame);
       return;
     }
-    drawn.current?.plot.destroy();
+    before?.plot.destroy();
     const plot = new uPlot(
       optionsOf(props, Math.max(280, box.current!.clientWidth), () => shown.current),
       data,
       box.current!,
     );
-    drawn.current = { plot, shape };
+    if (frame !== null) fill(plot, data, frame);
+    const now: Drawn = { plot, shape, axes, isZoomed: frame !== null };
+    plot.hooks.setSelect = [
+      () => {
+        now.isZoomed = true;
+      },
+    ];
+    // uPlot shows all again.
+    plot.over.addEventListener("dblclick", () => {
+      now.isZoomed = false;
+    });
+    drawn.current = now;
   });
   useEffect(() => {
     const resized = new ResizeObserver(([entry]) => {
