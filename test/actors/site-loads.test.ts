@@ -27,7 +27,7 @@ function compare(seed: number, stepMs: number): void {
     past.push(...events);
     for (const event of events) reduce(state, event);
   };
-  const selfTest = { inBytesPerS: 1e8, outBytesPerS: 1e7 };
+  const selfTest = { at: "2026-01-01T00:00:00.000Z", inBytesPerS: 1e8, outBytesPerS: 1e7 };
   for (const site of SITES) {
     obey({
       type: "join",
