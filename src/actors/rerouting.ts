@@ -5,8 +5,8 @@
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
-import { runningAt, type State } from "../ledger/state.js";
-import { needOf, type SiteLoad } from "../router/policy.js";
+import { type JobRecord, runningAt, type State } from "../ledger/state.js";
+import { needOf, type Policy, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import { planMoves, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
@@ -71,7 +71,7 @@ export class Rerouting {
     const idle = new Map(situation.idle);
     for (const { lease, to } of open) idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(lease.job)!.spec.resources ?? {}).slots);
     const held = loads.flatMap((load) => (load.pilots === undefined ? unbegun(situation, load) : []));
-    const movable = held.filter(({ job }) => !this.#recalls.has(job.id) && (state.jobs.get(job.id)?.moves ?? 0) < LIMITS.movesMax);
+    const movable = held.filter(({ record }) => !this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax);
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
     for (const { job, from, to, why } of planMoves(movable, loads, idle, nowMs, bounds)) {
@@ -84,21 +84,57 @@ export class Rerouting {
   }
 }
 
+/** What the policy is asked of it is made when it is looked at. */
+class Waiting implements UnbegunJob {
+  readonly #situation: Situation;
+  readonly #load: SiteLoad;
+  readonly #at: number;
+  readonly record: JobRecord;
+  readonly freeSlots: number;
+  #job: RoutedJob | null = null;
+
+  /** @param at its place among those that the site holds */
+  constructor(situation: Situation, load: SiteLoad, record: JobRecord, at: number, freeSlots: number) {
+    this.#situation = situation;
+    this.#load = load;
+    this.#at = at;
+    this.record = record;
+    this.freeSlots = freeSlots;
+  }
+
+  get job(): RoutedJob {
+    this.#job ??= routed(this.record, this.#situation.nowMs);
+    return this.#job;
+  }
+
+  get site(): SiteName {
+    return this.#load.name;
+  }
+
+  get policy(): Policy {
+    return this.#situation.policyOf(this.record.spec);
+  }
+
+  ahead(): SiteLoad {
+    const { state, nowMs } = this.#situation;
+    return loadOf(this.#load, heldBy(state, this.#load.name), nowMs, this.#at);
+  }
+}
+
 /** The jobs that a site holds beyond its slots and has not begun; the oldest come first there. */
-function unbegun({ state, terms, policyOf, nowMs }: Situation, load: SiteLoad): UnbegunJob[] {
+function unbegun(situation: Situation, load: SiteLoad): Waiting[] {
+  const { state, terms } = situation;
   const { name, slots } = load;
   const jobs = heldRecords(state, name);
-  const held = heldBy(state, name);
-  const found: UnbegunJob[] = [];
+  const found: Waiting[] = [];
   let taken = 0;
-  for (const [at, job] of jobs.entries()) {
+  for (let at = 0; at < jobs.length; at += 1) {
+    const job = jobs[at]!;
     const freeSlots = slots - taken;
-    taken += needOf(job.spec.resources ?? {}).slots;
-    if (taken <= slots) continue;
+    taken += job.spec.resources?.slots ?? 1;
+    if (taken <= slots || job.cancelRequested) continue;
     const epoch = runningAt(job, name)?.epoch ?? 0;
-    if (terms.get(job.id, epoch)?.phase !== "staged-in" || job.cancelRequested) continue;
-    const ahead = () => loadOf(load, held.slice(0, at), nowMs);
-    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, freeSlots, ahead });
+    if (terms.get(job.id, epoch)?.phase === "staged-in") found.push(new Waiting(situation, load, job, at, freeSlots));
   }
   return found;
 }

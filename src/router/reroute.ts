@@ -63,6 +63,11 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
   const ahead = held.ahead();
   const unable = barred ?? closesTooSoon(job, ahead, nowMs);
   if (unable === null && !isElsewhere) return null;
+  const stay = unable === null ? stayMs(job, ahead, nowMs) : Number.NaN;
+  const least = Math.max(GAIN_MIN_MS, GAIN_SHARE * stay);
+  const gains = (site: SiteLoad) => stay - beginMs(job, site, nowMs) >= least;
+  // The policy is not asked where no site that is idle would gain enough.
+  if (unable === null && !sites.some((site) => site !== here && (idle.get(site.name) ?? 0) >= need.slots && gains(site))) return null;
   const without = sites.map((site) => (site === here ? ahead : site));
   const choice = policy.choose(job, without, nowMs);
   const to = sites.find(({ name }) => name === choice.site);
@@ -73,14 +78,12 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
     if (!begins && here.draining !== null) return null;
     return { job: job.id, from, to: to.name, why: unable };
   }
-  if (!begins) return null;
-  const [stay, go] = [stayMs(job, ahead, nowMs), beginMs(job, to, nowMs)];
-  if (stay - go < Math.max(GAIN_MIN_MS, GAIN_SHARE * stay)) return null;
+  if (!begins || !gains(to)) return null;
   return {
     job: job.id,
     from,
     to: to.name,
-    why: `a free slot of site ${to.name} answers in ${seconds(go)}, site ${from} in ${seconds(stay)}`,
+    why: `a free slot of site ${to.name} answers in ${seconds(beginMs(job, to, nowMs))}, site ${from} in ${seconds(stay)}`,
   };
 }
 
