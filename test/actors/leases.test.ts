@@ -151,56 +151,6 @@ describe("a lease", () => {
     expect(await look(id)).toMatchObject({ state: "staged-in", reason: null });
   });
 
-  it("knows when its files will be there from the last renewal alone, and tells its site how much they are", async () => {
-    const people = await client();
-    const { jobs } = await people.remote.submit({ key: "sized", jobs: [noop({}, { inputBytes: 7e9 }), noop()] });
-    const site = new Site("a");
-    await site.connect([], 2);
-    const [sized, other] = (await site.lease(0, 2)).leases;
-    expect(sized).toMatchObject({ job: jobs[0], inputBytes: 7e9 });
-    expect(other).not.toHaveProperty("inputBytes");
-    const { job, epoch } = sized!;
-    const term = () => central.terms.get(job, epoch)!;
-    expect(term()).not.toHaveProperty("filesAtMs");
-    const renew = (more: object) =>
-      site.connection.remote.renew({ ...site.me, held: [{ job, epoch, state: "staged-in", progress: null, ...more }] });
-    await renew({ filesInMs: 40_000 });
-    expect(term().filesAtMs).toBe(clock.monotonicMs() + 40_000);
-    await clock.advance(1_000);
-    await renew({ filesInMs: 0 });
-    expect(term().filesAtMs).toBe(clock.monotonicMs());
-    await renew({});
-    expect(term()).not.toHaveProperty("filesAtMs");
-    await renew({ filesInMs: LIMITS.filesInMsMax });
-    await site.connect([{ job, epoch }], 2);
-    expect(term()).not.toHaveProperty("filesAtMs");
-    for (const filesInMs of [-1, 0.5, LIMITS.filesInMsMax + 1, Number.NaN, Number.POSITIVE_INFINITY, "1", null, {}])
-      await expect(renew({ filesInMs })).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("filesInMs") });
-    // Of a newer site: what this central does not know yet.
-    await renew({ filesInMs: 3, bytesLeft: 7 });
-    expect(term().filesAtMs).toBe(clock.monotonicMs() + 3);
-  });
-
-  it("is given to a site for no more jobs than it takes, however many slots are free; a wide one is not starved", async () => {
-    const people = await client();
-    const wide = { resources: { slots: 3 } };
-    const { jobs } = await people.remote.submit({ key: "many", jobs: [noop({}, wide), noop(), noop()] });
-    const site = new Site("a");
-    await site.connect([], 5);
-    const ask = async (jobsMax: number) => {
-      const { leases } = await site.connection.remote.lease({ ...site.me, slots: 5, jobsMax, waitMs: 0 });
-      return leases.map(({ job }) => job);
-    };
-    const none = ask(0);
-    await clock.advance(1);
-    expect(await none).toEqual([]);
-    expect(await ask(1)).toEqual([jobs[0]]);
-    expect(await look(jobs[1]!)).toMatchObject({ state: "ready" });
-    expect(await ask(4)).toEqual(jobs.slice(1));
-    for (const jobsMax of [-1, 1.5, LIMITS.siteSlotsMax + 1])
-      await expect(ask(jobsMax)).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("jobsMax") });
-  });
-
   it("lives while it is renewed, and ends one term after the last renewal; the job then runs elsewhere", async () => {
     const id = await submitOne();
     const [a, b] = [new Site("a"), new Site("b")];
