@@ -8,7 +8,7 @@ import type { LeaseRef } from "../core/protocols.js";
 import { type JobRecord, runningAt, type State } from "../ledger/state.js";
 import { needOf, type Policy, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import { planMoves, type UnbegunJob } from "../router/reroute.js";
+import { comesFirst, planMoves, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
 import type { LeaseTerms } from "./lease-terms.js";
@@ -70,8 +70,14 @@ export class Rerouting {
     const open = [...this.#recalls.values()].filter(({ atMs }) => monotonicMs - atMs < LIMITS.recallMs);
     const idle = new Map(situation.idle);
     for (const { lease, to } of open) idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(lease.job)!.spec.resources ?? {}).slots);
-    const held = loads.flatMap((load) => (load.pilots === undefined ? unbegun(situation, load) : []));
-    const movable = held.filter(({ record }) => !this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax);
+    const held: Waiting[] = [];
+    for (const load of loads) if (load.pilots === undefined) addUnbegun(held, situation, load);
+    const movable: Waiting[] = [];
+    for (const waiting of held.sort(comesFirst)) {
+      if (movable.length === LIMITS.rerouteScanMax) break;
+      const { record } = waiting;
+      if (!this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax && waiting.isUnbegun) movable.push(waiting);
+    }
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
     for (const { job, from, to, why } of planMoves(movable, loads, idle, nowMs, bounds)) {
@@ -102,6 +108,10 @@ class Waiting implements UnbegunJob {
     this.freeSlots = freeSlots;
   }
 
+  get id(): JobId {
+    return this.record.id;
+  }
+
   get job(): RoutedJob {
     this.#job ??= routed(this.record, this.#situation.nowMs);
     return this.#job;
@@ -115,26 +125,27 @@ class Waiting implements UnbegunJob {
     return this.#situation.policyOf(this.record.spec);
   }
 
+  /** As far as its site has told. */
+  get isUnbegun(): boolean {
+    const epoch = runningAt(this.record, this.site)?.epoch ?? 0;
+    return this.#situation.terms.get(this.record.id, epoch)?.phase === "staged-in";
+  }
+
   ahead(): SiteLoad {
     const { state, nowMs } = this.#situation;
     return loadOf(this.#load, heldBy(state, this.#load.name), nowMs, this.#at);
   }
 }
 
-/** The jobs that a site holds beyond its slots and has not begun; the oldest come first there. */
-function unbegun(situation: Situation, load: SiteLoad): Waiting[] {
-  const { state, terms } = situation;
+/** Adds the jobs that a site holds beyond its slots; the oldest come first there. */
+function addUnbegun(held: Waiting[], situation: Situation, load: SiteLoad): void {
   const { name, slots } = load;
-  const jobs = heldRecords(state, name);
-  const found: Waiting[] = [];
+  const jobs = heldRecords(situation.state, name);
   let taken = 0;
   for (let at = 0; at < jobs.length; at += 1) {
     const job = jobs[at]!;
     const freeSlots = slots - taken;
     taken += job.spec.resources?.slots ?? 1;
-    if (taken <= slots || job.cancelRequested) continue;
-    const epoch = runningAt(job, name)?.epoch ?? 0;
-    if (terms.get(job.id, epoch)?.phase === "staged-in") found.push(new Waiting(situation, load, job, at, freeSlots));
+    if (taken > slots && !job.cancelRequested) held.push(new Waiting(situation, load, job, at, freeSlots));
   }
-  return found;
 }

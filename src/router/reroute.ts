@@ -15,6 +15,7 @@ const GAIN_MIN_MS = 5_000;
 
 /** A job whose files a site brings, or has brought, and which waits for a slot there. */
 export interface UnbegunJob {
+  readonly id: JobId;
   readonly job: RoutedJob;
   readonly site: SiteName;
   readonly policy: Policy;
@@ -87,8 +88,13 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
   };
 }
 
+/** Those that wait behind most come first: they gain most. */
+export function comesFirst(a: Pick<UnbegunJob, "id" | "freeSlots">, b: Pick<UnbegunJob, "id" | "freeSlots">): number {
+  return a.freeSlots - b.freeSlots || (a.id < b.id ? 1 : -1);
+}
+
 /**
- * The moves to make now. Those that wait behind most come first: they gain most.
+ * The moves to make now.
  *
  * @param held jobs that may move
  * @param idle slots by site that are free and for which nothing else waits
@@ -103,7 +109,7 @@ export function planMoves(
   const moves: Move[] = [];
   const left = new Map(idle);
   let sites = [...initial];
-  const order = [...held].sort((a, b) => a.freeSlots - b.freeSlots || (a.job.id < b.job.id ? 1 : -1));
+  const order = [...held].sort(comesFirst);
   for (const unbegun of order.slice(0, bounds.looked)) {
     if (moves.length >= bounds.moves) break;
     const move = moveOf(unbegun, sites, left, nowMs);
