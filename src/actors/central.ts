@@ -215,7 +215,17 @@ export class Central {
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
-    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead));
+    this.#give("grant", this.#taken(planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead)));
+  }
+
+  /** Of grants those that their sites take now; the others wait for the next request, and may go elsewhere meanwhile. */
+  #taken(grants: readonly Grant[]): Grant[] {
+    const jobs = new Map<SiteName, number>();
+    return grants.filter(({ site }) => {
+      const count = (jobs.get(site) ?? 0) + 1;
+      jobs.set(site, count);
+      return count <= (this.sites.get(site)?.waiter?.jobsMax ?? count);
+    });
   }
 
   /** Makes leases, and answers the sites that ask with them. */
@@ -232,6 +242,7 @@ export class Central {
           ...(spec.experiment && { experiment: spec.experiment }),
           ...(owner !== undefined && { owner }),
           ...(spec.resources && { resources: spec.resources }),
+          ...(spec.inputBytes !== undefined && { inputBytes: spec.inputBytes }),
           ...checkTerms(record, this.crossChecks),
         },
       ]);
@@ -356,7 +367,7 @@ export class Central {
   #idleSlots(): Map<SiteName, number> {
     const idle = new Map<SiteName, number>();
     for (const [name, { waiter, links }] of this.sites.entries())
-      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, this.#freeSlots(name)));
+      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, waiter.jobsMax ?? waiter.slots, this.#freeSlots(name)));
     return idle;
   }
 

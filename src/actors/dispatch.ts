@@ -11,8 +11,18 @@ import { refusals } from "../ledger/decide.js";
 import { failedAt } from "../ledger/ready-group.js";
 import type { ReadyGroup } from "../ledger/ready-queue.js";
 import { addRuns, type JobRecord, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
-import { estimate, promiseOf } from "../router/estimates.js";
-import { belongs, candidates, needOf, type Policy, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
+import { type Estimate, estimate, estimateOf, Outlook, promiseOf } from "../router/estimates.js";
+import {
+  type Alike,
+  ableAt,
+  belongs,
+  needOf,
+  type Policy,
+  type RoutedJob,
+  type Shared,
+  type SiteLoad,
+  tooLarge,
+} from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import { withJob } from "../router/work-ahead.js";
 import { askedOfPilots, pilotsOf as earlierPilots, withFeaturesOf } from "./pilot-features.js";
@@ -39,18 +49,27 @@ export function routed(job: JobRecord, nowMs: number): RoutedJob {
 }
 
 /** What is expected of a job at the site that gets it, with the best of the others beside it. */
-function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], nowMs: number): Promised {
-  const able = candidates(job, loads, nowMs);
-  const all = "none" in able ? [] : able.map((load) => estimate(job, load, nowMs));
-  const others = all.filter((one) => one.site.name !== site);
-  const next = others.length === 0 ? null : others.reduce((best, one) => (one.ms < best.ms ? one : best));
-  return promiseOf(all.find((one) => one.site.name === site) ?? estimate(job, loads.find(({ name }) => name === site)!, nowMs), next);
+function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], nowMs: number, alike: Alike): Promised {
+  const able = ableAt(job, loads, nowMs, {}, false);
+  alike.outlook ??= new Outlook(job, loads, nowMs);
+  const { outlook } = alike;
+  outlook.look(job, loads, able);
+  let [here, next] = [-1, -1];
+  for (const at of able) {
+    if (loads[at]!.name === site) here = at;
+    else if (next < 0 || outlook.ms(at) < outlook.ms(next)) next = at;
+  }
+  const estimateAt = (at: number): Estimate => estimateOf(job, loads[at]!, outlook, at);
+  const best = here < 0 ? estimate(job, loads.find(({ name }) => name === site)!, nowMs) : estimateAt(here);
+  return promiseOf(best, next < 0 ? null : estimateAt(next));
 }
 
 /** Jobs alike in all that a policy sees. */
 interface Kind {
   /** Those that were asked about one after the other and got nothing: the next ones would wait behind them. Infinite: nothing but a new site could help them. */
   waits: number;
+  /** What policies have worked out for them in this round. */
+  readonly alike: Alike;
 }
 
 /** Of a round. */
@@ -63,7 +82,7 @@ class Kinds {
     const last = this.#ofGroup.get(group);
     if (last?.policy === policy) return last.kind;
     const name = `${policy.name} ${group.alike}`;
-    const kind = this.#byName.get(name) ?? { waits: 0 };
+    const kind = this.#byName.get(name) ?? { waits: 0, alike: {} };
     this.#byName.set(name, kind);
     this.#ofGroup.set(group, { policy, kind });
     return kind;
@@ -104,7 +123,7 @@ export function planGrants(
     }
     looked += 1;
     const job = routed(record, nowMs);
-    const { action, site, why } = policy.choose(job, loads, nowMs);
+    const { action, site, why } = policy.choose(job, loads, nowMs, kind.alike);
     const need = needOf(job.resources).slots;
     // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.
     const early = action === "wait" && site !== null && need <= Math.min(aheadLeft.get(site) ?? 0, left.get(site) ?? 0);
@@ -116,14 +135,14 @@ export function planGrants(
     kind.waits += 1;
     if (early || (action === "run" && slots >= need)) {
       const reason = early ? `its files are brought while it waits: ${why()}` : why();
-      grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs) });
+      grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs, kind.alike) });
       if (early) aheadLeft.set(site, aheadLeft.get(site)! - need);
       if (slots === need) left.delete(site);
       else left.set(site, slots - need);
       kind.waits = 0;
     }
     const at = place.get(site)!;
-    loads[at] = withJob(loads[at]!, job, action, nowMs);
+    loads[at] = withJob(loads[at]!, job, action, nowMs, kind.alike.outlook?.known[at]);
   }
   return grants;
 }

@@ -5,10 +5,10 @@
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
-import { runningAt, type State } from "../ledger/state.js";
-import { needOf, type SiteLoad } from "../router/policy.js";
+import { type JobRecord, runningAt, type State } from "../ledger/state.js";
+import { needOf, type Policy, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import { planMoves, type UnbegunJob } from "../router/reroute.js";
+import { comesFirst, planMoves, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
 import type { LeaseTerms } from "./lease-terms.js";
@@ -70,8 +70,14 @@ export class Rerouting {
     const open = [...this.#recalls.values()].filter(({ atMs }) => monotonicMs - atMs < LIMITS.recallMs);
     const idle = new Map(situation.idle);
     for (const { lease, to } of open) idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(lease.job)!.spec.resources ?? {}).slots);
-    const held = loads.flatMap((load) => (load.pilots === undefined ? unbegun(situation, load) : []));
-    const movable = held.filter(({ job }) => !this.#recalls.has(job.id) && (state.jobs.get(job.id)?.moves ?? 0) < LIMITS.movesMax);
+    const held: Waiting[] = [];
+    for (const load of loads) if (load.pilots === undefined) addUnbegun(held, situation, load);
+    const movable: Waiting[] = [];
+    for (const waiting of held.sort(comesFirst)) {
+      if (movable.length === LIMITS.rerouteScanMax) break;
+      const { record } = waiting;
+      if (!this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax && waiting.isUnbegun) movable.push(waiting);
+    }
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
     for (const { job, from, to, why } of planMoves(movable, loads, idle, nowMs, bounds)) {
@@ -84,21 +90,62 @@ export class Rerouting {
   }
 }
 
-/** The jobs that a site holds beyond its slots and has not begun; the oldest come first there. */
-function unbegun({ state, terms, policyOf, nowMs }: Situation, load: SiteLoad): UnbegunJob[] {
-  const { name, slots } = load;
-  const jobs = heldRecords(state, name);
-  const held = heldBy(state, name);
-  const found: UnbegunJob[] = [];
-  let taken = 0;
-  for (const [at, job] of jobs.entries()) {
-    const freeSlots = slots - taken;
-    taken += needOf(job.spec.resources ?? {}).slots;
-    if (taken <= slots) continue;
-    const epoch = runningAt(job, name)?.epoch ?? 0;
-    if (terms.get(job.id, epoch)?.phase !== "staged-in" || job.cancelRequested) continue;
-    const ahead = () => loadOf(load, held.slice(0, at), nowMs);
-    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, freeSlots, ahead });
+/** What the policy is asked of it is made when it is looked at. */
+class Waiting implements UnbegunJob {
+  readonly #situation: Situation;
+  readonly #load: SiteLoad;
+  readonly #at: number;
+  readonly record: JobRecord;
+  readonly freeSlots: number;
+  #job: RoutedJob | null = null;
+
+  /** @param at its place among those that the site holds */
+  constructor(situation: Situation, load: SiteLoad, record: JobRecord, at: number, freeSlots: number) {
+    this.#situation = situation;
+    this.#load = load;
+    this.#at = at;
+    this.record = record;
+    this.freeSlots = freeSlots;
   }
-  return found;
+
+  get id(): JobId {
+    return this.record.id;
+  }
+
+  get job(): RoutedJob {
+    this.#job ??= routed(this.record, this.#situation.nowMs);
+    return this.#job;
+  }
+
+  get site(): SiteName {
+    return this.#load.name;
+  }
+
+  get policy(): Policy {
+    return this.#situation.policyOf(this.record.spec);
+  }
+
+  /** As far as its site has told. */
+  get isUnbegun(): boolean {
+    const epoch = runningAt(this.record, this.site)?.epoch ?? 0;
+    return this.#situation.terms.get(this.record.id, epoch)?.phase === "staged-in";
+  }
+
+  ahead(): SiteLoad {
+    const { state, nowMs } = this.#situation;
+    return loadOf(this.#load, heldBy(state, this.#load.name), nowMs, this.#at);
+  }
+}
+
+/** Adds the jobs that a site holds beyond its slots; the oldest come first there. */
+function addUnbegun(held: Waiting[], situation: Situation, load: SiteLoad): void {
+  const { name, slots } = load;
+  const jobs = heldRecords(situation.state, name);
+  let taken = 0;
+  for (let at = 0; at < jobs.length; at += 1) {
+    const job = jobs[at]!;
+    const freeSlots = slots - taken;
+    taken += job.spec.resources?.slots ?? 1;
+    if (taken > slots && !job.cancelRequested) held.push(new Waiting(situation, load, job, at, freeSlots));
+  }
 }

@@ -15,6 +15,7 @@ const GAIN_MIN_MS = 5_000;
 
 /** A job whose files a site brings, or has brought, and which waits for a slot there. */
 export interface UnbegunJob {
+  readonly id: JobId;
   readonly job: RoutedJob;
   readonly site: SiteName;
   readonly policy: Policy;
@@ -63,6 +64,11 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
   const ahead = held.ahead();
   const unable = barred ?? closesTooSoon(job, ahead, nowMs);
   if (unable === null && !isElsewhere) return null;
+  const stay = unable === null ? stayMs(job, ahead, nowMs) : Number.NaN;
+  const least = Math.max(GAIN_MIN_MS, GAIN_SHARE * stay);
+  const gains = (site: SiteLoad) => stay - beginMs(job, site, nowMs) >= least;
+  // The policy is not asked where no site that is idle would gain enough.
+  if (unable === null && !sites.some((site) => site !== here && (idle.get(site.name) ?? 0) >= need.slots && gains(site))) return null;
   const without = sites.map((site) => (site === here ? ahead : site));
   const choice = policy.choose(job, without, nowMs);
   const to = sites.find(({ name }) => name === choice.site);
@@ -73,19 +79,22 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], idle: ReadonlyMap<
     if (!begins && here.draining !== null) return null;
     return { job: job.id, from, to: to.name, why: unable };
   }
-  if (!begins) return null;
-  const [stay, go] = [stayMs(job, ahead, nowMs), beginMs(job, to, nowMs)];
-  if (stay - go < Math.max(GAIN_MIN_MS, GAIN_SHARE * stay)) return null;
+  if (!begins || !gains(to)) return null;
   return {
     job: job.id,
     from,
     to: to.name,
-    why: `a free slot of site ${to.name} answers in ${seconds(go)}, site ${from} in ${seconds(stay)}`,
+    why: `a free slot of site ${to.name} answers in ${seconds(beginMs(job, to, nowMs))}, site ${from} in ${seconds(stay)}`,
   };
 }
 
+/** Those that wait behind most come first: they gain most. */
+export function comesFirst(a: Pick<UnbegunJob, "id" | "freeSlots">, b: Pick<UnbegunJob, "id" | "freeSlots">): number {
+  return a.freeSlots - b.freeSlots || (a.id < b.id ? 1 : -1);
+}
+
 /**
- * The moves to make now. Those that wait behind most come first: they gain most.
+ * The moves to make now.
  *
  * @param held jobs that may move
  * @param idle slots by site that are free and for which nothing else waits
@@ -100,7 +109,7 @@ export function planMoves(
   const moves: Move[] = [];
   const left = new Map(idle);
   let sites = [...initial];
-  const order = [...held].sort((a, b) => a.freeSlots - b.freeSlots || (a.job.id < b.job.id ? 1 : -1));
+  const order = [...held].sort(comesFirst);
   for (const unbegun of order.slice(0, bounds.looked)) {
     if (moves.length >= bounds.moves) break;
     const move = moveOf(unbegun, sites, left, nowMs);

@@ -2,7 +2,17 @@
  * How long a job would run at a site: from what jobs have shown there, before that from the site's self-test, before that from other sites. Pure; what is worked
  * out for an app and a class of sizes is kept, as it is asked of each waiting job for each site.
  */
-import { nominalBytes, type RunsLearnt, runsOf, type SiteLearnt, sizeClass, spreadOf, UNSIZED, weightOf } from "../core/learning.js";
+import {
+  FRESH_MS,
+  nominalBytes,
+  type RunsLearnt,
+  runsOf,
+  type SiteLearnt,
+  sizeClass,
+  spreadOf,
+  UNSIZED,
+  weightOf,
+} from "../core/learning.js";
 import type { RoutedJob, SiteFacts } from "./policy.js";
 
 /** Run time to assume while nothing has been measured anywhere, ms: only its being equal for all sites matters. */
@@ -121,52 +131,69 @@ export interface Prospect {
   readonly doubt: number;
   /** What one makes, bytes; null: not known. */
   readonly resultBytes: number | null;
+  /** Where recent runs of the very class tell all: their mean for the size that it stands for, ms, and that size; else NaN. */
+  readonly meanMs: number;
+  readonly nominal: number | null;
 }
 
 function prospect(job: Sized, { learnt, common }: SiteFacts, nowMs: number): Prospect {
   const seen = seenOf(learnt, job);
   const resultBytes = (seen?.learnt.resultBytes ?? seenOf(common, job)?.learnt.resultBytes)?.mean ?? null;
-  if (seen === null) return { seen, weight: 0, spread: UNTRIED_SPREAD, doubt: OPTIMISM_SHARE, resultBytes };
+  if (seen === null)
+    return { seen, weight: 0, spread: UNTRIED_SPREAD, doubt: OPTIMISM_SHARE, resultBytes, meanMs: Number.NaN, nominal: null };
   const weight = weightOf(seen.learnt.ms, nowMs);
   const spread = seen.isOwn ? seen.spread : Math.max(seen.spread, UNTRIED_SPREAD);
-  return { seen, weight, spread, doubt: Math.min(OPTIMISM_SHARE, spread / Math.sqrt(weight)), resultBytes };
+  const meanMs = seen.isOwn && weight >= 1 ? seen.learnt.ms.mean : Number.NaN;
+  return { seen, weight, spread, doubt: Math.min(OPTIMISM_SHARE, spread / Math.sqrt(weight)), resultBytes, meanMs, nominal: seen.nominal };
 }
 
-/** Of a site at one time, by app and class. */
-interface Prospects {
+interface KeptProspect {
+  readonly as: Prospect;
+  /** When it was worked out. */
+  readonly atMs: number;
+  /** Until then it is the same; before `atMs`: only then. */
+  readonly untilMs: number;
+  /** It goes by these. */
   readonly learnt: SiteLearnt;
-  readonly common: SiteLearnt;
-  readonly nowMs: number;
-  readonly byApp: Map<string, Map<string, Prospect>>;
+  readonly common: SiteLearnt | null;
 }
 
-/** The views of a site that are made of one another, with one more job each, have their links in common. */
-const prospects = new WeakMap<SiteFacts["links"], Prospects>();
+/** Of a site, by app and class. Views of it that are made of one another, with one more job each, have their links in common. */
+const prospects = new WeakMap<SiteFacts["links"], Map<string, Map<string, KeptProspect>>>();
 
 /** Asked for each job and site, so it is kept as long as it is the same. */
 export function prospectOf(job: Sized, site: SiteFacts, nowMs: number): Prospect {
-  let kept = prospects.get(site.links);
-  const { learnt, common } = site;
-  if (kept === undefined || kept.nowMs !== nowMs || kept.learnt !== learnt || kept.common !== common) {
-    kept = { learnt, common, nowMs, byApp: new Map() };
-    prospects.set(site.links, kept);
+  const { learnt, common, links } = site;
+  let byApp = prospects.get(links);
+  if (byApp === undefined) {
+    byApp = new Map();
+    prospects.set(links, byApp);
   }
-  let byClass = kept.byApp.get(job.app);
+  let byClass = byApp.get(job.app);
   if (byClass === undefined) {
     byClass = new Map();
-    kept.byApp.set(job.app, byClass);
+    byApp.set(job.app, byClass);
   }
   const name = sizeClass(job.inputBytes);
-  let known = byClass.get(name);
-  if (known === undefined) {
-    known = prospect(job, site, nowMs);
-    byClass.set(name, known);
-  }
-  return known;
+  const kept = byClass.get(name);
+  if (
+    kept !== undefined &&
+    kept.learnt === learnt &&
+    (kept.common === null || kept.common === common) &&
+    (kept.atMs === nowMs || (kept.atMs < nowMs && nowMs < kept.untilMs))
+  )
+    return kept.as;
+  const as = prospect(job, site, nowMs);
+  const { seen } = as;
+  const isOwn = seen?.learnt.resultBytes !== undefined;
+  const untilMs = seen === null ? Number.POSITIVE_INFINITY : seen.learnt.ms.at + FRESH_MS;
+  byClass.set(name, { as, atMs: nowMs, untilMs, learnt, common: isOwn ? null : common });
+  return as;
 }
 
 /** Run time of a job at a site, ms. What was seen there fades when nothing new is seen, and gives way to what was known before. */
-export function runMs({ seen, weight }: Prospect, job: Sized, site: SiteFacts): number {
+export function runMs({ seen, weight, meanMs, nominal }: Prospect, job: Sized, site: SiteFacts): number {
+  if (!Number.isNaN(meanMs)) return scaled(meanMs, nominal, job.inputBytes);
   if (seen === null) return foreseenMs(job, site);
   const ms = seen.isOwn ? scaled(seen.learnt.ms.mean, seen.nominal, job.inputBytes) : otherSizeMs(job, site, seen);
   return weight < 1 ? weight * ms + (1 - weight) * foreseenMs(job, site) : ms;

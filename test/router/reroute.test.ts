@@ -19,7 +19,13 @@ function unbegun(held: ReturnType<typeof heldBy>, sites: readonly SiteLoad[], po
   return held.map(({ place, ...rest }) => {
     const here = sites.find(({ name }) => name === rest.site)!;
     const { running: _running, queued: _queued, free: _free, freeAtMs: _at, ...facts } = here;
-    return { ...rest, policy, freeSlots: -place, ahead: () => madeSite(rest.site, { ...facts, held: busy(1), queued: place }) };
+    return {
+      ...rest,
+      id: rest.job.id,
+      policy,
+      freeSlots: -place,
+      ahead: () => madeSite(rest.site, { ...facts, held: busy(1), queued: place }),
+    };
   });
 }
 const plan = (held: ReturnType<typeof heldBy>, made: SiteLoad[], idle: Record<string, number>, bounds = BOUNDS) => {

@@ -3,9 +3,9 @@
  * little is known is taken to be a little better than expected, so it gets tried. A free slot is left idle only where waiting for a busy site gains more than
  * the estimates can be wrong.
  */
-import { type Crossing, type Estimate, estimate } from "../estimates.js";
+import { type Crossing, type Estimate, estimateOf, Outlook } from "../estimates.js";
 import { figure, seconds } from "../figures.js";
-import { busyText, type Choice, candidates, fits, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
+import { type Alike, ableAt, busyText, type Choice, fits, type Policy, type RoutedJob, type SiteLoad, whyNone } from "../policy.js";
 import { coresOf, type RunEstimate } from "../run-times.js";
 
 /** Waiting while a slot is free must gain this share of the answer from the free slot, half of what both may be off, and at least so long. */
@@ -42,36 +42,29 @@ function describe(job: RoutedJob, { site, run, stageIn, stageOut, allocationMs, 
 /** What the sites are ranked by: a little doubt is to their good, and what others lose counts as what the job itself does. */
 const rank = ({ ms, doubtMs, othersMs }: Estimate) => ms - doubtMs + othersMs;
 
-/** Whether `a` is the better one; the same time: more slots free, then the name. */
-function isSooner(a: Estimate, b: Estimate): boolean {
-  const byTime = rank(a) - rank(b);
+/** A job can begin there now. */
+const hasRoom = (job: RoutedJob, site: SiteLoad): boolean => site.pilots === undefined && fits(job, site);
+
+/** Whether one of rank `a` is better than one of rank `b`; the same: more slots free, then the name. */
+function isBetter(a: number, site: SiteLoad, b: number, other: SiteLoad): boolean {
+  const byTime = a - b;
   if (byTime !== 0) return byTime < 0;
-  if (a.site.free.slots !== b.site.free.slots) return a.site.free.slots > b.site.free.slots;
-  return a.site.name < b.site.name;
+  if (site.free.slots !== other.free.slots) return site.free.slots > other.free.slots;
+  return site.name < other.name;
 }
 
-const bestOf = (all: readonly Estimate[]): Estimate => all.reduce((best, one) => (isSooner(one, best) ? one : best));
+function bestOf(all: readonly Estimate[]): Estimate {
+  return all.reduce((best, one) => (isBetter(rank(one), one.site, rank(best), best.site) ? one : best));
+}
 
-function costOf(job: RoutedJob, { site, runMs }: Estimate): number {
+function costOf(job: RoutedJob, site: SiteLoad, runMs: number): number {
   return (coresOf(job, site) * runMs) / 1000;
-}
-
-/** The cheapest that answers in time, or null. */
-function cheapest(job: RoutedJob, all: readonly Estimate[], leftMs: number): Estimate | null {
-  let [best, least]: [Estimate | null, number] = [null, Number.POSITIVE_INFINITY];
-  for (const one of all) {
-    const cost = costOf(job, one);
-    if (best !== null && (cost > least || (cost === least && !isSooner(one, best)))) continue;
-    if (one.ms > leftMs || one.ms + DEADLINE_SD * one.sdMs > leftMs) continue;
-    [best, least] = [one, cost];
-  }
-  return best;
 }
 
 function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly Estimate[]): string {
   if (job.site !== null) return `pinned to site ${job.site}`;
   if (best !== chosen) return `a free slot at ${describe(job, chosen)}: waiting for ${describe(job, best)} would not gain enough`;
-  const others = all.filter((one) => one !== best);
+  const others = all.filter(({ site }) => site !== best.site);
   if (others.length === 0) return `only ${describe(job, best)} can run it now`;
   const next = bestOf(others);
   const isTried = best.ms - best.doubtMs <= next.ms - next.doubtMs;
@@ -83,29 +76,67 @@ function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly
 function withinDeadline(job: RoutedJob, chosen: Estimate, leftMs: number): Choice {
   const { site } = chosen;
   const why = () =>
-    `the cheapest in time is ${describe(job, chosen)}: ${figure(costOf(job, chosen), 2)} core seconds, answered ${seconds(leftMs - chosen.ms)} before its deadline`;
-  return { action: site.pilots === undefined && fits(job, site) ? "run" : "wait", site: site.name, why };
+    `the cheapest in time is ${describe(job, chosen)}: ${figure(costOf(job, site, chosen.runMs), 2)} core seconds, answered ${seconds(leftMs - chosen.ms)} before its deadline`;
+  return { action: hasRoom(job, site) ? "run" : "wait", site: site.name, why };
 }
 
-function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice {
-  const able = candidates(job, sites, nowMs, true);
-  if ("none" in able) return { action: "wait", site: null, why: able.none };
-  const all = able.map((site) => estimate(job, site, nowMs));
+/** The rank of the site at a place. */
+const rankAt = (outlook: Outlook, at: number): number => outlook.ms(at) - outlook.doubtMs(at) + outlook.othersMs(at);
+
+/** The place of the best of the sites, or -1. @param withRoom those that have room for the job now */
+function bestAt(job: RoutedJob, sites: readonly SiteLoad[], able: readonly number[], outlook: Outlook, withRoom: boolean): number {
+  let [best, bestRank] = [-1, 0.1];
+  for (let nth = 0; nth < able.length; nth += 1) {
+    const at = able[nth]!;
+    const site = sites[at]!;
+    if (withRoom && !hasRoom(job, site)) continue;
+    const rank = rankAt(outlook, at);
+    if (best < 0 || isBetter(rank, site, bestRank, sites[best]!)) [best, bestRank] = [at, rank];
+  }
+  return best;
+}
+
+/** The place of the cheapest that answers in time, or -1. */
+function cheapestAt(job: RoutedJob, sites: readonly SiteLoad[], able: readonly number[], outlook: Outlook, leftMs: number): number {
+  let [best, least] = [-1, Number.POSITIVE_INFINITY];
+  for (const at of able) {
+    if (outlook.ms(at) > leftMs) continue;
+    const site = sites[at]!;
+    const cost = costOf(job, site, outlook.runMs(at));
+    const isWorse = cost > least || (cost === least && !isBetter(rankAt(outlook, at), site, rankAt(outlook, best), sites[best]!));
+    if (best >= 0 && isWorse) continue;
+    if (outlook.ms(at) + DEADLINE_SD * estimateOf(job, site, outlook, at).sdMs > leftMs) continue;
+    [best, least] = [at, cost];
+  }
+  return best;
+}
+
+function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, alike: Alike = {}): Choice {
+  const able = ableAt(job, sites, nowMs, alike, true);
+  if (able.length === 0) return { action: "wait", site: null, why: () => whyNone(job, sites, nowMs, true) };
+  alike.outlook ??= new Outlook(job, sites, nowMs);
+  const { outlook } = alike;
+  outlook.look(job, sites, able);
+  const estimateAt = (at: number): Estimate => estimateOf(job, sites[at]!, outlook, at);
   if (job.deadlineMs !== undefined && job.site === null) {
     const leftMs = job.deadlineMs - nowMs;
-    const chosen = cheapest(job, all, leftMs);
-    if (chosen !== null) return withinDeadline(job, chosen, leftMs);
+    const chosen = cheapestAt(job, sites, able, outlook, leftMs);
+    if (chosen >= 0) return withinDeadline(job, estimateAt(chosen), leftMs);
   }
-  const best = bestOf(all);
-  const free = fits(job, best.site) && best.site.pilots === undefined ? best : null;
-  const alternatives = free === null ? all.filter(({ site }) => site.pilots === undefined && fits(job, site)) : [];
-  const here = free ?? (alternatives.length === 0 ? null : bestOf(alternatives));
-  if (here === null) {
-    const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
-    return { action: "wait", site: best.site.name, why: () => `${busyText(job, able)}; soonest at ${describe(job, best)}${ahead}` };
+  const first = bestAt(job, sites, able, outlook, false);
+  const second = hasRoom(job, sites[first]!) ? first : bestAt(job, sites, able, outlook, true);
+  const best = estimateAt(first);
+  if (second < 0) {
+    const why = () => {
+      const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
+      const all = able.map((at) => sites[at]!);
+      return `${busyText(job, all)}; soonest at ${describe(job, best)}${ahead}`;
+    };
+    return { action: "wait", site: best.site.name, why };
   }
+  const here = first === second ? best : estimateAt(second);
   const gainMs = here.ms - best.ms;
-  if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * here.ms, WAIT_GAIN_SD * Math.hypot(here.sdMs, best.sdMs))) {
+  if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * here.ms) && gainMs >= WAIT_GAIN_SD * Math.hypot(here.sdMs, best.sdMs)) {
     const what = best.site.pilots === undefined ? "slot" : "pilot";
     return {
       action: "wait",
@@ -113,7 +144,7 @@ function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choi
       why: () => `a ${what} of ${describe(job, best)} answers ${seconds(gainMs)} sooner than ${describe(job, here)}`,
     };
   }
-  return { action: "run", site: here.site.name, why: () => whyHere(job, here, best, all) };
+  return { action: "run", site: here.site.name, why: () => whyHere(job, here, best, able.map(estimateAt)) };
 }
 
 export const soonest: Policy = { name: "soonest", choose };
