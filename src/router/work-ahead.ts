@@ -203,3 +203,41 @@ export function withJob(load: SiteLoad, job: RoutedJob, action: "run" | "wait", 
     freeAtMs,
   });
 }
+
+/**
+ * The site with `count` more jobs like this one, which wait for their places: about as `withJob` would have it one after the other, in the time of one. As many at a time as there
+ * are slots for have them turn after turn.
+ */
+export function withMany(load: SiteLoad, job: RoutedJob, count: number, nowMs: number): SiteLoad {
+  const need = needOf(job.resources);
+  const { slots, pilots, links } = load;
+  let { freeAtMs } = load;
+  if (pilots === undefined) {
+    const own = runMs(prospectOf(job, load, nowMs), job, load);
+    const inMs = nowMs + aloneInMs(job, load);
+    const each = Math.max(1, Math.floor(slots / Math.max(1, need.slots)));
+    const [turns, later] = [Math.floor(count / each), (count % each) * need.slots];
+    // The slots that are free first have one turn more.
+    const after = roomOf(freeAtMs.length);
+    for (let at = 0; at < after.length; at += 1) {
+      const runs = turns + (at < later ? 1 : 0);
+      after[at] = runs === 0 ? freeAtMs[at]! : Math.max(freeAtMs[at]!, inMs) + own * runs;
+    }
+    freeAtMs = [...after.sort()];
+  }
+  return viewOf(load, {
+    granted: load.granted,
+    running: load.running,
+    queued: load.queued + count,
+    free: minus(load.free, {
+      slots: count * need.slots,
+      cores: count * need.cores,
+      memoryGb: count * need.memoryGb,
+      gpus: count * need.gpus,
+      nodes: count * need.nodes,
+    }),
+    inboundJobs: load.inboundJobs + (links.in === null || !job.inputBytes ? 0 : count),
+    inboundBytes: load.inboundBytes + (links.in === null ? 0 : count * (job.inputBytes ?? 0)),
+    freeAtMs,
+  });
+}
