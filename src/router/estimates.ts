@@ -214,13 +214,16 @@ class Answer implements Estimate {
   }
 
   get sdMs(): number {
-    const { allocationMs, aheadMs, stageIn, stageOut } = this;
-    const runSd = this.#known.spread * this.runMs;
+    const { allocationMs, aheadMs } = this;
+    const { in: into, out } = this.site.links;
+    const { spread, resultBytes } = this.#known;
+    const runSd = spread * this.runMs;
     const waitMs = allocationMs + aheadMs;
     // The work ahead is of jobs whose run times spread as this one's does.
     const aheadSd = this.runMs === 0 ? 0 : (aheadMs * runSd) / this.runMs;
-    const waitSd = waitMs >= this.#inMs ? Math.hypot(UNTRIED_SPREAD * allocationMs, aheadSd) : (stageIn?.sdMs ?? 0);
-    return Math.hypot(waitSd, runSd, stageOut?.sdMs ?? 0);
+    const inSd = this.#job.inputBytes === null || into === null ? 0 : into.spread * this.#inMs;
+    const outSd = resultBytes === null || out === null ? 0 : out.spread * crossingMs(resultBytes, out);
+    return Math.hypot(waitMs >= this.#inMs ? Math.hypot(UNTRIED_SPREAD * allocationMs, aheadSd) : inSd, runSd, outSd);
   }
 }
 

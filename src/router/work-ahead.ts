@@ -120,6 +120,22 @@ function take(freeAtMs: number[], slots: number, thereMs: number, ownMs: number,
   for (let n = at - used; n < at; n += 1) freeAtMs[n] = end;
 }
 
+/** Up to so many are sorted by putting each into its place: they are few, and mostly nearly in order. */
+const FEW = 64;
+
+function sort(values: Float64Array): void {
+  if (values.length > FEW) {
+    values.sort();
+    return;
+  }
+  for (let n = 1; n < values.length; n += 1) {
+    const value = values[n]!;
+    let at = n;
+    for (; at > 0 && values[at - 1]! > value; at -= 1) values[at] = values[at - 1]!;
+    values[at] = value;
+  }
+}
+
 /** What a view says of the work of a site, beside the facts. */
 type Work = Pick<SiteLoad, "granted" | "running" | "queued" | "free" | "inboundBytes" | "inboundJobs" | "freeAtMs">;
 
@@ -217,7 +233,7 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number,
     for (const next = n + slots[at]!; n < next; n += 1) ends[n] = end;
   }
   ends.fill(nowMs, busy);
-  ends.sort();
+  sort(ends);
   const freeAtMs: number[] = [];
   for (let n = 0; n < site.slots; n += 1) freeAtMs.push(ends[n]!);
   const hasFaded = expected.passing.length === 0 && nowMs >= expected.freshUntilMs;
