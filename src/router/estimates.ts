@@ -64,9 +64,9 @@ export function remainingMs(expectedMs: number, elapsedMs: number): number {
 const [IN, ALLOCATION, AHEAD, RUN, ALL, DOUBT, OTHERS] = [0, 1, 2, 3, 4, 5, 6] as const;
 /** then what goes by the work of the site, */
 const [FREE_IN, INBOUND_BYTES, INBOUND_JOBS] = [7, 8, 9] as const;
-/** and what jobs alike have in common: the line of the link, where there is one, and the way back. */
-const [FIXED, PER_BYTE, OUT] = [10, 11, 12] as const;
-const NUMBERS = 13;
+/** and what jobs alike have in common: the line of the link and the run time of a size, where there are such, and the way back. */
+const [FIXED, PER_BYTE, OUT, MEAN, NOMINAL] = [10, 11, 12, 13, 14] as const;
+const NUMBERS = 15;
 
 /**
  * Estimates for jobs alike at each of some sites: what they have in common is worked out once, what a site has to do when that has changed, and of each job what
@@ -92,6 +92,8 @@ export class Outlook {
       this.known.push(known);
       const from = NUMBERS * at;
       rows[from + OUT] = out === null || known.resultBytes === null ? 0 : crossingMs(known.resultBytes, out);
+      rows[from + MEAN] = known.nominal === null ? Number.NaN : known.meanMs;
+      rows[from + NOMINAL] = known.nominal ?? Number.NaN;
       rows[from + FIXED] = into?.line?.fixedMs ?? 0;
       rows[from + PER_BYTE] = into?.line?.msPerByte ?? Number.NaN;
       this.#see(at, site);
@@ -118,8 +120,9 @@ export class Outlook {
       const site = sites[at]!;
       if (site !== this.#sites[at]) this.#see(at, site);
       const known = this.known[at]!;
-      const own = runMs(known, job, site);
       const from = NUMBERS * at;
+      const mean = rows[from + MEAN]!;
+      const own = inputBytes === null || Number.isNaN(mean) ? runMs(known, job, site) : (mean * bytes) / rows[from + NOMINAL]!;
       const msPerByte = rows[from + PER_BYTE]!;
       const isLine = !Number.isNaN(msPerByte);
       let inMs = 0;
