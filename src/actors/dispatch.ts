@@ -12,7 +12,7 @@ import { failedAt } from "../ledger/ready-group.js";
 import type { ReadyGroup } from "../ledger/ready-queue.js";
 import { addRuns, type JobRecord, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import { estimate, promiseOf } from "../router/estimates.js";
-import { belongs, candidates, needOf, type Policy, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
+import { type Alike, belongs, candidates, needOf, type Policy, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import { withJob } from "../router/work-ahead.js";
 import { askedOfPilots, pilotsOf as earlierPilots, withFeaturesOf } from "./pilot-features.js";
@@ -51,6 +51,8 @@ function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], no
 interface Kind {
   /** Those that were asked about one after the other and got nothing: the next ones would wait behind them. Infinite: nothing but a new site could help them. */
   waits: number;
+  /** What policies have worked out for them in this round. */
+  readonly alike: Alike;
 }
 
 /** Of a round. */
@@ -63,7 +65,7 @@ class Kinds {
     const last = this.#ofGroup.get(group);
     if (last?.policy === policy) return last.kind;
     const name = `${policy.name} ${group.alike}`;
-    const kind = this.#byName.get(name) ?? { waits: 0 };
+    const kind = this.#byName.get(name) ?? { waits: 0, alike: {} };
     this.#byName.set(name, kind);
     this.#ofGroup.set(group, { policy, kind });
     return kind;
@@ -104,7 +106,7 @@ export function planGrants(
     }
     looked += 1;
     const job = routed(record, nowMs);
-    const { action, site, why } = policy.choose(job, loads, nowMs);
+    const { action, site, why } = policy.choose(job, loads, nowMs, kind.alike);
     const need = needOf(job.resources).slots;
     // Also a job pinned to a full site: the others of its kind wait as it does, and must not hide the jobs behind them.
     const early = action === "wait" && site !== null && need <= Math.min(aheadLeft.get(site) ?? 0, left.get(site) ?? 0);

@@ -97,7 +97,7 @@ function unbegun({ state, terms, policyOf, nowMs }: Situation, load: SiteLoad): 
     if (taken <= slots) continue;
     const epoch = runningAt(job, name)?.epoch ?? 0;
     if (terms.get(job.id, epoch)?.phase !== "staged-in" || job.cancelRequested) continue;
-    const ahead = () => loadOf(load, held.slice(0, at), nowMs);
+    const ahead = () => loadOf(load, held, nowMs, at);
     found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, freeSlots, ahead });
   }
   return found;

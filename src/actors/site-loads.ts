@@ -91,23 +91,40 @@ function heldJob(job: JobRecord, site: SiteName): HeldJob {
 
 const NONE: Held = { version: 0, records: [], jobs: [] };
 
-/** Of a job that has not changed since the last time, what it was then: both lists have the same order. */
+/** The oldest first; of several the one that was submitted first. */
+const isAfter = (a: JobRecord, b: JobRecord): boolean => (a.since === b.since ? a.index > b.index : a.since > b.since);
+
+/** Into its place, from the end: mostly it is the newest. */
+function enter(held: { records: JobRecord[]; jobs: HeldJob[] }, record: JobRecord, job: HeldJob): void {
+  let at = held.records.length;
+  while (at > 0 && isAfter(held.records[at - 1]!, record)) at -= 1;
+  held.records.splice(at, 0, record);
+  held.jobs.splice(at, 0, job);
+}
+
+/** Of jobs that have not changed since the last time, what they were then. */
 function heldAt(state: State, site: SiteName): Held {
   const ids = state.leased.get(site);
   if (ids === undefined) return NONE;
   const kept = helds.get(ids);
   if (kept?.version === ids.version) return kept;
-  const records: JobRecord[] = [];
-  for (const id of ids) records.push(state.jobs.get(id)!);
-  records.sort((a, b) => a.since - b.since || a.index - b.index);
-  const jobs: HeldJob[] = [];
-  let before = 0;
-  for (const record of records) {
-    const at = kept?.records.indexOf(record, before) ?? -1;
-    jobs.push(at < 0 ? heldJob(record, site) : kept!.jobs[at]!);
-    if (at >= 0) before = at + 1;
+  const changed = kept === undefined ? null : ids.changedSince(kept.version);
+  const held: { version: number; records: JobRecord[]; jobs: HeldJob[] } = { version: ids.version, records: [], jobs: [] };
+  if (kept === undefined || changed === null) {
+    for (const id of ids) held.records.push(state.jobs.get(id)!);
+    held.records.sort((a, b) => (isAfter(a, b) ? 1 : -1));
+    for (const record of held.records) held.jobs.push(heldJob(record, site));
+  } else {
+    for (const [at, record] of kept.records.entries()) {
+      if (changed.has(record.id)) continue;
+      held.records.push(record);
+      held.jobs.push(kept.jobs[at]!);
+    }
+    for (const id of changed) {
+      const record = ids.has(id) ? state.jobs.get(id)! : null;
+      if (record !== null) enter(held, record, heldJob(record, site));
+    }
   }
-  const held = { version: ids.version, records, jobs };
   helds.set(ids, held);
   return held;
 }
@@ -120,6 +137,41 @@ export function heldRecords(state: State, site: SiteName): readonly JobRecord[] 
 /** The same as policies see them. */
 export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
   return heldAt(state, site).jobs;
+}
+
+type Links = SiteFacts["links"];
+
+interface KeptLinks {
+  readonly of: SiteRecord;
+  readonly own: SiteLearnt;
+  readonly as: Links;
+}
+
+const keptLinks = new WeakMap<State, Map<SiteName, KeptLinks>>();
+
+const isFull = (learnt: Learnt | undefined, nowMs: number): boolean => learnt === undefined || weightOf(learnt, nowMs) >= 1;
+
+/** The same object as long as nothing is learnt of its links and nothing of what was has faded. */
+function linksOf(state: State, site: SiteRecord, own: SiteLearnt, nowMs: number): Links {
+  let kept = keptLinks.get(state);
+  if (kept === undefined) {
+    kept = new Map();
+    keptLinks.set(state, kept);
+  }
+  const { name, links, selfTest, inLine } = site;
+  const before = kept.get(name);
+  const isLasting = isFull(own.in, nowMs) && isFull(own.out, nowMs);
+  const isSame = before !== undefined && before.own === own && before.of.links === links;
+  if (isLasting && isSame && before.of.selfTest === selfTest && before.of.inLine === inLine) return before.as;
+  const into = linkRate(links?.in, own.in, selfTest?.inBytesPerS, nowMs);
+  const line = lineOf(inLine);
+  const as = {
+    in: into === null || line === null ? into : { ...into, line },
+    out: linkRate(links?.out, own.out, selfTest?.outBytesPerS, nowMs),
+  };
+  if (isLasting) kept.set(name, { of: site, own, as });
+  else kept.delete(name);
+  return as;
 }
 
 /** The sites that have not said goodbye, sorted by name, as a policy sees them. */
@@ -141,12 +193,7 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
     const { draining = null, pilotOf = null } = sites.get(name) ?? {};
     const own = learntOf(site);
     const learnt = pilotOf === null ? own : pooledOf(state, pilotOf, groups.get(pilotOf)!);
-    const into = linkRate(site.links?.in, own.in, selfTest?.inBytesPerS, nowMs);
-    const line = lineOf(site.inLine);
-    const links = {
-      in: into === null || line === null ? into : { ...into, line },
-      out: linkRate(site.links?.out, own.out, selfTest?.outBytesPerS, nowMs),
-    };
+    const links = linksOf(state, site, own, nowMs);
     const { opening } = openingFor(name, pilotOf);
     const tried = site.probation && { reason: site.probation.reason, triedInMs: site.probation.probeAt - nowMs };
     const eventsPerCoreS = selfTest?.eventsPerCoreS ?? null;

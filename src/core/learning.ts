@@ -20,7 +20,8 @@ const NEWEST_SHARE = 0.25;
 const COUNT_MAX = 2 / NEWEST_SHARE - 1;
 /** Without a new observation it counts half as much after this time, ms. */
 const HALF_LIFE_MS = 30 * 60_000;
-const FRESH_MS = 60_000;
+/** For so long after an observation nothing fades, ms. */
+export const FRESH_MS = 60_000;
 /** Relative spread to expect while few have been seen. */
 const FIRST_SPREAD = 0.3;
 

@@ -69,17 +69,17 @@ export function remainingMs(expectedMs: number, elapsedMs: number): number {
 
 /** Only the time is worked out at once, the rest when somebody asks: most sites are passed over before. */
 class Answer implements Estimate {
-  readonly #job: RoutedJob;
-  readonly #prospect: Prospect;
-  readonly #inMs: number;
-  readonly site: SiteLoad;
-  readonly allocationMs: number;
-  readonly aheadMs: number;
-  readonly runMs: number;
-  readonly ms: number;
+  #job!: RoutedJob;
+  #prospect!: Prospect;
+  #inMs = 0;
+  site!: SiteLoad;
+  allocationMs = 0;
+  aheadMs = 0;
+  runMs = 0;
+  ms = 0;
 
-  constructor(job: RoutedJob, site: SiteLoad, nowMs: number) {
-    const known = prospectOf(job, site, nowMs);
+  /** The one that it was before is no more. */
+  become(job: RoutedJob, site: SiteLoad, nowMs: number, known: Prospect): this {
     this.#job = job;
     this.#prospect = known;
     this.runMs = runMs(known, job, site);
@@ -98,6 +98,7 @@ class Answer implements Estimate {
       this.aheadMs = Math.floor((slots - 1 - site.free.slots) / (pilots.count * pilots.slotsEach)) * this.runMs;
     }
     this.ms = Math.max(this.allocationMs + this.aheadMs, this.#inMs) + this.runMs + outMs;
+    return this;
   }
 
   get doubtMs(): number {
@@ -134,9 +135,15 @@ class Answer implements Estimate {
   }
 }
 
-/** When `job` would be answered at `site`, if it were given to it now. */
-export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number): Estimate {
-  return new Answer(job, site, nowMs);
+/** When `job` would be answered at `site`, if it were given to it now. @param known as `prospectOf` has it */
+export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number, known = prospectOf(job, site, nowMs)): Estimate {
+  return new Answer().become(job, site, nowMs, known);
+}
+
+/** The same, one after the other in one object, for who only compares them. */
+export function passingEstimate(): (job: RoutedJob, site: SiteLoad, nowMs: number, known: Prospect) => Estimate {
+  const answer = new Answer();
+  return (job, site, nowMs, known) => answer.become(job, site, nowMs, known);
 }
 
 /** Runs have shown that it takes longer than the site lets anything run, by more than they spread: it could not finish there. */

@@ -11,6 +11,7 @@ import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core
 import { closedNow, closesTooSoon, type Opening } from "./downtime.js";
 import { cannotFinish } from "./estimates.js";
 import { isForOthers, keptAway, type SiteProbation } from "./probation.js";
+import type { Prospect } from "./run-times.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -133,10 +134,26 @@ export type Choice =
   | { readonly action: "run"; readonly site: SiteName; readonly why: () => string }
   | { readonly action: "wait"; readonly site: SiteName | null; readonly why: () => string };
 
+/**
+ * What jobs alike have in common at one time, but for their very sizes, the time that they waited, and their deadlines: worked out for the first of them and kept
+ * for the others, which are asked about the same sites, in the same order, with other work at most. Empty before the first.
+ */
+export interface Alike {
+  /** Sites, as places in the list, that may have such jobs as far as the work there is not asked. */
+  able?: readonly number[];
+  /** Of those: some whose work has to be asked. */
+  asksMore?: boolean;
+  /** Of each of the sites. */
+  known?: readonly Prospect[];
+}
+
 export interface Policy {
   readonly name: string;
-  /** `sites` are sorted by name. */
-  choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice;
+  /**
+   * @param sites sorted by name
+   * @param alike where the jobs before were alike: what they had in common
+   */
+  choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, alike?: Alike): Choice;
 }
 
 /** What the job lacks there at present; empty when it could begin at once. What it does not ask for it cannot lack. */
@@ -203,8 +220,8 @@ export function belongs(pinned: SiteName, { name, pilotOf }: Pick<SiteLoad, "nam
   return pinned === name || pinned === pilotOf;
 }
 
-/** Why this site cannot have this job at present, or null. */
-export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
+/** Why this site cannot have this job at present, whatever the work there, or null. */
+function barred(job: RoutedJob, site: SiteLoad): string | null {
   if (job.site !== null && !belongs(job.site, site)) return `the job is pinned to site ${job.site}`;
   if (!site.apps.includes(job.app)) return `site ${site.name} does not offer ${job.app}`;
   const { pilots, submitters = null } = site;
@@ -220,7 +237,12 @@ export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
   if (closed !== null) return closed;
   if (!site.up) return `site ${site.name} is silent`;
   if (site.draining !== null) return `site ${site.name} takes no work: ${site.draining}`;
-  return keptAway(site);
+  return null;
+}
+
+/** Why this site cannot have this job at present, or null. */
+export function ineligible(job: RoutedJob, site: SiteLoad): string | null {
+  return barred(job, site) ?? keptAway(site);
 }
 
 /** Why this site cannot have this job, or could not finish it; null: it can. */
@@ -228,7 +250,9 @@ export function whyNot(job: RoutedJob, site: SiteLoad, nowMs: number): string | 
   return ineligible(job, site) ?? cannotFinish(job, site, nowMs) ?? closesTooSoon(job, site, nowMs);
 }
 
-function whyNone(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): string {
+/** Why no site can have the job. */
+export function whyNone(job: RoutedJob, all: readonly SiteLoad[], nowMs: number, withComing: boolean): string {
+  const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
   if (sites.length === 0) return "no site is connected to central";
   if (job.site !== null) {
     const { site } = job;
@@ -244,28 +268,55 @@ function whyNone(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): str
   return `no site is up (${fitting.map(({ name }) => name).join(", ")} ${fitting.length === 1 ? "is" : "are"} silent)`;
 }
 
+/** Whether jobs alike may have it or not goes by their sizes and by the work there. */
+function asksMore({ probation, capacity, opening }: SiteLoad): boolean {
+  return probation !== undefined || (capacity?.walltimeS ?? null) !== null || (opening !== undefined && opening.leftMs !== null);
+}
+
+/** Without those to avoid, if there are others. */
+function withoutAvoided(job: RoutedJob, able: readonly number[], all: readonly SiteLoad[]): readonly number[] {
+  if (job.avoid.length === 0 && (job.attemptsLeft ?? 2) > 1) return able;
+  const fresh = able.filter((at) => !job.avoid.includes(all[at]!.name) && !isForOthers(job, all[at]!));
+  // Pilots that may never come are no reason not to take what is there.
+  return fresh.some((at) => all[at]!.pilots === undefined) ? fresh : able;
+}
+
 /**
- * The sites to choose from, without those to avoid if there are others; or the reason why there are none.
+ * The sites to choose from, as places in the list, without those to avoid if there are others; none: `whyNone` says why.
  *
  * @param withComing also those whose pilots are still to begin; a job that is pinned to a site does not wait for pilots, which have names of their own
  */
+export function ableAt(job: RoutedJob, all: readonly SiteLoad[], nowMs: number, alike: Alike, withComing: boolean): readonly number[] {
+  if (alike.able === undefined) {
+    const able: number[] = [];
+    const takesComing = withComing && job.site === null;
+    let more = false;
+    for (let at = 0; at < all.length; at += 1) {
+      const site = all[at]!;
+      if ((site.pilots !== undefined && !takesComing) || barred(job, site) !== null) continue;
+      able.push(at);
+      more ||= asksMore(site);
+    }
+    alike.able = more ? able : withoutAvoided(job, able, all);
+    alike.asksMore = more;
+  }
+  if (alike.asksMore !== true) return alike.able;
+  const able = alike.able.filter((at) => {
+    const site = all[at]!;
+    return keptAway(site) === null && cannotFinish(job, site, nowMs) === null && closesTooSoon(job, site, nowMs) === null;
+  });
+  return withoutAvoided(job, able, all);
+}
+
+/** The sites of which `ableAt` tells, or the reason why there are none. */
 export function candidates(
   job: RoutedJob,
   all: readonly SiteLoad[],
   nowMs: number,
   withComing = false,
 ): readonly SiteLoad[] | { readonly none: () => string } {
-  const able: SiteLoad[] = [];
-  const takesComing = withComing && job.site === null;
-  for (const site of all) if ((site.pilots === undefined || takesComing) && whyNot(job, site, nowMs) === null) able.push(site);
-  if (able.length === 0) {
-    const sites = withComing && job.site === null ? all : all.filter(({ pilots }) => pilots === undefined);
-    return { none: () => whyNone(job, sites, nowMs) };
-  }
-  if (job.avoid.length === 0 && (job.attemptsLeft ?? 2) > 1) return able;
-  const fresh = able.filter((site) => !job.avoid.includes(site.name) && !isForOthers(job, site));
-  // Pilots that may never come are no reason not to take what is there.
-  return fresh.some(({ pilots }) => pilots === undefined) ? fresh : able;
+  const able = ableAt(job, all, nowMs, {}, withComing);
+  return able.length === 0 ? { none: () => whyNone(job, all, nowMs, withComing) } : able.map((at) => all[at]!);
 }
 
 function busyAt(job: RoutedJob, site: SiteLoad): string {

@@ -2,7 +2,7 @@
  * How long a job would run at a site: from what jobs have shown there, before that from the site's self-test, before that from other sites. Pure; what is worked
  * out for an app and a class of sizes is kept, as it is asked of each waiting job for each site.
  */
-import { nominalBytes, type RunsLearnt, runsOf, type SiteLearnt, sizeClass, spreadOf, UNSIZED, weightOf } from "../core/learning.js";
+import { FRESH_MS, nominalBytes, type RunsLearnt, runsOf, type SiteLearnt, sizeClass, spreadOf, UNSIZED, weightOf } from "../core/learning.js";
 import type { RoutedJob, SiteFacts } from "./policy.js";
 
 /** Run time to assume while nothing has been measured anywhere, ms: only its being equal for all sites matters. */
@@ -132,37 +132,48 @@ function prospect(job: Sized, { learnt, common }: SiteFacts, nowMs: number): Pro
   return { seen, weight, spread, doubt: Math.min(OPTIMISM_SHARE, spread / Math.sqrt(weight)), resultBytes };
 }
 
-/** Of a site at one time, by app and class. */
-interface Prospects {
+interface KeptProspect {
+  readonly as: Prospect;
+  /** When it was worked out. */
+  readonly atMs: number;
+  /** Until then it is the same; before `atMs`: only then. */
+  readonly untilMs: number;
+  /** It goes by these. */
   readonly learnt: SiteLearnt;
-  readonly common: SiteLearnt;
-  readonly nowMs: number;
-  readonly byApp: Map<string, Map<string, Prospect>>;
+  readonly common: SiteLearnt | null;
 }
 
-/** The views of a site that are made of one another, with one more job each, have their links in common. */
-const prospects = new WeakMap<SiteFacts["links"], Prospects>();
+/** Of a site, by app and class. Views of it that are made of one another, with one more job each, have their links in common. */
+const prospects = new WeakMap<SiteFacts["links"], Map<string, Map<string, KeptProspect>>>();
 
 /** Asked for each job and site, so it is kept as long as it is the same. */
 export function prospectOf(job: Sized, site: SiteFacts, nowMs: number): Prospect {
-  let kept = prospects.get(site.links);
-  const { learnt, common } = site;
-  if (kept === undefined || kept.nowMs !== nowMs || kept.learnt !== learnt || kept.common !== common) {
-    kept = { learnt, common, nowMs, byApp: new Map() };
-    prospects.set(site.links, kept);
+  const { learnt, common, links } = site;
+  let byApp = prospects.get(links);
+  if (byApp === undefined) {
+    byApp = new Map();
+    prospects.set(links, byApp);
   }
-  let byClass = kept.byApp.get(job.app);
+  let byClass = byApp.get(job.app);
   if (byClass === undefined) {
     byClass = new Map();
-    kept.byApp.set(job.app, byClass);
+    byApp.set(job.app, byClass);
   }
   const name = sizeClass(job.inputBytes);
-  let known = byClass.get(name);
-  if (known === undefined) {
-    known = prospect(job, site, nowMs);
-    byClass.set(name, known);
-  }
-  return known;
+  const kept = byClass.get(name);
+  if (
+    kept !== undefined &&
+    kept.learnt === learnt &&
+    (kept.common === null || kept.common === common) &&
+    (kept.atMs === nowMs || (kept.atMs < nowMs && nowMs < kept.untilMs))
+  )
+    return kept.as;
+  const as = prospect(job, site, nowMs);
+  const { seen } = as;
+  const isOwn = seen?.learnt.resultBytes !== undefined;
+  const untilMs = seen === null ? Number.POSITIVE_INFINITY : seen.learnt.ms.at + FRESH_MS;
+  byClass.set(name, { as, atMs: nowMs, untilMs, learnt, common: isOwn ? null : common });
+  return as;
 }
 
 /** Run time of a job at a site, ms. What was seen there fades when nothing new is seen, and gives way to what was known before. */

@@ -2,7 +2,7 @@
  * The work that a site has, as a policy sees it: how many jobs, what is free, and when each slot will be. A view is a value: one with another job is
  * made from it, in the time that it takes to copy its slots. Pure.
  */
-import type { SiteLearnt } from "../core/learning.js";
+import { FRESH_MS, type SiteLearnt } from "../core/learning.js";
 import { aloneInMs, remainingMs } from "./estimates.js";
 import { hasInAll, needOf, type RoutedJob, type Shared, type SiteFacts, type SiteLoad } from "./policy.js";
 import { prospectOf, runMs, type Sized } from "./run-times.js";
@@ -26,54 +26,67 @@ function minus(a: Shared, b: Shared): Shared {
   };
 }
 
-/** What is expected of a job that runs, from its grant to the end of its run, ms. */
+/** Of jobs that a site holds, one after the other, ms. */
 interface Expected {
-  readonly ms: number;
-  readonly sdMs: number;
-}
-
-interface Kept {
   readonly learnt: SiteLearnt;
   readonly bytesPerS: number | undefined;
-  readonly of: readonly Expected[];
+  /** Their files, alone on the link. */
+  readonly inMs: readonly number[];
+  readonly runMs: readonly number[];
+  /** Places of those that go by other sites, or by what fades: they are others the next time. */
+  readonly passing: readonly number[];
+  /** Until then none of the others fades. */
+  readonly freshUntilMs: number;
 }
 
 /** From turn to turn the same, where the jobs and what they are expected by are. */
-const kept = new WeakMap<readonly HeldJob[], Kept>();
+const kept = new WeakMap<readonly HeldJob[], Expected>();
 
-function expectedOf(held: readonly HeldJob[], site: SiteFacts, nowMs: number): readonly Expected[] {
+function expectedOf(held: readonly HeldJob[], site: SiteFacts, nowMs: number): Expected {
   const before = kept.get(held);
   const bytesPerS = site.links.in?.bytesPerS;
-  if (before !== undefined && before.learnt === site.learnt && before.bytesPerS === bytesPerS) return before.of;
-  let isLasting = true;
-  const of = held.map((job) => {
+  const isSame = before !== undefined && before.learnt === site.learnt && before.bytesPerS === bytesPerS;
+  if (isSame && (before.passing.length === 0 || nowMs < before.freshUntilMs)) {
+    for (const at of before.passing) (before.runMs as number[])[at] = runMs(prospectOf(held[at]!, site, nowMs), held[at]!, site);
+    return before;
+  }
+  const [inMs, ms, passing]: [number[], number[], number[]] = [[], [], []];
+  let freshUntilMs = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < held.length; at += 1) {
+    const job = held[at]!;
     const known = prospectOf(job, site, nowMs);
-    const ms = runMs(known, job, site);
-    const [inMs, inSpread] = [aloneInMs(job, site), site.links.in?.spread ?? 0];
-    isLasting &&= known.seen?.isOwn === true && known.weight >= 1;
-    return { ms: inMs + ms, sdMs: Math.hypot(inSpread * inMs, known.spread * ms) };
-  });
-  // What goes by other sites, or fades, is another the next time.
-  if (isLasting) kept.set(held, { learnt: site.learnt, bytesPerS, of });
-  return of;
+    inMs.push(aloneInMs(job, site));
+    ms.push(runMs(known, job, site));
+    const { seen, weight } = known;
+    if (seen?.isOwn === true && weight >= 1) freshUntilMs = Math.min(freshUntilMs, seen.learnt.ms.at + FRESH_MS);
+    else passing.push(at);
+  }
+  const expected = { learnt: site.learnt, bytesPerS, inMs, runMs: ms, passing, freshUntilMs };
+  kept.set(held, expected);
+  return expected;
 }
 
-/** When a job that runs will leave its slots. */
-function endMs({ sinceMs }: HeldJob, expected: Expected, nowMs: number): number {
-  const elapsedMs = Math.max(0, nowMs - sinceMs);
-  const lateMs = elapsedMs - expected.ms;
-  return nowMs + (lateMs > 0 && lateMs < USUAL_SD * expected.sdMs ? expected.sdMs / 2 : remainingMs(expected.ms, elapsedMs));
+/** When a job that runs will leave its slots. @param inMs until its files are there, @param ownMs its run */
+function endMs(job: HeldJob, inMs: number, ownMs: number, site: SiteFacts, nowMs: number): number {
+  const elapsedMs = Math.max(0, nowMs - job.sinceMs);
+  const expectedMs = inMs + ownMs;
+  const lateMs = elapsedMs - expectedMs;
+  if (lateMs > 0) {
+    const sdMs = Math.hypot((site.links.in?.spread ?? 0) * inMs, prospectOf(job, site, nowMs).spread * ownMs);
+    if (lateMs < USUAL_SD * sdMs) return nowMs + sdMs / 2;
+  }
+  return nowMs + remainingMs(expectedMs, elapsedMs);
 }
 
 /**
  * A job takes the slots that are free first, from when they and its files are there to the end of its run.
  *
  * @param freeAtMs the slots in order, before and after
+ * @param thereMs when its files are
  */
-function take(freeAtMs: number[], slots: number, job: Sized, site: SiteFacts, sinceMs: number, nowMs: number): void {
+function take(freeAtMs: number[], slots: number, thereMs: number, ownMs: number, nowMs: number): void {
   const used = Math.min(slots, freeAtMs.length);
-  const beginMs = Math.max(freeAtMs[used - 1] ?? nowMs, sinceMs + aloneInMs(job, site), nowMs);
-  const end = beginMs + runMs(prospectOf(job, site, nowMs), job, site);
+  const end = Math.max(freeAtMs[used - 1] ?? nowMs, thereMs, nowMs) + ownMs;
   let at = used;
   for (; at < freeAtMs.length && freeAtMs[at]! <= end; at += 1) freeAtMs[at - used] = freeAtMs[at]!;
   for (let n = at - used; n < at; n += 1) freeAtMs[n] = end;
@@ -126,16 +139,17 @@ function roomOf(slots: number): Float64Array {
  * A site with what it holds: it runs the oldest, as far as its slots go; the others' files are being brought.
  *
  * @param held oldest first
+ * @param count so many of them, if not all
  */
-export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number): SiteLoad {
-  const expected = expectedOf(held, site, nowMs);
+export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number, count = held.length): SiteLoad {
+  const { inMs, runMs: ownMs, passing, freshUntilMs } = expectedOf(held, site, nowMs);
   const all = hasInAll(site);
   let [freeSlots, freeCores, freeGb, freeGpus, freeNodes] = [site.slots, all.cores, all.memoryGb, all.gpus, all.nodes];
   let [running, busy] = [0, 0];
   const ends = roomOf(site.slots);
   const rate = site.links.in;
   let [inboundBytes, inboundJobs] = [0, 0];
-  for (let at = 0; at < held.length; at += 1) {
+  for (let at = 0; at < count; at += 1) {
     const job = held[at]!;
     if (rate !== null && job.inputBytes !== null && job.inputBytes > 0) {
       const bytes = Math.max(0, job.inputBytes - ((nowMs - job.sinceMs) * rate.bytesPerS) / 1000);
@@ -151,7 +165,7 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
     // Those that follow one that waits do so too.
     if (running < at || busy + slots > site.slots) continue;
     running += 1;
-    const end = endMs(job, expected[at]!, nowMs);
+    const end = endMs(job, inMs[at]!, ownMs[at]!, site, nowMs);
     for (let n = 0; n < slots; n += 1) ends[busy + n] = end;
     busy += slots;
   }
@@ -159,12 +173,14 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number)
   ends.sort();
   const freeAtMs: number[] = [];
   for (let n = 0; n < site.slots; n += 1) freeAtMs.push(ends[n]!);
-  for (let at = running; at < held.length; at += 1) {
+  const hasFaded = passing.length === 0 && nowMs >= freshUntilMs;
+  for (let at = running; at < count; at += 1) {
     const job = held[at]!;
-    take(freeAtMs, job.resources.slots ?? 1, job, site, job.sinceMs, nowMs);
+    const own = hasFaded ? runMs(prospectOf(job, site, nowMs), job, site) : ownMs[at]!;
+    take(freeAtMs, job.resources.slots ?? 1, job.sinceMs + inMs[at]!, own, nowMs);
   }
   const free = { slots: freeSlots, cores: freeCores, memoryGb: freeGb, gpus: freeGpus, nodes: freeNodes };
-  return viewOf(site, { granted: site.granted, running, queued: held.length - running, free, inboundBytes, inboundJobs, freeAtMs });
+  return viewOf(site, { granted: site.granted, running, queued: count - running, free, inboundBytes, inboundJobs, freeAtMs });
 }
 
 /** The site with one more job, which runs there now or waits for its place. */
@@ -173,7 +189,10 @@ export function withJob(load: SiteLoad, job: RoutedJob, action: "run" | "wait", 
   const { running, queued, granted, pilots } = load;
   const runs = action === "run";
   const freeAtMs = pilots === undefined ? load.freeAtMs.slice() : load.freeAtMs;
-  if (pilots === undefined) take(freeAtMs as number[], need.slots, job, load, nowMs, nowMs);
+  if (pilots === undefined) {
+    const own = runMs(prospectOf(job, load, nowMs), job, load);
+    take(freeAtMs as number[], need.slots, nowMs + aloneInMs(job, load), own, nowMs);
+  }
   return viewOf(load, {
     granted: granted + (runs ? 1 : 0),
     running: running + (runs ? 1 : 0),

@@ -9,9 +9,9 @@ import { fits, type Policy, type SiteLoad } from "../policy.js";
 
 export const highestThroughput: Policy = {
   name: "highest-throughput",
-  choose(job, sites, nowMs) {
+  choose(job, sites, nowMs, alike) {
     const rate = ({ learnt }: SiteLoad) => finishedPerHour(learnt.finished, nowMs);
-    return least(job, sites, nowMs, {
+    return least(job, sites, nowMs, alike, {
       // Below 0 with a place free.
       of: (site) => (fits(job, site) ? -1 - rate(site) : 1 / (1 + rate(site))),
       says: (site) => `the highest throughput is that of site ${site.name}: ${figure(rate(site), 3)} jobs an hour of late`,

@@ -5,8 +5,8 @@ import type { Policy } from "../policy.js";
 
 export const roundRobin: Policy = {
   name: "round-robin",
-  choose: (job, sites, nowMs) =>
-    least(job, sites, nowMs, {
+  choose: (job, sites, nowMs, alike) =>
+    least(job, sites, nowMs, alike, {
       of: ({ granted, queued }) => granted + queued,
       says: ({ name, granted }) => `the turn of site ${name}, which was given ${granted} jobs so far`,
     }),

@@ -8,8 +8,8 @@ import type { Policy } from "../policy.js";
 
 export const shortestBacklog: Policy = {
   name: "shortest-backlog",
-  choose: (job, sites, nowMs) =>
-    least(job, sites, nowMs, {
+  choose: (job, sites, nowMs, alike) =>
+    least(job, sites, nowMs, alike, {
       of: ({ queued }) => queued,
       says: ({ name, queued }) => `the shortest backlog is that of site ${name}: ${queued} jobs wait there`,
     }),

@@ -3,10 +3,10 @@
  * little is known is taken to be a little better than expected, so it gets tried. A free slot is left idle only where waiting for a busy site gains more than
  * the estimates can be wrong.
  */
-import { type Crossing, type Estimate, estimate } from "../estimates.js";
+import { type Crossing, type Estimate, estimate, passingEstimate } from "../estimates.js";
 import { figure, seconds } from "../figures.js";
-import { busyText, type Choice, candidates, fits, type Policy, type RoutedJob, type SiteLoad } from "../policy.js";
-import { coresOf, type RunEstimate } from "../run-times.js";
+import { type Alike, ableAt, busyText, type Choice, fits, type Policy, type RoutedJob, type SiteLoad, whyNone } from "../policy.js";
+import { coresOf, prospectOf, type RunEstimate } from "../run-times.js";
 
 /** Waiting while a slot is free must gain this share of the answer from the free slot, half of what both may be off, and at least so long. */
 const WAIT_GAIN_SHARE = 0.25;
@@ -42,15 +42,19 @@ function describe(job: RoutedJob, { site, run, stageIn, stageOut, allocationMs, 
 /** What the sites are ranked by: a little doubt is to their good, and what others lose counts as what the job itself does. */
 const rank = ({ ms, doubtMs, othersMs }: Estimate) => ms - doubtMs + othersMs;
 
-/** Whether `a` is the better one; the same time: more slots free, then the name. */
-function isSooner(a: Estimate, b: Estimate): boolean {
-  const byTime = rank(a) - rank(b);
+/** Whether one of rank `a` is better than one of rank `b`; the same: more slots free, then the name. */
+function isBetter(a: number, site: SiteLoad, b: number, other: SiteLoad): boolean {
+  const byTime = a - b;
   if (byTime !== 0) return byTime < 0;
-  if (a.site.free.slots !== b.site.free.slots) return a.site.free.slots > b.site.free.slots;
-  return a.site.name < b.site.name;
+  if (site.free.slots !== other.free.slots) return site.free.slots > other.free.slots;
+  return site.name < other.name;
 }
 
-const bestOf = (all: readonly Estimate[]): Estimate => all.reduce((best, one) => (isSooner(one, best) ? one : best));
+const isSooner = (a: Estimate, b: Estimate): boolean => isBetter(rank(a), a.site, rank(b), b.site);
+
+function bestOf(all: readonly Estimate[]): Estimate {
+  return all.reduce((best, one) => (isSooner(one, best) ? one : best));
+}
 
 function costOf(job: RoutedJob, { site, runMs }: Estimate): number {
   return (coresOf(job, site) * runMs) / 1000;
@@ -71,7 +75,7 @@ function cheapest(job: RoutedJob, all: readonly Estimate[], leftMs: number): Est
 function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly Estimate[]): string {
   if (job.site !== null) return `pinned to site ${job.site}`;
   if (best !== chosen) return `a free slot at ${describe(job, chosen)}: waiting for ${describe(job, best)} would not gain enough`;
-  const others = all.filter((one) => one !== best);
+  const others = all.filter(({ site }) => site !== best.site);
   if (others.length === 0) return `only ${describe(job, best)} can run it now`;
   const next = bestOf(others);
   const isTried = best.ms - best.doubtMs <= next.ms - next.doubtMs;
@@ -87,23 +91,50 @@ function withinDeadline(job: RoutedJob, chosen: Estimate, leftMs: number): Choic
   return { action: site.pilots === undefined && fits(job, site) ? "run" : "wait", site: site.name, why };
 }
 
-function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choice {
-  const able = candidates(job, sites, nowMs, true);
-  if ("none" in able) return { action: "wait", site: null, why: able.none };
-  const all = able.map((site) => estimate(job, site, nowMs));
+const passing = passingEstimate();
+/** Ranks of the sites, by their places: room for those of one choice after the other. */
+let ranks = new Float64Array(32);
+
+/** The place of the best of those at the places `able`, or -1. @param of which of them; absent: all */
+function bestAt(sites: readonly SiteLoad[], able: readonly number[], of?: (site: SiteLoad) => boolean): number {
+  let best = -1;
+  for (const at of able) {
+    if (of !== undefined && !of(sites[at]!)) continue;
+    if (best < 0 || isBetter(ranks[at]!, sites[at]!, ranks[best]!, sites[best]!)) best = at;
+  }
+  return best;
+}
+
+/** A job can begin there now. */
+const hasRoom = (job: RoutedJob, site: SiteLoad): boolean => site.pilots === undefined && fits(job, site);
+
+function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, alike: Alike = {}): Choice {
+  const able = ableAt(job, sites, nowMs, alike, true);
+  if (able.length === 0) return { action: "wait", site: null, why: () => whyNone(job, sites, nowMs, true) };
+  alike.known ??= sites.map((site) => prospectOf(job, site, nowMs));
+  const { known } = alike;
+  const estimateAt = (at: number): Estimate => estimate(job, sites[at]!, nowMs, known[at]!);
   if (job.deadlineMs !== undefined && job.site === null) {
     const leftMs = job.deadlineMs - nowMs;
-    const chosen = cheapest(job, all, leftMs);
+    const chosen = cheapest(job, able.map(estimateAt), leftMs);
     if (chosen !== null) return withinDeadline(job, chosen, leftMs);
   }
-  const best = bestOf(all);
-  const free = fits(job, best.site) && best.site.pilots === undefined ? best : null;
-  const alternatives = free === null ? all.filter(({ site }) => site.pilots === undefined && fits(job, site)) : [];
-  const here = free ?? (alternatives.length === 0 ? null : bestOf(alternatives));
-  if (here === null) {
-    const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
-    return { action: "wait", site: best.site.name, why: () => `${busyText(job, able)}; soonest at ${describe(job, best)}${ahead}` };
+  if (ranks.length < sites.length) ranks = new Float64Array(2 * sites.length);
+  for (const at of able) ranks[at] = rank(passing(job, sites[at]!, nowMs, known[at]!));
+  const first = bestAt(sites, able);
+  const second = hasRoom(job, sites[first]!) ? first : bestAt(sites, able, (site) => hasRoom(job, site));
+  const best = estimateAt(first);
+  if (second < 0) {
+    const why = () => {
+      const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
+      return `${busyText(
+        job,
+        able.map((at) => sites[at]!),
+      )}; soonest at ${describe(job, best)}${ahead}`;
+    };
+    return { action: "wait", site: best.site.name, why };
   }
+  const here = first === second ? best : estimateAt(second);
   const gainMs = here.ms - best.ms;
   if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * here.ms, WAIT_GAIN_SD * Math.hypot(here.sdMs, best.sdMs))) {
     const what = best.site.pilots === undefined ? "slot" : "pilot";
@@ -113,7 +144,7 @@ function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number): Choi
       why: () => `a ${what} of ${describe(job, best)} answers ${seconds(gainMs)} sooner than ${describe(job, here)}`,
     };
   }
-  return { action: "run", site: here.site.name, why: () => whyHere(job, here, best, all) };
+  return { action: "run", site: here.site.name, why: () => whyHere(job, here, best, able.map(estimateAt)) };
 }
 
 export const soonest: Policy = { name: "soonest", choose };
