@@ -12,7 +12,17 @@ import { failedAt } from "../ledger/ready-group.js";
 import type { ReadyGroup } from "../ledger/ready-queue.js";
 import { addRuns, type JobRecord, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
 import { estimate, promiseOf } from "../router/estimates.js";
-import { type Alike, belongs, candidates, needOf, type Policy, type RoutedJob, type Shared, type SiteLoad, tooLarge } from "../router/policy.js";
+import {
+  type Alike,
+  belongs,
+  candidates,
+  needOf,
+  type Policy,
+  type RoutedJob,
+  type Shared,
+  type SiteLoad,
+  tooLarge,
+} from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import { withJob } from "../router/work-ahead.js";
 import { askedOfPilots, pilotsOf as earlierPilots, withFeaturesOf } from "./pilot-features.js";

@@ -14,6 +14,8 @@ export interface Term {
   readonly progress: number | null;
   /** Why it does not go on at present, as its site says. */
   readonly reason?: string;
+  /** When its files will be there, as its site reckons, ms of the monotonic clock; absent: nobody knows. */
+  readonly filesAtMs?: number;
 }
 
 const PHASES: readonly Phase[] = ["staged-in", "running", "staged-out"];

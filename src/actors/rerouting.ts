@@ -8,7 +8,7 @@ import type { LeaseRef } from "../core/protocols.js";
 import { runningAt, type State } from "../ledger/state.js";
 import { needOf, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import { planMoves, type UnbegunJob } from "../router/reroute.js";
+import { planMoves, type Room, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
 import type { LeaseTerms } from "./lease-terms.js";
@@ -23,12 +23,10 @@ interface Recall {
 }
 
 /** What a round sees. */
-export interface Situation {
+export interface Situation extends Room {
   readonly state: State;
   readonly terms: Pick<LeaseTerms, "get">;
   readonly loads: readonly SiteLoad[];
-  /** Slots by site for which it asks and nothing waits. */
-  readonly idle: ReadonlyMap<SiteName, number>;
   readonly policyOf: PolicyOf;
   readonly nowMs: number;
   readonly monotonicMs: number;
@@ -69,23 +67,28 @@ export class Rerouting {
     }
     const open = [...this.#recalls.values()].filter(({ atMs }) => monotonicMs - atMs < LIMITS.recallMs);
     const idle = new Map(situation.idle);
-    for (const { lease, to } of open) idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(lease.job)!.spec.resources ?? {}).slots);
+    const asked = new Map(situation.asked);
+    const keep = (id: JobId, to: SiteName): void => {
+      const { slots } = needOf(state.jobs.get(id)!.spec.resources ?? {});
+      for (const left of [idle, asked]) left.set(to, (left.get(to) ?? 0) - slots);
+    };
+    for (const { lease, to } of open) keep(lease.job, to);
     const held = loads.flatMap((load) => (load.pilots === undefined ? unbegun(situation, load) : []));
     const movable = held.filter(({ job }) => !this.#recalls.has(job.id) && (state.jobs.get(job.id)?.moves ?? 0) < LIMITS.movesMax);
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
-    for (const { job, from, to, why } of planMoves(movable, loads, idle, nowMs, bounds)) {
+    for (const { job, from, to, why } of planMoves(movable, loads, { idle, asked }, nowMs, bounds)) {
       const epoch = runningAt(state.jobs.get(job)!, from)!.epoch;
       this.#recalls.set(job, { lease: { job, epoch }, from, to, why, atMs: monotonicMs });
       news.add(from);
-      idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(job)!.spec.resources ?? {}).slots);
+      keep(job, to);
     }
     return { news, idle };
   }
 }
 
-/** The jobs that a site holds beyond its slots and has not begun; the oldest come first there. */
-function unbegun({ state, terms, policyOf, nowMs }: Situation, load: SiteLoad): UnbegunJob[] {
+/** The jobs that a site has not begun, and which it holds beyond its slots or brings files of; the oldest come first there. */
+function unbegun({ state, terms, policyOf, nowMs, monotonicMs }: Situation, load: SiteLoad): UnbegunJob[] {
   const { name, slots } = load;
   const jobs = heldRecords(state, name);
   const held = heldBy(state, name);
@@ -94,11 +97,12 @@ function unbegun({ state, terms, policyOf, nowMs }: Situation, load: SiteLoad): 
   for (const [at, job] of jobs.entries()) {
     const freeSlots = slots - taken;
     taken += needOf(job.spec.resources ?? {}).slots;
-    if (taken <= slots) continue;
-    const epoch = runningAt(job, name)?.epoch ?? 0;
-    if (terms.get(job.id, epoch)?.phase !== "staged-in" || job.cancelRequested) continue;
+    const term = terms.get(job.id, runningAt(job, name)?.epoch ?? 0);
+    const filesInMs = Math.max(0, (term?.filesAtMs ?? 0) - monotonicMs);
+    if (taken <= slots && filesInMs === 0) continue;
+    if (term?.phase !== "staged-in" || job.cancelRequested) continue;
     const ahead = () => loadOf(load, held, nowMs, at);
-    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, freeSlots, ahead });
+    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, freeSlots, filesInMs, ahead });
   }
   return found;
 }

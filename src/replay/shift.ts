@@ -30,6 +30,8 @@ export interface LinkModel {
   readonly transfersMax: number;
   /** Jobs whose files one transfer takes along. */
   readonly jobsPerTransfer: number;
+  /** The site asks for no more jobs than can go along with the transfers that are free, so many bytes with each; absent: it asks whatever they do. */
+  readonly bytesPerTransfer?: number;
   /** How often the site looks for files that wait, and begins transfers, ms; 0: as soon as it can. */
   readonly lookMs: number;
   /**

@@ -58,7 +58,7 @@ export interface Estimate {
   readonly sdMs: number;
   /** How much sooner it may really come, as little as is known. */
   readonly doubtMs: number;
-  /** How much later all those together whose files are on their way there would have theirs. */
+  /** How much later all those together would be answered that wait there, for their files or for slots. */
   readonly othersMs: number;
 }
 
@@ -106,8 +106,12 @@ class Answer implements Estimate {
   }
 
   get othersMs(): number {
-    const { inboundJobs, links } = this.site;
-    return inboundJobs * (links.in?.line?.msPerByte ?? 0) * (this.#job.inputBytes ?? 0);
+    const { inboundJobs, links, queued, slots, pilots } = this.site;
+    const { inputBytes, resources } = this.#job;
+    const filesMs = inboundJobs * (links.in?.line?.msPerByte ?? 0) * (inputBytes ?? 0);
+    // Each of those that wait there begins later by this one's share of the slots.
+    const slotsMs = pilots === undefined ? (queued * this.runMs * (resources.slots ?? 1)) / slots : 0;
+    return filesMs + slotsMs;
   }
 
   get run(): RunEstimate {

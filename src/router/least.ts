@@ -8,13 +8,7 @@ export interface Measure {
 }
 
 /** The first by name of those that have the least. */
-export function least(
-  job: RoutedJob,
-  sites: readonly SiteLoad[],
-  nowMs: number,
-  alike: Alike | undefined,
-  { of, says }: Measure,
-): Choice {
+export function least(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, alike: Alike | undefined, { of, says }: Measure): Choice {
   const able = ableAt(job, sites, nowMs, alike ?? {}, false);
   if (able.length === 0) return { action: "wait", site: null, why: () => whyNone(job, sites, nowMs, false) };
   // They are sorted by name.

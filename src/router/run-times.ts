@@ -2,7 +2,17 @@
  * How long a job would run at a site: from what jobs have shown there, before that from the site's self-test, before that from other sites. Pure; what is worked
  * out for an app and a class of sizes is kept, as it is asked of each waiting job for each site.
  */
-import { FRESH_MS, nominalBytes, type RunsLearnt, runsOf, type SiteLearnt, sizeClass, spreadOf, UNSIZED, weightOf } from "../core/learning.js";
+import {
+  FRESH_MS,
+  nominalBytes,
+  type RunsLearnt,
+  runsOf,
+  type SiteLearnt,
+  sizeClass,
+  spreadOf,
+  UNSIZED,
+  weightOf,
+} from "../core/learning.js";
 import type { RoutedJob, SiteFacts } from "./policy.js";
 
 /** Run time to assume while nothing has been measured anywhere, ms: only its being equal for all sites matters. */
