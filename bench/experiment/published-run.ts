@@ -1,7 +1,6 @@
 /** One run of the published comparison: so many jobs of a workload in batches of 16, bound by an agent or routed by a policy. */
 import type { JobSpec, SiteName } from "../../src/core/job.js";
 import type { Arrival, Shift, SiteModel } from "../../src/replay/shift.js";
-import type { Ran } from "../../src/replay/site-actor.js";
 import { quantileOf, type Tally } from "../../src/replay/tally.js";
 import { type RunOptions, runShift } from "../../src/replay/world.js";
 import type { Policy } from "../../src/router/policy.js";
@@ -19,7 +18,7 @@ export const BATCH = 16;
 /** What an agent binds is brought at once, as the published sites did. */
 const UNBOUNDED = 4_000;
 /** Of a policy in a central that knows nothing of the sites at the beginning. */
-const COLD = "-cold";
+export const COLD = "-cold";
 /** Jobs that a site takes beyond its slots where central routes: enough for the files of the next ones to be on their way. */
 export const PREFETCH = 64;
 /** Until central's turn is over and a site has the job. */
@@ -97,24 +96,32 @@ export function resultOf(tally: Tally, past = NO_PAST): RunResult {
   };
 }
 
-/** Told of each attempt whose result is there, with its site; times are those of the shift. */
-type OnDone = (ran: Pick<Ran, "leasedMs" | "endedMs">, site: SiteName) => void;
+/** An attempt whose result is there; times are those of the shift, ms. */
+export interface Answered {
+  /** Its place in the shift. */
+  readonly job: number;
+  readonly leasedMs: number;
+  readonly answeredMs: number;
+}
+
+type OnAnswer = (answered: Answered, site: SiteName) => void;
+
+const telling =
+  (onAnswer: OnAnswer, jobs = 0, startMs = 0): NonNullable<RunOptions["onDone"]> =>
+  ({ id, leasedMs }, site, { nowMs }) =>
+    onAnswer({ job: Number(id) - jobs, leasedMs: leasedMs - startMs, answeredMs: nowMs - startMs }, site);
 
 /** A policy of the router, in a central that has a ledger of earlier work. */
-function runLater(shift: Shift, batch: Arrival, options: RunOptions, onDone: OnDone): RunResult {
-  const later = withHistory(shift, batch);
+function runLater(shift: Shift, batch: Arrival, options: RunOptions, onAnswer: OnAnswer): RunResult {
+  const { shift: later, jobs, startMs } = withHistory(shift, batch);
   const at: Record<string, number> = {};
-  let past = 0;
-  const { tally } = runShift(later.shift, {
-    ...options,
-    onDone: ({ id, leasedMs, endedMs }, site) => {
-      if (Number(id) >= later.jobs) return onDone({ leasedMs: leasedMs - later.startMs, endedMs: endedMs - later.startMs }, site);
-      if (endedMs >= later.startMs) throw new Error("the work of before is not over when the shift begins");
-      at[site] = (at[site] ?? 0) + 1;
-      past += 1;
-    },
-  });
-  return resultOf(tally, { startMs: later.startMs, jobs: past, at });
+  const count: OnAnswer = (answered, site) => {
+    if (answered.job >= 0) return onAnswer(answered, site);
+    if (answered.answeredMs >= 0) throw new Error("the work of before is not over when the shift begins");
+    at[site] = (at[site] ?? 0) + 1;
+  };
+  const { tally } = runShift(later, { ...options, onDone: telling(count, jobs, startMs) });
+  return resultOf(tally, { startMs, jobs, at });
 }
 
 /** The policy of a contender that the router has; null: it is none. */
@@ -122,16 +129,16 @@ export function policyOf(contender: Contender): Policy | null {
   return POLICIES[contender.replace(COLD, "")] ?? null;
 }
 
-export function runOnce(contender: Contender, setting: Setting, seed: number, onDone: OnDone = () => {}): RunResult {
+export function runOnce(contender: Contender, setting: Setting, seed: number, onAnswer: OnAnswer = () => {}): RunResult {
   const { source, rateShare, more = {} } = setting;
   const routed = policyOf(contender);
   const held = routed === null ? { prefetch: UNBOUNDED } : { prefetch: PREFETCH, bytesPerTransfer: BYTES_PER_TRANSFER };
   const sites = facilitySites({ source, seed, ...held, rateShare, more });
   const batches = batchesOf(setting);
   const shift: Shift = { name: "published", startMs: Date.UTC(2021, 3, 2), sites, arrivals: () => batches[Symbol.iterator]() };
-  const options: RunOptions = { policy: routed ?? POLICIES.soonest!, dispatchMs: DISPATCH_MS, onDone };
+  const options: RunOptions = { policy: routed ?? POLICIES.soonest!, dispatchMs: DISPATCH_MS, onDone: telling(onAnswer) };
   if (routed !== null)
-    return contender.endsWith(COLD) ? resultOf(runShift(shift, options).tally) : runLater(shift, batches[0]!, options, onDone);
+    return contender.endsWith(COLD) ? resultOf(runShift(shift, options).tally) : runLater(shift, batches[0]!, options, onAnswer);
   const agent = AGENTS[contender as keyof typeof AGENTS];
   if (agent !== undefined) return resultOf(runShift(shift, { ...options, client: agent() }).tally);
   const aim = AIMS.find((name) => contender === `clairvoyant-${name}`);

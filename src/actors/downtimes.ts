@@ -32,18 +32,19 @@ function allocationEnd({ name: site, present, endsAt, joinedAt }: SiteRecord): D
   return [{ ...whole, id: `allocation-${site}`, text: "the batch job ends in which it works" }];
 }
 
-/** What central knows by itself. */
+/** What central knows by itself. Asked in each turn, and mostly it is nothing. */
 function ownDowntimes(state: State, sites: Sites): Downtime[] {
-  return [
-    ...[...state.sites.values()].flatMap(allocationEnd),
-    ...[...sites.entries()].flatMap(([site, { tokenEndsMs, seenAt }]) => tokenEnd(site, tokenEndsMs, seenAt)),
-    ...[...sites.pilotSites].flatMap(([site, { tokenEndsMs, saidMs }]) => tokenEnd(site, tokenEndsMs, saidMs)),
-  ];
+  const own: Downtime[] = [];
+  for (const site of state.sites.values()) if (site.endsAt !== undefined) own.push(...allocationEnd(site));
+  for (const [site, { tokenEndsMs, seenAt }] of sites.entries()) if (tokenEndsMs !== null) own.push(...tokenEnd(site, tokenEndsMs, seenAt));
+  for (const [site, { tokenEndsMs, saidMs }] of sites.pilotSites) own.push(...tokenEnd(site, tokenEndsMs, saidMs));
+  return own;
 }
 
 /** All that are not over. */
 function known(state: State, sites: Sites, nowMs: number): Downtime[] {
-  const all = [...[...state.downtimes.values()].flat(), ...ownDowntimes(state, sites)];
+  const all =
+    state.downtimes.size === 0 ? ownDowntimes(state, sites) : [...[...state.downtimes.values()].flat(), ...ownDowntimes(state, sites)];
   return all.filter(({ toMs }) => toMs === null || toMs > nowMs);
 }
 

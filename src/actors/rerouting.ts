@@ -5,8 +5,8 @@
 import type { JobId, SiteName } from "../core/job.js";
 import { LIMITS } from "../core/limits.js";
 import type { LeaseRef } from "../core/protocols.js";
-import { runningAt, type State } from "../ledger/state.js";
-import { needOf, type SiteLoad } from "../router/policy.js";
+import { type JobRecord, runningAt, type State } from "../ledger/state.js";
+import { needOf, type Policy, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
 import { planMoves, type Room, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
@@ -74,7 +74,7 @@ export class Rerouting {
     };
     for (const { lease, to } of open) keep(lease.job, to);
     const held = loads.flatMap((load) => (load.pilots === undefined ? unbegun(situation, load) : []));
-    const movable = held.filter(({ job }) => !this.#recalls.has(job.id) && (state.jobs.get(job.id)?.moves ?? 0) < LIMITS.movesMax);
+    const movable = held.filter(({ record }) => !this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax);
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
     for (const { job, from, to, why } of planMoves(movable, loads, { idle, asked }, nowMs, bounds)) {
@@ -87,22 +87,61 @@ export class Rerouting {
   }
 }
 
+/** What the policy is asked of it is made when it is looked at. */
+class Waiting implements UnbegunJob {
+  readonly #situation: Situation;
+  readonly #load: SiteLoad;
+  readonly #at: number;
+  readonly record: JobRecord;
+  readonly freeSlots: number;
+  readonly filesInMs: number;
+  #job: RoutedJob | null = null;
+
+  /** @param at its place among those that the site holds */
+  constructor(situation: Situation, load: SiteLoad, record: JobRecord, at: number, freeSlots: number, filesInMs: number) {
+    this.#situation = situation;
+    this.#load = load;
+    this.#at = at;
+    this.record = record;
+    this.freeSlots = freeSlots;
+    this.filesInMs = filesInMs;
+  }
+
+  get job(): RoutedJob {
+    this.#job ??= routed(this.record, this.#situation.nowMs);
+    return this.#job;
+  }
+
+  get site(): SiteName {
+    return this.#load.name;
+  }
+
+  get policy(): Policy {
+    return this.#situation.policyOf(this.record.spec);
+  }
+
+  ahead(): SiteLoad {
+    const { state, nowMs } = this.#situation;
+    return loadOf(this.#load, heldBy(state, this.#load.name), nowMs, this.#at);
+  }
+}
+
 /** The jobs that a site has not begun, and which it holds beyond its slots or brings files of; the oldest come first there. */
-function unbegun({ state, terms, policyOf, nowMs, monotonicMs }: Situation, load: SiteLoad): UnbegunJob[] {
+function unbegun(situation: Situation, load: SiteLoad): Waiting[] {
+  const { state, terms, monotonicMs } = situation;
   const { name, slots } = load;
   const jobs = heldRecords(state, name);
-  const held = heldBy(state, name);
-  const found: UnbegunJob[] = [];
+  const found: Waiting[] = [];
   let taken = 0;
-  for (const [at, job] of jobs.entries()) {
+  for (let at = 0; at < jobs.length; at += 1) {
+    const job = jobs[at]!;
     const freeSlots = slots - taken;
-    taken += needOf(job.spec.resources ?? {}).slots;
+    taken += job.spec.resources?.slots ?? 1;
+    if (job.cancelRequested) continue;
     const term = terms.get(job.id, runningAt(job, name)?.epoch ?? 0);
     const filesInMs = Math.max(0, (term?.filesAtMs ?? 0) - monotonicMs);
-    if (taken <= slots && filesInMs === 0) continue;
-    if (term?.phase !== "staged-in" || job.cancelRequested) continue;
-    const ahead = () => loadOf(load, held, nowMs, at);
-    found.push({ job: routed(job, nowMs), policy: policyOf(job.spec), site: name, freeSlots, filesInMs, ahead });
+    if (term?.phase === "staged-in" && (taken > slots || filesInMs > 0))
+      found.push(new Waiting(situation, load, job, at, freeSlots, filesInMs));
   }
   return found;
 }

@@ -3,7 +3,7 @@
  * holds until they change, and what all sites have learnt together until one of them learns more.
  */
 import type { SiteName } from "../core/job.js";
-import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt, spreadOf, weightOf } from "../core/learning.js";
+import { type Learnt, NOTHING_LEARNT, PooledRuns, type SiteLearnt, spreadOf, weightOf } from "../core/learning.js";
 import { lineOf } from "../core/link-line.js";
 import type { HeldJobs } from "../ledger/held-jobs.js";
 import { type JobRecord, type LinkStats, type RunStats, runningAt, type SiteRecord, type State } from "../ledger/state.js";
@@ -54,23 +54,33 @@ function oldRuns({ count, totalMs, results }: RunStats, at: number) {
 }
 
 interface Pooled {
-  readonly of: readonly SiteLearnt[];
-  readonly together: SiteLearnt;
+  readonly pool: PooledRuns;
+  of: readonly SiteLearnt[];
+  together: SiteLearnt;
 }
 
 const pools = new WeakMap<State, Map<string, Pooled>>();
 
 /** What `sites` have learnt together; `name` is that of the group, of which one answer is kept. */
 export function pooledOf(state: State, name: string, sites: readonly SiteRecord[]): SiteLearnt {
-  const kept = pools.get(state) ?? new Map<string, Pooled>();
-  pools.set(state, kept);
-  const before = kept.get(name);
+  let kept = pools.get(state);
+  if (kept === undefined) {
+    kept = new Map();
+    pools.set(state, kept);
+  }
   const records = sites.map(learntOf);
-  if (before !== undefined && before.of.length === records.length && records.every((one, at) => one === before.of[at]))
-    return before.together;
-  const together = pooledRuns(records);
-  kept.set(name, { of: records, together });
-  return together;
+  const before = kept.get(name);
+  if (before === undefined) {
+    const pool = new PooledRuns();
+    const together = pool.of(records);
+    kept.set(name, { pool, of: records, together });
+    return together;
+  }
+  if (before.of.length !== records.length || records.some((one, at) => one !== before.of[at])) {
+    before.together = before.pool.of(records);
+    before.of = records;
+  }
+  return before.together;
 }
 
 interface Held {

@@ -147,21 +147,58 @@ export function runsOf({ runs }: SiteLearnt, app: string): Readonly<Record<strin
   return Object.hasOwn(runs, app) ? runs[app] : undefined;
 }
 
-/** Run times of several sites together. */
-export function pooledRuns(sites: readonly SiteLearnt[]): SiteLearnt {
-  if (sites.length === 1) return sites[0]!;
-  const byApp = new Map<string, Map<string, RunsLearnt[]>>();
-  for (const { runs } of sites) {
-    for (const [app, classes] of Object.entries(runs)) {
-      const lists = byApp.get(app) ?? new Map<string, RunsLearnt[]>();
-      byApp.set(app, lists);
-      for (const [name, learnt] of Object.entries(classes)) lists.set(name, [...(lists.get(name) ?? []), learnt]);
+type Classes = Readonly<Record<string, RunsLearnt>>;
+
+/** Of one app or class at several sites: from what, in their order, and what it is. */
+interface PooledApp {
+  readonly from: readonly (Classes | undefined)[];
+  readonly lists: ReadonlyMap<string, readonly RunsLearnt[]>;
+  readonly as: Classes;
+}
+
+const isSame = <T>(a: readonly T[], b: readonly T[]): boolean => a.length === b.length && a.every((one, at) => one === b[at]);
+
+function pooledApp(from: readonly (Classes | undefined)[], before: PooledApp | undefined): PooledApp {
+  const lists = new Map<string, RunsLearnt[]>();
+  for (const classes of from) {
+    for (const name in classes) {
+      const list = lists.get(name);
+      if (list === undefined) lists.set(name, [classes[name]!]);
+      else list.push(classes[name]!);
     }
   }
-  const of = (list: readonly RunsLearnt[]): RunsLearnt => {
-    const resultBytes = pooled(list.map((one) => one.resultBytes));
-    return { ms: pooled(list.map(({ ms }) => ms))!, ...(resultBytes === undefined ? {} : { resultBytes }) };
-  };
-  const runs = [...byApp].map(([app, classes]) => [app, Object.fromEntries([...classes].map(([name, list]) => [name, of(list)]))]);
-  return { runs: Object.fromEntries(runs) };
+  const as: Record<string, RunsLearnt> = {};
+  for (const [name, list] of lists) {
+    const known = before?.lists.get(name);
+    if (known !== undefined && isSame(list, known)) as[name] = before!.as[name]!;
+    else {
+      const resultBytes = pooled(list.map((one) => one.resultBytes));
+      as[name] = { ms: pooled(list.map(({ ms }) => ms))!, ...(resultBytes === undefined ? {} : { resultBytes }) };
+    }
+  }
+  return { from, lists, as };
 }
+
+/** Run times of several sites together, asked for again and again: only what is new is worked out. */
+export class PooledRuns {
+  #apps = new Map<string, PooledApp>();
+
+  of(sites: readonly SiteLearnt[]): SiteLearnt {
+    if (sites.length === 1) return sites[0]!;
+    const apps = new Map<string, PooledApp>();
+    for (const { runs } of sites) {
+      for (const app of Object.keys(runs)) {
+        if (apps.has(app)) continue;
+        const from = sites.map((site) => runsOf(site, app));
+        const before = this.#apps.get(app);
+        apps.set(app, before !== undefined && isSame(from, before.from) ? before : pooledApp(from, before));
+      }
+    }
+    this.#apps = apps;
+    // As entries, since an app may have the name of something that every object has.
+    return { runs: Object.fromEntries([...apps].map(([app, { as }]) => [app, as])) };
+  }
+}
+
+/** Run times of several sites together. */
+export const pooledRuns = (sites: readonly SiteLearnt[]): SiteLearnt => new PooledRuns().of(sites);

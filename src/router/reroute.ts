@@ -69,15 +69,16 @@ function knowsLink(job: RoutedJob, site: SiteLoad, nowMs: number): boolean {
 /** Where a job should go whose files come so slowly that bringing them to another site pays, or null. */
 function lateMove(held: UnbegunJob, sites: readonly SiteLoad[], { asked }: Room, nowMs: number): Move | null {
   const { job, site: from, policy, filesInMs } = held;
+  if (filesInMs < GAIN_MIN_MS) return null;
   const { slots } = needOf(job.resources);
-  const others = sites.filter((site) => site.name !== from && (asked.get(site.name) ?? 0) >= slots && knowsLink(job, site, nowMs));
+  const least = Math.max(GAIN_MIN_MS, LATE_GAIN_SHARE * filesInMs);
+  const comesSooner = (site: SiteLoad) => filesInMs - (estimate(job, site, nowMs).stageIn?.ms ?? 0) >= least && knowsLink(job, site, nowMs);
+  const others = sites.filter((site) => site.name !== from && (asked.get(site.name) ?? 0) >= slots && comesSooner(site));
   if (others.length === 0) return null;
   const { site: chosen } = policy.choose(job, others, nowMs);
   const to = others.find(({ name }) => name === chosen);
   if (to === undefined) return null;
-  const there = estimate(job, to, nowMs);
-  if (filesInMs - (there.stageIn?.ms ?? 0) < Math.max(GAIN_MIN_MS, LATE_GAIN_SHARE * filesInMs)) return null;
-  const [stay, go] = [stayMs(held, held.ahead(), nowMs), there.ms];
+  const [stay, go] = [stayMs(held, held.ahead(), nowMs), estimate(job, to, nowMs).ms];
   if (stay - go < GAIN_MIN_MS) return null;
   const why = `site ${to.name} answers in ${seconds(go)}, site ${from}, where its files are in ${seconds(filesInMs)}, in ${seconds(stay)}`;
   return { job: job.id, from, to: to.name, why };
@@ -90,12 +91,10 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], room: Room, nowMs:
   const here = sites.find(({ name }) => name === from);
   // One that is silent hears nothing; its leases run out, and its jobs move then.
   if (here === undefined || !here.up) return null;
-  if (held.filesInMs > 0) {
-    const late = lateMove(held, sites, room, nowMs);
-    if (late !== null) return late;
-  }
-  if (held.freeSlots >= needOf(job.resources).slots) return null;
+  const late = lateMove(held, sites, room, nowMs);
+  if (late !== null) return late;
   const need = needOf(job.resources);
+  if (held.freeSlots >= need.slots) return null;
   const isElsewhere = [...idle].some(([site, slots]) => site !== from && slots >= need.slots);
   const closes = here.opening !== undefined && here.opening.leftMs !== null;
   const barred = ineligible(job, here);
@@ -103,6 +102,11 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], room: Room, nowMs:
   const ahead = held.ahead();
   const unable = barred ?? closesTooSoon(job, ahead, nowMs);
   if (unable === null && !isElsewhere) return null;
+  const stay = unable === null ? stayMs(held, ahead, nowMs) : Number.NaN;
+  const least = Math.max(GAIN_MIN_MS, GAIN_SHARE * stay);
+  const gains = (site: SiteLoad) => stay - beginMs(job, site, nowMs) >= least;
+  // The policy is not asked where no site that is idle would gain enough.
+  if (unable === null && !sites.some((site) => site !== here && (idle.get(site.name) ?? 0) >= need.slots && gains(site))) return null;
   const without = sites.map((site) => (site === here ? ahead : site));
   const choice = policy.choose(job, without, nowMs);
   const to = sites.find(({ name }) => name === choice.site);
@@ -113,14 +117,12 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], room: Room, nowMs:
     if (!begins && here.draining !== null) return null;
     return { job: job.id, from, to: to.name, why: unable };
   }
-  if (!begins) return null;
-  const [stay, go] = [stayMs(held, ahead, nowMs), beginMs(job, to, nowMs)];
-  if (stay - go < Math.max(GAIN_MIN_MS, GAIN_SHARE * stay)) return null;
+  if (!begins || !gains(to)) return null;
   return {
     job: job.id,
     from,
     to: to.name,
-    why: `a free slot of site ${to.name} answers in ${seconds(go)}, site ${from} in ${seconds(stay)}`,
+    why: `a free slot of site ${to.name} answers in ${seconds(beginMs(job, to, nowMs))}, site ${from} in ${seconds(stay)}`,
   };
 }
 

@@ -131,15 +131,20 @@ export interface Prospect {
   readonly doubt: number;
   /** What one makes, bytes; null: not known. */
   readonly resultBytes: number | null;
+  /** Where recent runs of the very class tell all: their mean for the size that it stands for, ms, and that size; else NaN. */
+  readonly meanMs: number;
+  readonly nominal: number | null;
 }
 
 function prospect(job: Sized, { learnt, common }: SiteFacts, nowMs: number): Prospect {
   const seen = seenOf(learnt, job);
   const resultBytes = (seen?.learnt.resultBytes ?? seenOf(common, job)?.learnt.resultBytes)?.mean ?? null;
-  if (seen === null) return { seen, weight: 0, spread: UNTRIED_SPREAD, doubt: OPTIMISM_SHARE, resultBytes };
+  if (seen === null)
+    return { seen, weight: 0, spread: UNTRIED_SPREAD, doubt: OPTIMISM_SHARE, resultBytes, meanMs: Number.NaN, nominal: null };
   const weight = weightOf(seen.learnt.ms, nowMs);
   const spread = seen.isOwn ? seen.spread : Math.max(seen.spread, UNTRIED_SPREAD);
-  return { seen, weight, spread, doubt: Math.min(OPTIMISM_SHARE, spread / Math.sqrt(weight)), resultBytes };
+  const meanMs = seen.isOwn && weight >= 1 ? seen.learnt.ms.mean : Number.NaN;
+  return { seen, weight, spread, doubt: Math.min(OPTIMISM_SHARE, spread / Math.sqrt(weight)), resultBytes, meanMs, nominal: seen.nominal };
 }
 
 interface KeptProspect {
@@ -187,7 +192,8 @@ export function prospectOf(job: Sized, site: SiteFacts, nowMs: number): Prospect
 }
 
 /** Run time of a job at a site, ms. What was seen there fades when nothing new is seen, and gives way to what was known before. */
-export function runMs({ seen, weight }: Prospect, job: Sized, site: SiteFacts): number {
+export function runMs({ seen, weight, meanMs, nominal }: Prospect, job: Sized, site: SiteFacts): number {
+  if (!Number.isNaN(meanMs)) return scaled(meanMs, nominal, job.inputBytes);
   if (seen === null) return foreseenMs(job, site);
   const ms = seen.isOwn ? scaled(seen.learnt.ms.mean, seen.nominal, job.inputBytes) : otherSizeMs(job, site, seen);
   return weight < 1 ? weight * ms + (1 - weight) * foreseenMs(job, site) : ms;

@@ -1,8 +1,9 @@
-/** Chooses a file from the folders that central serves: enters folders, narrows by a part of the name, and hands the path over. */
+/** Chooses one file or several from the folders that central serves: enters folders, narrows by a part of the name, and hands the paths over. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { FolderEntry, FolderPage } from "../core/folders.js";
 import { askJson, messageOf, query } from "./api.js";
+import { tooMany } from "./submit-jobs.js";
 import { ago, bytes } from "./words.js";
 
 /** Whether central's settings list folders to choose from. */
@@ -15,11 +16,21 @@ export async function hasServedFolders(): Promise<boolean> {
   }
 }
 
-/** The folder where the last file was chosen: the next is near it. */
+/** The folder where the last files were chosen: the next are near them. */
 let lately: string | null = null;
 
-/** @param choose null: none, it is closed */
-export function FileChoice({ experiment, what, choose }: { experiment: string; what: string; choose: (path: string | null) => void }) {
+interface FileChoiceProps {
+  readonly experiment: string;
+  readonly what: string;
+  /** More than 1: files can be ticked, so many at most. */
+  readonly mostFiles: number;
+  /** Null: none, it is closed. */
+  readonly choose: (paths: readonly string[] | null) => void;
+}
+
+/** A click on a file takes it alone; ticked ones, of any folders, are taken together. */
+export function FileChoice({ experiment, what, mostFiles, choose }: FileChoiceProps) {
+  const ticked = useSignal<ReadonlySet<string>>(new Set());
   const folder = useSignal<string | null>(lately);
   const like = useSignal("");
   const shown = useSignal<FolderPage | null>(null);
@@ -64,12 +75,22 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
     folder.value = path;
     box.current?.querySelector("input")?.focus();
   };
-  const take = (entry: FolderEntry) => {
-    if (entry.kind === "folder") return enter(entry.path);
+  const hand = (paths: readonly string[]) => {
     lately = folder.value;
-    choose(entry.path);
+    choose(paths);
+  };
+  const take = (entry: FolderEntry) => {
+    if (entry.kind === "folder") enter(entry.path);
+    else hand([entry.path]);
+  };
+  const tick = (paths: readonly string[], on: boolean) => {
+    const next = new Set(ticked.value);
+    for (const path of paths) on ? next.add(path) : next.delete(path);
+    ticked.value = next;
   };
   const page = shown.value;
+  const files = page?.entries.flatMap(({ kind, path }) => (kind === "file" ? [path] : [])) ?? [];
+  const count = ticked.value.size;
   const nowMs = Date.now();
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset would be part of the form's own
@@ -99,10 +120,20 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
       <ul class="entries">
         {page?.entries.map((entry) => (
           <li key={entry.path}>
-            <button type="button" onClick={() => take(entry)}>
-              {entry.name}
-              {entry.kind === "folder" ? "/" : ""}
-            </button>
+            <span>
+              {mostFiles > 1 && entry.kind === "file" && (
+                <input
+                  type="checkbox"
+                  aria-label={`tick ${entry.name}`}
+                  checked={ticked.value.has(entry.path)}
+                  onChange={({ currentTarget }) => tick([entry.path], currentTarget.checked)}
+                />
+              )}
+              <button type="button" onClick={() => take(entry)}>
+                {entry.name}
+                {entry.kind === "folder" ? "/" : ""}
+              </button>
+            </span>
             <span class="muted">
               {entry.kind === "file" && `${bytes(entry.bytes)}, `}
               {ago(entry.modifiedAt, nowMs)}
@@ -115,6 +146,23 @@ export function FileChoice({ experiment, what, choose }: { experiment: string; w
         <button type="button" onClick={() => load(page.next)}>
           More
         </button>
+      )}
+      {mostFiles > 1 && (
+        <p>
+          <label>
+            <input
+              type="checkbox"
+              disabled={files.length === 0}
+              checked={files.length > 0 && files.every((path) => ticked.value.has(path))}
+              onChange={({ currentTarget }) => tick(files, currentTarget.checked)}
+            />{" "}
+            tick all shown
+          </label>
+          <button type="button" disabled={count === 0 || count > mostFiles} onClick={() => hand([...ticked.value])}>
+            Take {count.toLocaleString("en")} {count === 1 ? "file" : "files"}
+          </button>
+          {count > mostFiles && <span role="alert">{tooMany(count)}</span>}
+        </p>
       )}
     </div>
   );

@@ -6,8 +6,12 @@ import {
   type Learnt,
   learn,
   nominalBytes,
+  PooledRuns,
   pooled,
+  pooledRuns,
+  type RunsLearnt,
   runsOf,
+  type SiteLearnt,
   sizeClass,
   spreadOf,
   weightOf,
@@ -78,4 +82,28 @@ it("jobs finished of late are those of the last minutes", () => {
 
 it("an app may be called as something that every object has", () => {
   expect(runsOf({ runs: {} }, "constructor")).toBeUndefined();
+});
+
+describe("run times of several sites together", () => {
+  it("are the same whether they are worked out anew or from those of before", () => {
+    const rng = seeded(5);
+    const learntAt = (at: number): RunsLearnt => ({
+      ms: learntFrom([1e4 * rng(), 1e4 * rng()], at),
+      ...(rng() < 0.5 ? { resultBytes: learntFrom([1e6 * rng()]) } : {}),
+    });
+    const sites: SiteLearnt[] = Array.from({ length: 6 }, () => ({ runs: {} }));
+    const pool = new PooledRuns();
+    for (let round = 0; round < 400; round += 1) {
+      const at = Math.floor(rng() * sites.length);
+      const app = ["a", "toString", "__proto__"][Math.floor(rng() * 3)]!;
+      const name = ["-", "13", "14"][Math.floor(rng() * 3)]!;
+      const before = sites[at]!;
+      const classes = { ...runsOf(before, app), [name]: learntAt(round) };
+      if (rng() < 0.05) sites[at] = { runs: {} };
+      else sites[at] = { ...before, runs: Object.fromEntries([...Object.entries(before.runs), [app, classes]]) };
+      expect(pool.of(sites)).toEqual(pooledRuns(sites));
+      const all = sites.map((site) => runsOf(site, app)?.[name]?.ms);
+      expect(runsOf(pool.of(sites), app)?.[name]?.ms).toEqual(pooled(all));
+    }
+  });
 });

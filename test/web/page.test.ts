@@ -1,5 +1,6 @@
 /** The page in a real Chromium against a real central and site: what a scientist does, with what they then see. */
 import { randomBytes } from "node:crypto";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobSpec } from "../../src/core/job.js";
@@ -184,11 +185,11 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
 
   it("submits, and says what central refuses", async () => {
     const page = await open("submit");
-    await page.getByLabel("Detector file", { exact: true }).fill("relative.imm");
+    await page.getByLabel("Detector files", { exact: true }).fill("relative.imm");
     await page.getByLabel("q-map", { exact: true }).fill(qmap);
     await page.getByRole("button", { name: "Submit" }).click();
     await page.getByRole("alert").waitFor({ timeout: PATIENCE_MS });
-    await page.getByLabel("Detector file", { exact: true }).fill(input);
+    await page.getByLabel("Detector files", { exact: true }).fill(input);
     await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "again_results.hdf"));
     await page.getByLabel("Stride").fill("2");
     await page.getByLabel("Frame time, s").fill(String(FRAME_TIME_S));
@@ -203,10 +204,10 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
 
   it("files are chosen from the folders that central serves, by the keyboard", async () => {
     const page = await open("submit");
-    const opener = page.getByRole("button", { name: "Choose Detector file…" });
+    const opener = page.getByRole("button", { name: "Choose Detector files…" });
     await opener.focus();
     await page.keyboard.press("Enter");
-    const choice = page.getByRole("group", { name: "Choose Detector file" });
+    const choice = page.getByRole("group", { name: "Choose Detector files" });
     await choice.getByRole("button", { name: `${facility.folder}/` }).focus();
     await page.keyboard.press("Enter");
     await choice.getByRole("button", { name: "film.imm" }).waitFor({ timeout: PATIENCE_MS });
@@ -214,7 +215,7 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     await expect.poll(() => choice.locator(".entries button").count(), { timeout: PATIENCE_MS }).toBe(1);
     await choice.getByRole("button", { name: "film.imm" }).focus();
     await page.keyboard.press("Enter");
-    await expect.poll(() => page.getByLabel("Detector file", { exact: true }).inputValue(), { timeout: PATIENCE_MS }).toBe(input);
+    await expect.poll(() => page.getByLabel("Detector files", { exact: true }).inputValue(), { timeout: PATIENCE_MS }).toBe(input);
     await expect.poll(() => choice.count(), { timeout: PATIENCE_MS }).toBe(0);
     // The next is looked for where the last one was.
     await page.getByRole("button", { name: "Choose q-map…" }).click();
@@ -230,7 +231,51 @@ describe.skipIf(NO_BROWSER !== null)(`the page${NO_BROWSER === null ? "" : ` (${
     expect(done).toMatchObject({ state: "finished", reason: null });
     await opener.click();
     await page.keyboard.press("Escape");
-    await expect.poll(() => page.getByRole("group", { name: "Choose Detector file" }).count(), { timeout: PATIENCE_MS }).toBe(0);
+    await expect.poll(() => page.getByRole("group", { name: "Choose Detector files" }).count(), { timeout: PATIENCE_MS }).toBe(0);
+  });
+
+  it("several files are ticked in two folders, and make a job each", async () => {
+    const names = ["a/one.imm", "a/two.imm", "a/notes.txt", "b/three.imm"];
+    for (const name of ["a", "b", "results"]) mkdirSync(join(facility.folder, "series", name), { recursive: true });
+    for (const name of names) copyFileSync(input, join(facility.folder, "series", name));
+    const page = await open("submit");
+    await page.getByRole("button", { name: "Choose Detector files…" }).click();
+    const choice = page.getByRole("group", { name: "Choose Detector files" });
+    const enter = (name: string) => choice.getByRole("button", { name, exact: true }).click();
+
+    await enter(`${facility.folder}/`);
+    await enter("series/");
+    await enter("a/");
+    await choice.getByLabel("tick one.imm").waitFor({ timeout: PATIENCE_MS });
+    await choice.getByLabel("tick all shown").check();
+    await choice.getByLabel("tick notes.txt").uncheck();
+    await choice.getByRole("button", { name: "Take 2 files" }).waitFor();
+    await enter("Up");
+    await enter("b/");
+    await choice.getByLabel("tick three.imm").check();
+    await expectAccessible(page);
+    await choice.getByRole("button", { name: "Take 3 files" }).click();
+    const files = page.getByLabel("Detector files", { exact: true });
+    const paths = names.filter((name) => name.endsWith(".imm")).map((name) => join(facility.folder, "series", name));
+    expect((await files.inputValue()).split("\n")).toEqual(paths);
+    await page.getByLabel("q-map", { exact: true }).fill(qmap);
+    await page.getByLabel("Frame time, s").fill(String(FRAME_TIME_S));
+    await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "all_results.hdf"));
+    await page.getByRole("button", { name: "Submit 3 jobs" }).click();
+    await page.getByText("the result of several files is a folder").waitFor({ timeout: PATIENCE_MS });
+    await page.getByLabel("Result", { exact: true }).fill(join(facility.folder, "series/results"));
+    await page.getByLabel("Tags").fill("series=page");
+    await page.getByRole("button", { name: "Submit 3 jobs" }).click();
+    await page.getByRole("link", { name: "3 jobs" }).waitFor({ timeout: PATIENCE_MS });
+    const { jobs } = await facility.client.jobs({ tags: { series: "page" } });
+    const done = await facility.client.wait(jobs.map(({ id }) => id));
+    expect(done.map(({ state, reason }) => ({ state, reason }))).toEqual(paths.map(() => ({ state: "finished", reason: null })));
+    for (const name of ["one", "two", "three"]) {
+      const g2 = await datasetOf(join(facility.folder, `series/results/${name}_results.hdf`), "/xpcs/multitau/normalized_g2");
+      expect(Array.from(g2)).toEqual(Array.from(await datasetOf(result, "/xpcs/multitau/normalized_g2")));
+    }
+    await page.getByRole("link", { name: "3 jobs" }).click();
+    await page.getByRole("link", { name: "three.imm" }).waitFor({ timeout: PATIENCE_MS });
   });
 
   it("a visitor sees, and cannot change", async () => {

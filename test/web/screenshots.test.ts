@@ -23,7 +23,7 @@ it.skipIf(FOLDER === undefined)(
         "log-in": [null, (page) => page.getByLabel("Token")],
         overview: ["overview", (page) => page.getByRole("img", { name: "Finished jobs per minute" })],
         jobs: ["jobs", (page) => page.getByRole("link", { name: "film.imm" })],
-        submit: ["submit", (page) => page.getByRole("button", { name: "Choose Detector file…" })],
+        submit: ["submit", (page) => page.getByRole("button", { name: "Choose Detector files…" })],
         result: [`jobs/${job}`, (page) => page.getByRole("img", { name: "Intensity" })],
         results: ["results", (page) => page.getByRole("link", { name: "film_results.hdf" })],
         compare: ["compare?tag=series%3Dtemperature&q=2", (page) => page.getByText("3 of 3 results")],

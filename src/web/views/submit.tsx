@@ -1,12 +1,14 @@
-/** Hands a detector file to central. Central checks what is sent as it checks what the command line sends, and its words are shown. */
+/** Hands detector files to central, a job each. Central checks what is sent as it checks what the command line sends, and its words are shown. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { ANALYSIS_TYPES, ERROR_CONVENTIONS } from "../../core/analysis.js";
 import { DEFAULT_EXPERIMENT } from "../../core/job.js";
+import { LIMITS } from "../../core/limits.js";
 import { askJson, messageOf } from "../api.js";
 import { FileChoice, hasServedFolders } from "../file-choice.js";
 import { mayAct, me } from "../me.js";
 import { linkTo } from "../place.js";
+import { filesOf, jobsOf } from "../submit-jobs.js";
 
 interface Field {
   readonly name: string;
@@ -17,10 +19,15 @@ interface Field {
 }
 
 const FILES: readonly Field[] = [
-  { name: "input", label: "Detector file", hint: "as central and the sites see it: /data/2026-3/smith/A053.bin", needed: true },
+  {
+    name: "input",
+    label: "Detector files",
+    hint: "as central and the sites see them, one a line: /data/2026-3/smith/A053.bin",
+    needed: true,
+  },
   { name: "qmap", label: "q-map", needed: true },
   { name: "metadata", label: "Metadata" },
-  { name: "out", label: "Result", hint: "empty: beside the input, NAME_results.hdf" },
+  { name: "out", label: "Result", hint: "empty: beside the input, NAME_results.hdf; of several files a folder" },
 ];
 const NUMBERS: readonly Field[] = [
   { name: "begin", label: "First frame", number: true },
@@ -30,27 +37,6 @@ const NUMBERS: readonly Field[] = [
   { name: "dpl", label: "Delays per level", number: true },
   { name: "frameTimeS", label: "Frame time, s", hint: "where neither the file nor its metadata say it", number: true },
 ];
-
-function resultOf(input: string): string {
-  return `${input.replace(/\.[^./]*$/, "")}_results.hdf`;
-}
-
-/** A request without what was left empty. */
-function jobOf(form: FormData, experiment: string) {
-  const text = (name: string) => String(form.get(name) ?? "").trim();
-  const file = (name: string) => (text(name) === "" ? {} : { [name]: { path: text(name) } });
-  const numbers = NUMBERS.flatMap(({ name }) => (text(name) === "" ? [] : [[name, Number(text(name))]]));
-  const options = { type: text("type"), errors: text("errors"), ...Object.fromEntries(numbers) };
-  const tags = Object.fromEntries(
-    text("tags")
-      .split(/[\s,]+/)
-      .flatMap((pair) => (pair.includes("=") ? [[pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]] : [])),
-  );
-  const out = { path: text("out") || resultOf(text("input")) };
-  const work = { app: "xpcs.corr", ...file("input"), ...file("qmap"), ...file("metadata"), out, overwrite: form.has("overwrite"), options };
-  const site = text("site") === "" ? {} : { site: text("site") };
-  return { work, tags, attemptsMax: 3, experiment: text("experiment") || experiment, ...site };
-}
 
 function Input({ field: { name, label, hint, needed, number } }: { field: Field }) {
   return (
@@ -68,17 +54,29 @@ function Input({ field: { name, label, hint, needed, number } }: { field: Field 
   );
 }
 
-/** A field of a path, with what chooses it where central serves folders. */
-function FileInput({ field, experiment, served }: { field: Field; experiment: () => string; served: boolean }) {
+interface FileInputProps {
+  readonly field: Field;
+  readonly experiment: () => string;
+  readonly served: boolean;
+  readonly changed: () => void;
+}
+
+/** A field of a path, or of several, with what chooses it where central serves folders. */
+function FileInput({ field, experiment, served, changed }: FileInputProps) {
   const isOpen = useSignal(false);
-  const input = useRef<HTMLInputElement>(null);
+  const input = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const { name, label, hint, needed } = field;
+  const isMany = name === "input";
   return (
     <>
       <p>
         <label for={name}>{label}</label>
-        <input ref={input} id={name} name={name} required={needed === true} />
+        {isMany ? (
+          <textarea ref={input} id={name} name={name} required={needed === true} rows={3} wrap="off" onInput={changed} />
+        ) : (
+          <input ref={input} id={name} name={name} required={needed === true} />
+        )}
         {served && name !== "out" && (
           <button
             ref={opener}
@@ -98,8 +96,10 @@ function FileInput({ field, experiment, served }: { field: Field; experiment: ()
         <FileChoice
           experiment={experiment()}
           what={label}
-          choose={(path) => {
-            if (path !== null) input.current!.value = path;
+          mostFiles={isMany ? LIMITS.submitJobsMax : 1}
+          choose={(paths) => {
+            if (paths !== null) input.current!.value = paths.join("\n");
+            changed();
             isOpen.value = false;
             opener.current?.focus();
           }}
@@ -122,9 +122,25 @@ function Choice({ name, label, values }: { name: string; label: string; values: 
   );
 }
 
+/** What was submitted, with the way there. */
+function Made({ jobs, experiment }: { jobs: readonly string[]; experiment: string }) {
+  const [one] = jobs;
+  return (
+    <p role="status">
+      Submitted:{" "}
+      {jobs.length === 1 ? (
+        <a href={linkTo(["jobs", one!])}>{one}</a>
+      ) : (
+        <a href={linkTo(["jobs"], { experiment })}>{jobs.length.toLocaleString("en")} jobs</a>
+      )}
+    </p>
+  );
+}
+
 /** The form. */
 export function Submit() {
-  const made = useSignal<string | null>(null);
+  const made = useSignal<{ readonly jobs: readonly string[]; readonly experiment: string } | null>(null);
+  const files = useSignal(0);
   const problem = useSignal<string | null>(null);
   // The same form sent twice makes one job; a changed one is another.
   const key = useSignal(crypto.randomUUID());
@@ -135,16 +151,29 @@ export function Submit() {
       served.value = has;
     });
   }, []);
-  const typedExperiment = (): string => String(new FormData(form.current!).get("experiment") ?? "").trim();
   if (!mayAct()) return <p>This token sees everything and changes nothing.</p>;
   const experiment = me.value?.experiment ?? DEFAULT_EXPERIMENT;
+  const typed = (name: string): string => String(new FormData(form.current!).get(name) ?? "").trim();
+  const count = () => {
+    files.value = filesOf(typed("input")).length;
+  };
   const send = (event: SubmitEvent) => {
     event.preventDefault();
     problem.value = null;
-    const job = jobOf(new FormData(event.currentTarget as HTMLFormElement), experiment);
-    askJson<{ jobs: string[] }>("/v1/jobs", { method: "POST", key: key.value, body: { jobs: [job] } }).then(
+    made.value = null;
+    let body: { jobs: readonly object[] };
+    try {
+      const has = (name: string) => new FormData(form.current!).has(name);
+      const numbers = NUMBERS.map(({ name }) => name);
+      body = { jobs: jobsOf({ text: typed, has }, numbers, experiment) };
+    } catch (error) {
+      problem.value = messageOf(error);
+      return;
+    }
+    const sent = typed("experiment") || experiment;
+    askJson<{ jobs: string[] }>("/v1/jobs", { method: "POST", key: key.value, body }).then(
       ({ jobs }) => {
-        made.value = jobs[0] ?? null;
+        made.value = { jobs, experiment: sent };
         key.value = crypto.randomUUID();
       },
       (error: unknown) => {
@@ -161,7 +190,13 @@ export function Submit() {
         <fieldset>
           <legend>Files</legend>
           {FILES.map((field) => (
-            <FileInput key={field.name} field={field} served={served.value} experiment={() => typedExperiment() || experiment} />
+            <FileInput
+              key={field.name}
+              field={field}
+              served={served.value}
+              experiment={() => typed("experiment") || experiment}
+              changed={count}
+            />
           ))}
           <p>
             <label>
@@ -184,12 +219,8 @@ export function Submit() {
           <Input field={{ name: "site", label: "Site", hint: "empty: where it is answered soonest" }} />
         </fieldset>
         {problem.value !== null && <p role="alert">{problem.value}</p>}
-        {made.value !== null && (
-          <p role="status">
-            Submitted: <a href={linkTo(["jobs", made.value])}>{made.value}</a>
-          </p>
-        )}
-        <button type="submit">Submit</button>
+        {made.value !== null && <Made {...made.value} />}
+        <button type="submit">Submit{files.value > 1 && ` ${files.value.toLocaleString("en")} jobs`}</button>
       </form>
     </>
   );
