@@ -5,7 +5,6 @@
 import type { Downtime } from "../core/downtime.js";
 import { XpcsError } from "../core/errors.js";
 import type { JobId, SiteName } from "../core/job.js";
-import { groupOf } from "./ready-group.js";
 import { addJob, dropJobs, type JobRecord, type KeyRecord, type SiteRecord, type State } from "./state.js";
 
 /** Name and value of one record. */
@@ -169,8 +168,6 @@ export function retireJobs(state: State, jobs: readonly JobRecord[], dirty: Dirt
 
 const lacks = (what: string) => new XpcsError("CORRUPT_DATA", `the ledger's checkpoint lacks ${what}: restore a backup`);
 
-const placeOf = ({ queued, changed }: JobRecord) => queued ?? changed;
-
 /**
  * Puts the records of a checkpoint back into an empty state. They come sorted by name, so jobs come in the order of submission.
  *
@@ -178,7 +175,6 @@ const placeOf = ({ queued, changed }: JobRecord) => queued ?? changed;
  */
 export class Restoring {
   readonly #state: State;
-  readonly #ready: JobRecord[] = [];
   readonly #checkpoint = new OfCheckpoint();
   #counts: Counts | null = null;
 
@@ -204,8 +200,7 @@ export class Restoring {
     const { order } = this.#state;
     if (job.index < order.end) throw lacks("the order of its jobs");
     order.skipTo(job.index, order.lastMs);
-    addJob(this.#state, job, false);
-    if (job.state === "ready") this.#ready.push(job);
+    addJob(this.#state, job);
   }
 
   #key(key: string, known: KeyRecord): void {
@@ -219,14 +214,11 @@ export class Restoring {
 
   /** After the last record. */
   end(): void {
-    const { jobs, order, ready } = this.#state;
+    const { jobs, order } = this.#state;
     const { size } = jobs;
     const counts = this.#counts ?? { next: size, lastMs: 0, jobs: size, archived: 0 };
     if (size !== counts.jobs || order.end > counts.next) throw lacks(`jobs: it has ${size} of ${Math.max(counts.jobs, order.end)}`);
     order.skipTo(counts.next, counts.lastMs);
     this.#state.archived = counts.archived;
-    // Ready jobs queue by the time at which they became ready, which the order of submission does not tell.
-    this.#ready.sort((a, b) => placeOf(a) - placeOf(b) || a.index - b.index);
-    for (const job of this.#ready) ready.add(job.id, job.spec, groupOf(job));
   }
 }

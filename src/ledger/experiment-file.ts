@@ -113,7 +113,7 @@ function compare(jobs: readonly JobRecord[], replayed: ReadonlyMap<JobId, JobRec
   for (const job of jobs) {
     const made = replayed.get(job.id);
     // The place in the order of all jobs is not the file's to know.
-    const { index: _, submittedAt: __, ...rest } = job;
+    const { index: _, place: __, submittedAt: ___, ...rest } = job;
     if (made === undefined) without += 1;
     const fields = made === undefined ? [] : differingFields(rest, made);
     if (fields.length > 0)

@@ -1,6 +1,7 @@
 /**
  * The ready jobs in the order in which they are offered to sites: higher priority first; of the same priority those with a deadline, the
- * earliest first, then the others as they came. They are kept by groups of jobs alike, so that who walks through the order can leave the rest of a group
+ * earliest first, then the others; of those alike in that by their place, which is mostly that of their submission. The order depends on what is in it alone, not on when it
+ * came. They are kept by groups of jobs alike, so that who walks through the order can leave the rest of a group
  * out, in a time that does not depend on how many wait. Holds ids only, and knows nothing of sites.
  */
 import type { JobId, JobSpec } from "../core/job.js";
@@ -15,11 +16,19 @@ export interface ReadyGroup {
 
 const ONE_GROUP: ReadyGroup = { alike: "" };
 
+/** Where a job stands among those with the same priority and deadline. */
+export interface ReadyPlace {
+  /** Place in the order of submission; no two have the same. */
+  readonly index: number;
+  /** Another place in that order, which it has instead; several may have the same, and then their own decides. */
+  readonly place?: number;
+}
+
 interface Entry {
   readonly id: JobId;
   readonly dueMs: number;
-  /** Of two with the same deadline, or none, the one with the smaller number came first. */
-  readonly came: number;
+  readonly place: number;
+  readonly index: number;
   lane: Lane;
   gone: boolean;
 }
@@ -37,7 +46,10 @@ interface Lane {
 }
 
 /** Infinite: it has none. */
-const isBefore = (a: Entry, b: Entry): boolean => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.came < b.came);
+function isBefore(a: Entry, b: Entry): boolean {
+  if (a.dueMs !== b.dueMs) return a.dueMs < b.dueMs;
+  return a.place < b.place || (a.place === b.place && a.index < b.index);
+}
 
 /** Those that have left go together, when they are most and so many. */
 const GONE = 32;
@@ -163,7 +175,6 @@ export class ReadyQueue implements Iterable<JobId> {
   readonly #entries = new Map<JobId, Entry>();
   /** Lanes by the name of their group. */
   readonly #groups = new Map<string, { readonly group: ReadyGroup; lanes: number }>();
-  #came = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -173,17 +184,23 @@ export class ReadyQueue implements Iterable<JobId> {
     return this.#entries.has(id);
   }
 
-  /** Puts a job behind those like it; one that is there, with the same priority and deadline, keeps its place. */
-  add(id: JobId, { priority = 0, deadline }: Pick<JobSpec, "priority" | "deadline">, group: ReadyGroup = ONE_GROUP): void {
+  /** Puts a job where it belongs; one that is there moves to where it belongs now. */
+  add(
+    id: JobId,
+    { priority = 0, deadline }: Pick<JobSpec, "priority" | "deadline">,
+    { index, place = index }: ReadyPlace,
+    group: ReadyGroup = ONE_GROUP,
+  ): void {
     const dueMs = deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(deadline);
     const before = this.#entries.get(id);
-    const stays = before !== undefined && before.lane.priority === priority && before.dueMs === dueMs;
-    if (stays && before.lane.group.alike === group.alike && before.lane.group.policy === group.policy) return;
-    if (!stays) this.#came += 1;
-    const came = stays ? before.came : this.#came;
-    this.delete(id);
+    if (before !== undefined) {
+      const { alike, policy } = before.lane.group;
+      const stays = before.lane.priority === priority && before.dueMs === dueMs && before.place === place;
+      if (stays && alike === group.alike && policy === group.policy) return;
+      this.delete(id);
+    }
     const lane = this.#lane(group, priority, dueMs !== Number.POSITIVE_INFINITY);
-    const entry: Entry = { id, dueMs, came, lane, gone: false };
+    const entry: Entry = { id, dueMs, place, index, lane, gone: false };
     enter(lane, entry);
     this.#entries.set(id, entry);
   }

@@ -15,10 +15,7 @@ function updateJob(state: State, id: JobId, change: (job: JobRecord) => Partial<
   const before = state.jobs.get(id);
   // Decisions are made on the state, so an event of an unknown job cannot be written; a damaged ledger is found by its checksums.
   if (before === undefined) return;
-  const changed = { ...before, ...change(before), changed: state.sequence };
-  const moved =
-    before.state !== "ready" || before.spec.priority !== changed.spec.priority || before.spec.deadline !== changed.spec.deadline;
-  const after = changed.state === "ready" && moved ? { ...changed, queued: state.sequence } : changed;
+  const after = { ...before, ...change(before), changed: state.sequence };
   state.jobs.set(id, after);
   indexJob(state, before, after);
 }
@@ -70,7 +67,6 @@ function submitted(state: State, event: Submitted, owner: string | undefined): v
       state: awaits.has(place) ? "awaiting-parents" : "ready",
       since: event.at,
       changed: state.sequence,
-      queued: state.sequence,
       epoch: 0,
       attempts: NONE,
       attemptsCounted: 0,
@@ -238,6 +234,8 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
       updateJob(state, event.job, ({ spec }) => ({
         state: event.awaits ? "awaiting-parents" : "ready",
         since: event.at,
+        // It had ended: whoever has waited meanwhile is not overtaken. Before the next one that is submitted.
+        place: state.order.end - 0.5,
         attemptsCounted: 0,
         refusedBy: spec.checkOf?.sites ?? [],
         moves: 0,

@@ -31,8 +31,8 @@ export interface JobRecord {
   readonly since: number;
   /** Sequence number of the last event that changed it. */
   readonly changed: number;
-  /** Sequence number of the event that gave it its place among the ready jobs; absent in checkpoints of version 1. */
-  readonly queued?: number;
+  /** Its place among the ready jobs, in the order of submission: behind all that had been submitted when it was last retried; absent: its own. */
+  readonly place?: number;
   readonly epoch: number;
   /** Oldest first; the last `ATTEMPTS_KEPT`. */
   readonly attempts: readonly Attempt[];
@@ -198,16 +198,12 @@ export function canceledBy(person: string | undefined): string {
   return `canceled by ${person ?? "its owner"}`;
 }
 
-/**
- * Moves a job to the indexes that its state says, from those of what it was.
- *
- * @param queue false: a ready job gets its place in the queue later
- */
-export function indexJob(state: State, before: JobRecord | undefined, job: JobRecord, queue = true): void {
+/** Moves a job to the indexes that its state says, from those of what it was. */
+export function indexJob(state: State, before: JobRecord | undefined, job: JobRecord): void {
   state.index.update(before, job);
   const { deadline } = job.spec;
   if (job.state === "ready") {
-    if (queue) state.ready.add(job.id, job.spec, groupOf(job));
+    state.ready.add(job.id, job.spec, job, groupOf(job));
   } else if (before !== undefined) state.ready.delete(job.id);
   if (deadline !== undefined && (job.state === "ready" || job.state === "awaiting-parents")) state.due.set(job.id, Date.parse(deadline));
   else if (before !== undefined) state.due.delete(job.id);
@@ -221,8 +217,8 @@ export function indexJob(state: State, before: JobRecord | undefined, job: JobRe
   }
 }
 
-/** Enters a job that is new to the state; with `queue` false a ready job gets its place in the queue later. */
-export function addJob(state: State, job: JobRecord, queue = true): void {
+/** Enters a job that is new to the state. */
+export function addJob(state: State, job: JobRecord): void {
   state.jobs.set(job.id, job);
   state.order.add(job.id, job.submittedAt);
   for (const parent of job.spec.parents === undefined ? [] : new Set(job.spec.parents)) {
@@ -230,7 +226,7 @@ export function addJob(state: State, job: JobRecord, queue = true): void {
     if (children === undefined) state.children.set(parent, [job.id]);
     else children.push(job.id);
   }
-  indexJob(state, undefined, job, queue);
+  indexJob(state, undefined, job);
 }
 
 /** Takes jobs that have ended out of the state, with their place in all indexes. */

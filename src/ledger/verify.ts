@@ -22,11 +22,14 @@ export interface LedgerFacts {
   readonly sites: number;
 }
 
+/** What records of earlier versions have, and nobody keeps any more: of a job the event that gave it its place among the ready ones. */
+const FORMER: ReadonlySet<string> = new Set(["queued"]);
+
 /** Names of what differs. A field that the checkpoint lacks was not kept by the version that wrote it. */
 export function differingFields(checkpoint: object, replayed: object): string[] {
   const is = replayed as Readonly<Record<string, unknown>>;
   const isSame = (field: string, value: unknown) => is[field] !== undefined && canonicalJson(value) === canonicalJson(is[field]);
-  return Object.entries(checkpoint).flatMap(([field, value]) => (isSame(field, value) ? [] : [field]));
+  return Object.entries(checkpoint).flatMap(([field, value]) => (FORMER.has(field) || isSame(field, value) ? [] : [field]));
 }
 
 const refuse = (what: string): never => {

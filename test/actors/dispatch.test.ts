@@ -93,7 +93,7 @@ function plainGrants(state: State, initial: readonly SiteLoad[], of: PolicyOf, a
     .map((job) => ({ job, due: job.spec.deadline === undefined ? Infinity : Date.parse(job.spec.deadline) }))
     .sort((a, b) => {
       const byPriority = (b.job.spec.priority ?? 0) - (a.job.spec.priority ?? 0);
-      return byPriority || (a.due === b.due ? a.job.queued! - b.job.queued! : a.due - b.due);
+      return byPriority || (a.due === b.due ? a.job.index - b.job.index : a.due - b.due);
     });
   for (const { job } of order) {
     if (left.size === 0) break;

@@ -233,12 +233,17 @@ describe("a lease", () => {
     const a = new Site("a");
     await a.connect();
     await a.lease();
+    const later = await submitOne();
     await clock.advance(LIMITS.leaseMs - 1_000);
     await crashAndRestart();
     await clock.advance(LIMITS.leaseMs - 1_000);
     expect(await look(id)).toMatchObject({ state: "staged-in", epoch: 1 });
     await clock.advance(1_000 + LIMITS.reapMs);
     expect(await look(id)).toMatchObject({ state: "ready", attempts: [{ outcome: "lost", reason: "site a stopped renewing its lease" }] });
+    // It has the place that it had, before what was submitted after it.
+    const b = new Site("b");
+    await b.connect([], 2);
+    expect((await b.lease(0, 2)).leases.map(({ job }) => job)).toEqual([id, later]);
   });
 
   it("of a canceled job ends with its site: the cancel is final when the lease expires", async () => {

@@ -154,21 +154,65 @@ describe("a modification", () => {
 });
 
 describe("the queue of ready jobs", () => {
-  it("goes by priority, then deadline, then time, and follows changes", () => {
+  it("goes by priority, then deadline, then submission, and follows changes", () => {
     const queue = new ReadyQueue();
     const at = (deadline: string) => ({ deadline });
-    queue.add("old", {});
-    queue.add("late", at("2026-01-02T00:00:00Z"));
-    queue.add("soon", at("2026-01-01T00:00:00Z"));
-    queue.add("low", { priority: -1 });
-    queue.add("high", { priority: 3 });
-    queue.add("new", {});
+    queue.add("new", {}, { index: 5 });
+    queue.add("late", at("2026-01-02T00:00:00Z"), { index: 1 });
+    queue.add("soon", at("2026-01-01T00:00:00Z"), { index: 2 });
+    queue.add("low", { priority: -1 }, { index: 3 });
+    queue.add("high", { priority: 3 }, { index: 4 });
+    queue.add("old", {}, { index: 0 });
     expect([...queue]).toEqual(["high", "soon", "late", "old", "new", "low"]);
-    queue.add("old", {});
-    queue.add("low", { priority: 4 });
+    queue.add("old", {}, { index: 0 });
+    queue.add("low", { priority: 4 }, { index: 3 });
     queue.delete("late");
     expect([...queue]).toEqual(["low", "high", "soon", "old", "new"]);
     expect(queue.size).toBe(5);
+  });
+
+  it("keeps the place of a job whose attempt was lost, given back, recalled, refused or failed", () => {
+    const endings: ((lease: { job: string; epoch: number }) => Command)[] = [
+      (lease) => ({ type: "expire", lease }),
+      (lease) => ({ type: "giveBack", site: "s", leases: [lease], reason: "it stops" }),
+      (lease) => ({ type: "giveBack", site: "s", leases: [lease], reason: "better off elsewhere", moved: true }),
+      (lease) => ({ type: "fail", site: "s", lease, code: "NATIVE_CRASHED", reason: "it broke" }),
+      (lease) => ({ type: "fail", site: "s", lease, code: "REFUSED", reason: "not here" }),
+      () => ({ type: "leave", site: "s" }),
+      () => ({ type: "join", site: "s", instance: "2", host: "h", slots: 9, apps: ["xpcs.noop"], held: [] }),
+    ];
+    for (const ending of endings) {
+      const played = new Played();
+      const enter = (id: string) => played.do({ type: "submit", key: id, digest: "d", jobs: [{ id, spec: spec() }] });
+      for (const site of ["s", "t"]) played.do({ type: "join", site, instance: "1", host: "h", slots: 9, apps: ["xpcs.noop"], held: [] });
+      for (const id of ["a", "b", "c"]) enter(id);
+      for (const job of ["b", "a"]) played.do({ type: "grant", job, site: "s", why: "w" });
+      enter("d");
+      expect([...played.state.ready]).toEqual(["c", "d"]);
+      // Some endings are of all that the site holds.
+      for (const job of ["b", "a"]) played.do(ending({ job, epoch: 1 }));
+      expect([...played.state.ready]).toEqual(["a", "b", "c", "d"]);
+    }
+  });
+
+  it("has a job behind its parents' other children where it was submitted, and one that is retried behind all that waited", () => {
+    const played = new Played();
+    played.submit({ p: {}, a: {}, child: { parents: ["p"] }, b: {} });
+    expect([...played.state.ready]).toEqual(["p", "a", "b"]);
+    played.run("p");
+    expect([...played.state.ready]).toEqual(["a", "child", "b"]);
+    for (const id of ["b", "a"]) played.run(id, "NATIVE_CRASHED");
+    played.submit({ c: {} });
+    played.do({ type: "retry", ids: ["b", "a"], children: false });
+    played.submit({ d: {} });
+    played.do({ type: "retry", ids: ["b"], children: false });
+    expect([...played.state.ready]).toEqual(["child", "c", "a", "b", "d"]);
+    // A priority that comes and goes changes nothing in the end.
+    played.modify("child", { priority: 1 });
+    played.modify("a", { priority: 1 });
+    expect([...played.state.ready]).toEqual(["child", "a", "c", "b", "d"]);
+    for (const id of ["a", "child"]) played.modify(id, { priority: 0 });
+    expect([...played.state.ready]).toEqual(["child", "c", "a", "b", "d"]);
   });
 });
 

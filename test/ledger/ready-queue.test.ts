@@ -7,7 +7,8 @@ interface Entry {
   readonly id: string;
   readonly priority: number;
   readonly dueMs: number;
-  readonly at: number;
+  readonly index: number;
+  readonly place: number;
   readonly group: string;
 }
 
@@ -25,19 +26,22 @@ function* stories(seeds: number, steps: number) {
       } else {
         const [priority, due] = [Math.floor(rng() * 3), rng() < 0.5 ? null : 1_000 * Math.floor(rng() * 5)];
         const [alike, policy] = [`kind ${Math.floor(rng() * 3)}`, rng() < 0.5 ? undefined : "soonest"];
-        queue.add(id, { priority, ...(due === null ? {} : { deadline: new Date(due).toISOString() }) }, { alike, policy });
-        const before = plain.find((one) => one.id === id);
-        const stays = before?.priority === priority && before.dueMs === (due ?? Infinity);
-        const entry = { id, priority, dueMs: due ?? Infinity, at: stays ? before.at : at, group: `${policy} ${alike}` };
+        // The number in its name is the job's place; some have another one, of which several have the same.
+        const index = Number(id.slice(1));
+        const place = rng() < 0.8 ? index : Math.floor(rng() * 60) - 0.5;
+        const spec = { priority, ...(due === null ? {} : { deadline: new Date(due).toISOString() }) };
+        queue.add(id, spec, place === index ? { index } : { index, place }, { alike, policy });
+        const entry = { id, priority, dueMs: due ?? Infinity, index, place, group: `${policy} ${alike}` };
         plain = [...plain.filter((one) => one.id !== id), entry];
       }
-      const order = [...plain].sort((a, b) => b.priority - a.priority || (a.dueMs === b.dueMs ? a.at - b.at : a.dueMs - b.dueMs));
+      const byDue = (a: Entry, b: Entry) => (a.dueMs === b.dueMs ? 0 : a.dueMs - b.dueMs);
+      const order = [...plain].sort((a, b) => b.priority - a.priority || byDue(a, b) || a.place - b.place || a.index - b.index);
       yield { seed, rng, queue, order };
     }
   }
 }
 
-it("is by priority, then by deadline, then as they came, whatever comes, goes and changes", () => {
+it("is by priority, then by deadline, then by place, whatever comes, goes and changes, and when", () => {
   for (const { seed, queue, order } of stories(60, 300)) {
     expect([...queue], `seed ${seed}`).toEqual(order.map((one) => one.id));
     expect(queue.size).toBe(order.length);

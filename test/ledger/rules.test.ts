@@ -322,6 +322,7 @@ describe("random histories", () => {
       expect(restored.sites).toEqual(live.sites);
       expect(restored.keys).toEqual(live.keys);
       expect([...restored.order]).toEqual([...live.order]);
+      expect([...restored.ready], `seed ${seed}: order after a restart`).toEqual([...live.ready]);
       expect([restored.archived, restored.order.end, restored.order.lastMs]).toEqual([live.archived, live.order.end, live.order.lastMs]);
       expect(restored.children).toEqual(live.children);
       // What has left the state is in the archive, and nothing else is.
