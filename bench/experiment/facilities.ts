@@ -58,7 +58,13 @@ const SIGMA = { run: 0.1, setUp: 0.25, out: 0.25 };
 /** Where central routes, a site's transfers take so much at a time: more of them, and the jobs in a slow one all wait for it. */
 export const BYTES_PER_TRANSFER = 7e9;
 
-export const TRANSFERS: LinkModel = { bytesPerMs: Number.POSITIVE_INFINITY, transfersMax: 3, jobsPerTransfer: 16, lookMs: 5_000 };
+export const TRANSFERS: LinkModel = {
+  bytesPerMs: Number.POSITIVE_INFINITY,
+  transfersMax: 3,
+  jobsPerTransfer: 16,
+  lookMs: 5_000,
+  whole: true,
+};
 
 export interface SiteOptions {
   readonly source: Source;

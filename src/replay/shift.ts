@@ -34,6 +34,8 @@ export interface LinkModel {
   readonly bytesPerTransfer?: number;
   /** How often the site looks for files that wait, and begins transfers, ms; 0: as soon as it can. */
   readonly lookMs: number;
+  /** A transfer goes on with all of its files, also those of jobs that are elsewhere now, as a task of a transfer service does; absent: without those. */
+  readonly whole?: boolean;
   /**
    * Of a transfer that begins then, the `nth` that does, from 0; absent: as the job that comes first in it says.
    *

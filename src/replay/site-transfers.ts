@@ -17,7 +17,7 @@ export interface Wanted {
 }
 
 interface Transfer {
-  readonly wanted: readonly Wanted[];
+  wanted: readonly Wanted[];
   /** Bytes still to move. */
   left: number;
   readonly capBytesPerMs: number;
@@ -25,6 +25,15 @@ interface Transfer {
 }
 
 const isWanted = ({ wanted }: Transfer): boolean => wanted.some(({ gone }) => !gone);
+const bytesOf = (wanted: readonly Wanted[]): number => wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Leaves out what nobody wants any more: its share of what is left. */
+function leaveOut(transfer: Transfer): void {
+  const { wanted } = transfer;
+  if (!wanted.some(({ gone }) => gone)) return;
+  transfer.wanted = wanted.filter(({ gone }) => !gone);
+  transfer.left *= bytesOf(transfer.wanted) / bytesOf(wanted);
+}
 
 export class SiteTransfers {
   readonly #heap: EventHeap;
@@ -101,12 +110,13 @@ export class SiteTransfers {
     this.#life += 1;
   }
 
-  /** Gives up transfers all of whose files nobody wants any more. */
+  /** Gives up what nobody wants any more. */
   forget(): void {
     this.#advance();
     const kept = this.#moving.filter(isWanted);
     this.#open -= this.#moving.length - kept.length;
     this.#moving = kept;
+    if (this.#link.whole !== true) for (const transfer of kept) leaveOut(transfer);
     this.#share();
     if (this.#link.lookMs === 0) this.#begin();
     this.#onRoom();
@@ -137,7 +147,7 @@ export class SiteTransfers {
       const [first] = wanted;
       if (first === undefined) continue;
       this.#open += 1;
-      const left = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+      const left = bytesOf(wanted);
       const { setUpMs, rateBytesPerMs } = ofTransfer?.(now, nth) ?? first;
       nth += 1;
       const transfer: Transfer = { wanted, left, capBytesPerMs: rateBytesPerMs, rate: 0 };

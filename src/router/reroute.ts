@@ -12,7 +12,9 @@ import { withJob } from "./work-ahead.js";
 /** A move must gain this share of the answer from where the job is, and at least so long: news, a new lease and the files take some s. */
 const GAIN_SHARE = 0.3;
 const GAIN_MIN_MS = 5_000;
-/** Where its files come slowly: they must be there sooner by this share of the time that they need still. */
+/** Files come slowly that need so many times still as files to that site are expected to take from the beginning: the others' pace was known when it was chosen. */
+const LATE_TIMES = 2;
+/** They must be at another site sooner by this share of the time that they need still. */
 const LATE_GAIN_SHARE = 0.4;
 
 /** A job whose files a site brings, or has brought, and which waits for a slot there. */
@@ -67,13 +69,14 @@ function knowsLink(job: RoutedJob, site: SiteLoad, nowMs: number): boolean {
 }
 
 /** Where a job should go whose files come so slowly that bringing them to another site pays, or null. */
-function lateMove(held: UnbegunJob, sites: readonly SiteLoad[], { asked }: Room, nowMs: number): Move | null {
+function lateMove(held: UnbegunJob, here: SiteLoad, sites: readonly SiteLoad[], { asked }: Room, nowMs: number): Move | null {
   const { job, site: from, policy, filesInMs } = held;
-  if (filesInMs < GAIN_MIN_MS) return null;
+  const stageInMs = (site: SiteLoad): number => estimate(job, site, nowMs).stageIn?.ms ?? 0;
+  if (filesInMs < GAIN_MIN_MS || filesInMs < LATE_TIMES * stageInMs(here)) return null;
   const { slots } = needOf(job.resources);
   const least = Math.max(GAIN_MIN_MS, LATE_GAIN_SHARE * filesInMs);
-  const comesSooner = (site: SiteLoad) => filesInMs - (estimate(job, site, nowMs).stageIn?.ms ?? 0) >= least && knowsLink(job, site, nowMs);
-  const others = sites.filter((site) => site.name !== from && (asked.get(site.name) ?? 0) >= slots && comesSooner(site));
+  const comeSooner = (site: SiteLoad): boolean => filesInMs - stageInMs(site) >= least && knowsLink(job, site, nowMs);
+  const others = sites.filter((site) => site !== here && (asked.get(site.name) ?? 0) >= slots && comeSooner(site));
   if (others.length === 0) return null;
   const { site: chosen } = policy.choose(job, others, nowMs);
   const to = others.find(({ name }) => name === chosen);
@@ -91,7 +94,7 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], room: Room, nowMs:
   const here = sites.find(({ name }) => name === from);
   // One that is silent hears nothing; its leases run out, and its jobs move then.
   if (here === undefined || !here.up) return null;
-  const late = lateMove(held, sites, room, nowMs);
+  const late = lateMove(held, here, sites, room, nowMs);
   if (late !== null) return late;
   const need = needOf(job.resources);
   if (held.freeSlots >= need.slots) return null;

@@ -83,6 +83,20 @@ it("reckons when files are there from the moment they move", () => {
   expect(transfers.leftMs(first)).toBeNull();
 });
 
+it.each([
+  [false, 20_000],
+  [true, 30_000],
+])("goes on without what nobody wants any more, unless it is whole: %s", (whole, endMs) => {
+  const transfers = transfersOf({ whole });
+  const [first, second] = [wanted(1e6), wanted(2e6)];
+  transfers.want(first);
+  transfers.want(second);
+  run(6_000);
+  first.gone = true;
+  transfers.forget();
+  expect(transfers.leftMs(second)).toBe(endMs);
+});
+
 it("knows nothing while the link stands still", () => {
   const transfers = transfersOf({ stalls: [{ fromMs: 10_000, untilMs: 20_000 }] });
   const only = wanted(1e6);
