@@ -206,6 +206,7 @@ export class Central {
   #dispatch(): void {
     const asked = new Map<SiteName, number>();
     const ahead = new Map<SiteName, number>();
+    const jobsMax = new Map<SiteName, number>();
     if (this.state.ready.size === 0) return;
     for (const [name, { waiter, links, prefetch }] of this.sites.entries()) {
       if (waiter === null || links === 0) continue;
@@ -213,10 +214,11 @@ export class Central {
       const slots = Math.min(waiter.slots, free + prefetch);
       if (slots > 0) asked.set(name, slots);
       ahead.set(name, Math.min(slots, prefetch, free + prefetch));
+      if (waiter.jobsMax !== undefined) jobsMax.set(name, waiter.jobsMax);
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
-    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead));
+    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead, jobsMax));
   }
 
   /** Makes leases, and answers the sites that ask with them. */
@@ -233,6 +235,7 @@ export class Central {
           ...(spec.experiment && { experiment: spec.experiment }),
           ...(owner !== undefined && { owner }),
           ...(spec.resources && { resources: spec.resources }),
+          ...(spec.inputBytes !== undefined && { inputBytes: spec.inputBytes }),
           ...checkTerms(record, this.crossChecks),
         },
       ]);
@@ -359,8 +362,9 @@ export class Central {
     for (const [name, { waiter, links, prefetch }] of this.sites.entries()) {
       if (waiter === null || links === 0) continue;
       const free = this.#freeSlots(name);
-      idle.set(name, Math.min(waiter.slots, free));
-      asked.set(name, Math.min(waiter.slots, free + prefetch));
+      const most = Math.min(waiter.slots, waiter.jobsMax ?? waiter.slots);
+      idle.set(name, Math.min(most, free));
+      asked.set(name, Math.min(most, free + prefetch));
     }
     return { idle, asked };
   }

@@ -8,7 +8,7 @@ import type { LeaseRef } from "../core/protocols.js";
 import { type JobRecord, runningAt, type State } from "../ledger/state.js";
 import { needOf, type Policy, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import { planMoves, type Room, type UnbegunJob } from "../router/reroute.js";
+import { comesFirst, comesLate, planMoves, type Room, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
 import type { LeaseTerms } from "./lease-terms.js";
@@ -73,8 +73,14 @@ export class Rerouting {
       for (const left of [idle, asked]) left.set(to, (left.get(to) ?? 0) - slots);
     };
     for (const { lease, to } of open) keep(lease.job, to);
-    const held = loads.flatMap((load) => (load.pilots === undefined ? unbegun(situation, load) : []));
-    const movable = held.filter(({ record }) => !this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax);
+    const held: Waiting[] = [];
+    for (const load of loads) if (load.pilots === undefined) addUnbegun(held, situation, load);
+    const movable: Waiting[] = [];
+    for (const waiting of held.sort(comesFirst)) {
+      if (movable.length === LIMITS.rerouteScanMax) break;
+      const { record } = waiting;
+      if (!this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax && waiting.isUnbegun) movable.push(waiting);
+    }
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
     for (const { job, from, to, why } of planMoves(movable, loads, { idle, asked }, nowMs, bounds)) {
@@ -95,6 +101,7 @@ class Waiting implements UnbegunJob {
   readonly record: JobRecord;
   readonly freeSlots: number;
   readonly filesInMs: number;
+  readonly isLate: boolean;
   #job: RoutedJob | null = null;
 
   /** @param at its place among those that the site holds */
@@ -105,6 +112,11 @@ class Waiting implements UnbegunJob {
     this.record = record;
     this.freeSlots = freeSlots;
     this.filesInMs = filesInMs;
+    this.isLate = comesLate(filesInMs, { inputBytes: record.spec.inputBytes ?? null }, load);
+  }
+
+  get id(): JobId {
+    return this.record.id;
   }
 
   get job(): RoutedJob {
@@ -120,28 +132,33 @@ class Waiting implements UnbegunJob {
     return this.#situation.policyOf(this.record.spec);
   }
 
+  /** As far as its site has told. */
+  get isUnbegun(): boolean {
+    const epoch = runningAt(this.record, this.site)?.epoch ?? 0;
+    return this.#situation.terms.get(this.record.id, epoch)?.phase === "staged-in";
+  }
+
   ahead(): SiteLoad {
     const { state, nowMs } = this.#situation;
     return loadOf(this.#load, heldBy(state, this.#load.name), nowMs, this.#at);
   }
 }
 
-/** The jobs that a site has not begun, and which it holds beyond its slots or brings files of; the oldest come first there. */
-function unbegun(situation: Situation, load: SiteLoad): Waiting[] {
+/** Adds the jobs that a site holds beyond its slots, or whose files come slowly; the oldest come first there. */
+function addUnbegun(held: Waiting[], situation: Situation, load: SiteLoad): void {
   const { state, terms, monotonicMs } = situation;
   const { name, slots } = load;
   const jobs = heldRecords(state, name);
-  const found: Waiting[] = [];
   let taken = 0;
   for (let at = 0; at < jobs.length; at += 1) {
     const job = jobs[at]!;
     const freeSlots = slots - taken;
     taken += job.spec.resources?.slots ?? 1;
     if (job.cancelRequested) continue;
-    const term = terms.get(job.id, runningAt(job, name)?.epoch ?? 0);
-    const filesInMs = Math.max(0, (term?.filesAtMs ?? 0) - monotonicMs);
-    if (term?.phase === "staged-in" && (taken > slots || filesInMs > 0))
-      found.push(new Waiting(situation, load, job, at, freeSlots, filesInMs));
+    const { filesAtMs = 0 } = terms.get(job.id, runningAt(job, name)?.epoch ?? 0) ?? {};
+    const filesInMs = Math.max(0, filesAtMs - monotonicMs);
+    if (taken <= slots && filesInMs === 0) continue;
+    const waiting = new Waiting(situation, load, job, at, freeSlots, filesInMs);
+    if (taken > slots || waiting.isLate) held.push(waiting);
   }
-  return found;
 }

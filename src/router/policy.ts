@@ -9,9 +9,8 @@ import type { SiteLearnt } from "../core/learning.js";
 import { isPilotName } from "../core/pilot-names.js";
 import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
 import { closedNow, closesTooSoon, type Opening } from "./downtime.js";
-import { cannotFinish } from "./estimates.js";
+import { cannotFinish, type Outlook } from "./estimates.js";
 import { isForOthers, keptAway, type SiteProbation } from "./probation.js";
-import type { Prospect } from "./run-times.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -143,8 +142,7 @@ export interface Alike {
   able?: readonly number[];
   /** Of those: some whose work has to be asked. */
   asksMore?: boolean;
-  /** Of each of the sites. */
-  known?: readonly Prospect[];
+  outlook?: Outlook;
 }
 
 export interface Policy {

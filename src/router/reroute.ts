@@ -4,7 +4,7 @@
  */
 import type { JobId, SiteName } from "../core/job.js";
 import { closesTooSoon } from "./downtime.js";
-import { estimate } from "./estimates.js";
+import { estimate, stageInMs } from "./estimates.js";
 import { seconds } from "./figures.js";
 import { ineligible, needOf, type Policy, plus, type RoutedJob, type SiteLoad } from "./policy.js";
 import { withJob } from "./work-ahead.js";
@@ -19,6 +19,7 @@ const LATE_GAIN_SHARE = 0.4;
 
 /** A job whose files a site brings, or has brought, and which waits for a slot there. */
 export interface UnbegunJob {
+  readonly id: JobId;
   readonly job: RoutedJob;
   readonly site: SiteName;
   readonly policy: Policy;
@@ -26,6 +27,8 @@ export interface UnbegunJob {
   readonly freeSlots: number;
   /** Until its files are there, ms; 0: they are, or nobody knows. */
   readonly filesInMs: number;
+  /** They come slowly. */
+  readonly isLate: boolean;
   /** The site with what it took before this one, which comes first. Worked out for those that are looked at. */
   readonly ahead: () => SiteLoad;
 }
@@ -63,6 +66,11 @@ export function beginMs(job: RoutedJob, site: SiteLoad, nowMs: number): number {
   return (stageIn?.ms ?? 0) + run.ms + (stageOut?.ms ?? 0);
 }
 
+/** Whether files that are at a site in `filesInMs` come slowly there. */
+export function comesLate(filesInMs: number, job: Pick<RoutedJob, "inputBytes">, site: SiteLoad): boolean {
+  return filesInMs >= GAIN_MIN_MS && filesInMs >= LATE_TIMES * stageInMs(job, site);
+}
+
 /** It has been seen how long files take to the site, or that none cross. */
 function knowsLink(job: RoutedJob, site: SiteLoad, nowMs: number): boolean {
   return site.links.in === null ? estimate(job, site, nowMs).run.by === "runs" : site.links.in.line !== undefined;
@@ -71,11 +79,9 @@ function knowsLink(job: RoutedJob, site: SiteLoad, nowMs: number): boolean {
 /** Where a job should go whose files come so slowly that bringing them to another site pays, or null. */
 function lateMove(held: UnbegunJob, here: SiteLoad, sites: readonly SiteLoad[], { asked }: Room, nowMs: number): Move | null {
   const { job, site: from, policy, filesInMs } = held;
-  const stageInMs = (site: SiteLoad): number => estimate(job, site, nowMs).stageIn?.ms ?? 0;
-  if (filesInMs < GAIN_MIN_MS || filesInMs < LATE_TIMES * stageInMs(here)) return null;
   const { slots } = needOf(job.resources);
   const least = Math.max(GAIN_MIN_MS, LATE_GAIN_SHARE * filesInMs);
-  const comeSooner = (site: SiteLoad): boolean => filesInMs - stageInMs(site) >= least && knowsLink(job, site, nowMs);
+  const comeSooner = (site: SiteLoad): boolean => filesInMs - stageInMs(job, site) >= least && knowsLink(job, site, nowMs);
   const others = sites.filter((site) => site !== here && (asked.get(site.name) ?? 0) >= slots && comeSooner(site));
   if (others.length === 0) return null;
   const { site: chosen } = policy.choose(job, others, nowMs);
@@ -94,10 +100,9 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], room: Room, nowMs:
   const here = sites.find(({ name }) => name === from);
   // One that is silent hears nothing; its leases run out, and its jobs move then.
   if (here === undefined || !here.up) return null;
-  const late = lateMove(held, here, sites, room, nowMs);
-  if (late !== null) return late;
+  const late = held.isLate ? lateMove(held, here, sites, room, nowMs) : null;
   const need = needOf(job.resources);
-  if (held.freeSlots >= need.slots) return null;
+  if (late !== null || held.freeSlots >= need.slots) return late;
   const isElsewhere = [...idle].some(([site, slots]) => site !== from && slots >= need.slots);
   const closes = here.opening !== undefined && here.opening.leftMs !== null;
   const barred = ineligible(job, here);
@@ -129,8 +134,17 @@ function moveOf(held: UnbegunJob, sites: readonly SiteLoad[], room: Room, nowMs:
   };
 }
 
+type Order = Pick<UnbegunJob, "id" | "freeSlots" | "filesInMs" | "isLate">;
+
+const lateMs = ({ isLate, filesInMs }: Order): number => (isLate ? filesInMs : 0);
+
+/** Those whose slow files are farthest, then those that wait behind most, come first: they gain most. */
+export function comesFirst(a: Order, b: Order): number {
+  return lateMs(b) - lateMs(a) || a.freeSlots - b.freeSlots || (a.id < b.id ? 1 : -1);
+}
+
 /**
- * The moves to make now. Those whose files are farthest, then those that wait behind most, come first: they gain most.
+ * The moves to make now.
  *
  * @param held jobs that may move
  */
@@ -144,7 +158,7 @@ export function planMoves(
   const moves: Move[] = [];
   const left = { idle: new Map(room.idle), asked: new Map(room.asked) };
   let sites = [...initial];
-  const order = [...held].sort((a, b) => b.filesInMs - a.filesInMs || a.freeSlots - b.freeSlots || (a.job.id < b.job.id ? 1 : -1));
+  const order = [...held].sort(comesFirst);
   for (const unbegun of order.slice(0, bounds.looked)) {
     if (moves.length >= bounds.moves) break;
     const move = moveOf(unbegun, sites, left, nowMs);

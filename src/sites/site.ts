@@ -21,6 +21,7 @@ import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
 import { createRunSlots } from "./run-slots.js";
 import { NO_ORDERS, type SiteOrders, takesNothing } from "./site-orders.js";
+import { lanes } from "./staging/lanes.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -30,6 +31,8 @@ export interface SiteOptions {
   readonly slots: number;
   /** Slots' worth of jobs that are taken beyond the slots, to bring their files while others run; absent: none. */
   readonly prefetch?: number;
+  /** So many jobs' files are brought at a time, and no more jobs taken; absent: no bound. */
+  readonly transfersMax?: number;
   /** The site that started it as a pilot; absent: none. */
   readonly pilotOf?: string;
   /** What was measured here before there were jobs; absent: nothing. */
@@ -179,8 +182,10 @@ function startAttempt(running: Running, lease: Lease): void {
 
 /** One long poll. Grants that arrive after `stopping` go back at once; those of a poll that was given up are taken all the same. */
 async function pollOnce({ options, stopping, leases, ...running }: Running, source: WorkSource, slots: number): Promise<void> {
-  const { name: site, instance } = options;
-  const { leases: granted, news } = await source.lease({ site, instance, slots, waitMs: LIMITS.longPollMs });
+  const { name: site, instance, transfersMax } = options;
+  const jobsMax = transfersMax === undefined ? undefined : Math.max(0, transfersMax - leases.coming);
+  const bound = jobsMax === undefined ? {} : { jobsMax };
+  const { leases: granted, news } = await source.lease({ site, instance, slots, ...bound, waitMs: LIMITS.longPollMs });
   if (stopping.aborted) {
     const back = granted.map(({ job, epoch }) => ({ job, epoch }));
     if (back.length > 0) await source.giveBack({ site, instance, leases: back, reason: "the site is stopping" });
@@ -266,6 +271,9 @@ export function runSite(options: SiteOptions): Site {
     },
     draining: () => takesNothing(running.orders),
     onFree: () => running.wake(),
+    onArrived: () => {
+      if (options.transfersMax !== undefined) running.wake();
+    },
   });
   const link: Reconnecting<WorkSource> = reconnecting({
     ...options,
@@ -290,6 +298,7 @@ export function runSite(options: SiteOptions): Site {
     commands,
     access,
     transfers,
+    bringing: lanes(options.transfersMax ?? Number.POSITIVE_INFINITY),
     slots: createRunSlots({ ...options.capacity, slots: options.slots }, hosts),
     roots,
     submitters,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { soonest } from "../../src/router/policies/soonest.js";
 import type { Policy, RoutedJob, SiteFacts, SiteLoad } from "../../src/router/policy.js";
-import { planMoves, type UnbegunJob } from "../../src/router/reroute.js";
+import { comesLate, planMoves, type UnbegunJob } from "../../src/router/reroute.js";
 import { seeded } from "../ledger/world.js";
 import { among, busy, job as made, site as madeSite, mean } from "./made.js";
 
@@ -21,7 +21,9 @@ function unbegun(held: ReturnType<typeof heldBy>, sites: readonly SiteLoad[], po
     const { running: _running, queued: _queued, free: _free, freeAtMs: _at, ...facts } = here;
     return {
       ...rest,
+      id: rest.job.id,
       policy,
+      isLate: comesLate(rest.filesInMs, rest.job, here),
       freeSlots: rest.filesInMs > 0 ? 1 : -place,
       ahead: () => madeSite(rest.site, { ...facts, held: busy(1), queued: place }),
     };
