@@ -68,7 +68,7 @@ function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly
   if (others.length === 0) return `only ${describe(job, best)} can run it now`;
   const next = bestOf(others);
   const isTried = best.ms - best.doubtMs <= next.ms - next.doubtMs;
-  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "its files delay others less";
+  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "it delays others less";
   return `${word} at ${describe(job, best)}, before ${describe(job, next)}`;
 }
 
