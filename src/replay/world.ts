@@ -230,8 +230,8 @@ export class World {
   #reroute(): void {
     const { state } = this;
     const terms = {
-      get: (id: JobId, epoch: number) => {
-        const told = this.#actors.get(lastSite(state.jobs.get(id)!) ?? "")?.told(id, epoch) ?? null;
+      get: (id: JobId, epoch: number, site: SiteName) => {
+        const told = this.#actors.get(site)?.told(id, epoch) ?? null;
         if (told === null) return undefined;
         const { phase, filesInMs } = told;
         const files = filesInMs === null ? {} : { filesAtMs: this.#nowMs + filesInMs };
