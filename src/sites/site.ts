@@ -205,7 +205,7 @@ async function pollOnce(running: Running, source: WorkSource): Promise<void> {
 
 /** Keeps one long poll open, for the slots that are free; with none free it is open for news, so that a cancel is heard at once. */
 async function takeLeases(running: Running): Promise<void> {
-  const { options, link, stopping, leases } = running;
+  const { options, link, stopping } = running;
   while (!stopping.aborted) {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
