@@ -55,12 +55,23 @@ export const BYTES: Readonly<Record<string, { readonly in: number; readonly out:
 const SIGMA = { run: 0.1, setUp: 0.25, out: 0.25 };
 
 /** The published agent let a site's service move the files of 16 jobs in one task, three tasks at a time, and look every 5 s. */
-export const TRANSFERS: LinkModel = { bytesPerMs: Number.POSITIVE_INFINITY, transfersMax: 3, jobsPerTransfer: 16, lookMs: 5_000 };
+/** Where central routes, a site's transfers take so much at a time: more of them, and the jobs in a slow one all wait for it. */
+export const BYTES_PER_TRANSFER = 7e9;
+
+export const TRANSFERS: LinkModel = {
+  bytesPerMs: Number.POSITIVE_INFINITY,
+  transfersMax: 3,
+  jobsPerTransfer: 16,
+  lookMs: 5_000,
+  whole: true,
+};
 
 export interface SiteOptions {
   readonly source: Source;
   readonly seed: number;
   readonly prefetch: number;
+  /** A site asks for jobs as its transfers can take them along; absent: whatever they do. */
+  readonly bytesPerTransfer?: number;
   /** Rates of transfers as a share of those that were published: what a day was like. */
   readonly rateShare: Readonly<Record<Facility, number>>;
   readonly more?: Partial<Record<Facility, Partial<SiteModel>>>;
@@ -120,7 +131,9 @@ export function transfersTo(
 export function facilitySites(options: SiteOptions): SiteModel[] {
   return FACILITIES.map((name): SiteModel => {
     const base = { name, slots: SLOTS, prefetch: options.prefetch, apps: [XPCS, PROXY], presence: ALWAYS, slower: [] };
-    return { ...base, link: transfersTo(name, options), times: timesAt(name, options), ...options.more?.[name] };
+    const { bytesPerTransfer } = options;
+    const link = { ...transfersTo(name, options), ...(bytesPerTransfer === undefined ? {} : { bytesPerTransfer }) };
+    return { ...base, link, times: timesAt(name, options), ...options.more?.[name] };
   });
 }
 

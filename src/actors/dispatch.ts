@@ -94,6 +94,7 @@ class Kinds {
  *
  * @param asked slots that each site asks for at present
  * @param ahead how many of those it would take for jobs whose files it brings while others run
+ * @param jobsMax jobs that each site takes at most; absent: as many as fit
  */
 export function planGrants(
   state: State,
@@ -102,9 +103,11 @@ export function planGrants(
   asked: ReadonlyMap<SiteName, number>,
   nowMs: number,
   ahead: ReadonlyMap<SiteName, number> = new Map(),
+  jobsMax: ReadonlyMap<SiteName, number> = new Map(),
 ): Grant[] {
   const grants: Grant[] = [];
-  const left = new Map([...asked].filter(([, slots]) => slots > 0));
+  const jobsLeft = new Map(jobsMax);
+  const left = new Map([...asked].filter(([site, slots]) => slots > 0 && jobsLeft.get(site) !== 0));
   const aheadLeft = new Map(ahead);
   const loads = [...initial];
   const place = new Map(loads.map(({ name }, at) => [name, at]));
@@ -137,7 +140,9 @@ export function planGrants(
       const reason = early ? `its files are brought while it waits: ${why()}` : why();
       grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs, kind.alike) });
       if (early) aheadLeft.set(site, aheadLeft.get(site)! - need);
-      if (slots === need) left.delete(site);
+      const jobs = (jobsLeft.get(site) ?? Number.POSITIVE_INFINITY) - 1;
+      jobsLeft.set(site, jobs);
+      if (slots === need || jobs <= 0) left.delete(site);
       else left.set(site, slots - need);
       kind.waits = 0;
     }

@@ -125,12 +125,12 @@ function heldAt(state: State, site: SiteName): Held {
     held.records.sort((a, b) => (isAfter(a, b) ? 1 : -1));
     for (const record of held.records) held.jobs.push(heldJob(record, site));
   } else {
-    for (const [at, record] of kept.records.entries()) {
-      if (changed.has(record.id)) continue;
-      held.records.push(record);
-      held.jobs.push(kept.jobs[at]!);
-    }
+    held.records = kept.records.slice();
+    held.jobs = kept.jobs.slice();
     for (const id of changed) {
+      const before = held.records.findIndex((record) => record.id === id);
+      if (before >= 0) held.records.splice(before, 1);
+      if (before >= 0) held.jobs.splice(before, 1);
       const record = ids.has(id) ? state.jobs.get(id)! : null;
       if (record !== null) enter(held, record, heldJob(record, site));
     }

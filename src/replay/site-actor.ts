@@ -35,6 +35,8 @@ export interface SiteEvents {
   readonly ran: (ran: Ran) => void;
   /** The result is there. */
   readonly done: (ran: Ran) => void;
+  /** It may ask for more. */
+  readonly room: () => void;
 }
 
 export class SiteActor {
@@ -60,7 +62,7 @@ export class SiteActor {
     this.#heap = heap;
     this.#now = now;
     this.#events = events;
-    this.#transfers = model.link === null ? null : new SiteTransfers(heap, now, model.link);
+    this.#transfers = model.link === null ? null : new SiteTransfers(heap, now, model.link, events.room);
     const unbounded = Number.POSITIVE_INFINITY;
     const { cores = unbounded, memoryGb = unbounded, gpus = unbounded, nodes = unbounded } = model.capacity ?? {};
     this.#has = { slots: model.slots, cores, memoryGb, gpus, nodes };
@@ -69,6 +71,11 @@ export class SiteActor {
   /** Jobs that it holds and has not begun. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Jobs more for which it asks, as far as their files go. */
+  get room(): number {
+    return this.#transfers?.room ?? Number.POSITIVE_INFINITY;
   }
 
   get held(): ReadonlyMap<JobId, Ran> {
@@ -98,6 +105,12 @@ export class SiteActor {
     if (held?.epoch !== epoch) return null;
     if (held.state === "running") return "running";
     return held.state === "leaving" ? "staged-out" : "staged-in";
+  }
+
+  /** Until the files of a lease are there, as a renewal says; null: they are, or nobody knows. */
+  filesInMs(id: JobId, epoch: number): number | null {
+    const held = this.#held.get(id);
+    return held?.epoch !== epoch || held.wanted === null || held.state !== "coming" ? null : this.#transfers!.leftMs(held.wanted);
   }
 
   /** Gives back a lease that it has not begun. @returns false: it has begun, or does not hold it */
