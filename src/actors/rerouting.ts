@@ -12,7 +12,7 @@ import { comesFirst, comesLate, planMoves, type Room, type UnbegunJob } from "..
 import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
 import type { LeaseTerms } from "./lease-terms.js";
-import { heldBy, heldRecords } from "./site-loads.js";
+import { heldAt } from "./site-loads.js";
 
 interface Recall {
   readonly lease: LeaseRef;
@@ -25,7 +25,7 @@ interface Recall {
 /** What a round sees. */
 export interface Situation extends Room {
   readonly state: State;
-  readonly terms: Pick<LeaseTerms, "get">;
+  readonly terms: { get(job: JobId, epoch: number, site: SiteName): ReturnType<LeaseTerms["get"]> };
   readonly loads: readonly SiteLoad[];
   readonly policyOf: PolicyOf;
   readonly nowMs: number;
@@ -63,7 +63,7 @@ export class Rerouting {
     for (const [id, { lease, from }] of this.#recalls) {
       const job = state.jobs.get(id);
       const held = job === undefined ? undefined : runningAt(job, from);
-      if (held?.epoch !== lease.epoch || terms.get(id, lease.epoch)?.phase !== "staged-in") this.#recalls.delete(id);
+      if (held?.epoch !== lease.epoch || terms.get(id, lease.epoch, from)?.phase !== "staged-in") this.#recalls.delete(id);
     }
     const open = [...this.#recalls.values()].filter(({ atMs }) => monotonicMs - atMs < LIMITS.recallMs);
     const idle = new Map(situation.idle);
@@ -102,16 +102,27 @@ class Waiting implements UnbegunJob {
   readonly freeSlots: number;
   readonly filesInMs: number;
   readonly isLate: boolean;
+  /** As far as its site has told. */
+  readonly isUnbegun: boolean;
   #job: RoutedJob | null = null;
 
   /** @param at its place among those that the site holds */
-  constructor(situation: Situation, load: SiteLoad, record: JobRecord, at: number, freeSlots: number, filesInMs: number) {
+  constructor(
+    situation: Situation,
+    load: SiteLoad,
+    record: JobRecord,
+    at: number,
+    freeSlots: number,
+    filesInMs: number,
+    isUnbegun: boolean,
+  ) {
     this.#situation = situation;
     this.#load = load;
     this.#at = at;
     this.record = record;
     this.freeSlots = freeSlots;
     this.filesInMs = filesInMs;
+    this.isUnbegun = isUnbegun;
     this.isLate = comesLate(filesInMs, { inputBytes: record.spec.inputBytes ?? null }, load);
   }
 
@@ -132,15 +143,9 @@ class Waiting implements UnbegunJob {
     return this.#situation.policyOf(this.record.spec);
   }
 
-  /** As far as its site has told. */
-  get isUnbegun(): boolean {
-    const epoch = runningAt(this.record, this.site)?.epoch ?? 0;
-    return this.#situation.terms.get(this.record.id, epoch)?.phase === "staged-in";
-  }
-
   ahead(): SiteLoad {
     const { state, nowMs } = this.#situation;
-    return loadOf(this.#load, heldBy(state, this.#load.name), nowMs, this.#at);
+    return loadOf(this.#load, heldAt(state, this.#load.name).jobs, nowMs, this.#at);
   }
 }
 
@@ -148,17 +153,17 @@ class Waiting implements UnbegunJob {
 function addUnbegun(held: Waiting[], situation: Situation, load: SiteLoad): void {
   const { state, terms, monotonicMs } = situation;
   const { name, slots } = load;
-  const jobs = heldRecords(state, name);
+  const { records, jobs, epochs } = heldAt(state, name);
   let taken = 0;
   for (let at = 0; at < jobs.length; at += 1) {
-    const job = jobs[at]!;
     const freeSlots = slots - taken;
-    taken += job.spec.resources?.slots ?? 1;
-    if (job.cancelRequested) continue;
-    const { filesAtMs = 0 } = terms.get(job.id, runningAt(job, name)?.epoch ?? 0) ?? {};
-    const filesInMs = Math.max(0, filesAtMs - monotonicMs);
+    taken += jobs[at]!.resources.slots ?? 1;
+    const record = records[at]!;
+    if (record.cancelRequested) continue;
+    const term = terms.get(record.id, epochs[at]!, name);
+    const filesInMs = term?.filesAtMs === undefined ? 0 : Math.max(0, term.filesAtMs - monotonicMs);
     if (taken <= slots && filesInMs === 0) continue;
-    const waiting = new Waiting(situation, load, job, at, freeSlots, filesInMs);
+    const waiting = new Waiting(situation, load, record, at, freeSlots, filesInMs, term?.phase === "staged-in");
     if (taken > slots || waiting.isLate) held.push(waiting);
   }
 }

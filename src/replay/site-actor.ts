@@ -30,6 +30,10 @@ interface Held extends Ran {
   turn: number;
 }
 
+const RUNS = { phase: "running", filesInMs: null } as const;
+const LEAVES = { phase: "staged-out", filesInMs: null } as const;
+const WAITS = { phase: "staged-in", filesInMs: null } as const;
+
 export interface SiteEvents {
   /** Its slots are free for another; its result is on its way. */
   readonly ran: (ran: Ran) => void;
@@ -99,24 +103,20 @@ export class SiteActor {
     else this.#transfers!.want(wanted);
   }
 
-  /** How far it is with a lease, as a renewal says; null: it does not hold it. */
-  phase(id: JobId, epoch: number): "staged-in" | "running" | "staged-out" | null {
+  /** How far it is with a lease, and until its files are there, as a renewal says; null: it does not hold it. Files that are there, or of which nobody knows when: null. */
+  told(id: JobId, epoch: number): { readonly phase: "staged-in" | "running" | "staged-out"; readonly filesInMs: number | null } | null {
     const held = this.#held.get(id);
     if (held?.epoch !== epoch) return null;
-    if (held.state === "running") return "running";
-    return held.state === "leaving" ? "staged-out" : "staged-in";
-  }
-
-  /** Until the files of a lease are there, as a renewal says; null: they are, or nobody knows. */
-  filesInMs(id: JobId, epoch: number): number | null {
-    const held = this.#held.get(id);
-    return held?.epoch !== epoch || held.wanted === null || held.state !== "coming" ? null : this.#transfers!.leftMs(held.wanted);
+    if (held.state === "running") return RUNS;
+    if (held.state === "leaving") return LEAVES;
+    if (held.wanted === null || held.state !== "coming") return WAITS;
+    return { phase: "staged-in", filesInMs: this.#transfers!.leftMs(held.wanted) };
   }
 
   /** Gives back a lease that it has not begun. @returns false: it has begun, or does not hold it */
   giveBack(id: JobId, epoch: number): boolean {
     const held = this.#held.get(id);
-    if (held === undefined || this.phase(id, epoch) !== "staged-in") return false;
+    if (held?.epoch !== epoch || held.state === "running" || held.state === "leaving") return false;
     held.turn += 1;
     this.#held.delete(id);
     this.#ready.delete(held);

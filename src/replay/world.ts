@@ -230,11 +230,10 @@ export class World {
   #reroute(): void {
     const { state } = this;
     const terms = {
-      get: (id: JobId, epoch: number) => {
-        const actor = this.#actors.get(lastSite(state.jobs.get(id)!) ?? "");
-        const phase = actor?.phase(id, epoch) ?? null;
-        if (phase === null) return undefined;
-        const filesInMs = phase === "staged-in" ? actor!.filesInMs(id, epoch) : null;
+      get: (id: JobId, epoch: number, site: SiteName) => {
+        const told = this.#actors.get(site)?.told(id, epoch) ?? null;
+        if (told === null) return undefined;
+        const { phase, filesInMs } = told;
         const files = filesInMs === null ? {} : { filesAtMs: this.#nowMs + filesInMs };
         return { epoch, deadlineMs: Number.POSITIVE_INFINITY, phase, progress: null, ...files };
       },
