@@ -11,11 +11,11 @@ import { refusals } from "../ledger/decide.js";
 import { failedAt } from "../ledger/ready-group.js";
 import type { ReadyGroup } from "../ledger/ready-queue.js";
 import { addRuns, type JobRecord, lastSite, type RunStats, type SiteRecord, type State } from "../ledger/state.js";
-import { estimate, promiseOf } from "../router/estimates.js";
+import { type Estimate, estimate, estimateOf, Outlook, promiseOf } from "../router/estimates.js";
 import {
   type Alike,
+  ableAt,
   belongs,
-  candidates,
   needOf,
   type Policy,
   type RoutedJob,
@@ -49,12 +49,19 @@ export function routed(job: JobRecord, nowMs: number): RoutedJob {
 }
 
 /** What is expected of a job at the site that gets it, with the best of the others beside it. */
-function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], nowMs: number): Promised {
-  const able = candidates(job, loads, nowMs);
-  const all = "none" in able ? [] : able.map((load) => estimate(job, load, nowMs));
-  const others = all.filter((one) => one.site.name !== site);
-  const next = others.length === 0 ? null : others.reduce((best, one) => (one.ms < best.ms ? one : best));
-  return promiseOf(all.find((one) => one.site.name === site) ?? estimate(job, loads.find(({ name }) => name === site)!, nowMs), next);
+function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], nowMs: number, alike: Alike): Promised {
+  const able = ableAt(job, loads, nowMs, {}, false);
+  alike.outlook ??= new Outlook(job, loads, nowMs);
+  const { outlook } = alike;
+  outlook.look(job, loads, able);
+  let [here, next] = [-1, -1];
+  for (const at of able) {
+    if (loads[at]!.name === site) here = at;
+    else if (next < 0 || outlook.ms(at) < outlook.ms(next)) next = at;
+  }
+  const estimateAt = (at: number): Estimate => estimateOf(job, loads[at]!, outlook, at);
+  const best = here < 0 ? estimate(job, loads.find(({ name }) => name === site)!, nowMs) : estimateAt(here);
+  return promiseOf(best, next < 0 ? null : estimateAt(next));
 }
 
 /** Jobs alike in all that a policy sees. */
@@ -114,6 +121,7 @@ function waitingBefore(
  *
  * @param asked slots that each site asks for at present
  * @param ahead how many of those it would take for jobs whose files it brings while others run
+ * @param jobsMax jobs that each site takes at most; absent: as many as fit
  */
 export function planGrants(
   state: State,
@@ -122,9 +130,11 @@ export function planGrants(
   asked: ReadonlyMap<SiteName, number>,
   nowMs: number,
   ahead: ReadonlyMap<SiteName, number> = new Map(),
+  jobsMax: ReadonlyMap<SiteName, number> = new Map(),
 ): Grant[] {
   const grants: Grant[] = [];
-  const left = new Map([...asked].filter(([, slots]) => slots > 0));
+  const jobsLeft = new Map(jobsMax);
+  const left = new Map([...asked].filter(([site, slots]) => slots > 0 && jobsLeft.get(site) !== 0));
   const aheadLeft = new Map(ahead);
   const loads = [...initial];
   const place = new Map(loads.map(({ name }, at) => [name, at]));
@@ -159,14 +169,16 @@ export function planGrants(
     kind.waits += 1;
     if (early || (action === "run" && slots >= need)) {
       const reason = early ? `its files are brought while it waits: ${why()}` : why();
-      grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs) });
+      grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs, kind.alike) });
       if (early) aheadLeft.set(site, aheadLeft.get(site)! - need);
-      if (slots === need) left.delete(site);
+      const jobs = (jobsLeft.get(site) ?? Number.POSITIVE_INFINITY) - 1;
+      jobsLeft.set(site, jobs);
+      if (slots === need || jobs <= 0) left.delete(site);
       else left.set(site, slots - need);
       kind.waits = 0;
     }
     const at = place.get(site)!;
-    loads[at] = withJob(loads[at]!, job, action, nowMs);
+    loads[at] = withJob(loads[at]!, job, action, nowMs, kind.alike.outlook?.known[at]);
     if (kind.waits !== LIMITS.dispatchWaitsMax || kind.hasPassed) continue;
     kind.hasPassed = true;
     const goes = (then: readonly SiteLoad[]): boolean => {

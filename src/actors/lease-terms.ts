@@ -14,6 +14,17 @@ export interface Term {
   readonly progress: number | null;
   /** Why it does not go on at present, as its site says. */
   readonly reason?: string;
+  /** When its files will be there, as its site expects; absent: not known. */
+  readonly filesAtMs?: number;
+}
+
+/** What a site tells of an attempt with a renewal. */
+export interface TermNews {
+  readonly state: Phase;
+  readonly progress: number | null;
+  readonly reason?: string;
+  /** 0: its files are there. */
+  readonly filesInMs?: number;
 }
 
 const PHASES: readonly Phase[] = ["staged-in", "running", "staged-out"];
@@ -44,11 +55,15 @@ export class LeaseTerms {
     this.#set(job, { epoch, deadlineMs: monotonicMs + this.#termMs, phase: "staged-in", progress: null });
   }
 
-  /** Starts a new term; true when what people see of it has changed. An attempt does not go back: a report that comes late is of the past. */
-  renew(job: JobId, epoch: number, told: Phase, progress: number | null, monotonicMs: number, reason?: string): boolean {
-    const past = this.get(job, epoch)?.phase ?? told;
-    const phase = PHASES.indexOf(past) > PHASES.indexOf(told) ? past : told;
-    const term = { epoch, deadlineMs: monotonicMs + this.#termMs, phase, progress, ...(reason === undefined ? {} : { reason }) };
+  /** Starts a new term, of which only what is told now is known; true when what people see of it has changed. An attempt does not go back: a report that comes late is of the past. */
+  renew(job: JobId, epoch: number, { state, progress, reason, filesInMs }: TermNews, monotonicMs: number): boolean {
+    const past = this.get(job, epoch)?.phase ?? state;
+    const phase = PHASES.indexOf(past) > PHASES.indexOf(state) ? past : state;
+    const term = {
+      ...{ epoch, deadlineMs: monotonicMs + this.#termMs, phase, progress },
+      ...(reason === undefined ? {} : { reason }),
+      ...(filesInMs === undefined ? {} : { filesAtMs: monotonicMs + filesInMs }),
+    };
     const before = this.#set(job, term);
     return before?.phase !== phase || before.progress !== progress || before.reason !== reason;
   }

@@ -9,6 +9,8 @@ import type { SubmitterRule } from "../core/submitters.js";
 export interface Waiter {
   /** Leases that it takes at most. */
   readonly slots: number;
+  /** Jobs that it takes at most; absent: as many as fit these slots. */
+  readonly jobsMax?: number | undefined;
   /** Answers it; with leases only when all of the state is durable. */
   readonly answer: (leases: Lease[]) => void;
   /** Takes it out of the way of its timer and of newer polls, for an answer that must first become durable. */

@@ -129,7 +129,9 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
       held: leases,
     })
     .transform((request) => withoutUndefined(request)),
-  lease: z.object({ ...process, slots: count.max(LIMITS.siteSlotsMax), waitMs }),
+  lease: z
+    .object({ ...process, slots: count.max(LIMITS.siteSlotsMax), jobsMax: count.max(LIMITS.siteSlotsMax).optional(), waitMs })
+    .transform((request) => withoutUndefined(request)),
   renew: z
     .object({
       ...process,
@@ -142,6 +144,7 @@ export const WORK_REQUESTS: Requests<WorkSource> = {
               state: z.enum(["staged-in", "running", "staged-out"]),
               progress,
               reason: reason.optional(),
+              filesInMs: count.max(LIMITS.filesInMsMax).optional(),
             })
             .transform((held) => withoutUndefined(held)),
         )

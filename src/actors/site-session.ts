@@ -110,17 +110,18 @@ export class SiteSession implements WorkSource {
       if (this.#joined === null) presence.links += 1;
       this.#joined = { site, instance };
       const lost = this.#keep(site, join.held, ({ job, epoch }) => {
-        const term = this.#central.terms.get(job, epoch);
-        this.#central.terms.renew(job, epoch, term?.phase ?? "staged-in", term?.progress ?? null, clock.monotonicMs());
+        const { phase: state = "staged-in", progress = null } = this.#central.terms.get(job, epoch) ?? {};
+        this.#central.terms.renew(job, epoch, { state, progress }, clock.monotonicMs());
       });
       return { leaseMs: LIMITS.leaseMs, renewMs: LIMITS.renewMs, news: this.#news(site, lost) };
     });
   }
 
   async lease(request: Request<"lease">): ReturnType<WorkSource["lease"]> {
-    const { site, instance, slots, waitMs } = this.#parse("lease", request);
+    const poll = this.#parse("lease", request);
+    const { site } = poll;
     // Wrapped, so that the turn does not end with the poll.
-    const { promise } = await this.#central.turn(() => ({ promise: this.#poll(this.#present({ site, instance }), site, slots, waitMs) }));
+    const { promise } = await this.#central.turn(() => ({ promise: this.#poll(this.#present(poll), poll) }));
     const { leases, news } = await promise;
     return news === null ? this.#central.turn(() => ({ leases, news: this.#news(site) })) : { leases, news };
   }
@@ -130,7 +131,7 @@ export class SiteSession implements WorkSource {
    *
    * @returns news null: a turn must tell them, because what is not durable yet must not be told
    */
-  #poll(presence: Presence, site: SiteName, slots: number, waitMs: number): Promise<{ leases: Lease[]; news: SiteNews | null }> {
+  #poll(presence: Presence, { site, slots, jobsMax, waitMs }: Request<"lease">): Promise<{ leases: Lease[]; news: SiteNews | null }> {
     presence.waiter?.answer([]);
     return new Promise((resolve) => {
       const claim = () => {
@@ -142,7 +143,7 @@ export class SiteSession implements WorkSource {
         resolve({ leases, news: leases.length === 0 ? null : this.#news(site) });
       };
       const timer = this.#central.clock.after(waitMs, () => answer([]));
-      const waiter = { slots, answer, claim };
+      const waiter = { slots, jobsMax, answer, claim };
       presence.waiter = waiter;
       const isNew = (id: string) => {
         const job = this.#central.state.jobs.get(id);
@@ -162,8 +163,7 @@ export class SiteSession implements WorkSource {
       for (const { job, epoch, state } of held)
         if (state === "staged-out") this.#central.execute({ type: "claim", lease: { job, epoch }, site });
       const lost = this.#keep(site, held, ({ job, epoch }) => {
-        const { state, progress, reason } = told.get(job)!;
-        if (terms.renew(job, epoch, state, progress, clock.monotonicMs(), reason)) feed.changed(job);
+        if (terms.renew(job, epoch, told.get(job)!, clock.monotonicMs())) feed.changed(job);
       });
       return { news: this.#news(site, lost) };
     });

@@ -113,7 +113,7 @@ async function workHere(options: SiteOptions, given: string, kept: KeptSite | nu
   const whereCentral = (): CentralSettings => centralSettings(options, name);
   const { central } = whereCentral();
   const commands = readSettingsFile(COMMAND_APPS, options.apps);
-  const { results, submitters, roots, locations, cache, prefetch, supervision, features } = readSettingsFile(
+  const { results, submitters, roots, locations, cache, prefetch, transfersMax, supervision, features } = readSettingsFile(
     SITE_SETTINGS,
     options.settings,
   );
@@ -130,6 +130,7 @@ async function workHere(options: SiteOptions, given: string, kept: KeptSite | nu
     slots,
     ...(options.pilotOf === undefined ? {} : { pilotOf: options.pilotOf }),
     prefetch: prefetch ?? (locations?.some(({ by }) => by !== "shared-path") ? 1 : 0),
+    ...(transfersMax === null ? {} : { transfersMax }),
     threadsPerSlot: options.threads ?? Math.max(1, Math.floor(availableParallelism() / slots)),
     apps: ableApps(logger),
     commands,

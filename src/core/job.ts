@@ -258,6 +258,8 @@ export interface Lease {
   /** Who submitted it; absent: nobody knows, or central is of a version that did not say. */
   readonly owner?: string;
   readonly resources?: Resources;
+  /** Of all its files, as its submitter says; absent: not known, or central is of a version that did not say. */
+  readonly inputBytes?: number;
   /** Tell a digest of what in the results depends on data and settings alone (`contentSha256` of the summary). */
   readonly digest?: true;
   /** The results are for that digest alone: publish nothing. */

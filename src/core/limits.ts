@@ -55,6 +55,8 @@ export const LIMITS = {
   /** Lease term. Renewal happens at `renewMs`, so three renewals may be lost. Detects a dead site within 10 s. */
   leaseMs: 9_000,
   renewMs: 2_500,
+  /** Longest time that a site may tell until a job's files are there: as good as never. */
+  filesInMsMax: 30 * 86_400_000,
   /** A kernel host that has been silent for this long is hung and is killed. */
   kernelSilenceMs: 8_000,
   /** Time for a canceled kernel to stop by itself; a cancel takes 2 s at most in all. */

@@ -252,9 +252,15 @@ export interface WorkSource {
   }): Promise<{ leaseMs: number; renewMs: number; news: SiteNews }>;
   /**
    * Long poll for at most `slots` leases, and never more than the site has slots free in the ledger: a site may ask before the report of a job whose
-   * slot is free already. Answers at once with news. Unanswered grants come back by expiry.
+   * slot is free already. Answers at once with news. Unanswered grants come back by expiry. `jobsMax`: no more jobs than this, however few slots they need; absent: no bound.
    */
-  lease(request: { site: SiteName; instance: string; slots: number; waitMs: number }): Promise<{ leases: Lease[]; news: SiteNews }>;
+  lease(request: {
+    site: SiteName;
+    instance: string;
+    slots: number;
+    jobsMax?: number;
+    waitMs: number;
+  }): Promise<{ leases: Lease[]; news: SiteNews }>;
   /** Extends every held lease; progress 0 to 1 by job. */
   renew(request: {
     site: SiteName;
@@ -264,6 +270,8 @@ export interface WorkSource {
       progress: number | null;
       /** Why it does not go on at present. */
       reason?: string;
+      /** Until its files are expected to be there, whole ms; 0: they are; absent: not known, or the site is of a version that did not say. */
+      filesInMs?: number;
     })[];
     /** Why the site takes no more work, in the words of its admin; absent: it does. */
     draining?: string;

@@ -35,10 +35,10 @@ export function aloneInMs({ inputBytes }: Pick<Sized, "inputBytes">, { links }: 
 }
 
 /** What crosses to a site beside all that is on its way there, ms; 0: nothing, or it is not known. */
-function stageInMs({ inputBytes }: Pick<Sized, "inputBytes">, { links, inboundBytes }: SiteLoad): number {
-  if (inputBytes === null || links.in === null) return 0;
-  const { line } = links.in;
-  return line === undefined ? crossingMs(inputBytes, links.in) : line.fixedMs + line.msPerByte * (inboundBytes + inputBytes);
+export function stageInMs(job: Pick<Sized, "inputBytes">, site: SiteLoad): number {
+  const line = site.links.in?.line;
+  if (line === undefined || job.inputBytes === null) return aloneInMs(job, site);
+  return line.fixedMs + line.msPerByte * (site.inboundBytes + job.inputBytes);
 }
 
 /** Stages of an answer at a site. Files come while the job waits for an allocation and for its turn, so the longer of both counts. */
@@ -58,7 +58,7 @@ export interface Estimate {
   readonly sdMs: number;
   /** How much sooner it may really come, as little as is known. */
   readonly doubtMs: number;
-  /** How much later all those together whose files are on their way there would have theirs. */
+  /** How much later all those together would be answered that wait there, for their files or for slots. */
   readonly othersMs: number;
 }
 
@@ -67,51 +67,152 @@ export function remainingMs(expectedMs: number, elapsedMs: number): number {
   return elapsedMs < expectedMs ? expectedMs - elapsedMs : elapsedMs;
 }
 
-/** Only the time is worked out at once, the rest when somebody asks: most sites are passed over before. */
-class Answer implements Estimate {
-  #job!: RoutedJob;
-  #prospect!: Prospect;
-  #inMs = 0;
-  site!: SiteLoad;
-  allocationMs = 0;
-  aheadMs = 0;
-  runMs = 0;
-  ms = 0;
+/** Places of the numbers of a site in an outlook: first what goes by the job, as of the last one; */
+const [IN, ALLOCATION, AHEAD, RUN, ALL, DOUBT, OTHERS] = [0, 1, 2, 3, 4, 5, 6] as const;
+/** then what goes by the work of the site, the last one the jobs that wait there by this one's share of the slots, */
+const [FREE_IN, INBOUND_BYTES, INBOUND_JOBS, QUEUED_BY_SLOTS] = [7, 8, 9, 10] as const;
+/** and what jobs alike have in common: the line of the link and the run time of a size, where there are such, and the way back. */
+const [FIXED, PER_BYTE, OUT, MEAN, NOMINAL] = [11, 12, 13, 14, 15] as const;
+const NUMBERS = 16;
 
-  /** The one that it was before is no more. */
-  become(job: RoutedJob, site: SiteLoad, nowMs: number, known: Prospect): this {
-    this.#job = job;
-    this.#prospect = known;
-    this.runMs = runMs(known, job, site);
-    this.#inMs = stageInMs(job, site);
-    this.site = site;
-    const { out } = site.links;
-    const outMs = out === null || known.resultBytes === null ? 0 : crossingMs(known.resultBytes, out);
-    const { slots = 1 } = job.resources;
-    const { pilots, freeAtMs } = site;
-    if (pilots === undefined) {
-      this.allocationMs = 0;
-      this.aheadMs = Math.max(0, (freeAtMs[Math.min(slots, freeAtMs.length) - 1] ?? nowMs) - nowMs);
-    } else {
-      // One that has waited longer is taken to wait as long again, so that nobody waits for ever for pilots that do not come.
-      this.allocationMs = remainingMs(pilots.queueWaitMs, job.waitedMs);
-      this.aheadMs = Math.floor((slots - 1 - site.free.slots) / (pilots.count * pilots.slotsEach)) * this.runMs;
+/**
+ * Estimates for jobs alike at each of some sites: what they have in common is worked out once, what a site has to do when that has changed, and of each job what
+ * estimates are compared by. In rows of numbers, by the places of the sites: it is asked for each waiting job.
+ */
+export class Outlook {
+  readonly #nowMs: number;
+  readonly #slots: number;
+  readonly known: Prospect[] = [];
+  readonly #sites: SiteLoad[];
+  readonly #rows: Float64Array;
+
+  /** For jobs like this one: of its app, class of sizes and resources. @param rows room for its numbers */
+  constructor(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, rows = new Float64Array(NUMBERS * sites.length)) {
+    this.#nowMs = nowMs;
+    this.#slots = job.resources.slots ?? 1;
+    this.#sites = sites.slice();
+    this.#rows = rows;
+    for (let at = 0; at < sites.length; at += 1) {
+      const site = sites[at]!;
+      const { in: into, out } = site.links;
+      const known = prospectOf(job, site, nowMs);
+      this.known.push(known);
+      const from = NUMBERS * at;
+      rows[from + OUT] = out === null || known.resultBytes === null ? 0 : crossingMs(known.resultBytes, out);
+      rows[from + MEAN] = known.nominal === null ? Number.NaN : known.meanMs;
+      rows[from + NOMINAL] = known.nominal ?? Number.NaN;
+      rows[from + FIXED] = into?.line?.fixedMs ?? 0;
+      rows[from + PER_BYTE] = into?.line?.msPerByte ?? Number.NaN;
+      this.#see(at, site);
     }
-    this.ms = Math.max(this.allocationMs + this.aheadMs, this.#inMs) + this.runMs + outMs;
-    return this;
   }
 
-  get doubtMs(): number {
-    return this.#prospect.doubt * this.runMs;
+  /** A site as it is now. */
+  #see(at: number, site: SiteLoad): void {
+    const { freeAtMs } = site;
+    const from = NUMBERS * at;
+    this.#sites[at] = site;
+    this.#rows[from + FREE_IN] = Math.max(0, (freeAtMs[Math.min(this.#slots, freeAtMs.length) - 1] ?? this.#nowMs) - this.#nowMs);
+    this.#rows[from + INBOUND_BYTES] = site.inboundBytes;
+    this.#rows[from + INBOUND_JOBS] = site.inboundJobs;
+    this.#rows[from + QUEUED_BY_SLOTS] = site.pilots === undefined ? (site.queued * this.#slots) / site.slots : 0;
   }
 
-  get othersMs(): number {
-    const { inboundJobs, links } = this.site;
-    return inboundJobs * (links.in?.line?.msPerByte ?? 0) * (this.#job.inputBytes ?? 0);
+  /** The estimates for this job at the sites of these places; those for the job before are no more. */
+  look(job: RoutedJob, sites: readonly SiteLoad[], able: readonly number[]): void {
+    const { inputBytes } = job;
+    const bytes = inputBytes ?? 0;
+    const rows = this.#rows;
+    for (let nth = 0; nth < able.length; nth += 1) {
+      const at = able[nth]!;
+      const site = sites[at]!;
+      if (site !== this.#sites[at]) this.#see(at, site);
+      const known = this.known[at]!;
+      const from = NUMBERS * at;
+      const mean = rows[from + MEAN]!;
+      const own = inputBytes === null || Number.isNaN(mean) ? runMs(known, job, site) : (mean * bytes) / rows[from + NOMINAL]!;
+      const msPerByte = rows[from + PER_BYTE]!;
+      const isLine = !Number.isNaN(msPerByte);
+      let inMs = 0;
+      if (inputBytes !== null)
+        inMs = isLine ? rows[from + FIXED]! + msPerByte * (rows[from + INBOUND_BYTES]! + bytes) : aloneInMs(job, site);
+      let allocationMs = 0;
+      let aheadMs = rows[from + FREE_IN]!;
+      const { pilots } = site;
+      if (pilots !== undefined) {
+        // One that has waited longer is taken to wait as long again, so that nobody waits for ever for pilots that do not come.
+        allocationMs = remainingMs(pilots.queueWaitMs, job.waitedMs);
+        aheadMs = Math.floor((this.#slots - 1 - site.free.slots) / (pilots.count * pilots.slotsEach)) * own;
+      }
+      rows[from + IN] = inMs;
+      rows[from + ALLOCATION] = allocationMs;
+      rows[from + AHEAD] = aheadMs;
+      rows[from + RUN] = own;
+      rows[from + ALL] = Math.max(allocationMs + aheadMs, inMs) + own + rows[from + OUT]!;
+      rows[from + DOUBT] = known.doubt * own;
+      // Each of those that wait for slots begins later by this one's share of them.
+      rows[from + OTHERS] = (isLine ? rows[from + INBOUND_JOBS]! * msPerByte * bytes : 0) + rows[from + QUEUED_BY_SLOTS]! * own;
+    }
+  }
+
+  inMs(at: number): number {
+    return this.#rows[NUMBERS * at + IN]!;
+  }
+
+  allocationMs(at: number): number {
+    return this.#rows[NUMBERS * at + ALLOCATION]!;
+  }
+
+  aheadMs(at: number): number {
+    return this.#rows[NUMBERS * at + AHEAD]!;
+  }
+
+  runMs(at: number): number {
+    return this.#rows[NUMBERS * at + RUN]!;
+  }
+
+  ms(at: number): number {
+    return this.#rows[NUMBERS * at + ALL]!;
+  }
+
+  doubtMs(at: number): number {
+    return this.#rows[NUMBERS * at + DOUBT]!;
+  }
+
+  othersMs(at: number): number {
+    return this.#rows[NUMBERS * at + OTHERS]!;
+  }
+}
+
+/** What an outlook has for one site. */
+class Answer implements Estimate {
+  readonly #job: RoutedJob;
+  readonly #known: Prospect;
+  readonly #inMs: number;
+  readonly site: SiteLoad;
+  readonly allocationMs: number;
+  readonly aheadMs: number;
+  readonly runMs: number;
+  readonly ms: number;
+  readonly doubtMs: number;
+  readonly othersMs: number;
+
+  /** @param at its place */
+  constructor(job: RoutedJob, site: SiteLoad, outlook: Outlook, at: number) {
+    this.#job = job;
+    this.#known = outlook.known[at]!;
+    this.#inMs = outlook.inMs(at);
+    this.site = site;
+    this.allocationMs = outlook.allocationMs(at);
+    this.aheadMs = outlook.aheadMs(at);
+    this.runMs = outlook.runMs(at);
+    this.ms = outlook.ms(at);
+    this.doubtMs = outlook.doubtMs(at);
+    this.othersMs = outlook.othersMs(at);
   }
 
   get run(): RunEstimate {
-    return runEstimate(this.#prospect, this.runMs, this.#job, this.site);
+    return runEstimate(this.#known, this.runMs, this.#job, this.site);
   }
 
   get stageIn(): Crossing | null {
@@ -121,29 +222,37 @@ class Answer implements Estimate {
   }
 
   get stageOut(): Crossing | null {
-    return crossing(this.#prospect.resultBytes, this.site.links.out);
+    return crossing(this.#known.resultBytes, this.site.links.out);
   }
 
   get sdMs(): number {
-    const { allocationMs, aheadMs, stageIn, stageOut } = this;
-    const runSd = this.#prospect.spread * this.runMs;
+    const { allocationMs, aheadMs } = this;
+    const { in: into, out } = this.site.links;
+    const { spread, resultBytes } = this.#known;
+    const runSd = spread * this.runMs;
     const waitMs = allocationMs + aheadMs;
     // The work ahead is of jobs whose run times spread as this one's does.
     const aheadSd = this.runMs === 0 ? 0 : (aheadMs * runSd) / this.runMs;
-    const waitSd = waitMs >= this.#inMs ? Math.hypot(UNTRIED_SPREAD * allocationMs, aheadSd) : (stageIn?.sdMs ?? 0);
-    return Math.hypot(waitSd, runSd, stageOut?.sdMs ?? 0);
+    const inSd = this.#job.inputBytes === null || into === null ? 0 : into.spread * this.#inMs;
+    const outSd = resultBytes === null || out === null ? 0 : out.spread * crossingMs(resultBytes, out);
+    return Math.hypot(waitMs >= this.#inMs ? Math.hypot(UNTRIED_SPREAD * allocationMs, aheadSd) : inSd, runSd, outSd);
   }
 }
 
-/** When `job` would be answered at `site`, if it were given to it now. @param known as `prospectOf` has it */
-export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number, known = prospectOf(job, site, nowMs)): Estimate {
-  return new Answer().become(job, site, nowMs, known);
+const FIRST = [0];
+/** Room for one estimate after the other: a new one each time would cost more than what is worked out. */
+const ROOM = new Float64Array(NUMBERS);
+
+/** When `job` would be answered at `site`, if it were given to it now. */
+export function estimate(job: RoutedJob, site: SiteLoad, nowMs: number): Estimate {
+  const outlook = new Outlook(job, [site], nowMs, ROOM);
+  outlook.look(job, [site], FIRST);
+  return new Answer(job, site, outlook, 0);
 }
 
-/** The same, one after the other in one object, for who only compares them. */
-export function passingEstimate(): (job: RoutedJob, site: SiteLoad, nowMs: number, known: Prospect) => Estimate {
-  const answer = new Answer();
-  return (job, site, nowMs, known) => answer.become(job, site, nowMs, known);
+/** The same, of the site at a place, by an outlook that has looked for the job. */
+export function estimateOf(job: RoutedJob, site: SiteLoad, outlook: Outlook, at: number): Estimate {
+  return new Answer(job, site, outlook, at);
 }
 
 /** Runs have shown that it takes longer than the site lets anything run, by more than they spread: it could not finish there. */

@@ -9,9 +9,8 @@ import type { SiteLearnt } from "../core/learning.js";
 import { isPilotName } from "../core/pilot-names.js";
 import { notTaken, type Submitter, type SubmitterRule, takesFrom } from "../core/submitters.js";
 import { closedNow, closesTooSoon, type Opening } from "./downtime.js";
-import { cannotFinish } from "./estimates.js";
+import { cannotFinish, type Outlook } from "./estimates.js";
 import { isForOthers, keptAway, type SiteProbation } from "./probation.js";
-import type { Prospect } from "./run-times.js";
 
 export interface RoutedJob {
   readonly id: JobId;
@@ -128,7 +127,7 @@ export interface ComingPilots {
 
 /**
  * Run now at `site`; or wait, for a slot at `site` or (null) for something that no slot will bring. The sentence that says why is made when somebody asks:
- * dispatch looks at many jobs for each that it gives away.
+ * dispatch looks at many jobs for each that it gives away. Asked for before the sites change, and before another job alike is asked about.
  */
 export type Choice =
   | { readonly action: "run"; readonly site: SiteName; readonly why: () => string }
@@ -143,8 +142,7 @@ export interface Alike {
   able?: readonly number[];
   /** Of those: some whose work has to be asked. */
   asksMore?: boolean;
-  /** Of each of the sites. */
-  known?: readonly Prospect[];
+  outlook?: Outlook;
 }
 
 export interface Policy {

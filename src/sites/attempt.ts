@@ -29,6 +29,7 @@ import type { Transfers } from "./locations.js";
 import { shipLogs } from "./log-shipper.js";
 import type { ResultAccess } from "./result-access.js";
 import type { RunSlots } from "./run-slots.js";
+import type { Lanes } from "./staging/lanes.js";
 
 /** Between two tries to forget a publication whose destination cannot be reached. */
 const SETTLE_AGAIN_MS = 5_000;
@@ -45,6 +46,8 @@ export interface AttemptContext {
   readonly commands: CommandApps;
   readonly access: ResultAccess;
   readonly transfers: Transfers;
+  /** So many bring their files at a time. */
+  readonly bringing: Lanes;
   readonly slots: RunSlots;
   /** Whose jobs it takes. */
   readonly submitters: SubmitterRule;
@@ -103,14 +106,27 @@ async function stageIn(
   crossing: Crossing,
 ): Promise<string[]> {
   const { transfers } = context;
-  const { job, epoch } = held.lease;
+  const { lease, arrival, signal } = held;
+  const { job, epoch } = lease;
+  arrival.wants(refs.length);
   const paths = new Map<FileRef, string>();
-  for (const transfer of new Set(refs.map(transfers.of))) {
+  // What is on a shared path is there at once: with its sizes those of all are known sooner.
+  const used = [...new Set(refs.map(transfers.of))].sort((a, b) => Number(b.local) - Number(a.local));
+  const comes = used.some(({ local }) => !local);
+  for (const transfer of used) {
     const group = refs.filter((ref) => transfers.of(ref) === transfer);
-    const request = { lease: { job, epoch }, refs: group, dir, report: reporter(context, held), signal: held.signal };
+    const request = {
+      lease: { job, epoch },
+      refs: group,
+      dir,
+      report: reporter(context, held),
+      signal,
+      ...(comes && { arriving: arrival }),
+    };
     const local = await timed(context.clock, crossing, (moved) => transfer.stageIn({ ...request, moved }));
     for (const [at, ref] of group.entries()) paths.set(ref, local[at]!);
   }
+  arrival.done();
   return refs.map((ref) => paths.get(ref)!);
 }
 
@@ -120,7 +136,7 @@ function checkStopped(held: HeldLease): void {
 
 async function compute(context: AttemptContext, held: HeldLease, plan: Plan, folder: string): Promise<Omit<Completion, "outputs">> {
   const crossing: Crossing = { bytes: 0, ms: 0 };
-  const paths = await stageIn(context, held, plan.inputs, folder, crossing);
+  const paths = await context.bringing.run(() => stageIn(context, held, plan.inputs, folder, crossing), held.signal);
   const stagedMs = context.clock.monotonicMs();
   const hosts = await context.slots.take(held);
   const slotWaitS = Math.round(context.clock.monotonicMs() - stagedMs) / 1_000;

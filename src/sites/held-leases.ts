@@ -9,6 +9,7 @@ import { LIMITS } from "../core/limits.js";
 import type { Logger } from "../core/log.js";
 import type { LeaseRef, SiteNews, WorkSource } from "../core/protocols.js";
 import type { Reconnecting } from "../wire/reconnecting.js";
+import { type Arrival, createArrival } from "./arrival.js";
 
 /** Why an attempt must stop. */
 export type StopReason = "lost" | "canceled" | "returned" | "walltime" | "unrenewed" | "halted" | "recalled";
@@ -20,6 +21,8 @@ export interface HeldLease {
   progress: number | null;
   /** Why it does not go on at present, or null. */
   reason: string | null;
+  /** Of its files. */
+  readonly arrival: Arrival;
   readonly signal: AbortSignal;
   readonly stopReason: StopReason | null;
   /** The first reason counts. */
@@ -29,6 +32,8 @@ export interface HeldLease {
 export interface HeldLeases {
   /** Slots that they take: none, once only the report is left. */
   readonly slots: number;
+  /** Those whose files are not all here. */
+  readonly coming: number;
   /** When the latest renewal that central has answered was sent, monotonic ms: leases last from then on at least. */
   readonly confirmedMs: number;
   refs(): LeaseRef[];
@@ -60,11 +65,16 @@ export interface HeldLeasesOptions {
   readonly draining: () => string | null;
   /** A slot has become free. */
   readonly onFree: () => void;
+  /** The files of a lease are here. */
+  readonly onArrived: () => void;
 }
 
 /** Changes are reported at once, but no more often than so; those within this time go together. */
 const TOUCH_MS = 100;
-function createHeld(lease: Lease): HeldLease {
+
+type Told = Parameters<WorkSource["renew"]>[0]["held"][number];
+
+function createHeld(lease: Lease, arrival: Arrival): HeldLease {
   const controller = new AbortController();
   let stopReason: StopReason | null = null;
   return {
@@ -72,6 +82,7 @@ function createHeld(lease: Lease): HeldLease {
     state: "staged-in",
     progress: null,
     reason: null,
+    arrival,
     signal: controller.signal,
     get stopReason() {
       return stopReason;
@@ -116,6 +127,10 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
   let current: Promise<void> | null = null;
   let next: Promise<void> | null = null;
   let touched = new AbortController();
+  const touch = (): void => {
+    touched.abort(WOKEN);
+    touched = new AbortController();
+  };
 
   const apply = ({ lost, cancel, recall = [], drain }: SiteNews): void => {
     for (const [refs, reason] of [
@@ -134,6 +149,14 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
     }
     options.onDrain(drain);
   };
+  const told = ({ lease: { job, epoch }, state, progress, reason, arrival }: HeldLease): Told => {
+    const filesInMs = arrival.tell();
+    return {
+      ...{ job, epoch, state, progress },
+      ...(reason === null ? {} : { reason: reason.slice(0, LIMITS.reasonCharsMax) }),
+      ...(filesInMs === undefined ? {} : { filesInMs }),
+    };
+  };
   const renew = async (): Promise<void> => {
     let sentMs = 0;
     const { news } = await link.call(
@@ -146,10 +169,7 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
           site,
           instance,
           ...(draining === null ? {} : { draining: draining.slice(0, LIMITS.reasonCharsMax) }),
-          held: [...leases.values()].map(({ lease: { job, epoch }, state, progress, reason }) => ({
-            ...{ job, epoch, state, progress },
-            ...(reason === null ? {} : { reason: reason.slice(0, LIMITS.reasonCharsMax) }),
-          })),
+          held: [...leases.values()].map(told),
         });
       },
       { signal: life },
@@ -180,13 +200,18 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       for (const held of leases.values()) if (!released.has(held)) slots += held.lease.resources?.slots ?? 1;
       return slots;
     },
+    get coming() {
+      return [...leases.values()].filter((held) => !held.arrival.isDone && !released.has(held)).length;
+    },
     get confirmedMs() {
       return confirmedMs;
     },
     refs: () => [...leases.values()].map(({ lease: { job, epoch } }) => ({ job, epoch })),
     all: () => [...leases.values()],
     add(lease) {
-      const held = createHeld(lease);
+      const { inputBytes } = lease;
+      const onDone = options.onArrived;
+      const held = createHeld(lease, createArrival({ inputBytes, nowMs: () => clock.monotonicMs(), onNews: touch, onDone }));
       leases.set(key(lease), held);
       return held;
     },
@@ -200,10 +225,7 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
       if (!released.delete(held)) options.onFree();
     },
     apply,
-    touch() {
-      touched.abort(WOKEN);
-      touched = new AbortController();
-    },
+    touch,
     async confirm(held) {
       let stopped: () => void = () => {};
       const aborted = new Promise<void>((resolve) => {

@@ -60,6 +60,8 @@ export const SITE_SETTINGS = z.strictObject({
   locations: LOCATIONS,
   /** Null: one where a location is not on a shared file system. */
   prefetch: z.int().min(0).max(LIMITS.siteSlotsMax).nullable().default(null),
+  /** Null: no bound but slots and prefetch. */
+  transfersMax: z.int().min(1).max(LIMITS.siteSlotsMax).nullable().default(null),
   cache: z.strictObject({ gb: z.number().min(0).default(20) }).prefault({}),
   supervision: supervision.prefault({}),
   /** Beside those of its processors, which it finds. */

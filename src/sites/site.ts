@@ -21,6 +21,7 @@ import { recoverAttempts, recoverableLeases } from "./recovery.js";
 import type { ResultAccess } from "./result-access.js";
 import { createRunSlots } from "./run-slots.js";
 import { NO_ORDERS, type SiteOrders, takesNothing } from "./site-orders.js";
+import { lanes } from "./staging/lanes.js";
 
 export interface SiteOptions {
   readonly name: string;
@@ -30,6 +31,8 @@ export interface SiteOptions {
   readonly slots: number;
   /** Slots' worth of jobs that are taken beyond the slots, to bring their files while others run; absent: none. */
   readonly prefetch?: number;
+  /** So many jobs' files are brought at a time, and no more jobs taken; absent: no bound. */
+  readonly transfersMax?: number;
   /** The site that started it as a pilot; absent: none. */
   readonly pilotOf?: string;
   /** What was measured here before there were jobs; absent: nothing. */
@@ -177,10 +180,20 @@ function startAttempt(running: Running, lease: Lease): void {
   running.attempts.add(attempt);
 }
 
+/** What it asks for as things are. */
+function wanted({ options, leases, draining, orders }: Running): { slots: number; jobsMax?: number } {
+  const { prefetch = 0, transfersMax } = options;
+  const slots = draining || takesNothing(orders) !== null ? 0 : Math.max(0, options.slots + prefetch - leases.slots);
+  if (transfersMax === undefined) return { slots };
+  const jobsMax = Math.max(0, transfersMax - leases.coming);
+  return { slots: jobsMax === 0 ? 0 : slots, jobsMax };
+}
+
 /** One long poll. Grants that arrive after `stopping` go back at once; those of a poll that was given up are taken all the same. */
-async function pollOnce({ options, stopping, leases, ...running }: Running, source: WorkSource, slots: number): Promise<void> {
+async function pollOnce(running: Running, source: WorkSource): Promise<void> {
+  const { options, stopping, leases } = running;
   const { name: site, instance } = options;
-  const { leases: granted, news } = await source.lease({ site, instance, slots, waitMs: LIMITS.longPollMs });
+  const { leases: granted, news } = await source.lease({ site, instance, ...wanted(running), waitMs: LIMITS.longPollMs });
   if (stopping.aborted) {
     const back = granted.map(({ job, epoch }) => ({ job, epoch }));
     if (back.length > 0) await source.giveBack({ site, instance, leases: back, reason: "the site is stopping" });
@@ -192,15 +205,13 @@ async function pollOnce({ options, stopping, leases, ...running }: Running, sour
 
 /** Keeps one long poll open, for the slots that are free; with none free it is open for news, so that a cancel is heard at once. */
 async function takeLeases(running: Running): Promise<void> {
-  const { options, link, stopping, leases } = running;
+  const { options, link, stopping } = running;
   while (!stopping.aborted) {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
     running.wake = () => renewed.abort(WOKEN);
-    const slots =
-      running.draining || takesNothing(running.orders) !== null ? 0 : Math.max(0, options.slots + (options.prefetch ?? 0) - leases.slots);
     try {
-      await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
+      await link.call((source) => pollOnce(running, source), { signal: renewed.signal });
     } catch (error) {
       if (renewed.signal.aborted) continue;
       options.logger.warn("lease-failed", { reason: toXpcsError(error).message });
@@ -266,6 +277,9 @@ export function runSite(options: SiteOptions): Site {
     },
     draining: () => takesNothing(running.orders),
     onFree: () => running.wake(),
+    onArrived: () => {
+      if (options.transfersMax !== undefined) running.wake();
+    },
   });
   const link: Reconnecting<WorkSource> = reconnecting({
     ...options,
@@ -290,6 +304,7 @@ export function runSite(options: SiteOptions): Site {
     commands,
     access,
     transfers,
+    bringing: lanes(options.transfersMax ?? Number.POSITIVE_INFINITY),
     slots: createRunSlots({ ...options.capacity, slots: options.slots }, hosts),
     roots,
     submitters,

@@ -195,17 +195,16 @@ describe("dispatch", () => {
   const names = (count: number) => Array.from({ length: count }, (_, n) => `job${n}`);
 
   it("gives a slower site what would wait longer for a large fast one, and leaves it idle where nothing would", () => {
-    // 64 are answered there in the time of two runs, those after them in that of three, and `b` takes no longer.
+    // 64 are answered there in the time of two runs, those after them in that of three, and `b` takes no longer; those that wait for others are in doubt.
     for (const [waiting, given] of [
-      [64, 0],
-      [70, 6],
+      [50, 0],
       [400, 10],
     ] as const) {
       const { state, plan } = unequal({ a: 64, b: 64 }, { a: 10_000, b: 30_000 });
       submit(state, names(waiting));
       const grants = plan({ b: 10 });
       expect(grants).toHaveLength(given);
-      for (const grant of grants) expect(grant).toMatch(/^job(6[4-9]|7[0-3]) b$/);
+      for (const grant of grants) expect(grant).toMatch(/^job[56]\d b$/);
     }
     const { state, plan } = unequal({ a: 64, b: 64 }, { a: 10_000, b: 10_000_000 });
     submit(state, names(3_000));

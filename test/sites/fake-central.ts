@@ -13,10 +13,16 @@ import type { Link } from "../../src/wire/link.js";
 import { memoryLinkPair } from "../../src/wire/memory-link.js";
 
 export interface Said {
-  readonly completed: { readonly lease: LeaseRef; readonly outputs: readonly OutputFile[] }[];
+  readonly completed: {
+    readonly lease: LeaseRef;
+    readonly outputs: readonly OutputFile[];
+    readonly summary: Readonly<Record<string, unknown>>;
+  }[];
   readonly failed: { readonly lease: LeaseRef; readonly code: string; readonly reason: string }[];
   readonly returned: LeaseRef[];
   readonly states: string[];
+  /** When the files of each lease would be there, with each renewal. */
+  readonly files: { readonly job: string; readonly inMs: number | undefined; readonly atMs: number }[];
   /** What was pushed, by stream; ASCII. */
   readonly logs: Record<string, string>;
   joins: number;
@@ -28,7 +34,7 @@ export interface Said {
 export interface FakeCentral {
   readonly said: Said;
   /** Grants work under the next epoch of its job, at the site's next poll. */
-  grant(job: string, work: Work, resources?: Resources, submitter?: Pick<Lease, "owner" | "experiment">): LeaseRef;
+  grant(job: string, work: Work, resources?: Resources, more?: Pick<Lease, "owner" | "experiment" | "inputBytes">): LeaseRef;
   /** As if the lease had expired and been granted to another site. */
   takeAway(job: string): void;
   cancel(lease: LeaseRef): void;
@@ -44,15 +50,15 @@ export interface FakeCentral {
 
 const LEASE_MS = 2_000;
 
-/** A central without jobs; its sites renew every `renewMs`. */
-export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
+/** A central without jobs; its sites renew every `renewMs`. @param isOld it knows no bound of jobs */
+export function createFakeCentral({ renewMs = 100, isOld = false } = {}): FakeCentral {
   const epochs = new Map<string, number>();
   const finished = new Set<string>();
   const queue: Lease[] = [];
   const canceled: LeaseRef[] = [];
   const recalled: LeaseRef[] = [];
   const links = new Set<Link>();
-  const said: Said = { completed: [], failed: [], returned: [], states: [], logs: {}, joins: 0, left: false, draining: null };
+  const said: Said = { completed: [], failed: [], returned: [], states: [], files: [], logs: {}, joins: 0, left: false, draining: null };
   let away = false;
   /** Counts outages: a poll from before one gets nothing that was granted after it. */
   let outages = 0;
@@ -76,28 +82,32 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
       said.joins += 1;
       return { leaseMs: LEASE_MS, renewMs, news: newsFor(held) };
     },
-    async lease({ slots, waitMs }) {
+    async lease({ slots, jobsMax = slots, waitMs }) {
+      const most = isOld ? slots : Math.min(slots, jobsMax);
       const before = outages;
       wake();
       polls += 1;
       const mine = polls;
-      if (queue.length === 0 || slots === 0)
+      if (queue.length === 0 || most === 0)
         await new Promise<void>((resolve) => {
           wake = resolve;
           realClock.after(waitMs, resolve);
         });
       const current = before === outages && mine === polls;
-      return { leases: current ? queue.splice(0, slots) : [], news: { ...newsFor([]), cancel: canceled } };
+      return { leases: current ? queue.splice(0, most) : [], news: { ...newsFor([]), cancel: canceled } };
     },
     async renew({ held, draining = null }) {
       said.draining = draining;
-      for (const { job, epoch, state } of held) said.states.push(`${job}.${epoch} ${state}`);
+      for (const { job, epoch, state, filesInMs } of held) {
+        said.states.push(`${job}.${epoch} ${state}`);
+        said.files.push({ job, inMs: filesInMs, atMs: realClock.monotonicMs() });
+      }
       return { news: newsFor(held) };
     },
-    async complete({ lease, outputs }) {
+    async complete({ lease, outputs, summary }) {
       checkCurrent(lease);
       fake.onComplete?.();
-      if (!finished.has(lease.job)) said.completed.push({ lease, outputs });
+      if (!finished.has(lease.job)) said.completed.push({ lease, outputs, summary });
       finished.add(lease.job);
       return { news: newsFor([]) };
     },
@@ -129,10 +139,10 @@ export function createFakeCentral({ renewMs = 100 } = {}): FakeCentral {
 
   const fake: FakeCentral = {
     said,
-    grant(job, work, resources, submitter) {
+    grant(job, work, resources, more) {
       const epoch = (epochs.get(job) ?? 0) + 1;
       epochs.set(job, epoch);
-      queue.push({ job, epoch, work, ...(resources && { resources }), ...submitter, leaseMs: LEASE_MS });
+      queue.push({ job, epoch, work, ...(resources && { resources }), ...more, leaseMs: LEASE_MS });
       wake();
       return { job, epoch };
     },

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sleep } from "../../src/core/clock.js";
 import { XpcsError } from "../../src/core/errors.js";
 import type { CorrJob, Lease } from "../../src/core/job.js";
@@ -12,7 +12,7 @@ import { createHeldLeases, type HeldLease } from "../../src/sites/held-leases.js
 import type { KernelPool } from "../../src/sites/kernel-pool.js";
 import type { Transfers } from "../../src/sites/locations.js";
 import { createRunSlots } from "../../src/sites/run-slots.js";
-import { runSite, type Site } from "../../src/sites/site.js";
+import { runSite, type Site, type SiteOptions } from "../../src/sites/site.js";
 import type { Transfer } from "../../src/sites/transfers/define.js";
 import { sharedPath } from "../../src/sites/transfers/shared-path.js";
 import { createFakeCentral, type FakeCentral } from "./fake-central.js";
@@ -78,13 +78,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(prefetch: number): void {
+function start(prefetch: number, more: Partial<SiteOptions> = {}): void {
   site = runSite({
     ...{ name: "here", instance: "i", host: "h", slots: 1, prefetch, threadsPerSlot: 1, apps: ["xpcs.corr"], commands: {}, roots: null },
     ...{ hosts: ["h"], launcher: null },
     ...{ access: { of: async () => ({}) }, transfers, capacity: { cores: 2, memoryGb: 8, gpus: 0, nodes: 1, walltimeS: null } },
     ...{ workDir: join(folder, "work"), dial: central.dial, kernels, clock: realClock, logger: silentLogger, rng: Math.random },
     onRefused: () => {},
+    ...more,
   });
 }
 const seen = (...expected: string[]) => vi.waitFor(() => expect(events).toEqual(expected), { timeout: 5_000, interval: 5 });
@@ -100,6 +101,80 @@ it("brings the files of as many jobs ahead as it was told, and of no more", asyn
   finishRun();
   await vi.waitFor(() => expect(central.said.completed).toHaveLength(1), 5_000);
   await vi.waitFor(() => expect(events.filter((event) => event.startsWith("in "))).toHaveLength(3), 5_000);
+});
+
+describe("with a bound of transfers", () => {
+  const names = ["a", "b", "c"];
+  /** Ends the transfer of a job. */
+  let arrive: Record<string, () => void>;
+  let comingMax: number;
+  let coming: number;
+
+  const startBounded = (): void => {
+    [arrive, comingMax, coming] = [{}, 0, 0];
+    const link: Transfer = {
+      ...slow,
+      async stageIn(request) {
+        const name = nameOf(request.refs[0]!.path);
+        coming += 1;
+        comingMax = Math.max(comingMax, coming);
+        const stop = new Promise<void>((resolve) => request.signal.addEventListener("abort", () => resolve()));
+        await Promise.race([stop, new Promise<void>((resolve) => (arrive[name] = resolve))]);
+        coming -= 1;
+        return slow.stageIn(request);
+      },
+    };
+    start(0, { slots: 4, transfersMax: 1, transfers: { of: () => link } });
+  };
+  const isComing = (name: string) => vi.waitFor(() => expect(arrive).toHaveProperty(name), { timeout: 5_000, interval: 5 });
+  const held = () => new Set(central.said.files.map(({ job: name }) => name));
+
+  it("takes one job at a time, the next when the files of the first are there, and runs as many as it has slots", async () => {
+    startBounded();
+    for (const name of names) central.grant(name, job(name));
+    await isComing("a");
+    await sleep(realClock, 300);
+    expect(held()).toEqual(new Set(["a"]));
+    arrive.a!();
+    await isComing("b");
+    await sleep(realClock, 200);
+    expect(held()).toEqual(new Set(["a", "b"]));
+    arrive.b!();
+    await isComing("c");
+    // Both before it run meanwhile.
+    expect(events.filter((event) => event.startsWith("run "))).toEqual(["run a", "run b"]);
+    expect(comingMax).toBe(1);
+    expect(central.said.files.filter(({ job: name }) => name === "a").at(-1)!.inMs).toBe(0);
+  });
+
+  it("takes the next one when the first was stopped, and when it failed", async () => {
+    startBounded();
+    const first = central.grant("a", job("a"));
+    await isComing("a");
+    central.grant("b", job("b"));
+    central.cancel(first);
+    await isComing("b");
+    rmSync(join(folder, "b.bin"));
+    arrive.b!();
+    await vi.waitFor(() => expect(central.said.failed.map(({ lease }) => lease.job)).toEqual(["a", "b"]), 5_000);
+    central.grant("c", job("c"));
+    await isComing("c");
+    expect(comingMax).toBe(1);
+  });
+
+  it("holds back what an older central gives all the same, and lets it go when it is stopped", async () => {
+    central = createFakeCentral({ isOld: true });
+    startBounded();
+    const leases = names.map((name) => central.grant(name, job(name)));
+    await isComing("a");
+    await vi.waitFor(() => expect(held()).toEqual(new Set(names)), 5_000);
+    central.recall(leases[1]!);
+    await vi.waitFor(() => expect(central.said.returned).toEqual([leases[1]]), 5_000);
+    arrive.a!();
+    await isComing("c");
+    expect(arrive).not.toHaveProperty("b");
+    expect(comingMax).toBe(1);
+  });
 });
 
 it("gives back what it is asked for while that waits, and nothing that has begun", async () => {
@@ -152,7 +227,7 @@ it("gives back what waits for a slot when it stops, and lets what runs finish", 
 it("takes slots, cores and memory in order, and a wide job is not overtaken", async () => {
   const leases = createHeldLeases({
     ...{ site: "s", instance: "i", link: { call: () => new Promise<never>(() => {}) }, clock: realClock, logger: silentLogger },
-    ...{ onDrain: () => {}, draining: () => null, onFree: () => {} },
+    ...{ onDrain: () => {}, draining: () => null, onFree: () => {}, onArrived: () => {} },
   });
   const slots = createRunSlots({ slots: 2, cores: 8, memoryGb: 10, gpus: 0, nodes: 1 }, ["h"]);
   const held = (name: string, resources: Lease["resources"] = {}): HeldLease =>
@@ -187,7 +262,7 @@ it("takes slots, cores and memory in order, and a wide job is not overtaken", as
 it("gives each job nodes of its own, and takes them back", async () => {
   const leases = createHeldLeases({
     ...{ site: "s", instance: "i", link: { call: () => new Promise<never>(() => {}) }, clock: realClock, logger: silentLogger },
-    ...{ onDrain: () => {}, draining: () => null, onFree: () => {} },
+    ...{ onDrain: () => {}, draining: () => null, onFree: () => {}, onArrived: () => {} },
   });
   const slots = createRunSlots({ slots: 9, cores: 9, memoryGb: 9, gpus: 0, nodes: 3 }, ["n1", "n2", "n3"]);
   const held = (name: string, resources: Lease["resources"] = {}): HeldLease =>

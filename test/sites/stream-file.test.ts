@@ -56,7 +56,9 @@ describe("a Rigaku file that grows", () => {
       note: expect.stringMatching(/zeros from byte 24000 on, behind frame \d+: .*never filled; cut the file/),
     });
     writeFileSync(at("short.bin"), bytes.subarray(0, 8 * 3000));
-    expect(await bitsOf(at("unfilled.hdf"))).toEqual(await batchOf(request(at("short.bin"), "short-batch.hdf"), "rigaku"));
+    const short = await batchOf(request(at("short.bin"), "short-batch.hdf"), "rigaku");
+    expect(await bitsOf(at("unfilled.hdf"))).toEqual(short);
+    expect(await batchOf(request(path, "unfilled-batch.hdf"), "rigaku")).toEqual(short);
     const none = at("none.bin");
     writeFileSync(none, new Uint8Array(8000));
     await expect(run({ source: none, request: request(none, "none.hdf") })).rejects.toThrow(/no frame came .*zeros from byte 0 on/);

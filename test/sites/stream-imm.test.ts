@@ -64,6 +64,7 @@ describe.each([["sparse", false] as const, ["dense", true] as const])("a %s IMM 
         stream: { ended: "lost", note: expect.stringMatching(/IMM frame 10 at byte \d+: .*never filled; cut the file/) },
       });
       expect(await bitsOf(at(`${kind}-unfilled-${how}.hdf`))).toEqual(batch);
+      expect(await batchOf(request(path, `${kind}-unfilled-${how}-batch.hdf`), "imm")).toEqual(batch);
     }
     const none = at(`${kind}-none.imm`);
     writeFileSync(none, new Uint8Array(bytes.length));

@@ -37,6 +37,8 @@ export interface Rig {
   readonly opening: Opening;
   /** Requests that the far side has seen, as the rig's far side words them. */
   readonly requests: string[];
+  /** Breaks all connections that there are; absent: it cannot. */
+  readonly cut?: () => void;
   close(): Promise<void>;
 }
 
@@ -99,6 +101,7 @@ const httpRig: MakeRig = async ({ there, work }) => {
       cacheFolder: join(work, "staged"),
     },
     requests,
+    cut: () => server.closeAllConnections(),
     async close() {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));

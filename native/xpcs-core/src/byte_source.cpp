@@ -51,6 +51,20 @@ class FileSource final : public ByteSource {
 
 }  // namespace
 
+std::uint64_t end_of_values(const ByteSource& source) {
+  constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 16;
+  std::vector<std::byte> piece;
+  for (std::uint64_t end = source.size(); end > 0;) {
+    const std::uint64_t start = end - std::min(end, piece.empty() ? std::uint64_t{8} : kPieceBytes);  // most files end with a value
+    piece.resize(static_cast<std::size_t>(end - start));
+    piece.resize(source.read(start, piece));
+    const auto value = std::find_if(piece.rbegin(), piece.rend(), [](std::byte b) { return b != std::byte{0}; });
+    if (value != piece.rend()) return start + static_cast<std::uint64_t>(piece.rend() - value);
+    end = start;
+  }
+  return 0;
+}
+
 std::unique_ptr<ByteSource> open_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {

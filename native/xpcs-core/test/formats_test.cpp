@@ -76,6 +76,46 @@ TEST_CASE("the wanted frames of an IMM file come out although what follows is cu
   CHECK(reader->frames() == 2);
 }
 
+TEST_CASE("space that was reserved behind the frames of an IMM file is no frame, and the file's reader says so") {
+  Bytes dense;
+  for (const std::int16_t last : {3, 0}) append_imm(dense, false, {}, std::vector<std::int16_t>(20, last), 0.1);
+  for (const Bytes& whole : {sparse_imm(), dense}) {
+    const FrameBatch all = read_all(*imm()(whole));
+    for (const std::size_t zeros : {std::size_t{1024}, std::size_t{1500}, std::size_t{300000}}) {
+      Bytes reserved = whole;
+      reserved.resize(whole.size() + zeros);
+      const auto reader = imm()(reserved);
+      const FrameBatch got = read_all(*reader);
+      CHECK(got.frame == all.frame);
+      CHECK(got.pixel == all.pixel);
+      CHECK(got.count == all.count);
+      CHECK(got.clockS == all.clockS);
+      REQUIRE(reader->warnings().size() == 1);
+      CHECK(reader->warnings()[0].find(std::to_string(zeros) + " bytes that its writer reserved") != std::string::npos);
+      CHECK(reader->warnings()[0].find("before byte " + std::to_string(whole.size())) != std::string::npos);
+    }
+    CHECK(imm()(whole)->warnings().empty());
+    Bytes little = whole;
+    little.resize(whole.size() + 1023);
+    CHECK(refuses(imm(), little));
+  }
+  // A sparse frame is written to its end once its last count is there; one that announces none ends with its header.
+  const std::size_t third = 2 * 1024 + 18;
+  const std::size_t announced = third + 153, counted = third + 1024 + 5;
+  for (std::size_t cut = third; cut < third + 1024 + 6; ++cut) {
+    Bytes bytes = sparse_imm();
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(cut), bytes.end(), std::byte{0});
+    bytes.resize(bytes.size() + 4096);
+    const auto reader = imm()(bytes);
+    read_all(*reader);
+    const bool isWhole = cut > third && (cut < announced || cut >= counted);
+    CHECK(reader->frames() == (isWhole ? 3 : 2));
+  }
+  std::string message;
+  CHECK(refuses(imm(), Bytes(5000), &message));
+  CHECK(message.find("no frame that is written to its end") != std::string::npos);
+}
+
 TEST_CASE("unsigned IMM counts reach 65535") {
   Bytes bytes;
   append_imm(bytes, true, {1}, {-1}, 0);
@@ -163,6 +203,24 @@ TEST_CASE("the Rigaku frame counter unwraps at 2^24, words a little out of order
   Bytes bytes;
   for (const std::uint64_t counter : {0U, 9000000U, 16777215U, 0U, 16777214U, 1U}) append(bytes, rigaku_word(counter, 3, 1));
   CHECK(read_all(*rigaku()(bytes)).frame == std::vector<std::uint32_t>{0, 9000000, 16777215, 16777216, 16777214, 16777217});
+}
+
+TEST_CASE("words of zeros at the end of a Rigaku file are no events, and the file's reader says so") {
+  for (const std::uint64_t last : {30U, 9000000U}) {  // a counter of 0 behind the second would look like one that went round
+    Bytes bytes;
+    for (const std::uint64_t counter : {std::uint64_t{0}, last}) append(bytes, rigaku_word(counter, counter == 0 ? 1048576 : 1048579, 2));
+    const std::size_t size = bytes.size();
+    bytes.resize(size + 80000);
+    const auto reader = rigaku()(bytes);
+    const FrameBatch all = read_all(*reader);
+    CHECK(all.pixel == std::vector<std::uint32_t>{0, 3});
+    CHECK(reader->frames() == last + 1);
+    REQUIRE(reader->warnings().size() == 1);
+    CHECK(reader->warnings()[0].find("80000 bytes of zeros") != std::string::npos);
+    bytes.resize(size);
+    CHECK(rigaku()(bytes)->warnings().empty());
+  }
+  CHECK(refuses(rigaku(), Bytes(16)));
 }
 
 namespace {

@@ -3,10 +3,10 @@
  * little is known is taken to be a little better than expected, so it gets tried. A free slot is left idle only where waiting for a busy site gains more than
  * the estimates can be wrong.
  */
-import { type Crossing, type Estimate, estimate, passingEstimate } from "../estimates.js";
+import { type Crossing, type Estimate, estimateOf, Outlook } from "../estimates.js";
 import { figure, seconds } from "../figures.js";
 import { type Alike, ableAt, busyText, type Choice, fits, type Policy, type RoutedJob, type SiteLoad, whyNone } from "../policy.js";
-import { coresOf, prospectOf, type RunEstimate } from "../run-times.js";
+import { coresOf, type RunEstimate } from "../run-times.js";
 
 /** Waiting while a slot is free must gain this share of the answer from the free slot, half of what both may be off, and at least so long. */
 const WAIT_GAIN_SHARE = 0.25;
@@ -42,6 +42,9 @@ function describe(job: RoutedJob, { site, run, stageIn, stageOut, allocationMs, 
 /** What the sites are ranked by: a little doubt is to their good, and what others lose counts as what the job itself does. */
 const rank = ({ ms, doubtMs, othersMs }: Estimate) => ms - doubtMs + othersMs;
 
+/** A job can begin there now. */
+const hasRoom = (job: RoutedJob, site: SiteLoad): boolean => site.pilots === undefined && fits(job, site);
+
 /** Whether one of rank `a` is better than one of rank `b`; the same: more slots free, then the name. */
 function isBetter(a: number, site: SiteLoad, b: number, other: SiteLoad): boolean {
   const byTime = a - b;
@@ -50,36 +53,22 @@ function isBetter(a: number, site: SiteLoad, b: number, other: SiteLoad): boolea
   return site.name < other.name;
 }
 
-const isSooner = (a: Estimate, b: Estimate): boolean => isBetter(rank(a), a.site, rank(b), b.site);
-
 function bestOf(all: readonly Estimate[]): Estimate {
-  return all.reduce((best, one) => (isSooner(one, best) ? one : best));
+  return all.reduce((best, one) => (isBetter(rank(one), one.site, rank(best), best.site) ? one : best));
 }
 
-function costOf(job: RoutedJob, { site, runMs }: Estimate): number {
+function costOf(job: RoutedJob, site: SiteLoad, runMs: number): number {
   return (coresOf(job, site) * runMs) / 1000;
-}
-
-/** The cheapest that answers in time, or null. */
-function cheapest(job: RoutedJob, all: readonly Estimate[], leftMs: number): Estimate | null {
-  let [best, least]: [Estimate | null, number] = [null, Number.POSITIVE_INFINITY];
-  for (const one of all) {
-    const cost = costOf(job, one);
-    if (best !== null && (cost > least || (cost === least && !isSooner(one, best)))) continue;
-    if (one.ms > leftMs || one.ms + DEADLINE_SD * one.sdMs > leftMs) continue;
-    [best, least] = [one, cost];
-  }
-  return best;
 }
 
 function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly Estimate[]): string {
   if (job.site !== null) return `pinned to site ${job.site}`;
-  if (best !== chosen) return `a free slot at ${describe(job, chosen)}: waiting for ${describe(job, best)} would not gain enough`;
+  if (best.site !== chosen.site) return `a free slot at ${describe(job, chosen)}: waiting for ${describe(job, best)} would not gain enough`;
   const others = all.filter(({ site }) => site !== best.site);
   if (others.length === 0) return `only ${describe(job, best)} can run it now`;
   const next = bestOf(others);
   const isTried = best.ms - best.doubtMs <= next.ms - next.doubtMs;
-  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "its files delay others less";
+  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "it delays others less";
   return `${word} at ${describe(job, best)}, before ${describe(job, next)}`;
 }
 
@@ -87,64 +76,76 @@ function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly
 function withinDeadline(job: RoutedJob, chosen: Estimate, leftMs: number): Choice {
   const { site } = chosen;
   const why = () =>
-    `the cheapest in time is ${describe(job, chosen)}: ${figure(costOf(job, chosen), 2)} core seconds, answered ${seconds(leftMs - chosen.ms)} before its deadline`;
-  return { action: site.pilots === undefined && fits(job, site) ? "run" : "wait", site: site.name, why };
+    `the cheapest in time is ${describe(job, chosen)}: ${figure(costOf(job, site, chosen.runMs), 2)} core seconds, answered ${seconds(leftMs - chosen.ms)} before its deadline`;
+  return { action: hasRoom(job, site) ? "run" : "wait", site: site.name, why };
 }
 
-const passing = passingEstimate();
-/** Ranks of the sites, by their places: room for those of one choice after the other. */
-let ranks = new Float64Array(32);
+/** The rank of the site at a place. */
+const rankAt = (outlook: Outlook, at: number): number => outlook.ms(at) - outlook.doubtMs(at) + outlook.othersMs(at);
 
-/** The place of the best of those at the places `able`, or -1. @param of which of them; absent: all */
-function bestAt(sites: readonly SiteLoad[], able: readonly number[], of?: (site: SiteLoad) => boolean): number {
-  let best = -1;
-  for (const at of able) {
-    if (of !== undefined && !of(sites[at]!)) continue;
-    if (best < 0 || isBetter(ranks[at]!, sites[at]!, ranks[best]!, sites[best]!)) best = at;
+/** The place of the best of the sites, or -1. @param withRoom those that have room for the job now */
+function bestAt(job: RoutedJob, sites: readonly SiteLoad[], able: readonly number[], outlook: Outlook, withRoom: boolean): number {
+  let [best, bestRank] = [-1, 0.1];
+  for (let nth = 0; nth < able.length; nth += 1) {
+    const at = able[nth]!;
+    const site = sites[at]!;
+    if (withRoom && !hasRoom(job, site)) continue;
+    const rank = rankAt(outlook, at);
+    if (best < 0 || isBetter(rank, site, bestRank, sites[best]!)) [best, bestRank] = [at, rank];
   }
   return best;
 }
 
-/** A job can begin there now. */
-const hasRoom = (job: RoutedJob, site: SiteLoad): boolean => site.pilots === undefined && fits(job, site);
+/** The place of the cheapest that answers in time, or -1. */
+function cheapestAt(job: RoutedJob, sites: readonly SiteLoad[], able: readonly number[], outlook: Outlook, leftMs: number): number {
+  let [best, least] = [-1, Number.POSITIVE_INFINITY];
+  for (const at of able) {
+    if (outlook.ms(at) > leftMs) continue;
+    const site = sites[at]!;
+    const cost = costOf(job, site, outlook.runMs(at));
+    const isWorse = cost > least || (cost === least && !isBetter(rankAt(outlook, at), site, rankAt(outlook, best), sites[best]!));
+    if (best >= 0 && isWorse) continue;
+    if (outlook.ms(at) + DEADLINE_SD * estimateOf(job, site, outlook, at).sdMs > leftMs) continue;
+    [best, least] = [at, cost];
+  }
+  return best;
+}
 
 function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, alike: Alike = {}): Choice {
   const able = ableAt(job, sites, nowMs, alike, true);
   if (able.length === 0) return { action: "wait", site: null, why: () => whyNone(job, sites, nowMs, true) };
-  alike.known ??= sites.map((site) => prospectOf(job, site, nowMs));
-  const { known } = alike;
-  const estimateAt = (at: number): Estimate => estimate(job, sites[at]!, nowMs, known[at]!);
+  alike.outlook ??= new Outlook(job, sites, nowMs);
+  const { outlook } = alike;
+  outlook.look(job, sites, able);
+  const estimateAt = (at: number): Estimate => estimateOf(job, sites[at]!, outlook, at);
   if (job.deadlineMs !== undefined && job.site === null) {
     const leftMs = job.deadlineMs - nowMs;
-    const chosen = cheapest(job, able.map(estimateAt), leftMs);
-    if (chosen !== null) return withinDeadline(job, chosen, leftMs);
+    const chosen = cheapestAt(job, sites, able, outlook, leftMs);
+    if (chosen >= 0) return withinDeadline(job, estimateAt(chosen), leftMs);
   }
-  if (ranks.length < sites.length) ranks = new Float64Array(2 * sites.length);
-  for (const at of able) ranks[at] = rank(passing(job, sites[at]!, nowMs, known[at]!));
-  const first = bestAt(sites, able);
-  const second = hasRoom(job, sites[first]!) ? first : bestAt(sites, able, (site) => hasRoom(job, site));
-  const best = estimateAt(first);
+  const first = bestAt(job, sites, able, outlook, false);
+  const bestSite = sites[first]!;
+  const second = hasRoom(job, bestSite) ? first : bestAt(job, sites, able, outlook, true);
   if (second < 0) {
     const why = () => {
-      const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
-      return `${busyText(
-        job,
-        able.map((at) => sites[at]!),
-      )}; soonest at ${describe(job, best)}${ahead}`;
+      const ahead = bestSite.queued > 0 ? `, ${bestSite.queued} ahead` : "";
+      const all = able.map((at) => sites[at]!);
+      return `${busyText(job, all)}; soonest at ${describe(job, estimateAt(first))}${ahead}`;
     };
-    return { action: "wait", site: best.site.name, why };
+    return { action: "wait", site: bestSite.name, why };
   }
-  const here = first === second ? best : estimateAt(second);
-  const gainMs = here.ms - best.ms;
-  if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * here.ms, WAIT_GAIN_SD * Math.hypot(here.sdMs, best.sdMs))) {
-    const what = best.site.pilots === undefined ? "slot" : "pilot";
-    return {
-      action: "wait",
-      site: best.site.name,
-      why: () => `a ${what} of ${describe(job, best)} answers ${seconds(gainMs)} sooner than ${describe(job, here)}`,
-    };
+  const gainMs = outlook.ms(second) - outlook.ms(first);
+  if (
+    gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * outlook.ms(second)) &&
+    gainMs >= WAIT_GAIN_SD * Math.hypot(estimateAt(second).sdMs, estimateAt(first).sdMs)
+  ) {
+    const what = bestSite.pilots === undefined ? "slot" : "pilot";
+    const why = () =>
+      `a ${what} of ${describe(job, estimateAt(first))} answers ${seconds(gainMs)} sooner than ${describe(job, estimateAt(second))}`;
+    return { action: "wait", site: bestSite.name, why };
   }
-  return { action: "run", site: here.site.name, why: () => whyHere(job, here, best, able.map(estimateAt)) };
+  const why = () => whyHere(job, estimateAt(second), estimateAt(first), able.map(estimateAt));
+  return { action: "run", site: sites[second]!.name, why };
 }
 
 export const soonest: Policy = { name: "soonest", choose };

@@ -5,6 +5,7 @@
 import { setMaxListeners } from "node:events";
 import { readFileFrames } from "../../wire/file-frames.js";
 import type { TakePiece } from "../../wire/take-pieces.js";
+import type { FileArrival } from "../arrival.js";
 import type { Arrived } from "./cache.js";
 import { type Desk, withDesk } from "./desk.js";
 import type { Patience } from "./patience.js";
@@ -15,6 +16,7 @@ export interface BundledFile {
   readonly path: string;
   readonly version: string;
   readonly bytes: number;
+  readonly arriving?: FileArrival | undefined;
 }
 
 export interface Bundle {
@@ -58,6 +60,7 @@ async function request({ pipes, patience, signal, read }: BundleOptions, batch: 
     (at, piece, last) => {
       const each = asked[at]!;
       patience.progressed();
+      each.file.arriving?.came(piece.length);
       if (!begun) desk.begin(each.partial);
       begun = !last;
       const taking = desk.take(piece);
@@ -81,6 +84,7 @@ async function request({ pipes, patience, signal, read }: BundleOptions, batch: 
   } finally {
     await desk.leave();
     await Promise.all(ends);
+    for (const { file } of batch) file.arriving?.lost(file.bytes);
   }
 }
 

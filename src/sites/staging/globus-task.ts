@@ -16,6 +16,8 @@ export interface TaskOptions {
   /** What people see as the reason why it does not go on, or null. */
   readonly report: (reason: string | null) => void;
   readonly signal: AbortSignal;
+  /** Told how many bytes it has moved so far; absent: nobody asks. */
+  readonly moved?: (bytes: number) => void;
   /** What it is, for messages. */
   readonly what: string;
 }
@@ -56,7 +58,7 @@ function movedBy({ bytes_transferred: bytes = 0, bytes_checksummed: checked = 0,
 
 async function watch(options: TaskOptions, id: string): Promise<void> {
   const { client, clock, patience, giveUpMs, report, signal, what } = options;
-  let moved = "";
+  let progress = "";
   let progressMs = clock.monotonicMs();
   let told: string | null = null;
   let waitMs = FIRST_LOOK_MS;
@@ -70,8 +72,9 @@ async function watch(options: TaskOptions, id: string): Promise<void> {
     }
     if (task.status === "SUCCEEDED") return report(null);
     if (task.status === "FAILED") throw endOf(task, what, fault);
-    if (movedBy(task) !== moved) {
-      moved = movedBy(task);
+    if (movedBy(task) !== progress) {
+      progress = movedBy(task);
+      options.moved?.(task.bytes_transferred ?? 0);
       progressMs = clock.monotonicMs();
     }
     const reason = troubleOf(task, fault);

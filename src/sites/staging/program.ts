@@ -7,8 +7,8 @@ export interface ProgramRun {
   /** What it reads from its standard input. */
   readonly input?: string;
   readonly signal: AbortSignal;
-  /** Called when it has written something: it lives. */
-  readonly onOutput?: () => void;
+  /** Called with what it has written to its standard output: it lives. */
+  readonly onOutput?: (text: string) => void;
 }
 
 export interface ProgramEnd {
@@ -34,7 +34,7 @@ export function runProgram({ argv, input = "", signal, onOutput = () => {} }: Pr
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       if (stdout.length < STDOUT_CHARS) stdout += text;
-      onOutput();
+      onOutput(text);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-STDERR_CHARS);

@@ -1,6 +1,7 @@
 /** Brings the inputs of an attempt from a source that gives ranges: several files and several ranges at a time, through the site's cache, with their digests compared. */
 import type { Clock } from "../../core/clock.js";
 import { XpcsError } from "../../core/errors.js";
+import type { FileArrival } from "../arrival.js";
 import type { StageIn } from "../transfers/define.js";
 import type { Bundle } from "./bundle.js";
 import type { Arrived, SiteCache } from "./cache.js";
@@ -58,12 +59,17 @@ export interface Staging {
   readonly bundle?: Bundle;
 }
 
-async function fetchOne(file: RangeSource, staging: Staging, signal: AbortSignal, partial: string): Promise<Arrived> {
-  const { bytes, version, read } = file;
+/** One that comes. */
+interface Coming extends RangeSource {
+  readonly arriving: FileArrival | undefined;
+}
+
+async function fetchOne(file: Coming, staging: Staging, signal: AbortSignal, partial: string): Promise<Arrived> {
+  const { bytes, version, read, arriving } = file;
   const { pipes, patience, bundle } = staging;
   const inRanges = (): Promise<Arrived> =>
     fetchRanges({
-      ...{ bytes, version, partial, patience, signal, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
+      ...{ bytes, version, partial, patience, signal, arriving, parallel: pipes.connections, chunkBytes: pipes.chunkBytes },
       read: (range, take, stop) =>
         range.length === 0
           ? Promise.resolve()
@@ -88,7 +94,7 @@ async function checked(path: string, partial: string, came: Arrived, expected: s
 }
 
 /** Its digest is asked for while it crosses, unless it is known. */
-async function fetchChecked(file: RangeSource, staging: Staging, signal: AbortSignal, partial: string): Promise<Arrived> {
+async function fetchChecked(file: Coming, staging: Staging, signal: AbortSignal, partial: string): Promise<Arrived> {
   const { path, sha256 } = file;
   if (sha256 !== null) return checked(path, partial, await fetchOne(file, staging, signal, partial), sha256);
   const ended = new AbortController();
@@ -109,7 +115,9 @@ async function fetchChecked(file: RangeSource, staging: Staging, signal: AbortSi
  */
 export async function stageRanges(request: StageIn, files: readonly RangeSource[], staging: Staging): Promise<string[]> {
   const { pipes, cache, bundle } = staging;
-  const parts = files.map(
+  // All at once, so that it is known early how much is to come.
+  const coming = files.map((file): Coming => ({ ...file, arriving: request.arriving?.file(file.bytes) }));
+  const parts = coming.map(
     (file) => (signal: AbortSignal) => stageInput(cache, request, file, signal, (partial) => fetchChecked(file, staging, signal, partial)),
   );
   return together(request.signal, parts, lanes(bundle === undefined ? 2 * pipes.connections : parts.length));

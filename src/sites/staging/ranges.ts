@@ -8,6 +8,7 @@ import { appendFile, type FileHandle, open, readFile, rm, stat, writeFile } from
 import { XpcsError } from "../../core/errors.js";
 import { systemCode } from "../../files/system-error.js";
 import type { TakePiece } from "../../wire/take-pieces.js";
+import type { FileArrival } from "../arrival.js";
 import type { Arrived } from "./cache.js";
 import { type Desk, withDesk } from "./desk.js";
 import { type Gather, withGather } from "./gather.js";
@@ -24,6 +25,7 @@ export interface RangeRequest {
   readonly parallel: number;
   readonly patience: Patience;
   readonly signal: AbortSignal;
+  readonly arriving?: FileArrival | undefined;
   /** Hands the bytes of a range over, in order. */
   readonly read: (range: { offset: number; length: number }, take: TakePiece, signal: AbortSignal) => Promise<void>;
 }
@@ -66,36 +68,41 @@ async function finishedChunks({ partial, version, bytes, chunkBytes }: RangeRequ
   return done;
 }
 
-/** Sees that as many bytes come as were asked for. */
-function counted(length: number, patience: Patience) {
+/** Sees that as many bytes come as were asked for; those of a try that failed come again. @throws UNAVAILABLE · what `take` and `read` throw */
+async function readCounted(
+  { patience, arriving, read }: RangeRequest,
+  range: { offset: number; length: number },
+  take: TakePiece,
+  signal: AbortSignal,
+): Promise<void> {
+  const { length } = range;
   let at = 0;
-  return {
-    /** @throws UNAVAILABLE */
-    more(piece: Buffer): Buffer {
-      if (at + piece.length > length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
-      at += piece.length;
-      patience.progressed();
-      return piece;
-    },
-    /** @throws UNAVAILABLE */
-    end(): void {
-      if (at !== length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${length}`);
-    },
+  const more = (piece: Buffer): Buffer => {
+    if (at + piece.length > length) throw new XpcsError("UNAVAILABLE", "the source sent more than it was asked for");
+    at += piece.length;
+    patience.progressed();
+    arriving?.came(piece.length);
+    return piece;
   };
+  try {
+    await read(range, (piece) => take(more(piece)), signal);
+    if (at !== length) throw new XpcsError("UNAVAILABLE", `the source sent ${at} bytes of ${length}`);
+  } catch (error) {
+    arriving?.lost(at);
+    throw error;
+  }
 }
 
 /** One range into the file. */
 async function readChunk(
-  { patience, read }: RangeRequest,
+  request: RangeRequest,
   file: FileHandle,
   range: { offset: number; length: number },
   gather: Gather,
   signal: AbortSignal,
 ): Promise<void> {
-  const count = counted(range.length, patience);
   await gather.begin(file, range.offset);
-  await read(range, (piece) => gather.take(count.more(piece)), signal);
-  count.end();
+  await readCounted(request, range, (piece) => gather.take(piece), signal);
   await gather.flush();
 }
 
@@ -142,7 +149,8 @@ function followChunks({ bytes, chunkBytes, signal }: RangeRequest, file: FileHan
 
 /** @returns the sha256 (hex) */
 async function fetchChunks(request: RangeRequest, file: FileHandle, done: ReadonlySet<number>): Promise<string> {
-  const { bytes, chunkBytes, parallel, patience, partial } = request;
+  const { bytes, chunkBytes, parallel, patience, partial, arriving } = request;
+  for (const chunk of done) arriving?.was(Math.max(0, Math.min(chunkBytes, bytes - chunk * chunkBytes)));
   const follower = followChunks(request, file, done);
   const open = Array.from({ length: Math.ceil(bytes / chunkBytes) }, (_, chunk) => chunk).filter((chunk) => !done.has(chunk));
   const work = async (gather: Gather, signal: AbortSignal): Promise<void> => {
@@ -167,13 +175,12 @@ async function fetchChunks(request: RangeRequest, file: FileHandle, done: Readon
 }
 
 /** A file of one chunk: quicker read again than noted. */
-function fetchWhole({ partial, bytes, patience, signal, read }: RangeRequest): Promise<Arrived> {
+function fetchWhole(request: RangeRequest): Promise<Arrived> {
+  const { partial, bytes, patience, signal } = request;
   const once = async (desk: Desk): Promise<Arrived> => {
-    const count = counted(bytes, patience);
     desk.begin(partial);
     try {
-      await read({ offset: 0, length: bytes }, (piece) => desk.take(count.more(piece)), signal);
-      count.end();
+      await readCounted(request, { offset: 0, length: bytes }, (piece) => desk.take(piece), signal);
       return await desk.finish();
     } finally {
       await desk.leave();

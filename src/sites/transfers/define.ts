@@ -17,6 +17,7 @@ import type { LeaseRef } from "../../core/protocols.js";
 import type { Destination, DestinationFound, Publication } from "../../files/publication.js";
 import type { ProxyChoice } from "../../wire/proxy.js";
 import type { Trust } from "../../wire/trust.js";
+import type { Arriving } from "../arrival.js";
 import type { SiteCache } from "../staging/cache.js";
 
 /** What a backend tells of a transfer. */
@@ -33,6 +34,8 @@ export interface StageIn extends Told {
   /** The attempt's own folder; a backend that copies puts the files here. */
   readonly dir: string;
   readonly signal: AbortSignal;
+  /** Told of each file, as its bytes come. */
+  readonly arriving?: Arriving;
 }
 
 export interface StageOut extends Publication, Told {}

@@ -12,6 +12,7 @@ import type { LeaseRef } from "../../core/protocols.js";
 import { digestFile } from "../../files/digest.js";
 import type { Destination } from "../../files/publication.js";
 import { isNoLink, systemCode } from "../../files/system-error.js";
+import { type FileArrival, spread } from "../arrival.js";
 import type { Arrived } from "../staging/cache.js";
 import { createGlobusClient, type GlobusClient, type GlobusFile, type GlobusItem } from "../staging/globus-client.js";
 import { discardThere, globusPartial, inspectThere, publishThere, settleThere, versionOf } from "../staging/globus-publication.js";
@@ -102,7 +103,12 @@ function tidy(session: Session, patience: Patience, signal: AbortSignal): Promis
 }
 
 /** Moves files by one task. @returns its id */
-function transfer(session: Session, request: StageIn | StageOut, patience: Patience, way: "in" | "out", items: readonly GlobusItem[]) {
+function transfer(
+  session: Session,
+  request: StageIn | StageOut,
+  patience: Patience,
+  { way, items, moved }: { way: "in" | "out"; items: readonly GlobusItem[]; moved?: (bytes: number) => void },
+) {
   const { client, context, location, ours } = session;
   const lease = "lease" in request ? request.lease : { job: request.destination.job, epoch: request.epoch };
   const { report, signal } = request;
@@ -112,7 +118,7 @@ function transfer(session: Session, request: StageIn | StageOut, patience: Patie
   const ends =
     way === "in" ? { source_endpoint: there, destination_endpoint: here } : { source_endpoint: here, destination_endpoint: there };
   return runTask(
-    { client, clock: context.clock, patience, giveUpMs: location.giveUpS * 1_000, report, signal, what: label },
+    { client, clock: context.clock, patience, giveUpMs: location.giveUpS * 1_000, report, signal, what: label, ...(moved && { moved }) },
     (submission_id) => client.transfer({ submission_id, label, ...ends, encrypt_data: location.encrypt, items }, signal),
   );
 }
@@ -125,6 +131,7 @@ interface Wanted {
   readonly source: string;
   /** Its name in the attempt's folder on the site's collection. */
   readonly name: string;
+  readonly arriving: FileArrival | undefined;
 }
 
 async function look(
@@ -161,7 +168,9 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
       const far = farPath(session, path);
       const found = await look(session, patience, far, path, stop);
       const version = versionOf(found);
-      return { path, far, bytes: found.size ?? 0, version, name: String(at), source: `globus ${location.collection} ${far} ${version}` };
+      const bytes = found.size ?? 0;
+      const source = `globus ${location.collection} ${far} ${version}`;
+      return { path, far, bytes, version, name: String(at), source, arriving: request.arriving?.file(bytes) };
     }),
     lanes(CALLS),
   );
@@ -173,7 +182,8 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
     await mkdir(place("").local, { recursive: true });
     const algorithm = location.checksum === "sha256" ? { checksum_algorithm: "SHA256" } : {};
     const items = files.map(({ far, name }) => ({ source_path: far, destination_path: place(name).globus, ...algorithm }));
-    const id = await transfer(session, request, patience, "in", items);
+    const moved = spread(files.map(({ arriving }) => arriving));
+    const id = await transfer(session, request, patience, { way: "in", items, moved });
     for (const [path, sha256] of await patience.again(() => session.client.checksums(id, request.signal))) sums.set(path, sha256);
     for (const file of files) brought.add(file);
   };
@@ -223,7 +233,7 @@ async function stageOut(session: Session, request: StageOut, far: Destination): 
     });
     const proof = location.checksum === "sha256" ? { external_checksum: local.sha256, checksum_algorithm: "SHA256" } : {};
     const item = { source_path: joined(place.globus, "result"), destination_path: globusPartial(far, epoch), ...proof };
-    await transfer(session, request, patience, "out", [item]);
+    await transfer(session, request, patience, { way: "out", items: [item] });
     request.moved?.(local.bytes);
     await confirm();
     const output = await publishThere(thereOf(session, patience, signal), { ...request, destination: far });

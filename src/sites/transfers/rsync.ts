@@ -9,6 +9,7 @@ import { XpcsError } from "../../core/errors.js";
 import type { OutputFile } from "../../core/job.js";
 import { digestFile } from "../../files/digest.js";
 import type { Destination } from "../../files/publication.js";
+import { type FileArrival, spread } from "../arrival.js";
 import type { Arrived } from "../staging/cache.js";
 import { adopt } from "../staging/desk.js";
 import {
@@ -107,11 +108,22 @@ function farPath({ settings: { folder }, root }: Session, path: string): string 
   return root === "/" ? below : `${root}${below}`;
 }
 
-async function rsync(
-  session: Session,
-  more: readonly string[],
-  run: { input?: string; signal: AbortSignal; patience: Patience },
-): Promise<void> {
+/** What rsync has moved so far, as it last told in `text`; null: it told nothing. Exported for tests. */
+export function movedIn(text: string): number | null {
+  // Thousands are grouped as its language has it.
+  const told = [...text.matchAll(/\r\s*(\d[\d.,' ]*?)\s+\d{1,3}%/g)].at(-1)?.[1];
+  return told === undefined ? null : Number(told.replace(/\D/g, ""));
+}
+
+interface RsyncRun {
+  readonly input?: string;
+  readonly signal: AbortSignal;
+  readonly patience: Patience;
+  /** Of the files that it brings. */
+  readonly arriving?: readonly (FileArrival | undefined)[];
+}
+
+async function rsync(session: Session, more: readonly string[], run: RsyncRun): Promise<void> {
   const { settings: location, ssh, wire } = session;
   const { mbPerS, connections, host } = location;
   const rate = mbPerS === undefined ? [] : [`--bwlimit=${Math.max(1, Math.floor((mbPerS * 1e6) / 1024 / connections))}`];
@@ -128,7 +140,11 @@ async function rsync(
     "--info=progress2",
     ...rate,
   ];
-  const onOutput = () => run.patience.progressed();
+  const moved = spread(run.arriving ?? []);
+  const onOutput = (text: string): void => {
+    run.patience.progressed();
+    moved(movedIn(text) ?? 0);
+  };
   const end = await wire.run(() =>
     runProgram({
       argv: [...base, "-e", quotedSsh, ...more],
@@ -145,6 +161,7 @@ interface Wanted {
   readonly far: string;
   readonly file: FarFile;
   readonly source: string;
+  readonly arriving: FileArrival | undefined;
 }
 
 /** What one stage-in knows. */
@@ -180,20 +197,19 @@ async function bringTogether({ session, patience, incoming }: Bringing, wanted: 
   await mkdir(incoming, { recursive: true });
   const names = wanted.map(({ far }) => belowRoot(session, far));
   const from = `${host}:${session.root === "/" ? "/" : `${session.root}/`}`;
-  await patience.again(() =>
-    rsync(session, ["--files-from=-", "--from0", from, `${incoming}/`], { input: `${names.join("\0")}\0`, signal, patience }),
-  );
+  const run = { input: `${names.join("\0")}\0`, signal, patience, arriving: wanted.map(({ arriving }) => arriving) };
+  await patience.again(() => rsync(session, ["--files-from=-", "--from0", from, `${incoming}/`], run));
 }
 
 /** @returns where it is @param fetch brings it, if it is not here */
 function keep(
   { session, request }: Bringing,
-  { path, source, file: { bytes } }: Wanted,
+  { path, source, file: { bytes }, arriving }: Wanted,
   sha256: string | null,
   signal: AbortSignal,
   fetch: (partial: string) => Promise<Arrived>,
 ): Promise<string> {
-  return stageInput(session.context.cache, request, { path, source, bytes, sha256 }, signal, fetch);
+  return stageInput(session.context.cache, request, { path, source, bytes, sha256, arriving }, signal, fetch);
 }
 
 async function proven({ session }: Bringing, each: Wanted, partial: string, came: Arrived, expected: string): Promise<Arrived> {
@@ -212,7 +228,8 @@ function stageAlone(bringing: Bringing, each: Wanted, signal: AbortSignal): Prom
     const asked = patience.again(() => digestFar(session.shell, [each.far], stop));
     asked.catch(() => {});
     try {
-      await patience.again(() => rsync(session, [`${session.settings.host}:${each.far}`, partial], { signal, patience }));
+      const run = { signal, patience, arriving: [each.arriving] };
+      await patience.again(() => rsync(session, [`${session.settings.host}:${each.far}`, partial], run));
       const { sha256 } = await digestFile(partial, signal);
       return await proven(bringing, each, partial, { sha256, identity: null }, (await asked)[0]!);
     } finally {
@@ -253,7 +270,8 @@ async function stageIn(session: Session, request: StageIn): Promise<string[]> {
   const files = await patience.again(() => statFar(shell, root, fars, signal));
   const wanted: Wanted[] = refs.map(({ path }, at) => {
     const file = files[at]!;
-    return { path, far: fars[at]!, file, source: `rsync ${location.host} ${fars[at]} ${file.version}` };
+    const source = `rsync ${location.host} ${fars[at]} ${file.version}`;
+    return { path, far: fars[at]!, file, source, arriving: request.arriving?.file(file.bytes) };
   });
   const [small, alone]: [Wanted[], Wanted[]] = [[], []];
   for (const each of wanted) (each.file.bytes <= SMALL_BYTES && !(await context.cache.has(each.source, null)) ? small : alone).push(each);

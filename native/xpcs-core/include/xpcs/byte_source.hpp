@@ -19,6 +19,9 @@ class ByteSource {
   virtual std::size_t read(std::uint64_t offset, std::span<std::byte> into) const = 0;
 };
 
+/// Behind the last byte that is not zero. Reads from the end on, no further than zeros go.
+std::uint64_t end_of_values(const ByteSource& source);
+
 /// Opens a file for reading. Throws not_found, io_failed, invalid_argument (a folder).
 std::unique_ptr<ByteSource> open_file(const std::string& path);
 
@@ -35,7 +38,9 @@ class MemorySource final : public ByteSource {
 /// Sequential reading through one fixed buffer. `take` hands out a view that lives until the next call.
 class ByteCursor {
  public:
-  explicit ByteCursor(const ByteSource& source) : source_(source), size_(source.size()) {}
+  /// @param size bytes of it that are read
+  ByteCursor(const ByteSource& source, std::uint64_t size) : source_(source), size_(size) {}
+  explicit ByteCursor(const ByteSource& source) : ByteCursor(source, source.size()) {}
   [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
   [[nodiscard]] std::uint64_t remaining() const noexcept { return size_ - position_; }
   /// The next n bytes; fewer only at the end of the source. n may exceed the buffer.

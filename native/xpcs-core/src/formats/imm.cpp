@@ -185,7 +185,7 @@ class ImmReader final : public FrameReader {
     const Header header = parse_header(first);
     sparse_ = header.compression != 0;
     check_shape(header);
-    if (options.growing) size_ = 0;
+    size_ = options.growing ? 0 : imm::end_of_frames(*source_, pixels_, sparse_);
   }
 
   /// The file ends behind its last whole frame, a piece of the file at a time. A header of zeros only is space that was reserved ahead.
@@ -200,7 +200,7 @@ class ImmReader final : public FrameReader {
       reserved_ = reserved_ || all_zero(bytes);
       if (all_zero(bytes)) break;
       if (!sparse_ && header.dlen != pixels_) break;  // fetching says so
-      const std::uint64_t end = size_ + kHeaderBytes + values_bytes(header);
+      const std::uint64_t end = size_ + kHeaderBytes + imm::values_bytes(header, sparse_);
       if (end > now) break;
       newest = size_;
       size_ = end;
@@ -256,11 +256,14 @@ class ImmReader final : public FrameReader {
   [[nodiscard]] double position() const override { return static_cast<double>(position_) / static_cast<double>(size_); }
   [[nodiscard]] bool dense() const override { return !sparse_; }
   [[nodiscard]] bool openEnded() const override { return false; }
+  [[nodiscard]] std::vector<std::string> warnings() const override {
+    const std::uint64_t left = options_.growing ? 0 : source_->size() - size_;
+    if (left == 0) return {};
+    return {"the IMM file ends with " + std::to_string(left) + " bytes that its writer reserved and did not fill: its frames are those before byte " + std::to_string(size_) +
+            "; if it should have more, copy it again from its detector"};
+  }
 
  private:
-  /// That a header announces.
-  [[nodiscard]] std::uint64_t values_bytes(const Header& header) const { return std::uint64_t{header.dlen} * (sparse_ ? 6 : 2); }
-
   /// A frame begins at this byte: there is more than zeros.
   [[nodiscard]] bool begun(std::uint64_t at) const {
     std::array<std::byte, kHeaderBytes> bytes{};
@@ -272,7 +275,7 @@ class ImmReader final : public FrameReader {
     if (!sparse_) return ended || !(reserved || reserved_);  // zeros are counts like others
     std::array<std::byte, kHeaderBytes> bytes{};
     if (source_->read(at, bytes) < kHeaderBytes) return false;
-    const std::uint64_t end = at + kHeaderBytes + values_bytes(parse_header(bytes));
+    const std::uint64_t end = at + kHeaderBytes + imm::values_bytes(parse_header(bytes), sparse_);
     if (end == at + kHeaderBytes) return true;
     const std::span<std::byte> lastCount = std::span(bytes).first(sizeof(std::int16_t));
     return (source_->read(end - lastCount.size(), lastCount) == lastCount.size() && !all_zero(lastCount)) || (ended && !reserved);
@@ -284,7 +287,7 @@ class ImmReader final : public FrameReader {
     const bool header = begun(position_);
     if (header) {
       const Header frame = read_header();
-      const std::uint64_t end = position_ + kHeaderBytes + values_bytes(frame);
+      const std::uint64_t end = position_ + kHeaderBytes + imm::values_bytes(frame, sparse_);
       if ((!sparse_ && frame.dlen != pixels_) || end > now || begun(end) || filled(position_, end < now, true)) return;
     }
     fail_here(std::string(header ? "its values are not written to their end, and zeros follow" : "zeros") + ", to the end of the file at byte " + std::to_string(now) +
@@ -361,7 +364,7 @@ class ImmReader final : public FrameReader {
     if (!sparse_ && header.dlen != pixels_) {
       fail_here("a dense frame of " + std::to_string(header.dlen) + " values does not fit the q-map of " + std::to_string(pixels_) + " pixels");
     }
-    const std::uint64_t payload = values_bytes(header);
+    const std::uint64_t payload = imm::values_bytes(header, sparse_);
     const std::uint64_t left = size_ - position_ - kHeaderBytes;
     if (payload > left) {
       fail_here("truncated: the header announces " + std::to_string(header.dlen) + " values (" + std::to_string(payload) + " bytes), " + std::to_string(left) + " bytes are left");

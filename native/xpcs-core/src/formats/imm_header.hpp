@@ -7,6 +7,7 @@
 #include <span>
 
 #include "little_endian.hpp"
+#include "xpcs/byte_source.hpp"
 
 namespace xpcs::imm {
 
@@ -30,5 +31,13 @@ inline Header parse_header(std::span<const std::byte> bytes) {
 inline bool all_zero(std::span<const std::byte> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
+
+/// Bytes of the values that a header announces.
+inline std::uint64_t values_bytes(const Header& header, bool sparse) { return std::uint64_t{header.dlen} * (sparse ? 6 : 2); }
+
+/// Behind the last frame of a file that is complete: where zeros begin that have room for a header, as no frame has a header of zeros only; else its
+/// size. A sparse frame before them whose last count is zero was not written to its end. What else is wrong is for the reader to say.
+/// @throws corrupt_data no frame is written to its end
+std::uint64_t end_of_frames(const ByteSource& source, std::uint64_t pixels, bool sparse);
 
 }  // namespace xpcs::imm

@@ -19,9 +19,9 @@ constexpr std::uint64_t kCounterRange = std::uint64_t{1} << 24;
 class WordStream {
  public:
   WordStream(std::unique_ptr<ByteSource> source, std::string name, std::uint64_t firstFrame, std::uint32_t pixels)
-      : source_(std::move(source)), cursor_(*source_), name_(std::move(name)), firstFrame_(firstFrame), pixels_(pixels) {
+      : source_(std::move(source)), size_((end_of_values(*source_) + 7) / 8 * 8), cursor_(*source_, size_), name_(std::move(name)), firstFrame_(firstFrame), pixels_(pixels) {
     const std::uint64_t size = source_->size();
-    if (size % 8 != 0) {
+    if (size % 8 != 0 && size < size_ + 8) {
       throw Error(Code::corrupt_data, "truncated Rigaku file" + (name_.empty() ? "" : " " + name_) + ": the last word at byte " + std::to_string(size / 8 * 8) +
                                           " has " + std::to_string(size % 8) + " of 8 bytes; copy the file again");
     }
@@ -56,7 +56,7 @@ class WordStream {
   [[nodiscard]] std::uint32_t head() const noexcept { return frame[at_]; }
   /// Pixel numbers that begin at 1048576 lose that much: told from the first words, as every pixel number is then above it.
   void subtract_base() {
-    std::vector<std::byte> first(4096);
+    std::vector<std::byte> first(static_cast<std::size_t>(std::min<std::uint64_t>(size_, 4096)));
     first.resize(source_->read(0, first) / 8 * 8);
     std::uint32_t least = std::numeric_limits<std::uint32_t>::max();
     for (std::size_t at = 0; at < first.size(); at += 8) least = std::min(least, static_cast<std::uint32_t>(load<std::uint64_t>(first, at) >> 16 & 0x1FFFFF));
@@ -72,7 +72,13 @@ class WordStream {
   }
 
   [[nodiscard]] std::uint64_t frames() const noexcept { return frames_; }
-  [[nodiscard]] std::uint64_t bytes() const { return source_->size(); }
+  /// Of words before the zeros at the end: no event is a word of zeros.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return size_; }
+  void add_warning(std::vector<std::string>& warnings) const {
+    if (size_ == source_->size()) return;
+    warnings.push_back("the Rigaku file" + (name_.empty() ? "" : " " + name_) + " ends with " + std::to_string(source_->size() - size_) +
+                       " bytes of zeros that its writer reserved and did not fill: its events are those before byte " + std::to_string(size_) + "; if it should have more, copy it again from its detector");
+  }
   [[nodiscard]] std::uint64_t position() const noexcept { return cursor_.position(); }
 
   std::vector<std::uint32_t> frame, pixel;
@@ -104,6 +110,7 @@ class WordStream {
   [[noreturn]] void fail_late(std::uint64_t at) const { throw Error(Code::corrupt_data, where(at) + "its frame counter went around too often: more than 2^32 frames"); }
 
   std::unique_ptr<ByteSource> source_;
+  std::uint64_t size_;
   ByteCursor cursor_;
   std::string name_;
   std::uint64_t firstFrame_;
@@ -120,7 +127,7 @@ class RigakuReader final : public FrameReader {
   RigakuReader(std::unique_ptr<ByteSource> source, const ReaderOptions& options)
       : options_(options), words_(std::move(source), "", options.firstFrame, options.height * options.width) {
     if (std::uint64_t{options.height} * options.width <= kPixelBase) words_.subtract_base();  // one module of a 3M
-    if (words_.bytes() == 0) throw Error(Code::corrupt_data, "the Rigaku file is empty (0 bytes): no event to read");
+    if (words_.bytes() == 0) throw Error(Code::corrupt_data, "the Rigaku file is empty, or has zeros only: no event to read");
   }
 
   bool fetch(std::unique_ptr<StoredFrames>& stored) override {
@@ -138,6 +145,11 @@ class RigakuReader final : public FrameReader {
   [[nodiscard]] double position() const override { return static_cast<double>(words_.position()) / static_cast<double>(words_.bytes()); }
   [[nodiscard]] bool dense() const override { return false; }
   [[nodiscard]] bool openEnded() const override { return true; }
+  [[nodiscard]] std::vector<std::string> warnings() const override {
+    std::vector<std::string> all;
+    words_.add_warning(all);
+    return all;
+  }
 
  private:
   ReaderOptions options_;
@@ -153,7 +165,7 @@ class RigakuModulesReader final : public FrameReader {
       streams_.back()->subtract_base();
       bytes_ += streams_.back()->bytes();
     }
-    if (bytes_ == 0) throw Error(Code::corrupt_data, "all six files of the Rigaku 3M are empty (0 bytes): no event to read");
+    if (bytes_ == 0) throw Error(Code::corrupt_data, "all six files of the Rigaku 3M are empty, or have zeros only: no event to read");
     ended_.assign(kModules, false);
   }
 
@@ -187,6 +199,11 @@ class RigakuModulesReader final : public FrameReader {
   }
   [[nodiscard]] bool dense() const override { return false; }
   [[nodiscard]] bool openEnded() const override { return true; }
+  [[nodiscard]] std::vector<std::string> warnings() const override {
+    std::vector<std::string> all;
+    for (const auto& stream : streams_) stream->add_warning(all);
+    return all;
+  }
 
  private:
   std::vector<std::unique_ptr<WordStream>> streams_;
