@@ -14,6 +14,8 @@ export interface DetectorSettings {
   readonly dataFolder: string;
   readonly runs: number;
   readonly scale: number;
+  /** Also measured on this many threads; 1: only on one. */
+  readonly threads: number;
   readonly say: (text: string) => void;
 }
 
@@ -41,6 +43,15 @@ export interface DetectorRow {
   /** Cores that keep up, if each does what one does here. */
   readonly cores: number;
   readonly stage: string;
+  /** The same series on several threads at once, where asked for. */
+  readonly together: Together | null;
+}
+
+export interface Together {
+  readonly threads: number;
+  readonly sustainedFramesPerS: number;
+  readonly sustainedEventsPerS: number;
+  readonly realTimeFactor: number;
 }
 
 /** A node of today: at the typical occupancy a detector should not need more. */
@@ -71,7 +82,7 @@ function argsOf(detector: Detector, shape: SeriesShape, input: string, place: Wo
   return shape.format === "ufxc" ? [...words, "--format", "ufxc"] : words;
 }
 
-/** Measures one detector at one occupancy, on one thread; the input is removed afterwards. */
+/** Measures one detector at one occupancy, on one thread and on several where asked for; the input is removed afterwards. */
 export function measureDetector(detector: Detector, level: Level, settings: DetectorSettings): DetectorRow {
   const { place, dataFolder, runs, say } = settings;
   const mean = detector.means[LEVELS.indexOf(level)] ?? detector.means[1];
@@ -81,12 +92,17 @@ export function measureDetector(detector: Detector, level: Level, settings: Dete
   try {
     const args = argsOf(detector, shape, input.path, place);
     place.tool.stream(input.path, 1);
-    const done = Array.from({ length: runs }, () => {
-      const run = runOurs(place, { args, threads: 1 });
-      if ("unsupported" in run) throw new Error(`${detector.name}: ${run.unsupported}`);
-      return run.summary.timings;
-    });
-    const seconds = spreadOf(done.map(({ readS, correlateS }) => readS + correlateS)).median;
+    const measured = (threads: number): { readonly seconds: number; readonly writeS: number } => {
+      const done = Array.from({ length: runs }, () => {
+        const run = runOurs(place, { args, threads });
+        if ("unsupported" in run) throw new Error(`${detector.name}: ${run.unsupported}`);
+        return run.summary.timings;
+      });
+      const seconds = spreadOf(done.map(({ readS, correlateS }) => readS + correlateS)).median;
+      return { seconds, writeS: spreadOf(done.map(({ writeS }) => writeS)).median };
+    };
+    const { seconds, writeS } = measured(1);
+    const all = settings.threads === 1 ? null : measured(settings.threads).seconds;
     const sustainedFramesPerS = shape.frames / seconds;
     const realTimeFactor = sustainedFramesPerS / detector.framesPerS;
     say(`${detector.name}, ${level}: ${shape.frames} frames in ${seconds.toFixed(2)} s`);
@@ -100,10 +116,19 @@ export function measureDetector(detector: Detector, level: Level, settings: Dete
       framesMeasured: shape.frames,
       sustainedFramesPerS,
       sustainedEventsPerS: input.events / seconds,
-      writeS: spreadOf(done.map(({ writeS }) => writeS)).median,
+      writeS,
       realTimeFactor,
       cores: Math.ceil(1 / realTimeFactor),
       stage: detector.stage,
+      together:
+        all === null
+          ? null
+          : {
+              threads: settings.threads,
+              sustainedFramesPerS: shape.frames / all,
+              sustainedEventsPerS: input.events / all,
+              realTimeFactor: shape.frames / all / detector.framesPerS,
+            },
     };
   } finally {
     removeInput(input);

@@ -1,12 +1,16 @@
 /**
- * `npm run bench -- kernels|detectors|runtime|staging|stream`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md,
+ * `npm run bench -- kernels|boost-corr|scaling|detectors|runtime|staging|stream`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md,
  * docs/runtime-numbers.md, docs/staging-numbers.md and docs/streaming.md.
  */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { getPriority } from "node:os";
+import { cpus, getPriority } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { measureBoost } from "./boost/boost.js";
+import { boostTable } from "./boost/boost-table.js";
+import { BOOST_CASES } from "./boost/cases.js";
+import { findPeer, peerFacts } from "./boost/peer.js";
 import { KERNEL_CASES, scaled } from "./cases.js";
 import { DETECTORS } from "./detector-cases.js";
 import { detectorTable } from "./detector-table.js";
@@ -21,6 +25,7 @@ import { measureMicro } from "./runtime/micro.js";
 import { measuredRow, type RuntimeRow, rowShortfall } from "./runtime/row.js";
 import { MICRO, RUNTIME_CASES, type RuntimeCase } from "./runtime/rows.js";
 import { plainTable, runtimeTable } from "./runtime/runtime-table.js";
+import { measureScaling, scalingTable, threadCounts } from "./scaling.js";
 import { STAGING_CASES } from "./staging/rows.js";
 import { STREAM_CASES } from "./stream/rows.js";
 import { replaceMeasured } from "./table.js";
@@ -34,6 +39,8 @@ interface Options {
   readonly cases: readonly string[];
   readonly runs: number;
   readonly scale: number;
+  /** Null: not given. */
+  readonly threads: number | null;
   readonly data: string;
   readonly json: string | undefined;
   readonly record: boolean;
@@ -58,6 +65,7 @@ function parse(argv: readonly string[]): { readonly question: string; readonly o
       case: { type: "string", multiple: true, default: [] },
       runs: { type: "string", default: "3" },
       scale: { type: "string", default: "1" },
+      threads: { type: "string" },
       data: { type: "string", default: join(ROOT, "build/bench-data") },
       json: { type: "string" },
       record: { type: "boolean", default: false },
@@ -67,10 +75,15 @@ function parse(argv: readonly string[]): { readonly question: string; readonly o
   const [runs, scale] = [Number(values.runs), Number(values.scale)];
   if (!Number.isInteger(runs) || runs < 1) throw new UsageError("--runs must be a whole number from 1");
   if (!(scale > 0 && scale <= 1)) throw new UsageError("--scale must be above 0 and at most 1");
+  const threads = values.threads === undefined ? null : Number(values.threads);
+  if (threads !== null && !(Number.isInteger(threads) && threads >= 1)) throw new UsageError("--threads must be a whole number from 1");
   const whole = scale === 1 && values.case.length === 0;
   if (values.record && !whole) throw new UsageError("--record keeps whole tables only: leave out --case and --scale");
   const { json, record, check } = values;
-  return { question: positionals.join(" "), options: { cases: values.case, runs, scale, data: resolve(values.data), json, record, check } };
+  return {
+    question: positionals.join(" "),
+    options: { cases: values.case, runs, scale, threads, data: resolve(values.data), json, record, check },
+  };
 }
 
 function selected<T extends { readonly name: string }>(all: readonly T[], names: readonly string[]): readonly T[] {
@@ -79,10 +92,10 @@ function selected<T extends { readonly name: string }>(all: readonly T[], names:
   return names.length === 0 ? all : all.filter((one) => names.includes(one.name));
 }
 
-/** Puts a table into its document, and makes the folder of the numbers. */
-function writeMeasured(document: string, text: string): void {
+/** Puts a table into its document, between its markers, and makes the folder of the numbers. */
+function writeMeasured(document: string, text: string, what?: string): void {
   const page = join(ROOT, document);
-  writeFileSync(page, replaceMeasured(readFileSync(page, "utf8"), text));
+  writeFileSync(page, replaceMeasured(readFileSync(page, "utf8"), text, what));
   mkdirSync(join(ROOT, "bench/results"), { recursive: true });
 }
 
@@ -118,11 +131,53 @@ async function kernels(options: Options, at: string): Promise<Outcome> {
   };
 }
 
+const threadsOf = (options: Options): number => options.threads ?? cpus().length;
+
+async function boostCorr(options: Options, at: string): Promise<Outcome> {
+  const place = workplace(options);
+  const peer = findPeer();
+  const cases = selected(BOOST_CASES, options.cases).map((which) => scaled(which, options.scale));
+  const [machine, facts, threads] = [thisMachine(ROOT), peerFacts(peer, place), threadsOf(options)];
+  const { runs, scale } = options;
+  const rows = cases.map((which) => measureBoost(which, { place, dataFolder: options.data, peer, runs, threads, say }));
+  const report = { at, machine, peer: facts, runs, scale, threads, rows };
+  const text = `${machineLine(machine, at)}; medians of ${runs}${scale === 1 ? "" : `; ${scale} of the frames`}\n${boostTable(rows, facts, threads)}`;
+  return {
+    report,
+    text,
+    shortfalls: [],
+    record: () => {
+      writeMeasured("docs/benchmarks.md", text, "boost_corr");
+      appendFileSync(join(ROOT, "bench/results/boost-corr.jsonl"), `${JSON.stringify(report)}\n`);
+    },
+  };
+}
+
+async function scaling(options: Options, at: string): Promise<Outcome> {
+  const place = workplace(options);
+  const cases = selected(KERNEL_CASES, options.cases).map((which) => scaled(which, options.scale));
+  const [machine, threads] = [thisMachine(ROOT), threadCounts(threadsOf(options))];
+  const { runs, scale } = options;
+  const rows = cases.map((which) => measureScaling(which, { place, dataFolder: options.data, runs, threads, say }));
+  const report = { at, machine, runs, scale, rows };
+  const text = `${machineLine(machine, at)}; medians of ${runs}${scale === 1 ? "" : `; ${scale} of the frames`}\n\n${scalingTable(rows, threads)}`;
+  return {
+    report,
+    text,
+    shortfalls: [],
+    record: () => {
+      writeMeasured("docs/benchmarks.md", text, "scaling");
+      appendFileSync(join(ROOT, "bench/results/scaling.jsonl"), `${JSON.stringify(report)}\n`);
+    },
+  };
+}
+
 async function detectors(options: Options, at: string): Promise<Outcome> {
   const place = workplace(options);
   const chosen = selected(DETECTORS, options.cases);
   const machine = thisMachine(ROOT);
-  const settings = { place, dataFolder: options.data, runs: options.runs, scale: options.scale, say };
+  const threads = options.threads ?? 1;
+  const settings = { place, dataFolder: options.data, runs: options.runs, scale: options.scale, threads, say };
   const rows = chosen.flatMap((detector) => LEVELS.map((level) => measureDetector(detector, level, settings)));
   const report = { at, machine, runs: options.runs, scale: options.scale, rows };
   const text = `${machineLine(machine, at)}; medians of ${options.runs}\n\n${detectorTable(rows)}`;
@@ -131,8 +186,9 @@ async function detectors(options: Options, at: string): Promise<Outcome> {
     text,
     shortfalls: rows.map(detectorShortfall).filter((line) => line !== null),
     record: () => {
-      writeMeasured("docs/detectors.md", text);
-      writeFileSync(join(ROOT, "bench/results/detectors.json"), `${JSON.stringify(report, null, 1)}\n`);
+      writeMeasured("docs/detectors.md", text, threads === 1 ? "measured" : "many threads");
+      const results = threads === 1 ? "detectors.json" : "detectors-many-threads.json";
+      writeFileSync(join(ROOT, "bench/results", results), `${JSON.stringify(report, null, 1)}\n`);
     },
   };
 }
@@ -198,6 +254,8 @@ const plainQuestion =
 
 const QUESTIONS: Readonly<Record<string, typeof kernels>> = {
   kernels,
+  "boost-corr": boostCorr,
+  scaling,
   detectors,
   runtime,
   staging: plainQuestion(STAGING_CASES, "docs/staging-numbers.md", "staging.jsonl"),

@@ -1,5 +1,5 @@
 /**
- * Builds and runs the speed measurements: `npm run bench -- kernels|detectors|runtime|staging|stream [options]` (docs/benchmarks.md).
+ * Builds and runs the speed measurements: `npm run bench -- kernels|boost-corr|scaling|detectors|runtime|staging|stream [options]` (docs/benchmarks.md).
  * Takes `dist` and the addon as they are, and with `--fresh`, as `npm run bench` has it, brings them up to date first. `--help` builds nothing.
  */
 import { spawnSync } from "node:child_process";

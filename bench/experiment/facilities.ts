@@ -55,16 +55,33 @@ export const BYTES: Readonly<Record<string, { readonly in: number; readonly out:
 const SIGMA = { run: 0.1, setUp: 0.25, out: 0.25 };
 
 /** The published agent let a site's service move the files of 16 jobs in one task, three tasks at a time, and look every 5 s. */
-export const TRANSFERS: LinkModel = { bytesPerMs: Number.POSITIVE_INFINITY, transfersMax: 3, jobsPerTransfer: 16, lookMs: 5_000 };
+/** Where central routes, a site's transfers take so much at a time: more of them, and the jobs in a slow one all wait for it. */
+export const BYTES_PER_TRANSFER = 7e9;
+
+export const TRANSFERS: LinkModel = {
+  bytesPerMs: Number.POSITIVE_INFINITY,
+  transfersMax: 3,
+  jobsPerTransfer: 16,
+  lookMs: 5_000,
+  whole: true,
+};
 
 export interface SiteOptions {
   readonly source: Source;
   readonly seed: number;
   readonly prefetch: number;
+  /** A site asks for jobs as its transfers can take them along; absent: whatever they do. */
+  readonly bytesPerTransfer?: number;
   /** Rates of transfers as a share of those that were published: what a day was like. */
   readonly rateShare: Readonly<Record<Facility, number>>;
   readonly more?: Partial<Record<Facility, Partial<SiteModel>>>;
+  /** All times and rates are medians; absent: each is drawn. */
+  readonly isTypical?: boolean;
 }
+
+/** How far from the median, in standard deviations. */
+const drawOf = ({ seed, isTypical = false }: Pick<SiteOptions, "seed" | "isTypical">) =>
+  isTypical ? () => 0 : (streamId: number, job: number, draw: number) => normalOf(seed, streamId, job, draw);
 
 /** Median of a lognormal of this mean and standard deviation. */
 const medianOf = ({ mean, sd }: { mean: number; sd: number }): number => mean / Math.sqrt(1 + (sd / mean) ** 2);
@@ -78,10 +95,11 @@ export function setUpS(facility: Facility, source: Source): number {
 /** Run and stage-out of a job at a facility; the same for the same job and seed, whatever else happens. What its transfer needs, the link says. */
 export function timesAt(
   facility: Facility,
-  { source, seed }: Pick<SiteOptions, "source" | "seed">,
+  { source, ...chance }: Pick<SiteOptions, "source" | "seed" | "isTypical">,
 ): (job: number, spec: JobSpec) => JobTimes {
   const { xpcs, proxyRun } = MEASURED[facility];
   const id = stream(facility);
+  const draw = drawOf(chance);
   const out: Spread = { kind: "around", median: 1_000 * xpcs[source].out, sigma: SIGMA.out };
   const runs: Readonly<Record<string, Spread>> = {
     [XPCS]: { kind: "around", median: 1_000 * xpcs[source].run, sigma: SIGMA.run },
@@ -90,8 +108,8 @@ export function timesAt(
   return (job, { work: { app } }) => ({
     setUpMs: 0,
     rateBytesPerMs: Number.POSITIVE_INFINITY,
-    runMs: valueAt(runs[app]!, normalOf(seed, id, job, 3)),
-    outMs: valueAt(out, normalOf(seed, id, job, 4)),
+    runMs: valueAt(runs[app]!, draw(id, job, 3)),
+    outMs: valueAt(out, draw(id, job, 4)),
     resultBytes: BYTES[app]!.out,
   });
 }
@@ -99,9 +117,10 @@ export function timesAt(
 /** Transfers to a facility: rates and set-up were measured of transfers, so they are a transfer's, the same for whoever begins one at that moment. */
 export function transfersTo(
   facility: Facility,
-  { source, seed, rateShare }: Pick<SiteOptions, "source" | "seed" | "rateShare">,
+  { source, rateShare, ...chance }: Pick<SiteOptions, "source" | "seed" | "rateShare" | "isTypical">,
 ): LinkModel {
   const share = rateShare[facility];
+  const draw = drawOf(chance);
   const id = stream(`transfers to ${facility}`);
   const rate: Spread = { kind: "measured", ...MEASURED[facility].rate[source] };
   const setUp: Spread = { kind: "around", median: 1_000 * setUpS(facility, source), sigma: SIGMA.setUp };
@@ -109,8 +128,8 @@ export function transfersTo(
   const ofTransfer = (atMs: number, nth: number) => {
     const place = Math.round(atMs / lookMs) * transfersMax + nth;
     return {
-      setUpMs: valueAt(setUp, normalOf(seed, id, place, 1)),
-      rateBytesPerMs: 1_000 * share * valueAt(rate, normalOf(seed, id, place, 2)),
+      setUpMs: valueAt(setUp, draw(id, place, 1)),
+      rateBytesPerMs: 1_000 * share * valueAt(rate, draw(id, place, 2)),
     };
   };
   return { ...TRANSFERS, ofTransfer };
@@ -120,7 +139,9 @@ export function transfersTo(
 export function facilitySites(options: SiteOptions): SiteModel[] {
   return FACILITIES.map((name): SiteModel => {
     const base = { name, slots: SLOTS, prefetch: options.prefetch, apps: [XPCS, PROXY], presence: ALWAYS, slower: [] };
-    return { ...base, link: transfersTo(name, options), times: timesAt(name, options), ...options.more?.[name] };
+    const { bytesPerTransfer } = options;
+    const link = { ...transfersTo(name, options), ...(bytesPerTransfer === undefined ? {} : { bytesPerTransfer }) };
+    return { ...base, link, times: timesAt(name, options), ...options.more?.[name] };
   });
 }
 

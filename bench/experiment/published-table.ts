@@ -25,14 +25,20 @@ const STEADY: readonly Column<Steady>[] = [
   { head: "model", cell: ({ jobsPerMin }) => jobsPerMin.toFixed(1) },
 ];
 
-type Row = Cell["contenders"][number] & { readonly closed: Readonly<Record<Figure, Estimate>> | null };
+interface Row extends Pick<Cell["contenders"][number], "name" | "figures"> {
+  readonly shares: Cell["contenders"][number]["shares"] | null;
+  readonly closed: Readonly<Record<Figure, Estimate>> | null;
+}
 
 const ROWS: readonly Column<Row>[] = [
   { head: "who chooses", align: "left", cell: ({ name }) => name },
   { head: "median, s", cell: ({ figures }) => fixed(figures.medianS) },
   { head: "p95, s", cell: ({ figures }) => fixed(figures.p95S) },
   { head: "jobs/min", cell: ({ figures }) => fixed(figures.jobsPerMin) },
-  { head: FACILITIES.join(" / "), cell: ({ shares }) => FACILITIES.map((site) => `${(100 * shares[site]).toFixed(0)} %`).join(" / ") },
+  {
+    head: FACILITIES.join(" / "),
+    cell: ({ shares }) => (shares === null ? "" : FACILITIES.map((site) => `${(100 * shares[site]).toFixed(0)} %`).join(" / ")),
+  },
   { head: "gap closed: median", cell: ({ closed }) => (closed === null ? "" : percent(closed.medianS)) },
   { head: "p95", cell: ({ closed }) => (closed === null ? "" : percent(closed.p95S)) },
   { head: "jobs/min", cell: ({ closed }) => (closed === null ? "" : percent(closed.jobsPerMin)) },
@@ -49,7 +55,11 @@ function cellText(cell: Cell): string {
   const rows = cell.contenders.map(
     (contender): Row => ({ ...contender, closed: cell.closed.find(({ name }) => name === contender.name)?.figures ?? null }),
   );
-  return `**${cellName(cell)}**, 16 jobs each ${cell.periodS.toFixed(1)} s:\n\n${markdownTable(ROWS, rows)}`;
+  const planned: Row = { name: "planned by medians", shares: null, ...cell.planned };
+  const bound: Row = { name: "the best in each run", figures: cell.bound, shares: null, closed: null };
+  const { medianS, p95S, jobsPerMin } = cell.plansBeaten;
+  const beaten = `Runs in which somebody did better than the plan: median ${medianS}, p95 ${p95S}, jobs/min ${jobsPerMin}.`;
+  return `**${cellName(cell)}**, 16 jobs each ${cell.periodS.toFixed(1)} s:\n\n${markdownTable(ROWS, [...rows, planned, bound])}\n\n${beaten}`;
 }
 
 /** All of it, as Markdown that a terminal shows as well. */

@@ -32,7 +32,7 @@ export function runSlower(contender: Contender, setting: Setting, seed: number):
   const turnMs = lengthMs / 3;
   const slower: Partial<SiteModel> = { slower: [{ fromMs: turnMs, factor: SLOW_FACTOR }] };
   const went: Went[] = [];
-  runOnce(contender, { ...setting, more: { [SLOW_SITE]: slower } }, seed, ({ leasedMs }, site) => went.push({ atMs: leasedMs, site }));
+  runOnce(contender, { ...setting, more: { [SLOW_SITE]: slower } }, seed, ({ leasedMs: atMs }, site) => went.push({ atMs, site }));
   const soonMs = turnMs + 1_000 * MOVED_WITHIN_S;
   return {
     before: shareOf(went, lengthMs / 12, turnMs),

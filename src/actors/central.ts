@@ -17,6 +17,7 @@ import { type JobRecord, runningAttempts, type State } from "../ledger/state.js"
 import { DUPLICATE_RULES, type DuplicateRules, type Duplication } from "../router/duplicates.js";
 import { needOf, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
+import type { Room } from "../router/reroute.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { CROSS_CHECK_RULES, type CrossCheckRules, checkTerms } from "./cross-checks.js";
@@ -205,6 +206,7 @@ export class Central {
   #dispatch(): void {
     const asked = new Map<SiteName, number>();
     const ahead = new Map<SiteName, number>();
+    const jobsMax = new Map<SiteName, number>();
     if (this.state.ready.size === 0) return;
     for (const [name, { waiter, links, prefetch }] of this.sites.entries()) {
       if (waiter === null || links === 0) continue;
@@ -212,20 +214,11 @@ export class Central {
       const slots = Math.min(waiter.slots, free + prefetch);
       if (slots > 0) asked.set(name, slots);
       ahead.set(name, Math.min(slots, prefetch, free + prefetch));
+      if (waiter.jobsMax !== undefined) jobsMax.set(name, waiter.jobsMax);
     }
     if (asked.size === 0) return;
     const now = this.clock.nowMs();
-    this.#give("grant", this.#taken(planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead)));
-  }
-
-  /** Of grants those that their sites take now; the others wait for the next request, and may go elsewhere meanwhile. */
-  #taken(grants: readonly Grant[]): Grant[] {
-    const jobs = new Map<SiteName, number>();
-    return grants.filter(({ site }) => {
-      const count = (jobs.get(site) ?? 0) + 1;
-      jobs.set(site, count);
-      return count <= (this.sites.get(site)?.waiter?.jobsMax ?? count);
-    });
+    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead, jobsMax));
   }
 
   /** Makes leases, and answers the sites that ask with them. */
@@ -357,18 +350,23 @@ export class Central {
   #reroute(nowMs: number, monotonicMs: number): void {
     const { state, terms } = this;
     if (state.leased.size === 0) return;
-    const situation = { state, terms, loads: this.#loads(), idle: this.#idleSlots(), policyOf: this.#policyOf, nowMs, monotonicMs };
+    const situation = { state, terms, loads: this.#loads(), ...this.#room(), policyOf: this.#policyOf, nowMs, monotonicMs };
     const { news, idle } = this.rerouting.look(situation);
     for (const site of news) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
     this.#give("duplicate", duplicatesFor({ ...situation, idle }, this.sites, this.#duplicates));
   }
 
   /** Slots for which sites ask, and which nothing that waits could have: the last dispatch has left them. */
-  #idleSlots(): Map<SiteName, number> {
-    const idle = new Map<SiteName, number>();
-    for (const [name, { waiter, links }] of this.sites.entries())
-      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, waiter.jobsMax ?? waiter.slots, this.#freeSlots(name)));
-    return idle;
+  #room(): Room {
+    const [idle, asked] = [new Map<SiteName, number>(), new Map<SiteName, number>()];
+    for (const [name, { waiter, links, prefetch }] of this.sites.entries()) {
+      if (waiter === null || links === 0) continue;
+      const free = this.#freeSlots(name);
+      const most = Math.min(waiter.slots, waiter.jobsMax ?? waiter.slots);
+      idle.set(name, Math.min(most, free));
+      asked.set(name, Math.min(most, free + prefetch));
+    }
+    return { idle, asked };
   }
 
   /** Stops the reaper, waits for the turns that wait, and closes the ledger. */

@@ -24,7 +24,7 @@ import {
   tooLarge,
 } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import { withJob } from "../router/work-ahead.js";
+import { withJob, withMany } from "../router/work-ahead.js";
 import { askedOfPilots, pilotsOf as earlierPilots, withFeaturesOf } from "./pilot-features.js";
 
 export interface Grant {
@@ -68,6 +68,10 @@ function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], no
 interface Kind {
   /** Those that were asked about one after the other and got nothing: the next ones would wait behind them. Infinite: nothing but a new site could help them. */
   waits: number;
+  /** So many more are taken to wait for the site for which the last did, without being asked about. */
+  passes: number;
+  /** That was worked out already. */
+  hasPassed: boolean;
   /** What policies have worked out for them in this round. */
   readonly alike: Alike;
 }
@@ -82,7 +86,7 @@ class Kinds {
     const last = this.#ofGroup.get(group);
     if (last?.policy === policy) return last.kind;
     const name = `${policy.name} ${group.alike}`;
-    const kind = this.#byName.get(name) ?? { waits: 0, alike: {} };
+    const kind = this.#byName.get(name) ?? { waits: 0, passes: 0, hasPassed: false, alike: {} };
     this.#byName.set(name, kind);
     this.#ofGroup.set(group, { policy, kind });
     return kind;
@@ -90,10 +94,34 @@ class Kinds {
 }
 
 /**
+ * How many more jobs like this one, which waits for the site at `at`, must wait there until the next of them would rather have a free slot elsewhere; null: that is not so
+ * within `most`. One question mostly, and a few more where the answer is a number.
+ */
+function waitingBefore(
+  job: RoutedJob,
+  loads: readonly SiteLoad[],
+  at: number,
+  most: number,
+  goes: (loads: readonly SiteLoad[]) => boolean,
+  nowMs: number,
+): number | null {
+  const isEnough = (count: number) => goes(loads.with(at, withMany(loads[at]!, job, count, nowMs)));
+  let [few, enough] = [0, most];
+  if (!isEnough(enough)) return null;
+  while (enough - few > 1) {
+    const middle = (few + enough) >>> 1;
+    if (isEnough(middle)) enough = middle;
+    else few = middle;
+  }
+  return enough;
+}
+
+/**
  * The grants to make now.
  *
  * @param asked slots that each site asks for at present
  * @param ahead how many of those it would take for jobs whose files it brings while others run
+ * @param jobsMax jobs that each site takes at most; absent: as many as fit
  */
 export function planGrants(
   state: State,
@@ -102,9 +130,11 @@ export function planGrants(
   asked: ReadonlyMap<SiteName, number>,
   nowMs: number,
   ahead: ReadonlyMap<SiteName, number> = new Map(),
+  jobsMax: ReadonlyMap<SiteName, number> = new Map(),
 ): Grant[] {
   const grants: Grant[] = [];
-  const left = new Map([...asked].filter(([, slots]) => slots > 0));
+  const jobsLeft = new Map(jobsMax);
+  const left = new Map([...asked].filter(([site, slots]) => slots > 0 && jobsLeft.get(site) !== 0));
   const aheadLeft = new Map(ahead);
   const loads = [...initial];
   const place = new Map(loads.map(({ name }, at) => [name, at]));
@@ -117,6 +147,10 @@ export function planGrants(
     if (record.notBefore > nowMs) continue;
     const policy = policyOf(record.spec);
     const kind = kinds.of(walk.group, policy);
+    if (kind.passes > 0) {
+      kind.passes -= 1;
+      continue;
+    }
     if (kind.waits >= LIMITS.dispatchWaitsMax) {
       if (policyOf.byTags !== true) walk.skipGroup();
       continue;
@@ -137,12 +171,25 @@ export function planGrants(
       const reason = early ? `its files are brought while it waits: ${why()}` : why();
       grants.push({ job: id, site, why: reason, promised: promised(job, site, loads, nowMs, kind.alike) });
       if (early) aheadLeft.set(site, aheadLeft.get(site)! - need);
-      if (slots === need) left.delete(site);
+      const jobs = (jobsLeft.get(site) ?? Number.POSITIVE_INFINITY) - 1;
+      jobsLeft.set(site, jobs);
+      if (slots === need || jobs <= 0) left.delete(site);
       else left.set(site, slots - need);
       kind.waits = 0;
     }
     const at = place.get(site)!;
     loads[at] = withJob(loads[at]!, job, action, nowMs, kind.alike.outlook?.known[at]);
+    if (kind.waits !== LIMITS.dispatchWaitsMax || kind.hasPassed) continue;
+    kind.hasPassed = true;
+    const goes = (then: readonly SiteLoad[]): boolean => {
+      const next = policy.choose(job, then, nowMs, kind.alike);
+      return next.action === "run" && need <= (left.get(next.site) ?? 0);
+    };
+    const before = waitingBefore(job, loads, at, Math.min(LIMITS.dispatchScanMax, state.ready.size), goes, nowMs);
+    if (before === null) continue;
+    loads[at] = withMany(loads[at]!, job, before, nowMs);
+    kind.passes = before;
+    kind.waits -= 1;
   }
   return grants;
 }

@@ -28,7 +28,8 @@ export function mayRunTwice(app: string, site: SiteName, sites: Sites): boolean 
 
 function runningAttempt(job: JobRecord, { terms, policyOf, nowMs }: Situation): RunningAttempt | null {
   const [attempt] = runningAttempts(job);
-  if (attempt === undefined || noDuplicate(job, "") !== null || terms.get(job.id, attempt.epoch)?.phase !== "running") return null;
+  if (attempt === undefined || noDuplicate(job, "") !== null || terms.get(job.id, attempt.epoch, attempt.site)?.phase !== "running")
+    return null;
   const { deadline } = job.spec;
   const elapsedMs = Math.max(0, nowMs - Date.parse(attempt.startedAt));
   const [question, policy] = [routed(job, nowMs), policyOf(job.spec)];

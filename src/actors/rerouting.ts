@@ -8,11 +8,11 @@ import type { LeaseRef } from "../core/protocols.js";
 import { type JobRecord, runningAt, type State } from "../ledger/state.js";
 import { needOf, type Policy, type RoutedJob, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import { comesFirst, planMoves, type UnbegunJob } from "../router/reroute.js";
+import { comesFirst, comesLate, planMoves, type Room, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
 import type { LeaseTerms } from "./lease-terms.js";
-import { heldBy, heldRecords } from "./site-loads.js";
+import { heldAt } from "./site-loads.js";
 
 interface Recall {
   readonly lease: LeaseRef;
@@ -23,12 +23,10 @@ interface Recall {
 }
 
 /** What a round sees. */
-export interface Situation {
+export interface Situation extends Room {
   readonly state: State;
-  readonly terms: Pick<LeaseTerms, "get">;
+  readonly terms: { get(job: JobId, epoch: number, site: SiteName): ReturnType<LeaseTerms["get"]> };
   readonly loads: readonly SiteLoad[];
-  /** Slots by site for which it asks and nothing waits. */
-  readonly idle: ReadonlyMap<SiteName, number>;
   readonly policyOf: PolicyOf;
   readonly nowMs: number;
   readonly monotonicMs: number;
@@ -65,11 +63,16 @@ export class Rerouting {
     for (const [id, { lease, from }] of this.#recalls) {
       const job = state.jobs.get(id);
       const held = job === undefined ? undefined : runningAt(job, from);
-      if (held?.epoch !== lease.epoch || terms.get(id, lease.epoch)?.phase !== "staged-in") this.#recalls.delete(id);
+      if (held?.epoch !== lease.epoch || terms.get(id, lease.epoch, from)?.phase !== "staged-in") this.#recalls.delete(id);
     }
     const open = [...this.#recalls.values()].filter(({ atMs }) => monotonicMs - atMs < LIMITS.recallMs);
     const idle = new Map(situation.idle);
-    for (const { lease, to } of open) idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(lease.job)!.spec.resources ?? {}).slots);
+    const asked = new Map(situation.asked);
+    const keep = (id: JobId, to: SiteName): void => {
+      const { slots } = needOf(state.jobs.get(id)!.spec.resources ?? {});
+      for (const left of [idle, asked]) left.set(to, (left.get(to) ?? 0) - slots);
+    };
+    for (const { lease, to } of open) keep(lease.job, to);
     const held: Waiting[] = [];
     for (const load of loads) if (load.pilots === undefined) addUnbegun(held, situation, load);
     const movable: Waiting[] = [];
@@ -80,11 +83,11 @@ export class Rerouting {
     }
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
-    for (const { job, from, to, why } of planMoves(movable, loads, idle, nowMs, bounds)) {
+    for (const { job, from, to, why } of planMoves(movable, loads, { idle, asked }, nowMs, bounds)) {
       const epoch = runningAt(state.jobs.get(job)!, from)!.epoch;
       this.#recalls.set(job, { lease: { job, epoch }, from, to, why, atMs: monotonicMs });
       news.add(from);
-      idle.set(to, (idle.get(to) ?? 0) - needOf(state.jobs.get(job)!.spec.resources ?? {}).slots);
+      keep(job, to);
     }
     return { news, idle };
   }
@@ -97,15 +100,30 @@ class Waiting implements UnbegunJob {
   readonly #at: number;
   readonly record: JobRecord;
   readonly freeSlots: number;
+  readonly filesInMs: number;
+  readonly isLate: boolean;
+  /** As far as its site has told. */
+  readonly isUnbegun: boolean;
   #job: RoutedJob | null = null;
 
   /** @param at its place among those that the site holds */
-  constructor(situation: Situation, load: SiteLoad, record: JobRecord, at: number, freeSlots: number) {
+  constructor(
+    situation: Situation,
+    load: SiteLoad,
+    record: JobRecord,
+    at: number,
+    freeSlots: number,
+    filesInMs: number,
+    isUnbegun: boolean,
+  ) {
     this.#situation = situation;
     this.#load = load;
     this.#at = at;
     this.record = record;
     this.freeSlots = freeSlots;
+    this.filesInMs = filesInMs;
+    this.isUnbegun = isUnbegun;
+    this.isLate = comesLate(filesInMs, { inputBytes: record.spec.inputBytes ?? null }, load);
   }
 
   get id(): JobId {
@@ -125,27 +143,27 @@ class Waiting implements UnbegunJob {
     return this.#situation.policyOf(this.record.spec);
   }
 
-  /** As far as its site has told. */
-  get isUnbegun(): boolean {
-    const epoch = runningAt(this.record, this.site)?.epoch ?? 0;
-    return this.#situation.terms.get(this.record.id, epoch)?.phase === "staged-in";
-  }
-
   ahead(): SiteLoad {
     const { state, nowMs } = this.#situation;
-    return loadOf(this.#load, heldBy(state, this.#load.name), nowMs, this.#at);
+    return loadOf(this.#load, heldAt(state, this.#load.name).jobs, nowMs, this.#at);
   }
 }
 
-/** Adds the jobs that a site holds beyond its slots; the oldest come first there. */
+/** Adds the jobs that a site holds beyond its slots, or whose files come slowly; the oldest come first there. */
 function addUnbegun(held: Waiting[], situation: Situation, load: SiteLoad): void {
+  const { state, terms, monotonicMs } = situation;
   const { name, slots } = load;
-  const jobs = heldRecords(situation.state, name);
+  const { records, jobs, epochs } = heldAt(state, name);
   let taken = 0;
   for (let at = 0; at < jobs.length; at += 1) {
-    const job = jobs[at]!;
     const freeSlots = slots - taken;
-    taken += job.spec.resources?.slots ?? 1;
-    if (taken > slots && !job.cancelRequested) held.push(new Waiting(situation, load, job, at, freeSlots));
+    taken += jobs[at]!.resources.slots ?? 1;
+    const record = records[at]!;
+    if (record.cancelRequested) continue;
+    const term = terms.get(record.id, epochs[at]!, name);
+    const filesInMs = term?.filesAtMs === undefined ? 0 : Math.max(0, term.filesAtMs - monotonicMs);
+    if (taken <= slots && filesInMs === 0) continue;
+    const waiting = new Waiting(situation, load, record, at, freeSlots, filesInMs, term?.phase === "staged-in");
+    if (taken > slots || waiting.isLate) held.push(waiting);
   }
 }

@@ -85,8 +85,12 @@ export function pooledOf(state: State, name: string, sites: readonly SiteRecord[
 
 interface Held {
   readonly version: number;
+  /** The oldest first. */
   readonly records: readonly JobRecord[];
+  /** The same as policies see them. */
   readonly jobs: readonly HeldJob[];
+  /** Those of their attempts there. */
+  readonly epochs: readonly number[];
 }
 
 const helds = new WeakMap<HeldJobs, Held>();
@@ -99,54 +103,49 @@ function heldJob(job: JobRecord, site: SiteName): HeldJob {
   return { app: spec.work.app, resources: spec.resources ?? {}, inputBytes: spec.inputBytes ?? null, sinceMs };
 }
 
-const NONE: Held = { version: 0, records: [], jobs: [] };
+const NONE: Held = { version: 0, records: [], jobs: [], epochs: [] };
 
 /** The oldest first; of several the one that was submitted first. */
 const isAfter = (a: JobRecord, b: JobRecord): boolean => (a.since === b.since ? a.index > b.index : a.since > b.since);
 
-/** Into its place, from the end: mostly it is the newest. */
-function enter(held: { records: JobRecord[]; jobs: HeldJob[] }, record: JobRecord, job: HeldJob): void {
-  let at = held.records.length;
-  while (at > 0 && isAfter(held.records[at - 1]!, record)) at -= 1;
+type Lists = { -readonly [List in "records" | "jobs" | "epochs"]: Held[List] extends readonly (infer Item)[] ? Item[] : never };
+
+function put(held: Lists, at: number, record: JobRecord, site: SiteName): void {
   held.records.splice(at, 0, record);
-  held.jobs.splice(at, 0, job);
+  held.jobs.splice(at, 0, heldJob(record, site));
+  held.epochs.splice(at, 0, runningAt(record, site)?.epoch ?? 0);
 }
 
-/** Of jobs that have not changed since the last time, what they were then. */
-function heldAt(state: State, site: SiteName): Held {
+/** Into its place, from the end: mostly it is the newest. */
+function enter(held: Lists, record: JobRecord, site: SiteName): void {
+  let at = held.records.length;
+  while (at > 0 && isAfter(held.records[at - 1]!, record)) at -= 1;
+  put(held, at, record, site);
+}
+
+/** The jobs that a site holds. Of those that have not changed since the last time, what they were then. */
+export function heldAt(state: State, site: SiteName): Held {
   const ids = state.leased.get(site);
   if (ids === undefined) return NONE;
   const kept = helds.get(ids);
   if (kept?.version === ids.version) return kept;
   const changed = kept === undefined ? null : ids.changedSince(kept.version);
-  const held: { version: number; records: JobRecord[]; jobs: HeldJob[] } = { version: ids.version, records: [], jobs: [] };
+  const lists: Lists = { records: [], jobs: [], epochs: [] };
   if (kept === undefined || changed === null) {
-    for (const id of ids) held.records.push(state.jobs.get(id)!);
-    held.records.sort((a, b) => (isAfter(a, b) ? 1 : -1));
-    for (const record of held.records) held.jobs.push(heldJob(record, site));
+    const records = [...ids].map((id) => state.jobs.get(id)!);
+    for (const record of records.sort((a, b) => (isAfter(a, b) ? 1 : -1))) put(lists, lists.records.length, record, site);
   } else {
-    for (const [at, record] of kept.records.entries()) {
-      if (changed.has(record.id)) continue;
-      held.records.push(record);
-      held.jobs.push(kept.jobs[at]!);
-    }
+    for (const list of ["records", "jobs", "epochs"] as const) lists[list] = kept[list].slice() as never;
     for (const id of changed) {
+      const before = lists.records.findIndex((record) => record.id === id);
+      if (before >= 0) for (const list of [lists.records, lists.jobs, lists.epochs]) list.splice(before, 1);
       const record = ids.has(id) ? state.jobs.get(id)! : null;
-      if (record !== null) enter(held, record, heldJob(record, site));
+      if (record !== null) enter(lists, record, site);
     }
   }
+  const held = { version: ids.version, ...lists };
   helds.set(ids, held);
   return held;
-}
-
-/** Records of the jobs that a site holds, the oldest first. */
-export function heldRecords(state: State, site: SiteName): readonly JobRecord[] {
-  return heldAt(state, site).records;
-}
-
-/** The same as policies see them. */
-export function heldBy(state: State, site: SiteName): readonly HeldJob[] {
-  return heldAt(state, site).jobs;
 }
 
 type Links = SiteFacts["links"];
@@ -224,7 +223,7 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
       links,
       eventsPerCoreS,
     };
-    loads.push(loadOf(facts, heldBy(state, name), nowMs));
+    loads.push(loadOf(facts, heldAt(state, name).jobs, nowMs));
   }
   return loads.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

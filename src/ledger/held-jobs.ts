@@ -32,10 +32,10 @@ export class HeldJobs implements Iterable<JobId> {
     if (this.#ids.delete(id)) this.#change(id);
   }
 
-  /** Jobs that came, went or changed since that version; null: it is too old to tell. */
-  changedSince(version: number): ReadonlySet<JobId> | null {
+  /** Jobs that came, went or changed since that version, some of them more than once; null: it is too old to tell. */
+  changedSince(version: number): readonly JobId[] | null {
     const from = this.#changed.length - (this.#version - version);
-    return from < 0 ? null : new Set(this.#changed.slice(from));
+    return from < 0 ? null : this.#changed.slice(from);
   }
 
   #change(id: JobId): void {

@@ -178,7 +178,11 @@ export function attemptOf({ attempts }: JobRecord, epoch: number): Attempt | und
 
 /** The attempt that runs at a site. */
 export function runningAt(job: JobRecord, site: SiteName): Attempt | undefined {
-  return job.state === "leased" ? job.attempts.findLast((attempt) => attempt.outcome === "running" && attempt.site === site) : undefined;
+  if (job.state !== "leased") return undefined;
+  // Mostly it is the last.
+  const last = job.attempts.at(-1);
+  if (last?.outcome === "running" && last.site === site) return last;
+  return job.attempts.findLast((attempt) => attempt.outcome === "running" && attempt.site === site);
 }
 
 /** The attempt that matters: that gave the result, else the latest that runs, else the last. */

@@ -20,42 +20,55 @@ export class EventHeap {
     this.#times.push(atMs);
     this.#orders.push(this.#order);
     this.#runs.push(run);
-    let at = this.#times.length - 1;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      if (!this.#isBefore(at, above)) break;
-      this.#swap(at, above);
-      at = above;
-    }
+    this.#rise(atMs, this.#order, run);
   }
 
   /** Takes the next one out. Only where there is one. */
   take(): () => void {
-    const run = this.#runs[0]!;
-    const last = this.#times.length - 1;
-    this.#swap(0, last);
-    this.#times.pop();
-    this.#orders.pop();
-    this.#runs.pop();
+    const first = this.#runs[0]!;
+    const [time, order, run] = [this.#times.pop()!, this.#orders.pop()!, this.#runs.pop()!];
+    if (this.#times.length > 0) this.#sink(time, order, run);
+    return first;
+  }
+
+  /** From the last place upwards to its own. */
+  #rise(time: number, order: number, run: () => void): void {
+    let at = this.#times.length - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (this.#times[above]! <= time) break;
+      this.#move(above, at);
+      at = above;
+    }
+    this.#put(at, time, order, run);
+  }
+
+  /** From the first place downwards to its own. */
+  #sink(time: number, order: number, run: () => void): void {
+    const size = this.#times.length;
     let at = 0;
     for (;;) {
-      const [left, right] = [2 * at + 1, 2 * at + 2];
-      let first = at;
-      if (left < last && this.#isBefore(left, first)) first = left;
-      if (right < last && this.#isBefore(right, first)) first = right;
-      if (first === at) return run;
-      this.#swap(at, first);
-      at = first;
+      let below = 2 * at + 1;
+      if (below >= size) break;
+      if (below + 1 < size && this.#isBefore(below + 1, this.#times[below]!, this.#orders[below]!)) below += 1;
+      if (!this.#isBefore(below, time, order)) break;
+      this.#move(below, at);
+      at = below;
     }
+    this.#put(at, time, order, run);
   }
 
-  #isBefore(a: number, b: number): boolean {
-    const [timeA, timeB] = [this.#times[a]!, this.#times[b]!];
-    return timeA < timeB || (timeA === timeB && this.#orders[a]! < this.#orders[b]!);
+  #isBefore(at: number, time: number, order: number): boolean {
+    return this.#times[at]! < time || (this.#times[at]! === time && this.#orders[at]! < order);
   }
 
-  #swap(a: number, b: number): void {
-    for (const list of [this.#times, this.#orders]) [list[a], list[b]] = [list[b]!, list[a]!];
-    [this.#runs[a], this.#runs[b]] = [this.#runs[b]!, this.#runs[a]!];
+  #move(from: number, to: number): void {
+    this.#put(to, this.#times[from]!, this.#orders[from]!, this.#runs[from]!);
+  }
+
+  #put(at: number, time: number, order: number, run: () => void): void {
+    this.#times[at] = time;
+    this.#orders[at] = order;
+    this.#runs[at] = run;
   }
 }

@@ -30,8 +30,12 @@ export interface LinkModel {
   readonly transfersMax: number;
   /** Jobs whose files one transfer takes along. */
   readonly jobsPerTransfer: number;
+  /** The site asks for no more jobs than can go along with the transfers that are free, so many bytes with each; absent: it asks whatever they do. */
+  readonly bytesPerTransfer?: number;
   /** How often the site looks for files that wait, and begins transfers, ms; 0: as soon as it can. */
   readonly lookMs: number;
+  /** A transfer goes on with all of its files, also those of jobs that are elsewhere now, as a task of a transfer service does; absent: without those. */
+  readonly whole?: boolean;
   /**
    * Of a transfer that begins then, the `nth` that does, from 0; absent: as the job that comes first in it says.
    *

@@ -30,11 +30,17 @@ interface Held extends Ran {
   turn: number;
 }
 
+const RUNS = { phase: "running", filesInMs: null } as const;
+const LEAVES = { phase: "staged-out", filesInMs: null } as const;
+const WAITS = { phase: "staged-in", filesInMs: null } as const;
+
 export interface SiteEvents {
   /** Its slots are free for another; its result is on its way. */
   readonly ran: (ran: Ran) => void;
   /** The result is there. */
   readonly done: (ran: Ran) => void;
+  /** It may ask for more. */
+  readonly room: () => void;
 }
 
 export class SiteActor {
@@ -60,7 +66,7 @@ export class SiteActor {
     this.#heap = heap;
     this.#now = now;
     this.#events = events;
-    this.#transfers = model.link === null ? null : new SiteTransfers(heap, now, model.link);
+    this.#transfers = model.link === null ? null : new SiteTransfers(heap, now, model.link, events.room);
     const unbounded = Number.POSITIVE_INFINITY;
     const { cores = unbounded, memoryGb = unbounded, gpus = unbounded, nodes = unbounded } = model.capacity ?? {};
     this.#has = { slots: model.slots, cores, memoryGb, gpus, nodes };
@@ -69,6 +75,11 @@ export class SiteActor {
   /** Jobs that it holds and has not begun. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** Jobs more for which it asks, as far as their files go. */
+  get room(): number {
+    return this.#transfers?.room ?? Number.POSITIVE_INFINITY;
   }
 
   get held(): ReadonlyMap<JobId, Ran> {
@@ -92,18 +103,20 @@ export class SiteActor {
     else this.#transfers!.want(wanted);
   }
 
-  /** How far it is with a lease, as a renewal says; null: it does not hold it. */
-  phase(id: JobId, epoch: number): "staged-in" | "running" | "staged-out" | null {
+  /** How far it is with a lease, and until its files are there, as a renewal says; null: it does not hold it. Files that are there, or of which nobody knows when: null. */
+  told(id: JobId, epoch: number): { readonly phase: "staged-in" | "running" | "staged-out"; readonly filesInMs: number | null } | null {
     const held = this.#held.get(id);
     if (held?.epoch !== epoch) return null;
-    if (held.state === "running") return "running";
-    return held.state === "leaving" ? "staged-out" : "staged-in";
+    if (held.state === "running") return RUNS;
+    if (held.state === "leaving") return LEAVES;
+    if (held.wanted === null || held.state !== "coming") return WAITS;
+    return { phase: "staged-in", filesInMs: this.#transfers!.leftMs(held.wanted) };
   }
 
   /** Gives back a lease that it has not begun. @returns false: it has begun, or does not hold it */
   giveBack(id: JobId, epoch: number): boolean {
     const held = this.#held.get(id);
-    if (held === undefined || this.phase(id, epoch) !== "staged-in") return false;
+    if (held?.epoch !== epoch || held.state === "running" || held.state === "leaving") return false;
     held.turn += 1;
     this.#held.delete(id);
     this.#ready.delete(held);

@@ -7,6 +7,7 @@ import type { LinkModel } from "./shift.js";
 
 /** A job whose files are to come. */
 export interface Wanted {
+  /** More than none. */
   readonly bytes: number;
   readonly setUpMs: number;
   readonly rateBytesPerMs: number;
@@ -16,7 +17,7 @@ export interface Wanted {
 }
 
 interface Transfer {
-  readonly wanted: readonly Wanted[];
+  wanted: readonly Wanted[];
   /** Bytes still to move. */
   left: number;
   readonly capBytesPerMs: number;
@@ -24,12 +25,25 @@ interface Transfer {
 }
 
 const isWanted = ({ wanted }: Transfer): boolean => wanted.some(({ gone }) => !gone);
+const bytesOf = (wanted: readonly Wanted[]): number => wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Leaves out what nobody wants any more: its share of what is left. */
+function leaveOut(transfer: Transfer): void {
+  const { wanted } = transfer;
+  if (!wanted.some(({ gone }) => gone)) return;
+  transfer.wanted = wanted.filter(({ gone }) => !gone);
+  transfer.left *= bytesOf(transfer.wanted) / bytesOf(wanted);
+}
 
 export class SiteTransfers {
   readonly #heap: EventHeap;
   readonly #now: () => number;
   readonly #link: LinkModel;
+  readonly #onRoom: () => void;
   #waiting: Wanted[] = [];
+  #waitingBytes = 0;
+  /** Of the last one that was wanted; 0: none was. */
+  #lastBytes = 0;
   /** Those whose bytes move. */
   #moving: Transfer[] = [];
   /** Those that are set up or move. */
@@ -42,10 +56,12 @@ export class SiteTransfers {
   #willLook = false;
   #stalled = false;
 
-  constructor(heap: EventHeap, now: () => number, link: LinkModel) {
+  /** @param onRoom told when one is over, so that there may be room for others */
+  constructor(heap: EventHeap, now: () => number, link: LinkModel, onRoom: () => void) {
     this.#heap = heap;
     this.#now = now;
     this.#link = link;
+    this.#onRoom = onRoom;
     for (const { fromMs, untilMs } of link.stalls ?? []) {
       if (untilMs <= now()) continue;
       heap.add(Math.max(fromMs, now()), () => this.#stall(true));
@@ -61,26 +77,49 @@ export class SiteTransfers {
 
   want(wanted: Wanted): void {
     this.#waiting.push(wanted);
+    this.#waitingBytes += wanted.bytes;
+    this.#lastBytes = wanted.bytes;
     this.#look();
+  }
+
+  /** Jobs more that may come, taken to be as large as the last one. */
+  get room(): number {
+    const { transfersMax, jobsPerTransfer, bytesPerTransfer = Number.POSITIVE_INFINITY } = this.#link;
+    if (bytesPerTransfer === Number.POSITIVE_INFINITY) return bytesPerTransfer;
+    const free = transfersMax - this.#open;
+    const jobs = free * jobsPerTransfer - this.#waiting.length;
+    if (this.#lastBytes === 0) return jobs;
+    return Math.max(0, Math.min(jobs, Math.ceil((free * bytesPerTransfer - this.#waitingBytes) / this.#lastBytes)));
+  }
+
+  /** Until these files are there at the rate at which they come, ms; null: they do not move yet. */
+  leftMs(wanted: Wanted): number | null {
+    const transfer = this.#moving.find((one) => one.wanted.includes(wanted));
+    if (transfer === undefined || transfer.rate === 0) return null;
+    this.#advance();
+    return transfer.left / transfer.rate;
   }
 
   /** Everything that waits or moves is over, and nobody is told. */
   drop(): void {
     this.#waiting = [];
+    this.#waitingBytes = 0;
     this.#moving = [];
     this.#open = 0;
     this.#turn += 1;
     this.#life += 1;
   }
 
-  /** Gives up transfers all of whose files nobody wants any more. */
+  /** Gives up what nobody wants any more. */
   forget(): void {
     this.#advance();
     const kept = this.#moving.filter(isWanted);
     this.#open -= this.#moving.length - kept.length;
     this.#moving = kept;
+    if (this.#link.whole !== true) for (const transfer of kept) leaveOut(transfer);
     this.#share();
     if (this.#link.lookMs === 0) this.#begin();
+    this.#onRoom();
   }
 
   /** At once, when all of this moment has come; or at the next beat. */
@@ -102,11 +141,13 @@ export class SiteTransfers {
     const now = this.#now();
     let nth = 0;
     while (this.#waiting.length > 0 && this.#open < transfersMax) {
-      const wanted = this.#waiting.splice(0, jobsPerTransfer).filter(({ gone }) => !gone);
+      const taken = this.#waiting.splice(0, jobsPerTransfer);
+      for (const { bytes } of taken) this.#waitingBytes -= bytes;
+      const wanted = taken.filter(({ gone }) => !gone);
       const [first] = wanted;
       if (first === undefined) continue;
       this.#open += 1;
-      const left = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+      const left = bytesOf(wanted);
       const { setUpMs, rateBytesPerMs } = ofTransfer?.(now, nth) ?? first;
       nth += 1;
       const transfer: Transfer = { wanted, left, capBytesPerMs: rateBytesPerMs, rate: 0 };
@@ -158,5 +199,6 @@ export class SiteTransfers {
     this.#share();
     for (const { wanted } of over) for (const { gone, done } of wanted) if (!gone) done();
     if (this.#link.lookMs === 0) this.#begin();
+    if (over.length > 0) this.#onRoom();
   }
 }

@@ -126,6 +126,7 @@ export class World {
         siteTally(this.tally, name).busyMs += (ran.endedMs - ran.beganMs) * needOf(ran.spec.resources ?? {}).slots;
       },
       done: (ran) => this.#done(ran, name),
+      room: () => this.#wantDispatch(),
     });
     this.#actors.set(name, actor);
     siteTally(this.tally, name);
@@ -228,18 +229,18 @@ export class World {
 
   #reroute(): void {
     const { state } = this;
-    const idle = new Map<SiteName, number>();
-    for (const [name, { waiter, links }] of this.#sites.entries())
-      if (waiter !== null && links > 0) idle.set(name, Math.min(waiter.slots, this.#freeSlots(name)));
-    const phaseOf = (id: JobId, epoch: number) => this.#actors.get(lastSite(state.jobs.get(id)!) ?? "")?.phase(id, epoch) ?? null;
     const terms = {
-      get: (id: JobId, epoch: number) => {
-        const phase = phaseOf(id, epoch);
-        return phase === null ? undefined : { epoch, deadlineMs: Number.POSITIVE_INFINITY, phase, progress: null };
+      get: (id: JobId, epoch: number, site: SiteName) => {
+        const told = this.#actors.get(site)?.told(id, epoch) ?? null;
+        if (told === null) return undefined;
+        const { phase, filesInMs } = told;
+        const files = filesInMs === null ? {} : { filesAtMs: this.#nowMs + filesInMs };
+        return { epoch, deadlineMs: Number.POSITIVE_INFINITY, phase, progress: null, ...files };
       },
     };
     const loads = siteLoads(state, this.#sites, this.#wallMs, this.#nowMs);
-    const situation = { state, terms, loads, idle, policyOf: this.#policyOf, nowMs: this.#wallMs, monotonicMs: this.#nowMs };
+    const { policyOf, room } = { policyOf: this.#policyOf, room: this.#room() };
+    const situation = { state, terms, loads, ...room, policyOf, nowMs: this.#wallMs, monotonicMs: this.#nowMs };
     for (const site of this.#rerouting.look(situation).news)
       for (const lease of this.#rerouting.recalled(site, this.#nowMs)) {
         if (!this.#actors.get(site)!.giveBack(lease.job, lease.epoch)) continue;
@@ -247,6 +248,19 @@ export class World {
         this.#execute({ type: "giveBack", site, leases: [lease], reason, moved: true });
         this.#wantDispatch();
       }
+  }
+
+  /** Slots for which sites ask: free ones, and beyond those. */
+  #room(): { idle: Map<SiteName, number>; asked: Map<SiteName, number> } {
+    const [idle, asked] = [new Map<SiteName, number>(), new Map<SiteName, number>()];
+    for (const [name, { waiter, links, prefetch }] of this.#sites.entries()) {
+      if (waiter === null || links === 0) continue;
+      const free = this.#freeSlots(name);
+      const slots = Math.min(waiter.slots, free + prefetch, this.#actors.get(name)!.room);
+      if (slots > 0) asked.set(name, slots);
+      idle.set(name, Math.min(slots, free));
+    }
+    return { idle, asked };
   }
 
   #freeSlots(site: SiteName): number {
@@ -357,16 +371,10 @@ export class World {
   /** As central's dispatch. */
   #dispatch(): void {
     if (this.state.ready.size === 0) return;
-    const asked = new Map<SiteName, number>();
-    const ahead = new Map<SiteName, number>();
-    for (const [name, { waiter, links, prefetch }] of this.#sites.entries()) {
-      if (waiter === null || links === 0) continue;
-      const free = this.#freeSlots(name);
-      const slots = Math.min(waiter.slots, free + prefetch);
-      if (slots > 0) asked.set(name, slots);
-      ahead.set(name, Math.min(slots, prefetch, free + prefetch));
-    }
+    const { asked } = this.#room();
     if (asked.size === 0) return;
+    const ahead = new Map<SiteName, number>();
+    for (const [name, slots] of asked) ahead.set(name, Math.min(slots, this.#sites.get(name)!.prefetch));
     const loads = siteLoads(this.state, this.#sites, this.#wallMs, this.#nowMs);
     for (const grant of planGrants(this.state, loads, this.#policyOf, asked, this.#wallMs, ahead)) {
       const { job, site } = grant;

@@ -34,6 +34,13 @@ export function aloneInMs({ inputBytes }: Pick<Sized, "inputBytes">, { links }: 
   return inputBytes === null || links.in === null ? 0 : crossingMs(inputBytes, links.in);
 }
 
+/** What crosses to a site beside all that is on its way there, ms; 0: nothing, or it is not known. */
+export function stageInMs(job: Pick<Sized, "inputBytes">, site: SiteLoad): number {
+  const line = site.links.in?.line;
+  if (line === undefined || job.inputBytes === null) return aloneInMs(job, site);
+  return line.fixedMs + line.msPerByte * (site.inboundBytes + job.inputBytes);
+}
+
 /** Stages of an answer at a site. Files come while the job waits for an allocation and for its turn, so the longer of both counts. */
 export interface Estimate {
   readonly site: SiteLoad;
@@ -51,7 +58,7 @@ export interface Estimate {
   readonly sdMs: number;
   /** How much sooner it may really come, as little as is known. */
   readonly doubtMs: number;
-  /** How much later all those together whose files are on their way there would have theirs. */
+  /** How much later all those together would be answered that wait there, for their files or for slots. */
   readonly othersMs: number;
 }
 
@@ -62,11 +69,11 @@ export function remainingMs(expectedMs: number, elapsedMs: number): number {
 
 /** Places of the numbers of a site in an outlook: first what goes by the job, as of the last one; */
 const [IN, ALLOCATION, AHEAD, RUN, ALL, DOUBT, OTHERS] = [0, 1, 2, 3, 4, 5, 6] as const;
-/** then what goes by the work of the site, */
-const [FREE_IN, INBOUND_BYTES, INBOUND_JOBS] = [7, 8, 9] as const;
-/** and what jobs alike have in common: the line of the link, where there is one, and the way back. */
-const [FIXED, PER_BYTE, OUT] = [10, 11, 12] as const;
-const NUMBERS = 13;
+/** then what goes by the work of the site, the last one the jobs that wait there by this one's share of the slots, */
+const [FREE_IN, INBOUND_BYTES, INBOUND_JOBS, QUEUED_BY_SLOTS] = [7, 8, 9, 10] as const;
+/** and what jobs alike have in common: the line of the link and the run time of a size, where there are such, and the way back. */
+const [FIXED, PER_BYTE, OUT, MEAN, NOMINAL] = [11, 12, 13, 14, 15] as const;
+const NUMBERS = 16;
 
 /**
  * Estimates for jobs alike at each of some sites: what they have in common is worked out once, what a site has to do when that has changed, and of each job what
@@ -92,6 +99,8 @@ export class Outlook {
       this.known.push(known);
       const from = NUMBERS * at;
       rows[from + OUT] = out === null || known.resultBytes === null ? 0 : crossingMs(known.resultBytes, out);
+      rows[from + MEAN] = known.nominal === null ? Number.NaN : known.meanMs;
+      rows[from + NOMINAL] = known.nominal ?? Number.NaN;
       rows[from + FIXED] = into?.line?.fixedMs ?? 0;
       rows[from + PER_BYTE] = into?.line?.msPerByte ?? Number.NaN;
       this.#see(at, site);
@@ -106,6 +115,7 @@ export class Outlook {
     this.#rows[from + FREE_IN] = Math.max(0, (freeAtMs[Math.min(this.#slots, freeAtMs.length) - 1] ?? this.#nowMs) - this.#nowMs);
     this.#rows[from + INBOUND_BYTES] = site.inboundBytes;
     this.#rows[from + INBOUND_JOBS] = site.inboundJobs;
+    this.#rows[from + QUEUED_BY_SLOTS] = site.pilots === undefined ? (site.queued * this.#slots) / site.slots : 0;
   }
 
   /** The estimates for this job at the sites of these places; those for the job before are no more. */
@@ -118,8 +128,9 @@ export class Outlook {
       const site = sites[at]!;
       if (site !== this.#sites[at]) this.#see(at, site);
       const known = this.known[at]!;
-      const own = runMs(known, job, site);
       const from = NUMBERS * at;
+      const mean = rows[from + MEAN]!;
+      const own = inputBytes === null || Number.isNaN(mean) ? runMs(known, job, site) : (mean * bytes) / rows[from + NOMINAL]!;
       const msPerByte = rows[from + PER_BYTE]!;
       const isLine = !Number.isNaN(msPerByte);
       let inMs = 0;
@@ -139,7 +150,8 @@ export class Outlook {
       rows[from + RUN] = own;
       rows[from + ALL] = Math.max(allocationMs + aheadMs, inMs) + own + rows[from + OUT]!;
       rows[from + DOUBT] = known.doubt * own;
-      rows[from + OTHERS] = isLine ? rows[from + INBOUND_JOBS]! * msPerByte * bytes : 0;
+      // Each of those that wait for slots begins later by this one's share of them.
+      rows[from + OTHERS] = (isLine ? rows[from + INBOUND_JOBS]! * msPerByte * bytes : 0) + rows[from + QUEUED_BY_SLOTS]! * own;
     }
   }
 
@@ -214,13 +226,16 @@ class Answer implements Estimate {
   }
 
   get sdMs(): number {
-    const { allocationMs, aheadMs, stageIn, stageOut } = this;
-    const runSd = this.#known.spread * this.runMs;
+    const { allocationMs, aheadMs } = this;
+    const { in: into, out } = this.site.links;
+    const { spread, resultBytes } = this.#known;
+    const runSd = spread * this.runMs;
     const waitMs = allocationMs + aheadMs;
     // The work ahead is of jobs whose run times spread as this one's does.
     const aheadSd = this.runMs === 0 ? 0 : (aheadMs * runSd) / this.runMs;
-    const waitSd = waitMs >= this.#inMs ? Math.hypot(UNTRIED_SPREAD * allocationMs, aheadSd) : (stageIn?.sdMs ?? 0);
-    return Math.hypot(waitSd, runSd, stageOut?.sdMs ?? 0);
+    const inSd = this.#job.inputBytes === null || into === null ? 0 : into.spread * this.#inMs;
+    const outSd = resultBytes === null || out === null ? 0 : out.spread * crossingMs(resultBytes, out);
+    return Math.hypot(waitMs >= this.#inMs ? Math.hypot(UNTRIED_SPREAD * allocationMs, aheadSd) : inSd, runSd, outSd);
   }
 }
 

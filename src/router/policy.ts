@@ -127,7 +127,7 @@ export interface ComingPilots {
 
 /**
  * Run now at `site`; or wait, for a slot at `site` or (null) for something that no slot will bring. The sentence that says why is made when somebody asks:
- * dispatch looks at many jobs for each that it gives away.
+ * dispatch looks at many jobs for each that it gives away. Asked for before the sites change, and before another job alike is asked about.
  */
 export type Choice =
   | { readonly action: "run"; readonly site: SiteName; readonly why: () => string }

@@ -5,8 +5,8 @@
 import type { SiteCapacity } from "../core/job.js";
 import { FRESH_MS, type SiteLearnt } from "../core/learning.js";
 import { aloneInMs, remainingMs } from "./estimates.js";
-import { hasInAll, needOf, type RoutedJob, type Shared, type SiteFacts, type SiteLoad } from "./policy.js";
-import { prospectOf, runMs, type Sized } from "./run-times.js";
+import { hasInAll, type RoutedJob, type Shared, type SiteFacts, type SiteLoad } from "./policy.js";
+import { type Prospect, prospectOf, runMs, type Sized } from "./run-times.js";
 
 /** A job that a site holds. */
 export interface HeldJob extends Sized {
@@ -16,16 +16,6 @@ export interface HeldJob extends Sized {
 
 /** Within so many standard deviations a job that takes longer than expected is still one of the usual ones. */
 const USUAL_SD = 2;
-
-function minus(a: Shared, b: Shared): Shared {
-  return {
-    slots: a.slots - b.slots,
-    cores: a.cores - b.cores,
-    memoryGb: a.memoryGb - b.memoryGb,
-    gpus: a.gpus - b.gpus,
-    nodes: a.nodes - b.nodes,
-  };
-}
 
 /** What jobs that a site holds leave of it. */
 interface Room {
@@ -74,9 +64,12 @@ function expectedOf(held: readonly HeldJob[], site: SiteFacts, nowMs: number): E
   const [bytes, sinceMs, slots]: [number[], number[], number[]] = [[], [], []];
   const [inMs, ms, sdMs, passing]: [number[], number[], number[], number[]] = [[], [], [], []];
   let freshUntilMs = Number.POSITIVE_INFINITY;
+  let [last, known]: [HeldJob | null, Prospect | null] = [null, null];
   for (let at = 0; at < held.length; at += 1) {
     const job = held[at]!;
-    const known = prospectOf(job, site, nowMs);
+    // Mostly those of a scan follow one another.
+    if (known === null || job.app !== last!.app || job.inputBytes !== last!.inputBytes) known = prospectOf(job, site, nowMs);
+    last = job;
     bytes.push(job.inputBytes ?? 0);
     sinceMs.push(job.sinceMs);
     slots.push(job.resources.slots ?? 1);
@@ -118,6 +111,22 @@ function take(freeAtMs: number[], slots: number, thereMs: number, ownMs: number,
   let at = used;
   for (; at < freeAtMs.length && freeAtMs[at]! <= end; at += 1) freeAtMs[at - used] = freeAtMs[at]!;
   for (let n = at - used; n < at; n += 1) freeAtMs[n] = end;
+}
+
+/** Up to so many are sorted by putting each into its place: they are few, and mostly nearly in order. */
+const FEW = 64;
+
+function sort(values: Float64Array): void {
+  if (values.length > FEW) {
+    values.sort();
+    return;
+  }
+  for (let n = 1; n < values.length; n += 1) {
+    const value = values[n]!;
+    let at = n;
+    for (; at > 0 && values[at - 1]! > value; at -= 1) values[at] = values[at - 1]!;
+    values[at] = value;
+  }
 }
 
 /** What a view says of the work of a site, beside the facts. */
@@ -217,7 +226,7 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number,
     for (const next = n + slots[at]!; n < next; n += 1) ends[n] = end;
   }
   ends.fill(nowMs, busy);
-  ends.sort();
+  sort(ends);
   const freeAtMs: number[] = [];
   for (let n = 0; n < site.slots; n += 1) freeAtMs.push(ends[n]!);
   const hasFaded = expected.passing.length === 0 && nowMs >= expected.freshUntilMs;
@@ -236,21 +245,64 @@ export function withJob(
   nowMs: number,
   known = prospectOf(job, load, nowMs),
 ): SiteLoad {
-  const need = needOf(job.resources);
-  const { running, queued, granted, pilots } = load;
+  const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
+  const { running, queued, granted, free, pilots } = load;
   const runs = action === "run";
   const freeAtMs = pilots === undefined ? load.freeAtMs.slice() : load.freeAtMs;
   if (pilots === undefined) {
     const own = runMs(known, job, load);
-    take(freeAtMs as number[], need.slots, nowMs + aloneInMs(job, load), own, nowMs);
+    take(freeAtMs as number[], slots, nowMs + aloneInMs(job, load), own, nowMs);
   }
   return viewOf(load, {
     granted: granted + (runs ? 1 : 0),
     running: running + (runs ? 1 : 0),
     queued: queued + (runs ? 0 : 1),
-    free: minus(load.free, need),
+    free: {
+      slots: free.slots - slots,
+      cores: free.cores - cores,
+      memoryGb: free.memoryGb - memoryGb,
+      gpus: free.gpus - gpus,
+      nodes: free.nodes - nodes,
+    },
     inboundJobs: load.inboundJobs + (load.links.in === null || !job.inputBytes ? 0 : 1),
     inboundBytes: load.inboundBytes + (load.links.in === null ? 0 : (job.inputBytes ?? 0)),
+    freeAtMs,
+  });
+}
+
+/**
+ * The site with `count` more jobs like this one, which wait for their places: about as `withJob` would have it one after the other, in the time of one. As many at a time as there
+ * are slots for have them turn after turn.
+ */
+export function withMany(load: SiteLoad, job: RoutedJob, count: number, nowMs: number): SiteLoad {
+  const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
+  const { free, pilots, links } = load;
+  let { freeAtMs } = load;
+  if (pilots === undefined) {
+    const own = runMs(prospectOf(job, load, nowMs), job, load);
+    const inMs = nowMs + aloneInMs(job, load);
+    const each = Math.max(1, Math.floor(load.slots / Math.max(1, slots)));
+    const [turns, later] = [Math.floor(count / each), (count % each) * slots];
+    // The slots that are free first have one turn more.
+    const after = Float64Array.from(freeAtMs, (ms, at) => {
+      const runs = turns + (at < later ? 1 : 0);
+      return runs === 0 ? ms : Math.max(ms, inMs) + own * runs;
+    });
+    freeAtMs = [...after.sort()];
+  }
+  return viewOf(load, {
+    granted: load.granted,
+    running: load.running,
+    queued: load.queued + count,
+    free: {
+      slots: free.slots - count * slots,
+      cores: free.cores - count * cores,
+      memoryGb: free.memoryGb - count * memoryGb,
+      gpus: free.gpus - count * gpus,
+      nodes: free.nodes - count * nodes,
+    },
+    inboundJobs: load.inboundJobs + (links.in === null || !job.inputBytes ? 0 : count),
+    inboundBytes: load.inboundBytes + (links.in === null ? 0 : count * (job.inputBytes ?? 0)),
     freeAtMs,
   });
 }

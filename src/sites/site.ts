@@ -180,12 +180,20 @@ function startAttempt(running: Running, lease: Lease): void {
   running.attempts.add(attempt);
 }
 
+/** What it asks for as things are. */
+function wanted({ options, leases, draining, orders }: Running): { slots: number; jobsMax?: number } {
+  const { prefetch = 0, transfersMax } = options;
+  const slots = draining || takesNothing(orders) !== null ? 0 : Math.max(0, options.slots + prefetch - leases.slots);
+  if (transfersMax === undefined) return { slots };
+  const jobsMax = Math.max(0, transfersMax - leases.coming);
+  return { slots: jobsMax === 0 ? 0 : slots, jobsMax };
+}
+
 /** One long poll. Grants that arrive after `stopping` go back at once; those of a poll that was given up are taken all the same. */
-async function pollOnce({ options, stopping, leases, ...running }: Running, source: WorkSource, slots: number): Promise<void> {
-  const { name: site, instance, transfersMax } = options;
-  const jobsMax = transfersMax === undefined ? undefined : Math.max(0, transfersMax - leases.coming);
-  const bound = jobsMax === undefined ? {} : { jobsMax };
-  const { leases: granted, news } = await source.lease({ site, instance, slots, ...bound, waitMs: LIMITS.longPollMs });
+async function pollOnce(running: Running, source: WorkSource): Promise<void> {
+  const { options, stopping, leases } = running;
+  const { name: site, instance } = options;
+  const { leases: granted, news } = await source.lease({ site, instance, ...wanted(running), waitMs: LIMITS.longPollMs });
   if (stopping.aborted) {
     const back = granted.map(({ job, epoch }) => ({ job, epoch }));
     if (back.length > 0) await source.giveBack({ site, instance, leases: back, reason: "the site is stopping" });
@@ -197,15 +205,13 @@ async function pollOnce({ options, stopping, leases, ...running }: Running, sour
 
 /** Keeps one long poll open, for the slots that are free; with none free it is open for news, so that a cancel is heard at once. */
 async function takeLeases(running: Running): Promise<void> {
-  const { options, link, stopping, leases } = running;
+  const { options, link, stopping } = running;
   while (!stopping.aborted) {
     // Central answers the older poll when a newer one comes: a slot that becomes free is offered without waiting.
     const renewed = new AbortController();
     running.wake = () => renewed.abort(WOKEN);
-    const slots =
-      running.draining || takesNothing(running.orders) !== null ? 0 : Math.max(0, options.slots + (options.prefetch ?? 0) - leases.slots);
     try {
-      await link.call((source) => pollOnce(running, source, slots), { signal: renewed.signal });
+      await link.call((source) => pollOnce(running, source), { signal: renewed.signal });
     } catch (error) {
       if (renewed.signal.aborted) continue;
       options.logger.warn("lease-failed", { reason: toXpcsError(error).message });

@@ -68,8 +68,8 @@ const REQUESTS: Record<keyof ClientApi | keyof WorkSource, unknown> = {
   removeDowntime: { id: "d1" },
   setProbation: { site: "z", reason: "r" },
   join: { ...me, host: "h", slots: 2, apps: ["xpcs.noop"], held: [lease] },
-  lease: { ...me, slots: 1, waitMs: 0 },
-  renew: { ...me, held: [{ ...lease, state: "running", progress: 0.5 }] },
+  lease: { ...me, slots: 1, jobsMax: 1, waitMs: 0 },
+  renew: { ...me, held: [{ ...lease, state: "running", progress: 0.5, filesInMs: 9 }] },
   complete: {
     ...me,
     lease,

@@ -1,5 +1,5 @@
 /** Recalls, word by word: what central asks a site for, and what it does with the answers. */
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/core/limits.js";
 import { noop } from "./support.js";
 import { VirtualCentral, type VirtualSite } from "./virtual-central.js";
@@ -103,4 +103,48 @@ it("a job is moved no more often than it may, and a restart of central does not 
   await world.clock.advance(LIMITS.rerouteMs + LIMITS.reapMs);
   const news = await a.renew(...others, { ...mine, state: "staged-in" });
   expect(news.recall).toEqual([leases[1]]);
+});
+
+describe("a job whose files come slowly", () => {
+  const bytes = 1e9;
+  const large = () => noop({}, { inputBytes: bytes });
+  let b: VirtualSite;
+
+  /** Files of a job were at `b` after 10 s, five times; so long they take there. */
+  beforeEach(async () => {
+    b = await world.site("b", { prefetch: 2 });
+    await world.submit(...Array.from({ length: 5 }, () => noop({}, { inputBytes: bytes, site: "b" })));
+    for (let done = 0; done < 5; done += 1)
+      await b.complete(await b.take(), { finishedAtMs: 1_000, summary: { stageInBytes: bytes, stageInS: 10 } });
+  });
+
+  it("is recalled when its site tells so, for one that asks and has them sooner", async () => {
+    await world.submit(large());
+    const { job, epoch } = await a.take();
+    const lease = { job, epoch };
+    void b.poll();
+    // As usual, as far as anybody knows.
+    expect((await a.renew({ ...lease, state: "staged-in", filesInMs: 8_000 })).recall ?? []).toEqual([]);
+    await world.clock.advance(LIMITS.rerouteMs + LIMITS.reapMs);
+    expect((await a.renew({ ...lease, state: "staged-in", filesInMs: 300_000 })).recall ?? []).toEqual([]);
+    await world.clock.advance(LIMITS.rerouteMs + LIMITS.reapMs);
+    expect((await a.renew({ ...lease, state: "staged-in", filesInMs: 296_000 })).recall).toEqual([lease]);
+    await a.giveBack(lease);
+    expect((await world.look(job)).attempts[0]).toMatchObject({
+      outcome: "returned",
+      reason: expect.stringContaining("where its files are in"),
+    });
+  });
+
+  it("stays when they are there, and when its site says nothing more of them", async () => {
+    await world.submit(large());
+    const { job, epoch } = await a.take();
+    void b.poll();
+    await a.renew({ job, epoch, state: "staged-in", filesInMs: 300_000 });
+    await a.renew({ job, epoch, state: "staged-in" });
+    await world.clock.advance(LIMITS.rerouteMs + LIMITS.reapMs);
+    expect((await a.renew({ job, epoch, state: "staged-in", filesInMs: 0 })).recall ?? []).toEqual([]);
+    await world.clock.advance(LIMITS.rerouteMs + LIMITS.reapMs);
+    expect((await a.renew({ job, epoch, state: "staged-in", filesInMs: 0 })).recall ?? []).toEqual([]);
+  });
 });

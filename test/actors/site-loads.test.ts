@@ -1,7 +1,7 @@
 /** The view of the sites, of which most is kept from turn to turn, against one that is made of the same events at once. */
 import { expect, it } from "vitest";
 import { Sites } from "../../src/actors/presence.js";
-import { heldRecords, siteLoads } from "../../src/actors/site-loads.js";
+import { heldAt, siteLoads } from "../../src/actors/site-loads.js";
 import { XpcsError } from "../../src/core/errors.js";
 import { LIMITS } from "../../src/core/limits.js";
 import { type Command, decide } from "../../src/ledger/decide.js";
@@ -51,7 +51,7 @@ function compare(seed: number, stepMs: number): void {
     obey({ type: "submit", key: job, digest: "d", jobs: [{ id: job, spec: { ...spec(3, { inputBytes, ...resources }), work } }] });
     const site = pick(SITES);
     if (rng() < 0.8) obey({ type: "grant", job, site, why: "" });
-    for (const held of heldRecords(state, site)) {
+    for (const held of heldAt(state, site).records) {
       const lease = { job: held.id, epoch: runningAt(held, site)!.epoch };
       const what = rng();
       const outputs = [{ path: "/o", bytes: 1e5 * (1 + rng()), sha256: "0" }];
@@ -70,7 +70,7 @@ function compare(seed: number, stepMs: number): void {
     expect(seen).toEqual(siteLoads(again, sites, nowMs, 0));
     for (const name of SITES) {
       const records = [...(state.leased.get(name) ?? [])].map((id) => state.jobs.get(id)!);
-      expect(heldRecords(state, name)).toEqual(records.sort((a, b) => a.since - b.since || a.index - b.index));
+      expect(heldAt(state, name).records).toEqual(records.sort((a, b) => a.since - b.since || a.index - b.index));
     }
     compared += seen.some(({ queued }) => queued > 0) ? 1 : 0;
   }

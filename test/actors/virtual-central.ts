@@ -134,8 +134,8 @@ export class VirtualSite {
     if (leases.length !== 1) throw new Error(`${this.name} got ${leases.length} leases`);
     return leases[0]!;
   }
-  async renew(...held: (LeaseRef & { state?: Held["state"] })[]) {
-    const all = held.map(({ job, epoch, state = "running" }): Held => ({ job, epoch, state, progress: null }));
+  async renew(...held: (LeaseRef & { state?: Held["state"]; filesInMs?: number })[]) {
+    const all = held.map(({ state = "running", ...more }): Held => ({ ...more, state, progress: null }));
     return (await this.remote.renew({ ...this.me, held: all })).news;
   }
   complete(

@@ -100,6 +100,7 @@ describe("detectors", () => {
     realTimeFactor: 1,
     cores: 1,
     stage: "",
+    together: null,
     ...part,
   });
 

@@ -18,8 +18,8 @@ const siteSettings = (more: object) => ({
   locations: [{ folder: facility.folder, by: "http", giveUpS: 20, ...more }],
 });
 
-async function startSite(name: string, more: object = {}): Promise<void> {
-  writeFileSync(file(`${name}.json`), JSON.stringify(siteSettings(more)));
+async function startSite(name: string, more: object = {}, ofSite: object = {}): Promise<void> {
+  writeFileSync(file(`${name}.json`), JSON.stringify({ ...siteSettings(more), ...ofSite }));
   await facility.startSite(name, 2, ["--settings", file(`${name}.json`)]);
 }
 
@@ -140,5 +140,28 @@ describe("a site that shares no files with the submitter", () => {
     await facility.client.wait([id!]);
     expect(await job(id!)).toMatchObject({ state: "finished" });
     expect(existsSync(file("results/large_results.hdf"))).toBe(true);
+  });
+
+  it("takes no more jobs than it may bring files of", async () => {
+    await facility.kill("slow");
+    const bytes = readFileSync(run.input);
+    const names = ["one", "two"].map((name) => file(`data/${name}.bin`));
+    for (const [at, name] of names.entries())
+      writeFileSync(
+        name,
+        Buffer.concat([...Array.from({ length: Math.ceil(6e6 / bytes.length) }, () => bytes), bytes.subarray(0, 8 * (at + 1))]),
+      );
+    await startSite("narrow", { mbPerS: 2 }, { transfersMax: 1 });
+    const { stdout } = await xpcs("submit", ...names, "--qmap", run.qmap, "--frame-time", "1e-3", "--out", file("results"), "--json");
+    const [one, two] = (JSON.parse(stdout) as { jobs: string[] }).jobs as [string, string];
+    const isComing = (id: string) =>
+      vi.waitFor(async () => expect((await job(id)).state).toBe("staged-in"), { timeout: 20_000, interval: 20 });
+    await isComing(one);
+    const other = await job(two);
+    // Two slots are free, and nobody else is there.
+    if ((await job(one)).state === "staged-in") expect(other).toMatchObject({ state: "ready" });
+    await isComing(two);
+    expect((await job(one)).state).not.toBe("staged-in");
+    expect(await facility.client.wait([one, two])).toMatchObject([{ state: "finished" }, { state: "finished" }]);
   });
 });

@@ -59,7 +59,7 @@ describe("the bound", () => {
       return [...answeredAt(known, site, jobs)].map((ms, at) => [jobs[at]!, Math.round(ms)]);
     });
     const seen: number[][] = [];
-    runOnce("clairvoyant-last", setting, seed, ({ id }, _site, { nowMs }) => seen.push([Number(id), Math.round(nowMs)]));
+    runOnce("clairvoyant-last", setting, seed, ({ job, answeredMs }) => seen.push([job, Math.round(answeredMs)]));
     const sorted = (pairs: number[][]) => pairs.sort((a, b) => a[0]! - b[0]!);
     expect(sorted(seen)).toEqual(sorted(foretold));
     expect(TRANSFERS.transfersMax).toBe(3);

@@ -7,7 +7,7 @@ import type { RoutedJob, SiteLoad } from "../../src/router/policy.js";
 import { estimateRun } from "../../src/router/run-times.js";
 import { withJob } from "../../src/router/work-ahead.js";
 import { seeded } from "../ledger/world.js";
-import { among, asked, cross, job, mean, randomWorld, running, site } from "./made.js";
+import { among, asked, busy, cross, job, mean, randomWorld, running, site } from "./made.js";
 
 const seen = (ms: number, more: Partial<Learnt> = {}): Learnt => ({ mean: ms, variance: 0, count: 20, at: 0, ...more });
 const runs = (classes: Record<string, Learnt>): SiteLearnt => ({
@@ -181,8 +181,25 @@ describe("what a job's files cost the others whose files are on their way", () =
   it("sends it to another site, where it is answered hardly later and delays nobody", () => {
     // 15 + 3 s for itself at a, of which the others lose 6 s; 7 + 15 s at b, then 7 + 25 s.
     expect(asked(soonest, large, [at("a", 3, 8_000), at("b", 0, 15_000)])).toMatchObject({
-      ...{ site: "b", why: expect.stringContaining("its files delay others less at b") },
+      ...{ site: "b", why: expect.stringContaining("it delays others less at b") },
     });
     expect(asked(soonest, large, [at("a", 3, 8_000), at("b", 0, 25_000)])).toMatchObject({ site: "a" });
+  });
+});
+
+describe("what a job's run costs the others that wait for slots", () => {
+  /** All slots are busy, and so many jobs wait. */
+  const crowded = (name: string, waiting: number, meanMs: number) =>
+    site(name, { slots: 4, held: busy(4), queued: waiting, learnt: mean(meanMs, 20) });
+
+  it("is its share of the slots, for each of them", () => {
+    expect(estimate(job(), crowded("a", 3, 8_000), 0).othersMs).toBe((3 * 8_000) / 4);
+    expect(estimate(job({ resources: { slots: 2 } }), crowded("a", 3, 8_000), 0).othersMs).toBe((2 * 3 * 8_000) / 4);
+    expect(estimate(job(), crowded("a", 0, 8_000), 0).othersMs).toBe(0);
+  });
+  it("sends a long one where fewer wait, though it is answered a little later", () => {
+    // At a after 8 s, as one of the four ends then, and 8 s; at b 10 s and 10 s.
+    const [a, b] = [crowded("a", 3, 8_000), crowded("b", 0, 10_000)];
+    expect(asked(soonest, job(), [a, b])).toMatchObject({ site: "b" });
   });
 });

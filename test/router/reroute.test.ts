@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { soonest } from "../../src/router/policies/soonest.js";
 import type { Policy, RoutedJob, SiteFacts, SiteLoad } from "../../src/router/policy.js";
-import { planMoves, type UnbegunJob } from "../../src/router/reroute.js";
+import { comesLate, planMoves, type UnbegunJob } from "../../src/router/reroute.js";
 import { seeded } from "../ledger/world.js";
 import { among, busy, job as made, site as madeSite, mean } from "./made.js";
 
@@ -13,7 +13,7 @@ const takes = (meanMs: number) => ({ learnt: mean(meanMs, 1e9) });
 const full = (name: string, ahead: number, meanMs: number, more: Partial<SiteFacts> = {}) =>
   madeSite(name, { slots: 1, apps: ["xpcs.corr"], held: busy(1), queued: ahead, ...takes(meanMs), ...more });
 /** Jobs that a site took one after the other; how the site was before each is worked out with the sites. */
-const heldBy = (at: string, ...jobs: RoutedJob[]) => jobs.map((each, place) => ({ job: each, site: at, place }));
+const heldBy = (at: string, ...jobs: RoutedJob[]) => jobs.map((each, place) => ({ job: each, site: at, place, filesInMs: 0 }));
 const BOUNDS = { looked: 10, moves: 10 };
 function unbegun(held: ReturnType<typeof heldBy>, sites: readonly SiteLoad[], policy: Policy = soonest): UnbegunJob[] {
   return held.map(({ place, ...rest }) => {
@@ -23,14 +23,16 @@ function unbegun(held: ReturnType<typeof heldBy>, sites: readonly SiteLoad[], po
       ...rest,
       id: rest.job.id,
       policy,
-      freeSlots: -place,
+      isLate: comesLate(rest.filesInMs, rest.job, here),
+      freeSlots: rest.filesInMs > 0 ? 1 : -place,
       ahead: () => madeSite(rest.site, { ...facts, held: busy(1), queued: place }),
     };
   });
 }
-const plan = (held: ReturnType<typeof heldBy>, made: SiteLoad[], idle: Record<string, number>, bounds = BOUNDS) => {
+const plan = (held: ReturnType<typeof heldBy>, made: SiteLoad[], idle: Record<string, number>, bounds = BOUNDS, asked = idle) => {
   const sites = among(made);
-  return planMoves(unbegun(held, sites), sites, new Map(Object.entries(idle)), 0, bounds);
+  const room = { idle: new Map(Object.entries(idle)), asked: new Map(Object.entries(asked)) };
+  return planMoves(unbegun(held, sites), sites, room, 0, bounds);
 };
 
 describe("an unbegun job", () => {
@@ -61,6 +63,49 @@ describe("an unbegun job", () => {
     const [move] = plan(heldBy("a", job("1")), [draining, site("b", takes(1_000))], { b: 1 });
     expect(move).toMatchObject({ to: "b", why: "site a takes no work: it is draining" });
     expect(plan(heldBy("a", job("1")), [draining, full("b", 0, 1_000)], { b: 0 })).toEqual([]);
+  });
+});
+
+describe("a job whose files come slowly", () => {
+  const RATE = { bytesPerS: 1e7, tested: false, spread: 0 };
+  /** Files of 100 MB are there after 10 s. */
+  const seen = { line: { fixedMs: 0, msPerByte: 1e-4 } };
+  const near = (more: Partial<SiteFacts> = {}) => site("b", { ...takes(60_000), links: { in: { ...RATE, ...seen }, out: null }, ...more });
+  const coming = (filesInMs: number, more: Partial<RoutedJob> = {}) =>
+    heldBy("a", job("1", { inputBytes: 1e8, ...more })).map((held) => ({ ...held, filesInMs }));
+  const here = (runMs = 60_000) => site("a", takes(runMs));
+
+  it("goes where they are sooner, also to a site whose slots are busy", () => {
+    const [move] = plan(coming(60_000), [here(), near()], { b: 1 });
+    expect(move).toEqual({ job: "1", from: "a", to: "b", why: "site b answers in 70 s, site a, where its files are in 60 s, in 120 s" });
+    expect(plan(coming(60_000), [here(), near()], { b: 0 }, BOUNDS, { b: 1 })).toHaveLength(1);
+    expect(plan(coming(60_000), [here(), near({ ...takes(1_000), slots: 1 })], {}, BOUNDS, { b: 0 })).toEqual([]);
+  });
+  it("stays where they would hardly be sooner, or the answer would not be", () => {
+    expect(plan(coming(16_000), [here(), near()], { b: 1 })).toEqual([]);
+    expect(plan(coming(18_000), [here(), near()], { b: 1 })).toHaveLength(1);
+    expect(plan(coming(60_000), [here(5_000), near()], { b: 1 })).toEqual([]);
+  });
+  it("stays where files come as they usually do", () => {
+    const usual = (msPerByte: number) =>
+      site("a", { ...takes(60_000), links: { in: { ...RATE, line: { fixedMs: 0, msPerByte } }, out: null } });
+    expect(plan(coming(60_000), [usual(3.1e-4), near()], { b: 1 })).toEqual([]);
+    expect(plan(coming(60_000), [usual(2.9e-4), near()], { b: 1 })).toHaveLength(1);
+  });
+  it("stays where nobody has seen how long files take to the other site", () => {
+    expect(plan(coming(60_000), [here(), near({ links: { in: RATE, out: null } })], { b: 1 })).toEqual([]);
+    expect(plan(coming(60_000), [here(), site("b", { links: { in: null, out: null } })], { b: 1 })).toEqual([]);
+    // It has run such jobs, and no files crossed.
+    expect(plan(coming(60_000), [here(), site("b", { ...takes(60_000), links: { in: null, out: null } })], { b: 1 })).toHaveLength(1);
+  });
+  it("stays where it is pinned", () => {
+    expect(plan(coming(60_000, { site: "a" }), [here(), near()], { b: 1 })).toEqual([]);
+  });
+  it("comes before those that wait for slots, and takes the place at the other site", () => {
+    const held = [...coming(60_000), ...heldBy("c", job("2", { inputBytes: 1e8 }))];
+    const sites = [full("a", 1, 60_000), near({ slots: 2 }), full("c", 1, 60_000)];
+    expect(plan(held, sites, { b: 1 }).map(({ job: id }) => id)).toEqual(["1"]);
+    expect(plan(held, sites, { b: 2 }).map(({ job: id }) => id)).toEqual(["1", "2"]);
   });
 });
 
@@ -102,9 +147,10 @@ describe("a round", () => {
       },
     };
     const held = unbegun(heldBy("a", ...jobs), sites, counting);
-    expect(planMoves(held, sites, new Map([["b", 9]]), 0, { looked: 9, moves: 2 })).toHaveLength(2);
+    const room = { idle: new Map([["b", 9]]), asked: new Map([["b", 9]]) };
+    expect(planMoves(held, sites, room, 0, { looked: 9, moves: 2 })).toHaveLength(2);
     expect(asked).toBe(2);
-    expect(planMoves(held, sites, new Map([["b", 9]]), 0, { looked: 3, moves: 9 })).toHaveLength(3);
+    expect(planMoves(held, sites, room, 0, { looked: 3, moves: 9 })).toHaveLength(3);
     expect(asked).toBe(5);
   });
   it("moves exactly those that gain 5 s and 30 % by a plain account, in any order of sites", () => {
@@ -113,7 +159,7 @@ describe("a round", () => {
     for (let round = 0; round < 500; round += 1) {
       const [here, there] = [1_000 + rng() * 60_000, 1_000 + rng() * 60_000];
       const place = Math.floor(rng() * 3);
-      const held = { job: job("1"), site: "a", place };
+      const held = { job: job("1"), site: "a", place, filesInMs: 0 };
       const sites = [full("a", place + 1, here), site("b", takes(there))];
       // The running one to its end, those before it, and itself.
       const stayMs = here * (1 + place + 1);

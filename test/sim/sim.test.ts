@@ -43,7 +43,7 @@ const RARE = [
   ...["a pilot left", "pilot-submitted", "pilot-withdrawn", "a pilot failed at its start", "a listing left out what is there"],
   ...["a submission was lost", "a submission's reply was lost", "a reply was lost", "the scheduler was away"],
   ...["done", "failed", "canceled", "time-limit", "node-failed"].map((outcome) => `a batch job ended: ${outcome}`),
-  ...["a pilot was told to make room"],
+  ...["a pilot was told to make room", "files were expected", "files were there"],
 ];
 
 async function runSeed(seed: number, marks: Set<string>): Promise<void> {

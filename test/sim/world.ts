@@ -34,6 +34,7 @@ import { mountFiles, SimFiles } from "./files.js";
 import { Network } from "./network.js";
 import { SimProcess } from "./process.js";
 import type { Broken } from "./promises.js";
+import { SlowLinks } from "./slow-link.js";
 
 export const SITE_NAMES = ["a", "b", "c"] as const;
 export const SLOTS = 2;
@@ -62,6 +63,15 @@ export interface Publication {
   readonly confirmed: boolean;
   /** No other attempt of the job might have published at that time too. */
   readonly alone: boolean;
+}
+
+interface Traits {
+  /** Slots' worth of jobs that a site takes ahead. */
+  readonly prefetch: number;
+  /** Times as long as others it takes for its work. */
+  readonly slowness: number;
+  /** Where files take a while; null: on a shared path. */
+  readonly link: { readonly pieceMs: number; readonly transfersMax: number } | null;
 }
 
 /** Checkpoints come after any commit, and records ahead of them, so that crashes find them half done. */
@@ -96,8 +106,8 @@ export class World {
   readonly farm: Farm;
   /** What runs in them. */
   readonly #running = new Map<string, Site>();
-  /** Slots' worth of jobs that a site takes ahead, and how many times as long as others it takes for its work. */
-  readonly #traits: Readonly<Record<string, { readonly prefetch: number; readonly slowness: number }>>;
+  readonly #traits: Readonly<Record<string, Traits>>;
+  readonly #links = new SlowLinks({ broke: (broken) => this.broke(broken), mark: (what) => this.marks.add(what) });
   /** Set by a fault: the next write of the ledger is cut short, and central with it. */
   crashInWrite: { downMs: number } | null = null;
   /** The time of faults is over. */
@@ -124,8 +134,10 @@ export class World {
     this.store = memoryStore(() => this.#sync());
     const rng = this.stream();
     const trait = () => ({ prefetch: Math.floor(rng() * 4), slowness: 1 + 3 * rng() * rng() });
+    const linkRng = this.stream();
+    const link = () => (linkRng() < 0.5 ? { pieceMs: 400 * linkRng(), transfersMax: 1 + Math.floor(linkRng() * 3) } : null);
     this.#faulty = rng() < 0.3 ? SITE_NAMES[Math.floor(rng() * SITE_NAMES.length)]! : null;
-    this.#traits = Object.fromEntries(SITE_NAMES.map((name) => [name, trait()]));
+    this.#traits = Object.fromEntries(SITE_NAMES.map((name) => [name, { ...trait(), link: link() }]));
     for (const folder of ["/data", "/out", ...SITE_NAMES.map((name) => `/sites/${name}`)]) this.files.folder(folder);
     for (const name of ["in.bin", "q.hdf"]) this.files.write(`/data/${name}`, name);
     this.files.onPublish = (path, text) => {
@@ -276,7 +288,7 @@ export class World {
   /** A site at work, in its process. */
   runSite(name: string, process: SimProcess, more: Partial<SiteOptions> = {}): Site {
     const { clock, rng } = process;
-    const { prefetch, slowness } = this.#traits[name] ?? { prefetch: 0, slowness: 1 };
+    const { prefetch, slowness, link } = this.#traits[name] ?? { prefetch: 0, slowness: 1, link: null };
     return process.run(() =>
       runSite({
         name,
@@ -299,6 +311,7 @@ export class World {
         logger: this.logger(),
         rng,
         onRefused: () => this.marks.add("a site's name was taken"),
+        ...(link && this.#links.of(clock, rng, link)),
         ...more,
       }),
     );
@@ -324,6 +337,7 @@ export class World {
       ...source,
       renew: async (request) => {
         const sentMs = clock.monotonicMs();
+        this.#links.heard(request.held);
         const answer = await source.renew(request);
         const lost = new Set(answer.news.lost.map(({ job, epoch }) => `${job} ${epoch}`));
         for (const { job, epoch } of request.held)

@@ -11,6 +11,7 @@ import { openCache } from "../../src/sites/staging/cache.js";
 import type { LocationSettings, StageOut, Transfer } from "../../src/sites/transfers/define.js";
 import { globus } from "../../src/sites/transfers/globus.js";
 import { type FakeGlobus, startFakeGlobus } from "./fake-globus.js";
+import { recordArrival } from "./recorded-arrival.js";
 import { COLLECTIONS } from "./transfer-rigs.js";
 
 let folder: string;
@@ -88,6 +89,18 @@ describe("a task", () => {
     expect(
       readdirSync(at("here/xpcs"), { recursive: true }).filter((name) => /\d/.test(String(name).split("/").at(-1)!.slice(0, 1))),
     ).toEqual([]);
+  });
+
+  it("tells what it has moved while it moves", async () => {
+    writeFileSync(at("there/smith/large.bin"), Buffer.alloc(12 * 1024 * 1024));
+    fake.knobs.piece = () => new Promise((later) => setTimeout(later, 60));
+    const { files, arriving } = recordArrival();
+    const refs = ["a.bin", "large.bin"].map((name) => ({ path: `/data/${name}` }));
+    await transfer.stageIn({ lease, refs, dir: at("attempt"), ...tell, signal: stop.signal, arriving });
+    const [small, large] = [...files].sort((a, b) => a.bytes - b.bytes);
+    expect(large!.moves.length).toBeGreaterThan(0);
+    expect(large!.moves[0]).toBeLessThan(large!.bytes);
+    for (const { bytes, moves, whole } of [small!, large!]) expect(moves.reduce((sum, move) => sum + move, whole!.lacked)).toBe(bytes);
   });
 
   it.each(["GET /v0.10/submission_id", "POST /v0.10/transfer", "GET /v0.10/task"])(

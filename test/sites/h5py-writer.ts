@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 const SCRIPT = fileURLToPath(new URL("hdf5_writer.py", import.meta.url));
 /** The system's Python has Debian's packages where another comes first in the path. */
 const CANDIDATES = [process.env.XPCS_PYTHON, "python3", "/usr/bin/python3"].filter((name) => name !== undefined);
-const PYTHON = CANDIDATES.find((python) => spawnSync(python, ["-c", "import h5py, numpy"]).status === 0) ?? null;
+/** A Python with h5py and numpy; null: none. */
+export const PYTHON = CANDIDATES.find((python) => spawnSync(python, ["-c", "import h5py, numpy"]).status === 0) ?? null;
 /** Why tests are skipped; null: they are not. */
 export const NO_H5PY =
   PYTHON === null ? `${CANDIDATES.join(", ")} lack h5py: apt-get install python3-h5py, or name a Python by XPCS_PYTHON` : null;

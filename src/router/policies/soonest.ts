@@ -63,12 +63,12 @@ function costOf(job: RoutedJob, site: SiteLoad, runMs: number): number {
 
 function whyHere(job: RoutedJob, chosen: Estimate, best: Estimate, all: readonly Estimate[]): string {
   if (job.site !== null) return `pinned to site ${job.site}`;
-  if (best !== chosen) return `a free slot at ${describe(job, chosen)}: waiting for ${describe(job, best)} would not gain enough`;
+  if (best.site !== chosen.site) return `a free slot at ${describe(job, chosen)}: waiting for ${describe(job, best)} would not gain enough`;
   const others = all.filter(({ site }) => site !== best.site);
   if (others.length === 0) return `only ${describe(job, best)} can run it now`;
   const next = bestOf(others);
   const isTried = best.ms - best.doubtMs <= next.ms - next.doubtMs;
-  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "its files delay others less";
+  const word = best.ms <= next.ms ? "soonest" : isTried ? "tried, as little is known of it of late," : "it delays others less";
   return `${word} at ${describe(job, best)}, before ${describe(job, next)}`;
 }
 
@@ -124,27 +124,28 @@ function choose(job: RoutedJob, sites: readonly SiteLoad[], nowMs: number, alike
     if (chosen >= 0) return withinDeadline(job, estimateAt(chosen), leftMs);
   }
   const first = bestAt(job, sites, able, outlook, false);
-  const second = hasRoom(job, sites[first]!) ? first : bestAt(job, sites, able, outlook, true);
-  const best = estimateAt(first);
+  const bestSite = sites[first]!;
+  const second = hasRoom(job, bestSite) ? first : bestAt(job, sites, able, outlook, true);
   if (second < 0) {
     const why = () => {
-      const ahead = best.site.queued > 0 ? `, ${best.site.queued} ahead` : "";
+      const ahead = bestSite.queued > 0 ? `, ${bestSite.queued} ahead` : "";
       const all = able.map((at) => sites[at]!);
-      return `${busyText(job, all)}; soonest at ${describe(job, best)}${ahead}`;
+      return `${busyText(job, all)}; soonest at ${describe(job, estimateAt(first))}${ahead}`;
     };
-    return { action: "wait", site: best.site.name, why };
+    return { action: "wait", site: bestSite.name, why };
   }
-  const here = first === second ? best : estimateAt(second);
-  const gainMs = here.ms - best.ms;
-  if (gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * here.ms) && gainMs >= WAIT_GAIN_SD * Math.hypot(here.sdMs, best.sdMs)) {
-    const what = best.site.pilots === undefined ? "slot" : "pilot";
-    return {
-      action: "wait",
-      site: best.site.name,
-      why: () => `a ${what} of ${describe(job, best)} answers ${seconds(gainMs)} sooner than ${describe(job, here)}`,
-    };
+  const gainMs = outlook.ms(second) - outlook.ms(first);
+  if (
+    gainMs >= Math.max(WAIT_GAIN_MIN_MS, WAIT_GAIN_SHARE * outlook.ms(second)) &&
+    gainMs >= WAIT_GAIN_SD * Math.hypot(estimateAt(second).sdMs, estimateAt(first).sdMs)
+  ) {
+    const what = bestSite.pilots === undefined ? "slot" : "pilot";
+    const why = () =>
+      `a ${what} of ${describe(job, estimateAt(first))} answers ${seconds(gainMs)} sooner than ${describe(job, estimateAt(second))}`;
+    return { action: "wait", site: bestSite.name, why };
   }
-  return { action: "run", site: here.site.name, why: () => whyHere(job, here, best, able.map(estimateAt)) };
+  const why = () => whyHere(job, estimateAt(second), estimateAt(first), able.map(estimateAt));
+  return { action: "run", site: sites[second]!.name, why };
 }
 
 export const soonest: Policy = { name: "soonest", choose };
