@@ -17,7 +17,7 @@ import { type JobRecord, runningAttempts, type State } from "../ledger/state.js"
 import { DUPLICATE_RULES, type DuplicateRules, type Duplication } from "../router/duplicates.js";
 import { needOf, type SiteLoad } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import type { Room } from "../router/reroute.js";
+import { type Asking, askingOf, filesWaitMs } from "./asking.js";
 import type { AttemptLogs } from "./attempt-logs.js";
 import { ChangeFeed } from "./change-feed.js";
 import { CROSS_CHECK_RULES, type CrossCheckRules, checkTerms } from "./cross-checks.js";
@@ -204,21 +204,11 @@ export class Central {
 
   /** Gives ready jobs to the sites that ask for work. */
   #dispatch(): void {
-    const asked = new Map<SiteName, number>();
-    const ahead = new Map<SiteName, number>();
-    const jobsMax = new Map<SiteName, number>();
     if (this.state.ready.size === 0) return;
-    for (const [name, { waiter, links, prefetch }] of this.sites.entries()) {
-      if (waiter === null || links === 0) continue;
-      const free = this.#freeSlots(name);
-      const slots = Math.min(waiter.slots, free + prefetch);
-      if (slots > 0) asked.set(name, slots);
-      ahead.set(name, Math.min(slots, prefetch, free + prefetch));
-      if (waiter.jobsMax !== undefined) jobsMax.set(name, waiter.jobsMax);
-    }
-    if (asked.size === 0) return;
+    const { slots, ahead, jobsMax } = this.#asking();
+    if (slots.size === 0) return;
     const now = this.clock.nowMs();
-    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, asked, now, ahead, jobsMax));
+    this.#give("grant", planGrants(this.state, this.#loads(), this.#policyOf, slots, now, ahead, jobsMax));
   }
 
   /** Makes leases, and answers the sites that ask with them. */
@@ -255,9 +245,10 @@ export class Central {
   }
 
   #loads() {
-    const { clock, state, sites } = this;
+    const { clock, state, sites, terms } = this;
     const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
-    return [...siteLoads(state, sites, nowMs, monotonicMs), ...comingPilots(state, sites, nowMs, monotonicMs)].sort((a, b) =>
+    const waitMs = (site: Pick<SiteLoad, "name" | "links">) => filesWaitMs(state, sites, terms, site, nowMs, monotonicMs);
+    return [...siteLoads(state, sites, nowMs, monotonicMs, waitMs), ...comingPilots(state, sites, nowMs, monotonicMs)].sort((a, b) =>
       a.name < b.name ? -1 : 1,
     );
   }
@@ -350,23 +341,15 @@ export class Central {
   #reroute(nowMs: number, monotonicMs: number): void {
     const { state, terms } = this;
     if (state.leased.size === 0) return;
-    const situation = { state, terms, loads: this.#loads(), ...this.#room(), policyOf: this.#policyOf, nowMs, monotonicMs };
+    const situation = { state, terms, loads: this.#loads(), ...this.#asking(), policyOf: this.#policyOf, nowMs, monotonicMs };
     const { news, idle } = this.rerouting.look(situation);
     for (const site of news) this.afterCommit(() => this.sites.get(site)?.waiter?.answer([]));
     this.#give("duplicate", duplicatesFor({ ...situation, idle }, this.sites, this.#duplicates));
   }
 
-  /** Slots for which sites ask, and which nothing that waits could have: the last dispatch has left them. */
-  #room(): Room {
-    const [idle, asked] = [new Map<SiteName, number>(), new Map<SiteName, number>()];
-    for (const [name, { waiter, links, prefetch }] of this.sites.entries()) {
-      if (waiter === null || links === 0) continue;
-      const free = this.#freeSlots(name);
-      const most = Math.min(waiter.slots, waiter.jobsMax ?? waiter.slots);
-      idle.set(name, Math.min(most, free));
-      asked.set(name, Math.min(most, free + prefetch));
-    }
-    return { idle, asked };
+  /** After a dispatch: what it has left, which nothing that waits could have. */
+  #asking(): Asking {
+    return askingOf(this.sites, (site) => this.#freeSlots(site));
   }
 
   /** Stops the reaper, waits for the turns that wait, and closes the ledger. */

@@ -2,7 +2,7 @@
  * When each lease runs out, and how far its attempt is. Kept in memory, on the monotonic clock: a renewal is a promise about the near future,
  * not history. After a restart every open lease gets one full fresh term, so that a restart of central never ends healthy work.
  */
-import type { JobId } from "../core/job.js";
+import type { JobId, SiteName } from "../core/job.js";
 
 export type Phase = "staged-in" | "running" | "staged-out";
 
@@ -25,6 +25,11 @@ export interface TermNews {
   readonly reason?: string;
   /** 0: its files are there. */
   readonly filesInMs?: number;
+}
+
+/** What sites have told of their leases. */
+export interface TermsBySite {
+  get(job: JobId, epoch: number, site: SiteName): Term | undefined;
 }
 
 const PHASES: readonly Phase[] = ["staged-in", "running", "staged-out"];

@@ -11,7 +11,7 @@ import type { PolicyOf } from "../router/policy-rules.js";
 import { comesFirst, comesLate, planMoves, type Room, type UnbegunJob } from "../router/reroute.js";
 import { loadOf } from "../router/work-ahead.js";
 import { routed } from "./dispatch.js";
-import type { LeaseTerms } from "./lease-terms.js";
+import type { TermsBySite } from "./lease-terms.js";
 import { heldAt } from "./site-loads.js";
 
 interface Recall {
@@ -25,7 +25,7 @@ interface Recall {
 /** What a round sees. */
 export interface Situation extends Room {
   readonly state: State;
-  readonly terms: { get(job: JobId, epoch: number, site: SiteName): ReturnType<LeaseTerms["get"]> };
+  readonly terms: TermsBySite;
   readonly loads: readonly SiteLoad[];
   readonly policyOf: PolicyOf;
   readonly nowMs: number;

@@ -183,8 +183,18 @@ function linksOf(state: State, site: SiteRecord, own: SiteLearnt, nowMs: number)
   return as;
 }
 
-/** The sites that have not said goodbye, sorted by name, as a policy sees them. */
-export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs: number): SiteLoad[] {
+/**
+ * The sites that have not said goodbye, sorted by name, as a policy sees them.
+ *
+ * @param filesWaitMs until a site can bring files of another job, ms; 0: it can now
+ */
+export function siteLoads(
+  state: State,
+  sites: Sites,
+  nowMs: number,
+  monotonicMs: number,
+  filesWaitMs: (site: Pick<SiteFacts, "name" | "links">) => number = () => 0,
+): SiteLoad[] {
   const loads: SiteLoad[] = [];
   const openingFor = openings(state, sites, nowMs);
   const present = [...state.sites.values()].filter((site) => site.present);
@@ -221,6 +231,7 @@ export function siteLoads(state: State, sites: Sites, nowMs: number, monotonicMs
       learnt,
       common,
       links,
+      filesWaitMs: filesWaitMs({ name, links }),
       eventsPerCoreS,
     };
     loads.push(loadOf(facts, heldAt(state, name).jobs, nowMs));

@@ -2,7 +2,8 @@
  * A site on virtual time: brings the files of its leases, runs them in its slots in the order in which their files are there (as src/sites/run-slots.ts does),
  * sends the results back, and reports. What it may hold and run is what a real one may; how long things take its model says.
  */
-import type { JobId, JobSpec } from "../core/job.js";
+import type { TermsBySite } from "../actors/lease-terms.js";
+import type { JobId, JobSpec, SiteName } from "../core/job.js";
 import { NOTHING, needOf, plus, SHARED, type Shared } from "../router/policy.js";
 import type { EventHeap } from "./event-heap.js";
 import type { JobTimes, SiteModel } from "./shift.js";
@@ -32,7 +33,7 @@ interface Held extends Ran {
 
 const RUNS = { phase: "running", filesInMs: null } as const;
 const LEAVES = { phase: "staged-out", filesInMs: null } as const;
-const WAITS = { phase: "staged-in", filesInMs: null } as const;
+const WAITS = { phase: "staged-in", filesInMs: 0 } as const;
 
 export interface SiteEvents {
   /** Its slots are free for another; its result is on its way. */
@@ -103,7 +104,7 @@ export class SiteActor {
     else this.#transfers!.want(wanted);
   }
 
-  /** How far it is with a lease, and until its files are there, as a renewal says; null: it does not hold it. Files that are there, or of which nobody knows when: null. */
+  /** How far it is with a lease, and until its files are there, as a renewal says; null: it does not hold it. Null: nobody knows when. */
   told(id: JobId, epoch: number): { readonly phase: "staged-in" | "running" | "staged-out"; readonly filesInMs: number | null } | null {
     const held = this.#held.get(id);
     if (held?.epoch !== epoch) return null;
@@ -212,4 +213,17 @@ export class SiteActor {
     this.#transfers?.drop();
     return wastedMs;
   }
+}
+
+/** What the renewals of sites would tell. */
+export function termsOf(actorOf: (site: SiteName) => SiteActor | undefined, now: () => number): TermsBySite {
+  return {
+    get(id, epoch, site) {
+      const told = actorOf(site)?.told(id, epoch) ?? null;
+      if (told === null) return undefined;
+      const { phase, filesInMs } = told;
+      const files = filesInMs === null ? {} : { filesAtMs: now() + filesInMs };
+      return { epoch, deadlineMs: Number.POSITIVE_INFINITY, phase, progress: null, ...files };
+    },
+  };
 }

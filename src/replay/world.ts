@@ -2,6 +2,8 @@
  * Central and its sites on virtual time: the rules (`decide`), the state (`reduce`), the view of the sites and the choices (`planGrants` with a policy) are the
  * real ones; links, store and clock are replaced by calls and a heap of events. One run of one shift with one policy.
  */
+
+import { type Asking, askingOf, filesWaitMs } from "../actors/asking.js";
 import { planGrants } from "../actors/dispatch.js";
 import { Sites } from "../actors/presence.js";
 import { Rerouting } from "../actors/rerouting.js";
@@ -13,11 +15,11 @@ import { type Command, decide } from "../ledger/decide.js";
 import type { LedgerEvent } from "../ledger/events.js";
 import { reduce } from "../ledger/reduce.js";
 import { emptyState, lastSite, type State } from "../ledger/state.js";
-import { needOf, type Policy } from "../router/policy.js";
+import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import { always, type PolicyOf } from "../router/policy-rules.js";
 import { EventHeap } from "./event-heap.js";
 import { type Arrival, replayId, type Shift, type SiteModel } from "./shift.js";
-import { type Ran, SiteActor } from "./site-actor.js";
+import { type Ran, SiteActor, termsOf } from "./site-actor.js";
 import { noTally, siteTally, type Tally } from "./tally.js";
 
 /** Who submits may bind jobs to sites, as an agent outside does: one that asks how things are and then pins what it submits. */
@@ -56,6 +58,11 @@ export class World {
   /** Slots that leases take, by site. */
   readonly #leasedSlots = new Map<SiteName, number>();
   readonly #rerouting = new Rerouting();
+  /** What renewals would tell. */
+  readonly #terms = termsOf(
+    (site) => this.#actors.get(site),
+    () => this.#nowMs,
+  );
   readonly #options: RunOptions;
   readonly #policyOf: PolicyOf;
   readonly #startMs: number;
@@ -148,7 +155,15 @@ export class World {
     presence.links = 1;
     presence.prefetch = prefetch;
     // It asks for work as long as it is there.
-    presence.waiter = { slots: slots + prefetch, answer: () => {}, claim: () => {} };
+    const actor = this.#actors.get(site)!;
+    presence.waiter = {
+      slots: slots + prefetch,
+      get jobsMax() {
+        return actor.room;
+      },
+      answer: () => {},
+      claim: () => {},
+    };
     this.#wantDispatch();
   }
 
@@ -229,18 +244,8 @@ export class World {
 
   #reroute(): void {
     const { state } = this;
-    const terms = {
-      get: (id: JobId, epoch: number, site: SiteName) => {
-        const told = this.#actors.get(site)?.told(id, epoch) ?? null;
-        if (told === null) return undefined;
-        const { phase, filesInMs } = told;
-        const files = filesInMs === null ? {} : { filesAtMs: this.#nowMs + filesInMs };
-        return { epoch, deadlineMs: Number.POSITIVE_INFINITY, phase, progress: null, ...files };
-      },
-    };
-    const loads = siteLoads(state, this.#sites, this.#wallMs, this.#nowMs);
-    const { policyOf, room } = { policyOf: this.#policyOf, room: this.#room() };
-    const situation = { state, terms, loads, ...room, policyOf, nowMs: this.#wallMs, monotonicMs: this.#nowMs };
+    const [terms, policyOf] = [this.#terms, this.#policyOf];
+    const situation = { state, terms, loads: this.#loads(), ...this.#asking(), policyOf, nowMs: this.#wallMs, monotonicMs: this.#nowMs };
     for (const site of this.#rerouting.look(situation).news)
       for (const lease of this.#rerouting.recalled(site, this.#nowMs)) {
         if (!this.#actors.get(site)!.giveBack(lease.job, lease.epoch)) continue;
@@ -250,17 +255,13 @@ export class World {
       }
   }
 
-  /** Slots for which sites ask: free ones, and beyond those. */
-  #room(): { idle: Map<SiteName, number>; asked: Map<SiteName, number> } {
-    const [idle, asked] = [new Map<SiteName, number>(), new Map<SiteName, number>()];
-    for (const [name, { waiter, links, prefetch }] of this.#sites.entries()) {
-      if (waiter === null || links === 0) continue;
-      const free = this.#freeSlots(name);
-      const slots = Math.min(waiter.slots, free + prefetch, this.#actors.get(name)!.room);
-      if (slots > 0) asked.set(name, slots);
-      idle.set(name, Math.min(slots, free));
-    }
-    return { idle, asked };
+  #asking(): Asking {
+    return askingOf(this.#sites, (site) => this.#freeSlots(site));
+  }
+
+  #loads(): SiteLoad[] {
+    const [now, wall] = [this.#nowMs, this.#wallMs];
+    return siteLoads(this.state, this.#sites, wall, now, (site) => filesWaitMs(this.state, this.#sites, this.#terms, site, wall, now));
   }
 
   #freeSlots(site: SiteName): number {
@@ -371,12 +372,9 @@ export class World {
   /** As central's dispatch. */
   #dispatch(): void {
     if (this.state.ready.size === 0) return;
-    const { asked } = this.#room();
-    if (asked.size === 0) return;
-    const ahead = new Map<SiteName, number>();
-    for (const [name, slots] of asked) ahead.set(name, Math.min(slots, this.#sites.get(name)!.prefetch));
-    const loads = siteLoads(this.state, this.#sites, this.#wallMs, this.#nowMs);
-    for (const grant of planGrants(this.state, loads, this.#policyOf, asked, this.#wallMs, ahead)) {
+    const { slots, ahead, jobsMax } = this.#asking();
+    if (slots.size === 0) return;
+    for (const grant of planGrants(this.state, this.#loads(), this.#policyOf, slots, this.#wallMs, ahead, jobsMax)) {
       const { job, site } = grant;
       this.#execute({ type: "grant", ...grant });
       this.#grantedMs = this.#nowMs;

@@ -30,7 +30,7 @@ export function estimateStageIn({ inputBytes }: Pick<Sized, "inputBytes">, { lin
 }
 
 /** The time of that, ms; 0: nothing, or it is not known. */
-export function aloneInMs({ inputBytes }: Pick<Sized, "inputBytes">, { links }: SiteFacts): number {
+export function aloneInMs({ inputBytes }: Pick<Sized, "inputBytes">, { links }: Pick<SiteFacts, "links">): number {
   return inputBytes === null || links.in === null ? 0 : crossingMs(inputBytes, links.in);
 }
 
@@ -133,9 +133,9 @@ export class Outlook {
       const own = inputBytes === null || Number.isNaN(mean) ? runMs(known, job, site) : (mean * bytes) / rows[from + NOMINAL]!;
       const msPerByte = rows[from + PER_BYTE]!;
       const isLine = !Number.isNaN(msPerByte);
-      let inMs = 0;
+      let inMs = inputBytes === 0 ? 0 : (site.filesWaitMs ?? 0);
       if (inputBytes !== null)
-        inMs = isLine ? rows[from + FIXED]! + msPerByte * (rows[from + INBOUND_BYTES]! + bytes) : aloneInMs(job, site);
+        inMs += isLine ? rows[from + FIXED]! + msPerByte * (rows[from + INBOUND_BYTES]! + bytes) : aloneInMs(job, site);
       let allocationMs = 0;
       let aheadMs = rows[from + FREE_IN]!;
       const { pilots } = site;
@@ -218,7 +218,7 @@ class Answer implements Estimate {
   get stageIn(): Crossing | null {
     const alone = estimateStageIn(this.#job, this.site);
     const { in: into } = this.site.links;
-    return alone === null || into?.line === undefined ? alone : { ...alone, ms: this.#inMs, sdMs: into.spread * this.#inMs };
+    return alone === null || into === null ? alone : { ...alone, ms: this.#inMs, sdMs: into.spread * this.#inMs };
   }
 
   get stageOut(): Crossing | null {

@@ -94,6 +94,8 @@ export interface SiteFacts {
   readonly common: SiteLearnt;
   /** Of files that cross to it and back; null: none do, or it is not known. */
   readonly links: { readonly in: LinkRate | null; readonly out: LinkRate | null };
+  /** Until it can bring files of another job, ms; absent: it can now. */
+  readonly filesWaitMs?: number | undefined;
   /** Photon events that a core of it correlates, 1/s, by its self-test; null: not known. */
   readonly eventsPerCoreS: number | null;
   /** Present for a site that runs nothing itself, and has no slots: pilots of it do, sites of their own, some of which are still to begin. */

@@ -13,7 +13,7 @@ import { withJob } from "./work-ahead.js";
 const GAIN_SHARE = 0.3;
 const GAIN_MIN_MS = 5_000;
 /** Files come slowly that need so many times still as files to that site are expected to take from the beginning: the others' pace was known when it was chosen. */
-const LATE_TIMES = 2;
+const LATE_TIMES = 1.5;
 /** They must be at another site sooner by this share of the time that they need still. */
 const LATE_GAIN_SHARE = 0.4;
 

@@ -135,7 +135,7 @@ type Work = Pick<SiteLoad, "granted" | "running" | "queued" | "free" | "inboundB
 /** All views have the same fields in the same order, also where one is undefined: the engine reads those many times as fast that are alike. */
 function viewOf(site: SiteFacts, { granted, running, queued, free, inboundBytes, inboundJobs, freeAtMs }: Work): SiteLoad {
   const { name, up, pilotOf, submitters, draining, opening, probation, slots, capacity, apps, learnt, common, links } = site;
-  const { eventsPerCoreS, pilots } = site;
+  const { eventsPerCoreS, filesWaitMs, pilots } = site;
   const view: { readonly [Field in keyof SiteLoad]-?: SiteLoad[Field] } = {
     name,
     up,
@@ -151,6 +151,7 @@ function viewOf(site: SiteFacts, { granted, running, queued, free, inboundBytes,
     learnt,
     common,
     links,
+    filesWaitMs,
     eventsPerCoreS,
     pilots,
     running,

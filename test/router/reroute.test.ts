@@ -89,8 +89,8 @@ describe("a job whose files come slowly", () => {
   it("stays where files come as they usually do", () => {
     const usual = (msPerByte: number) =>
       site("a", { ...takes(60_000), links: { in: { ...RATE, line: { fixedMs: 0, msPerByte } }, out: null } });
-    expect(plan(coming(60_000), [usual(3.1e-4), near()], { b: 1 })).toEqual([]);
-    expect(plan(coming(60_000), [usual(2.9e-4), near()], { b: 1 })).toHaveLength(1);
+    expect(plan(coming(60_000), [usual(4.1e-4), near()], { b: 1 })).toEqual([]);
+    expect(plan(coming(60_000), [usual(3.9e-4), near()], { b: 1 })).toHaveLength(1);
   });
   it("stays where nobody has seen how long files take to the other site", () => {
     expect(plan(coming(60_000), [here(), near({ links: { in: RATE, out: null } })], { b: 1 })).toEqual([]);
