@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const BUILD = join("build", "fuzz");
-const TARGETS = ["imm", "rigaku", "ufxc", "hdf5", "lzf", "bslz4", "qmap", "job"];
+const TARGETS = ["imm", "rigaku", "ufxc", "hdf5", "growing", "live", "lzf", "bslz4", "qmap", "job"];
 /** More memory than any target needs for its small inputs: an allocation that a header asks for is a finding. */
 const MEMORY_MIB = 1024;
 /** By the clock on the wall, which goes on while a busy machine does not. */

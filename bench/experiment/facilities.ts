@@ -75,7 +75,13 @@ export interface SiteOptions {
   /** Rates of transfers as a share of those that were published: what a day was like. */
   readonly rateShare: Readonly<Record<Facility, number>>;
   readonly more?: Partial<Record<Facility, Partial<SiteModel>>>;
+  /** All times and rates are medians; absent: each is drawn. */
+  readonly isTypical?: boolean;
 }
+
+/** How far from the median, in standard deviations. */
+const drawOf = ({ seed, isTypical = false }: Pick<SiteOptions, "seed" | "isTypical">) =>
+  isTypical ? () => 0 : (streamId: number, job: number, draw: number) => normalOf(seed, streamId, job, draw);
 
 /** Median of a lognormal of this mean and standard deviation. */
 const medianOf = ({ mean, sd }: { mean: number; sd: number }): number => mean / Math.sqrt(1 + (sd / mean) ** 2);
@@ -89,10 +95,11 @@ export function setUpS(facility: Facility, source: Source): number {
 /** Run and stage-out of a job at a facility; the same for the same job and seed, whatever else happens. What its transfer needs, the link says. */
 export function timesAt(
   facility: Facility,
-  { source, seed }: Pick<SiteOptions, "source" | "seed">,
+  { source, ...chance }: Pick<SiteOptions, "source" | "seed" | "isTypical">,
 ): (job: number, spec: JobSpec) => JobTimes {
   const { xpcs, proxyRun } = MEASURED[facility];
   const id = stream(facility);
+  const draw = drawOf(chance);
   const out: Spread = { kind: "around", median: 1_000 * xpcs[source].out, sigma: SIGMA.out };
   const runs: Readonly<Record<string, Spread>> = {
     [XPCS]: { kind: "around", median: 1_000 * xpcs[source].run, sigma: SIGMA.run },
@@ -101,8 +108,8 @@ export function timesAt(
   return (job, { work: { app } }) => ({
     setUpMs: 0,
     rateBytesPerMs: Number.POSITIVE_INFINITY,
-    runMs: valueAt(runs[app]!, normalOf(seed, id, job, 3)),
-    outMs: valueAt(out, normalOf(seed, id, job, 4)),
+    runMs: valueAt(runs[app]!, draw(id, job, 3)),
+    outMs: valueAt(out, draw(id, job, 4)),
     resultBytes: BYTES[app]!.out,
   });
 }
@@ -110,9 +117,10 @@ export function timesAt(
 /** Transfers to a facility: rates and set-up were measured of transfers, so they are a transfer's, the same for whoever begins one at that moment. */
 export function transfersTo(
   facility: Facility,
-  { source, seed, rateShare }: Pick<SiteOptions, "source" | "seed" | "rateShare">,
+  { source, rateShare, ...chance }: Pick<SiteOptions, "source" | "seed" | "rateShare" | "isTypical">,
 ): LinkModel {
   const share = rateShare[facility];
+  const draw = drawOf(chance);
   const id = stream(`transfers to ${facility}`);
   const rate: Spread = { kind: "measured", ...MEASURED[facility].rate[source] };
   const setUp: Spread = { kind: "around", median: 1_000 * setUpS(facility, source), sigma: SIGMA.setUp };
@@ -120,8 +128,8 @@ export function transfersTo(
   const ofTransfer = (atMs: number, nth: number) => {
     const place = Math.round(atMs / lookMs) * transfersMax + nth;
     return {
-      setUpMs: valueAt(setUp, normalOf(seed, id, place, 1)),
-      rateBytesPerMs: 1_000 * share * valueAt(rate, normalOf(seed, id, place, 2)),
+      setUpMs: valueAt(setUp, draw(id, place, 1)),
+      rateBytesPerMs: 1_000 * share * valueAt(rate, draw(id, place, 2)),
     };
   };
   return { ...TRANSFERS, ofTransfer };

@@ -29,8 +29,11 @@ const TRIES = 1_200;
 export const AGENTS = { "rr-agent": roundRobinAgent, "sb-agent": shortestBacklogAgent } as const;
 export const AIMS: readonly Aim[] = ["median", "p95", "last"];
 
-/** An agent, a policy of the router (with `-cold`: in a central that has seen nothing yet), or who knows everything. */
-export type Contender = keyof typeof AGENTS | `clairvoyant-${Aim}` | (string & {});
+/**
+ * An agent, a policy of the router (with `-cold`: in a central that has seen nothing yet), who knows everything, or who plans as that one does but knows of all
+ * times no more than the median.
+ */
+export type Contender = keyof typeof AGENTS | `clairvoyant-${Aim}` | `planner-${Aim}` | (string & {});
 
 export interface Setting {
   readonly source: Source;
@@ -141,9 +144,10 @@ export function runOnce(contender: Contender, setting: Setting, seed: number, on
     return contender.endsWith(COLD) ? resultOf(runShift(shift, options).tally) : runLater(shift, batches[0]!, options, onAnswer);
   const agent = AGENTS[contender as keyof typeof AGENTS];
   if (agent !== undefined) return resultOf(runShift(shift, { ...options, client: agent() }).tally);
-  const aim = AIMS.find((name) => contender === `clairvoyant-${name}`);
-  if (aim === undefined) throw new Error(`there is no contender ${contender}`);
-  const known = everything(sites, batches);
+  const [kind, aim] = contender.split("-") as [string, Aim];
+  if (!AIMS.includes(aim) || (kind !== "clairvoyant" && kind !== "planner")) throw new Error(`there is no contender ${contender}`);
+  const foreseen = kind === "planner" ? facilitySites({ source, seed, ...held, rateShare, more, isTypical: true }) : sites;
+  const known = everything(foreseen, batches);
   const client = clairvoyant(known, bestPlan(known, aim, seed, TRIES));
   // Without central's turn, whose end depends on what else happens: a look at the transfers earlier or later, and the plan is of other transfers.
   return resultOf(runShift(shift, { ...options, dispatchMs: 0, client }).tally);

@@ -55,10 +55,11 @@ function cellText(cell: Cell): string {
   const rows = cell.contenders.map(
     (contender): Row => ({ ...contender, closed: cell.closed.find(({ name }) => name === contender.name)?.figures ?? null }),
   );
+  const planned: Row = { name: "planned by medians", shares: null, ...cell.planned };
   const bound: Row = { name: "the best in each run", figures: cell.bound, shares: null, closed: null };
   const { medianS, p95S, jobsPerMin } = cell.plansBeaten;
   const beaten = `Runs in which somebody did better than the plan: median ${medianS}, p95 ${p95S}, jobs/min ${jobsPerMin}.`;
-  return `**${cellName(cell)}**, 16 jobs each ${cell.periodS.toFixed(1)} s:\n\n${markdownTable(ROWS, [...rows, bound])}\n\n${beaten}`;
+  return `**${cellName(cell)}**, 16 jobs each ${cell.periodS.toFixed(1)} s:\n\n${markdownTable(ROWS, [...rows, planned, bound])}\n\n${beaten}`;
 }
 
 /** All of it, as Markdown that a terminal shows as well. */

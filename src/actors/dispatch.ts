@@ -24,7 +24,7 @@ import {
   tooLarge,
 } from "../router/policy.js";
 import type { PolicyOf } from "../router/policy-rules.js";
-import { withJob } from "../router/work-ahead.js";
+import { withJob, withMany } from "../router/work-ahead.js";
 import { askedOfPilots, pilotsOf as earlierPilots, withFeaturesOf } from "./pilot-features.js";
 
 export interface Grant {
@@ -68,6 +68,10 @@ function promised(job: RoutedJob, site: SiteName, loads: readonly SiteLoad[], no
 interface Kind {
   /** Those that were asked about one after the other and got nothing: the next ones would wait behind them. Infinite: nothing but a new site could help them. */
   waits: number;
+  /** So many more are taken to wait for the site for which the last did, without being asked about. */
+  passes: number;
+  /** That was worked out already. */
+  hasPassed: boolean;
   /** What policies have worked out for them in this round. */
   readonly alike: Alike;
 }
@@ -82,11 +86,34 @@ class Kinds {
     const last = this.#ofGroup.get(group);
     if (last?.policy === policy) return last.kind;
     const name = `${policy.name} ${group.alike}`;
-    const kind = this.#byName.get(name) ?? { waits: 0, alike: {} };
+    const kind = this.#byName.get(name) ?? { waits: 0, passes: 0, hasPassed: false, alike: {} };
     this.#byName.set(name, kind);
     this.#ofGroup.set(group, { policy, kind });
     return kind;
   }
+}
+
+/**
+ * How many more jobs like this one, which waits for the site at `at`, must wait there until the next of them would rather have a free slot elsewhere; null: that is not so
+ * within `most`. One question mostly, and a few more where the answer is a number.
+ */
+function waitingBefore(
+  job: RoutedJob,
+  loads: readonly SiteLoad[],
+  at: number,
+  most: number,
+  goes: (loads: readonly SiteLoad[]) => boolean,
+  nowMs: number,
+): number | null {
+  const isEnough = (count: number) => goes(loads.with(at, withMany(loads[at]!, job, count, nowMs)));
+  let [few, enough] = [0, most];
+  if (!isEnough(enough)) return null;
+  while (enough - few > 1) {
+    const middle = (few + enough) >>> 1;
+    if (isEnough(middle)) enough = middle;
+    else few = middle;
+  }
+  return enough;
 }
 
 /**
@@ -120,6 +147,10 @@ export function planGrants(
     if (record.notBefore > nowMs) continue;
     const policy = policyOf(record.spec);
     const kind = kinds.of(walk.group, policy);
+    if (kind.passes > 0) {
+      kind.passes -= 1;
+      continue;
+    }
     if (kind.waits >= LIMITS.dispatchWaitsMax) {
       if (policyOf.byTags !== true) walk.skipGroup();
       continue;
@@ -148,6 +179,17 @@ export function planGrants(
     }
     const at = place.get(site)!;
     loads[at] = withJob(loads[at]!, job, action, nowMs, kind.alike.outlook?.known[at]);
+    if (kind.waits !== LIMITS.dispatchWaitsMax || kind.hasPassed) continue;
+    kind.hasPassed = true;
+    const goes = (then: readonly SiteLoad[]): boolean => {
+      const next = policy.choose(job, then, nowMs, kind.alike);
+      return next.action === "run" && need <= (left.get(next.site) ?? 0);
+    };
+    const before = waitingBefore(job, loads, at, Math.min(LIMITS.dispatchScanMax, state.ready.size), goes, nowMs);
+    if (before === null) continue;
+    loads[at] = withMany(loads[at]!, job, before, nowMs);
+    kind.passes = before;
+    kind.waits -= 1;
   }
   return grants;
 }

@@ -93,7 +93,7 @@ export const LIMITS = {
   heldLeasesMax: 4_096,
   /** Waiting jobs looked at in one round of dispatch: bounds its time when many wait for sites that are busy. */
   dispatchScanMax: 2_000,
-  /** Of jobs alike, so many that wait in a row: the rest of them is not asked about in this round. */
+  /** Of jobs alike, so many that wait in a row: of the rest those are asked about in this round that may come before their turn elsewhere. */
   dispatchWaitsMax: 32,
   /** How often central looks for expired leases and due retries. */
   reapMs: 500,

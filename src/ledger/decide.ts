@@ -25,6 +25,7 @@ import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicate
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
 import { canResume, holdsLease } from "./holds-lease.js";
+import { outlasted } from "./outlasted.js";
 import { type SetProbation, setProbation, withProbation } from "./probation.js";
 import { attemptOf, canceledBy, type JobRecord, lastSite, runningAt, runningAttempts, type State } from "./state.js";
 
@@ -114,13 +115,17 @@ export function refusals({ attempts, refusedBy = [] }: JobRecord): string {
 type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason">;
 
 /** Ends an attempt that runs, and decides what becomes of the job: nothing, as long as another one runs. */
-function endAttempt(state: State, job: JobRecord, { site, epoch }: Attempt, ending: Ending, now: number): AttemptEnded {
+function endAttempt(state: State, job: JobRecord, attempt: Attempt, ending: Ending, now: number): AttemptEnded {
+  const { site, epoch } = attempt;
   const base = { type: "attemptEnded", at: now, job: job.id, epoch, ...ending } as const;
   const others = runningAttempts(job).length > 1;
   if (job.cancelRequested)
     return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: others ? "other" : "cancel", notBefore: 0 };
   if (others) return { ...base, next: "other", notBefore: 0 };
-  if (ending.outcome === "returned") return { ...base, next: "retry", notBefore: now };
+  if (ending.outcome === "returned") {
+    const reason = outlasted(state, job, attempt, now);
+    return reason === null ? { ...base, next: "retry", notBefore: now } : { ...base, reason, next: "fail", notBefore: 0 };
+  }
   const refused = ending.code === "REFUSED";
   if (refused && hasOtherSite(state, job, site)) return { ...base, next: "retry", notBefore: now };
   const counted = job.attemptsCounted + 1;

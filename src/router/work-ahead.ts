@@ -269,3 +269,40 @@ export function withJob(
     freeAtMs,
   });
 }
+
+/**
+ * The site with `count` more jobs like this one, which wait for their places: about as `withJob` would have it one after the other, in the time of one. As many at a time as there
+ * are slots for have them turn after turn.
+ */
+export function withMany(load: SiteLoad, job: RoutedJob, count: number, nowMs: number): SiteLoad {
+  const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
+  const { free, pilots, links } = load;
+  let { freeAtMs } = load;
+  if (pilots === undefined) {
+    const own = runMs(prospectOf(job, load, nowMs), job, load);
+    const inMs = nowMs + aloneInMs(job, load);
+    const each = Math.max(1, Math.floor(load.slots / Math.max(1, slots)));
+    const [turns, later] = [Math.floor(count / each), (count % each) * slots];
+    // The slots that are free first have one turn more.
+    const after = Float64Array.from(freeAtMs, (ms, at) => {
+      const runs = turns + (at < later ? 1 : 0);
+      return runs === 0 ? ms : Math.max(ms, inMs) + own * runs;
+    });
+    freeAtMs = [...after.sort()];
+  }
+  return viewOf(load, {
+    granted: load.granted,
+    running: load.running,
+    queued: load.queued + count,
+    free: {
+      slots: free.slots - count * slots,
+      cores: free.cores - count * cores,
+      memoryGb: free.memoryGb - count * memoryGb,
+      gpus: free.gpus - count * gpus,
+      nodes: free.nodes - count * nodes,
+    },
+    inboundJobs: load.inboundJobs + (links.in === null || !job.inputBytes ? 0 : count),
+    inboundBytes: load.inboundBytes + (links.in === null ? 0 : count * (job.inputBytes ?? 0)),
+    freeAtMs,
+  });
+}

@@ -19,6 +19,8 @@ const HOST_MAIN = fileURLToPath(new URL("./kernel-host-main.js", import.meta.url
 const STDERR_TAIL_CHARS = 2000;
 /** The last words may arrive just after the exit. */
 const STDERR_WAIT_MS = 200;
+/** A call that fails with its link may be heard of just before that. */
+const CLOSED_WAIT_MS = 100;
 const PROGRESS_WAIT_MS = 1_000;
 /** A run is asked for its progress after this time; shorter ones never. */
 const FIRST_PROGRESS_MS = 200;
@@ -157,6 +159,9 @@ export function startHost({ clock, rules, main = HOST_MAIN }: HostOptions): Host
 
   const failure = async (error: unknown, signal: AbortSignal): Promise<XpcsError> => {
     if (!isCode(error, "UNAVAILABLE")) return error as XpcsError;
+    // The work may have thrown it, of a source or a file that is away: then the link is still open, and the host as good as before.
+    const isLost = await Promise.race([closed.then(() => true), sleep(clock, CLOSED_WAIT_MS).then(() => spoiled)]);
+    if (!isLost) return error as XpcsError;
     await kill();
     await Promise.race([stderrEnd, sleep(clock, STDERR_WAIT_MS)]);
     if (signal.aborted) return new XpcsError("CANCELED", "the work was stopped");

@@ -174,6 +174,53 @@ describe("dispatch", () => {
     for (const nowMs of [1, 5, 12, 2_000, 10_000]) expect(plan({ b: 2 }, nowMs), `${nowMs} ms later`).toEqual(["next b", "after b"]);
   });
 
+  /** Site `a` is full and the faster or the cheaper one, `b` is free; both have shown how long they take. */
+  const unequal = (slots: Record<"a" | "b", number>, runMs: Record<"a" | "b", number>) => {
+    const { state, plan } = world();
+    for (const site of ["a", "b"] as const) {
+      obey(state, { type: "join", site, instance: "1", host: "h", slots: slots[site], apps: ["xpcs.noop"], held: [] });
+      for (let n = 0; n < 5; n += 1) {
+        const job = `${site} has run ${n}`;
+        submit(state, [job]);
+        obey(state, { type: "grant", job, site, why: "" });
+        obey(state, { type: "complete", site, lease: { job, epoch: 1 }, outputs: [], summary: {}, runMs: runMs[site] });
+      }
+    }
+    for (let n = 0; n < slots.a; n += 1) {
+      submit(state, [`running${n}`]);
+      obey(state, { type: "grant", job: `running${n}`, site: "a", why: "" });
+    }
+    return { state, plan };
+  };
+  const names = (count: number) => Array.from({ length: count }, (_, n) => `job${n}`);
+
+  it("gives a slower site what would wait longer for a large fast one, and leaves it idle where nothing would", () => {
+    // 64 are answered there in the time of two runs, those after them in that of three, and `b` takes no longer; those that wait for others are in doubt.
+    for (const [waiting, given] of [
+      [50, 0],
+      [400, 10],
+    ] as const) {
+      const { state, plan } = unequal({ a: 64, b: 64 }, { a: 10_000, b: 30_000 });
+      submit(state, names(waiting));
+      const grants = plan({ b: 10 });
+      expect(grants).toHaveLength(given);
+      for (const grant of grants) expect(grant).toMatch(/^job[56]\d b$/);
+    }
+    const { state, plan } = unequal({ a: 64, b: 64 }, { a: 10_000, b: 10_000_000 });
+    submit(state, names(3_000));
+    expect(plan({ b: 10 })).toEqual([]);
+  });
+
+  it("gives a free site the jobs with a deadline that the cheapest one cannot answer in time, though many wait for that one", () => {
+    const { state, plan } = unequal({ a: 1, b: 10 }, { a: 10_000, b: 20_000 });
+    const deadline = new Date(1 + 600_000).toISOString();
+    obey(state, { type: "submit", key: "due", digest: "d", jobs: names(200).map((id) => ({ id, spec: { ...spec(), deadline } })) });
+    const grants = plan({ b: 10 });
+    expect(grants).toHaveLength(10);
+    // The site that costs less has time for some 55 of them.
+    for (const grant of grants) expect(grant).toMatch(/^job(4\d|5\d|6\d) b$/);
+  });
+
   it("is not blocked by any number of jobs that wait for a site that is full, or for none", () => {
     const { state, plan } = world();
     const many = LIMITS.dispatchScanMax + 10;

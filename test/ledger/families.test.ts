@@ -224,3 +224,46 @@ describe("the back-off", () => {
     expect(played.state.jobs.get("a")?.notBefore).toBe(played.now + 30_000);
   });
 });
+
+describe("a job without a time limit", () => {
+  /** Pilots of an hour each, one after the other; what is held there from `beginS` on goes back when they leave. */
+  const through = (beginsS: readonly number[], more: Partial<JobSpec> = {}, endsInS: number | null = 3_600) => {
+    const played = new Played();
+    played.submit({ a: more });
+    for (const [at, beginS] of beginsS.entries()) {
+      const site = `p-${at + 1}`;
+      const joinedMs = played.now;
+      played.do({
+        type: "join",
+        site,
+        instance: "1",
+        host: "h",
+        slots: 1,
+        apps: ["xpcs.noop"],
+        held: [],
+        ...(endsInS === null ? {} : { endsInS }),
+      });
+      played.now = joinedMs + 1_000 * beginS;
+      played.do({ type: "grant", job: "a", site, why: "w" });
+      played.now = joinedMs + 3_500_000;
+      played.do({ type: "leave", site });
+    }
+    return played.state.jobs.get("a")!;
+  };
+
+  it("that three pilots have ended before goes back no more, and says what to do", () => {
+    expect(through([10, 10])).toMatchObject({ state: "ready", attemptsCounted: 0 });
+    const { state, reason, attempts } = through([10, 1_000, 20]);
+    expect([state, attempts.map(({ outcome }) => outcome)]).toEqual(["failed", ["returned", "returned", "returned"]]);
+    expect(reason).toMatch(
+      /^3 times it was not done when its site had to end, the last at p-3, after 349\d s at most: submit it again with --walltime S/,
+    );
+  });
+
+  it("goes back for ever where it began late, where it has a time limit, and from sites that do not end", () => {
+    expect(through([2_000, 3_000, 2_500, 3_400, 1_900]).state).toBe("ready");
+    expect(through([10, 10, 3_000]).state).toBe("ready");
+    expect(through([10, 10, 10, 10], { resources: { walltimeS: 3_300 } }).state).toBe("ready");
+    expect(through([10, 10, 10, 10], {}, null).state).toBe("ready");
+  });
+});

@@ -4,7 +4,7 @@ import { NOTHING_LEARNT, type SiteLearnt } from "../../src/core/learning.js";
 import { estimateStageIn } from "../../src/router/estimates.js";
 import type { RoutedJob, SiteFacts } from "../../src/router/policy.js";
 import { estimateRun } from "../../src/router/run-times.js";
-import { type HeldJob, loadOf, withJob } from "../../src/router/work-ahead.js";
+import { type HeldJob, loadOf, withJob, withMany } from "../../src/router/work-ahead.js";
 import { seeded } from "../ledger/world.js";
 
 const learnt: SiteLearnt = {
@@ -78,6 +78,26 @@ it("has every slot free when a plain list of slots has it, each job on those tha
       expect(load.freeAtMs).toEqual([...plain].sort((a, b) => a - b));
     }
     expect([load.queued, load.free.slots]).toEqual([20, slots - 20]);
+  }
+});
+
+it("has many jobs alike at a time as one after the other, as long as no slot is busy for longer than one of them takes", () => {
+  const rng = seeded(6);
+  for (let round = 0; round < 200; round += 1) {
+    const slots = 1 + Math.floor(rng() * 9);
+    const site = facts(slots, rng() < 0.5 ? null : 1e6);
+    const one = question({ app: "a", resources: {}, inputBytes: rng() < 0.5 ? null : 8e6 * rng(), sinceMs: 0 });
+    let single = loadOf(site, [], 0);
+    for (let n = Math.floor(rng() * slots); n > 0; n -= 1) single = withJob(single, one, "run", 0);
+    const count = Math.floor(rng() * 50);
+    const many = withMany(single, one, count, 0);
+    for (let n = 0; n < count; n += 1) single = withJob(single, one, "wait", 0);
+    const rounded = ({ freeAtMs, inboundBytes, ...load }: typeof many) => ({
+      ...load,
+      freeAtMs: freeAtMs.map(Math.round),
+      bytes: Math.round(inboundBytes),
+    });
+    expect(rounded(many)).toEqual(rounded(single));
   }
 });
 

@@ -1,5 +1,6 @@
 // A fake kernel host that fails the way that `durationMs` names. It imitates native faults, which the real core must not have.
 import { writeSync } from "node:fs";
+import { XpcsError } from "../../dist/core/errors.js";
 import { parentLink } from "../../dist/wire/child-link.js";
 import { expose } from "../../dist/wire/expose.js";
 
@@ -14,6 +15,10 @@ const FAULTS = {
   3: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
   // Ignores cancel.
   4: () => new Promise(() => {}),
+  // What the work needs is away.
+  5: () => {
+    throw new XpcsError("UNAVAILABLE", "the detector does not answer");
+  },
 };
 const host = {
   run: async ({ work }) => FAULTS[work.durationMs](),

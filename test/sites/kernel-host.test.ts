@@ -57,6 +57,14 @@ describe("a kernel host", () => {
     expect(host.usable).toBe(false);
   });
 
+  it("whose work says that something is not available has not crashed: its words are told, and it is used again", async () => {
+    const host = start(FAULTY);
+    for (let n = 0; n < 2; n += 1)
+      await expect(noop(host, 5)).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("does not answer") });
+    expect(host.usable).toBe(true);
+    await expect(noop(host, 2)).rejects.toMatchObject({ code: "NATIVE_CRASHED", message: expect.stringContaining("exit code 7") });
+  });
+
   it("that aborts is reported with its last words", async () => {
     await expect(noop(start(FAULTY), 1)).rejects.toMatchObject({
       code: "NATIVE_CRASHED",

@@ -1,7 +1,7 @@
 // A file in memory with a path: HDF5 opens files by name. What HDF5's own library makes of a damaged file is not ours to
 // fuzz, so the targets build sound files whose values, shapes and stored chunks come from the input.
 #pragma once
-#include <sys/mman.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <string>
@@ -11,22 +11,30 @@
 
 namespace xpcs::fuzzing {
 
+/// An empty file in memory. It has a name: HDF5 1.10 creates none behind a link such as /proc/self/fd/3. A crash leaves it there.
 class MemoryFile {
  public:
-  MemoryFile() : fd_(::memfd_create("xpcs-fuzz", 0)), path_("/proc/self/fd/" + std::to_string(fd_)) {}
-  ~MemoryFile() { ::close(fd_); }
+  MemoryFile() {
+    static std::uint64_t made = 0;
+    path_ = "/dev/shm/xpcs-fuzz-" + std::to_string(::getpid()) + "-" + std::to_string(++made);
+    const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) std::abort();
+    ::close(fd);
+  }
+  ~MemoryFile() { ::unlink(path_.c_str()); }
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  int fd_;
   std::string path_;
 };
 
 inline h5::Handle create(const MemoryFile& file) {
   h5::initialize();
-  return {H5Fcreate(file.path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose};
+  h5::Handle made(H5Fcreate(file.path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+  if (!made.ok()) std::abort();  // a target without a file would find nothing
+  return made;
 }
 
 /// Writes a dataset whose type, shape and values come from the input; absent for some choices.

@@ -85,6 +85,52 @@ void map_seeds(const std::filesystem::path& folder) {
   save(folder, "job", "small", job, nullptr, 0);
 }
 
+/// Of a byte for each step and what it takes (live.cpp, growing.cpp).
+void stream_seeds(const std::filesystem::path& folder) {
+  const auto add = [](std::vector<std::uint8_t>& to, const Bytes& bytes) {
+    for (const std::byte byte : bytes) to.push_back(static_cast<std::uint8_t>(byte));
+  };
+  std::vector<std::uint8_t> steps{0, 24, 0, 0, 9, 0};  // a block of three events in 9 frames from the newest on
+  Bytes words;
+  for (std::uint64_t frame : {0, 2, 8}) append(words, frame << 44 | (frame + 3) << 16 | 2);
+  add(steps, words);
+  std::vector<std::uint8_t> image(40, 0);
+  image[4] = image[6] = 9;
+  const auto lz4 = lz4_chunk(image.data(), image.size(), 40);
+  const auto shuffled = bitshuffle_chunk(image.data(), image.size(), 2, 64, true);
+  for (const auto& [packing, stored] : {std::pair<unsigned, std::vector<std::uint8_t>>{0, image}, {2, lz4}, {3, shuffled}}) {
+    steps.insert(steps.end(), {static_cast<std::uint8_t>(1 + 64 * packing + (6 - 64 * packing % 6) % 6), static_cast<std::uint8_t>(stored.size()), 2, 2});
+    steps.insert(steps.end(), stored.begin(), stored.end());
+  }
+  steps.insert(steps.end(), {3, 5, 4, 7, 5, 0});  // a gap, frames without photons, a look
+  save(folder, "live", "blocks-and-images", steps, nullptr, 0);
+  words.clear();
+  for (std::uint64_t frame = 1; frame < 20; ++frame) append(words, rigaku_word(frame, frame % 20, 1));
+  save(folder, "live", "rigaku", {2, static_cast<std::uint8_t>(words.size())}, words.data(), words.size());
+
+  Bytes dense;
+  for (int frame = 0; frame < 3; ++frame) append_imm(dense, false, {}, std::vector<std::int16_t>(20, 3), 0.1);
+  for (const auto& [name, bytes] : {std::pair<std::string, Bytes>{"sparse", sparse_imm()}, {"dense", dense}}) {
+    std::vector<std::uint8_t> file{4};
+    for (int twice = 0; twice < 2; ++twice) {
+      for (std::size_t at = 0; at < bytes.size(); at += 16 * 121) {  // choice 121 takes as many, the look behind it one byte
+        file.push_back(121);
+        add(file, Bytes(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(bytes.size(), at + 16 * 121))));
+        if (at + 16 * 121 < bytes.size()) file.push_back(1);
+      }
+    }
+    save(folder, "growing", "imm-" + name, file, nullptr, 0);
+  }
+  std::vector<std::uint8_t> file{1, 0, 0, 0, 1};  // one frame a chunk, no filter, u16
+  for (std::uint8_t frame = 0; frame < 4; ++frame) {
+    file.insert(file.end(), {0, 1, frame, 40});
+    file.insert(file.end(), image.begin(), image.end());
+    file.push_back(1);
+  }
+  file.insert(file.end(), {7, 0, 0, 0, 1});
+  save(folder, "growing", "hdf5", file, nullptr, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -95,4 +141,5 @@ int main(int argc, char** argv) {
   event_seeds(argv[1]);
   filter_seeds(argv[1]);
   map_seeds(argv[1]);
+  stream_seeds(argv[1]);
 }

@@ -370,3 +370,27 @@ TEST_CASE("a damaged chunk is named with its frames and its byte in the file") {
     CHECK(message.find("byte " + std::to_string(at) + " of the file") != std::string::npos);
   }
 }
+
+TEST_CASE("a chunk without filters that announces more bytes than it has gives those that it has") {
+  const TemporaryFolder folder;
+  Hdf5Sample sample;
+  sample.path = folder.file();
+  sample.leaveOut = {0};
+  std::vector<std::uint16_t> stored = random_words<std::uint16_t>(1000);
+  write_hdf5(sample, stored.data());
+  {
+    const h5::Handle file(H5Fopen(sample.path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+    const h5::Handle data(H5Dopen2(file.id(), sample.dataset.c_str(), H5P_DEFAULT), H5Dclose);
+    const hsize_t offset[3] = {0, 0, 0};
+    REQUIRE(H5Dwrite_chunk(data.id(), H5P_DEFAULT, 0, offset, 2 * stored.size(), stored.data()) >= 0);
+  }
+  for (const bool isGrowing : {false, true}) {
+    const auto reader = isGrowing ? open_growing_hdf5(sample.path, exact_detector()) : open_hdf5(sample.path, exact_detector());
+    reader->look(true);
+    FrameBatch batch;
+    REQUIRE(reader->next(batch));
+    std::vector<std::uint16_t> got(20, 0);
+    for (std::size_t i = 0; i < batch.pixel.size(); ++i) got[batch.pixel[i]] = static_cast<std::uint16_t>(batch.count[i]);
+    CHECK(got == std::vector<std::uint16_t>(stored.begin(), stored.begin() + 20));
+  }
+}

@@ -15,9 +15,11 @@ constexpr std::uint64_t kChunkBytesMax = std::uint64_t{2} << 30;
 
 h5::Handle open_with_cache(const h5::File& file, const std::string& dataset, std::size_t cacheBytes) {
   const h5::Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
-  if (cacheBytes > 0) H5Pset_chunk_cache(access.id(), 521, cacheBytes, 1.0);
+  H5Pset_chunk_cache(access.id(), cacheBytes > 0 ? 521 : 0, cacheBytes, 1.0);
   return {H5Dopen2(file.id(), dataset.c_str(), access.id()), H5Dclose};
 }
+
+hid_t native_type(std::size_t wordBytes) { return wordBytes == 1 ? H5T_NATIVE_UINT8 : wordBytes == 2 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT32; }
 
 std::string file_of(const h5::Handle& data, const std::string& otherwise) {
   std::array<char, 4096> name{};
@@ -150,16 +152,28 @@ void Hdf5Dataset::load_chunk(const hsize_t (&offset)[3], Hdf5Frames& into) const
     chunk.missing = true;
     ++missingChunks_;
   } else {
-    into.storedBytes += bytes;
+    // Of a chunk without filters no call tells how many bytes H5Dread_chunk gives: the file may announce more than the chunk has.
+    chunk.bytes = raw_->empty() ? plain : bytes;
+    into.storedBytes += chunk.bytes;
     if (into.stored.size() < into.storedBytes) into.stored.resize(into.storedBytes);
-    chunk.bytes = bytes;
-    if (H5Dread_chunk(data_.id(), H5P_DEFAULT, offset, &chunk.skippedFilters, into.stored.data() + chunk.begin) < 0) {
+    std::uint8_t* const to = into.stored.data() + chunk.begin;
+    if (!(raw_->empty() ? read_plain(offset, to) : H5Dread_chunk(data_.id(), H5P_DEFAULT, offset, &chunk.skippedFilters, to) >= 0)) {
       throw Error(Code::corrupt_data, name_ + ": the chunk of frame " + std::to_string(offset[0] + 1) + byte_of(chunk) + " cannot be read: the file is truncated");
     }
   }
   const bool overEdge = offset[0] + chunk_[0] > frames_ || offset[1] + chunk_[1] > rows_ || offset[2] + chunk_[2] > columns_;
   if (plainEdges_ && overEdge) chunk.skippedFilters = 0xFFFFFFFF;
   into.chunks.push_back(chunk);
+}
+
+bool Hdf5Dataset::read_plain(const hsize_t (&offset)[3], std::uint8_t* into) const {
+  const hsize_t none[3] = {0, 0, 0};
+  const hsize_t count[3] = {std::min<hsize_t>(chunk_[0], frames_ - offset[0]), std::min<hsize_t>(chunk_[1], rows_ - offset[1]), std::min<hsize_t>(chunk_[2], columns_ - offset[2])};
+  const h5::Handle space(H5Dget_space(data_.id()), H5Sclose);
+  const h5::Handle memory(H5Screate_simple(3, chunk_, nullptr), H5Sclose);
+  H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, offset, nullptr, count, nullptr);
+  H5Sselect_hyperslab(memory.id(), H5S_SELECT_SET, none, nullptr, count, nullptr);
+  return H5Dread(data_.id(), native_type(wordBytes_), memory.id(), space.id(), H5P_DEFAULT, into) >= 0;
 }
 
 void Hdf5Dataset::load_words(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const {
@@ -169,8 +183,7 @@ void Hdf5Dataset::load_words(std::uint64_t frame, std::uint64_t n, Hdf5Frames& i
   const h5::Handle space(H5Dget_space(data_.id()), H5Sclose);
   const h5::Handle memory(H5Screate_simple(3, count.data(), nullptr), H5Sclose);
   H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
-  const hid_t native = wordBytes_ == 1 ? H5T_NATIVE_UINT8 : wordBytes_ == 2 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT32;
-  if (H5Dread(data_.id(), native, memory.id(), space.id(), H5P_DEFAULT, into.words.data()) < 0) {
+  if (H5Dread(data_.id(), native_type(wordBytes_), memory.id(), space.id(), H5P_DEFAULT, into.words.data()) < 0) {
     const haddr_t at = H5Dget_offset(data_.id());
     const std::string where = at == HADDR_UNDEF ? "" : " (stored from byte " + std::to_string(at) + " on)";
     throw Error(Code::corrupt_data, "frames " + std::to_string(frame + 1) + " to " + std::to_string(frame + n) + " of " + name_ + where +

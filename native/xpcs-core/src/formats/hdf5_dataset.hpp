@@ -74,6 +74,8 @@ class Hdf5Dataset {
   void choose_path();
   void read_extents();
   void load_chunk(const hsize_t (&offset)[3], Hdf5Frames& into) const;
+  /// The values of a chunk without filters, as many as it has; false: they cannot be read.
+  bool read_plain(const hsize_t (&offset)[3], std::uint8_t* into) const;
   void load_words(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const;
   void place(const Hdf5Frames::Chunk& chunk, const std::vector<std::uint8_t>& tile, Hdf5Frames& frames) const;
   [[nodiscard]] std::string byte_of(const Hdf5Frames::Chunk& chunk) const;

@@ -217,7 +217,7 @@ class GrowingHdf5 final : public FrameReader {
   std::shared_ptr<Hdf5Dataset> data_;
   std::string identity_, waits_;
   bool swmr_ = false, swmrSeen_ = false, closed_ = false, ended_ = false;
-  std::uint64_t next_ = 0, last_ = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t next_ = 0, last_ = std::numeric_limits<std::uint64_t>::max() - 1;  // behind it is one more
   std::uint64_t written_ = 0;  ///< a frame that is, behind some that are not
   std::uint64_t missingBefore_ = 0, missingChunks_ = 0;
   std::size_t wordBytes_ = 0;
