@@ -95,5 +95,9 @@ TEST_CASE("a packed frame gives its events, and none where it is cut off") {
       CHECK_FALSE(append_frame({cut, packing, 2, 2}, kPixels, 7, words, scratch, none).empty());
       CHECK(none.frame.empty());
     }
+    // Refused before any memory is asked for.
+    for (const std::uint32_t wordBytes : {0U, 3U, 0xFFFFFFFFU}) {
+      CHECK(append_frame({bytes, packing, wordBytes, 2}, kPixels, 7, words, scratch, batch).find("its words have") != std::string::npos);
+    }
   }
 }

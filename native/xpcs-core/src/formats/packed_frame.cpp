@@ -27,13 +27,13 @@ const char* unpack(const PackedFrame& packed, std::span<std::uint8_t> words, h5:
 }  // namespace
 
 std::string append_frame(const PackedFrame& packed, std::uint32_t pixels, std::uint32_t frame, std::vector<std::uint8_t>& words, h5::FilterScratch& scratch, FrameBatch& out) {
+  if (packed.wordBytes != 1 && packed.wordBytes != 2 && packed.wordBytes != 4) return "its words have " + std::to_string(packed.wordBytes) + " bytes";
   words.resize(std::size_t{pixels} * packed.wordBytes);
   if (const char* wrong = unpack(packed, words, scratch)) return wrong;
   switch (packed.wordBytes) {
     case 1: append_nonzero(words.data(), pixels, frame, out); return {};
     case 2: append_nonzero(reinterpret_cast<const std::uint16_t*>(words.data()), pixels, frame, out); return {};
-    case 4: append_nonzero(reinterpret_cast<const std::uint32_t*>(words.data()), pixels, frame, out); return {};
-    default: return "its words have " + std::to_string(packed.wordBytes) + " bytes";
+    default: append_nonzero(reinterpret_cast<const std::uint32_t*>(words.data()), pixels, frame, out); return {};
   }
 }
 
