@@ -22,7 +22,10 @@ it("npm run bench -- --help says what there is, and neither sets up nor builds a
   const [, ...words] = (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: { bench: string } }).scripts.bench.split(" ");
   // Without PATH nothing could be built.
   const { status, stdout } = spawnSync(process.execPath, [...words, "--help"], { encoding: "utf8", env: { PATH: "" } });
-  expect([status, stdout.split("\n")[0]]).toEqual([0, "npm run bench -- kernels|detectors|runtime|staging|stream [options]"]);
+  expect([status, stdout.split("\n")[0]]).toEqual([
+    0,
+    "npm run bench -- kernels|boost-corr|scaling|detectors|runtime|staging|stream [options]",
+  ]);
 });
 
 describe("rows", () => {

@@ -80,7 +80,7 @@ std::unique_ptr<ByteSource> open_file(const std::string& path) {
 }
 
 std::size_t MemorySource::read(std::uint64_t offset, std::span<std::byte> into) const {
-  if (offset >= bytes_.size()) return 0;
+  if (offset >= bytes_.size() || into.empty()) return 0;
   const std::size_t n = std::min<std::uint64_t>(into.size(), bytes_.size() - offset);
   std::memcpy(into.data(), bytes_.data() + offset, n);
   return n;
