@@ -78,7 +78,12 @@ void CountTile::stop_until(std::uint64_t frame) {
   while (windowEnd_ <= frame) close_window();
   std::uint64_t chunkEnd = kNever;
   if (base_ < task_->scheme.levels) {
-    for (; (frame >> base_) >= chunkStart_ + LaneLevels::kChunk; chunkStart_ += LaneLevels::kChunk) levels_.flush();
+    if (const std::uint64_t block = frame >> base_; block >= chunkStart_ + LaneLevels::kChunk) {
+      const std::uint64_t chunks = (block - chunkStart_) / LaneLevels::kChunk;
+      levels_.flush();
+      levels_.flush_empty(chunks - 1);
+      chunkStart_ += chunks * LaneLevels::kChunk;
+    }
     chunkEnd = (chunkStart_ + LaneLevels::kChunk) << base_;
   }
   const std::uint64_t snapshot = nextSnapshot_ < stops.frame.size() ? stops.frame[nextSnapshot_] : kNever;

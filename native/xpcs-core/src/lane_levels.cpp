@@ -205,6 +205,40 @@ void LaneLevels::make_room(std::uint32_t level, std::uint32_t blocks) {
   if (filled + blocks > kChunk) flush(level, filled / StreamScheme::kStep * StreamScheme::kStep, false);
 }
 
+/// No block that the level holds, of those kept and those of the chunk that have come, has a count.
+bool LaneLevels::empty(std::uint32_t level) const {
+  const Level& here = levels_[level];
+  const std::size_t rows = carry_rows(here.form) + (here.filled + per_row(here.form) - 1) / per_row(here.form);
+  const auto zeros = [&](const auto& elements) {
+    const std::size_t inGroup = rows_of_group(here.form) * kLanes * per_row(here.form);
+    for (std::uint32_t group = 0; group < groups_; ++group) {
+      const auto from = elements.begin() + static_cast<std::ptrdiff_t>(group * inGroup);
+      if (!std::all_of(from, from + static_cast<std::ptrdiff_t>(rows * kLanes * per_row(here.form)), [](auto element) { return element == 0; })) return false;
+    }
+    return true;
+  };
+  return here.form == Form::bytes ? zeros(here.bytes) : here.form == Form::words ? zeros(here.words) : zeros(here.wide);
+}
+
+/// Half a chunk of blocks without a count comes to a level above the base.
+void LaneLevels::append_empty(std::uint32_t level) {
+  constexpr std::uint32_t kBlocks = kChunk / 2;
+  make_room(level, kBlocks);
+  Level& here = levels_[level];
+  const std::size_t per = per_row(here.form);
+  for (std::size_t row = here.filled / per; row < (here.filled + kBlocks) / per; ++row) clear_row(here, row);
+  here.filled += kBlocks;
+  if (here.filled == kChunk) flush(level, kChunk, false);
+}
+
+void LaneLevels::flush_empty(std::uint64_t chunks) {
+  for (; chunks > 0 && !empty(base_); --chunks) flush();
+  // A chunk of a level makes half a chunk of the next. What passes through an empty level leaves it as it is.
+  for (std::uint32_t level = base_ + 1; chunks > 0 && level < scheme_->levels; ++level, chunks /= 2) {
+    for (; chunks > 0 && (chunks % 2 != 0 || !empty(level)); --chunks) append_empty(level);
+  }
+}
+
 void LaneLevels::load(std::uint32_t level, const KeptLevel& kept, std::uint32_t waiting) {
   Level& here = levels_[level];
   here.form = kept.form() == KeptLevel::Form::bytes ? Form::bytes : kept.form() == KeptLevel::Form::words ? Form::words : Form::wide;

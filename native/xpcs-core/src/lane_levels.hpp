@@ -32,6 +32,8 @@ class LaneLevels {
 
   /// The chunk is full.
   void flush() { flush(base_, kChunk, false); }
+  /// So many chunks without a count follow, as if each were flushed. Takes no longer for more of them: a level whose blocks are all 0 stays as it is.
+  void flush_empty(std::uint64_t chunks);
   /// The series ends with `blocks` whole blocks in the chunk.
   void finish(std::uint32_t blocks) { flush(base_, blocks, true); }
 
@@ -64,6 +66,8 @@ class LaneLevels {
 
   void flush(std::uint32_t level, std::uint32_t blocks, bool last);
   void make_room(std::uint32_t level, std::uint32_t blocks);
+  void append_empty(std::uint32_t level);
+  [[nodiscard]] bool empty(std::uint32_t level) const;
   void correlate(std::uint32_t level, std::uint32_t blocks);
   void correlate_wide(std::uint32_t level, std::uint32_t blocks);
   void halve(std::uint32_t level, std::uint32_t blocks);

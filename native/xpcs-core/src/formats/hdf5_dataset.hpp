@@ -89,6 +89,7 @@ class Hdf5Dataset {
   std::optional<h5::FilterPipeline> raw_;  ///< nothing: HDF5 decodes
   bool chunked_ = false;
   hsize_t chunk_[3] = {1, 1, 1};
+  bool swapped_ = false;     ///< words are big-endian: turned round once decoded
   bool plainEdges_ = false;  ///< chunks over the edge are stored without filters
   std::vector<std::uint8_t> fill_;
   mutable std::uint64_t missingChunks_ = 0;
