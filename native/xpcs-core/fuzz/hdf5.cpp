@@ -6,17 +6,14 @@ namespace {
 
 using namespace xpcs;
 
-/// @return how many
-int add_filters(hid_t creation, fuzzing::Input& input) {
+void add_filters(hid_t creation, fuzzing::Input& input) {
   const H5Z_filter_t filters[] = {H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE, H5Z_FILTER_FLETCHER32, 32000, 32004, 32008};
-  const int all = input.choice() % 4;
-  for (int left = all; left > 0; --left) {
+  for (int left = input.choice() % 4; left > 0; --left) {
     const std::uint8_t choice = input.choice();
     const unsigned values[5] = {choice == 7 ? input.value<unsigned>() : 0U, 0, input.choice() % 9U, input.choice(), input.choice() % 3U};
     const H5Z_filter_t filter = filters[choice % 6];
     H5Pset_filter(creation, filter, H5Z_FLAG_OPTIONAL, filter == H5Z_FILTER_DEFLATE ? 1 : 5, values);
   }
-  return all;
 }
 
 }  // namespace
@@ -35,11 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const hsize_t chunk[3] = {input.choice() % 5U + 1U, input.choice() % 6U + 1U, input.choice() % 7U + 1U};
       const hid_t types[] = {H5T_STD_U8LE, H5T_STD_U16LE, H5T_STD_U32LE, H5T_STD_U16BE};
       H5Pset_chunk(creation.id(), 3, chunk);
-      // Big-endian words go through HDF5, which reads behind a chunk that its filters leave too short (1.10): not ours to find again.
-      const unsigned typesMany = add_filters(creation.id(), input) == 0 ? 4 : 3;
+      add_filters(creation.id(), input);
       const hsize_t most[3] = {H5S_UNLIMITED, H5S_UNLIMITED, H5S_UNLIMITED};
       const h5::Handle space(H5Screate_simple(3, shape, most), H5Sclose);
-      const h5::Handle dataset(H5Dcreate2(made.id(), "/entry/data/data", types[input.choice() % typesMany], space.id(), links.id(), creation.id(), H5P_DEFAULT), H5Dclose);
+      const h5::Handle dataset(H5Dcreate2(made.id(), "/entry/data/data", types[input.choice() % 4], space.id(), links.id(), creation.id(), H5P_DEFAULT), H5Dclose);
       if (!dataset.ok()) return;
       for (hsize_t f = 0; f < shape[0] && input.left() > 0; f += chunk[0]) {
         for (hsize_t r = 0; r < 4 && input.left() > 0; r += chunk[1]) {

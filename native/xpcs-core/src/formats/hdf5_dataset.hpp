@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -59,7 +60,7 @@ class Hdf5Dataset {
 
   /// How many frames from `frame` on are read at once: to the end of the chunks there, so that none is decoded twice.
   [[nodiscard]] std::uint64_t run_from(std::uint64_t frame) const noexcept;
-  /// Reads stored chunks, or words where HDF5 must decode. @throws corrupt_data with the byte
+  /// Reads stored chunks, or words at once where chunks are too large to wait decoded, or HDF5 must decode. @throws corrupt_data with the byte
   void load(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const;
   /// From stored chunks to words. Sets `wrong` when a chunk is damaged. Any thread.
   void decode(Hdf5Frames& frames, h5::FilterScratch& scratch) const;
@@ -76,9 +77,12 @@ class Hdf5Dataset {
   void load_chunk(const hsize_t (&offset)[3], Hdf5Frames& into) const;
   /// The values of a chunk without filters, as many as it has; false: they cannot be read.
   bool read_plain(const hsize_t (&offset)[3], std::uint8_t* into) const;
+  void load_slab(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const;
   void load_words(std::uint64_t frame, std::uint64_t n, Hdf5Frames& into) const;
-  void place(const Hdf5Frames::Chunk& chunk, const std::vector<std::uint8_t>& tile, Hdf5Frames& frames) const;
+  [[nodiscard]] std::string decode_chunk(const Hdf5Frames& frames, const Hdf5Frames::Chunk& chunk, std::vector<std::uint8_t>& into, h5::FilterScratch& scratch) const;
+  void place(const Hdf5Frames::Chunk& chunk, const std::vector<std::uint8_t>& tile, std::uint64_t first, std::uint64_t n, std::vector<std::uint8_t>& words) const;
   [[nodiscard]] std::string byte_of(const Hdf5Frames::Chunk& chunk) const;
+  [[nodiscard]] std::uint64_t tile_bytes() const noexcept { return chunk_[0] * chunk_[1] * chunk_[2] * wordBytes_; }
   [[nodiscard]] std::uint64_t frame_bytes() const noexcept { return rows_ * columns_ * wordBytes_; }
 
   h5::File file_;
@@ -87,12 +91,17 @@ class Hdf5Dataset {
   std::uint64_t frames_ = 0, rows_ = 0, columns_ = 0;
   std::size_t wordBytes_ = 0;
   std::optional<h5::FilterPipeline> raw_;  ///< nothing: HDF5 decodes
+  bool slabs_ = false;                      ///< we decode, but a row of chunks is too large to be taken whole
   bool chunked_ = false;
   hsize_t chunk_[3] = {1, 1, 1};
   bool swapped_ = false;     ///< words are big-endian: turned round once decoded
   bool plainEdges_ = false;  ///< chunks over the edge are stored without filters
   std::vector<std::uint8_t> fill_;
   mutable std::uint64_t missingChunks_ = 0;
+  /// Decoded chunks of one row of chunks, by row and column, as far as they fit.
+  mutable std::map<std::pair<hsize_t, hsize_t>, std::vector<std::uint8_t>> tiles_;
+  mutable hsize_t tilesFirst_ = HSIZE_UNDEF;
+  mutable h5::FilterScratch scratch_;  ///< of slabs
 };
 
 }  // namespace xpcs
