@@ -213,6 +213,16 @@ TEST_CASE("a chunk that its filters leave too short or too long is refused, in e
   }
 }
 
+TEST_CASE("bitshuffle with a compression that is none of the known ones is refused with its number") {
+  const ShortFile file;
+  for (const auto& [compression, name] : {std::pair{1U, "compression 1"}, {3U, "Zstandard"}, {77U, "compression 77"}}) {
+    const std::vector<Step> steps{{H5Z_FILTER_SHUFFLE, {2}}, {kBitshuffle, {0, 4, 2, 0, compression}}};
+    write_chunks(file.path, H5T_STD_U16LE, steps, {std::vector<std::uint8_t>(2, 1)});
+    std::vector<std::uint32_t> got;
+    CHECK(read(file.path, got).find(std::string("filter 32008 (bitshuffle with ") + name + ")") != std::string::npos);
+  }
+}
+
 TEST_CASE("chunks too large to be taken whole come slab by slab; one that is too short is refused") {
   const ShortFile file;
   constexpr hsize_t kLong = 14'000'000, kMany = 40;  // frames of a chunk: of all pixels more than 256 MiB

@@ -188,9 +188,9 @@ std::string FilterPipeline::decode(std::span<const std::uint8_t> stored, std::ui
 std::optional<std::string> unreadable_filter(hid_t creationList) {
   register_chunk_filters();
   for (const Facts& facts : filters_of(creationList)) {
-    const bool zstd = facts.filter == kBitshuffle && facts.values.size() >= 5 && facts.values[4] == kBitshuffleZstd;
-    if (zstd) return "32008 (bitshuffle with Zstandard)";
-    if (!ours(facts) && H5Zfilter_avail(facts.filter) <= 0) return std::to_string(facts.filter) + " (" + facts.name + ")";
+    if (ours(facts)) continue;
+    if (facts.filter == kBitshuffle) return "32008 (bitshuffle with " + (facts.values[4] == kBitshuffleZstd ? std::string("Zstandard") : "compression " + std::to_string(facts.values[4])) + ")";
+    if (H5Zfilter_avail(facts.filter) <= 0) return std::to_string(facts.filter) + " (" + facts.name + ")";
   }
   return std::nullopt;
 }
