@@ -115,7 +115,7 @@ struct StreamCorrelator::State {
         settle();
         take(prepare_events(EventSpans<std::int64_t>{frame.first(n), pixel.first(n), count.first(n)}, partition, correlation.pixelFactor));
       }
-      reach(frame[n - 1]);
+      if (n > 0) reach(frame[n - 1]);  // 0: those that wait are too far back
       frame = frame.subspan(n);
       pixel = pixel.subspan(n);
       count = count.subspan(n);

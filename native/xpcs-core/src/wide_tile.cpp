@@ -61,7 +61,7 @@ void WideTile::walk() {
 void WideTile::columns(const ColumnKeep* keep) {
   for (std::uint32_t pixel = 0; pixel < pixels_; ++pixel) {
     scratch_.photons.swap(photons_[pixel]);
-    walk_column(task_->scheme, {part_->stream, state_->frames, state_->fine, state_->levels}, pixel, scratch_, products_.data() + pixel, keep);
+    walk_column(task_->scheme, {part_->stream, state_->frames, state_->fine, state_->levels}, pixel, scratch_, products_.empty() ? nullptr : products_.data() + pixel, keep);
   }
 }
 

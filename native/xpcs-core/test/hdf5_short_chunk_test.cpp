@@ -223,6 +223,17 @@ TEST_CASE("bitshuffle with a compression that is none of the known ones is refus
   }
 }
 
+TEST_CASE("a shuffle of elements larger than the chunk leaves it as it is") {
+  const ShortFile file;
+  const std::vector<std::uint32_t> words(kFrames * 20, 9);
+  // HDF5 itself sets the size of the first shuffle, and leaves that of a second one.
+  const Step first{H5Z_FILTER_SHUFFLE, {2}}, second{H5Z_FILTER_SHUFFLE, {4294967295}};
+  write_chunks(file.path, H5T_STD_U16LE, {first, second}, {stored({first}, bytes_of(words, 0, 2, false)), stored({first}, bytes_of(words, 40, 2, false))});
+  std::vector<std::uint32_t> got;
+  CHECK(read(file.path, got) == "");
+  CHECK(got == words);
+}
+
 TEST_CASE("chunks too large to be taken whole come slab by slab; one that is too short is refused") {
   const ShortFile file;
   constexpr hsize_t kLong = 14'000'000, kMany = 40;  // frames of a chunk: of all pixels more than 256 MiB

@@ -106,3 +106,15 @@ TEST_CASE("a stream may be dark up to its last frame") {
     CHECK(results[i].perPixelIF == results[i + 2].perPixelIF);
   }
 }
+
+TEST_CASE("photons that wait for others make way for those of a much later frame") {
+  std::mt19937 random(34);
+  const Partition part = random_partition(random, 4, 5);
+  StreamCorrelator stream(part, {});
+  stream.push(std::vector{5U}, std::vector{7U}, std::vector<std::int64_t>{2});
+  const std::vector<std::uint32_t> frames{77, 4'000'000, 4'000'001};  // the first is none of the chunk
+  stream.push(std::span(frames).subspan(1), std::vector{7U, 7U}, std::vector<std::int64_t>{2, 3});
+  // The newest frame is that of the last photon: an earlier one is refused, and the series ends there.
+  CHECK_THROWS_AS(stream.push(std::vector{4'000'000U}, std::vector{7U}, std::vector<std::int64_t>{1}), Error);
+  CHECK(stream.result({1, false}).frames == 4'000'002);
+}

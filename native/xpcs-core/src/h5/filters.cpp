@@ -90,7 +90,7 @@ bool checksum_holds(std::span<const std::uint8_t> bytes) {
 
 void unshuffle_bytes(std::span<const std::uint8_t> in, std::span<std::uint8_t> out, std::size_t size) {
   const std::size_t n = in.size() / size;
-  for (std::size_t b = 0; b < size; ++b) {
+  for (std::size_t b = 0; n > 0 && b < size; ++b) {  // the file may say any size
     const std::uint8_t* from = in.data() + b * n;
     for (std::size_t i = 0; i < n; ++i) out[i * size + b] = from[i];
   }
