@@ -153,14 +153,19 @@ class Waiting implements UnbegunJob {
 function addUnbegun(held: Waiting[], situation: Situation, load: SiteLoad): void {
   const { state, terms, monotonicMs } = situation;
   const { name, slots } = load;
-  const { records, jobs, epochs } = heldAt(state, name);
+  const { records, jobs, epochs, begun } = heldAt(state, name);
   let taken = 0;
   for (let at = 0; at < jobs.length; at += 1) {
     const freeSlots = slots - taken;
     taken += jobs[at]!.resources.slots ?? 1;
+    if (begun[at]) continue;
     const record = records[at]!;
     if (record.cancelRequested) continue;
     const term = terms.get(record.id, epochs[at]!, name);
+    if (term !== undefined && term.phase !== "staged-in") {
+      begun[at] = true;
+      continue;
+    }
     const filesInMs = term?.filesAtMs === undefined ? 0 : Math.max(0, term.filesAtMs - monotonicMs);
     if (taken <= slots && filesInMs === 0) continue;
     const waiting = new Waiting(situation, load, record, at, freeSlots, filesInMs, term?.phase === "staged-in");
