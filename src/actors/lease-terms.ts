@@ -27,9 +27,9 @@ export interface TermNews {
   readonly filesInMs?: number;
 }
 
-/** What sites have told of their leases. */
+/** What sites have told of their leases: how far each is, and when its files will be there. */
 export interface TermsBySite {
-  get(job: JobId, epoch: number, site: SiteName): Term | undefined;
+  get(job: JobId, epoch: number, site: SiteName): Pick<Term, "phase" | "filesAtMs"> | undefined;
 }
 
 const PHASES: readonly Phase[] = ["staged-in", "running", "staged-out"];

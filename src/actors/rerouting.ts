@@ -79,7 +79,7 @@ export class Rerouting {
     for (const waiting of held.sort(comesFirst)) {
       if (movable.length === LIMITS.rerouteScanMax) break;
       const { record } = waiting;
-      if (!this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax && waiting.isUnbegun) movable.push(waiting);
+      if (!this.#recalls.has(record.id) && (record.moves ?? 0) < LIMITS.movesMax) movable.push(waiting);
     }
     const bounds = { looked: LIMITS.rerouteScanMax, moves: LIMITS.recallsMax - open.length };
     const news = new Set<SiteName>();
@@ -102,27 +102,16 @@ class Waiting implements UnbegunJob {
   readonly freeSlots: number;
   readonly filesInMs: number;
   readonly isLate: boolean;
-  /** As far as its site has told. */
-  readonly isUnbegun: boolean;
   #job: RoutedJob | null = null;
 
   /** @param at its place among those that the site holds */
-  constructor(
-    situation: Situation,
-    load: SiteLoad,
-    record: JobRecord,
-    at: number,
-    freeSlots: number,
-    filesInMs: number,
-    isUnbegun: boolean,
-  ) {
+  constructor(situation: Situation, load: SiteLoad, record: JobRecord, at: number, freeSlots: number, filesInMs: number) {
     this.#situation = situation;
     this.#load = load;
     this.#at = at;
     this.record = record;
     this.freeSlots = freeSlots;
     this.filesInMs = filesInMs;
-    this.isUnbegun = isUnbegun;
     this.isLate = comesLate(filesInMs, { inputBytes: record.spec.inputBytes ?? null }, load);
   }
 
@@ -153,17 +142,22 @@ class Waiting implements UnbegunJob {
 function addUnbegun(held: Waiting[], situation: Situation, load: SiteLoad): void {
   const { state, terms, monotonicMs } = situation;
   const { name, slots } = load;
-  const { records, jobs, epochs } = heldAt(state, name);
+  const { records, jobs, epochs, begun } = heldAt(state, name);
   let taken = 0;
   for (let at = 0; at < jobs.length; at += 1) {
     const freeSlots = slots - taken;
     taken += jobs[at]!.resources.slots ?? 1;
+    if (begun[at]) continue;
     const record = records[at]!;
     if (record.cancelRequested) continue;
     const term = terms.get(record.id, epochs[at]!, name);
-    const filesInMs = term?.filesAtMs === undefined ? 0 : Math.max(0, term.filesAtMs - monotonicMs);
+    if (term?.phase !== "staged-in") {
+      begun[at] = term !== undefined;
+      continue;
+    }
+    const filesInMs = Math.max(0, (term.filesAtMs ?? 0) - monotonicMs);
     if (taken <= slots && filesInMs === 0) continue;
-    const waiting = new Waiting(situation, load, record, at, freeSlots, filesInMs, term?.phase === "staged-in");
+    const waiting = new Waiting(situation, load, record, at, freeSlots, filesInMs);
     if (taken > slots || waiting.isLate) held.push(waiting);
   }
 }

@@ -91,6 +91,8 @@ interface Held {
   readonly jobs: readonly HeldJob[];
   /** Those of their attempts there. */
   readonly epochs: readonly number[];
+  /** Those that were seen to have begun, which they never take back; marked by who has seen it. */
+  readonly begun: boolean[];
 }
 
 const helds = new WeakMap<HeldJobs, Held>();
@@ -103,17 +105,18 @@ function heldJob(job: JobRecord, site: SiteName): HeldJob {
   return { app: spec.work.app, resources: spec.resources ?? {}, inputBytes: spec.inputBytes ?? null, sinceMs };
 }
 
-const NONE: Held = { version: 0, records: [], jobs: [], epochs: [] };
+const NONE: Held = { version: 0, records: [], jobs: [], epochs: [], begun: [] };
 
 /** The oldest first; of several the one that was submitted first. */
 const isAfter = (a: JobRecord, b: JobRecord): boolean => (a.since === b.since ? a.index > b.index : a.since > b.since);
 
-type Lists = { -readonly [List in "records" | "jobs" | "epochs"]: Held[List] extends readonly (infer Item)[] ? Item[] : never };
+type Lists = { -readonly [List in "records" | "jobs" | "epochs" | "begun"]: Held[List] extends readonly (infer Item)[] ? Item[] : never };
 
 function put(held: Lists, at: number, record: JobRecord, site: SiteName): void {
   held.records.splice(at, 0, record);
   held.jobs.splice(at, 0, heldJob(record, site));
   held.epochs.splice(at, 0, runningAt(record, site)?.epoch ?? 0);
+  held.begun.splice(at, 0, false);
 }
 
 /** Into its place, from the end: mostly it is the newest. */
@@ -130,15 +133,15 @@ export function heldAt(state: State, site: SiteName): Held {
   const kept = helds.get(ids);
   if (kept?.version === ids.version) return kept;
   const changed = kept === undefined ? null : ids.changedSince(kept.version);
-  const lists: Lists = { records: [], jobs: [], epochs: [] };
+  const lists: Lists = { records: [], jobs: [], epochs: [], begun: [] };
   if (kept === undefined || changed === null) {
     const records = [...ids].map((id) => state.jobs.get(id)!);
     for (const record of records.sort((a, b) => (isAfter(a, b) ? 1 : -1))) put(lists, lists.records.length, record, site);
   } else {
-    for (const list of ["records", "jobs", "epochs"] as const) lists[list] = kept[list].slice() as never;
+    for (const list of ["records", "jobs", "epochs", "begun"] as const) lists[list] = kept[list].slice() as never;
     for (const id of changed) {
       const before = lists.records.findIndex((record) => record.id === id);
-      if (before >= 0) for (const list of [lists.records, lists.jobs, lists.epochs]) list.splice(before, 1);
+      if (before >= 0) for (const list of [lists.records, lists.jobs, lists.epochs, lists.begun]) list.splice(before, 1);
       const record = ids.has(id) ? state.jobs.get(id)! : null;
       if (record !== null) enter(lists, record, site);
     }

@@ -3,7 +3,7 @@
  * sends the results back, and reports. What it may hold and run is what a real one may; how long things take its model says.
  */
 import type { TermsBySite } from "../actors/lease-terms.js";
-import type { JobId, JobSpec, SiteName } from "../core/job.js";
+import type { JobId, JobSpec } from "../core/job.js";
 import { NOTHING, needOf, plus, SHARED, type Shared } from "../router/policy.js";
 import type { EventHeap } from "./event-heap.js";
 import type { JobTimes, SiteModel } from "./shift.js";
@@ -31,9 +31,12 @@ interface Held extends Ran {
   turn: number;
 }
 
-const RUNS = { phase: "running", filesInMs: null } as const;
-const LEAVES = { phase: "staged-out", filesInMs: null } as const;
-const WAITS = { phase: "staged-in", filesInMs: 0 } as const;
+const RUNS = { phase: "running" } as const;
+const LEAVES = { phase: "staged-out" } as const;
+/** Its files are there. */
+const WAITS = { phase: "staged-in", filesAtMs: 0 } as const;
+/** Nobody knows when they will be. */
+const COMES = { phase: "staged-in" } as const;
 
 export interface SiteEvents {
   /** Its slots are free for another; its result is on its way. */
@@ -104,14 +107,15 @@ export class SiteActor {
     else this.#transfers!.want(wanted);
   }
 
-  /** How far it is with a lease, and until its files are there, as a renewal says; null: it does not hold it. Null: nobody knows when. */
-  told(id: JobId, epoch: number): { readonly phase: "staged-in" | "running" | "staged-out"; readonly filesInMs: number | null } | null {
+  /** How far it is with a lease, and when its files will be there, as renewals say; undefined: it does not hold it. */
+  told(id: JobId, epoch: number): ReturnType<TermsBySite["get"]> {
     const held = this.#held.get(id);
-    if (held?.epoch !== epoch) return null;
+    if (held?.epoch !== epoch) return undefined;
     if (held.state === "running") return RUNS;
     if (held.state === "leaving") return LEAVES;
     if (held.wanted === null || held.state !== "coming") return WAITS;
-    return { phase: "staged-in", filesInMs: this.#transfers!.leftMs(held.wanted) };
+    const leftMs = this.#transfers!.leftMs(held.wanted);
+    return leftMs === null ? COMES : { phase: "staged-in", filesAtMs: this.#now() + leftMs };
   }
 
   /** Gives back a lease that it has not begun. @returns false: it has begun, or does not hold it */
@@ -213,17 +217,4 @@ export class SiteActor {
     this.#transfers?.drop();
     return wastedMs;
   }
-}
-
-/** What the renewals of sites would tell. */
-export function termsOf(actorOf: (site: SiteName) => SiteActor | undefined, now: () => number): TermsBySite {
-  return {
-    get(id, epoch, site) {
-      const told = actorOf(site)?.told(id, epoch) ?? null;
-      if (told === null) return undefined;
-      const { phase, filesInMs } = told;
-      const files = filesInMs === null ? {} : { filesAtMs: now() + filesInMs };
-      return { epoch, deadlineMs: Number.POSITIVE_INFINITY, phase, progress: null, ...files };
-    },
-  };
 }

@@ -13,6 +13,8 @@ export interface Wanted {
   readonly rateBytesPerMs: number;
   /** Given up: it is left out, and not told. */
   gone: boolean;
+  /** With which it moves; absent: it does not yet. */
+  transfer?: Transfer | undefined;
   readonly done: () => void;
 }
 
@@ -94,7 +96,7 @@ export class SiteTransfers {
 
   /** Until these files are there at the rate at which they come, ms; null: they do not move yet. */
   leftMs(wanted: Wanted): number | null {
-    const transfer = this.#moving.find((one) => one.wanted.includes(wanted));
+    const { transfer } = wanted;
     if (transfer === undefined || transfer.rate === 0) return null;
     this.#advance();
     return transfer.left / transfer.rate;
@@ -161,6 +163,7 @@ export class SiteTransfers {
   #move(transfer: Transfer): void {
     this.#advance();
     this.#moving.push(transfer);
+    for (const wanted of transfer.wanted) wanted.transfer = transfer;
     if (isWanted(transfer)) this.#share();
     else this.forget();
   }
@@ -168,6 +171,7 @@ export class SiteTransfers {
   /** Moves bytes up to now. */
   #advance(): void {
     const spanMs = this.#now() - this.#movedMs;
+    if (spanMs === 0) return;
     this.#movedMs = this.#now();
     for (const transfer of this.#moving) transfer.left = Math.max(0, transfer.left - spanMs * transfer.rate);
   }
@@ -197,7 +201,11 @@ export class SiteTransfers {
     this.#moving = this.#moving.filter((transfer) => !isOver(transfer));
     this.#open -= over.length;
     this.#share();
-    for (const { wanted } of over) for (const { gone, done } of wanted) if (!gone) done();
+    for (const { wanted } of over)
+      for (const one of wanted) {
+        one.transfer = undefined;
+        if (!one.gone) one.done();
+      }
     if (this.#link.lookMs === 0) this.#begin();
     if (over.length > 0) this.#onRoom();
   }

@@ -5,6 +5,7 @@
 
 import { type Asking, askingOf, filesWaitMs } from "../actors/asking.js";
 import { planGrants } from "../actors/dispatch.js";
+import type { TermsBySite } from "../actors/lease-terms.js";
 import { Sites } from "../actors/presence.js";
 import { Rerouting } from "../actors/rerouting.js";
 import { siteLoads } from "../actors/site-loads.js";
@@ -19,7 +20,7 @@ import { needOf, type Policy, type SiteLoad } from "../router/policy.js";
 import { always, type PolicyOf } from "../router/policy-rules.js";
 import { EventHeap } from "./event-heap.js";
 import { type Arrival, replayId, type Shift, type SiteModel } from "./shift.js";
-import { type Ran, SiteActor, termsOf } from "./site-actor.js";
+import { type Ran, SiteActor } from "./site-actor.js";
 import { noTally, siteTally, type Tally } from "./tally.js";
 
 /** Who submits may bind jobs to sites, as an agent outside does: one that asks how things are and then pins what it submits. */
@@ -59,10 +60,7 @@ export class World {
   readonly #leasedSlots = new Map<SiteName, number>();
   readonly #rerouting = new Rerouting();
   /** What renewals would tell. */
-  readonly #terms = termsOf(
-    (site) => this.#actors.get(site),
-    () => this.#nowMs,
-  );
+  readonly #terms: TermsBySite = { get: (id, epoch, site) => this.#actors.get(site)?.told(id, epoch) };
   readonly #options: RunOptions;
   readonly #policyOf: PolicyOf;
   readonly #startMs: number;
