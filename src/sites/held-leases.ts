@@ -242,12 +242,14 @@ export function createHeldLeases(options: HeldLeasesOptions): HeldLeases {
     async keepRenewed(renewMs, signal) {
       life = signal;
       signal.addEventListener("abort", () => touched.abort(), { once: true });
+      let early = touched.signal;
       while (!signal.aborted) {
-        const early = touched.signal;
         await sleep(clock, renewMs, early);
         const waitMs = lastSentMs + TOUCH_MS - clock.monotonicMs();
         if (early.aborted && waitMs > 0) await sleep(clock, waitMs, signal);
         if (signal.aborted) return;
+        // What changes while this one is under way is told with another one soon.
+        early = touched.signal;
         await renewFresh().catch((error: unknown) => {
           if (!signal.aborted) logger.warn("renew-failed", { reason: (error as Error).message });
         });
