@@ -7,7 +7,7 @@ import { DELAYS_PER_LEVEL, type SeriesShape } from "./cases.js";
 import type { Detector } from "./detector-cases.js";
 import { expectedBytes, prepareInput, removeInput } from "./inputs.js";
 import { spreadOf } from "./judge.js";
-import { clearScratch, runOurs, type Workplace } from "./programs.js";
+import { clearScratch, runSupported, type Workplace } from "./programs.js";
 
 export interface DetectorSettings {
   readonly place: Workplace;
@@ -93,11 +93,7 @@ export function measureDetector(detector: Detector, level: Level, settings: Dete
     const args = argsOf(detector, shape, input.path, place);
     place.tool.stream(input.path, 1);
     const measured = (threads: number): { readonly seconds: number; readonly writeS: number } => {
-      const done = Array.from({ length: runs }, () => {
-        const run = runOurs(place, { args, threads });
-        if ("unsupported" in run) throw new Error(`${detector.name}: ${run.unsupported}`);
-        return run.summary.timings;
-      });
+      const done = Array.from({ length: runs }, () => runSupported(place, { args, threads }, detector.name).summary.timings);
       const seconds = spreadOf(done.map(({ readS, correlateS }) => readS + correlateS)).median;
       return { seconds, writeS: spreadOf(done.map(({ writeS }) => writeS)).median };
     };

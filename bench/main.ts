@@ -1,12 +1,11 @@
 /**
- * `npm run bench -- kernels|boost-corr|scaling|detectors|runtime|staging|stream`: options, the run, and where its numbers go. How to read them: docs/benchmarks.md,
+ * `npm run bench -- kernels|boost-corr|scaling|detectors|runtime|staging|stream`: the run, and where its numbers go. How to read them: docs/benchmarks.md,
  * docs/runtime-numbers.md, docs/staging-numbers.md and docs/streaming.md.
  */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, getPriority } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { measureBoost } from "./boost/boost.js";
 import { boostTable } from "./boost/boost-table.js";
 import { BOOST_CASES } from "./boost/cases.js";
@@ -18,8 +17,9 @@ import { detectorShortfall, LEVELS, measureDetector } from "./detectors.js";
 import { shortfall } from "./judge.js";
 import { kernelTable } from "./kernel-table.js";
 import { measureKernel } from "./kernels.js";
-import { machineLine, thisMachine } from "./machine.js";
+import { type Machine, machineLine, thisMachine } from "./machine.js";
 import { nativeTool } from "./native-tool.js";
+import { type Options, parseOptions, UsageError } from "./options.js";
 import { findContender, type Workplace } from "./programs.js";
 import { measureMicro } from "./runtime/micro.js";
 import { measuredRow, type RuntimeRow, rowShortfall } from "./runtime/row.js";
@@ -35,55 +35,12 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 const USAGE = readFileSync(join(ROOT, "bench/usage.txt"), "utf8").trimEnd();
 
-interface Options {
-  readonly cases: readonly string[];
-  readonly runs: number;
-  readonly scale: number;
-  /** Null: not given. */
-  readonly threads: number | null;
-  readonly data: string;
-  readonly json: string | undefined;
-  readonly record: boolean;
-  readonly check: boolean;
-}
-
 /** What a question answers with. */
 interface Outcome {
   readonly report: object;
   readonly text: string;
   readonly shortfalls: readonly string[];
   readonly record: () => void;
-}
-
-class UsageError extends Error {}
-
-function parse(argv: readonly string[]): { readonly question: string; readonly options: Options } {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      case: { type: "string", multiple: true, default: [] },
-      runs: { type: "string", default: "3" },
-      scale: { type: "string", default: "1" },
-      threads: { type: "string" },
-      data: { type: "string", default: join(ROOT, "build/bench-data") },
-      json: { type: "string" },
-      record: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
-    },
-  });
-  const [runs, scale] = [Number(values.runs), Number(values.scale)];
-  if (!Number.isInteger(runs) || runs < 1) throw new UsageError("--runs must be a whole number from 1");
-  if (!(scale > 0 && scale <= 1)) throw new UsageError("--scale must be above 0 and at most 1");
-  const threads = values.threads === undefined ? null : Number(values.threads);
-  if (threads !== null && !(Number.isInteger(threads) && threads >= 1)) throw new UsageError("--threads must be a whole number from 1");
-  const whole = scale === 1 && values.case.length === 0;
-  if (values.record && !whole) throw new UsageError("--record keeps whole tables only: leave out --case and --scale");
-  const { json, record, check } = values;
-  return {
-    question: positionals.join(" "),
-    options: { cases: values.case, runs, scale, threads, data: resolve(values.data), json, record, check },
-  };
 }
 
 function selected<T extends { readonly name: string }>(all: readonly T[], names: readonly string[]): readonly T[] {
@@ -97,6 +54,17 @@ function writeMeasured(document: string, text: string, what?: string): void {
   const page = join(ROOT, document);
   writeFileSync(page, replaceMeasured(readFileSync(page, "utf8"), text, what));
   mkdirSync(join(ROOT, "bench/results"), { recursive: true });
+}
+
+/** The same, and the report as one more line of its file in bench/results. */
+function addMeasured(document: string, text: string, results: string, report: object, what?: string): void {
+  writeMeasured(document, text, what);
+  appendFileSync(join(ROOT, "bench/results", results), `${JSON.stringify(report)}\n`);
+}
+
+/** The line above a table of series: where, when, how often and how much of them. */
+function seriesLine(machine: Machine, at: string, { runs, scale }: Options): string {
+  return `${machineLine(machine, at)}; medians of ${runs}${scale === 1 ? "" : `; ${scale} of the frames`}`;
 }
 
 const say = (text: string): void => console.error(text);
@@ -116,18 +84,14 @@ async function kernels(options: Options, at: string): Promise<Outcome> {
   for (const which of cases) {
     rows.push(await measureKernel(which, { place, dataFolder: options.data, contender, runs: options.runs, say }, peak.perSecond));
   }
-  const facts = `${machineLine(machine, at)}; medians of ${options.runs}${options.scale === 1 ? "" : `; ${options.scale} of the frames`}`;
   const bound = `Integer multiply-adds: ${(peak.perSecond / 1e9).toFixed(0)} G/s on one thread (${peak.path}).`;
   const report = { at, machine, runs: options.runs, scale: options.scale, multiplyAdd: peak, rows };
-  const text = `${facts}\n${bound}\n\n${kernelTable(rows, contender !== null)}`;
+  const text = `${seriesLine(machine, at, options)}\n${bound}\n\n${kernelTable(rows, contender !== null)}`;
   return {
     report,
     text,
     shortfalls: rows.flatMap((row) => row.verdicts.map((verdict) => shortfall(row.name, verdict)).filter((line) => line !== null)),
-    record: () => {
-      writeMeasured("docs/benchmarks.md", text);
-      appendFileSync(join(ROOT, "bench/results/kernels.jsonl"), `${JSON.stringify(report)}\n`);
-    },
+    record: () => addMeasured("docs/benchmarks.md", text, "kernels.jsonl", report),
   };
 }
 
@@ -141,15 +105,12 @@ async function boostCorr(options: Options, at: string): Promise<Outcome> {
   const { runs, scale } = options;
   const rows = cases.map((which) => measureBoost(which, { place, dataFolder: options.data, peer, runs, threads, say }));
   const report = { at, machine, peer: facts, runs, scale, threads, rows };
-  const text = `${machineLine(machine, at)}; medians of ${runs}${scale === 1 ? "" : `; ${scale} of the frames`}\n${boostTable(rows, facts, threads)}`;
+  const text = `${seriesLine(machine, at, options)}\n${boostTable(rows, facts, threads)}`;
   return {
     report,
     text,
     shortfalls: [],
-    record: () => {
-      writeMeasured("docs/benchmarks.md", text, "boost_corr");
-      appendFileSync(join(ROOT, "bench/results/boost-corr.jsonl"), `${JSON.stringify(report)}\n`);
-    },
+    record: () => addMeasured("docs/benchmarks.md", text, "boost-corr.jsonl", report, "boost_corr"),
   };
 }
 
@@ -160,15 +121,12 @@ async function scaling(options: Options, at: string): Promise<Outcome> {
   const { runs, scale } = options;
   const rows = cases.map((which) => measureScaling(which, { place, dataFolder: options.data, runs, threads, say }));
   const report = { at, machine, runs, scale, rows };
-  const text = `${machineLine(machine, at)}; medians of ${runs}${scale === 1 ? "" : `; ${scale} of the frames`}\n\n${scalingTable(rows, threads)}`;
+  const text = `${seriesLine(machine, at, options)}\n\n${scalingTable(rows, threads)}`;
   return {
     report,
     text,
     shortfalls: [],
-    record: () => {
-      writeMeasured("docs/benchmarks.md", text, "scaling");
-      appendFileSync(join(ROOT, "bench/results/scaling.jsonl"), `${JSON.stringify(report)}\n`);
-    },
+    record: () => addMeasured("docs/benchmarks.md", text, "scaling.jsonl", report, "scaling"),
   };
 }
 
@@ -180,7 +138,7 @@ async function detectors(options: Options, at: string): Promise<Outcome> {
   const settings = { place, dataFolder: options.data, runs: options.runs, scale: options.scale, threads, say };
   const rows = chosen.flatMap((detector) => LEVELS.map((level) => measureDetector(detector, level, settings)));
   const report = { at, machine, runs: options.runs, scale: options.scale, rows };
-  const text = `${machineLine(machine, at)}; medians of ${options.runs}\n\n${detectorTable(rows)}`;
+  const text = `${seriesLine(machine, at, options)}\n\n${detectorTable(rows)}`;
   return {
     report,
     text,
@@ -227,10 +185,7 @@ async function runtime(options: Options, at: string): Promise<Outcome> {
     report,
     text,
     shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
-    record: () => {
-      writeMeasured("docs/runtime-numbers.md", text);
-      appendFileSync(join(ROOT, "bench/results/runtime.jsonl"), `${JSON.stringify(report)}\n`);
-    },
+    record: () => addMeasured("docs/runtime-numbers.md", text, "runtime.jsonl", report),
   };
 }
 
@@ -245,10 +200,7 @@ const plainQuestion =
       report,
       text,
       shortfalls: rows.map(rowShortfall).filter((line) => line !== null),
-      record: () => {
-        writeMeasured(page, text);
-        appendFileSync(join(ROOT, "bench/results", results), `${JSON.stringify(report)}\n`);
-      },
+      record: () => addMeasured(page, text, results, report),
     };
   };
 
@@ -263,7 +215,7 @@ const QUESTIONS: Readonly<Record<string, typeof kernels>> = {
 };
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { question, options } = parse(argv);
+  const { question, options } = parseOptions(argv, join(ROOT, "build/bench-data"));
   const ask = QUESTIONS[question];
   if (ask === undefined) throw new UsageError(question === "" ? "name a question" : `there is no question "${question}"`);
   mkdirSync(options.data, { recursive: true });

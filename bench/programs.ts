@@ -50,6 +50,13 @@ export function runOurs(place: Workplace, command: OurCommand): OurRun | Unsuppo
   throw new Error(`xpcs corr ${words.join(" ")} ended with ${report.exitCode}: ${message}`);
 }
 
+/** The same, of a case that has to be supported. @param name of the case, for the error */
+export function runSupported(place: Workplace, command: OurCommand, name: string): OurRun {
+  const run = runOurs(place, command);
+  if ("unsupported" in run) throw new Error(`${name}: ${run.unsupported}`);
+  return run;
+}
+
 export function contenderResult(place: Workplace): string {
   return join(place.scratch, "contender.hdf");
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DELAYS_PER_LEVEL, type KernelCase } from "./cases.js";
 import { megabytes, prepareInput } from "./inputs.js";
 import { type Spread, spreadOf } from "./judge.js";
-import { clearScratch, type OurRun, runOurs, type Workplace } from "./programs.js";
+import { clearScratch, type OurRun, runSupported, type Workplace } from "./programs.js";
 import { type Column, engineering, markdownTable } from "./table.js";
 
 export interface ScalingSettings {
@@ -56,9 +56,7 @@ export function measureScaling(which: KernelCase, { place, dataFolder, runs, thr
   const done: OurRun[][] = threads.map(() => []);
   for (let round = 1; round <= runs; round++) {
     for (const [at, count] of threads.entries()) {
-      const run = runOurs(place, { args: ["--job", job], threads: count });
-      if ("unsupported" in run) throw new Error(`${name}: ${run.unsupported}`);
-      done[at]?.push(run);
+      done[at]?.push(runSupported(place, { args: ["--job", job], threads: count }, name));
     }
     say(`${name} ${round}/${runs}: ${done.map((some) => some.at(-1)?.wallS.toFixed(2)).join(" ")} s on ${threads.join(" ")} threads`);
   }

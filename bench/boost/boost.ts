@@ -5,7 +5,7 @@
 import { prepareInput } from "../inputs.js";
 import { type Spread, spreadOf } from "../judge.js";
 import type { ChildReport } from "../native-tool.js";
-import { clearScratch, type OurRun, ourResult, runOurs, type Workplace } from "../programs.js";
+import { clearScratch, type OurRun, ourResult, runSupported, type Workplace } from "../programs.js";
 import type { BoostCase } from "./cases.js";
 import { type Difference, layOut, ourWords, type Peer, peerDifference, repeatPeer, runPeer } from "./peer.js";
 
@@ -91,11 +91,8 @@ export function measureBoost(which: BoostCase, settings: BoostSettings): BoostRo
   const input = prepareInput(place.tool, dataFolder, which.input, say);
   const files = layOut(peer, place, which, input.path);
   place.tool.stream(input.path, threads);
-  const ours = (count: number): OurRun => {
-    const run = runOurs(place, { args: ourWords(which, files), threads: count });
-    if ("unsupported" in run) throw new Error(`${which.name}: ${run.unsupported}`);
-    return run;
-  };
+  const args = ourWords(which, files);
+  const ours = (count: number): OurRun => runSupported(place, { args, threads: count }, which.name);
   const one: OurRun[] = [];
   const all: OurRun[] = [];
   const theirs: ChildReport[] = [];
