@@ -54,10 +54,10 @@ export const BYTES: Readonly<Record<string, { readonly in: number; readonly out:
 /** Of the logarithm, assumed: runs of one app at one site differ little, the ways there and back more. */
 const SIGMA = { run: 0.1, setUp: 0.25, out: 0.25 };
 
-/** The published agent let a site's service move the files of 16 jobs in one task, three tasks at a time, and look every 5 s. */
 /** Where central routes, a site's transfers take so much at a time: more of them, and the jobs in a slow one all wait for it. */
 export const BYTES_PER_TRANSFER = 7e9;
 
+/** The published agent let a site's service move the files of 16 jobs in one task, three tasks at a time, and look every 5 s. */
 export const TRANSFERS: LinkModel = {
   bytesPerMs: Number.POSITIVE_INFINITY,
   transfersMax: 3,

@@ -11,15 +11,12 @@ const PERIOD_MS = 60_000;
 /** Jobs of it take other times than those of the shift. */
 const PLACES_MAX = 1_000_000;
 
-export interface Later {
-  readonly shift: Shift;
-  /** Jobs that came before. */
-  readonly jobs: number;
-  readonly startMs: number;
-}
-
-/** One like `batch` each minute for six minutes; the shift as it was comes half an hour after the first. */
-export function withHistory(shift: Shift, batch: Arrival): Later {
+/**
+ * One like `batch` each minute for six minutes; the shift as it was comes `SHIFT_AFTER_MS` after the first.
+ *
+ * @returns with the number of jobs that came before
+ */
+export function withHistory(shift: Shift, batch: Arrival): { readonly shift: Shift; readonly jobs: number } {
   const jobs = BATCHES * batch.specs.length;
   const place = (job: number): number => (job < jobs ? PLACES_MAX + job : job - jobs);
   const linkOf = (link: LinkModel): LinkModel => ({
@@ -44,5 +41,5 @@ export function withHistory(shift: Shift, batch: Arrival): Later {
     const given = shift.arrivals();
     for (let next = given.next(); next.done !== true; next = given.next()) yield { ...next.value, atMs: next.value.atMs + SHIFT_AFTER_MS };
   }
-  return { shift: { ...shift, sites, arrivals }, jobs, startMs: SHIFT_AFTER_MS };
+  return { shift: { ...shift, sites, arrivals }, jobs };
 }

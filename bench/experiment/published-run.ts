@@ -8,7 +8,7 @@ import { POLICIES } from "../../src/router/registry.js";
 import { type Aim, bestPlan, clairvoyant, everything } from "./clairvoyant.js";
 import { roundRobinAgent, shortestBacklogAgent } from "./clients.js";
 import { BYTES_PER_TRANSFER, type Facility, facilitySites, jobOf, PROXY, type Source, XPCS } from "./facilities.js";
-import { withHistory } from "./history.js";
+import { SHIFT_AFTER_MS, withHistory } from "./history.js";
 
 export const WORKLOADS = ["xpcs", "proxy", "mix"] as const;
 export type Workload = (typeof WORKLOADS)[number];
@@ -116,7 +116,8 @@ const telling =
 
 /** A policy of the router, in a central that has a ledger of earlier work. */
 function runLater(shift: Shift, batch: Arrival, options: RunOptions, onAnswer: OnAnswer): RunResult {
-  const { shift: later, jobs, startMs } = withHistory(shift, batch);
+  const { shift: later, jobs } = withHistory(shift, batch);
+  const startMs = SHIFT_AFTER_MS;
   const at: Record<string, number> = {};
   const count: OnAnswer = (answered, site) => {
     if (answered.job >= 0) return onAnswer(answered, site);

@@ -1,7 +1,7 @@
 /** What sites ask for at present; and of those that ask for nothing, because the files of others are on their way, when they will again. */
 import type { SiteName } from "../core/job.js";
 import type { State } from "../ledger/state.js";
-import { aloneInMs } from "../router/estimates.js";
+import { besideInMs } from "../router/estimates.js";
 import type { SiteFacts } from "../router/policy.js";
 import type { Room } from "../router/reroute.js";
 import type { TermsBySite } from "./lease-terms.js";
@@ -49,15 +49,13 @@ export function filesWaitMs(
 ): number {
   if (sites.get(site.name)?.waiter?.jobsMax !== 0) return 0;
   const { records, jobs, epochs } = heldAt(state, site.name);
-  const { line } = site.links.in ?? {};
   let least = Number.POSITIVE_INFINITY;
   for (const [at, { id }] of records.entries()) {
     const term = terms.get(id, epochs[at]!, site.name);
     if (term?.phase !== "staged-in") continue;
     const { filesAtMs } = term;
     const job = jobs[at]!;
-    const inMs = line === undefined ? aloneInMs(job, site) : line.fixedMs + line.msPerByte * (job.inputBytes ?? 0);
-    if (filesAtMs === undefined) least = Math.min(least, Math.max(SOON_MS, inMs - (nowMs - job.sinceMs)));
+    if (filesAtMs === undefined) least = Math.min(least, Math.max(SOON_MS, besideInMs(job, site, 0) - (nowMs - job.sinceMs)));
     else if (filesAtMs > monotonicMs) least = Math.min(least, filesAtMs - monotonicMs);
   }
   return least === Number.POSITIVE_INFINITY ? 0 : least;

@@ -347,7 +347,7 @@ export class Central {
     this.#give("duplicate", duplicatesFor({ ...situation, idle }, this.sites, this.#duplicates));
   }
 
-  /** After a dispatch: what it has left, which nothing that waits could have. */
+  /** What sites ask for; after a dispatch, what it has left and nothing that waits could have. */
   #asking(): Asking {
     return askingOf(this.sites, (site) => this.#freeSlots(site));
   }

@@ -199,6 +199,3 @@ export class PooledRuns {
     return { runs: Object.fromEntries([...apps].map(([app, { as }]) => [app, as])) };
   }
 }
-
-/** Run times of several sites together. */
-export const pooledRuns = (sites: readonly SiteLearnt[]): SiteLearnt => new PooledRuns().of(sites);

@@ -112,16 +112,17 @@ export function refusals({ attempts, refusedBy = [] }: JobRecord): string {
   return said.map(({ site, reason = "" }) => `site ${site}: ${reason}`).join("; ");
 }
 
-type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason">;
+type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason"> & { readonly moved?: true | undefined };
 
 /** Ends an attempt that runs, and decides what becomes of the job: nothing, as long as another one runs. */
-function endAttempt(state: State, job: JobRecord, attempt: Attempt, ending: Ending, now: number): AttemptEnded {
+function endAttempt(state: State, job: JobRecord, attempt: Attempt, { moved, ...ending }: Ending, now: number): AttemptEnded {
   const { site, epoch } = attempt;
   const base = { type: "attemptEnded", at: now, job: job.id, epoch, ...ending } as const;
   const others = runningAttempts(job).length > 1;
   if (job.cancelRequested)
     return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: others ? "other" : "cancel", notBefore: 0 };
   if (others) return { ...base, next: "other", notBefore: 0 };
+  if (moved === true) return { ...base, next: "retry", notBefore: now, moved };
   if (ending.outcome === "returned") {
     const reason = outlasted(state, job, attempt, now);
     return reason === null ? { ...base, next: "retry", notBefore: now } : { ...base, reason, next: "fail", notBefore: 0 };
@@ -241,8 +242,8 @@ function giveBack(state: State, command: Of<"giveBack">, now: number): Decision 
     // What it does not hold any more it cannot give back; that is where it wants to be.
     const attempt = attemptOf(job, lease.epoch);
     if (attempt === undefined || !holdsLease(job, command.site, lease)) continue;
-    const ended = endAttempt(state, job, attempt, { outcome: "returned", code: null, reason: command.reason }, now);
-    events.push(command.moved === true && ended.next === "retry" ? { ...ended, moved: true } : ended);
+    const { reason, moved } = command;
+    events.push(endAttempt(state, job, attempt, { outcome: "returned", code: null, reason, moved }, now));
   }
   return events;
 }

@@ -2,7 +2,6 @@
  * Central and its sites on virtual time: the rules (`decide`), the state (`reduce`), the view of the sites and the choices (`planGrants` with a policy) are the
  * real ones; links, store and clock are replaced by calls and a heap of events. One run of one shift with one policy.
  */
-
 import { type Asking, askingOf, filesWaitMs } from "../actors/asking.js";
 import { planGrants } from "../actors/dispatch.js";
 import type { TermsBySite } from "../actors/lease-terms.js";

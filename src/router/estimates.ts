@@ -34,11 +34,16 @@ export function aloneInMs({ inputBytes }: Pick<Sized, "inputBytes">, { links }: 
   return inputBytes === null || links.in === null ? 0 : crossingMs(inputBytes, links.in);
 }
 
-/** What crosses to a site beside all that is on its way there, ms; 0: nothing, or it is not known. */
-export function stageInMs(job: Pick<Sized, "inputBytes">, site: SiteLoad): number {
+/** What crosses to a site beside so much, ms; 0: nothing, or it is not known. */
+export function besideInMs(job: Pick<Sized, "inputBytes">, site: Pick<SiteFacts, "links">, bytes: number): number {
   const line = site.links.in?.line;
   if (line === undefined || job.inputBytes === null) return aloneInMs(job, site);
-  return line.fixedMs + line.msPerByte * (site.inboundBytes + job.inputBytes);
+  return line.fixedMs + line.msPerByte * (bytes + job.inputBytes);
+}
+
+/** The same beside all that is on its way there. */
+export function stageInMs(job: Pick<Sized, "inputBytes">, site: SiteLoad): number {
+  return besideInMs(job, site, site.inboundBytes);
 }
 
 /** Stages of an answer at a site. Files come while the job waits for an allocation and for its turn, so the longer of both counts. */

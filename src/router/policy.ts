@@ -308,17 +308,6 @@ export function ableAt(job: RoutedJob, all: readonly SiteLoad[], nowMs: number, 
   return withoutAvoided(job, able, all);
 }
 
-/** The sites of which `ableAt` tells, or the reason why there are none. */
-export function candidates(
-  job: RoutedJob,
-  all: readonly SiteLoad[],
-  nowMs: number,
-  withComing = false,
-): readonly SiteLoad[] | { readonly none: () => string } {
-  const able = ableAt(job, all, nowMs, {}, withComing);
-  return able.length === 0 ? { none: () => whyNone(job, all, nowMs, withComing) } : able.map((at) => all[at]!);
-}
-
 function busyAt(job: RoutedJob, site: SiteLoad): string {
   const { name, slots, pilots } = site;
   if (pilots !== undefined) return `${pilots.count} pilot${pilots.count === 1 ? "" : "s"} of site ${name} still to begin`;

@@ -238,6 +238,28 @@ export function loadOf(site: SiteFacts, held: readonly HeldJob[], nowMs: number,
   return viewOf(site, { granted: site.granted, running, queued: count - running, free, inboundBytes, inboundJobs, freeAtMs });
 }
 
+/** The site with `count` more jobs like this one, of which `runs` run. */
+function withTaken(load: SiteLoad, job: RoutedJob, count: number, runs: number, freeAtMs: readonly number[]): SiteLoad {
+  const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
+  const { granted, running, queued, free, links, inboundJobs, inboundBytes } = load;
+  const bytes = links.in === null ? 0 : (job.inputBytes ?? 0);
+  return viewOf(load, {
+    granted: granted + runs,
+    running: running + runs,
+    queued: queued + count - runs,
+    free: {
+      slots: free.slots - count * slots,
+      cores: free.cores - count * cores,
+      memoryGb: free.memoryGb - count * memoryGb,
+      gpus: free.gpus - count * gpus,
+      nodes: free.nodes - count * nodes,
+    },
+    inboundJobs: inboundJobs + (bytes === 0 ? 0 : count),
+    inboundBytes: inboundBytes + count * bytes,
+    freeAtMs,
+  });
+}
+
 /** The site with one more job, which runs there now or waits for its place. @param known as `prospectOf` has it */
 export function withJob(
   load: SiteLoad,
@@ -246,29 +268,14 @@ export function withJob(
   nowMs: number,
   known = prospectOf(job, load, nowMs),
 ): SiteLoad {
-  const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
-  const { running, queued, granted, free, pilots } = load;
-  const runs = action === "run";
+  const { slots = 1 } = job.resources;
+  const { pilots } = load;
   const freeAtMs = pilots === undefined ? load.freeAtMs.slice() : load.freeAtMs;
   if (pilots === undefined) {
     const own = runMs(known, job, load);
     take(freeAtMs as number[], slots, nowMs + aloneInMs(job, load), own, nowMs);
   }
-  return viewOf(load, {
-    granted: granted + (runs ? 1 : 0),
-    running: running + (runs ? 1 : 0),
-    queued: queued + (runs ? 0 : 1),
-    free: {
-      slots: free.slots - slots,
-      cores: free.cores - cores,
-      memoryGb: free.memoryGb - memoryGb,
-      gpus: free.gpus - gpus,
-      nodes: free.nodes - nodes,
-    },
-    inboundJobs: load.inboundJobs + (load.links.in === null || !job.inputBytes ? 0 : 1),
-    inboundBytes: load.inboundBytes + (load.links.in === null ? 0 : (job.inputBytes ?? 0)),
-    freeAtMs,
-  });
+  return withTaken(load, job, 1, action === "run" ? 1 : 0, freeAtMs);
 }
 
 /**
@@ -276,8 +283,8 @@ export function withJob(
  * are slots for have them turn after turn.
  */
 export function withMany(load: SiteLoad, job: RoutedJob, count: number, nowMs: number): SiteLoad {
-  const { slots = 1, cores = 0, memoryGb = 0, gpus = 0, nodes = 0 } = job.resources;
-  const { free, pilots, links } = load;
+  const { slots = 1 } = job.resources;
+  const { pilots } = load;
   let { freeAtMs } = load;
   if (pilots === undefined) {
     const own = runMs(prospectOf(job, load, nowMs), job, load);
@@ -291,19 +298,5 @@ export function withMany(load: SiteLoad, job: RoutedJob, count: number, nowMs: n
     });
     freeAtMs = [...after.sort()];
   }
-  return viewOf(load, {
-    granted: load.granted,
-    running: load.running,
-    queued: load.queued + count,
-    free: {
-      slots: free.slots - count * slots,
-      cores: free.cores - count * cores,
-      memoryGb: free.memoryGb - count * memoryGb,
-      gpus: free.gpus - count * gpus,
-      nodes: free.nodes - count * nodes,
-    },
-    inboundJobs: load.inboundJobs + (links.in === null || !job.inputBytes ? 0 : count),
-    inboundBytes: load.inboundBytes + (links.in === null ? 0 : count * (job.inputBytes ?? 0)),
-    freeAtMs,
-  });
+  return withTaken(load, job, count, 0, freeAtMs);
 }

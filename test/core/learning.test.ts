@@ -8,7 +8,6 @@ import {
   nominalBytes,
   PooledRuns,
   pooled,
-  pooledRuns,
   type RunsLearnt,
   runsOf,
   type SiteLearnt,
@@ -101,7 +100,7 @@ describe("run times of several sites together", () => {
       const classes = { ...runsOf(before, app), [name]: learntAt(round) };
       if (rng() < 0.05) sites[at] = { runs: {} };
       else sites[at] = { ...before, runs: Object.fromEntries([...Object.entries(before.runs), [app, classes]]) };
-      expect(pool.of(sites)).toEqual(pooledRuns(sites));
+      expect(pool.of(sites)).toEqual(new PooledRuns().of(sites));
       const all = sites.map((site) => runsOf(site, app)?.[name]?.ms);
       expect(runsOf(pool.of(sites), app)?.[name]?.ms).toEqual(pooled(all));
     }

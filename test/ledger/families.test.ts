@@ -260,6 +260,19 @@ describe("a job without a time limit", () => {
     );
   });
 
+  it("goes to where it is answered sooner, however long it has waited where it was", () => {
+    const played = new Played();
+    played.submit({ a: {} });
+    for (let n = 1; n <= 4; n += 1) {
+      const site = `p-${n}`;
+      played.do({ type: "join", site, instance: "1", host: "h", slots: 1, apps: ["xpcs.noop"], held: [], endsInS: 3_600 });
+      played.do({ type: "grant", job: "a", site, why: "w" });
+      played.now += 3_000_000;
+      played.do({ type: "giveBack", site, leases: [{ job: "a", epoch: n }], reason: "better off elsewhere", moved: true });
+    }
+    expect(played.state.jobs.get("a")).toMatchObject({ state: "ready", moves: 4 });
+  });
+
   it("goes back for ever where it began late, where it has a time limit, and from sites that do not end", () => {
     expect(through([2_000, 3_000, 2_500, 3_400, 1_900]).state).toBe("ready");
     expect(through([10, 10, 3_000]).state).toBe("ready");

@@ -17,8 +17,8 @@ const shiftOf = (): Shift => {
 it("moves the shift as it was behind six batches, which are over by then", () => {
   const options = { policy: POLICIES.soonest! };
   const alone = runShift(shiftOf(), options).tally;
-  const { shift, jobs, startMs } = withHistory(shiftOf(), batch);
-  expect([jobs, startMs]).toEqual([96, SHIFT_AFTER_MS]);
+  const { shift, jobs } = withHistory(shiftOf(), batch);
+  expect(jobs).toBe(96);
   const later = runShift(shift, options).tally;
   expect(later.finished).toBe(96 + 32);
   expect(later.atMs.values[95]!).toBeLessThan(SHIFT_AFTER_MS);

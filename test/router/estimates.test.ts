@@ -1,6 +1,6 @@
 /** The estimate of an answer: laws that hold whatever the sites, and what it goes by. */
 import { describe, expect, it } from "vitest";
-import { type Learnt, NOTHING_LEARNT, pooledRuns, type SiteLearnt } from "../../src/core/learning.js";
+import { type Learnt, NOTHING_LEARNT, PooledRuns, type SiteLearnt } from "../../src/core/learning.js";
 import { cannotFinish, estimate, promiseOf, stagesOf } from "../../src/router/estimates.js";
 import { soonest } from "../../src/router/policies/soonest.js";
 import type { RoutedJob, SiteLoad } from "../../src/router/policy.js";
@@ -100,7 +100,7 @@ describe("a run time", () => {
     expect(estimateRun(job({ inputBytes: 1.5 * 2 ** 27 }), own, 0)).toMatchObject({ ms: 15_000, by: "runs", isOwn: true });
     expect(estimateRun(job({ inputBytes: 2 ** 29 }), own, 0)).toMatchObject({ ms: 40_000, isOwn: false });
     const others = runs({ 13: seen(5_000), 14: seen(15_000) });
-    const common = pooledRuns([own.learnt, others]);
+    const common = new PooledRuns().of([own.learnt, others]);
     // Of 13 the pool has 7.5 s, of 14 it has 15 s, and this site takes 10 s for 13.
     expect(estimateRun(job({ inputBytes: 2 ** 29 }), { ...own, common }, 0).ms).toBe(20_000);
     expect(estimateRun(job(), own, 0).ms).toBe(10_000);

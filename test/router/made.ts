@@ -1,6 +1,6 @@
 /** Sites and jobs as routing policies see them, made for tests. */
-import { NOTHING_LEARNT, pooledRuns, type SiteLearnt } from "../../src/core/learning.js";
-import type { Policy, RoutedJob, SiteFacts, SiteLoad } from "../../src/router/policy.js";
+import { NOTHING_LEARNT, PooledRuns, type SiteLearnt } from "../../src/core/learning.js";
+import { ableAt, type Policy, type RoutedJob, type SiteFacts, type SiteLoad } from "../../src/router/policy.js";
 import { type HeldJob, loadOf, withJob } from "../../src/router/work-ahead.js";
 
 const APPS = ["xpcs.corr", "xpcs.noop"];
@@ -30,7 +30,7 @@ export function site(name: string, { held = [], queued = 0, ...more }: Made = {}
 
 /** Sites that know of each other, as central's view has them. */
 export function among(made: readonly SiteLoad[]): SiteLoad[] {
-  const common = pooledRuns(made.map(({ learnt }) => learnt));
+  const common = new PooledRuns().of(made.map(({ learnt }) => learnt));
   return made.map((load) => ({ ...load, common }));
 }
 
@@ -44,6 +44,11 @@ export function mean(meanMs: number, count = 5, resultBytes?: number): SiteLearn
   const of = (value: number) => ({ mean: value, variance: 0, count, at: 0 });
   const result = resultBytes === undefined ? {} : { resultBytes: of(resultBytes) };
   return { runs: { "xpcs.corr": { "-": { ms: of(meanMs), ...result } } } };
+}
+
+/** The sites that can have a job. */
+export function able(question: RoutedJob, sites: readonly SiteLoad[], nowMs: number): SiteLoad[] {
+  return ableAt(question, sites, nowMs, {}, false).map((at) => sites[at]!);
 }
 
 /** What a policy answers, with its sentence. */

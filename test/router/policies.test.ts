@@ -1,9 +1,9 @@
 /** One suite over every policy of the registry: a new policy is tested by being listed. */
 import { describe, expect, it } from "vitest";
-import { candidates, fits, ineligible, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
+import { fits, ineligible, type RoutedJob, type SiteLoad } from "../../src/router/policy.js";
 import { POLICIES } from "../../src/router/registry.js";
 import { seeded } from "../ledger/world.js";
-import { asked, busy, cross, job, mean, randomWorld, running, site } from "./made.js";
+import { able, asked, busy, cross, job, mean, randomWorld, running, site } from "./made.js";
 
 describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
   const isPinned = name === "pinned";
@@ -22,12 +22,12 @@ describe.each(Object.entries(POLICIES))("the policy %s", (name, policy) => {
       expect(JSON.stringify({ question, sites })).toBe(frozen);
       actions.add(`${choice.action} ${choice.site === null ? "nowhere" : "somewhere"}`);
       expect(choice.why.length, frozen).toBeGreaterThan(10);
-      const able = isPinned && question.site === null ? [] : sites.filter((load) => ineligible(question, load) === null);
-      expect(choice.site === null, frozen).toBe(able.length === 0);
+      const open = isPinned && question.site === null ? [] : sites.filter((load) => ineligible(question, load) === null);
+      expect(choice.site === null, frozen).toBe(open.length === 0);
       if (choice.site === null) continue;
       const chosen = sites.find((load) => load.name === choice.site)!;
       expect(ineligible(question, chosen), frozen).toBeNull();
-      expect(candidates(question, sites, round)).toContainEqual(chosen);
+      expect(able(question, sites, round)).toContainEqual(chosen);
       if (choice.action === "run") expect(fits(question, chosen), frozen).toBe(true);
     }
     expect([...actions].sort()).toEqual(["run somewhere", "wait nowhere", "wait somewhere"]);
@@ -108,9 +108,9 @@ describe("soonest", () => {
     for (let round = 0; round < 6_000; round += 1) {
       const { question, sites } = randomWorld(rng);
       const choice = asked(soonest, question, sites, round);
-      const able = candidates(question, sites, round);
-      if ("none" in able) continue;
-      const free = able.filter((load) => fits(question, load));
+      const can = able(question, sites, round);
+      if (can.length === 0) continue;
+      const free = can.filter((load) => fits(question, load));
       if (choice.action === "run") {
         expect(free.map(({ name }) => name)).toContain(choice.site);
         if (choice.why.includes("would not gain enough")) insteadOfWaiting += 1;

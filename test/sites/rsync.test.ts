@@ -1,6 +1,6 @@
 /** rsync over ssh beyond the suite of all transfers: what is outside its folder, hosts that do not answer or let nobody in, a cut on the way. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,6 +8,7 @@ import { realClock } from "../../src/core/real-clock.js";
 import { openCache } from "../../src/sites/staging/cache.js";
 import type { LocationSettings, Transfer } from "../../src/sites/transfers/define.js";
 import { rsyncBackend } from "../../src/sites/transfers/rsync.js";
+import { recordArrival } from "./recorded-arrival.js";
 import { type SshServer, sshObstacle, startSshServer } from "./ssh-server.js";
 
 const obstacle = sshObstacle();
@@ -118,5 +119,32 @@ describe.skipIf(obstacle !== null)("rsync over ssh", () => {
     writeFileSync(at("data/many/7"), "changed");
     expect(readFileSync((await stage(open({}), ...names))[7]!, "utf8")).toBe("changed");
     expect(existsSync(at("attempt/incoming"))).toBe(false);
+  });
+
+  it.each([
+    ["with others", 10_000],
+    ["alone", 64_000_001],
+  ])("counts what a try brought that was cut once, of a file that crosses %s", async (how, bytes) => {
+    // Each try tells of the first bytes, the second one because they lie here.
+    const cut = at(`cut ${how}`);
+    const { PATH } = process.env;
+    const lines = [
+      "printf '\\r  4,000  40%%\\n'",
+      `[ -e '${cut}' ] || { touch '${cut}'; exit 12; }`,
+      `PATH='${PATH}' exec rsync "$@" >/dev/null`,
+    ];
+    mkdirSync(at("bin"), { recursive: true });
+    writeFileSync(at("bin/rsync"), ["#!/bin/sh", ...lines].join("\n"), { mode: 0o755 });
+    writeFileSync(at("data/cut"), how);
+    truncateSync(at("data/cut"), bytes);
+    const { files, arriving } = recordArrival();
+    process.env.PATH = `${at("bin")}:${PATH}`;
+    try {
+      await open({ giveUpS: 20 }).stageIn({ refs: [{ path: "/beamline/cut" }], dir: at("attempt"), ...quiet, arriving });
+    } finally {
+      process.env.PATH = PATH;
+    }
+    expect(existsSync(cut)).toBe(true);
+    expect(files).toEqual([{ bytes, moves: [4_000], was: 0, whole: { lacked: bytes - 4_000, crossed: true } }]);
   });
 });

@@ -1,5 +1,4 @@
 /** Each site in turn, as the published comparison's baseline does: the site that was given the fewest jobs, free or not. */
-
 import { least } from "../least.js";
 import type { Policy } from "../policy.js";
 

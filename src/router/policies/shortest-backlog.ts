@@ -2,7 +2,6 @@
  * The site with the fewest jobs that wait there, free or not; of several the first by name. The published experiment's policy: it counts what waits, not what
  * runs, and knows nothing of speed, links and sizes.
  */
-
 import { least } from "../least.js";
 import type { Policy } from "../policy.js";
 

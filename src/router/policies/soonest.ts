@@ -85,7 +85,7 @@ const rankAt = (outlook: Outlook, at: number): number => outlook.ms(at) - outloo
 
 /** The place of the best of the sites, or -1. @param withRoom those that have room for the job now */
 function bestAt(job: RoutedJob, sites: readonly SiteLoad[], able: readonly number[], outlook: Outlook, withRoom: boolean): number {
-  let [best, bestRank] = [-1, 0.1];
+  let [best, bestRank] = [-1, Number.POSITIVE_INFINITY];
   for (let nth = 0; nth < able.length; nth += 1) {
     const at = able[nth]!;
     const site = sites[at]!;

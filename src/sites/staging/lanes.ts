@@ -10,24 +10,23 @@ export interface Lanes {
 export function lanes(count: number): Lanes {
   let free = count;
   const waiting: (() => void)[] = [];
-  const turnOf = (signal: AbortSignal): Promise<void> =>
+  const turnOf = (signal: AbortSignal | undefined): Promise<void> =>
     new Promise((resolve, reject) => {
       const leave = (): void => {
         waiting.splice(waiting.indexOf(go), 1);
         reject(new XpcsError("CANCELED", "it was stopped while it waited for its turn"));
       };
       const go = (): void => {
-        signal.removeEventListener("abort", leave);
+        signal?.removeEventListener("abort", leave);
         resolve();
       };
       waiting.push(go);
-      signal.addEventListener("abort", leave, { once: true });
-      if (signal.aborted) leave();
+      signal?.addEventListener("abort", leave, { once: true });
+      if (signal?.aborted) leave();
     });
   return {
     async run(work, signal) {
       if (free > 0) free -= 1;
-      else if (signal === undefined) await new Promise<void>((go) => waiting.push(go));
       else await turnOf(signal);
       try {
         return await work();

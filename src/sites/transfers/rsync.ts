@@ -119,8 +119,8 @@ interface RsyncRun {
   readonly input?: string;
   readonly signal: AbortSignal;
   readonly patience: Patience;
-  /** Of the files that it brings. */
-  readonly arriving?: readonly (FileArrival | undefined)[];
+  /** Told how many bytes it has moved so far. It begins anew with each try, and tells again of what lies here from the last one. */
+  readonly moved?: (bytes: number) => void;
 }
 
 async function rsync(session: Session, more: readonly string[], run: RsyncRun): Promise<void> {
@@ -140,10 +140,9 @@ async function rsync(session: Session, more: readonly string[], run: RsyncRun): 
     "--info=progress2",
     ...rate,
   ];
-  const moved = spread(run.arriving ?? []);
   const onOutput = (text: string): void => {
     run.patience.progressed();
-    moved(movedIn(text) ?? 0);
+    run.moved?.(movedIn(text) ?? 0);
   };
   const end = await wire.run(() =>
     runProgram({
@@ -197,7 +196,7 @@ async function bringTogether({ session, patience, incoming }: Bringing, wanted: 
   await mkdir(incoming, { recursive: true });
   const names = wanted.map(({ far }) => belowRoot(session, far));
   const from = `${host}:${session.root === "/" ? "/" : `${session.root}/`}`;
-  const run = { input: `${names.join("\0")}\0`, signal, patience, arriving: wanted.map(({ arriving }) => arriving) };
+  const run = { input: `${names.join("\0")}\0`, signal, patience, moved: spread(wanted.map(({ arriving }) => arriving)) };
   await patience.again(() => rsync(session, ["--files-from=-", "--from0", from, `${incoming}/`], run));
 }
 
@@ -228,7 +227,7 @@ function stageAlone(bringing: Bringing, each: Wanted, signal: AbortSignal): Prom
     const asked = patience.again(() => digestFar(session.shell, [each.far], stop));
     asked.catch(() => {});
     try {
-      const run = { signal, patience, arriving: [each.arriving] };
+      const run = { signal, patience, moved: spread([each.arriving]) };
       await patience.again(() => rsync(session, [`${session.settings.host}:${each.far}`, partial], run));
       const { sha256 } = await digestFile(partial, signal);
       return await proven(bringing, each, partial, { sha256, identity: null }, (await asked)[0]!);
