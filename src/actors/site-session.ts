@@ -194,8 +194,11 @@ export class SiteSession implements WorkSource {
     return this.#central.turn(() => {
       this.#present({ site, instance });
       const { person } = this.#principal;
-      const why = (lease: LeaseRef) => this.#central.rerouting.why(lease);
-      this.#central.execute({ type: "giveBack", site, leases: leases.filter((lease) => why(lease) === null), reason }, person);
+      const { rerouting, terms } = this.#central;
+      const why = (lease: LeaseRef) => rerouting.why(lease);
+      const own = leases.filter((lease) => why(lease) === null);
+      const begun = own.filter(({ job, epoch }) => (terms.get(job, epoch)?.phase ?? "staged-in") !== "staged-in");
+      this.#central.execute({ type: "giveBack", site, leases: own, reason, begun }, person);
       for (const lease of leases.filter((each) => why(each) !== null))
         this.#central.execute({ type: "giveBack", site, leases: [lease], reason: `recalled: ${why(lease)}`, moved: true }, person);
       return { news: this.#news(site) };

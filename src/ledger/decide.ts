@@ -25,7 +25,7 @@ import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicate
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
 import { canResume, holdsLease } from "./holds-lease.js";
-import { outlasted } from "./outlasted.js";
+import { isOutlasting, outlasted } from "./outlasted.js";
 import { type SetProbation, setProbation, withProbation } from "./probation.js";
 import { attemptOf, canceledBy, type JobRecord, lastSite, runningAt, runningAttempts, type State } from "./state.js";
 
@@ -49,6 +49,8 @@ export type Command =
       readonly leases: readonly LeaseRef[];
       readonly reason: string;
       readonly moved?: true;
+      /** Those that had begun, as the site has told. */
+      readonly begun?: readonly LeaseRef[];
     }
   | { readonly type: "cancel"; readonly ids: readonly JobId[] }
   | { readonly type: "overdue"; readonly job: JobId }
@@ -112,10 +114,20 @@ export function refusals({ attempts, refusedBy = [] }: JobRecord): string {
   return said.map(({ site, reason = "" }) => `site ${site}: ${reason}`).join("; ");
 }
 
-type Ending = Pick<AttemptEnded, "outcome" | "code" | "reason"> & { readonly moved?: true | undefined };
+interface Ending extends Pick<AttemptEnded, "outcome" | "code" | "reason"> {
+  readonly moved?: true | undefined;
+  /** It was given back after it had begun. */
+  readonly hasBegun?: boolean;
+}
 
 /** Ends an attempt that runs, and decides what becomes of the job: nothing, as long as another one runs. */
-function endAttempt(state: State, job: JobRecord, attempt: Attempt, { moved, ...ending }: Ending, now: number): AttemptEnded {
+function endAttempt(
+  state: State,
+  job: JobRecord,
+  attempt: Attempt,
+  { moved, hasBegun = false, ...ending }: Ending,
+  now: number,
+): AttemptEnded {
   const { site, epoch } = attempt;
   const base = { type: "attemptEnded", at: now, job: job.id, epoch, ...ending } as const;
   const others = runningAttempts(job).length > 1;
@@ -124,8 +136,9 @@ function endAttempt(state: State, job: JobRecord, attempt: Attempt, { moved, ...
   if (others) return { ...base, next: "other", notBefore: 0 };
   if (moved === true) return { ...base, next: "retry", notBefore: now, moved };
   if (ending.outcome === "returned") {
-    const reason = outlasted(state, job, attempt, now);
-    return reason === null ? { ...base, next: "retry", notBefore: now } : { ...base, reason, next: "fail", notBefore: 0 };
+    if (!hasBegun || !isOutlasting(state, job, attempt, now)) return { ...base, next: "retry", notBefore: now };
+    const reason = outlasted(job, attempt, now);
+    return reason === null ? { ...base, next: "retry", notBefore: now, outlasted: true } : { ...base, reason, next: "fail", notBefore: 0 };
   }
   const refused = ending.code === "REFUSED";
   if (refused && hasOtherSite(state, job, site)) return { ...base, next: "retry", notBefore: now };
@@ -242,8 +255,9 @@ function giveBack(state: State, command: Of<"giveBack">, now: number): Decision 
     // What it does not hold any more it cannot give back; that is where it wants to be.
     const attempt = attemptOf(job, lease.epoch);
     if (attempt === undefined || !holdsLease(job, command.site, lease)) continue;
-    const { reason, moved } = command;
-    events.push(endAttempt(state, job, attempt, { outcome: "returned", code: null, reason, moved }, now));
+    const { reason, moved, begun = [] } = command;
+    const hasBegun = begun.some(({ job: id, epoch }) => id === lease.job && epoch === lease.epoch);
+    events.push(endAttempt(state, job, attempt, { outcome: "returned", code: null, reason, moved, hasBegun }, now));
   }
   return events;
 }

@@ -97,6 +97,8 @@ export interface AttemptEnded {
   readonly notBefore: number;
   /** It had not begun and was recalled, because its job was better off elsewhere. */
   readonly moved?: true;
+  /** It had most of the time of a site that had to end, and was not done. */
+  readonly outlasted?: true;
 }
 
 /** The one recorded completion of a job; with it ends what else of it runs. */

@@ -111,6 +111,7 @@ function attemptEnded(job: JobRecord, event: AttemptEnded): Partial<JobRecord> {
     return {
       ...(refusedBy === undefined ? {} : { refusedBy }),
       ...(event.moved === true ? { moves: (job.moves ?? 0) + 1 } : {}),
+      ...(event.outlasted === true ? { outlasted: (job.outlasted ?? 0) + 1 } : {}),
       state: "ready",
       since: event.at,
       attempts,
@@ -239,6 +240,7 @@ function apply(state: State, event: LedgerEvent, dirty: Dirty | undefined): void
         attemptsCounted: 0,
         refusedBy: spec.checkOf?.sites ?? [],
         moves: 0,
+        outlasted: 0,
         resumable: null,
         notBefore: 0,
         cancelRequested: false,

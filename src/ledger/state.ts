@@ -40,6 +40,8 @@ export interface JobRecord {
   readonly attemptsCounted: number;
   /** Times that it was recalled before it began, since it was submitted or last retried; absent: never. */
   readonly moves?: number;
+  /** How often it was not done when its site had to end, though it had most of its time; absent: never. */
+  readonly outlasted?: number;
   /** Sites that said they can never run it, since it was submitted or last retried; absent: none. */
   readonly refusedBy?: readonly SiteName[];
   readonly why: string | null;
