@@ -25,7 +25,7 @@ import { type Claim, claim, type Duplicate, duplicate } from "./decide-duplicate
 import type { AttemptEnded, LedgerEvent, Summary } from "./events.js";
 import { Family, withChildren } from "./family.js";
 import { canResume, holdsLease } from "./holds-lease.js";
-import { isOutlasting, outlasted } from "./outlasted.js";
+import { afterReturn } from "./outlasted.js";
 import { type SetProbation, setProbation, withProbation } from "./probation.js";
 import { attemptOf, canceledBy, type JobRecord, lastSite, runningAt, runningAttempts, type State } from "./state.js";
 
@@ -135,11 +135,8 @@ function endAttempt(
     return { ...base, outcome: "canceled", reason: canceledBy(job.canceledBy), next: others ? "other" : "cancel", notBefore: 0 };
   if (others) return { ...base, next: "other", notBefore: 0 };
   if (moved === true) return { ...base, next: "retry", notBefore: now, moved };
-  if (ending.outcome === "returned") {
-    if (!hasBegun || !isOutlasting(state, job, attempt, now)) return { ...base, next: "retry", notBefore: now };
-    const reason = outlasted(job, attempt, now);
-    return reason === null ? { ...base, next: "retry", notBefore: now, outlasted: true } : { ...base, reason, next: "fail", notBefore: 0 };
-  }
+  if (hasBegun) return { ...base, ...afterReturn(state, job, attempt, now) };
+  if (ending.outcome === "returned") return { ...base, next: "retry", notBefore: now };
   const refused = ending.code === "REFUSED";
   if (refused && hasOtherSite(state, job, site)) return { ...base, next: "retry", notBefore: now };
   const counted = job.attemptsCounted + 1;
